@@ -1,0 +1,129 @@
+"""Every error this project raises, as one tree.
+
+ReconcileError                  anything a user is told in plain words; exit 1
+├── ConfigurationError          the files are wrong
+│   ├── ConfigurationNotFound   there is no ekomi-reconcile.yaml
+│   └── ConfigurationInvalid    the files have errors; carries the diagnostics
+├── SecretError                 a secret reference cannot be resolved
+├── OrderSourceError            orders cannot be read
+├── EkomiError                  a call to eKomi did not do what was asked
+│   ├── CredentialsRefused      wrong interface id or password
+│   ├── EkomiUnavailable        could not check: nothing was decided, try again later
+│   ├── RequestRefused          eKomi understood and said no; repeating does not help
+│   └── OutcomeUnknown          the call may have taken effect; never repeated on its own
+├── StateError                  the state cannot be used
+│   ├── StateMissing            there is no state and this run may not make one
+│   ├── StateLocked             another process holds the writer lock
+│   └── StateDamaged            the file is not a state of ours, damaged, or of a newer format
+├── PlanError                   a plan cannot be made, read or applied
+│   ├── PlanInvalid             the file is not a plan this version understands
+│   └── PlanStale               something changed since the plan was made
+└── GuardRefused                a safety limit stops this run; carries the override to type
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ekomi_reconcile.model.diagnostic import Diagnostic
+
+
+class ReconcileError(Exception):
+    """Base of all errors: ``message`` says what is wrong, ``mend`` how to put it right."""
+
+    def __init__(self, message: str, *, mend: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.mend = mend
+
+
+class ConfigurationError(ReconcileError):
+    """The configuration cannot be used."""
+
+
+class ConfigurationNotFound(ConfigurationError):
+    """No project file was found."""
+
+
+class ConfigurationInvalid(ConfigurationError):
+    """The files have errors; ``diagnostics`` holds all of them, warnings too."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        count = sum(1 for each in diagnostics if each.is_error)
+        super().__init__(f"the configuration has {count} error{'s' if count != 1 else ''}")
+        self.diagnostics = tuple(diagnostics)
+
+
+class SecretError(ReconcileError):
+    """A secret reference cannot be resolved; the message never holds the secret."""
+
+
+class OrderSourceError(ReconcileError):
+    """An order source cannot be read."""
+
+
+class EkomiError(ReconcileError):
+    """A call to eKomi failed; ``function`` names the call, ``status`` the HTTP status if any."""
+
+    def __init__(
+        self, message: str, *, function: str = "", status: int | None = None, mend: str | None = None
+    ) -> None:
+        super().__init__(message, mend=mend)
+        self.function = function
+        self.status = status
+
+
+class CredentialsRefused(EkomiError):
+    """eKomi refused the interface id or password."""
+
+
+class EkomiUnavailable(EkomiError):
+    """eKomi could not be asked: the request certainly had no effect, or was a read.
+
+    ``retry_after`` is what the server asked for, in seconds.
+    """
+
+    retry_after: float | None = None
+
+
+class RequestRefused(EkomiError):
+    """eKomi understood the request and refused it for good."""
+
+
+class OutcomeUnknown(EkomiError):
+    """The request may have reached eKomi; whether it took effect is not known."""
+
+
+class StateError(ReconcileError):
+    """The state cannot be read or written."""
+
+
+class StateMissing(StateError):
+    """There is no state, and this run may not create one."""
+
+
+class StateLocked(StateError):
+    """Another process holds the writer lock."""
+
+
+class StateDamaged(StateError):
+    """The state is damaged, foreign, or of a newer format."""
+
+
+class PlanError(ReconcileError):
+    """A plan cannot be used."""
+
+
+class PlanInvalid(PlanError):
+    """The file is not a plan that this version understands."""
+
+
+class PlanStale(PlanError):
+    """What the plan was made from has changed."""
+
+
+class GuardRefused(ReconcileError):
+    """A safety limit stops the run."""

@@ -1,0 +1,1 @@
+"""The domain: accounts, orders, invitations, reviews, instants. Plain values, no I/O."""

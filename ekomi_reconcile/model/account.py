@@ -1,0 +1,121 @@
+"""Accounts and their invitation rules, as the files ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+Json: TypeAlias = Any
+"""A JSON value: the canonical form in which accounts are stored, compared and shown."""
+
+
+class Deliver(StrEnum):
+    """Who asks the customer, and how."""
+
+    EKOMI_EMAIL = "ekomi-email"
+    EKOMI_SMS = "ekomi-sms"
+    LINK = "link"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which store views or customer groups are meant: all, only ``names``, or all but ``names``."""
+
+    names: frozenset[str] | None = None
+    exclude: bool = False
+
+    def admits(self, name: str | None) -> bool:
+        """Is this one meant? An unknown name (``None``) is in no list, so it passes an exclusion."""
+        if self.names is None:
+            return True
+        return (name in self.names) is not self.exclude
+
+    def canonical(self) -> Json:
+        """``"all"``, a sorted list, or ``{"exclude": [...]}``."""
+        if self.names is None:
+            return "all"
+        names = sorted(self.names)
+        return {"exclude": names} if self.exclude else names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationRule:
+    """Who is asked for a review, and when. Periods are whole days of 24 hours.
+
+    ``conditions`` is the custom condition in the form of the files (design: one key per mapping).
+    """
+
+    enabled: bool = False
+    pending_period: int = 14
+    skip_orders_older_than: int = 30
+    store_views: Selection = field(default_factory=Selection)
+    customer_groups: Selection = field(default_factory=Selection)
+    order_statuses: tuple[str, ...] = ("complete",)
+    deliver: Deliver = Deliver.EKOMI_EMAIL
+    conditions: Mapping[str, Json] | None = None
+
+    def canonical(self) -> dict[str, Json]:
+        """All fields as JSON values, sets sorted, absent conditions as ``None``."""
+        return {
+            "enabled": self.enabled,
+            "pending_period": self.pending_period,
+            "skip_orders_older_than": self.skip_orders_older_than,
+            "store_views": self.store_views.canonical(),
+            "customer_groups": self.customer_groups.canonical(),
+            "order_statuses": sorted(set(self.order_statuses)),
+            "deliver": self.deliver.value,
+            "conditions": self.conditions,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One eKomi interface with its own rules.
+
+    ``interface_password`` is a secret reference such as ``${env:NAME}``, never the secret.
+    ``orders`` names the order source. Among accounts that match one order the highest ``priority``
+    wins, then the lowest interface id.
+    """
+
+    name: str
+    interface_id: str
+    interface_password: str
+    webshop_url: str | None = None
+    submit_url: str | None = None
+    protect: bool = False
+    tags: tuple[str, ...] = ()
+    priority: int = 0
+    orders: str = "default"
+    invitations: InvitationRule = field(default_factory=InvitationRule)
+
+    @property
+    def address(self) -> str:
+        """How plans and ``--target`` name it: ``account["Germany"]``."""
+        return account_address(self.name)
+
+    @property
+    def rank(self) -> tuple[int, int, str]:
+        """Sort key: the account that wins an order comes first."""
+        return (-self.priority, int(self.interface_id), self.interface_id)
+
+    def canonical(self) -> dict[str, Json]:
+        """All fields as JSON values; equal accounts have equal forms."""
+        return {
+            "name": self.name,
+            "interface_id": self.interface_id,
+            "interface_password": self.interface_password,
+            "links": {"webshop_url": self.webshop_url, "submit_url": self.submit_url},
+            "protect": self.protect,
+            "tags": sorted(set(self.tags)),
+            "priority": self.priority,
+            "orders": self.orders,
+            "invitations": self.invitations.canonical(),
+        }
+
+
+def account_address(name: str) -> str:
+    """The address of the account with this name."""
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'account["{escaped}"]'

@@ -1,0 +1,40 @@
+"""Instants: whole seconds since 1970 in UTC, as plain integers."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+Instant: TypeAlias = int
+"""UTC, whole seconds since 1970-01-01."""
+
+HOUR = 3_600
+DAY = 86_400
+
+
+def now() -> Instant:
+    """The present instant."""
+    return int(time.time())
+
+
+def parse(text: str) -> Instant:
+    """Read ``YYYY-MM-DD``, ``YYYY-MM-DD HH:MM:SS`` or ISO 8601; without a zone it is UTC.
+
+    Raises:
+        ValueError: the text is no such time.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return int(moment.timestamp())
+
+
+def iso(instant: Instant) -> str:
+    """ISO 8601 with ``Z``, as in every JSON output."""
+    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def iso_or_none(instant: Instant | None) -> str | None:
+    """Like ``iso``; an absent instant stays absent."""
+    return None if instant is None else iso(instant)

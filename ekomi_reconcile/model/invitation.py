@@ -1,0 +1,88 @@
+"""Invitations: one order's request for a review through one account."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ekomi_reconcile.model.instant import Instant
+
+
+class Status(StrEnum):
+    """Where an invitation stands."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+BLOCKING = frozenset({Status.SENDING, Status.SENT, Status.SKIPPED, Status.FAILED, Status.UNKNOWN})
+"""A row in one of these, of whatever account, means that the order is never offered again."""
+
+
+class Criterion(StrEnum):
+    """What must hold for an order to be invited, in the order in which it is judged."""
+
+    ENABLED = "enabled"
+    STORE_VIEW = "store_view"
+    CUSTOMER_GROUP = "customer_group"
+    ORDER_STATUS = "order_status"
+    ORDER_AGE = "order_age"
+    CONDITIONS = "conditions"
+    DELIVERABLE = "deliverable"
+    SUPPRESSED = "suppressed"
+    ALREADY_INVITED = "already_invited"
+
+
+class Evidence(StrEnum):
+    """Where the instant at which an order reached its trigger status comes from, best first."""
+
+    HISTORY = "history"
+    SHIPMENT = "shipment"
+    INVOICE = "invoice"
+    OBSERVED = "observed"
+    SOLE_HISTORY = "sole_history"
+    CREATED = "created_at"
+    UPDATED = "updated_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """When an order first reached the trigger status ``status``, and how that is known."""
+
+    at: Instant
+    status: str
+    source: Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """A row of the queue. No personal data: the order is its ids, the customer a keyed digest.
+
+    ``judged_at`` is the instant at which the order's age was judged, when it was first scheduled.
+    ``pushed`` marks a row whose time a person has set. ``attempts`` counts calls that failed.
+    """
+
+    id: int
+    interface_id: str
+    source: str
+    order_id: int
+    number: str
+    store_view: str | None
+    order_date: Instant
+    status: Status
+    reached: Reached
+    judged_at: Instant
+    scheduled_at: Instant
+    sent_at: Instant | None = None
+    link: str | None = None
+    reason: str | None = None
+    attempts: int = 0
+    next_attempt_at: Instant | None = None
+    pushed: bool = False
+    customer: str | None = None
+    changed_at: Instant = 0

@@ -1,0 +1,1 @@
+"""Order sources: where orders are read."""

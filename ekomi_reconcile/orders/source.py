@@ -1,0 +1,78 @@
+"""What every order source offers, whatever stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.order import Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which orders to read.
+
+    ``cursors`` are the positions reached earlier: everything that changed since the earliest of them
+    is wanted. With ``full`` also every order created at or after ``created_from`` (``None``: every
+    order there is). ``attributes`` are the rule attributes in use (design: conditions), so that a
+    source may ask for less; contact and history are always wanted.
+    """
+
+    cursors: frozenset[str] = frozenset()
+    full: bool = False
+    created_from: Instant | None = None
+    attributes: frozenset[str] = frozenset()
+
+
+class Reading(Protocol):
+    """One pass over a source. Iterate ``batches`` to the end, then ask for the rest.
+
+    ``cursor`` is the position reached: an opaque text to store and hand back in ``Wanted.cursors``;
+    ``problems`` are the orders that could not be read, each with its place or id.
+    """
+
+    def batches(self) -> Iterator[Sequence[Order]]:
+        """The orders, each once and in its last version, in bounded batches.
+
+        Raises:
+            OrderSourceError: the source cannot be read; nothing read so far is a complete picture.
+        """
+
+    @property
+    def cursor(self) -> str:
+        """Where this pass ended."""
+
+    @property
+    def problems(self) -> Sequence[Diagnostic]:
+        """What could not be read though the rest could."""
+
+
+class OrderSource(Protocol):
+    """A place where orders are read; it never writes there."""
+
+    @property
+    def name(self) -> str:
+        """Its name in ``orders:``."""
+
+    def read(self, wanted: Wanted) -> Reading:
+        """Begin a pass. Nothing is read before the first batch is asked for."""
+
+    def by_ids(self, order_ids: Collection[int]) -> dict[int, Order]:
+        """The present version of these orders; one that cannot be read is left out.
+
+        Raises:
+            OrderSourceError: the source cannot be read.
+        """
+
+    def find(self, number: str) -> Sequence[Order]:
+        """The orders with this number (increment id) or, written ``#123`` or bare, this order id.
+
+        Raises:
+            OrderSourceError: the source cannot be read.
+        """
+
+    def close(self) -> None:
+        """Let go of files and connections."""

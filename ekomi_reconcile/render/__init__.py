@@ -1,0 +1,1 @@
+"""Renderers: each turns data into text, and computes nothing."""

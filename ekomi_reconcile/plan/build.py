@@ -1,0 +1,207 @@
+"""Making the plan: a pure function of the files, the state, the orders and the instant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+
+from ekomi_reconcile.errors import PlanError
+from ekomi_reconcile.model.account import Account, account_address
+from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.plan import guards
+from ekomi_reconcile.plan.diff import Desired, diff
+from ekomi_reconcile.plan.due import due
+from ekomi_reconcile.plan.fetches import Intervals, due_fetches
+from ekomi_reconcile.plan.match import match, strays
+from ekomi_reconcile.plan.needs import Need, needs
+from ekomi_reconcile.plan.plan import AccountChange, InvitationSteps, Plan, Position, Scope
+from ekomi_reconcile.plan.view import Orders, Privacy, Queue, RecordedAccount, RecordedPosition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """The state as the planner sees it. ``counts`` gives the rows per interface id and status."""
+
+    lineage: str | None
+    serial: int
+    accounts: Sequence[RecordedAccount]
+    positions: Mapping[str, RecordedPosition]
+    counts: Mapping[str, Mapping[Status, int]]
+    queue: Queue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """Everything else that a plan depends on. ``max_sends`` is the cap of an ordinary run."""
+
+    now: Instant
+    tool_version: str
+    config_digest: str
+    git_commit: str | None
+    intervals: Intervals
+    limits: guards.Limits
+    max_sends: int
+    scope: Scope = field(default_factory=Scope)
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+def build(
+    desired: Sequence[Desired],
+    recorded: Recorded,
+    circumstances: Circumstances,
+    *,
+    privacy: Privacy,
+    orders: Callable[[Need], Orders],
+) -> Plan:
+    """The plan. ``orders`` opens a pass over an order source; it is asked only for what is needed.
+
+    Raises:
+        PlanError: an interface id changed under a known name, or a selection matches no account.
+    """
+    scope, accounts = circumstances.scope, [each.account for each in desired]
+    changes = diff(desired, recorded.accounts, replaces=scope.replaces)
+    selected = _selected(scope, accounts, changes, recorded.accounts)
+    chosen = () if scope.refresh_only else tuple(each for each in changes if each.interface_id in selected)
+    steps, positions, found = InvitationSteps(), (), circumstances.diagnostics
+    if not (scope.offline or scope.refresh_only):
+        steps, positions, problems = _invitations(
+            accounts, recorded, circumstances, chosen, selected=selected, privacy=privacy, orders=orders
+        )
+        found = (*found, *problems)
+    draft = Plan(
+        created_at=circumstances.now,
+        tool_version=circumstances.tool_version,
+        complete=not any(each.is_error for each in found),
+        lineage=recorded.lineage,
+        serial=recorded.serial,
+        config_digest=circumstances.config_digest,
+        git_commit=circumstances.git_commit,
+        scope=scope,
+        names=_names(accounts, recorded.accounts),
+        changes=chosen,
+        operations=()
+        if scope.offline
+        else due_fetches(
+            [each for each in accounts if each.interface_id in selected],
+            {each.interface_id: each for each in recorded.accounts},
+            {each.interface_id: each for each in changes},
+            intervals=circumstances.intervals,
+            now=circumstances.now,
+        ),
+        invitations=steps,
+        positions=positions,
+        diagnostics=(*found, *_attention(recorded)),
+    )
+    in_state = sum(each.deleted_at is None for each in recorded.accounts)
+    return replace(draft, guards=guards.judge(draft, circumstances.limits, accounts_in_state=in_state))
+
+
+def _invitations(
+    accounts: Sequence[Account],
+    recorded: Recorded,
+    circumstances: Circumstances,
+    changes: Sequence[AccountChange],
+    *,
+    selected: frozenset[str],
+    privacy: Privacy,
+    orders: Callable[[Need], Orders],
+) -> tuple[InvitationSteps, tuple[Position, ...], tuple[Diagnostic, ...]]:
+    now, queue = circumstances.now, recorded.queue
+    blocked = frozenset(each.interface_id for each in changes if each.blocked)
+    present = [each for each in accounts if each.interface_id not in blocked]
+    removed = {key for each in changes if not each.blocked and (key := each.removes)}
+    leaving = frozenset(removed - {each.interface_id for each in present})
+    needed = needs(present, recorded.positions, selected=selected, leaving=leaving, now=now)
+    matched = [match(need, orders(need), queue, privacy=privacy, now=now) for need in needed]
+    steps = _merged(each.steps for each in matched)
+    sources = {need.source for need in needed}
+    for step in strays(
+        queue, present, recorded.positions, selected=selected, leaving=leaving, needed=sources
+    ):
+        steps.cancel.append(step)
+    unread = {need.source for need, each in zip(needed, matched, strict=True) if each.failure}
+    senders = frozenset(
+        each.interface_id
+        for each in present
+        if each.interface_id in selected and each.invitations.enabled and each.orders in sources - unread
+    )
+    steps = due(steps, queue, senders=senders, now=now, cap=circumstances.max_sends)
+    return (
+        steps,
+        tuple(position for each in matched for position in each.positions),
+        tuple(problem for each in matched for problem in each.diagnostics),
+    )
+
+
+def _merged(parts: Iterable[InvitationSteps]) -> InvitationSteps:
+    whole, not_invited = InvitationSteps(), {}
+    for part in parts:
+        whole.schedule.extend(part.schedule)
+        whole.reschedule.extend(part.reschedule)
+        whole.cancel.extend(part.cancel)
+        whole.observations.extend(part.observations)
+        not_invited.update(part.not_invited)
+    return replace(whole, not_invited=not_invited)
+
+
+def _selected(
+    scope: Scope,
+    accounts: Sequence[Account],
+    changes: Sequence[AccountChange],
+    recorded: Sequence[RecordedAccount],
+) -> frozenset[str]:
+    """The interface ids that ``--target`` and ``--exclude`` leave in the plan.
+
+    Raises:
+        PlanError: a glob matches no account.
+    """
+    names = {each.interface_id: {each.name} for each in accounts}
+    for known in recorded:
+        if known.deleted_at is None:
+            names.setdefault(known.interface_id, set()).add(known.name)
+    for change in changes:
+        if change.previous_id is not None:
+            names.setdefault(change.previous_id, set()).add(change.name)
+    for glob in (*scope.targets, *scope.excludes):
+        if not any(_matches(glob, each) for each in names.values()):
+            raise PlanError(
+                f"{glob!r} matches no account",
+                mend="give a name or an address as `accounts list` shows it; globs know * and ?",
+            )
+    if scope.targets:
+        return frozenset(
+            key for key, own in names.items() if any(_matches(glob, own) for glob in scope.targets)
+        )
+    return frozenset(
+        key for key, own in names.items() if not any(_matches(glob, own) for glob in scope.excludes)
+    )
+
+
+def _matches(glob: str, names: set[str]) -> bool:
+    literal = glob.replace("[", "[[]")
+    return any(fnmatchcase(name, literal) or fnmatchcase(account_address(name), literal) for name in names)
+
+
+def _names(accounts: Sequence[Account], recorded: Sequence[RecordedAccount]) -> dict[str, str]:
+    known = {each.interface_id: each.name for each in recorded}
+    return known | {each.interface_id: each.name for each in accounts}
+
+
+def _attention(recorded: Recorded) -> tuple[Diagnostic, ...]:
+    """Rows that wait for a person; they are shown in every plan until somebody decides."""
+    unknown = sum(
+        each.get(Status.UNKNOWN, 0) + each.get(Status.SENDING, 0) for each in recorded.counts.values()
+    )
+    if not unknown:
+        return ()
+    return (
+        Diagnostic(
+            severity=Severity.WARNING,
+            rule="outcome-unknown",
+            message=f"{unknown} invitation(s) may have been sent: the outcome is not known",
+            mend="`invitations list --status unknown`, then `invitations resolve ID --sent` or `--resend`",
+        ),
+    )

@@ -1,0 +1,153 @@
+"""Matching the orders of one source, and looking again at rows whose orders did not come by."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from ekomi_reconcile.errors import OrderSourceError
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
+from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.plan.matching import ACCOUNT_DELETED, Matcher, Question, cancellation
+from ekomi_reconcile.plan.needs import Need
+from ekomi_reconcile.plan.plan import InvitationSteps, Position
+from ekomi_reconcile.plan.steps import Cancel
+from ekomi_reconcile.plan.view import Orders, Privacy, Queue, RecordedPosition
+
+SOURCE_CHANGED = "order_source"
+"""Why a row is cancelled whose account now reads its orders elsewhere."""
+
+_LOOKUP = 500
+_OPEN = frozenset({Status.PENDING, Status.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """What matching one source brought; ``failure`` says why the source could not be read."""
+
+    steps: InvitationSteps
+    positions: tuple[Position, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    failure: str | None = None
+
+
+def match(need: Need, orders: Orders, queue: Queue, *, privacy: Privacy, now: Instant) -> Matched:
+    """Match everything that ``need`` asks for; a source that fails half-way brings nothing."""
+    question = Question(
+        source=need.source,
+        book=need.book,
+        selected=need.selected,
+        fresh=need.fresh,
+        leaving=need.leaving,
+        now=now,
+    )
+    matcher = Matcher(question, queue, privacy)
+    try:
+        _read(matcher, need, orders, now=now)
+    except OrderSourceError as error:
+        return Matched(
+            steps=InvitationSteps(), diagnostics=(_unreadable(need, error),), failure=error.message
+        )
+    concerned = need.fresh or need.selected
+    accounts = [rule.account for rule in need.book.rules if rule.account.interface_id in concerned]
+    counted = matcher.tally.result(accounts) if matcher.tally.orders else {}
+    return Matched(
+        steps=replace(matcher.steps, not_invited=counted),
+        positions=_positions(need, orders.cursor),
+        diagnostics=tuple(orders.problems),
+    )
+
+
+def _read(matcher: Matcher, need: Need, orders: Orders, *, now: Instant) -> None:
+    visited = set[int]()
+    track = _has_rows(matcher.queue, need)
+    for batch in orders.batches():
+        matcher.batch(batch)
+        if track:
+            visited.update(order.order_id for order in batch)
+    if track:
+        _reconsider(matcher, need, orders, visited=visited, now=now)
+
+
+def _has_rows(queue: Queue, need: Need) -> bool:
+    return next(queue.rows_of(need.fresh | need.leaving, _OPEN), None) is not None
+
+
+def _reconsider(
+    matcher: Matcher, need: Need, orders: Orders, *, visited: Collection[int], now: Instant
+) -> None:
+    """Look again at rows of changed and leaving accounts whose orders the pass did not bring."""
+    rows = (
+        row
+        for row in matcher.queue.rows_of(need.fresh | need.leaving, _OPEN)
+        if row.source == need.source and row.order_id not in visited and _worth_a_look(row, need, now)
+    )
+    while chunk := list(islice(rows, _LOOKUP)):
+        found = orders.by_ids({row.order_id for row in chunk})
+        matcher.batch(list(found.values()))
+        matcher.missing(row for row in chunk if row.order_id not in found)
+
+
+def _worth_a_look(row: Invitation, need: Need, now: Instant) -> bool:
+    if row.status is Status.PENDING:
+        return True
+    rule = need.book.rule(row.interface_id)
+    if rule is None or row.interface_id in need.leaving:
+        return False
+    limit = rule.account.invitations.skip_orders_older_than
+    oldest = now - (limit + rule.account.invitations.pending_period) * DAY
+    return limit == 0 or row.order_date >= oldest
+
+
+def _positions(need: Need, cursor: str) -> tuple[Position, ...]:
+    return tuple(
+        Position(
+            interface_id=rule.account.interface_id,
+            source=need.source,
+            rule_digest=rule.digest,
+            cursor=cursor,
+        )
+        for rule in need.book.rules
+        if rule.account.interface_id in need.selected and rule.account.invitations.enabled
+    )
+
+
+def _unreadable(need: Need, error: OrderSourceError) -> Diagnostic:
+    return Diagnostic(
+        severity=Severity.ERROR,
+        rule="orders-unreadable",
+        message=f"order source {need.source}: {error.message}; its invitations are left as they are",
+        mend=error.mend,
+    )
+
+
+def strays(
+    queue: Queue,
+    accounts: Sequence[Account],
+    positions: Mapping[str, RecordedPosition],
+    *,
+    selected: frozenset[str],
+    leaving: frozenset[str],
+    needed: Collection[str],
+) -> Iterator[Cancel]:
+    """Cancellations that need no look at an order.
+
+    These are rows from a source that their account no longer reads, and rows of leaving accounts from a
+    source that nobody reads any more.
+    """
+    moved = {
+        each.interface_id: each.orders
+        for each in accounts
+        if each.interface_id in selected
+        and (position := positions.get(each.interface_id)) is not None
+        and position.source != each.orders
+    }
+    for row in queue.rows_of(frozenset(moved), frozenset({Status.PENDING})):
+        if row.source != moved[row.interface_id]:
+            yield cancellation(row, SOURCE_CHANGED, rule_change=True)
+    for row in queue.rows_of(leaving, frozenset({Status.PENDING})):
+        if row.source not in needed:
+            yield cancellation(row, ACCOUNT_DELETED, rule_change=False)

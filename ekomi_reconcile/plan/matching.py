@@ -1,0 +1,254 @@
+"""Matching orders with accounts: who is asked, who no longer, who at another time.
+
+One order belongs to at most one account. A row that is sent, skipped, failed or unknown closes the
+order for good; a pending row stays with its account while that account matches; otherwise the account
+of the highest rank that matches gets it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.model.invitation import Criterion, Invitation, Reached, Status
+from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.plan.plan import InvitationSteps
+from ekomi_reconcile.plan.steps import Cancel, Observation, Reschedule, Schedule
+from ekomi_reconcile.plan.tally import Tally
+from ekomi_reconcile.plan.view import Privacy, Queue, RecordedObservation
+from ekomi_reconcile.rules.judge import blocked_state, on_hold, refusal, scheduled_at
+from ekomi_reconcile.rules.reached import reached
+from ekomi_reconcile.rules.rulebook import Rule, RuleBook
+
+ACCOUNT_DELETED = "account_deleted"
+"""Why a row is cancelled whose account leaves the files."""
+
+_NOTHING_SEEN: Mapping[str, Instant] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is matched. ``fresh`` accounts have new or changed rules, ``leaving`` ones are deleted."""
+
+    source: str
+    book: RuleBook
+    selected: frozenset[str]
+    fresh: frozenset[str]
+    leaving: frozenset[str]
+    now: Instant
+
+
+@dataclass(slots=True)
+class Matcher:
+    """Decides order by order; the decisions collect in ``steps`` and ``tally``."""
+
+    question: Question
+    queue: Queue
+    privacy: Privacy
+    steps: InvitationSteps = field(default_factory=InvitationSteps)
+    tally: Tally = field(default_factory=Tally)
+    _loads: defaultdict[str, list[Instant]] = field(default_factory=lambda: defaultdict(list))
+    _planned: defaultdict[str, list[Instant]] = field(default_factory=lambda: defaultdict(list))
+
+    def batch(self, orders: Sequence[Order]) -> None:
+        """Decide these orders, which were just read."""
+        ids = [order.order_id for order in orders]
+        rows = self.queue.rows_for(self.question.source, ids)
+        seen = self.queue.observations(self.question.source, ids)
+        self._look_up_customers(orders)
+        for order in orders:
+            self.tally.orders += 1
+            self._decide(order, rows.get(order.order_id, ()), seen.get(order.order_id))
+
+    def missing(self, rows: Iterable[Invitation]) -> None:
+        """Rows whose orders cannot be read: they stay, unless their account leaves."""
+        for row in rows:
+            if row.status is Status.PENDING and row.interface_id in self.question.leaving:
+                self.cancel(row, ACCOUNT_DELETED)
+
+    def cancel(self, row: Invitation, reason: str) -> None:
+        """Plan to take this row out of the queue."""
+        if row.customer is not None and row.scheduled_at in self._loads.get(row.customer, ()):
+            self._loads[row.customer].remove(row.scheduled_at)
+        self.steps.cancel.append(
+            cancellation(row, reason, rule_change=row.interface_id in self.question.fresh)
+        )
+
+    def _decide(self, order: Order, rows: Sequence[Invitation], seen: RecordedObservation | None) -> None:
+        live = next((row for row in rows if row.status is not Status.CANCELLED), None)
+        taken = live is not None and (live.status is not Status.PENDING or self._keeps(live, order))
+        self._offer(order, rows, seen, owner=live.interface_id if live is not None and taken else None)
+
+    def _keeps(self, row: Invitation, order: Order) -> bool:
+        """Does this pending row stay in the queue? If not, it is cancelled."""
+        question = self.question
+        if row.interface_id in question.leaving:
+            self.cancel(row, ACCOUNT_DELETED)
+            return False
+        rule = question.book.rule(row.interface_id)
+        held = (
+            rule is None or not rule.account.invitations.enabled or row.interface_id not in question.selected
+        )
+        if rule is None or held or on_hold(order):
+            return True
+        fresh = row.interface_id in question.fresh
+        known = self._reached(rule, order, row) if fresh else row.reached
+        failed = self._refusal(rule, order, judged_at=row.judged_at, known=known)
+        if failed is not None or known is None:
+            self.cancel(row, cancel_reason(failed, order))
+            return False
+        if fresh and not row.pushed:
+            self._reschedule(row, known, scheduled_at(rule, known))
+        return True
+
+    def _reached(self, rule: Rule, order: Order, row: Invitation) -> Reached | None:
+        return reached(rule, order, now=self.question.now, frozen=row.reached)
+
+    def _refusal(
+        self, rule: Rule, order: Order, *, judged_at: Instant, known: Reached | None
+    ) -> Criterion | None:
+        failed = refusal(rule, order, judged_at=judged_at, reached=known)
+        if failed is None and self.privacy.opted_out(order):
+            return Criterion.SUPPRESSED
+        return failed
+
+    def _reschedule(self, row: Invitation, known: Reached, when: Instant) -> None:
+        if when == row.scheduled_at:
+            return
+        self.steps.reschedule.append(
+            Reschedule(
+                interface_id=row.interface_id,
+                row_id=row.id,
+                source=row.source,
+                order_id=row.order_id,
+                number=row.number,
+                scheduled_at=when,
+                previously=row.scheduled_at,
+                reached_at=known.at,
+                reached_status=known.status,
+                reached_source=known.source.value,
+                rule_change=True,
+            )
+        )
+
+    def _offer(
+        self,
+        order: Order,
+        rows: Sequence[Invitation],
+        seen: RecordedObservation | None,
+        *,
+        owner: str | None,
+    ) -> None:
+        """Offer the order to every account in winning order; ``owner`` already has it."""
+        sight = self._sight(order, seen)
+        taken, waits = owner is not None, False
+        for rule in self.question.book.candidates(order.store_view):
+            key = rule.account.interface_id
+            self.tally.saw(key)
+            if key == owner or key in self.question.leaving:
+                continue
+            row = next((row for row in rows if row.interface_id == key), None)
+            known = reached(
+                rule, order, now=self.question.now, seen=sight, frozen=row.reached if row else None
+            )
+            judged_at = row.judged_at if row else self.question.now
+            failed = self._refusal(rule, order, judged_at=judged_at, known=known)
+            if failed is None and known is not None and self._too_often(order, scheduled_at(rule, known)):
+                failed = Criterion.SUPPRESSED
+            if failed is None and taken:
+                failed = Criterion.ALREADY_INVITED
+            if failed is not None:
+                self.tally.refused(key, failed)
+                waits = waits or failed is Criterion.ORDER_STATUS
+            elif known is not None:
+                taken = True
+                self._schedule(rule, order, known, judged_at)
+        self._observe(order, seen, waits=waits and not taken)
+
+    def _schedule(self, rule: Rule, order: Order, known: Reached, judged_at: Instant) -> None:
+        question, key = self.question, rule.account.interface_id
+        if key not in question.selected:
+            return
+        when, customer = scheduled_at(rule, known), self.privacy.customer(order)
+        if customer is not None and self.privacy.cap is not None:
+            self._planned[customer].append(when)
+        self.steps.schedule.append(
+            Schedule(
+                interface_id=key,
+                source=question.source,
+                order_id=order.order_id,
+                number=order.number,
+                store_view=order.store_view,
+                order_date=order.created_at,
+                reached_at=known.at,
+                reached_status=known.status,
+                reached_source=known.source.value,
+                judged_at=judged_at,
+                scheduled_at=when,
+                customer=customer,
+                rule_change=key in question.fresh,
+            )
+        )
+
+    def _look_up_customers(self, orders: Sequence[Order]) -> None:
+        cap = self.privacy.cap
+        if cap is None:
+            return
+        customers = {digest for order in orders if (digest := self.privacy.customer(order))}
+        since = self.question.now - (cap.days + 366) * DAY
+        self._loads.clear()
+        for digest, instants in self.queue.customer_load(customers, since).items():
+            self._loads[digest] = list(instants)
+
+    def _too_often(self, order: Order, when: Instant) -> bool:
+        cap, customer = self.privacy.cap, self.privacy.customer(order)
+        if cap is None or customer is None:
+            return False
+        asked = [*self._loads.get(customer, ()), *self._planned.get(customer, ())]
+        return sum(abs(when - at) < cap.days * DAY for at in asked) >= cap.count
+
+    def _sight(self, order: Order, seen: RecordedObservation | None) -> Mapping[str, Instant]:
+        """In which status we saw the order arrive ourselves, and when."""
+        if seen is None or order.status is None:
+            return _NOTHING_SEEN
+        if seen.status != order.status:
+            return {order.status: self.question.now}
+        return {seen.status: seen.since} if seen.moved else _NOTHING_SEEN
+
+    def _observe(self, order: Order, seen: RecordedObservation | None, *, waits: bool) -> None:
+        """Remember the status while it may still become one that starts the clock."""
+        if order.status is None or blocked_state(order):
+            return
+        if seen.status == order.status if seen is not None else not waits:
+            return
+        self.steps.observations.append(
+            Observation(
+                source=self.question.source,
+                order_id=order.order_id,
+                status=order.status,
+                since=self.question.now,
+                moved=seen is not None,
+            )
+        )
+
+
+def cancellation(row: Invitation, reason: str, *, rule_change: bool) -> Cancel:
+    """The step that takes this row out of the queue."""
+    return Cancel(
+        interface_id=row.interface_id,
+        row_id=row.id,
+        source=row.source,
+        order_id=row.order_id,
+        number=row.number,
+        reason=reason,
+        rule_change=rule_change,
+    )
+
+
+def cancel_reason(failed: Criterion | None, order: Order) -> str:
+    """Why a row leaves the queue, as it is recorded: the criterion, with the state that closed the order."""
+    if failed is Criterion.ORDER_STATUS and blocked_state(order):
+        return f"{failed.value}: {order.state or order.status}"
+    return (failed or Criterion.ORDER_STATUS).value

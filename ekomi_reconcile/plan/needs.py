@@ -1,0 +1,91 @@
+"""What has to be read from the order sources, and for which accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.plan.view import RecordedPosition
+from ekomi_reconcile.rules.rulebook import RuleBook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What must be read from one order source, and what for.
+
+    ``fresh`` accounts have new or changed rules and start from their age limit; ``current`` ones go on
+    from their cursors; rows of ``leaving`` ones are offered to others.
+    """
+
+    source: str
+    book: RuleBook
+    selected: frozenset[str]
+    fresh: frozenset[str]
+    leaving: frozenset[str]
+    cursors: frozenset[str]
+    created_from: Instant | None
+    attributes: frozenset[str]
+
+
+def needs(
+    accounts: Sequence[Account],
+    positions: Mapping[str, RecordedPosition],
+    *,
+    selected: frozenset[str],
+    leaving: frozenset[str],
+    now: Instant,
+) -> tuple[Need, ...]:
+    """One need per order source that has to be read for the selected accounts."""
+    by_source: dict[str, list[Account]] = {}
+    for account in accounts:
+        by_source.setdefault(account.orders, []).append(account)
+    found = (
+        _need(source, members, positions, selected=selected, leaving=leaving, now=now)
+        for source, members in sorted(by_source.items())
+    )
+    return tuple(need for need in found if need is not None)
+
+
+def _need(
+    source: str,
+    members: Sequence[Account],
+    positions: Mapping[str, RecordedPosition],
+    *,
+    selected: frozenset[str],
+    leaving: frozenset[str],
+    now: Instant,
+) -> Need | None:
+    book = RuleBook(members)
+    reading = [each for each in members if each.invitations.enabled and each.interface_id in selected]
+    if not reading:
+        return None
+    fresh = [each for each in reading if _is_fresh(book, each, positions.get(each.interface_id))]
+    keys = frozenset(each.interface_id for each in fresh)
+    return Need(
+        source=source,
+        book=book,
+        selected=selected,
+        fresh=keys,
+        leaving=leaving,
+        cursors=frozenset(
+            positions[each.interface_id].cursor for each in reading if each.interface_id not in keys
+        ),
+        created_from=_created_from(fresh, now),
+        attributes=book.attributes,
+    )
+
+
+def _is_fresh(book: RuleBook, account: Account, position: RecordedPosition | None) -> bool:
+    rule = book.rule(account.interface_id)
+    if position is None or rule is None:
+        return True
+    return position.rule_digest != rule.digest or position.source != account.orders
+
+
+def _created_from(fresh: Sequence[Account], now: Instant) -> Instant | None:
+    limits = [each.invitations.skip_orders_older_than for each in fresh]
+    if not limits or 0 in limits:
+        return None
+    return now - max(limits) * DAY

@@ -1,0 +1,222 @@
+"""The plan: what a run will do, as data that renderers and the executor share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ekomi_reconcile.model.account import Json, account_address
+from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.plan.steps import Cancel, Observation, Reschedule, Schedule, Send, Steps
+
+FORMAT_VERSION = "1.0"
+"""Minor versions only add; a higher major is refused."""
+
+
+class Action(StrEnum):
+    """What happens to an account."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    REPLACE = "replace"
+
+
+class OperationKind(StrEnum):
+    """What is fetched from eKomi."""
+
+    SYNC = "sync"
+    IMPORT = "import"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChange:
+    """A change of one account.
+
+    ``before`` and ``after`` are canonical fields with the password masked; ``changed`` lists the key
+    paths that differ. ``blocked`` says why it will not be done (protection). ``previous_id`` is the
+    interface id that a replacement takes out.
+    """
+
+    action: Action
+    name: str
+    interface_id: str
+    previous_name: str | None = None
+    previous_id: str | None = None
+    before: Mapping[str, Json] | None = None
+    after: Mapping[str, Json] | None = None
+    changed: tuple[str, ...] = ()
+    reason: str | None = None
+    blocked: str | None = None
+
+    @property
+    def address(self) -> str:
+        """How ``--target`` names it."""
+        return account_address(self.name)
+
+    @property
+    def removes(self) -> str | None:
+        """The interface id that this change takes out of the state, if it does."""
+        if self.action is Action.DELETE:
+            return self.interface_id
+        if self.action is Action.REPLACE:
+            return self.previous_id
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A fetch from eKomi; ``reason`` says why now."""
+
+    kind: OperationKind
+    account: str
+    interface_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Up to where an account's orders are evaluated once this plan is done, and by which rules."""
+
+    interface_id: str
+    source: str
+    rule_digest: str
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """A safety limit that this plan exceeds; ``override`` is the exact flag that lets it pass."""
+
+    rule: str
+    message: str
+    override: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The figures of the last line."""
+
+    add: int
+    change: int
+    destroy: int
+    sync: int
+    import_: int
+    schedule: int
+    reschedule: int
+    cancel: int
+    send: int
+
+    def as_json(self) -> dict[str, int]:
+        """The figures by the names of the JSON plan."""
+        return {
+            "add": self.add,
+            "change": self.change,
+            "destroy": self.destroy,
+            "sync": self.sync,
+            "import": self.import_,
+            "schedule": self.schedule,
+            "reschedule": self.reschedule,
+            "cancel": self.cancel,
+            "send": self.send,
+        }
+
+    @property
+    def empty(self) -> bool:
+        """Is there nothing to do?"""
+        return not any(self.as_json().values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationSteps:
+    """Everything that happens to the queue."""
+
+    schedule: Steps[Schedule] = field(default_factory=lambda: Steps(Schedule))
+    reschedule: Steps[Reschedule] = field(default_factory=lambda: Steps(Reschedule))
+    cancel: Steps[Cancel] = field(default_factory=lambda: Steps(Cancel))
+    send: Steps[Send] = field(default_factory=lambda: Steps(Send))
+    observations: Steps[Observation] = field(default_factory=lambda: Steps(Observation))
+    deferred: int = 0
+    due_by_rule_change: int = 0
+    not_invited: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By account name: how many orders fail which criterion first."""
+
+    @property
+    def moved_by_rules(self) -> int:
+        """How many steps a changed rule causes."""
+        return self.schedule.by_rule_change + self.reschedule.by_rule_change + self.cancel.by_rule_change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a plan was asked to look at. Globs are over account names and addresses."""
+
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
+    offline: bool = False
+    refresh_only: bool = False
+
+    @property
+    def partial(self) -> bool:
+        """Does it leave accounts out?"""
+        return bool(self.targets or self.excludes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The difference, complete and ready to be shown or done.
+
+    ``complete`` is false where something could not be read; ``names`` gives the account name of each
+    interface id that a step mentions. ``lineage`` is ``None`` where there was no state yet.
+    """
+
+    created_at: Instant
+    tool_version: str
+    complete: bool
+    lineage: str | None
+    serial: int
+    config_digest: str
+    git_commit: str | None = None
+    scope: Scope = field(default_factory=Scope)
+    names: Mapping[str, str] = field(default_factory=dict)
+    changes: tuple[AccountChange, ...] = ()
+    operations: tuple[Operation, ...] = ()
+    invitations: InvitationSteps = field(default_factory=InvitationSteps)
+    positions: tuple[Position, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    guards: tuple[Guard, ...] = ()
+
+    @property
+    def summary(self) -> Summary:
+        """The figures; a replacement counts as one to add and one to destroy, a blocked change not at all."""
+        actions = [each.action for each in self.changes if not each.blocked]
+        kinds = [each.kind for each in self.operations]
+        return Summary(
+            add=actions.count(Action.CREATE) + actions.count(Action.REPLACE),
+            change=actions.count(Action.UPDATE),
+            destroy=actions.count(Action.DELETE) + actions.count(Action.REPLACE),
+            sync=kinds.count(OperationKind.SYNC),
+            import_=kinds.count(OperationKind.IMPORT),
+            schedule=len(self.invitations.schedule),
+            reschedule=len(self.invitations.reschedule),
+            cancel=len(self.invitations.cancel),
+            send=len(self.invitations.send),
+        )
+
+    @property
+    def blocked(self) -> tuple[AccountChange, ...]:
+        """Changes that protection keeps from being done."""
+        return tuple(each for each in self.changes if each.blocked)
+
+    @property
+    def empty(self) -> bool:
+        """Is there nothing to do and nothing blocked?"""
+        return self.summary.empty and not self.changes
+
+    @property
+    def changes_present(self) -> bool:
+        """Do accounts change, or does a rule change move invitations (``--detailed-exitcode``)?"""
+        return bool(self.changes) or self.invitations.moved_by_rules > 0

@@ -1,0 +1,47 @@
+"""Counting, per account, why orders were not invited."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
+
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.invitation import Criterion
+
+
+class Tally:
+    """Counts the first criterion that fails.
+
+    Accounts that an order's store view rules out are never looked at one by one: their number follows
+    from the orders read and the orders seen.
+    """
+
+    __slots__ = ("_refused", "_seen", "orders")
+
+    def __init__(self) -> None:
+        self.orders = 0
+        self._seen: Counter[str] = Counter()
+        self._refused: defaultdict[str, Counter[Criterion]] = defaultdict(Counter)
+
+    def saw(self, interface_id: str) -> None:
+        """This account was looked at for one order."""
+        self._seen[interface_id] += 1
+
+    def refused(self, interface_id: str, criterion: Criterion) -> None:
+        """It was not invited, and this is why."""
+        self._refused[interface_id][criterion] += 1
+
+    def result(self, accounts: Collection[Account]) -> dict[str, dict[str, int]]:
+        """By account name and criterion, in the order in which criteria are judged."""
+        found = {account.name: self._of(account) for account in accounts}
+        return {name: counts for name, counts in found.items() if counts}
+
+    def _of(self, account: Account) -> dict[str, int]:
+        if not account.invitations.enabled:
+            return _positive({Criterion.ENABLED: self.orders})
+        elsewhere = self.orders - self._seen[account.interface_id]
+        return _positive({Criterion.STORE_VIEW: elsewhere, **self._refused[account.interface_id]})
+
+
+def _positive(counts: Mapping[Criterion, int]) -> dict[str, int]:
+    return {each.value: counts[each] for each in Criterion if counts.get(each)}

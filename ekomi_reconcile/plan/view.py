@@ -1,0 +1,115 @@
+"""What a plan is made from besides the files: the state and the orders, as the planner sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.model.order import Order
+
+
+class RecordedAccount(Protocol):
+    """An account in the state; a deleted one stays as a tombstone."""
+
+    @property
+    def interface_id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def desired(self) -> Mapping[str, Json]: ...
+    @property
+    def password_digest(self) -> str | None: ...
+    @property
+    def protect(self) -> bool: ...
+    @property
+    def deleted_at(self) -> Instant | None: ...
+    @property
+    def last_fetched_at(self) -> Instant | None: ...
+    @property
+    def last_import_at(self) -> Instant | None: ...
+
+
+class RecordedPosition(Protocol):
+    """Up to where an account was evaluated, and by which rules."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def rule_digest(self) -> str: ...
+    @property
+    def cursor(self) -> str: ...
+
+
+class RecordedObservation(Protocol):
+    """The status in which an order was last seen; ``moved`` if it had another one before."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def since(self) -> Instant: ...
+    @property
+    def moved(self) -> bool: ...
+
+
+class Queue(Protocol):
+    """The rows of the state, looked up in batches."""
+
+    def rows_for(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Sequence[Invitation]]:
+        """All rows of these orders, of whatever account."""
+
+    def observations(self, source: str, order_ids: Sequence[int]) -> Mapping[int, RecordedObservation]:
+        """In which status these orders were last seen."""
+
+    def rows_of(self, interface_ids: Collection[str], statuses: Collection[Status]) -> Iterator[Invitation]:
+        """The rows of these accounts in one of these states."""
+
+    def due(self, interface_ids: Collection[str], now: Instant) -> Iterator[Invitation]:
+        """Pending rows whose time has come, the oldest first."""
+
+    def customer_load(self, customers: Collection[str], since: Instant) -> Mapping[str, Sequence[Instant]]:
+        """When these customers (keyed digests) were, or will be, asked since then."""
+
+
+class Orders(Protocol):
+    """One pass over an order source."""
+
+    def batches(self) -> Iterator[Sequence[Order]]:
+        """The orders that changed or are newly wanted, each once."""
+
+    def by_ids(self, order_ids: Collection[int]) -> Mapping[int, Order]:
+        """The present version of these orders; one that cannot be read is left out."""
+
+    @property
+    def cursor(self) -> str:
+        """Where the pass ended."""
+
+    @property
+    def problems(self) -> Iterable[Diagnostic]:
+        """Orders that could not be read though the rest could."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """At most ``count`` requests per customer within ``days`` days."""
+
+    count: int
+    days: int
+
+
+class Privacy(Protocol):
+    """Who must not be asked."""
+
+    @property
+    def cap(self) -> Cap | None:
+        """The limit per customer, if there is one."""
+
+    def opted_out(self, order: Order) -> bool:
+        """Is this customer on a suppression list?"""
+
+    def customer(self, order: Order) -> str | None:
+        """The keyed digest of the customer, or ``None`` where it cannot be made."""

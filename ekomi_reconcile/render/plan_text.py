@@ -1,0 +1,200 @@
+"""The plan for people: legend, changed fields, what happens to the queue and why, one line of figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model.instant import Instant, iso
+from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, Plan, Summary
+from ekomi_reconcile.plan.steps import Cancel, Reschedule, Schedule, Send, Steps
+from ekomi_reconcile.render.diagnostics import diagnostic_text
+from ekomi_reconcile.render.style import Paint, Tone, moment, printable
+
+SENSITIVE = "(sensitive)"
+_SYMBOLS = {
+    Action.CREATE: ("+", Tone.ADD),
+    Action.UPDATE: ("~", Tone.CHANGE),
+    Action.DELETE: ("-", Tone.REMOVE),
+    Action.REPLACE: ("-/+", Tone.REMOVE),
+}
+Owned = TypeVar("Owned", Schedule, Reschedule, Cancel, Send)
+
+
+def plan_text(plan: Plan, paint: Paint) -> str:
+    """The whole plan, ending with its line of figures and a newline."""
+    blocks = [*_sections(plan, paint), *_warnings(plan, paint)]
+    blocks.append(_last_line(plan, paint))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _sections(plan: Plan, paint: Paint) -> Iterator[str]:
+    if plan.empty:
+        return
+    if plan.scope.partial:
+        yield paint(Tone.STRONG, "This plan is partial") + f": {_scope(plan)}."
+    yield _legend(paint)
+    for change in plan.changes:
+        yield _change(change, paint)
+    if plan.operations:
+        yield _operations(plan.operations)
+    yield from _invitations(plan, paint)
+
+
+def _scope(plan: Plan) -> str:
+    if plan.scope.targets:
+        return "only accounts that match " + ", ".join(map(printable, plan.scope.targets))
+    return "without accounts that match " + ", ".join(map(printable, plan.scope.excludes))
+
+
+def _legend(paint: Paint) -> str:
+    signs = [paint(tone, symbol) + f" {action.value}" for action, (symbol, tone) in _SYMBOLS.items()]
+    return "Legend:  " + "   ".join([*signs, paint(Tone.SEND, "→") + " send"])
+
+
+def _change(change: AccountChange, paint: Paint) -> str:
+    symbol, tone = _SYMBOLS[change.action]
+    notes = [change.reason, change.previous_name and f"was {_value(change.previous_name)}"]
+    note = "".join(f"   ({each})" for each in notes if each)
+    lines = [f"{paint(tone, symbol)} {paint(Tone.STRONG, printable(change.address))}{note}"]
+    if change.blocked:
+        lines.append(f"    ! not done: {change.blocked}")
+    if change.action is Action.CREATE:
+        lines += [
+            f"    {paint(tone, '+')} {key} = {_value(value)}" for key, value in _given(change.after or {})
+        ]
+    elif change.action in (Action.UPDATE, Action.REPLACE):
+        lines += _differences(change, paint)
+    return "\n".join(lines)
+
+
+def _given(fields: Mapping[str, Json], prefix: str = "") -> Iterator[tuple[str, Json]]:
+    """Every field that says something, nested keys as paths."""
+    for key, value in fields.items():
+        if isinstance(value, Mapping) and key in ("links", "invitations"):
+            yield from _given(value, f"{prefix}{key}.")
+        elif value not in (None, [], ""):
+            yield f"{prefix}{key}", value
+
+
+def _differences(change: AccountChange, paint: Paint) -> Iterator[str]:
+    symbol = paint(Tone.CHANGE, "~")
+    for key in change.changed:
+        old, new = _at(change.before, key), _at(change.after, key)
+        if old == new == SENSITIVE:
+            yield f"    {symbol} {key} = {SENSITIVE}"
+        else:
+            yield f"    {symbol} {key} = {_value(old)} → {_value(new)}"
+
+
+def _at(fields: Mapping[str, Json] | None, path: str) -> Json:
+    value: Json = fields
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _value(value: Json) -> str:
+    if value is None:
+        return "(none)"
+    if value == SENSITIVE:
+        return SENSITIVE
+    return printable(json.dumps(value, ensure_ascii=False))
+
+
+def _operations(operations: Iterable[Operation]) -> str:
+    lines = ["From eKomi:"]
+    lines += [f"    {each.kind.value:6} {printable(each.account)}   ({each.reason})" for each in operations]
+    return "\n".join(lines)
+
+
+def _invitations(plan: Plan, paint: Paint) -> Iterator[str]:
+    steps = plan.invitations
+    for key, name in sorted(plan.names.items(), key=lambda each: each[1].casefold()):
+        lines = [
+            *_group(steps.schedule, key, "to schedule", _schedule_example, paint),
+            *_group(steps.reschedule, key, "to reschedule", _reschedule_example, paint),
+            *_group(steps.cancel, key, "to cancel", _cancel_example, paint),
+            *_group(steps.send, key, "to send", _send_example, paint),
+            *_not_invited(steps.not_invited.get(name, {})),
+        ]
+        if lines:
+            yield "\n".join([f"Invitations of {printable(name)}:", *lines])
+    if steps.deferred:
+        yield f"{steps.deferred} deferred: due, but beyond max_sends; the oldest go first, the rest wait."
+
+
+def _group(
+    steps: Steps[Owned], key: str, verb: str, example: Callable[[Owned], str], paint: Paint
+) -> Iterator[str]:
+    count = steps.by_account.get(key, 0)
+    if not count:
+        return
+    arrow = paint(Tone.SEND, "→") if verb == "to send" else " "
+    yield f"  {arrow} {count} {verb}"
+    shown = steps.examples.get(key, [])
+    yield from (f"        {example(step)}" for step in shown)
+    if count > len(shown):
+        yield f"        … and {count - len(shown)} more"
+
+
+def _schedule_example(step: Schedule) -> str:
+    evidence = f"{printable(step.reached_status)} by {step.reached_source}"
+    return f"{printable(step.number)}  {_at_time(step.scheduled_at)}   ({evidence})"
+
+
+def _reschedule_example(step: Reschedule) -> str:
+    return f"{printable(step.number)}  {_at_time(step.previously)} → {_at_time(step.scheduled_at)}"
+
+
+def _cancel_example(step: Cancel) -> str:
+    return f"{printable(step.number)}  {printable(step.reason)}"
+
+
+def _send_example(step: Send) -> str:
+    return f"{printable(step.number)}  due since {_at_time(step.scheduled_at)}"
+
+
+def _at_time(instant: Instant) -> str:
+    return moment(iso(instant))
+
+
+def _not_invited(counts: Mapping[str, int]) -> Iterator[str]:
+    if counts:
+        reasons = ", ".join(f"{count} {criterion}" for criterion, count in counts.items())
+        yield f"    not invited: {reasons}"
+
+
+def _warnings(plan: Plan, paint: Paint) -> Iterator[str]:
+    found = [diagnostic_text(each, paint) for each in plan.diagnostics]
+    found += [
+        f"{paint(Tone.CHANGE, 'warning')}: {each.message}\n"
+        f"    apply will refuse; if it is meant: {each.override}"
+        for each in plan.guards
+    ]
+    if not plan.complete:
+        found.append(paint(Tone.REMOVE, "This plan is not complete") + ": see the errors above.")
+    if found:
+        yield "\n".join(found)
+
+
+def summary_line(summary: Summary) -> str:
+    """``Plan: 1 to add, 1 to change, 0 to destroy; 2 to sync, …``."""
+    figures = summary.as_json()
+    words = {name: f"{count} to {name}" for name, count in figures.items()}
+    groups = (
+        ("add", "change", "destroy"),
+        ("sync", "import"),
+        ("schedule", "reschedule", "cancel", "send"),
+    )
+    return "Plan: " + "; ".join(", ".join(words[name] for name in group) for group in groups) + "."
+
+
+def _last_line(plan: Plan, paint: Paint) -> str:
+    if not plan.empty:
+        return paint(Tone.STRONG, summary_line(plan.summary))
+    if not plan.complete:
+        return paint(Tone.STRONG, "No changes found") + " in what could be read."
+    return paint(Tone.STRONG, "No changes.") + " The state matches the files, and nothing is due."

@@ -6,6 +6,7 @@ ReconcileError                  anything a user is told in plain words; exit 1
 │   └── ConfigurationInvalid    the files have errors; carries the diagnostics
 ├── SecretError                 a secret reference cannot be resolved
 ├── OrderSourceError            orders cannot be read
+│   └── OrderUnreadable         one order cannot be read; the others can
 ├── EkomiError                  a call to eKomi did not do what was asked
 │   ├── CredentialsRefused      wrong interface id or password
 │   ├── EkomiUnavailable        could not check: nothing was decided, try again later
@@ -63,6 +64,18 @@ class SecretError(ReconcileError):
 
 class OrderSourceError(ReconcileError):
     """An order source cannot be read."""
+
+
+class OrderUnreadable(OrderSourceError):
+    """One order cannot be read; ``reason`` holds the field and what is wrong, never its value.
+
+    ``order_id`` is ``None`` where not even the order's own key can be read.
+    """
+
+    def __init__(self, reason: str, *, order_id: int | None = None) -> None:
+        super().__init__(reason if order_id is None else f"order {order_id}: {reason}")
+        self.reason = reason
+        self.order_id = order_id
 
 
 class EkomiError(ReconcileError):

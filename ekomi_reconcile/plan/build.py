@@ -65,7 +65,8 @@ def build(
     changes = diff(desired, recorded.accounts, replaces=scope.replaces)
     selected = _selected(scope, accounts, changes, recorded.accounts)
     chosen = () if scope.refresh_only else tuple(each for each in changes if each.interface_id in selected)
-    steps, positions, found = InvitationSteps(), (), circumstances.diagnostics
+    steps, found = InvitationSteps(), circumstances.diagnostics
+    positions: tuple[Position, ...] = ()
     if not (scope.offline or scope.refresh_only):
         steps, positions, problems = _invitations(
             accounts, recorded, circumstances, chosen, selected=selected, privacy=privacy, orders=orders
@@ -137,7 +138,8 @@ def _invitations(
 
 
 def _merged(parts: Iterable[InvitationSteps]) -> InvitationSteps:
-    whole, not_invited = InvitationSteps(), {}
+    whole = InvitationSteps()
+    not_invited: dict[str, Mapping[str, int]] = {}
     for part in parts:
         whole.schedule.extend(part.schedule)
         whole.reschedule.extend(part.reschedule)

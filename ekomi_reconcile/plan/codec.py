@@ -35,9 +35,9 @@ _ACTIONS = {
     Action.DELETE: ["delete"],
     Action.REPLACE: ["delete", "create"],
 }
-_INSTANTS = frozenset({"order_date", "reached_at", "judged_at", "scheduled_at", "previously", "since"})
-_RENAMED = {"number": "order"}
-_ORIGINAL = {new: old for old, new in _RENAMED.items()}
+INSTANTS = frozenset({"order_date", "reached_at", "judged_at", "scheduled_at", "previously", "since"})
+RENAMED = {"number": "order"}
+_ORIGINAL = {new: old for old, new in RENAMED.items()}
 
 Read = TypeVar("Read")
 
@@ -158,8 +158,8 @@ def _steps_json(steps: Iterable[Step], names: Mapping[str, str]) -> list[Json]:
 
 
 def _step_json(step: Step) -> dict[str, Json]:
-    fields = {_RENAMED.get(name, name): getattr(step, name) for name in step.__struct_fields__}
-    for name in _INSTANTS & fields.keys():
+    fields = {RENAMED.get(name, name): getattr(step, name) for name in step.__struct_fields__}
+    for name in INSTANTS & fields.keys():
         fields[name] = iso(fields[name])
     return fields
 
@@ -263,7 +263,7 @@ def _steps(items: Iterable[Mapping[str, Any]], kind: type[Step]) -> Steps[Step]:
     for item in items:
         fields = {_ORIGINAL.get(name, name): value for name, value in item.items()}
         known = {name: fields[name] for name in kind.__struct_fields__}
-        for name in _INSTANTS & known.keys():
+        for name in INSTANTS & known.keys():
             known[name] = parse(known[name])
         steps.append(msgspec.convert([known[name] for name in kind.__struct_fields__], kind))
     return steps

@@ -148,8 +148,9 @@ class Steps(Generic[Step]):
         self._size += other._size
         self.by_account.update(other.by_account)
         self.by_rule_change += other.by_rule_change
-        for owner, steps in other.examples.items():
-            self.examples[owner] = [*self.examples.get(owner, ()), *steps][:EXAMPLES]
+        for owner, more in other.examples.items():
+            mine = self.examples.setdefault(owner, [])
+            mine += more[: EXAMPLES - len(mine)]
 
     def __len__(self) -> int:
         return self._size

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
+from ekomi_reconcile.plan.codec import diagnostic_json
 from ekomi_reconcile.render.style import Paint, Tone, plural, printable
 
 _TONES = {Severity.ERROR: Tone.REMOVE, Severity.WARNING: Tone.CHANGE}
@@ -33,3 +35,16 @@ def verdict_text(found: Iterable[Diagnostic], *, accounts: int | None) -> str:
     if errors:
         return f"Invalid: {plural(errors, 'error')}, {plural(warnings, 'warning')}."
     return f"Valid: {plural(accounts or 0, 'account')}, {plural(warnings, 'warning')}."
+
+
+def diagnostics_json(found: Iterable[Diagnostic]) -> dict[str, Json]:
+    """All of them as JSON values, with their numbers; lines and columns count from 1."""
+    diagnostics = list(found)
+    errors = sum(each.is_error for each in diagnostics)
+    return {
+        "format_version": "1.0",
+        "valid": errors == 0,
+        "error_count": errors,
+        "warning_count": len(diagnostics) - errors,
+        "diagnostics": [diagnostic_json(each) for each in diagnostics],
+    }

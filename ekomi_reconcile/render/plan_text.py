@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
-from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model.account import Account, Json
 from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, Plan, Summary
 from ekomi_reconcile.plan.steps import Cancel, Reschedule, Schedule, Send, Steps
@@ -20,6 +20,12 @@ _SYMBOLS = {
     Action.DELETE: ("-", Tone.REMOVE),
     Action.REPLACE: ("-/+", Tone.REMOVE),
 }
+_DEFAULTS = {
+    key: value
+    for key, value in Account(name="", interface_id="0", interface_password="").canonical().items()
+    if key not in ("name", "interface_id")
+}
+
 Owned = TypeVar("Owned", Schedule, Reschedule, Cancel, Send)
 
 
@@ -62,20 +68,22 @@ def _change(change: AccountChange, paint: Paint) -> str:
     if change.blocked:
         lines.append(f"    ! not done: {change.blocked}")
     if change.action is Action.CREATE:
-        lines += [
-            f"    {paint(tone, '+')} {key} = {_value(value)}" for key, value in _given(change.after or {})
-        ]
+        lines += [f"    {paint(tone, '+')} {key} = {_value(value)}" for key, value in _given(change.after or {})]
+        lines.append("      (everything else as by default)")
     elif change.action in (Action.UPDATE, Action.REPLACE):
         lines += _differences(change, paint)
     return "\n".join(lines)
 
 
-def _given(fields: Mapping[str, Json], prefix: str = "") -> Iterator[tuple[str, Json]]:
-    """Every field that says something, nested keys as paths."""
+def _given(
+    fields: Mapping[str, Json], defaults: Mapping[str, Json] = _DEFAULTS, prefix: str = ""
+) -> Iterator[tuple[str, Json]]:
+    """Every field that is not as by default, nested keys as paths."""
     for key, value in fields.items():
-        if isinstance(value, Mapping) and key in ("links", "invitations"):
-            yield from _given(value, f"{prefix}{key}.")
-        elif value not in (None, [], ""):
+        usual = defaults.get(key)
+        if isinstance(value, Mapping) and isinstance(usual, Mapping):
+            yield from _given(value, usual, f"{prefix}{key}.")
+        elif value != usual:
             yield f"{prefix}{key}", value
 
 

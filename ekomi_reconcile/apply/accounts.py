@@ -1,0 +1,187 @@
+"""Creating, updating and replacing accounts, syncing them, importing their reviews.
+
+Accounts are independent: the failure of one leaves the others alone. The network is used by worker
+threads; only the calling thread writes to the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from itertools import islice
+
+from ekomi_reconcile.apply.context import Context
+from ekomi_reconcile.apply.events import Progress, Stage
+from ekomi_reconcile.apply.fetching import FULL_IMPORT_EVERY, Errand, Fetched, fetch
+from ekomi_reconcile.apply.result import Done
+from ekomi_reconcile.errors import EkomiError, ReconcileError
+from ekomi_reconcile.model.review import Review, ShopData
+from ekomi_reconcile.plan.diff import PASSWORD
+from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, OperationKind
+from ekomi_reconcile.state.records import AccountRecord
+
+
+def change_accounts(
+    context: Context, changes: Sequence[AccountChange], operations: Sequence[Operation]
+) -> frozenset[str]:
+    """Do the creates, updates and replacements, then the syncs, then the imports.
+
+    Returns:
+        The interface ids of the accounts that could not be made or changed.
+    """
+    wanted = [each for each in changes if each.action is not Action.DELETE and not each.blocked]
+    due = _errands(context, operations)
+    own = {each.interface_id for each in wanted}
+    first = [_errand_of(each, due.get(each.interface_id)) for each in wanted]
+    by_id = {each.interface_id: each for each in wanted}
+    failed = {
+        fetched.errand.interface_id
+        for fetched in _run(context, first, Stage.ACCOUNTS)
+        if not _save(context, by_id[fetched.errand.interface_id], fetched)
+    }
+    rest = [errand for key, errand in due.items() if key not in own]
+    for fetched in _run(context, rest, Stage.FETCHES):
+        keep(context, fetched)
+    return frozenset(failed)
+
+
+def delete_accounts(context: Context, changes: Iterable[AccountChange]) -> None:
+    """Turn accounts into tombstones; their pending rows are cancelled with them."""
+    for change in changes:
+        if change.blocked or change.action is not Action.DELETE:
+            continue
+        with context.state.transaction():
+            cancelled = context.state.delete_account(change.interface_id, now=context.now())
+            _journal(context, "delete", change.name)
+            context.state.bump_serial()
+        context.result.count(Done.DESTROYED)
+        context.result.count(Done.CANCELLED, cancelled)
+
+
+def _errands(context: Context, operations: Sequence[Operation]) -> dict[str, Errand]:
+    known = {each.interface_id: each for each in context.state.accounts()}
+    found: dict[str, Errand] = {}
+    for operation in operations:
+        key = operation.interface_id
+        errand = found.get(key) or Errand(interface_id=key)
+        if operation.kind is OperationKind.SYNC:
+            found[key] = replace(errand, sync=True)
+        else:
+            found[key] = import_errand(errand, known.get(key), now=context.now())
+    return found
+
+
+def import_errand(errand: Errand, known: AccountRecord | None, *, now: int) -> Errand:
+    """The errand with an import: everything the first time and once a month, else what is recent."""
+    last_full = known.last_full_import_at if known else None
+    full = last_full is None or now - last_full >= FULL_IMPORT_EVERY
+    return replace(errand, reviews=True, full=full, since=known.last_import_at if known else None)
+
+
+def _errand_of(change: AccountChange, due: Errand | None) -> Errand:
+    errand = due or Errand(interface_id=change.interface_id)
+    new = change.action in (Action.CREATE, Action.REPLACE)
+    return replace(errand, check=new or PASSWORD in change.changed)
+
+
+def _run(context: Context, errands: Sequence[Errand], stage: Stage) -> Iterator[Fetched]:
+    """Run errands side by side, as many at a time as the settings allow; results come as they end."""
+    waiting, running = iter(errands), set[Future[Fetched]]()
+    done = 0
+    with ThreadPoolExecutor(context.parallelism, thread_name_prefix="fetch") as pool:
+        while True:
+            for errand in islice(waiting, context.parallelism - len(running)):
+                running.add(pool.submit(_fetch, context, errand))
+            if not running:
+                return
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in ended:
+                done += 1
+                fetched = future.result()
+                name = context.name(fetched.errand.interface_id)
+                context.listen(Progress(stage=stage, done=done, total=len(errands), subject=name))
+                yield fetched
+
+
+def _fetch(context: Context, errand: Errand) -> Fetched:
+    if not (errand.check or errand.sync or errand.reviews):
+        return Fetched(errand=errand)
+    if context.stop.is_set():
+        return Fetched(errand=errand, refused=EkomiError("not tried: the run was stopped"))
+    unresolved = context.unresolved.get(errand.interface_id)
+    if unresolved is not None:
+        return Fetched(errand=errand, refused=EkomiError(unresolved.message, mend=unresolved.mend))
+    return fetch(context.clients.reader(errand.interface_id), errand, now=context.now())
+
+
+def _save(context: Context, change: AccountChange, fetched: Fetched) -> bool:
+    """Write one changed account; false if it cannot be used and was left as it is."""
+    key, state = change.interface_id, context.state
+    if fetched.refused is not None:
+        context.record_failure(key, change.action.value, fetched.refused)
+        return False
+    with state.transaction():
+        if change.previous_id is not None and change.previous_id != key:
+            cancelled = state.delete_account(change.previous_id, now=context.now())
+            context.result.count(Done.CANCELLED, cancelled)
+        state.save_account(context.accounts[key], now=context.now(), password_digest=context.digests.get(key))
+        _journal(context, change.action.value, change.name)
+        state.bump_serial()
+    for what in _COUNTED[change.action]:
+        context.result.count(what)
+    keep(context, fetched)
+    return True
+
+
+_COUNTED: Mapping[Action, tuple[Done, ...]] = {
+    Action.CREATE: (Done.ADDED,),
+    Action.UPDATE: (Done.CHANGED,),
+    Action.REPLACE: (Done.ADDED, Done.DESTROYED),
+}
+
+
+def keep(context: Context, fetched: Fetched) -> None:
+    """Write what eKomi told about an account, and what it did not."""
+    key = fetched.errand.interface_id
+    if fetched.refused is not None:
+        _failed(context, key, "sync", fetched.refused)
+        return
+    if isinstance(fetched.reviews, tuple):
+        _keep_reviews(context, fetched.errand, fetched.reviews)
+    elif fetched.reviews is not None:
+        _failed(context, key, "import", fetched.reviews)
+    if isinstance(fetched.shop, ShopData):
+        _keep_shop(context, key, fetched.shop)
+    elif fetched.shop is not None:
+        _failed(context, key, "sync", fetched.shop)
+
+
+def _keep_reviews(context: Context, errand: Errand, reviews: tuple[Review, ...]) -> None:
+    with context.state.transaction():
+        counts = context.state.import_reviews(
+            errand.interface_id, reviews, full=errand.full, now=context.now()
+        )
+    context.result.count(Done.IMPORTED)
+    context.result.count(Done.REVIEWS_NEW, counts.new)
+    context.result.count(Done.REVIEWS_CHANGED, counts.changed)
+    context.result.count(Done.REVIEWS_GONE, counts.gone)
+
+
+def _keep_shop(context: Context, key: str, shop: ShopData) -> None:
+    """Where eKomi tells no total, the imported reviews are counted."""
+    with context.state.transaction():
+        if shop.total_reviews is None:
+            shop = replace(shop, total_reviews=sum(1 for _ in context.state.list_reviews([key])))
+        context.state.record_shop_data(key, shop, now=context.now())
+    context.result.count(Done.SYNCED)
+
+
+def _failed(context: Context, key: str, operation: str, error: ReconcileError) -> None:
+    context.record_failure(key, operation, error)
+    with context.state.transaction():
+        context.state.record_account_error(key, f"{operation}: {error.message}", now=context.now())
+
+
+def _journal(context: Context, action: str, subject: str) -> None:
+    context.state.journal(action, subject=subject, outcome="done", now=context.now())

@@ -1,0 +1,70 @@
+"""Clients of eKomi, one per account and worker thread, and the pace of each account."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from ekomi_reconcile.ekomi.client import EkomiClient
+from ekomi_reconcile.ekomi.limit import RateLimiter
+from ekomi_reconcile.ekomi.values import Credentials, Endpoints, Revealing, Stop
+
+UNLIMITED = float("inf")
+
+
+@dataclass(slots=True)
+class Clients:
+    """Hands out clients. ``passwords`` are resolved secrets by interface id; rates are per account.
+
+    Reads wait for their turn inside the call. Sends are paced by whoever sends, before the intent is
+    written, so their clients do not wait.
+    """
+
+    endpoints: Endpoints
+    requests_per_second: float
+    stop: Stop
+    passwords: Mapping[str, Revealing]
+    _limiters: dict[str, RateLimiter] = field(default_factory=dict)
+    _local: threading.local = field(default_factory=threading.local)
+    _opened: list[EkomiClient] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def limiter(self, interface_id: str) -> RateLimiter:
+        """The pace of this account, shared by all threads."""
+        with self._lock:
+            return self._limiters.setdefault(interface_id, RateLimiter(self.requests_per_second))
+
+    def reader(self, interface_id: str) -> EkomiClient:
+        """A client that keeps to the account's pace, for the present thread."""
+        return self._client(interface_id, self.limiter(interface_id), kind="reader")
+
+    def sender(self, interface_id: str) -> EkomiClient:
+        """A client for calls whose turn was taken already, for the present thread."""
+        return self._client(interface_id, RateLimiter(UNLIMITED), kind="sender")
+
+    def _client(self, interface_id: str, limiter: RateLimiter, *, kind: str) -> EkomiClient:
+        own: dict[tuple[str, str], EkomiClient] = self._local.__dict__.setdefault("clients", {})
+        if (kind, interface_id) not in own:
+            client = EkomiClient(
+                credentials=Credentials(interface_id, self.passwords[interface_id]),
+                endpoints=self.endpoints,
+                limiter=limiter,
+                stop=self.stop,
+            )
+            with self._lock:
+                self._opened.append(client)
+            own[kind, interface_id] = client
+        return own[kind, interface_id]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close every connection."""
+        for client in self._opened:
+            client.close()

@@ -1,0 +1,65 @@
+"""What carrying out a plan needs: the state, eKomi, the orders, the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from ekomi_reconcile.apply.clients import Clients
+from ekomi_reconcile.apply.events import Listener, nobody
+from ekomi_reconcile.apply.result import Result
+from ekomi_reconcile.apply.stop import Stop
+from ekomi_reconcile.errors import EkomiError, ReconcileError
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.plan.view import Privacy
+from ekomi_reconcile.rules.rulebook import RuleBook
+from ekomi_reconcile.state.store import State
+
+LookUp = Callable[[str, Collection[int]], Mapping[int, Order]]
+"""Reads orders again: (source, order ids) to orders; one that cannot be read is left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Everything a stage works with; ``accounts`` and ``digests`` (of passwords) are by interface id.
+
+    ``unresolved`` are the accounts whose password cannot be had, with the reason.
+    """
+
+    state: State
+    clients: Clients
+    accounts: Mapping[str, Account]
+    digests: Mapping[str, str]
+    unresolved: Mapping[str, ReconcileError]
+    book: RuleBook
+    look_up: LookUp
+    privacy: Privacy
+    parallelism: int
+    now: Callable[[], Instant]
+    stop: Stop
+    listen: Listener = nobody
+    result: Result = field(default_factory=Result)
+
+    def name(self, interface_id: str) -> str:
+        """The account's name, or its id where it has none any more."""
+        known = self.accounts.get(interface_id)
+        return known.name if known else interface_id
+
+    def record_failure(self, interface_id: str, operation: str, error: ReconcileError) -> None:
+        """Put a failed call into the result, the account's last error and the error log."""
+        self.result.fail(f"{self.name(interface_id)}: {operation}", error)
+        self.note_error(interface_id, operation, error)
+
+    def note_error(self, interface_id: str, operation: str, error: ReconcileError) -> None:
+        """Put a failed call into the error log only."""
+        known = {each.interface_id for each in self.state.accounts()}
+        self.state.record_error(
+            interface_id if interface_id in known else None,
+            operation=operation if interface_id in known else f"{self.name(interface_id)}: {operation}",
+            kind=type(error).__name__,
+            http_status=error.status if isinstance(error, EkomiError) else None,
+            message=error.message,
+            now=self.now(),
+        )

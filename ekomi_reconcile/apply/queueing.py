@@ -1,0 +1,87 @@
+"""Writing the queue: cancel, schedule, reschedule, and where the next run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Protocol, TypeVar
+
+from ekomi_reconcile.apply.context import Context
+from ekomi_reconcile.apply.events import Progress, Stage
+from ekomi_reconcile.apply.result import Done
+from ekomi_reconcile.plan.plan import InvitationSteps, Plan
+from ekomi_reconcile.state.records import PositionRecord
+
+BATCH = 1_000
+"""Rows per transaction."""
+
+
+class _OfAccount(Protocol):
+    @property
+    def interface_id(self) -> str: ...
+
+
+Owned = TypeVar("Owned", bound=_OfAccount)
+
+
+def write_queue(context: Context, plan: Plan, *, failed: Collection[str]) -> None:
+    """Carry out the plan's queue steps; those of ``failed`` accounts (interface ids) are left for later.
+
+    Cancelling comes first, so that an order can pass from one account to another. Every batch is one
+    transaction; doing them again after a crash changes nothing.
+    """
+    steps = plan.invitations
+    _cancel(context, steps, failed)
+    _schedule(context, steps, failed)
+    _reschedule(context, steps, failed)
+    _remember(context, plan, failed)
+
+
+def _cancel(context: Context, steps: InvitationSteps, failed: Collection[str]) -> None:
+    for batch in steps.cancel.batches(BATCH):
+        reasons = {step.row_id: step.reason for step in _kept(batch, failed)}
+        with context.state.transaction():
+            done = context.state.cancel(reasons, now=context.now())
+        context.result.count(Done.CANCELLED, done)
+        context.result.count(Done.LEFT_OUT, len(reasons) - done)
+
+
+def _schedule(context: Context, steps: InvitationSteps, failed: Collection[str]) -> None:
+    done = 0
+    for batch in steps.schedule.batches(BATCH):
+        with context.state.transaction():
+            counts = context.state.schedule(_kept(batch, failed), now=context.now())
+        context.result.count(Done.SCHEDULED, counts.scheduled)
+        context.result.count(Done.LEFT_OUT, counts.blocked)
+        done += len(batch)
+        context.listen(Progress(stage=Stage.QUEUE, done=done, total=len(steps.schedule)))
+
+
+def _reschedule(context: Context, steps: InvitationSteps, failed: Collection[str]) -> None:
+    for batch in steps.reschedule.batches(BATCH):
+        times = _kept(batch, failed)
+        with context.state.transaction():
+            done = context.state.reschedule(times, now=context.now())
+        context.result.count(Done.RESCHEDULED, done)
+        context.result.count(Done.LEFT_OUT, len(times) - done)
+
+
+def _remember(context: Context, plan: Plan, failed: Collection[str]) -> None:
+    """Record how far accounts are evaluated, only now that everything before is written."""
+    reached = {
+        each.interface_id: PositionRecord(
+            source=each.source,
+            rule_digest=each.rule_digest,
+            cursor=each.cursor,
+            evaluated_at=context.now(),
+        )
+        for each in _kept(plan.positions, failed)
+    }
+    for batch in plan.invitations.observations.batches(BATCH):
+        with context.state.transaction():
+            context.state.observe(batch)
+    with context.state.transaction():
+        context.state.set_positions(reached)
+
+
+def _kept(steps: Iterable[Owned], failed: Collection[str]) -> list[Owned]:
+    return [step for step in steps if step.interface_id not in failed]

@@ -1,0 +1,203 @@
+"""Sending what is due: look again, write the intent, call, write the outcome.
+
+Calls run side by side in worker threads; only the calling thread touches the state. The intent of a row
+is committed after its turn has come and right before its call starts, so a crash leaves no more rows in
+doubt than there were calls in flight.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+from ekomi_reconcile.apply.context import Context
+from ekomi_reconcile.apply.delivery import deliver, delivered, undelivered
+from ekomi_reconcile.apply.events import Progress, Stage
+from ekomi_reconcile.apply.result import Done
+from ekomi_reconcile.apply.secondlook import Verdict, second_look
+from ekomi_reconcile.ekomi.values import Receipt
+from ekomi_reconcile.errors import CredentialsRefused, EkomiError, EkomiUnavailable, OrderSourceError
+from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.plan.steps import Send
+from ekomi_reconcile.state.records import Outcome
+
+LOOK = 1_000
+"""How many orders are looked at again at a time."""
+
+PATIENCE = 5
+"""So many failures in a row, and an account is left alone for the rest of the run."""
+
+_COUNTED = {
+    Status.SENT: Done.SENT,
+    Status.PENDING: Done.RETRY_LATER,
+    Status.FAILED: Done.FAILED,
+    Status.UNKNOWN: Done.UNKNOWN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    row: Invitation
+    order: Order
+
+
+@dataclass(slots=True)
+class Sender:
+    """Sends planned invitations. One per run."""
+
+    context: Context
+    total: int
+    _done: int = 0
+    _lanes: dict[str, deque[_Ready]] = field(default_factory=dict)
+    _stopped: dict[str, str] = field(default_factory=dict)
+    _left: Counter[str] = field(default_factory=Counter)
+    _in_a_row: Counter[str] = field(default_factory=Counter)
+
+    def send(self, batches: Iterable[Sequence[Send]]) -> None:
+        """Send everything that still is to be sent; what an account's failure leaves undone is told."""
+        with ThreadPoolExecutor(self.context.parallelism, thread_name_prefix="send") as pool:
+            for batch in batches:
+                rows = self._rows(batch)
+                for ready in self._look(rows):
+                    self._lanes.setdefault(ready.row.interface_id, deque()).append(ready)
+                self._work(pool)
+        for key, count in sorted(self._left.items()):
+            why = self._stopped.get(key, "the run was stopped")
+            self.context.result.not_tried.append(
+                f"{self.context.name(key)}: {count} due invitations not tried: {why}"
+            )
+
+    def _rows(self, batch: Sequence[Send]) -> list[Invitation]:
+        """The rows of these steps, as far as they are still pending."""
+        by_source: dict[str, dict[int, str]] = {}
+        for step in batch:
+            by_source.setdefault(step.source, {})[step.order_id] = step.interface_id
+        found = []
+        for source, owners in by_source.items():
+            rows = self.context.state.rows_for(source, list(owners))
+            for order_id, key in owners.items():
+                found += [
+                    row
+                    for row in rows.get(order_id, ())
+                    if row.interface_id == key and row.status is Status.PENDING
+                ]
+        self.context.result.count(Done.LEFT_OUT, len(batch) - len(found))
+        return found
+
+    def _look(self, rows: Sequence[Invitation]) -> Iterator[_Ready]:
+        cancelled: dict[int, str] = {}
+        for row, order in self._orders(rows):
+            rule = self.context.book.rule(row.interface_id)
+            look = second_look(row, order, rule, privacy=self.context.privacy)
+            if look.verdict is Verdict.SEND and order is not None:
+                yield _Ready(row, order)
+            elif look.verdict is Verdict.CANCEL:
+                cancelled[row.id] = look.reason or ""
+            else:
+                self.context.result.count(Done.WAITING)
+        if cancelled:
+            with self.context.state.transaction():
+                done = self.context.state.cancel(cancelled, now=self.context.now())
+            self.context.result.count(Done.CANCELLED, done)
+
+    def _orders(self, rows: Sequence[Invitation]) -> Iterator[tuple[Invitation, Order | None]]:
+        by_source: dict[str, list[Invitation]] = {}
+        for row in rows:
+            by_source.setdefault(row.source, []).append(row)
+        for source, members in by_source.items():
+            orders = self._read(source, members)
+            for row in members:
+                yield row, orders.get(row.order_id)
+
+    def _read(self, source: str, rows: Sequence[Invitation]) -> Mapping[int, Order]:
+        try:
+            return self.context.look_up(source, {row.order_id for row in rows})
+        except OrderSourceError as error:
+            self.context.result.fail(f"order source {source}", error)
+            return {}
+
+    def _work(self, pool: ThreadPoolExecutor) -> None:
+        running: dict[Future[Receipt], _Ready] = {}
+        while True:
+            pause = self._start(pool, running)
+            if not running and pause is None:
+                return
+            if running:
+                ended, _ = wait(running, timeout=pause, return_when=FIRST_COMPLETED)
+                self._settle([(running.pop(future), future) for future in ended])
+            else:
+                self.context.stop.wait(pause)
+
+    def _start(self, pool: ThreadPoolExecutor, running: dict[Future[Receipt], _Ready]) -> float | None:
+        """Start as many calls as there are free hands and turns; the seconds until the next turn, if any."""
+        chosen, pause = self._choose(self.context.parallelism - len(running))
+        if not chosen:
+            return pause
+        ready = {each.row.id: each for each in chosen}
+        claimed = self.context.state.claim(list(ready), now=self.context.now())
+        self.context.result.count(Done.LEFT_OUT, len(chosen) - len(claimed))
+        for row in claimed:
+            running[pool.submit(self._call, ready[row.id])] = ready[row.id]
+        return pause
+
+    def _choose(self, free: int) -> tuple[list[_Ready], float | None]:
+        """Take turns among the accounts, each at its own pace."""
+        chosen: list[_Ready] = []
+        pauses: list[float] = []
+        lanes = deque(self._open_lanes())
+        while lanes and len(chosen) < free:
+            key = lanes.popleft()
+            pause = self.context.clients.limiter(key).take()
+            if pause is not None:
+                pauses.append(pause)
+                continue
+            chosen.append(self._lanes[key].popleft())
+            if self._lanes[key]:
+                lanes.append(key)
+        return chosen, min(pauses, default=None)
+
+    def _open_lanes(self) -> list[str]:
+        """Accounts with something to send; what will not be tried any more is set aside and counted."""
+        halted = self.context.stop.is_set()
+        for key in list(self._lanes):
+            if halted or key in self._stopped:
+                self._left[key] += len(self._lanes.pop(key))
+            elif not self._lanes[key]:
+                del self._lanes[key]
+        return list(self._lanes)
+
+    def _call(self, ready: _Ready) -> Receipt:
+        key = ready.row.interface_id
+        return deliver(self.context.clients.sender(key), self.context.accounts[key], ready.order)
+
+    def _settle(self, ended: Sequence[tuple[_Ready, Future[Receipt]]]) -> None:
+        outcomes = [self._outcome(ready, future) for ready, future in ended]
+        self.context.state.settle(outcomes)
+        for (ready, future), outcome in zip(ended, outcomes, strict=True):
+            self._done += 1
+            self.context.result.count(_COUNTED[outcome.status])
+            self._tell(ready, future)
+        self.context.listen(Progress(stage=Stage.SENDING, done=self._done, total=self.total))
+
+    def _outcome(self, ready: _Ready, future: Future[Receipt]) -> Outcome:
+        error = future.exception()
+        if error is None:
+            return delivered(ready.row, future.result(), now=self.context.now())
+        if not isinstance(error, EkomiError):
+            raise error
+        return undelivered(ready.row, error, now=self.context.now())
+
+    def _tell(self, ready: _Ready, future: Future[Receipt]) -> None:
+        key, error = ready.row.interface_id, future.exception()
+        if not isinstance(error, EkomiError):
+            self._in_a_row[key] = 0
+            return
+        self.context.record_failure(key, f"send {ready.row.number}", error)
+        self._in_a_row[key] += isinstance(error, EkomiUnavailable)
+        if isinstance(error, CredentialsRefused):
+            self._stopped[key] = "eKomi refused the credentials"
+        elif self._in_a_row[key] >= PATIENCE:
+            self._stopped[key] = "eKomi could not be reached"

@@ -1,0 +1,42 @@
+"""The root command."""
+
+from __future__ import annotations
+
+import click
+
+from ekomi_reconcile.cli.exits import MEANINGS
+from ekomi_reconcile.cli.globals import common
+from ekomi_reconcile.cli.lazy import LazyGroup
+
+_COMMANDS = {
+    "validate": ("ekomi_reconcile.cli.validate:validate", "Check the files: schema, cross-file rules, lint."),
+    "plan": ("ekomi_reconcile.cli.plan:plan", "Show what apply would do, and why."),
+    "apply": ("ekomi_reconcile.cli.apply:apply", "Make the state and eKomi's queue like the files."),
+    "accounts": ("ekomi_reconcile.cli.accounts:accounts", "The accounts: list, show, open, check."),
+    "sync": ("ekomi_reconcile.cli.sync:sync", "Fetch shop details and statistics from eKomi now."),
+    "invitations": (
+        "ekomi_reconcile.cli.invitations:invitations",
+        "The queue: list, show, skip, unskip, push, retry, resolve.",
+    ),
+    "reviews": ("ekomi_reconcile.cli.reviews:reviews", "The reviews: import, list."),
+    "errors": ("ekomi_reconcile.cli.errors:errors", "Calls to eKomi that failed."),
+    "state": ("ekomi_reconcile.cli.state:state", "The state: list, show, pull."),
+    "lock": ("ekomi_reconcile.cli.lock:lock", "The writer lock: show."),
+    "schema": ("ekomi_reconcile.cli.schema:schema", "Print a JSON Schema: account, project or plan."),
+    "sandbox": ("ekomi_reconcile.cli.sandbox:sandbox", "Run a local eKomi to try things on."),
+    "demo": ("ekomi_reconcile.cli.demo:demo", "See the whole loop on a sandbox in one minute."),
+    "version": ("ekomi_reconcile.cli.version:version", "Print the version."),
+}
+
+_EPILOG = "Exit codes: " + "; ".join(f"{code.value} {meaning}" for code, meaning in MEANINGS.items()) + "."
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=_COMMANDS,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@common(env=True)
+def app() -> None:
+    """Terraform for eKomi review invitations: accounts and rules as YAML files, plan and apply."""

@@ -1,0 +1,201 @@
+"""``apply``: make the state and eKomi's queue like the files."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from ekomi_reconcile.apply.context import Context
+from ekomi_reconcile.apply.result import Result
+from ekomi_reconcile.apply.stop import Stop
+from ekomi_reconcile.cli.durations import DURATION
+from ekomi_reconcile.cli.exits import Exit
+from ekomi_reconcile.cli.files import read_file
+from ekomi_reconcile.cli.globals import common, interactive, option, options
+from ekomi_reconcile.cli.plan import check_selection, selections, show
+from ekomi_reconcile.cli.progress import progress
+from ekomi_reconcile.cli.session import load_configuration, stopping, write_result, writing
+from ekomi_reconcile.config.configuration import Configuration
+from ekomi_reconcile.config.secrets import redact
+from ekomi_reconcile.errors import ReconcileError
+from ekomi_reconcile.model import instant
+from ekomi_reconcile.plan.guards import Allowed, enforce
+from ekomi_reconcile.plan.plan import Plan, Scope
+from ekomi_reconcile.reconcile import Passwords, Sources
+from ekomi_reconcile.render.style import Paint
+from ekomi_reconcile.state.journal import APPLY
+from ekomi_reconcile.state.store import State
+
+_LARGEST_PLAN = 1 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Order:
+    """What this run was asked to do."""
+
+    file: Path | None
+    scope: Scope
+    allowed: Allowed
+    approved: bool
+    sending: bool
+
+
+@click.command()
+@click.argument(
+    "plan_file", metavar="[PLAN]", required=False, type=click.Path(dir_okay=False, path_type=Path)
+)
+@option("--auto-approve", env=False, is_flag=True, help="Do not ask.")
+@option("--no-send", is_flag=True, help="Everything but sending.")
+@option("--refresh-only", is_flag=True, help="Only syncs and imports.")
+@option("--new-state", env=False, is_flag=True, help="Make a new state where there is none, also in CI.")
+@option("--deadline", type=DURATION, metavar="TIME", help="Stop cleanly after this long, e.g. 10m.")
+@option(
+    "--lock-timeout",
+    type=DURATION,
+    default="0s",
+    metavar="TIME",
+    help="How long to wait for the writer lock.",
+)
+@option("--allow-deletes", env=False, type=int, metavar="N", help="Let exactly N accounts be deleted.")
+@option("--allow-schedules", env=False, type=int, metavar="N", help="Let exactly N invitations be scheduled.")
+@option("--allow-sends", env=False, type=int, metavar="N", help="Let exactly N invitations be sent.")
+@selections
+@common()
+def apply(
+    plan_file: Path | None,
+    auto_approve: bool,
+    no_send: bool,
+    refresh_only: bool,
+    new_state: bool,
+    deadline: int | None,
+    lock_timeout: int,
+    allow_deletes: int | None,
+    allow_schedules: int | None,
+    allow_sends: int | None,
+    target: tuple[str, ...],
+    exclude: tuple[str, ...],
+    replace: tuple[str, ...],
+) -> int:
+    """Make the state and eKomi's queue like the files.
+
+    Without PLAN it plans, shows the plan, asks, and carries it out. With PLAN, a file that `plan --out`
+    made, it never asks: it does exactly that plan, or refuses because something changed since.
+    """
+    check_selection(target, exclude)
+    if plan_file is not None and (target or exclude or replace or refresh_only):
+        raise click.UsageError(
+            "a saved plan is applied as it is: no --target, --exclude, --replace, --refresh-only."
+        )
+    order = _Order(
+        file=plan_file,
+        scope=Scope(targets=target, excludes=exclude, replaces=replace, refresh_only=refresh_only),
+        allowed=Allowed(deletes=allow_deletes, schedules=allow_schedules, sends=allow_sends),
+        approved=auto_approve,
+        sending=not no_send,
+    )
+    configuration = load_configuration()
+    with (
+        stopping(deadline) as stop,
+        writing(configuration, "apply", new_state=new_state or None, lock_timeout=lock_timeout) as state,
+    ):
+        return _apply(configuration, state, order, stop)
+
+
+def _apply(configuration: Configuration, state: State, order: _Order, stop: Stop) -> int:
+    from ekomi_reconcile.apply.executor import execute, recover
+    from ekomi_reconcile.reconcile import make_context, read_passwords
+
+    with progress() as listen, Sources(configuration, listen) as sources:
+        passwords = read_passwords(configuration, state)
+        context = make_context(
+            configuration, state, sources=sources, passwords=passwords, stop=stop, listen=listen
+        )
+        with context.clients:
+            recover(context)
+            made, digest = _plan(context, configuration, order, sources=sources, passwords=passwords)
+            if order.file is None:
+                show(made, "text")
+            enforce(made, order.allowed)
+            if not (order.file or order.approved or made.empty or _agreed()):
+                return Exit.ERROR
+            _note(state, made, digest, outcome="started")
+            result = execute(context, made, sending=order.sending)
+            _note(state, made, None, outcome="done" if result.succeeded else "incomplete")
+    return _report(made, result, stop)
+
+
+def _plan(
+    context: Context,
+    configuration: Configuration,
+    order: _Order,
+    *,
+    sources: Sources,
+    passwords: Passwords,
+) -> tuple[Plan, str | None]:
+    """The plan to carry out, and its digest if it was a saved one."""
+    from ekomi_reconcile.reconcile import make_plan
+
+    if order.file is not None:
+        return _saved(context.state, configuration, order.file)
+    made = make_plan(
+        configuration,
+        context.state,
+        sources=sources,
+        scope=order.scope,
+        now=context.now(),
+        passwords=passwords,
+        max_sends=order.allowed.sends,
+    )
+    return made, None
+
+
+def _saved(state: State, configuration: Configuration, path: Path) -> tuple[Plan, str]:
+    from ekomi_reconcile.plan.codec import decode
+    from ekomi_reconcile.plan.stale import Present, check_fresh
+
+    made, digest = decode(read_file(options().directory / path, limit=_LARGEST_PLAN))
+    meta = state.meta
+    check_fresh(
+        made,
+        Present(
+            lineage=meta.lineage,
+            serial=meta.serial,
+            config_digest=configuration.digest,
+            applied=state.applied(digest),
+        ),
+    )
+    return made, digest
+
+
+def _note(state: State, made: Plan, digest: str | None, *, outcome: str) -> None:
+    if made.empty:
+        return
+    state.journal(APPLY, outcome=outcome, now=instant.now(), commit=made.git_commit, plan_digest=digest)
+
+
+def _agreed() -> bool:
+    """Ask whether to go on; without somebody to ask, that is a no."""
+    sys.stdout.flush()
+    if not interactive():
+        raise ReconcileError(
+            "there are changes to make, and nobody to ask",
+            mend="run with --auto-approve, or apply a saved plan",
+        )
+    click.echo("\nDo you want to do this? Only 'yes' is taken as a yes: ", err=True, nl=False)
+    if sys.stdin.readline().strip() == "yes":
+        return True
+    click.echo("Nothing was done.", err=True)
+    return False
+
+
+def _report(made: Plan, result: Result, stop: Stop) -> int:
+    from ekomi_reconcile.render.result_text import result_text
+
+    paint = Paint(options().colour_on(sys.stdout))
+    write_result(redact(result_text(result, paint, complete=made.complete)))
+    if stop.interrupted:
+        return Exit.INTERRUPTED
+    return Exit.OK if result.succeeded and made.complete else Exit.ERROR

@@ -1,0 +1,160 @@
+"""``demo``: the whole loop on a sandbox, told to a newcomer."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import msgspec
+
+from ekomi_reconcile.cli.example import FOLDER, copy_example
+from ekomi_reconcile.cli.exits import Exit
+from ekomi_reconcile.cli.globals import common, option, options
+from ekomi_reconcile.errors import ReconcileError
+from ekomi_reconcile.render.style import Paint, Tone
+
+PASSWORDS = {
+    "EKOMI_BRAND_A_PASSWORD": "10001",
+    "EKOMI_BRAND_B_PASSWORD": "10002",
+    "EKOMI_DE_PASSWORD": "28374",
+    "EKOMI_FR_PASSWORD": "28375",
+    "EKOMI_NO_PASSWORD": "28376",
+}
+"""Which environment variable holds the password of which shop of the sandbox."""
+
+_PROJECT = """\
+# A project on a sandbox. Start it again with: ekomi-reconcile sandbox --port {port}
+version: 1
+accounts: accounts.d
+orders:
+  file: orders.jsonl
+ekomi:
+  api_url: {api_url}
+  srr_url: {srr_url}
+  requests_per_second: 100
+"""
+
+_EDIT = ("pending_period: 14", "pending_period: 7")
+_EDITED = "germany.yaml"
+
+
+@click.command()
+@option(
+    "--dir",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where to make the project.  [default: a new temporary folder]",
+)
+@option(
+    "--orders", type=click.IntRange(1), default=300, show_default=True, help="How many orders the shop has."
+)
+@common()
+def demo(folder: Path | None, orders: int) -> int:
+    """See the whole loop on a sandbox in one minute.
+
+    Five accounts, a local eKomi, some hundred orders: validate, plan, apply, an empty plan, an edit of a
+    rule, and what it changes for customers who wait. The folder stays for playing on.
+    """
+    from ekomi_reconcile.cli.extras import needs_sandbox
+
+    needs_sandbox()
+    from ekomi_reconcile.sandbox.server import SandboxServer
+    from ekomi_reconcile.sandbox.world import World
+
+    target = _make_folder(folder)
+    with SandboxServer(World(order_count=orders)) as server:
+        copy_example(target)
+        project = _PROJECT.format(port=server.port, api_url=server.api_url, srr_url=server.srr_url)
+        (target / "ekomi-reconcile.yaml").write_text(project, encoding="utf-8")
+        with (target / "orders.jsonl").open("wb") as file:
+            file.writelines(msgspec.json.encode(order) + b"\n" for order in server.world.orders())
+        passwords = {name: server.world.shops[key].password for name, key in PASSWORDS.items()}
+        with _environment(passwords):
+            code = _play(target)
+        asked = len(server.world.outbox.entries())
+    _farewell(target, server.port, passwords, asked=asked)
+    return code
+
+
+def _make_folder(folder: Path | None) -> Path:
+    if folder is None:
+        return Path(tempfile.mkdtemp(prefix="ekomi-reconcile-demo-"))
+    target = options().directory / folder
+    try:
+        target.mkdir(parents=True)
+    except OSError as error:
+        raise ReconcileError(
+            f"{target} cannot be made: {error.strerror}", mend="name a folder that does not exist yet"
+        ) from None
+    return target
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _play(target: Path) -> int:
+    steps = (
+        ("Five accounts as YAML files. Are they right?", ["validate"]),
+        ("What would happen? Nothing is changed yet.", ["plan"]),
+        (
+            "Do it: make the accounts, import reviews, fill the queue, ask who is due.",
+            ["apply", "--auto-approve"],
+        ),
+        ("And again? Everything is as the files say.", ["plan"]),
+    )
+    for words, arguments in steps:
+        if code := _step(target, words, arguments):
+            return code
+    file = target / FOLDER / _EDITED
+    file.write_text(file.read_text("utf-8").replace(*_EDIT), encoding="utf-8")
+    _say(f"\nA colleague edits {FOLDER}/{_EDITED}: {_EDIT[0]} becomes {_EDIT[1]}.")
+    edited = (
+        ("What does that mean for customers who wait already?", ["plan"]),
+        ("Agreed, so do it.", ["apply", "--auto-approve"]),
+        ("The accounts as they are now.", ["accounts", "list"]),
+    )
+    for words, arguments in edited:
+        if code := _step(target, words, arguments):
+            return code
+    return Exit.OK
+
+
+def _step(target: Path, words: str, arguments: list[str]) -> int:
+    from ekomi_reconcile.cli.main import run
+
+    paint = Paint(options().colour_on(sys.stdout))
+    _say(f"\n{paint(Tone.STRONG, words)}\n{paint(Tone.SEND, '$ ekomi-reconcile ' + ' '.join(arguments))}\n")
+    return run(["-C", str(target), *arguments])
+
+
+def _farewell(target: Path, port: int, passwords: Mapping[str, str], *, asked: int) -> None:
+    exports = " ".join(f"{name}={value}" for name, value in passwords.items())
+    _say(
+        f"\nThe sandbox was asked to invite {asked} customers, each once.\n"
+        f"To play on: cd {target}\n"
+        f"  export {exports}\n"
+        f"  ekomi-reconcile sandbox --port {port} &\n"
+        "  ekomi-reconcile plan"
+    )
+
+
+def _say(text: str) -> None:
+    click.echo(text)
+    sys.stdout.flush()

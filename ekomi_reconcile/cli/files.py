@@ -1,0 +1,42 @@
+"""Writing files that a command was asked for."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from ekomi_reconcile.errors import ReconcileError
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read, whole or not at all.
+
+    Raises:
+        ReconcileError: it cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise ReconcileError(
+            f"{path} cannot be written: {error.strerror}", mend="choose another place for it"
+        ) from None
+
+
+def read_file(path: Path, *, limit: int) -> bytes:
+    """Read a file of at most ``limit`` bytes.
+
+    Raises:
+        ReconcileError: it cannot be read, or is larger.
+    """
+    try:
+        if path.stat().st_size > limit:
+            raise ReconcileError(f"{path} is larger than {limit // 2**20} MiB", mend="is it the right file?")
+        return path.read_bytes()
+    except OSError as error:
+        raise ReconcileError(f"{path} cannot be read: {error.strerror}", mend="check the name") from None

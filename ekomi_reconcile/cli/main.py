@@ -1,0 +1,70 @@
+"""Running a command line: the one place that turns what happened into an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from ekomi_reconcile.cli.app import app
+from ekomi_reconcile.cli.exits import Exit
+from ekomi_reconcile.errors import ConfigurationInvalid, ReconcileError
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code; nothing but the result goes to stdout.
+
+    A broad ``except`` stands here, at the outermost edge, and nowhere else: no traceback reaches a user.
+    """
+    try:
+        code = app.main(list(arguments), prog_name="ekomi-reconcile", standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or Exit.OK)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return Exit.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return Exit.USAGE if isinstance(error, click.UsageError) else Exit.ERROR
+    except ReconcileError as error:
+        _explain(error)
+    except BrokenPipeError:
+        _silence_stdout()
+    except Exception as error:  # noqa: BLE001
+        _confess(error)
+    return Exit.ERROR
+
+
+def _explain(error: ReconcileError) -> None:
+    from ekomi_reconcile.cli.globals import Globals
+    from ekomi_reconcile.config.secrets import redact
+    from ekomi_reconcile.render.diagnostics import diagnostics_text
+    from ekomi_reconcile.render.style import Paint, printable
+
+    if isinstance(error, ConfigurationInvalid):
+        paint = Paint(Globals().colour_on(sys.stderr))
+        click.echo(redact(diagnostics_text(error.diagnostics, paint)), err=True, nl=False)
+    click.echo(f"Error: {printable(redact(error.message))}", err=True)
+    if error.mend:
+        click.echo(f"  {printable(redact(error.mend))}", err=True)
+
+
+def _confess(error: Exception) -> None:
+    """A fault of this program: say where, without a traceback, and without values that may be secret."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = ""
+    if frame is not None:
+        code = frame.tb_frame.f_code
+        place = f" at {Path(code.co_filename).name}:{frame.tb_lineno} in {code.co_name}"
+    click.echo(f"Error: internal error: {type(error).__name__}{place}", err=True)
+    click.echo("  this is a fault of ekomi-reconcile; nothing more was done", err=True)
+
+
+def _silence_stdout() -> None:
+    """The reader of the pipe has gone: without this, Python complains once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,147 @@
+"""What commands share: finding the files, opening the state, the writer lock, the end of a run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from ekomi_reconcile.apply.stop import Stop
+from ekomi_reconcile.cli.globals import PREFIX, interactive, options
+from ekomi_reconcile.cli.logs import set_up_logging
+from ekomi_reconcile.config.configuration import Configuration
+from ekomi_reconcile.config.load import find, load
+from ekomi_reconcile.config.secrets import resolve
+from ekomi_reconcile.errors import StateMissing
+from ekomi_reconcile.state.location import locate
+from ekomi_reconcile.state.lock import WriterLock
+from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.state.store import State
+
+REQUIRE_STATE = f"{PREFIX}REQUIRE_STATE"
+"""Where this is set, a missing state is an accident and never a beginning."""
+
+_REFERENCE = "${"
+
+
+def configuration_path() -> Path:
+    """The project file that the common options name."""
+    chosen = options()
+    set_up_logging(chosen)
+    explicit = chosen.config
+    if explicit is not None and chosen.chdir is not None:
+        explicit = chosen.chdir / explicit
+    return find(chosen.directory, explicit)
+
+
+def load_configuration() -> Configuration:
+    """The configuration that the common options name.
+
+    Raises:
+        ConfigurationError: there is none, or it has errors.
+    """
+    return load(configuration_path())
+
+
+def state_location(configuration: Configuration) -> tuple[str, Path]:
+    """The state's path or URL, and the folder that a relative path starts from.
+
+    ``--state`` or EKOMI_RECONCILE_STATE win over the project file.
+    """
+    chosen = options()
+    if chosen.state:
+        return chosen.state, chosen.directory
+    text = configuration.project.state
+    return (resolve(text).reveal() if text.startswith(_REFERENCE) else text), configuration.root
+
+
+def state_key(configuration: Configuration) -> bytes | None:
+    """The configured key of the digests; ``None`` leaves it to the file beside the state."""
+    reference = configuration.project.privacy.key
+    return None if reference is None else resolve(reference).reveal().encode()
+
+
+@contextmanager
+def reading(configuration: Configuration, *, key: bool = True) -> Iterator[State]:
+    """The state, for reading. Without ``key`` no secret is resolved, and nothing can be digested.
+
+    Raises:
+        StateMissing: there is none.
+    """
+    location, root = state_location(configuration)
+    secret = state_key(configuration) if key else None
+    with open_state(location, root=root, mode=Mode.READ, key=secret) as state:
+        yield state
+
+
+@contextmanager
+def reading_if_any(configuration: Configuration, *, key: bool = True) -> Iterator[State | None]:
+    """Like ``reading``; without a state there is ``None``."""
+    with ExitStack() as stack:
+        try:
+            state = stack.enter_context(reading(configuration, key=key))
+        except StateMissing:
+            state = None
+        yield state
+
+
+@contextmanager
+def writing(
+    configuration: Configuration, operation: str, *, new_state: bool | None = False, lock_timeout: float = 0.0
+) -> Iterator[State]:
+    """The state, for writing, with the writer lock held throughout.
+
+    ``new_state``: whether a missing state is made; ``None`` leaves it to the circumstances.
+
+    Raises:
+        StateMissing: there is none, and none may be made.
+        StateLocked: somebody else writes.
+    """
+    location, root = state_location(configuration)
+    key = state_key(configuration)
+    lock = WriterLock(locate(location, root=root).lock, operation=operation)
+    lock.acquire(lock_timeout)
+    with lock:
+        mode = Mode.CREATE if new_state or (new_state is None and _may_begin()) else Mode.WRITE
+        with open_state(location, root=root, mode=mode, key=key) as state:
+            yield state
+
+
+def _may_begin() -> bool:
+    """May this run make a new state? In CI a missing one is more likely lost than new."""
+    return interactive() or not (os.environ.get("CI") or os.environ.get(REQUIRE_STATE))
+
+
+@contextmanager
+def stopping(deadline: float | None = None) -> Iterator[Stop]:
+    """A stop that SIGTERM and the first Ctrl-C set; a second Ctrl-C interrupts at once."""
+    stop = Stop(deadline)
+
+    def halt(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if stop.is_set():
+            raise KeyboardInterrupt
+        click.echo("Stopping: what is in flight is finished first; Ctrl-C again to interrupt.", err=True)
+        stop.set()
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with suppress(ValueError):  # not the main thread: then somebody else minds the signals
+        for number in before:
+            signal.signal(number, halt)
+    try:
+        yield stop
+    finally:
+        with suppress(ValueError):
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def write_result(text: str) -> None:
+    """Write a result to stdout."""
+    sys.stdout.write(text)

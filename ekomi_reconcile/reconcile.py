@@ -1,0 +1,270 @@
+"""Bringing the parts together: files, state and orders become a plan; a plan is carried out.
+
+This is the one place that knows both where things come from and what is made of them. It prints nothing.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ekomi_reconcile import __version__
+from ekomi_reconcile.apply.clients import Clients
+from ekomi_reconcile.apply.context import Context
+from ekomi_reconcile.apply.events import Listener, Progress, Stage, nobody
+from ekomi_reconcile.apply.stop import Stop
+from ekomi_reconcile.config.configuration import Configuration
+from ekomi_reconcile.config.secrets import Secret, resolve
+from ekomi_reconcile.ekomi.values import Endpoints
+from ekomi_reconcile.errors import OrderSourceError, ReconcileError, SecretError
+from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.orders.open import open_source
+from ekomi_reconcile.orders.source import OrderSource, Wanted
+from ekomi_reconcile.plan.build import Circumstances, Recorded, build
+from ekomi_reconcile.plan.diff import Desired
+from ekomi_reconcile.plan.empty import EmptyQueue
+from ekomi_reconcile.plan.fetches import Intervals
+from ekomi_reconcile.plan.guards import Limits
+from ekomi_reconcile.plan.needs import Need
+from ekomi_reconcile.plan.plan import Plan, Scope
+from ekomi_reconcile.plan.view import Cap
+from ekomi_reconcile.privacy import CustomerPrivacy, SuppressionList, read_suppression_list
+from ekomi_reconcile.rules.rulebook import RuleBook
+from ekomi_reconcile.state.key import Purpose
+from ekomi_reconcile.state.store import State
+
+
+@dataclass(slots=True)
+class Sources:
+    """The order sources of a project, opened when they are needed."""
+
+    configuration: Configuration
+    listen: Listener = nobody
+    _opened: dict[str, OrderSource] = field(default_factory=dict)
+
+    def get(self, name: str) -> OrderSource:
+        """The source of this name.
+
+        Raises:
+            OrderSourceError: there is none, or it cannot be opened.
+        """
+        if name not in self._opened:
+            settings = self.configuration.project.orders.get(name)
+            if settings is None:
+                raise OrderSourceError(f"there is no order source {name}", mend="name it under orders:")
+            self._opened[name] = open_source(settings, root=self.configuration.root)
+        return self._opened[name]
+
+    def look_up(self, name: str, order_ids: Collection[int]) -> Mapping[int, Order]:
+        """The present version of these orders."""
+        return self.get(name).by_ids(order_ids)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go of everything."""
+        for source in self._opened.values():
+            source.close()
+
+
+@dataclass(slots=True)
+class SourcePass:
+    """One pass over a source for the planner; it tells how many orders were read."""
+
+    sources: Sources
+    need: Need
+    cursor: str = ""
+    problems: Sequence[Diagnostic] = ()
+
+    def batches(self) -> Iterator[Sequence[Order]]:
+        """The orders that the need asks for."""
+        need = self.need
+        wanted = Wanted(
+            cursors=need.cursors,
+            full=bool(need.fresh),
+            created_from=need.created_from,
+            attributes=need.attributes,
+        )
+        reading, read = self.sources.get(need.source).read(wanted), 0
+        for batch in reading.batches():
+            read += len(batch)
+            self.sources.listen(Progress(stage=Stage.ORDERS, done=read, subject=need.source))
+            yield batch
+        self.cursor, self.problems = reading.cursor, reading.problems
+
+    def by_ids(self, order_ids: Collection[int]) -> Mapping[int, Order]:
+        """The present version of these orders."""
+        return self.sources.look_up(self.need.source, order_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Passwords:
+    """The accounts' passwords, by interface id: secrets, their keyed digests, and what is missing."""
+
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+    unresolved: Mapping[str, SecretError] = field(default_factory=dict)
+
+
+def read_passwords(configuration: Configuration, state: State | None) -> Passwords:
+    """Resolve the passwords of all accounts; what cannot be resolved is told, not raised."""
+    secrets: dict[str, Secret] = {}
+    unresolved: dict[str, SecretError] = {}
+    for account in configuration.accounts:
+        try:
+            secrets[account.interface_id] = resolve(account.interface_password)
+        except SecretError as error:
+            unresolved[account.interface_id] = error
+    digests = {}
+    if state is not None:
+        digests = {key: state.digest(Purpose.PASSWORD, each.reveal()) for key, each in secrets.items()}
+    return Passwords(secrets, digests, unresolved)
+
+
+def read_privacy(configuration: Configuration, state: State | None) -> CustomerPrivacy:
+    """The privacy settings at work.
+
+    Raises:
+        ConfigurationError: the suppression list cannot be read.
+    """
+    settings = configuration.project.privacy
+    cap = settings.max_per_customer
+    suppressed = SuppressionList()
+    if settings.suppress is not None:
+        suppressed = read_suppression_list(configuration.root / settings.suppress)
+    return CustomerPrivacy(
+        cap=None if cap is None else Cap(cap.count, cap.days),
+        suppressed=suppressed,
+        digest=None if state is None else lambda text: state.digest(Purpose.CUSTOMER, text),
+    )
+
+
+def make_plan(
+    configuration: Configuration,
+    state: State | None,
+    *,
+    sources: Sources,
+    scope: Scope,
+    now: Instant,
+    passwords: Passwords,
+    max_sends: int | None = None,
+) -> Plan:
+    """The plan for these files and this state, or for no state at all.
+
+    Raises:
+        ReconcileError: it cannot be made; an unreadable order source is part of the plan instead.
+    """
+    project = configuration.project
+    safety = project.safety
+    circumstances = Circumstances(
+        now=now,
+        tool_version=__version__,
+        config_digest=configuration.digest,
+        git_commit=git_commit(configuration.root),
+        intervals=Intervals(sync=project.schedule.sync_every, reviews=project.schedule.import_reviews_every),
+        limits=Limits(
+            max_delete_percent=safety.max_delete_percent,
+            max_sends=safety.max_sends,
+            max_schedules=safety.max_schedules,
+        ),
+        max_sends=safety.max_sends if max_sends is None else max_sends,
+        scope=scope,
+        diagnostics=(*configuration.diagnostics, *_missing_passwords(passwords)),
+    )
+    desired = [
+        Desired(account, passwords.digests.get(account.interface_id)) for account in configuration.accounts
+    ]
+    return build(
+        desired,
+        _recorded(state),
+        circumstances,
+        privacy=read_privacy(configuration, state),
+        orders=lambda need: SourcePass(sources, need),
+    )
+
+
+def _missing_passwords(passwords: Passwords) -> Iterator[Diagnostic]:
+    for key, error in passwords.unresolved.items():
+        yield Diagnostic(
+            severity=Severity.WARNING,
+            rule="password-unresolved",
+            message=f"{error.message}; counts as unchanged here, and apply will need it",
+            mend=error.mend,
+            account=key,
+        )
+
+
+def _recorded(state: State | None) -> Recorded:
+    if state is None:
+        return Recorded(lineage=None, serial=0, accounts=(), positions={}, counts={}, queue=EmptyQueue())
+    return Recorded(
+        lineage=state.meta.lineage,
+        serial=state.meta.serial,
+        accounts=state.accounts(include_deleted=True),
+        positions=state.positions(),
+        counts=state.counts(),
+        queue=state,
+    )
+
+
+def make_context(
+    configuration: Configuration,
+    state: State,
+    *,
+    sources: Sources,
+    passwords: Passwords,
+    stop: Stop,
+    listen: Listener = nobody,
+    clock: Callable[[], Instant] = instant.now,
+) -> Context:
+    """What carrying out a plan needs.
+
+    Raises:
+        ConfigurationError: the suppression list cannot be read.
+    """
+    ekomi = configuration.project.ekomi
+    unresolved: dict[str, ReconcileError] = dict(passwords.unresolved)
+    return Context(
+        state=state,
+        clients=Clients(
+            endpoints=Endpoints(ekomi.api_url, ekomi.srr_url, float(ekomi.timeout)),
+            requests_per_second=ekomi.requests_per_second,
+            stop=stop,
+            passwords=passwords.secrets,
+        ),
+        accounts={each.interface_id: each for each in configuration.accounts},
+        digests=passwords.digests,
+        unresolved=unresolved,
+        book=RuleBook(configuration.accounts),
+        look_up=sources.look_up,
+        privacy=read_privacy(configuration, state),
+        parallelism=ekomi.parallelism,
+        now=clock,
+        stop=stop,
+        listen=listen,
+    )
+
+
+def git_commit(root: Path) -> str | None:
+    """The commit of the files, or ``None`` outside of a repository."""
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None if found.returncode == 0 else None

@@ -1,0 +1,50 @@
+"""What a run did, for people. The summary is always printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ekomi_reconcile.apply.result import Done, Result
+from ekomi_reconcile.render.style import Paint, Tone, printable
+
+_ALWAYS = (
+    (Done.ADDED, Done.CHANGED, Done.DESTROYED),
+    (Done.SYNCED, Done.IMPORTED),
+    (Done.SCHEDULED, Done.RESCHEDULED, Done.CANCELLED, Done.SENT),
+)
+_IF_ANY = {
+    Done.REVIEWS_NEW: "new reviews",
+    Done.REVIEWS_CHANGED: "changed reviews",
+    Done.REVIEWS_GONE: "reviews gone",
+    Done.WAITING: "due but waiting: the order is on hold or could not be read",
+    Done.RETRY_LATER: "not delivered, to be tried again by a later run",
+    Done.FAILED: "failed for good: see `invitations list --status failed`",
+    Done.UNKNOWN: "perhaps sent, outcome unknown: see `invitations list --status unknown`",
+    Done.LEFT_OUT: "left out: changed since the plan was made",
+}
+
+
+def result_text(result: Result, paint: Paint, *, complete: bool) -> str:
+    """Failures, what was not tried, then the figures; ends with a newline."""
+    lines = list(_details(result, paint))
+    good = result.succeeded and complete
+    head = paint(Tone.ADD, "Apply complete.") if good else paint(Tone.REMOVE, "Apply incomplete.")
+    lines.append(f"{head} {_figures(result)}")
+    return "\n".join(lines) + "\n"
+
+
+def _details(result: Result, paint: Paint) -> Iterator[str]:
+    for failure in result.failures:
+        yield f"{paint(Tone.REMOVE, 'failed')}: {printable(failure.subject)}: {printable(failure.message)}"
+        if failure.mend:
+            yield f"    mend: {printable(failure.mend)}"
+    for text in result.not_tried:
+        yield f"{paint(Tone.CHANGE, 'not tried')}: {printable(text)}"
+    for what, words in _IF_ANY.items():
+        if count := result.counts.get(what):
+            yield f"{count} {words}"
+
+
+def _figures(result: Result) -> str:
+    groups = (", ".join(f"{result.counts.get(each, 0)} {each.value}" for each in group) for group in _ALWAYS)
+    return "; ".join(groups) + "."

@@ -1,0 +1,25 @@
+"""What every test of the project has: a clean environment, and an eKomi of its own if it asks for one."""
+
+import os
+
+import pytest
+
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch):
+    """No settings of the person who runs the tests, and no proxy between a test and its own server."""
+    for name in list(os.environ):
+        if name.startswith("EKOMI_RECONCILE_") or name.upper() in PROXIES:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+@pytest.fixture
+def sandbox():
+    """A started sandbox with a fresh world, on a free port of loopback."""
+    from ekomi_reconcile.sandbox.server import SandboxServer
+
+    with SandboxServer() as server:
+        yield server

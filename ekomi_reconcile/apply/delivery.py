@@ -76,4 +76,5 @@ def undelivered(row: Invitation, error: EkomiError, *, now: Instant) -> Outcome:
 
 def pause_after(attempts: int, asked: float | None = None) -> int:
     """Seconds until the next attempt: doubling from 5 minutes to 12 hours, at least what eKomi asked for."""
-    return max(min(_FIRST_PAUSE * 2 ** (attempts - 1), _LONGEST_PAUSE), int(asked or 0))
+    doubled: int = _FIRST_PAUSE << (attempts - 1)
+    return max(min(doubled, _LONGEST_PAUSE), int(asked or 0))

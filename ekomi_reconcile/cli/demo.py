@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -70,7 +71,8 @@ def demo(folder: Path | None, orders: int) -> int:
     target = _make_folder(folder)
     with SandboxServer(World(order_count=orders)) as server:
         copy_example(target)
-        project = _PROJECT.format(port=server.port, api_url=server.api_url, srr_url=server.srr_url)
+        port = urlsplit(server.url).port or 0
+        project = _PROJECT.format(port=port, api_url=server.api_url, srr_url=server.srr_url)
         (target / "ekomi-reconcile.yaml").write_text(project, encoding="utf-8")
         with (target / "orders.jsonl").open("wb") as file:
             file.writelines(msgspec.json.encode(order) + b"\n" for order in server.world.orders())
@@ -78,7 +80,7 @@ def demo(folder: Path | None, orders: int) -> int:
         with _environment(passwords):
             code = _play(target)
         asked = len(server.world.outbox.entries())
-    _farewell(target, server.port, passwords, asked=asked)
+    _farewell(target, port, passwords, asked=asked)
     return code
 
 
@@ -110,29 +112,32 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def _play(target: Path) -> int:
-    steps = (
+    first = (
         ("Five accounts as YAML files. Are they right?", ["validate"]),
-        ("What would happen? Nothing is changed yet.", ["plan"]),
-        (
-            "Do it: make the accounts, import reviews, fill the queue, ask who is due.",
-            ["apply", "--auto-approve"],
-        ),
+        ("What would happen? Nothing is changed yet; the plan is kept.", ["plan", "--out", "plan.json"]),
+        ("Do exactly that: make the accounts, fill the queue, ask who is due.", ["apply", "plan.json"]),
         ("And again? Everything is as the files say.", ["plan"]),
     )
-    for words, arguments in steps:
-        if code := _step(target, words, arguments):
-            return code
-    file = target / FOLDER / _EDITED
-    file.write_text(file.read_text("utf-8").replace(*_EDIT), encoding="utf-8")
-    _say(f"\nA colleague edits {FOLDER}/{_EDITED}: {_EDIT[0]} becomes {_EDIT[1]}.")
-    edited = (
-        ("What does that mean for customers who wait already?", ["plan"]),
-        ("Agreed, so do it.", ["apply", "--auto-approve"]),
+    then = (
+        ("What does that mean for customers who wait already?", ["plan", "--out", "plan.json"]),
+        ("Agreed, so do it.", ["apply", "plan.json"]),
         ("The accounts as they are now.", ["accounts", "list"]),
     )
-    for words, arguments in edited:
-        if code := _step(target, words, arguments):
-            return code
+    return _steps(target, first) or _edit(target) or _steps(target, then)
+
+
+def _steps(target: Path, steps: tuple[tuple[str, list[str]], ...]) -> int:
+    return next((code for words, arguments in steps if (code := _step(target, words, arguments))), Exit.OK)
+
+
+def _edit(target: Path) -> int:
+    file = target / FOLDER / _EDITED
+    before = file.read_text("utf-8")
+    after = before.replace(*_EDIT)
+    if after == before:
+        raise ReconcileError(f"{file} has no line {_EDIT[0]!r}", mend="restore the example")
+    file.write_text(after, encoding="utf-8")
+    _say(f"\nA colleague edits {FOLDER}/{_EDITED}: {_EDIT[0]} becomes {_EDIT[1]}.")
     return Exit.OK
 
 

@@ -207,7 +207,8 @@ class Matcher:
         if cap is None or customer is None:
             return False
         asked = [*self._loads.get(customer, ()), *self._planned.get(customer, ())]
-        return sum(abs(when - at) < cap.days * DAY for at in asked) >= cap.count
+        near = [at for at in asked if abs(when - at) < cap.days * DAY]
+        return len(near) >= cap.count
 
     def _sight(self, order: Order, seen: RecordedObservation | None) -> Mapping[str, Instant]:
         """In which status we saw the order arrive ourselves, and when."""

@@ -1,0 +1,101 @@
+"""The configuration: what the files say, checked, merged, and with where it comes from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from ekomi_reconcile.config.entries import AccountEntry
+from ekomi_reconcile.config.settings import Project
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.diagnostic import Diagnostic, Place
+
+_SINGLE: Final = ("name", "interface_id", "interface_password", "protect", "tags", "priority", "orders")
+_LINKS: Final = ("webshop_url", "submit_url")
+_RULE: Final = (
+    "enabled",
+    "pending_period",
+    "skip_orders_older_than",
+    "store_views",
+    "customer_groups",
+    "order_statuses",
+    "deliver",
+    "conditions",
+)
+KEY_PATHS: Final = (
+    *((each,) for each in _SINGLE),
+    *(("links", each) for each in _LINKS),
+    *(("invitations", each) for each in _RULE),
+)
+"""The key paths of an account's effective values."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """What the files of a project say. ``diagnostics`` are warnings; accounts are in file order.
+
+    ``digest`` is ``sha256:`` of the values: comments, order of keys, files and formatting do not count.
+    """
+
+    path: Path
+    project: Project
+    accounts: tuple[Account, ...]
+    digest: str
+    diagnostics: tuple[Diagnostic, ...] = ()
+    entries: tuple[AccountEntry, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def root(self) -> Path:
+        """The folder of the project file, where relative paths start."""
+        return self.path.parent
+
+    def resolve(self, path: str) -> Path:
+        """A path of the files, as seen from the working directory."""
+        return self.root / path
+
+    @cached_property
+    def origins(self) -> Mapping[str, Mapping[str, str]]:
+        """Interface id → key path → where the effective value comes from; worked out when looked up.
+
+        ``accounts.d/de.yaml:7``, ``ekomi-reconcile.yaml:9 (defaults)`` or ``default``.
+        """
+        return _Origins(self._by_id)
+
+    def place(self, interface_id: str) -> Place | None:
+        """Where the account with this id is written."""
+        entry = self._by_id.get(interface_id)
+        return None if entry is None else entry.place(("name",))
+
+    @cached_property
+    def _by_id(self) -> dict[str, AccountEntry]:
+        return {each.account.interface_id: each for each in self.entries}
+
+
+def digest_of(project: Project, accounts: Iterable[Account]) -> str:
+    """The digest of a configuration with these settings and accounts."""
+    body = {
+        "project": project.canonical(),
+        "accounts": {each.interface_id: each.canonical() for each in accounts},
+    }
+    return f"sha256:{hashlib.sha256(msgspec.json.encode(body, order='sorted')).hexdigest()}"
+
+
+class _Origins(Mapping[str, Mapping[str, str]]):
+    def __init__(self, entries: dict[str, AccountEntry]) -> None:
+        self._entries = entries
+
+    def __getitem__(self, interface_id: str) -> Mapping[str, str]:
+        entry = self._entries[interface_id]
+        return {".".join(path): entry.origin(path) for path in KEY_PATHS}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)

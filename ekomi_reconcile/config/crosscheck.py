@@ -1,0 +1,155 @@
+"""Errors that no single value shows: duplicates, sources, statuses, kinds of secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from ekomi_reconcile.config.diagnostics import SECRET_KEYS, did_you_mean, error, shown
+from ekomi_reconcile.config.secrets import kind_of, kinds
+from ekomi_reconcile.config.settings import DEFAULT_SOURCE
+from ekomi_reconcile.config.source import Document, KeyPath
+from ekomi_reconcile.model.diagnostic import Diagnostic
+
+_OVER: Final = {
+    "canceled": "canceled",
+    "cancelled": "canceled",
+    "closed": "closed",
+    "refunded": "closed",
+    "holded": "on hold",
+    "on_hold": "on hold",
+    "on hold": "on hold",
+    "onhold": "on hold",
+    "hold": "on hold",
+}
+"""Statuses in which an order never gets an invitation, in Magento's spelling and others."""
+
+_RULE_PATH: Final = ("invitations",)
+
+
+def source_of(data: Mapping[str, Any], defaults: Mapping[str, Any], sources: Sequence[str]) -> str | None:
+    """The order source of an account; ``None`` when it cannot be told or does not exist."""
+    wanted: str | None = data.get("orders", defaults.get("orders"))
+    if wanted is not None:
+        return wanted if wanted in sources else None
+    if not sources or DEFAULT_SOURCE in sources:
+        return DEFAULT_SOURCE
+    return sources[0] if len(sources) == 1 else None
+
+
+def source_problem(document: Document, sources: Sequence[str]) -> Diagnostic:
+    """Why ``source_of`` found none for this account."""
+    wanted = document.data.get("orders")
+    if wanted is None:
+        return error(
+            "order-source-missing",
+            "there are several order sources, and the account does not say which is its own",
+            document.place(("name",)),
+            path=("orders",),
+            allowed=", ".join(sources),
+            mend=f"add `orders: {sources[0]}`, or call one source `default`",
+        )
+    return unknown_source(document, ("orders",), str(wanted), sources)
+
+
+def unknown_source(document: Document, path: KeyPath, wanted: str, sources: Sequence[str]) -> Diagnostic:
+    """The source named at ``path`` does not exist."""
+    guess = did_you_mean(wanted, sources)
+    add = "add it under `orders:` in the project file"
+    return error(
+        "order-source-unknown",
+        f"there is no order source `{wanted}`",
+        document.place(path),
+        path=path,
+        found=shown(wanted, path),
+        allowed=", ".join(sources) or "nothing: the project file has no `orders:`",
+        mend=f"did you mean `{guess}`? Otherwise {add}" if guess else add,
+    )
+
+
+def status_problems(document: Document, path: KeyPath = ()) -> Iterator[Diagnostic]:
+    """Trigger statuses of the (partial) account at ``path`` of a valid document."""
+    account: Any = document.data
+    for step in path:
+        account = account.get(step, {})
+    rule = account.get("invitations", {})
+    for index, status in enumerate(rule.get("order_statuses", ())):
+        if status.lower() in _OVER:
+            yield _status(document, (*path, *_RULE_PATH, "order_statuses", index), status)
+
+
+def _status(document: Document, path: KeyPath, status: str) -> Diagnostic:
+    return error(
+        "order-status-over",
+        f"an order that is {_OVER[status.lower()]} never gets an invitation: this status cannot be a trigger",
+        document.place(path),
+        path=path,
+        found=shown(status),
+        allowed="a status of an order that goes well, such as complete",
+        mend="remove it, or write the status that a delivered order has, such as complete",
+    )
+
+
+def secret_problems(document: Document, paths: Sequence[KeyPath]) -> Iterator[Diagnostic]:
+    """Secret references at ``paths`` of a valid document whose kind is not known."""
+    for path in paths:
+        kind = kind_of(_at(document.data, path))
+        if kind not in kinds():
+            guess = did_you_mean(kind, kinds())
+            yield error(
+                "secret-kind",
+                "this kind of secret reference is not known",
+                document.place(path),
+                path=path,
+                allowed=", ".join(f"${{{each}:...}}" for each in kinds()),
+                mend=f"did you mean `{guess}`?"
+                if guess
+                else "write one of the allowed kinds, or install its plug-in",
+            )
+
+
+def secret_paths(data: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """The paths of all secret references in the data of a valid project file."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            if path[:1] != ("defaults",):
+                yield from secret_paths(value, (*path, key))
+    elif path and path[-1] in SECRET_KEYS and isinstance(data, str):
+        yield path
+
+
+class Seen:
+    """Names and interface ids seen so far; a second use is an error that names both places."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str], Document] = {}
+
+    def problems(self, document: Document) -> Iterator[Diagnostic]:
+        """Errors of this document, which may be invalid otherwise; then it is remembered."""
+        name, number = document.data.get("name"), document.data.get("interface_id")
+        if isinstance(name, str):
+            yield from self._check(document, "name", name.casefold())
+        if isinstance(number, str):
+            yield from self._check(document, "interface_id", number)
+
+    def _check(self, document: Document, key: str, value: str) -> Iterator[Diagnostic]:
+        first = self._first.setdefault((key, value), document)
+        if first is not document:
+            other = first.place((key,))
+            word = key.replace("_", " ")
+            yield error(
+                f"duplicate-{word.replace(' ', '-')}",
+                f"another account has the same {word}: {other}",
+                document.place((key,)),
+                path=(key,),
+                found=shown(document.data[key]),
+                allowed=f"{word}s that occur once"
+                + (", whatever the case of the letters" if key == "name" else ""),
+                mend=f"change one of the two, here or at {other}",
+            )
+
+
+def _at(data: Any, path: KeyPath) -> str:
+    for step in path:
+        data = data[step]
+    return str(data)

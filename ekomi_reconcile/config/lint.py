@@ -1,0 +1,206 @@
+"""Warnings: what is allowed but rarely meant. Every one has a rule id; cost is near-linear in accounts."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from ekomi_reconcile.config.diagnostics import shown, warning
+from ekomi_reconcile.config.entries import AccountEntry, ProjectEntry, holds
+from ekomi_reconcile.config.overlap import overlaps
+from ekomi_reconcile.config.settings import Project
+from ekomi_reconcile.config.source import KeyPath
+from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.model.instant import DAY
+
+_BEFORE_DELIVERY: Final = frozenset({"pending", "processing"})
+_QUICK_TAGS: Final = frozenset({"digital", "service"})
+_QUICK: Final = 7
+_FILLERS = re.compile(r"ekomi|account|interface|konto|id|[\W_]")
+
+
+def warnings(
+    project: ProjectEntry, entries: Sequence[AccountEntry], *, complete: bool
+) -> Iterator[Diagnostic]:
+    """All warnings about valid accounts; ``complete``: no account is missing because of an error."""
+    for entry in entries:
+        yield from _of_account(entry)
+    yield from _overlapping(entries)
+    yield from _all_store_views(entries)
+    yield from _shared_passwords(entries)
+    if project.settings is not None:
+        yield from _of_project(project, project.settings, entries)
+    if complete:
+        yield from _all_disabled(entries)
+        yield from _unused_defaults(project, entries)
+
+
+def _of_account(entry: AccountEntry) -> Iterator[Diagnostic]:
+    rule = entry.account.invitations
+    limit = rule.skip_orders_older_than
+    if limit == 0:
+        yield _warn(
+            entry,
+            "no-age-limit",
+            "there is no age limit: when the account is new, orders of any age are invited",
+            ("invitations", "skip_orders_older_than"),
+            mend="write a number of days, such as 30",
+        )
+    elif rule.pending_period >= limit:
+        yield _pending_beyond_limit(entry)
+    if rule.pending_period < _QUICK and not _QUICK_TAGS.intersection(map(str.lower, entry.account.tags)):
+        yield _warn(
+            entry,
+            "short-pending-period",
+            f"a pending period under {_QUICK} days asks many customers before the parcel is there",
+            ("invitations", "pending_period"),
+            mend="wait longer, or tag the account `digital` or `service` if nothing is shipped",
+        )
+    yield from _early_statuses(entry)
+    yield from _bare_id(entry)
+
+
+def _pending_beyond_limit(entry: AccountEntry) -> Diagnostic:
+    rule = entry.account.invitations
+    key = "pending_period"
+    if holds(entry.document.data, ("invitations", "skip_orders_older_than")):
+        key = "skip_orders_older_than"
+    if holds(entry.document.data, ("invitations", "pending_period")):
+        key = "pending_period"
+    return _warn(
+        entry,
+        "pending-beyond-age-limit",
+        f"the pending period ({rule.pending_period} days) is not below the age limit "
+        f"({rule.skip_orders_older_than} days): an order may be too old before it is due",
+        ("invitations", key),
+        mend="raise skip_orders_older_than above pending_period",
+    )
+
+
+def _early_statuses(entry: AccountEntry) -> Iterator[Diagnostic]:
+    early = [each for each in entry.account.invitations.order_statuses if each.lower() in _BEFORE_DELIVERY]
+    if early:
+        yield _warn(
+            entry,
+            "status-before-delivery",
+            f"an order is not delivered when it reaches the status {' or '.join(early)}",
+            ("invitations", "order_statuses"),
+            mend="write the status of a shipped order, such as complete",
+        )
+
+
+def _bare_id(entry: AccountEntry) -> Iterator[Diagnostic]:
+    name, number = entry.account.name.lower(), entry.account.interface_id
+    if number in name and not _FILLERS.sub("", name.replace(number, "", 1)):
+        yield _warn(
+            entry,
+            "name-repeats-id",
+            "the name only repeats the interface id",
+            ("name",),
+            mend="write a name that people know, such as the shop or the country",
+        )
+
+
+def _overlapping(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:
+    for second, first in overlaps([each for each in entries if each.account.invitations.enabled]):
+        yield _warn(
+            second,
+            "overlapping-rules",
+            f"the rule overlaps with that of {first.account.name} ({first.place(('name',))}): "
+            "an order that matches both goes to the lowest interface id",
+            ("name",),
+            mend="separate store views, groups or statuses, add conditions, or set `priority`",
+        )
+
+
+def _all_store_views(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:
+    enabled: dict[str, int] = defaultdict(int)
+    for each in entries:
+        enabled[each.account.orders] += each.account.invitations.enabled
+    for each in entries:
+        rule = each.account.invitations
+        if rule.enabled and rule.store_views.names is None and enabled[each.account.orders] > 1:
+            yield _warn(
+                each,
+                "all-store-views",
+                "the account is for all store views, and there are other enabled accounts",
+                ("invitations", "store_views"),
+                mend="name the store views, or exclude those of the other accounts",
+            )
+
+
+def _shared_passwords(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:
+    first: dict[str, AccountEntry] = {}
+    for each in entries:
+        other = first.setdefault(each.account.interface_password, each)
+        if other is not each:
+            yield _warn(
+                each,
+                "shared-password",
+                f"the reference to the password is the same as that of {other.account.name} "
+                f"({other.place(('interface_password',))})",
+                ("interface_password",),
+                mend="every interface has its own password: write its reference",
+            )
+
+
+def _of_project(
+    project: ProjectEntry, settings: Project, entries: Sequence[AccountEntry]
+) -> Iterator[Diagnostic]:
+    if settings.schedule.sync_every > DAY:
+        path: KeyPath = ("schedule", "sync_every")
+        yield warning(
+            "rare-sync",
+            "statistics are synced less than once a day",
+            project.document.place(path),
+            path=path,
+            found=shown(project.document.data["schedule"]["sync_every"]),
+            mend="write 24h or less, such as 6h",
+        )
+    if not settings.orders and any(each.account.invitations.enabled for each in entries):
+        yield warning(
+            "no-order-source",
+            "an account is enabled, but there is no order source: no order will be invited",
+            project.document.place(),
+            path=("orders",),
+            mend="add `orders: {magento: {...}}` or `orders: {file: orders.jsonl}`",
+        )
+
+
+def _all_disabled(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:
+    if entries and not any(each.account.invitations.enabled for each in entries):
+        yield _warn(
+            entries[0],
+            "all-disabled",
+            "no account is enabled: no invitation will be sent",
+            ("invitations", "enabled"),
+            mend="write `enabled: true` under `invitations:` of an account",
+        )
+
+
+def _unused_defaults(project: ProjectEntry, entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:
+    if not entries:
+        return
+    for path in _leaves(project.defaults):
+        if all(holds(each.document.data, path) for each in entries):
+            yield warning(
+                "unused-default",
+                "every account says this itself: the default is never used",
+                project.document.place(("defaults", *path), "key"),
+                path=("defaults", *path),
+                mend="remove it",
+            )
+
+
+def _leaves(defaults: Any) -> Iterator[KeyPath]:
+    for key, value in defaults.items():
+        if key == "invitations":
+            yield from ((key, each) for each in value)
+        else:
+            yield (key,)
+
+
+def _warn(entry: AccountEntry, rule: str, message: str, path: KeyPath, *, mend: str) -> Diagnostic:
+    return warning(rule, message, entry.place(path), path=path, mend=mend, account=entry.account.name)

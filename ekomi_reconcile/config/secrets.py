@@ -1,0 +1,200 @@
+"""Secret references and what they stand for; resolved only when a call needs it.
+
+``${env:NAME}``, ``${file:/path}``, ``${keyring:service/user}``, and kinds of plug-ins: an entry point of
+the group ``ekomi_reconcile.secrets`` has the kind as its name and is a function that gets what follows the
+colon and returns the secret, or raises ``LookupError``, ``OSError`` or ``ValueError``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, quote_plus
+
+from ekomi_reconcile.config.diagnostics import SENSITIVE
+from ekomi_reconcile.errors import SecretError
+
+ENTRY_POINTS: Final = "ekomi_reconcile.secrets"
+_REFERENCE = re.compile(r"\$\{(?P<kind>[a-z][a-z0-9_-]*):(?P<rest>[^{}]+)\}")
+_BUILT_IN: Final = ("env", "file", "keyring")
+_SHORTEST: Final = 4
+"""Characters from which on a secret is redacted: shorter ones would blacken ordinary text."""
+_LARGEST_FILE: Final = 64 * 1024
+
+
+class Secret:
+    """A secret that shows itself only when asked to."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The secret itself: for the call that needs it, never for a message."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return SENSITIVE
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not written anywhere")
+
+
+class _Redaction:
+    """All secrets of this process, in every form in which they may turn up in a text."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._forms: frozenset[str] = frozenset()
+        self._pattern: re.Pattern[str] | None = None
+
+    def learn(self, value: str) -> None:
+        """From now on this value is redacted."""
+        if len(value) < _SHORTEST:
+            return
+        with self._lock:
+            forms = self._forms | {value, quote(value), quote(value, safe=""), quote_plus(value)}
+            if forms != self._forms:
+                longest_first = sorted(forms, key=len, reverse=True)
+                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+                self._forms = forms
+
+    def apply(self, text: str) -> str:
+        """The text without secrets."""
+        return text if self._pattern is None else self._pattern.sub(SENSITIVE, text)
+
+
+_REDACTION: Final = _Redaction()
+
+
+def redact(text: str) -> str:
+    """The text with every secret that this process has resolved replaced by ``(sensitive)``."""
+    return _REDACTION.apply(text)
+
+
+def kind_of(reference: str) -> str:
+    """The kind of a well-formed reference: ``env`` of ``${env:NAME}``."""
+    return reference[2:].partition(":")[0]
+
+
+def kinds() -> tuple[str, ...]:
+    """Every kind of reference that can be resolved here."""
+    return (*_BUILT_IN, *_plug_ins())
+
+
+def resolve(reference: str, *, root: Path | None = None) -> Secret:
+    """The secret that ``reference`` stands for. Relative paths start at ``root`` (default: here).
+
+    Raises:
+        SecretError: it cannot be resolved; the message names the reference, never a value.
+    """
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        raise SecretError(
+            "this is not a secret reference",
+            mend="write ${env:NAME}, ${file:/path} or ${keyring:service/user}",
+        )
+    value = _read(reference, match["kind"], match["rest"], root or Path())
+    _REDACTION.learn(value.strip())
+    _check(reference, value)
+    return Secret(value)
+
+
+def _read(reference: str, kind: str, rest: str, root: Path) -> str:
+    match kind:
+        case "env":
+            return _from_environment(reference, rest)
+        case "file":
+            return _from_file(reference, root / Path(rest).expanduser())
+        case "keyring":
+            return _from_keyring(reference, rest)
+        case _:
+            return _from_plug_in(reference, kind, rest)
+
+
+def _check(reference: str, value: str) -> None:
+    if not value:
+        raise SecretError(f"{reference} is empty", mend="put the secret there")
+    if value != value.strip():
+        raise SecretError(
+            f"{reference} has blanks or line breaks at its beginning or end",
+            mend="remove them: eKomi and shops refuse such a secret, and nobody sees why",
+        )
+
+
+def _from_environment(reference: str, name: str) -> str:
+    value = os.environ.get(name)
+    if value is None:
+        raise SecretError(f"{reference}: the variable {name} is not set", mend=f"set {name} where this runs")
+    return value
+
+
+def _from_file(reference: str, path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+        text = content.decode("utf-8")
+    except (OSError, ValueError) as problem:
+        why = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
+        raise SecretError(
+            f"{reference} cannot be read: {why}", mend="check the path and who may read the file"
+        ) from None
+    if len(content) > _LARGEST_FILE:
+        raise SecretError(f"{reference} is too large for a secret", mend="check the path")
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _from_keyring(reference: str, rest: str) -> str:
+    service, _, user = rest.rpartition("/")
+    if not service or not user:
+        raise SecretError(
+            f"{reference}: a keyring needs service and user", mend="write ${keyring:service/user}"
+        )
+    try:
+        import keyring
+        from keyring.errors import KeyringError
+    except ImportError:
+        raise SecretError(
+            f"{reference}: the keyring library is not installed",
+            mend="pip install 'ekomi-reconcile[keyring]'",
+        ) from None
+    try:
+        value = keyring.get_password(service, user)
+    except KeyringError as problem:
+        raise SecretError(
+            f"{reference}: the keyring cannot be used ({type(problem).__name__})",
+            mend="unlock or set up the keyring",
+        ) from None
+    if value is None:
+        raise SecretError(f"{reference}: the keyring has no such entry", mend=f"keyring set {service} {user}")
+    return str(value)
+
+
+def _from_plug_in(reference: str, kind: str, rest: str) -> str:
+    function = _plug_ins().get(kind)
+    if function is None:
+        raise SecretError(
+            f"{reference}: this kind of reference is not known", mend=f"known kinds: {', '.join(kinds())}"
+        )
+    try:
+        return function(rest)
+    except (LookupError, OSError, ValueError) as problem:
+        raise SecretError(
+            f"{reference}: the plug-in cannot resolve it ({type(problem).__name__})",
+            mend="see the plug-in's manual",
+        ) from None
+
+
+@cache
+def _plug_ins() -> dict[str, Callable[[str], str]]:
+    found = entry_points(group=ENTRY_POINTS)
+    return {each.name: each.load() for each in found if each.name not in _BUILT_IN}

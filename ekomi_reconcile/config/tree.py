@@ -1,0 +1,102 @@
+"""Where files come from: the disk, or anything else that can list and read them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from ekomi_reconcile.config.yaml import MAX_BYTES
+
+SUFFIXES: Final = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a walk found: paths of files, sorted, and paths that could not be followed, with the reason."""
+
+    files: tuple[str, ...]
+    unreadable: tuple[tuple[str, str], ...] = ()
+
+
+class Tree(Protocol):
+    """Files by posix paths, written as the caller writes them: relative ones start where he stands."""
+
+    def read(self, path: str) -> bytes:
+        """The content of a file; of one larger than ``MAX_BYTES`` at least one byte more than that.
+
+        Raises:
+            OSError: it cannot be read; FileNotFoundError when there is no such file.
+        """
+
+    def walk(self, folder: str) -> Listing:
+        """Every YAML file below ``folder``.
+
+        Raises:
+            OSError: the folder cannot be read; FileNotFoundError when there is none.
+        """
+
+
+class DiskTree:
+    """The files of this machine, relative to the working directory."""
+
+    def read(self, path: str) -> bytes:
+        """Implements ``Tree``; only regular files are read, so that a pipe does not hang the run."""
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", path)
+            return _read_all(handle, min(status.st_size, MAX_BYTES) + 1)
+        finally:
+            os.close(handle)
+
+    def walk(self, folder: str) -> Listing:
+        """Implements ``Tree``; links to folders are followed, but not back to where they lead from."""
+        unreadable: list[tuple[str, str]] = []
+        files = sorted(_walk(folder, (_identity(folder),), unreadable))
+        return Listing(tuple(files), tuple(unreadable))
+
+
+def _read_all(handle: int, size: int) -> bytes:
+    content = os.read(handle, size)
+    while len(content) < MAX_BYTES + 1 and (more := os.read(handle, size)):
+        content += more
+    return content
+
+
+def _walk(
+    folder: str, outer: tuple[tuple[int, int], ...], unreadable: list[tuple[str, str]]
+) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = entry.path.replace(os.sep, "/")
+            try:
+                is_folder = entry.is_dir()
+            except OSError as problem:
+                unreadable.append((path, problem.strerror or str(problem)))
+                continue
+            if is_folder:
+                yield from _inner(path, outer, unreadable)
+            elif entry.name.endswith(SUFFIXES):
+                yield path
+
+
+def _inner(path: str, outer: tuple[tuple[int, int], ...], unreadable: list[tuple[str, str]]) -> Iterator[str]:
+    try:
+        identity = _identity(path)
+        if identity in outer:
+            unreadable.append((path, "the link leads back to a folder above it"))
+            return
+        yield from _walk(path, (*outer, identity), unreadable)
+    except OSError as problem:
+        unreadable.append((path, problem.strerror or str(problem)))
+
+
+def _identity(path: str) -> tuple[int, int]:
+    status = Path(path).stat()
+    return status.st_dev, status.st_ino

@@ -1,0 +1,218 @@
+"""Data against the models: pydantic judges, and what it found is told with place, rule and mend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from ekomi_reconcile.config import expect
+from ekomi_reconcile.config.diagnostics import (
+    SECRET_KEYS,
+    did_you_mean,
+    error,
+    is_secret,
+    kind,
+    shown,
+    shown_key,
+)
+from ekomi_reconcile.config.models import AccountDocument, ProjectDocument
+from ekomi_reconcile.config.source import Document, KeyPath, Part
+from ekomi_reconcile.model.diagnostic import Diagnostic
+
+_ACCOUNT: Final = TypeAdapter(AccountDocument)
+_PROJECT: Final = TypeAdapter(ProjectDocument)
+
+_RULES: Final[Mapping[str, str]] = {
+    "missing": "missing-key",
+    "extra_forbidden": "unknown-key",
+    "string_pattern_mismatch": "invalid-text",
+    "string_too_short": "empty-text",
+    "string_too_long": "too-long",
+    "too_short": "too-few-entries",
+    "too_long": "too-many-entries",
+    "greater_than": "out-of-range",
+    "greater_than_equal": "out-of-range",
+    "less_than_equal": "out-of-range",
+    "literal_error": "unknown-value",
+    "duplicate_item": "duplicate-entry",
+    "no_operator": "missing-operator",
+    "one_key": "one-key",
+    "one_of": "one-of",
+    "between_order": "between-order",
+}
+_MESSAGES: Final[Mapping[str, str]] = {
+    "null-value": "null is no value here",
+    "empty-list": "an empty list is no value here",
+    "secret-literal": "a secret must be a reference, never the secret itself",
+    "interface-id-quotes": "an interface id is text: as a number it would lose leading zeros",
+    "duplicate-entry": "an entry occurs twice in this list",
+    "missing-operator": "an operator is missing",
+    "one-of": "exactly one of two keys is needed",
+    "between-order": "the low end is above the high end: nothing would match",
+}
+_MENDS: Final[Mapping[str, str]] = {
+    "null-value": "leave the key out, or write {allowed}",
+    "secret-literal": "write ${{env:NAME}}, ${{file:/path}} or ${{keyring:service/user}}; "
+    "a secret that was committed needs to be replaced",
+    "duplicate-entry": "remove the second one",
+    "between-order": "swap the two numbers: [low, high], both included",
+    "one-key": "write exactly one condition; several go into `all: [...]` or `any: [...]`",
+}
+_EMPTY_MENDS: Final[Mapping[str, str]] = {
+    "store_views": "leave the key out to mean all store views, or name at least one",
+    "customer_groups": "leave the key out to mean all customer groups, or name at least one",
+    "order_statuses": "leave the key out to take [complete], or name at least one",
+    "exclude": "leave the selection out to mean all, or name at least one to exclude",
+    "tags": "leave the key out",
+    "all": "remove the empty group, or write a condition into it",
+    "any": "remove the empty group, or write a condition into it",
+}
+
+
+def account_problems(document: Document) -> list[Diagnostic]:
+    """What is wrong with an account document; empty when it is valid."""
+    try:
+        _ACCOUNT.validate_python(document.data)
+    except ValidationError as problem:
+        return _problems(problem, document, "account")
+    return []
+
+
+def project_model(document: Document) -> tuple[ProjectDocument | None, list[Diagnostic]]:
+    """The validated project file, or what is wrong with it."""
+    try:
+        return _PROJECT.validate_python(document.data), []
+    except ValidationError as problem:
+        return None, _problems(problem, document, "project")
+
+
+def _problems(problem: ValidationError, document: Document, schema: str) -> list[Diagnostic]:
+    errors = problem.errors(include_url=False)
+    return [_diagnostic(document, each, expect.Expectation(schema)) for each in errors]
+
+
+def _diagnostic(document: Document, found: Any, expected: expect.Expectation) -> Diagnostic:
+    path = _real_path(document.data, found["loc"], found["type"])
+    if found["type"] == "missing":
+        return _missing(document, path, expected)
+    if found["type"] == "extra_forbidden" or found["loc"][-1] == "[key]":
+        return _unknown_key(document, path, expected)
+    return _wrong_value(document, path, found, expected)
+
+
+def _real_path(data: Any, location: tuple[str | int, ...], error_type: str) -> KeyPath:
+    """The location without the names that pydantic gives to the alternatives of a union."""
+    path: list[str | int] = []
+    for step in location:
+        if _has(data, step):
+            data = data[step]
+            path.append(step)
+    if error_type == "missing":
+        path.append(location[-1])
+    return tuple(path)
+
+
+def _has(data: Any, step: str | int) -> bool:
+    return step in data if isinstance(data, dict) else isinstance(data, list) and isinstance(step, int)
+
+
+def _missing(document: Document, path: KeyPath, expected: expect.Expectation) -> Diagnostic:
+    key = str(path[-1])
+    allowed = expected.allowed(path)
+    return error(
+        "missing-key",
+        f"the key `{key}` is missing",
+        document.place(path[:-1], "key"),
+        path=path,
+        found="nothing",
+        allowed=allowed,
+        mend=f"add `{key}: {expected.example(path)}`",
+    )
+
+
+def _unknown_key(document: Document, path: KeyPath, expected: expect.Expectation) -> Diagnostic:
+    key, known = str(path[-1]), expected.keys(path[:-1])
+    name = "a key" if is_secret(path[:-1]) and key not in SECRET_KEYS else f"`{shown_key(key)}`"
+    guess = did_you_mean(key, known)
+    mend = f"did you mean `{guess}`?" if guess else "remove it, or write one of the allowed keys"
+    return error(
+        "unknown-key",
+        f"{name} is not known here",
+        document.place(path, "key"),
+        path=path,
+        found=name.strip("`"),
+        allowed=", ".join(known) or expected.key_pattern(path[:-1]),
+        mend=mend,
+    )
+
+
+def _wrong_value(document: Document, path: KeyPath, found: Any, expected: expect.Expectation) -> Diagnostic:
+    value = _at(document.data, path)
+    rule = _rule(found["type"], path, value)
+    allowed = expected.allowed(path)
+    part: Part = "key" if rule in {"one-key", "missing-operator", "one-of"} else "value"
+    return error(
+        rule,
+        _message(rule, value, allowed),
+        document.place(path, part),
+        path=path,
+        found=_found(rule, value, path),
+        allowed=allowed,
+        mend=_mend(rule, path, value, allowed, expected),
+    )
+
+
+def _rule(error_type: str, path: KeyPath, value: Any) -> str:
+    key = path[-1] if path else None
+    if value is None:
+        return "null-value"
+    if value == []:
+        return "empty-list"
+    if is_secret(path) and not isinstance(value, dict | list):
+        return "secret-literal"
+    if key == "interface_id" and isinstance(value, int | float) and not isinstance(value, bool):
+        return "interface-id-quotes"
+    return _RULES.get(error_type, "wrong-type")
+
+
+def _message(rule: str, value: Any, allowed: str) -> str:
+    if rule == "one-key":
+        return f"a condition has exactly one key, here are {len(value)}"
+    return _MESSAGES.get(rule) or f"{kind(value)} does not fit here: {allowed} is expected"
+
+
+def _mend(rule: str, path: KeyPath, value: Any, allowed: str, expected: expect.Expectation) -> str:
+    if rule == "empty-list":
+        return _EMPTY_MENDS.get(str(path[-1]), "write at least one entry")
+    if rule == "interface-id-quotes":
+        return f'quote it: interface_id: "{value}"'
+    if rule == "missing-operator":
+        return f"add an operator, such as `{expected.example(path)}`"
+    if rule == "wrong-type":
+        return f"write {allowed}{_quotes(value, allowed)}"
+    return _MENDS.get(rule, "write {allowed}").format(allowed=allowed)
+
+
+def _quotes(value: Any, allowed: str) -> str:
+    """A hint at the quotes that are missing, or too many."""
+    if isinstance(value, str) and not allowed.startswith(("text", "a list", "a mapping")):
+        return ", without quotes; only true and false are yes and no"
+    if isinstance(value, bool | int | float) and allowed.startswith("text"):
+        return "; in quotes it is text"
+    return ""
+
+
+def _found(rule: str, value: Any, path: KeyPath) -> str:
+    if rule == "one-key" and value:
+        return ", ".join(shown_key(str(each)) for each in value)
+    if rule == "duplicate-entry":
+        return shown(next(each for index, each in enumerate(value) if each in value[:index]), path)
+    return shown(value, path)
+
+
+def _at(data: Any, path: KeyPath) -> Any:
+    for step in path:
+        data = data[step]
+    return data

@@ -1,0 +1,289 @@
+"""The client of one eKomi account."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from threading import Event
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx
+
+from ekomi_reconcile import __version__
+from ekomi_reconcile.ekomi.answer import Reporter, read_json
+from ekomi_reconcile.ekomi.feedback import (
+    PRODUCT_FIELDS,
+    PRODUCT_TITLE,
+    SHOP_FIELDS,
+    SHOP_TITLE,
+    Reviews,
+    reviews_from,
+)
+from ekomi_reconcile.ekomi.fields import web_address
+from ekomi_reconcile.ekomi.limit import RateLimiter
+from ekomi_reconcile.ekomi.redact import Redactor
+from ekomi_reconcile.ekomi.retry import READS, SENDS, Retry
+from ekomi_reconcile.ekomi.sending import read_receipt
+from ekomi_reconcile.ekomi.shop import shop_data_from
+from ekomi_reconcile.ekomi.values import (
+    Call,
+    Credentials,
+    Endpoints,
+    Outcome,
+    Receipt,
+    Recipient,
+    ReviewRange,
+    Stop,
+)
+from ekomi_reconcile.ekomi.wire import Answer, Reply, Request, Wire
+from ekomi_reconcile.errors import (
+    CredentialsRefused,
+    EkomiError,
+    EkomiUnavailable,
+    OutcomeUnknown,
+    RequestRefused,
+)
+from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.review import ShopData
+
+T = TypeVar("T")
+
+_log = logging.getLogger("ekomi_reconcile.ekomi")
+
+_SMALL = 1 << 20
+"""Bytes: no other answer than a dump of reviews comes near this."""
+_DUMP = 64 << 20
+_DUMP_PATIENCE = 20
+"""A dump may take this many times the timeout: public clients wait 600 seconds and more for all reviews."""
+
+_OUTCOMES: tuple[tuple[type[EkomiError], Outcome], ...] = (
+    (CredentialsRefused, Outcome.CREDENTIALS_REFUSED),
+    (RequestRefused, Outcome.REFUSED),
+    (EkomiUnavailable, Outcome.UNAVAILABLE),
+    (OutcomeUnknown, Outcome.UNKNOWN),
+)
+
+
+class EkomiClient:
+    """Asks eKomi in the name of one account. Cheap to make; for one thread at a time.
+
+    ``limiter`` is shared by all clients of the account. Every wait ends when ``stop`` is set, and
+    nothing is asked after that. ``on_call`` hears of every request made; it must not raise.
+
+    Every method raises ``CredentialsRefused``, ``RequestRefused`` or ``EkomiUnavailable``, and only
+    ``add_recipient`` also ``OutcomeUnknown``. No message, log or cause holds the password, an address
+    asked with it, or a customer's data.
+    """
+
+    def __init__(
+        self,
+        *,
+        credentials: Credentials,
+        endpoints: Endpoints,
+        limiter: RateLimiter,
+        transport: httpx.BaseTransport | None = None,
+        stop: Stop | None = None,
+        on_call: Callable[[Call], None] | None = None,
+    ) -> None:
+        self._credentials = credentials
+        self._endpoints = endpoints
+        self._limiter = limiter
+        self._stop: Stop = stop if stop is not None else Event()
+        self._on_call = on_call
+        self._wire = Wire(timeout=endpoints.timeout, transport=transport)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._wire.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def check(self) -> None:
+        """Test the credentials: they are good when this returns, bad only on ``CredentialsRefused``."""
+        if self._get_or_none("getShopDetails") is None:
+            self._get("getSettings", {"content": "request"})
+
+    def shop_details(self) -> ShopData:
+        """What getShopDetails tells: names and links, no statistics."""
+        return shop_data_from(details=self._get("getShopDetails"), snapshot={}, average={})
+
+    def shop_data(self, *, imported_reviews: int | None = None) -> ShopData:
+        """Shop details and statistics; a function that the account is not offered is left out.
+
+        ``total_reviews`` is getAverage's count; where it tells none, ``imported_reviews`` (how many a
+        full import brought; ``None``: there was no import, and the total stays ``None``), and if that
+        is 0 the last resort, the count of the last 365 days.
+        """
+        names = ("getShopDetails", "getSnapshot", "getAverage")
+        details, snapshot, average = (self._get_or_none(name) for name in names)
+        if details is None and snapshot is None and average is None:
+            self._get("getShopDetails")
+        return shop_data_from(
+            details=details, snapshot=snapshot, average=average, imported_reviews=imported_reviews
+        )
+
+    def reviews(self, since: ReviewRange = ReviewRange.ALL) -> Reviews:
+        """The shop's reviews of that window. An empty answer means that there are none."""
+        return self._dump("getFeedback", {"range": since.value}, fields=SHOP_FIELDS, extra=SHOP_TITLE)
+
+    def product_reviews(
+        self, since: ReviewRange = ReviewRange.ALL, *, product_id: str | None = None
+    ) -> Reviews:
+        """Product reviews of that window, of all products or one; a lower tier gets ``RequestRefused``."""
+        wanted = {"range": since.value, "product": product_id or "all"}
+        reviews = self._dump("getProductfeedback", wanted, fields=PRODUCT_FIELDS, extra=PRODUCT_TITLE)
+        if product_id is not None:  # the filter is known to be ignored at times
+            reviews[:] = [each for each in reviews if each.product_id == product_id]
+        return reviews
+
+    def put_order(self, order_number: str, ordered_at: Instant) -> Receipt:
+        """Register an order and get its review link. Repeating it gives the same link and asks nobody."""
+        day = datetime.fromtimestamp(ordered_at, UTC).strftime("%Y-%m-%d")
+        request = self._request("putOrder", {"order_id": order_number, "ordertimestamp": day})
+        return self._ask(request, _read_link, self._redactor(keep=order_number), retry=READS)
+
+    def add_recipient(self, recipient: Recipient) -> Receipt:
+        """Let eKomi ask the customer, at most once.
+
+        Raises:
+            OutcomeUnknown: the request may have been processed; it must not be repeated on its own.
+            EkomiUnavailable: it certainly had no effect.
+        """
+        fields = {
+            "shop_id": self._credentials.interface_id,
+            "password": self._credentials.password.reveal(),
+        } | recipient.form()
+        request = Request(
+            function="add-recipient",
+            method="POST",
+            url=f"{self._endpoints.srr_url.rstrip('/')}/add-recipient",
+            fields={key: value.encode("utf-8", "replace").decode() for key, value in fields.items()},
+            max_bytes=_SMALL,
+            deadline=self._endpoints.timeout,
+        )
+        redactor = self._redactor(personal=recipient.personal(), keep=recipient.transaction_id)
+        return self._ask(request, read_receipt, redactor, retry=SENDS)
+
+    def _get(self, function: str, fields: dict[str, str] | None = None) -> Json:
+        return self._ask(self._request(function, fields or {}), read_json, self._redactor(), retry=READS)
+
+    def _get_or_none(self, function: str) -> Json | None:
+        """``None`` when eKomi says that this account has no such function or data."""
+        try:
+            return self._get(function)
+        except RequestRefused:
+            return None
+
+    def _dump(self, function: str, wanted: dict[str, str], *, fields: tuple[str, ...], extra: str) -> Reviews:
+        """All rows; without the ``extra`` field where eKomi does not know it."""
+        try:
+            return self._rows(function, wanted, (*fields, extra))
+        except RequestRefused as error:
+            if "parameter fields" not in error.message:
+                raise
+        return self._rows(function, wanted, fields)
+
+    def _rows(self, function: str, wanted: dict[str, str], fields: tuple[str, ...]) -> Reviews:
+        request = self._request(
+            function,
+            {"filter": "all", "caching": "none", "fields": ",".join(fields), **wanted},
+            max_bytes=_DUMP,
+            deadline=self._endpoints.timeout * _DUMP_PATIENCE,
+        )
+        return self._ask(request, _read_reviews, self._redactor(), retry=READS)
+
+    def _request(
+        self,
+        function: str,
+        fields: dict[str, str],
+        *,
+        max_bytes: int = _SMALL,
+        deadline: float | None = None,
+    ) -> Request:
+        who = self._credentials
+        always = {
+            "auth": f"{who.interface_id}|{who.password.reveal()}",
+            "version": f"cust-{__version__}",
+            "type": "json",
+            "charset": "utf-8",
+        }
+        return Request(
+            function=function,
+            method="GET",
+            url=f"{self._endpoints.api_url.rstrip('/')}/{function}",
+            fields=always | fields,
+            max_bytes=max_bytes,
+            deadline=self._endpoints.timeout if deadline is None else deadline,
+        )
+
+    def _redactor(self, *, personal: tuple[str, ...] = (), keep: str = "") -> Redactor:
+        secrets = (self._credentials.password.reveal(),)
+        return Redactor(secrets, personal, frozenset({self._credentials.interface_id, keep}))
+
+    def _ask(
+        self, request: Request, read: Callable[[Reply, Reporter], T], redactor: Redactor, *, retry: Retry
+    ) -> T:
+        reporter = Reporter(request.function, redactor)
+
+        def once() -> T:
+            if not self._limiter.acquire(self._stop):
+                raise reporter.error(EkomiUnavailable, "not asked, because the run is ending")
+            started = time.perf_counter()
+            reply = self._wire.send(request)
+            seconds = time.perf_counter() - started
+            try:
+                result = read(reply, reporter)
+            except EkomiError as error:
+                self._tell(request, reply, seconds, outcome_of(error))
+                raise
+            self._tell(request, reply, seconds, Outcome.OK)
+            return result
+
+        return retry.run(once, stop=self._stop)
+
+    def _tell(self, request: Request, reply: Reply, seconds: float, outcome: Outcome) -> None:
+        status = reply.status if isinstance(reply, Answer) else None
+        _log.debug(
+            "%s interface=%s status=%s %d ms",
+            request.function,
+            self._credentials.interface_id,
+            status,
+            seconds * 1000,
+        )
+        if self._on_call is not None:
+            self._on_call(Call(request.function, seconds, outcome, status))
+
+
+def outcome_of(error: EkomiError) -> Outcome:
+    """How metrics name this error."""
+    return next((outcome for kind, outcome in _OUTCOMES if isinstance(error, kind)), Outcome.UNKNOWN)
+
+
+def _read_reviews(reply: Reply, reporter: Reporter) -> Reviews:
+    """The rows of a dump; an answer of which nothing can be read is no empty list."""
+    rows = read_json(reply, reporter, empty=[])
+    reviews = reviews_from(rows) if isinstance(rows, list) else None
+    if reviews is None or (reviews.unreadable and not reviews):
+        answer = reply if isinstance(reply, Answer) else None
+        raise reporter.error(EkomiUnavailable, "the answer holds no readable reviews", answer=answer)
+    return reviews
+
+
+def _read_link(reply: Reply, reporter: Reporter) -> Receipt:
+    order = read_json(reply, reporter)
+    link = web_address(order.get("link")) if isinstance(order, dict) else None
+    if link is None:
+        answer = reply if isinstance(reply, Answer) else None
+        raise reporter.error(EkomiUnavailable, "the answer holds no review link", answer=answer)
+    known_since = str(order.get("known_since") or "").strip(" 0:.-TZ")
+    return Receipt(link=link, known_before=known_since not in {"", "false", "null"})

@@ -1,0 +1,173 @@
+"""What goes into and comes out of calls to eKomi: plain values, no network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Protocol
+
+from ekomi_reconcile.model.instant import DAY, Instant
+
+SENDER_NAME_LENGTH = 11
+"""The longest sender a text message may show (GSM)."""
+
+
+class Revealing(Protocol):
+    """A secret: it shows itself only when asked, and its repr is safe."""
+
+    def reveal(self) -> str:
+        """The secret itself."""
+
+
+class Stop(Protocol):
+    """Tells that the work must end; ``threading.Event`` is one, a deadline may be another.
+
+    All waiting goes through ``wait``, so whoever hands it in also decides how time passes.
+    """
+
+    def is_set(self) -> bool:
+        """Must the work end now?"""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait up to ``timeout`` seconds; true as soon as the work must end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What eKomi knows an account by. The interface password is not the password of the web login."""
+
+    interface_id: str
+    password: Revealing = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where eKomi is, and how long to wait: ``timeout`` is the longest silence, in seconds.
+
+    Reading reviews may take 20 times as long altogether, every other call as long as ``timeout``.
+    """
+
+    api_url: str = "https://api.ekomi.de/v3"
+    srr_url: str = "https://srr.ekomi.com"
+    timeout: float = 30.0
+
+
+class Channel(StrEnum):
+    """How eKomi asks the customer; the values are those of ``recipient_type``."""
+
+    EMAIL = "email"
+    SMS = "sms"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Recipient:
+    """Whom eKomi shall ask, and about which order. Personal data: used for one call only.
+
+    ``transaction_id`` is the order's number, ``transaction_time`` when it was placed; ``telephone``
+    is E.164. Without ``client_id`` (the customer's id) the buyer is named as a guest.
+
+    Raises:
+        ValueError: the channel lacks its address.
+    """
+
+    channel: Channel
+    transaction_id: str
+    transaction_time: Instant
+    email: str | None = None
+    telephone: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    client_id: str | None = None
+    sender_name: str | None = None
+
+    def __post_init__(self) -> None:
+        address = self.telephone if self.channel is Channel.SMS else self.email
+        if not address:
+            raise ValueError(f"a recipient by {self.channel.value} needs an address for it")
+
+    def __repr__(self) -> str:
+        return f"Recipient({self.channel.value}, …)"
+
+    def form(self) -> dict[str, str]:
+        """The fields of ``add-recipient``, only the address that the channel needs; times are UTC."""
+        placed = datetime.fromtimestamp(self.transaction_time, UTC)
+        fields = {
+            "recipient_type": self.channel.value,
+            "first_name": self.first_name or "",
+            "last_name": self.last_name or "",
+            "transaction_id": self.transaction_id,
+            "transaction_time": placed.strftime("%d-%m-%Y %H:%M:%S"),
+            "client_id": self.client_id or f"guest_oId_{self.transaction_id}",
+            "has_products": "0",
+        }
+        if self.channel is Channel.EMAIL:
+            return fields | {"email": self.email or ""}
+        sender = {"sender_name": self.sender_name[:SENDER_NAME_LENGTH]} if self.sender_name else {}
+        return fields | {"telephone": self.telephone or ""} | sender
+
+    def personal(self) -> tuple[str, ...]:
+        """Every value that must not appear in a message."""
+        values = (self.email, self.telephone, self.first_name, self.last_name)
+        return tuple(value for value in values if value)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """eKomi took the order. ``link`` is the review link, if it gave one."""
+
+    link: str | None = None
+    known_before: bool = False
+    """It had the order already."""
+
+
+class Outcome(StrEnum):
+    """How a call ended, for metrics."""
+
+    OK = "ok"
+    CREDENTIALS_REFUSED = "credentials_refused"
+    REFUSED = "refused"
+    UNAVAILABLE = "unavailable"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request that was made: its function, duration in seconds, end, and HTTP status if any."""
+
+    function: str
+    seconds: float
+    outcome: Outcome
+    status: int | None
+
+
+class ReviewRange(StrEnum):
+    """The recent windows that getFeedback documents (``1w`` is undocumented and never used)."""
+
+    MONTH = "1m"
+    QUARTER = "3m"
+    HALF_YEAR = "6m"
+    YEAR = "1y"
+    ALL = "all"
+
+
+_DAYS_COVERED = (
+    (28, ReviewRange.MONTH),
+    (89, ReviewRange.QUARTER),
+    (181, ReviewRange.HALF_YEAR),
+    (365, ReviewRange.YEAR),
+)
+"""Days that each window surely covers, whichever months it spans."""
+
+
+def range_for(gap: int | None) -> ReviewRange:
+    """The smallest window that covers ``gap`` seconds since the last success and a safety day.
+
+    No earlier success (``None``), or one in the future (a clock was wrong), means everything.
+    """
+    if gap is None or gap < 0:
+        return ReviewRange.ALL
+    for days, window in _DAYS_COVERED:
+        if gap + DAY <= days * DAY:
+            return window
+    return ReviewRange.ALL

@@ -1,0 +1,210 @@
+"""One HTTP request and what came of it, as a value: nothing here raises for a remote failure.
+
+A failure is a value because an exception of the HTTP library carries the request, and with it the
+password; what is raised later must not have it in its chain.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.utils import mktime_tz, parsedate_tz
+from functools import cache
+from ssl import SSLContext
+from types import TracebackType
+from typing import Self, TypeAlias
+
+import httpx
+
+from ekomi_reconcile import __version__
+
+LONGEST_RETRY_AFTER = 86_400.0
+"""Seconds: no Retry-After is believed beyond a day."""
+
+_IDLE = 2.0
+"""Seconds an idle connection is kept: less than servers do, so that none is reused while it closes."""
+
+_BEFORE_SENDING = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+"""Raised while there was no connection yet: name lookup, connecting, TLS handshake."""
+
+_WORDS: tuple[tuple[type[httpx.HTTPError], str], ...] = (
+    (httpx.ConnectTimeout, "the connection could not be made in time"),
+    (httpx.ConnectError, "no connection"),
+    (httpx.PoolTimeout, "no connection was free in time"),
+    (httpx.UnsupportedProtocol, "the address is not one of http or https"),
+    (httpx.TimeoutException, "no answer in time"),
+    (httpx.DecodingError, "the answer could not be decoded"),
+)
+
+_CODINGS = frozenset({"", "identity", "gzip", "deflate"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request: ``function`` names it, ``fields`` go into the query, or with POST into the body.
+
+    The answer may have ``max_bytes`` and must be complete ``deadline`` seconds after the start.
+    """
+
+    function: str
+    method: str
+    url: str
+    fields: dict[str, str] = field(repr=False)
+    max_bytes: int
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back. ``broken`` says in plain words why the body is incomplete; then it is empty."""
+
+    status: int
+    body: bytes = field(default=b"", repr=False)
+    charset: str | None = None
+    retry_after: float | None = None
+    location: str | None = field(default=None, repr=False)
+    broken: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """No answer. ``sent``: the request, or a part of it, may have reached the server."""
+
+    reason: str
+    sent: bool
+
+
+Reply: TypeAlias = Answer | Failure
+
+
+class Wire:
+    """A connection to eKomi for one thread at a time.
+
+    No proxy and no ``.netrc`` of the environment is used, since they would see the password; TLS is
+    verified with the bundled authorities, or those that ``SSL_CERT_FILE`` names.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout: float,
+        transport: httpx.BaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        _keep_libraries_quiet()
+        self._clock = clock
+        self._http = httpx.Client(
+            transport=transport or _transport(),
+            timeout=timeout,
+            trust_env=False,
+            follow_redirects=False,
+            headers={"User-Agent": f"ekomi-reconcile/{__version__}", "Accept-Encoding": "gzip"},
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def send(self, request: Request) -> Reply:
+        """Send it once and read the whole answer."""
+        ends = self._clock() + request.deadline
+        try:
+            prepared = self._prepare(request)
+        except (httpx.InvalidURL, UnicodeError):
+            return Failure(reason="the address or a value cannot be sent", sent=False)
+        try:
+            response = self._http.send(prepared, stream=True)
+        except _BEFORE_SENDING as error:
+            return Failure(reason=_words_for(error), sent=False)
+        except httpx.HTTPError as error:
+            return Failure(reason=_words_for(error), sent=True)
+        try:
+            return self._read(response, limit=request.max_bytes, ends=ends)
+        finally:
+            response.close()
+
+    def _prepare(self, request: Request) -> httpx.Request:
+        if request.method == "POST":
+            return self._http.build_request("POST", request.url, data=request.fields)
+        return self._http.build_request(request.method, request.url, params=request.fields)
+
+    def _read(self, response: httpx.Response, *, limit: int, ends: float) -> Answer:
+        body, broken = self._body(response, limit=limit, ends=ends)
+        return Answer(
+            status=response.status_code,
+            body=body,
+            charset=response.charset_encoding,
+            retry_after=_seconds(response.headers.get("Retry-After", "")),
+            location=response.headers.get("Location"),
+            broken=broken,
+        )
+
+    def _body(self, response: httpx.Response, *, limit: int, ends: float) -> tuple[bytes, str | None]:
+        if response.headers.get("Content-Encoding", "").strip().lower() not in _CODINGS:
+            return b"", "the answer is encoded in a way that was not asked for"
+        body = bytearray()
+        try:
+            for part in response.iter_bytes():
+                body += part
+                if len(body) > limit:
+                    return b"", f"the answer is larger than {limit // 1024:,} KiB"
+                if self._clock() > ends:
+                    return b"", "the answer did not end in time"
+        except httpx.HTTPError as error:
+            return b"", _words_for(error)
+        return bytes(body), None
+
+
+def _transport() -> httpx.HTTPTransport:
+    return httpx.HTTPTransport(
+        verify=_tls(), trust_env=False, limits=httpx.Limits(keepalive_expiry=_IDLE, max_connections=None)
+    )
+
+
+@cache
+def _tls() -> SSLContext:
+    """One context for all clients: reading the authorities takes about 20 ms."""
+    return httpx.create_ssl_context()
+
+
+def _keep_libraries_quiet() -> None:
+    """Below WARNING they log whole addresses, and an address holds the password."""
+    for name in ("httpx", "httpcore"):
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logger.level, logging.WARNING))
+
+
+def _words_for(error: httpx.HTTPError) -> str:
+    """Plain words; the library's own are told only where no address can be in them."""
+    words = next((words for kind, words in _WORDS if isinstance(error, kind)), "the connection was cut")
+    return f"{words} ({error})" if isinstance(error, httpx.ConnectError) and str(error) else words
+
+
+def _seconds(retry_after: str) -> float | None:
+    """Retry-After as seconds from now: a number, or an HTTP date (RFC 9110)."""
+    text = retry_after.strip()
+    if re.fullmatch(r"[0-9]{1,12}", text):
+        return min(float(text), LONGEST_RETRY_AFTER)
+    try:
+        moment = parsedate_tz(text)
+        seconds = mktime_tz(moment) - time.time() if moment else None
+    except (ValueError, OverflowError):
+        return None
+    return None if seconds is None else min(max(seconds, 0.0), LONGEST_RETRY_AFTER)

@@ -1,0 +1,180 @@
+"""Orders from a file: JSON lines, CSV or one JSON document, all in Magento's shape.
+
+Unchanged since the position asked for, the file is not read; only grown, its new lines are; anything
+else, and it is read whole. The last record of an order is the one that counts. A record that cannot
+be read is a problem of the reading, and remembered with the position: it is reported again as long as
+it stands in the file. The last line, not ended by a newline, may still be being written: it is read if
+it can be, but the position stays before it.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+from ekomi_reconcile.errors import OrderUnreadable
+from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.orders.cursor import Cursor, Identity, digest_before, digest_of, earliest
+from ekomi_reconcile.orders.flaws import Flaw, Flaws, diagnostics
+from ekomi_reconcile.orders.index import index
+from ekomi_reconcile.orders.layouts import layout_of
+from ekomi_reconcile.orders.normalize import Codes
+from ekomi_reconcile.orders.order_file import OrderFile
+from ekomi_reconcile.orders.reader import OrderReader
+from ekomi_reconcile.orders.records import Payload, Scan, Span
+from ekomi_reconcile.orders.source import Wanted
+
+BATCH = 1_000
+"""Orders per batch."""
+
+
+class FileSource:
+    """An order source that is a file. ``stores`` and ``customer_groups`` say what ids mean."""
+
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        stores: Mapping[int, str] | None = None,
+        customer_groups: Mapping[int, str] | None = None,
+    ) -> None:
+        self._name = name
+        self._file = OrderFile(path, Codes(stores, customer_groups))
+
+    @property
+    def name(self) -> str:
+        """Its name in ``orders:``."""
+        return self._name
+
+    def read(self, wanted: Wanted) -> FileReading:
+        """Begin a pass. Nothing is read before the first batch is asked for."""
+        return FileReading(self._file, wanted)
+
+    def by_ids(self, order_ids: Collection[int]) -> dict[int, Order]:
+        """The present version of these orders; one that cannot be read is left out.
+
+        Raises:
+            OrderSourceError: the file cannot be read.
+        """
+        return self._file.by_ids(order_ids) if order_ids else {}
+
+    def find(self, number: str) -> Sequence[Order]:
+        """The orders with this number or, written ``#123`` or bare, this order id.
+
+        Raises:
+            OrderSourceError: the file cannot be read.
+        """
+        number = number.strip()
+        digits = number.removeprefix("#")
+        order_id = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
+        found = self.by_ids(self._file.ids_of(number, order_id)).values()
+        return [each for each in found if each.number == number or each.order_id == order_id]
+
+    def close(self) -> None:
+        """Nothing is held open between calls."""
+
+
+class FileReading:
+    """One pass over a file; iterate ``batches`` to the end, then ask for cursor and problems."""
+
+    def __init__(self, file: OrderFile, wanted: Wanted) -> None:
+        self._file = file
+        self._wanted = wanted
+        self._codes = digest_of(file.codes)
+        self._reached: Cursor | None = None
+
+    @property
+    def cursor(self) -> str:
+        """Where this pass ended; to be asked for after the last batch."""
+        return self._end().text()
+
+    @property
+    def problems(self) -> Sequence[Diagnostic]:
+        """The records that cannot be read, those of earlier passes too; after the last batch."""
+        end = self._end()
+        return diagnostics(self._file.path, Flaws(end.unreadable, end.flaws))
+
+    def batches(self) -> Iterator[Sequence[Order]]:
+        """The orders, each once and in its last version, about a thousand at a time.
+
+        Raises:
+            OrderSourceError: the file cannot be read, or became shorter meanwhile.
+        """
+        with self._file.opened() as (stream, identity):
+            known = earliest(self._wanted.cursors, stream, identity, codes=self._codes)
+            if known and not self._wanted.full and identity.unchanged_since(known.identity):
+                self._reached = known
+            else:
+                yield from self._read(stream, identity, known)
+
+    def _end(self) -> Cursor:
+        if self._reached is None:
+            raise RuntimeError("the batches of this reading were not iterated to their end")
+        return self._reached
+
+    def _read(self, stream: BinaryIO, identity: Identity, known: Cursor | None) -> Iterator[Sequence[Order]]:
+        start = None if self._wanted.full else known
+        span = Span(start.offset, identity.size, start.lines) if start else Span(0, identity.size)
+        layout = layout_of(self._file.path, stream)
+        found = index(layout.scan(stream, span), layout)
+        if start is None:
+            self._file.remember(identity, found)
+        flaws = Flaws(start.unreadable, start.flaws).settled(found.holds) if start else Flaws()
+        scan = layout.scan(stream, span)
+        read = layout.reading(OrderReader(self._file.codes, self._wanted.attributes))
+        yield from _batches(self._orders(scan, read, found.superseded(), flaws=flaws, known=known))
+        self._reached = Cursor(
+            layout=layout.name,
+            codes=self._codes,
+            identity=identity,
+            offset=scan.settled,
+            lines=scan.settled_lines,
+            digest=digest_before(stream, scan.settled),
+            unreadable=flaws.count,
+            flaws=tuple(flaws.first),
+        )
+
+    def _orders(
+        self,
+        scan: Scan,
+        read: Callable[[Payload], Order],
+        superseded: frozenset[int],
+        *,
+        flaws: Flaws,
+        known: Cursor | None,
+    ) -> Iterator[Order]:
+        """What is wanted of these records; the unreadable ones are added to the flaws."""
+        changed_from, created_from = self._bounds(known)
+        for offset, line, payload in scan:
+            if offset in superseded:
+                continue
+            try:
+                if isinstance(payload, OrderUnreadable):
+                    raise payload
+                order = read(payload)
+            except OrderUnreadable as problem:
+                unfinished = offset >= scan.settled
+                flaws.add(Flaw(line, problem.reason, problem.order_id, unfinished))
+                continue
+            if offset >= changed_from or order.created_at >= created_from:
+                yield order
+
+    def _bounds(self, known: Cursor | None) -> tuple[int, float]:
+        """Records from this offset on are wanted, and orders created at or after this instant."""
+        wanted = self._wanted
+        created_from = -math.inf if wanted.created_from is None else wanted.created_from
+        if not wanted.full:
+            return 0, created_from
+        if known is not None:
+            return known.offset, created_from
+        return (0 if wanted.cursors else sys.maxsize), created_from
+
+
+def _batches(orders: Iterator[Order]) -> Iterator[Sequence[Order]]:
+    while batch := list(islice(orders, BATCH)):
+        yield batch

@@ -1,0 +1,233 @@
+"""From Magento's shape to the order that rules see.
+
+An empty text is an absent one, in every source. Where an order does not tell its store view or
+customer group by name, the ids are looked up in ``Codes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from ekomi_reconcile.errors import OrderUnreadable
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.order import Contact, HistoryEntry, Item, Order
+from ekomi_reconcile.orders.wire import (
+    WireAddress,
+    WireDocument,
+    WireFacts,
+    WireHead,
+    WireHistory,
+    WireItem,
+    WireOrder,
+    WireShipping,
+)
+
+NOT_LOGGED_IN = "NOT LOGGED IN"
+SHIPPED_GROUPS: Mapping[int, str] = {0: NOT_LOGGED_IN, 1: "General", 2: "Wholesale", 3: "Retailer"}
+"""The customer groups every Magento shop starts with."""
+
+Categories = Mapping[int, Iterable[int]]
+"""Product id to the ids of the categories it is in; a product that is not in it is not known."""
+
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - Magento's times carry no zone, and are UTC
+_LATEST = 250_000_000_000  # in the year 9892: periods added to it still have a date
+_NO_ADDRESS = WireAddress()
+_NO_SHIPPING = WireShipping()
+
+
+class Codes:
+    """What the shop's ids of store views and customer groups mean."""
+
+    def __init__(
+        self, stores: Mapping[int, str] | None = None, customer_groups: Mapping[int, str] | None = None
+    ) -> None:
+        self.stores = dict(stores or {})
+        self.customer_groups = {**SHIPPED_GROUPS, **(customer_groups or {})}
+
+
+def head_of(wire: WireHead, codes: Codes) -> Order:
+    """The order without what only conditions ask for, at half the cost of all.
+
+    Raises:
+        OrderUnreadable: its order date is before 1970 or out of range.
+    """
+    billing = wire.billing_address or _NO_ADDRESS
+    guest = wire.customer_is_guest
+    return Order(
+        order_id=wire.entity_id,
+        number=wire.increment_id or str(wire.entity_id),
+        state=wire.state or None,
+        status=wire.status or None,
+        store_view=wire.store_code or _known(codes.stores, wire.store_id),
+        customer_group=wire.customer_group or _group(wire, codes),
+        created_at=_order_date(wire),
+        updated_at=None if wire.updated_at is None else instant_of(wire.updated_at),
+        history=_history(wire.status_histories) if wire.status_histories else (),
+        first_invoiced_at=min(_dates(wire.invoices), default=None) if wire.invoices else None,
+        last_invoiced_at=max(_dates(wire.invoices), default=None) if wire.invoices else None,
+        last_shipped_at=max(_dates(wire.shipments), default=None) if wire.shipments else None,
+        contact=_contact(wire, billing, wire.shipping_address or _shipping(wire).address or _NO_ADDRESS),
+        is_guest=None if guest is None else bool(guest),
+    )
+
+
+def order_of(wire: WireFacts, codes: Codes, items: tuple[Item, ...] = ()) -> Order:
+    """The order with these items.
+
+    Raises:
+        OrderUnreadable: its order date is before 1970 or out of range.
+    """
+    billing = wire.billing_address or _NO_ADDRESS
+    shipping = _shipping(wire)
+    virtual, guest, payment = wire.is_virtual, wire.customer_is_guest, wire.payment
+    given = wire.shipping_address or shipping.address or _NO_ADDRESS
+    place = billing if virtual else given
+    return Order(
+        order_id=wire.entity_id,
+        number=wire.increment_id or str(wire.entity_id),
+        state=wire.state or None,
+        status=wire.status or None,
+        store_view=wire.store_code or _known(codes.stores, wire.store_id),
+        customer_group=wire.customer_group or _group(wire, codes),
+        created_at=_order_date(wire),
+        updated_at=None if wire.updated_at is None else instant_of(wire.updated_at),
+        history=_history(wire.status_histories) if wire.status_histories else (),
+        first_invoiced_at=min(_dates(wire.invoices), default=None) if wire.invoices else None,
+        last_invoiced_at=max(_dates(wire.invoices), default=None) if wire.invoices else None,
+        last_shipped_at=max(_dates(wire.shipments), default=None) if wire.shipments else None,
+        contact=_contact(wire, billing, given),
+        grand_total=wire.grand_total,
+        base_grand_total=wire.base_grand_total,
+        subtotal=wire.subtotal,
+        base_subtotal=wire.base_subtotal,
+        discount_amount=wire.discount_amount,
+        shipping_amount=wire.shipping_amount,
+        total_qty=wire.total_qty_ordered,
+        item_count=wire.total_item_count,
+        weight=wire.weight,
+        currency=wire.order_currency_code or None,
+        coupon_code=wire.coupon_code or None,
+        payment_method=(payment.method if payment else None) or wire.payment_method or None,
+        shipping_method=None if virtual else shipping.method or wire.shipping_method or None,
+        shipping_country=place.country_id or None,
+        shipping_region=place.region or None,
+        shipping_postcode=place.postcode or None,
+        shipping_city=place.city or None,
+        billing_country=billing.country_id or None,
+        is_guest=None if guest is None else bool(guest),
+        is_virtual=None if virtual is None else bool(virtual),
+        items=items,
+    )
+
+
+def items_of(rows: list[WireItem], categories: Categories | None = None) -> tuple[Item, ...]:
+    """The top-level rows. ``categories`` are those of products, where the source knows them."""
+    return tuple(
+        [
+            Item(
+                sku=row.sku or None,
+                name=row.name or None,
+                product_type=row.product_type or None,
+                product_id=row.product_id,
+                price=row.price,
+                qty=row.qty_ordered,
+                row_total=row.row_total,
+                category_ids=_own_categories(row) if categories is None else _all_of(row, rows, categories),
+            )
+            for row in rows
+            if not row.parent_item_id
+        ]
+    )
+
+
+def instant_of(moment: datetime) -> Instant:
+    """Seconds since 1970; a time without a zone is UTC."""
+    if moment.tzinfo is not None:
+        return int(moment.timestamp())
+    since = moment - _EPOCH
+    return since.days * 86_400 + since.seconds
+
+
+def product_ids(orders: Iterable[WireOrder]) -> frozenset[int]:
+    """The products in these orders, parts of configurable products and bundles too."""
+    return frozenset(
+        item.product_id for order in orders for item in order.items or () if item.product_id is not None
+    )
+
+
+def _order_date(wire: WireHead) -> Instant:
+    at = instant_of(wire.created_at)
+    if not 0 <= at <= _LATEST:
+        raise OrderUnreadable("created_at: a time since 1970 is expected", order_id=wire.entity_id)
+    return at
+
+
+def _shipping(wire: WireHead) -> WireShipping:
+    extension = wire.extension_attributes
+    if extension is None or not extension.shipping_assignments:
+        return _NO_SHIPPING
+    shipping = extension.shipping_assignments[0].shipping
+    return shipping if isinstance(shipping, WireShipping) else _NO_SHIPPING
+
+
+def _group(wire: WireHead, codes: Codes) -> str | None:
+    if wire.customer_group_id is None and wire.customer_is_guest:
+        return NOT_LOGGED_IN
+    return _known(codes.customer_groups, wire.customer_group_id)
+
+
+def _known(names: Mapping[int, str], key: int | None) -> str | None:
+    return None if key is None else names.get(key)
+
+
+def _contact(wire: WireHead, billing: WireAddress, shipping: WireAddress) -> Contact:
+    telephone = billing.telephone or None
+    home = billing
+    if telephone is None and (shipping.telephone or billing is _NO_ADDRESS):
+        telephone, home = shipping.telephone or None, shipping
+    return Contact(
+        email=wire.customer_email or billing.email or None,
+        first_name=wire.customer_firstname or billing.firstname or None,
+        last_name=wire.customer_lastname or billing.lastname or None,
+        telephone=telephone,
+        country=home.country_id or None,
+        customer_id=wire.customer_id,
+    )
+
+
+def _history(entries: list[WireHistory]) -> tuple[HistoryEntry, ...]:
+    """Oldest first; an entry without a time says nothing."""
+    found = [
+        HistoryEntry(each.status or None, instant_of(each.created_at), each.entity_id or 0)
+        for each in entries
+        if each.created_at is not None
+    ]
+    if len(found) > 1:
+        found.sort(key=lambda entry: (entry.created_at, entry.entry_id))
+    return tuple(found)
+
+
+def _dates(documents: list[WireDocument]) -> list[Instant]:
+    return [instant_of(each.created_at) for each in documents if each.created_at is not None]
+
+
+def _own_categories(row: WireItem) -> tuple[int, ...] | None:
+    if row.category_ids is not None:
+        return tuple(row.category_ids)
+    extension = row.extension_attributes
+    if extension is None or isinstance(extension, list) or extension.category_links is None:
+        return None
+    return tuple(each.category_id for each in extension.category_links if each.category_id is not None)
+
+
+def _all_of(row: WireItem, rows: list[WireItem], categories: Categories) -> tuple[int, ...] | None:
+    """The categories of the row and of its parts: they may be in different ones."""
+    known: set[int] | None = None
+    for each in rows:
+        if each is row or (row.item_id is not None and each.parent_item_id == row.item_id):
+            own = categories.get(each.product_id) if each.product_id is not None else None
+            found = own if own is not None else _own_categories(each)
+            if found is not None:
+                known = (known or set()) | set(found)
+    return None if known is None else tuple(sorted(known))

@@ -1,0 +1,96 @@
+"""A file of orders: opening it, and going straight to single orders in it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from stat import S_ISREG
+from typing import BinaryIO
+
+from ekomi_reconcile.errors import OrderSourceError, OrderUnreadable
+from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.orders.cursor import Identity
+from ekomi_reconcile.orders.index import Index, index
+from ekomi_reconcile.orders.layouts import layout_of
+from ekomi_reconcile.orders.normalize import Codes
+from ekomi_reconcile.orders.reader import OrderReader
+from ekomi_reconcile.orders.records import Span
+
+_BUFFER = 256 * 1024  # lines come twice as fast as through the usual 8 kB
+
+
+class OrderFile:
+    """One file, and what its ids mean. The index of its orders is kept while it stays the same."""
+
+    def __init__(self, path: Path, codes: Codes) -> None:
+        self.path = path
+        self.codes = codes
+        self._known: tuple[Identity, Index] | None = None
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[BinaryIO, Identity]]:
+        """The file, open for reading, with its identity at that moment.
+
+        Raises:
+            OrderSourceError: it is missing, no file, or reading it fails; the message names it.
+        """
+        try:
+            _refuse_other_than_files(self.path)
+            with self.path.open("rb", buffering=_BUFFER) as stream:
+                yield stream, Identity.of(stream)
+        except OSError as error:
+            raise OrderSourceError(
+                f"cannot read the orders in {self.path}: {error.strerror or error}"
+            ) from error
+        except OrderSourceError as error:
+            message = f"cannot read the orders in {self.path}: {error.message}"
+            raise OrderSourceError(message, mend=error.mend) from error
+
+    def remember(self, identity: Identity, found: Index) -> None:
+        """Keep the index of the whole file."""
+        self._known = (identity, found)
+
+    def by_ids(self, order_ids: Collection[int]) -> dict[int, Order]:
+        """The last readable version of these orders.
+
+        Raises:
+            OrderSourceError: the file cannot be read.
+        """
+        with self.opened() as (stream, identity):
+            layout = layout_of(self.path, stream)
+            if self._known is None or not identity.unchanged_since(self._known[0]):
+                found = index(layout.scan(stream, Span(0, identity.size)), layout)
+                self.remember(identity, found)
+            else:
+                found = self._known[1]
+            read = layout.reading(OrderReader(self.codes))
+            orders: dict[int, Order] = {}
+            for payload in layout.pick(stream, found.last(order_ids), identity.size):
+                try:
+                    order = read(payload)
+                except OrderUnreadable:
+                    continue
+                orders[order.order_id] = order
+            return orders
+
+    def ids_of(self, number: str, order_id: int | None) -> frozenset[int]:
+        """The ids of the orders with this number, and this id if there is an order with it.
+
+        Raises:
+            OrderSourceError: the file cannot be read.
+        """
+        with self.opened() as (stream, identity):
+            layout = layout_of(self.path, stream)
+            found = set()
+            for _, _, payload in layout.scan(stream, Span(0, identity.size)):
+                key = None if isinstance(payload, OrderUnreadable) else layout.key(payload)
+                if key is not None and (key.entity_id == order_id or key.increment_id == number):
+                    found.add(key.entity_id)
+            return frozenset(found)
+
+
+def _refuse_other_than_files(path: Path) -> None:
+    """A folder has no orders, and opening a pipe would wait for its other end."""
+    if not S_ISREG(path.stat().st_mode):
+        raise OrderSourceError("it is not a file")

@@ -1,0 +1,131 @@
+"""Reading single orders from JSON: as much of each as the rules in use ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from msgspec import Raw
+
+from ekomi_reconcile.errors import OrderUnreadable
+from ekomi_reconcile.model.order import Item, Order
+from ekomi_reconcile.orders.lenient import LenientDecoder, Unfit
+from ekomi_reconcile.orders.normalize import Categories, Codes, head_of, items_of, order_of
+from ekomi_reconcile.orders.wire import WireFacts, WireHead, WireKey, WireOrder, split_page
+
+T = TypeVar("T")
+
+ITEM_ATTRIBUTES = frozenset({"category_id", *Item.__struct_fields__})
+HEAD_ATTRIBUTES = frozenset({"email_domain", "is_guest"})
+"""Rule attributes that even the shortest form of an order has."""
+
+_KEY = LenientDecoder(WireKey)
+_HEAD = LenientDecoder(WireHead)
+_FACTS = LenientDecoder(WireFacts)
+_ORDER = LenientDecoder(WireOrder)
+
+
+def key_of(raw: bytes | Raw) -> WireKey | None:
+    """What this order is called, at a fifth of the cost of reading it; ``None`` if unreadable."""
+    try:
+        return _KEY.decode(raw)
+    except Unfit:
+        return None
+
+
+def key_in(tree: Mapping[str, Any]) -> WireKey | None:
+    """The same for a parsed JSON object."""
+    try:
+        return _KEY.convert(tree)
+    except Unfit:
+        return None
+
+
+def whole_order(raw: bytes | Raw) -> WireOrder:
+    """Everything of an order that is used, in Magento's shape.
+
+    Raises:
+        OrderUnreadable: it is not JSON, or a field cannot be read; names the order and the field.
+    """
+    return _decode(_ORDER, raw)
+
+
+class OrderReader:
+    """Reads orders with what these rule attributes need (``None``: with everything)."""
+
+    def __init__(self, codes: Codes, attributes: frozenset[str] | None = None) -> None:
+        self._codes = codes
+        self.order: Callable[[bytes | Raw], Order]
+        """The order in this JSON text; raises OrderUnreadable, which names the order and the field."""
+        if attributes is not None and attributes <= HEAD_ATTRIBUTES:
+            self.order = self._head
+        elif attributes is not None and not attributes & ITEM_ATTRIBUTES:
+            self.order = self._facts
+        else:
+            self.order = self._whole
+
+    def tree(self, tree: Mapping[str, Any]) -> Order:
+        """The order in this parsed JSON object, with everything.
+
+        Raises:
+            OrderUnreadable: a field cannot be read; names the order and the field.
+        """
+        try:
+            return self.complete(_ORDER.convert(tree))
+        except Unfit as unfit:
+            key = key_in(tree)
+            raise OrderUnreadable(str(unfit), order_id=key.entity_id if key else None) from None
+
+    def complete(self, wire: WireOrder, categories: Categories | None = None) -> Order:
+        """The order in this record, with the categories of its products where the source knows them.
+
+        Raises:
+            OrderUnreadable: its order date is out of range.
+        """
+        return order_of(wire, self._codes, items_of(wire.items, categories) if wire.items else ())
+
+    def _head(self, raw: bytes | Raw) -> Order:
+        return head_of(_decode(_HEAD, raw), self._codes)
+
+    def _facts(self, raw: bytes | Raw) -> Order:
+        return order_of(_decode(_FACTS, raw), self._codes)
+
+    def _whole(self, raw: bytes | Raw) -> Order:
+        return self.complete(_decode(_ORDER, raw))
+
+
+@dataclass(slots=True)
+class WirePage:
+    """The orders of one answer in Magento's shape, and those that cannot be read.
+
+    ``total_count`` is how many match in all, ``None`` if the answer does not tell.
+    """
+
+    orders: list[WireOrder] = field(default_factory=list)
+    problems: list[OrderUnreadable] = field(default_factory=list)
+    total_count: int | None = None
+
+
+def whole_page(raw: bytes) -> WirePage:
+    """The orders in a list, in a search answer with ``items``, or a lone order.
+
+    Raises:
+        OrderUnreadable: the whole is none of these.
+    """
+    answer = split_page(raw)
+    page = WirePage(total_count=answer.total_count)
+    for piece in answer.orders:
+        try:
+            page.orders.append(whole_order(piece))
+        except OrderUnreadable as problem:
+            page.problems.append(problem)
+    return page
+
+
+def _decode(decoder: LenientDecoder[T], raw: bytes | Raw) -> T:
+    try:
+        return decoder.decode(raw)
+    except Unfit as unfit:
+        key = key_of(raw)
+        raise OrderUnreadable(str(unfit), order_id=key.entity_id if key else None) from None

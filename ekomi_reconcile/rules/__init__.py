@@ -1,0 +1,1 @@
+"""Rules: compiling conditions, matching, scheduling, explaining. Pure: no I/O."""

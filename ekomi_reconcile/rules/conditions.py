@@ -1,0 +1,149 @@
+"""Custom conditions: compiled once, then asked of every order; and explained in words.
+
+A condition has the form of the files: a mapping with exactly one key. It is taken as valid; which
+operators fit which attribute is checked where files are read. ``sum_items`` adds over the matching
+items, rounded to 4 decimals; if one of them does not tell the amount, the sum is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, TypeAlias
+
+from ekomi_reconcile.model.order import Item, Order
+from ekomi_reconcile.rules.operators import Test, flag_test, ids_test, number_test, text_test
+
+Predicate: TypeAlias = Callable[[Order], bool]
+Condition: TypeAlias = Mapping[str, Any]
+
+CATEGORY_ID = "category_id"
+"""The attribute that sources have to ask extra for."""
+
+FLAGS = frozenset({"is_guest", "is_virtual"})
+NUMBERS = frozenset(
+    {
+        *("grand_total", "base_grand_total", "subtotal", "base_subtotal", "discount_amount"),
+        *("shipping_amount", "total_qty", "item_count", "weight", "price", "qty", "row_total"),
+    }
+)
+GROUPS = frozenset({"all", "any"})
+ITEM_TESTS = frozenset({"any_item", "every_item", "no_item"})
+SUM_ITEMS = "sum_items"
+_SUM_KEYS = frozenset({"of", "where"})
+
+
+def compile_condition(condition: Condition | None) -> Predicate:
+    """The test of an order that this condition asks for; none asks for nothing."""
+    return _always if condition is None else compile_node(condition)
+
+
+def compile_node(condition: Condition) -> Test:
+    """The test of an order, or of an item for a condition over item attributes."""
+    ((key, body),) = condition.items()
+    if key in GROUPS:
+        return _group(key, [compile_node(each) for each in body])
+    if key == "not":
+        inner = compile_node(body)
+        return lambda subject: not inner(subject)
+    if key in ITEM_TESTS:
+        return _items_test(key, compile_node(body))
+    if key == SUM_ITEMS:
+        return _sum_test(body)
+    return _leaf(key, body)
+
+
+def attributes(condition: Condition | None) -> frozenset[str]:
+    """The attributes of orders and items that this condition looks at."""
+    return frozenset() if condition is None else frozenset(_attributes(condition))
+
+
+def _attributes(condition: Condition) -> Iterator[str]:
+    ((key, body),) = condition.items()
+    if key in GROUPS:
+        for each in body:
+            yield from _attributes(each)
+    elif key == "not" or key in ITEM_TESTS:
+        yield from _attributes(body)
+    elif key == SUM_ITEMS:
+        yield body["of"]
+        if body.get("where") is not None:
+            yield from _attributes(body["where"])
+    else:
+        yield key
+
+
+def value_of(attribute: str) -> Callable[[Any], Any]:
+    """How to get this attribute from an order or item."""
+    return attrgetter("category_ids" if attribute == CATEGORY_ID else attribute)
+
+
+def sum_of(body: Mapping[str, Any]) -> Callable[[Order], float | None]:
+    """The sum that a ``sum_items`` test is about; ``None`` if an item does not tell its amount."""
+    amount = attrgetter(body["of"])
+    where = body.get("where")
+    counts = _always if where is None else compile_node(where)
+
+    def total(order: Order) -> float | None:
+        amounts = [amount(item) for item in order.items if counts(item)]
+        return None if None in amounts else round(sum(amounts), 4)
+
+    return total
+
+
+def operators_of(body: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The operators of a leaf or a sum with what they ask for."""
+    return [(operator, wanted) for operator, wanted in body.items() if operator not in _SUM_KEYS]
+
+
+def _always(_: Any) -> bool:
+    return True
+
+
+def _group(key: str, tests: Sequence[Test]) -> Test:
+    """All or any of these; plain loops take half the time of ``all`` and ``any`` over a generator."""
+    if len(tests) == 1:
+        return tests[0]
+
+    def every(subject: Any) -> bool:
+        for test in tests:  # noqa: SIM110
+            if not test(subject):
+                return False
+        return True
+
+    def some(subject: Any) -> bool:
+        for test in tests:  # noqa: SIM110
+            if test(subject):
+                return True
+        return False
+
+    return every if key == "all" else some
+
+
+def _items_test(key: str, holds: Callable[[Item], bool]) -> Predicate:
+    if key == "any_item":
+        return lambda order: any(holds(item) for item in order.items)
+    if key == "no_item":
+        return lambda order: not any(holds(item) for item in order.items)
+    return lambda order: bool(order.items) and all(holds(item) for item in order.items)
+
+
+def _sum_test(body: Mapping[str, Any]) -> Predicate:
+    total = sum_of(body)
+    test = _group("all", [number_test(operator, wanted) for operator, wanted in operators_of(body)])
+    return lambda order: test(total(order))
+
+
+def _leaf(attribute: str, body: Mapping[str, Any]) -> Test:
+    get = value_of(attribute)
+    make = _maker(attribute)
+    test = _group("all", [make(operator, wanted) for operator, wanted in operators_of(body)])
+    return lambda subject: test(get(subject))
+
+
+def _maker(attribute: str) -> Callable[[str, Any], Test]:
+    if attribute == CATEGORY_ID:
+        return ids_test
+    if attribute in FLAGS:
+        return flag_test
+    return number_test if attribute in NUMBERS else text_test

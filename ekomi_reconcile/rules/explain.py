@@ -1,0 +1,110 @@
+"""Why an order is invited or not: every criterion with its value and what is wanted.
+
+Names, addresses, telephone numbers and places never appear; an e-mail address is only usable or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ekomi_reconcile.model.account import Deliver, Selection
+from ekomi_reconcile.model.instant import DAY, Instant, iso
+from ekomi_reconcile.model.invitation import Criterion, Reached
+from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.rules.judge import CHECKS, Case, Check, deliverable
+from ekomi_reconcile.rules.rulebook import Rule
+from ekomi_reconcile.rules.verdict import Verdict, describe, judge_condition
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionResult:
+    """One criterion: whether it holds, what the order has, what is wanted; conditions with their parts."""
+
+    criterion: Criterion
+    ok: bool
+    value: str | None
+    wanted: str
+    conditions: Verdict | None = None
+
+
+def explain(
+    rule: Rule, order: Order, *, judged_at: Instant, reached: Reached | None
+) -> tuple[CriterionResult, ...]:
+    """Every criterion in the order in which they are judged; the first that fails is the reason.
+
+    ``suppressed`` and ``already_invited`` are left to the caller, who knows the state.
+    """
+    case = Case(rule, order, judged_at, reached)
+    return tuple(_result(case, criterion, holds) for criterion, holds in CHECKS)
+
+
+def _result(case: Case, criterion: Criterion, holds: Check) -> CriterionResult:
+    value, wanted = _TEXTS[criterion](case)
+    asked = case.rule.account.invitations.conditions if criterion is Criterion.CONDITIONS else None
+    tree = None if asked is None else judge_condition(asked, case.order)
+    return CriterionResult(criterion, holds(case), value, wanted, tree)
+
+
+def _enabled(case: Case) -> tuple[str, str]:
+    return ("true" if case.rule.account.invitations.enabled else "false"), "true"
+
+
+def _store_view(case: Case) -> tuple[str | None, str]:
+    return case.order.store_view, _selection(case.rule.account.invitations.store_views)
+
+
+def _customer_group(case: Case) -> tuple[str | None, str]:
+    return case.order.customer_group, _selection(case.rule.account.invitations.customer_groups)
+
+
+def _order_status(case: Case) -> tuple[str | None, str]:
+    order, reached = case.order, case.reached
+    known = [order.status or "", f"state {order.state}" if order.state not in (None, order.status) else ""]
+    if reached is not None:
+        known.append(f"{reached.status} reached {iso(reached.at)} by {reached.source.value}")
+    wanted = " or ".join(case.rule.account.invitations.order_statuses)
+    return ", ".join(filter(None, known)) or None, f"{wanted}, then or now; not canceled, closed or on hold"
+
+
+def _order_age(case: Case) -> tuple[str, str]:
+    age = max(0, case.judged_at - case.order.created_at)
+    limit = case.rule.account.invitations.skip_orders_older_than
+    return f"{age / DAY:.1f} days", f"at most {limit} days" if limit else "any age"
+
+
+def _conditions(case: Case) -> tuple[str | None, str]:
+    asked = case.rule.account.invitations.conditions
+    if asked is None:
+        return None, "no conditions"
+    return ("hold" if case.rule.conditions(case.order) else "do not hold"), describe(asked)
+
+
+def _deliverable(case: Case) -> tuple[str | None, str]:
+    deliver = case.rule.account.invitations.deliver
+    if deliver is Deliver.LINK:
+        return None, "nothing: the shop shows the link itself"
+    contact = case.order.contact
+    sms = deliver is Deliver.EKOMI_SMS
+    what, given = ("telephone number", contact.telephone) if sms else ("e-mail address", contact.email)
+    if given is None:
+        return None, f"a usable {what}"
+    return f"{what} {'usable' if deliverable(case.order, deliver) else 'not usable'}", f"a usable {what}"
+
+
+def _selection(selection: Selection) -> str:
+    if selection.names is None:
+        return "all"
+    return f"{'not one of' if selection.exclude else 'one of'} {', '.join(sorted(selection.names))}"
+
+
+_TEXTS: dict[Criterion, Callable[[Case], tuple[str | None, str]]] = {
+    Criterion.ENABLED: _enabled,
+    Criterion.STORE_VIEW: _store_view,
+    Criterion.CUSTOMER_GROUP: _customer_group,
+    Criterion.ORDER_STATUS: _order_status,
+    Criterion.ORDER_AGE: _order_age,
+    Criterion.CONDITIONS: _conditions,
+    Criterion.DELIVERABLE: _deliverable,
+}
+"""Of every criterion what the order has, and what is wanted."""

@@ -1,0 +1,128 @@
+"""When an order first reached a trigger status: the best evidence there is.
+
+For one status, best first:
+
+1. a history entry with it that follows an entry with another status (entries that tell no status are
+   passed over); of several the first;
+2. for ``complete`` the latest shipment, or the latest invoice if that is later; for ``processing`` the
+   first invoice;
+3. our own first sight of it, after a look at which the order had another status;
+4. the history's first entry, if it has it: the order may have had it before;
+5. ``created_at`` of an order never updated, else ``updated_at``.
+
+An order has passed a status if it is in it, or its history has it, or (for ``processing``) its state is
+complete, or evidence of the second or third kind says so. Shipments and invoices say so of ``complete``
+only where the order's state is complete: a partial shipment completes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import Evidence, Reached
+from ekomi_reconcile.model.order import HistoryEntry, Order
+from ekomi_reconcile.rules.rulebook import Rule, key_of
+
+COMPLETE = "complete"
+PROCESSING = "processing"
+
+_NOTHING: Mapping[str, Instant] = {}
+
+
+def reached(
+    rule: Rule,
+    order: Order,
+    *,
+    now: Instant,
+    seen: Mapping[str, Instant] = _NOTHING,
+    frozen: Reached | None = None,
+) -> Reached | None:
+    """When the order first reached a trigger status of this rule; ``None`` if it has not.
+
+    Of several trigger statuses the earliest instant counts; one in the future counts as now. ``seen``
+    is our own first sight of statuses, ``frozen`` what was found out earlier: it stands for its status
+    as long as that is a trigger status. The ``status`` of the answer is spelled as in the files.
+    """
+    best: Reached | None = None
+    for key, status in rule.triggers:
+        if frozen is not None and key_of(frozen.status) == key:
+            found: Reached | None = frozen
+        else:
+            found = _reached(key, status, order, now=now, seen=seen)
+        if found is not None and (best is None or found.at < best.at):
+            best = found
+    return best
+
+
+def _reached(
+    key: str, status: str, order: Order, *, now: Instant, seen: Mapping[str, Instant]
+) -> Reached | None:
+    entry, changed = _in_history(key, order.history) if order.history else (None, False)
+    if entry is not None and changed:
+        return _at(entry.created_at, status, Evidence.HISTORY, now)
+    document = _document(key, order)
+    if document is not None:
+        return _at(document[0], status, document[1], now)
+    sight = _sight(key, seen) if seen else None
+    if sight is not None:
+        return _at(sight, status, Evidence.OBSERVED, now)
+    if entry is not None:
+        return _at(entry.created_at, status, Evidence.SOLE_HISTORY, now)
+    return _by_dates(status, order, now) if _is_in(key, order) else None
+
+
+def _by_dates(status: str, order: Order, now: Instant) -> Reached:
+    if order.updated_at is None or order.updated_at == order.created_at:
+        return _at(order.created_at, status, Evidence.CREATED, now)
+    return _at(order.updated_at, status, Evidence.UPDATED, now)
+
+
+def _at(instant: Instant, status: str, source: Evidence, now: Instant) -> Reached:
+    return Reached(min(instant, now), status, source)
+
+
+def _is_in(key: str, order: Order) -> bool:
+    """Is the order in this status, or does its state say that it has passed it?"""
+    if order.status is not None and key_of(order.status) == key:
+        return True
+    return key == PROCESSING and order.state is not None and key_of(order.state) == COMPLETE
+
+
+def _in_history(key: str, history: Iterable[HistoryEntry]) -> tuple[HistoryEntry | None, bool]:
+    """The entry that speaks for this status, and whether it is a change from another one."""
+    sole: HistoryEntry | None = None
+    before: str | None = None
+    for entry in history:
+        if entry.status is None:
+            continue
+        this = key_of(entry.status)
+        if this == key and before is None:
+            sole = entry
+        elif this == key and before != key:
+            return entry, True
+        before = this
+    return sole, False
+
+
+def _document(key: str, order: Order) -> tuple[Instant, Evidence] | None:
+    """What shipments and invoices say; nothing of a status that they do not prove."""
+    if key == PROCESSING and order.first_invoiced_at is not None:
+        return order.first_invoiced_at, Evidence.INVOICE
+    if key != COMPLETE or not _is_complete(order):
+        return None
+    shipped, invoiced = order.last_shipped_at, order.last_invoiced_at
+    if shipped is None or (invoiced is not None and invoiced > shipped):
+        return None if invoiced is None else (invoiced, Evidence.INVOICE)
+    return shipped, Evidence.SHIPMENT
+
+
+def _is_complete(order: Order) -> bool:
+    """Has the order as a whole been delivered, whatever the shop calls its status now?"""
+    return COMPLETE in (key_of(order.state or ""), key_of(order.status or "")) or any(
+        entry.status is not None and key_of(entry.status) == COMPLETE for entry in order.history
+    )
+
+
+def _sight(key: str, seen: Mapping[str, Instant]) -> Instant | None:
+    return min((at for status, at in seen.items() if key_of(status) == key), default=None)

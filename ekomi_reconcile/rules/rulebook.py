@@ -1,0 +1,108 @@
+"""The rules of all accounts: compiled when first needed, found by store view.
+
+An order of one store view meets only the rules that admit it, so its cost does not grow with the
+accounts that serve other store views.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cached_property, lru_cache
+from hashlib import sha256
+
+import msgspec
+
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.rules.conditions import Predicate, attributes, compile_condition
+from ekomi_reconcile.rules.operators import fold
+
+
+class Rule:
+    """The invitation rule of one account, ready to be asked."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+    def __repr__(self) -> str:
+        return f"Rule({self.account.interface_id})"
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes exactly when the rule asks for something else: ``sha256:`` and 64 digits.
+
+        Name, links, tags, protection and the way of delivery do not count.
+        """
+        wanted = self.account.invitations.canonical()
+        del wanted["deliver"]
+        wanted |= {"priority": self.account.priority, "orders": self.account.orders}
+        return "sha256:" + sha256(msgspec.json.encode(wanted, order="deterministic")).hexdigest()
+
+    @cached_property
+    def attributes(self) -> frozenset[str]:
+        """The attributes of orders and items that its conditions look at."""
+        return attributes(self.account.invitations.conditions)
+
+    @cached_property
+    def conditions(self) -> Predicate:
+        """The test that its custom conditions ask for."""
+        return compile_condition(self.account.invitations.conditions)
+
+    @cached_property
+    def triggers(self) -> tuple[tuple[str, str], ...]:
+        """The trigger statuses: as they compare, and as the files write them."""
+        return tuple({key_of(status): status for status in self.account.invitations.order_statuses}.items())
+
+
+@lru_cache(maxsize=4096)
+def key_of(status: str) -> str:
+    """The form in which statuses and states compare."""
+    return fold(status.strip())
+
+
+class RuleBook:
+    """The rules of these accounts, disabled ones too."""
+
+    def __init__(self, accounts: Iterable[Account]) -> None:
+        self.rules: Sequence[Rule] = [Rule(each) for each in sorted(accounts, key=lambda each: each.rank)]
+        """All rules, the account that wins an order first."""
+        self._by_id = {each.account.interface_id: each for each in self.rules}
+        self._open: list[int] = []
+        self._named: defaultdict[str, list[int]] = defaultdict(list)
+        self._found: dict[str | None, Sequence[Rule]] = {}
+        for at, rule in enumerate(self.rules):
+            self._enter(at, rule)
+
+    def rule(self, interface_id: str) -> Rule | None:
+        """The rule of this account, if it is among them."""
+        return self._by_id.get(interface_id)
+
+    def candidates(self, store_view: str | None) -> Sequence[Rule]:
+        """The enabled rules that admit this store view, in winning order."""
+        found = self._found.get(store_view)
+        return self._find(store_view) if found is None else found
+
+    @cached_property
+    def attributes(self) -> frozenset[str]:
+        """The attributes that the conditions of enabled rules look at."""
+        enabled = (each for each in self.rules if each.account.invitations.enabled)
+        return frozenset().union(*(each.attributes for each in enabled))
+
+    def _enter(self, at: int, rule: Rule) -> None:
+        """Note where this rule may be met: in the store views it names, or in any."""
+        wanted = rule.account.invitations
+        if not wanted.enabled:
+            return
+        if wanted.store_views.names is None or wanted.store_views.exclude:
+            self._open.append(at)
+            return
+        for name in wanted.store_views.names:
+            self._named[name].append(at)
+
+    def _find(self, store_view: str | None) -> Sequence[Rule]:
+        named = [] if store_view is None else self._named.get(store_view, [])
+        places = sorted([*named, *self._open])
+        rules = [self.rules[at] for at in places]
+        found = tuple(each for each in rules if each.account.invitations.store_views.admits(store_view))
+        self._found[store_view] = found
+        return found

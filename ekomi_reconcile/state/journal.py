@@ -1,0 +1,115 @@
+"""What was done by whom, and which calls to eKomi failed."""
+
+from __future__ import annotations
+
+from sqlalchemy import exists, insert, select
+
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.state.identity import host, user
+from ekomi_reconcile.state.records import ApiError, JournalEntry
+from ekomi_reconcile.state.session import Session
+from ekomi_reconcile.state.tables import api_error, journal
+
+APPLY = "apply"
+"""The action of executing a plan."""
+
+
+class JournalStore(Session):
+    """The journal and the log of failed calls; both only grow."""
+
+    def journal(
+        self,
+        action: str,
+        *,
+        outcome: str,
+        now: Instant,
+        subject: str | None = None,
+        detail: str | None = None,
+        commit: str | None = None,
+        plan_digest: str | None = None,
+    ) -> None:
+        """Write down what was done, by this user on this machine."""
+        entry = {
+            "at": now,
+            "who": user(),
+            "host": host(),
+            "commit_id": commit,
+            "plan_digest": plan_digest,
+            "action": action,
+            "subject": subject,
+            "outcome": outcome,
+            "detail": detail,
+        }
+        with self._joined():
+            self._execute(insert(journal).values(entry))
+
+    def journal_entries(self, limit: int | None = None) -> tuple[JournalEntry, ...]:
+        """What was done, the latest first."""
+        rows = self._rows(select(journal).order_by(journal.c.id.desc()).limit(limit))
+        return tuple(
+            JournalEntry(
+                at=row.at,
+                who=row.who,
+                host=row.host,
+                action=row.action,
+                outcome=row.outcome,
+                subject=row.subject,
+                detail=row.detail,
+                commit=row.commit_id,
+                plan_digest=row.plan_digest,
+            )
+            for row in rows
+        )
+
+    def applied(self, plan_digest: str) -> bool:
+        """Has the execution of this plan been written down before?"""
+        same = (journal.c.plan_digest == plan_digest) & (journal.c.action == APPLY)
+        return bool(self._execute(select(exists().where(same))).scalar())
+
+    def record_error(
+        self,
+        interface_id: str | None,
+        *,
+        operation: str,
+        kind: str,
+        message: str,
+        now: Instant,
+        http_status: int | None = None,
+    ) -> None:
+        """Write down a failed call; ``message`` must be redacted already.
+
+        Raises:
+            StateError: there is no such live account.
+        """
+        with self._joined():
+            entry = {
+                "at": now,
+                "account_id": None if interface_id is None else self._account_id(interface_id),
+                "operation": operation,
+                "kind": kind,
+                "http_status": http_status,
+                "message": message,
+            }
+            self._execute(insert(api_error).values(entry))
+
+    def errors(
+        self, interface_id: str | None = None, *, since: Instant | None = None
+    ) -> tuple[ApiError, ...]:
+        """Failed calls, the latest first; of one account, or of all."""
+        statement = select(api_error).order_by(api_error.c.id.desc())
+        if interface_id is not None:
+            statement = statement.where(api_error.c.account_id.in_(self._any_account_ids([interface_id])))
+        if since is not None:
+            statement = statement.where(api_error.c.at >= since)
+        names = self._names()
+        return tuple(
+            ApiError(
+                at=row.at,
+                interface_id=names.get(row.account_id),
+                operation=row.operation,
+                kind=row.kind,
+                http_status=row.http_status,
+                message=row.message,
+            )
+            for row in self._rows(statement)
+        )

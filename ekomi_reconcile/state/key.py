@@ -1,0 +1,79 @@
+"""The key of the digests: configured, or made once beside a file state. It is in no backup."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from enum import StrEnum
+from pathlib import Path
+
+from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.state.files import create_private, file_errors
+
+KEY_BYTES = 32
+CUSTOMER_DIGITS = 32
+
+
+class Purpose(StrEnum):
+    """What a digest is for: equal texts have unequal digests for unequal purposes."""
+
+    PASSWORD = "password"  # noqa: S105
+    CUSTOMER = "customer"
+
+
+def digest(key: bytes, purpose: Purpose, text: str) -> str:
+    """HMAC-SHA256 in hex: it tells equal from unequal, and nothing without the key.
+
+    Of a customer the first 128 bits: there are as many as orders, and all of them are indexed.
+    """
+    whole = _hmac(key, purpose.value, text)
+    return whole[:CUSTOMER_DIGITS] if purpose is Purpose.CUSTOMER else whole
+
+
+def check_value(key: bytes) -> str:
+    """A value by which a state knows its key again."""
+    return _hmac(key, "check", "")
+
+
+def read_key(path: Path) -> bytes | None:
+    """The key in a file, or ``None`` if there is no file.
+
+    Raises:
+        StateError: the file cannot be read, or does not hold a key.
+    """
+    with file_errors(path):
+        try:
+            text = path.read_text("ascii").strip()
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError:
+            text = ""
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise StateError(
+            f"{path} does not hold a key of {KEY_BYTES} bytes in hex",
+            mend="restore this file, or set privacy.key to the key used before",
+        )
+    return key
+
+
+def make_key(path: Path) -> bytes:
+    """Make a random key in a new file that only its owner may read; another's key is kept.
+
+    Raises:
+        StateError: the file cannot be written.
+    """
+    key = secrets.token_bytes(KEY_BYTES)
+    with file_errors(path):
+        try:
+            create_private(path, key.hex().encode("ascii") + b"\n")
+        except FileExistsError:
+            return read_key(path) or key
+    return key
+
+
+def _hmac(key: bytes, domain: str, text: str) -> str:
+    return hmac.digest(key, f"{domain}\0{text}".encode(), "sha256").hex()

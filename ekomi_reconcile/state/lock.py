@@ -1,0 +1,198 @@
+"""The writer lock of a file state: an ``flock`` that dies with its process.
+
+The lock file stays when the lock is released; what it says counts only while the lock is held.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ekomi_reconcile.errors import StateError, StateLocked
+from ekomi_reconcile.model import instant
+from ekomi_reconcile.state.files import file_errors, make_folder
+from ekomi_reconcile.state.identity import host, job_url, user
+
+_FIRST_WAIT = 0.02
+_LONGEST_WAIT = 5.0
+_PATIENCE = 0.2
+"""Seconds that even an impatient caller waits: somebody may be looking who holds the lock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockInfo:
+    """Who holds the lock: ``ID`` is what ``force-unlock`` asks for, ``Created`` ISO 8601 in UTC."""
+
+    ID: str
+    Operation: str
+    Who: str
+    Created: str
+    PID: int
+    Job: str | None = None
+
+    def __str__(self) -> str:
+        job = f", {self.Job}" if self.Job else ""
+        return (
+            f"{self.Operation} by {self.Who}, process {self.PID}, since {self.Created}{job} (lock {self.ID})"
+        )
+
+
+class WriterLock:
+    """One writer at a time. Use it as a context manager, or ``acquire`` and ``release``."""
+
+    def __init__(self, path: Path, *, operation: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.path = path
+        self.operation = operation
+        self.info: LockInfo | None = None
+        self._sleep = sleep
+        self._descriptor: int | None = None
+
+    def acquire(self, timeout: float = 0.0) -> LockInfo:
+        """Take the lock, waiting up to ``timeout`` seconds of sleep with growing pauses.
+
+        Raises:
+            StateLocked: somebody else holds it; the message says who.
+            StateError: the lock file cannot be used.
+        """
+        if self._descriptor is not None:
+            raise RuntimeError("the lock is held already")
+        left, pause = max(timeout, _PATIENCE), _FIRST_WAIT
+        while not self._try():
+            if left <= 0:
+                raise _locked(self.path)
+            self._sleep(min(pause, left))
+            left, pause = left - pause, min(pause * 2, _LONGEST_WAIT)
+        return self._sign()
+
+    def release(self) -> None:
+        """Give the lock back; without it nothing happens."""
+        if self._descriptor is None:
+            return
+        os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)
+        self._descriptor = self.info = None
+
+    def verify(self) -> None:
+        """Make sure that nobody has broken this lock.
+
+        Raises:
+            StateLocked: it was broken by ``force-unlock``.
+        """
+        if self._descriptor is None or not _same_file(self._descriptor, self.path):
+            raise StateLocked(
+                "the writer lock was taken away by force-unlock", mend="see: ekomi-reconcile lock show"
+            )
+
+    def __enter__(self) -> Self:
+        if self._descriptor is None:
+            self.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    def _try(self) -> bool:
+        with file_errors(self.path):
+            make_folder(self.path.parent)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                return False
+        # A broken lock's file is gone: what was locked may be a file without a name.
+        if not _same_file(descriptor, self.path):
+            os.close(descriptor)
+            return False
+        self._descriptor = descriptor
+        return True
+
+    def _sign(self) -> LockInfo:
+        self.info = LockInfo(
+            ID=str(uuid.uuid4()),
+            Operation=self.operation,
+            Who=f"{user()}@{host()}",
+            Created=instant.iso(instant.now()),
+            PID=os.getpid(),
+            Job=job_url(),
+        )
+        if self._descriptor is not None:
+            with file_errors(self.path):
+                os.ftruncate(self._descriptor, 0)
+                os.pwrite(self._descriptor, json.dumps(asdict(self.info)).encode() + b"\n", 0)
+        return self.info
+
+
+def holder(path: Path) -> LockInfo | None:
+    """Who holds the lock, or ``None`` if nobody does.
+
+    Raises:
+        StateError: the lock file cannot be read.
+    """
+    with file_errors(path):
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _read(descriptor)
+        else:
+            return None
+        finally:
+            os.close(descriptor)
+
+
+def force_unlock(path: Path, lock_id: str) -> LockInfo:
+    """Break the lock with this id; its holder notices at its next ``verify``.
+
+    Raises:
+        StateError: nobody holds the lock, or somebody with another id does.
+    """
+    info = holder(path)
+    if info is None:
+        raise StateError("nobody holds the writer lock")
+    if lock_id != info.ID:
+        raise StateError(f"the writer lock has another id: {info}", mend="see: ekomi-reconcile lock show")
+    with file_errors(path):
+        path.unlink()
+    return info
+
+
+def _read(descriptor: int) -> LockInfo:
+    try:
+        return LockInfo(**json.loads(os.pread(descriptor, 65_536, 0)))
+    except (ValueError, TypeError):
+        return LockInfo(ID="", Operation="unknown", Who="unknown", Created="", PID=0)
+
+
+def _locked(path: Path) -> StateLocked:
+    info = holder(path)
+    said = (
+        f"another process is writing the state: {info}" if info else "another process was writing the state"
+    )
+    return StateLocked(
+        said,
+        mend="wait for it, give --lock-timeout, or if it is certainly dead: ekomi-reconcile force-unlock ID",
+    )
+
+
+def _same_file(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,122 @@
+"""What a person may do with an invitation. A sent one stays sent, whatever is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select, update
+
+from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.state.history import HistoryStore, no_invitation
+from ekomi_reconcile.state.records import Resolution
+from ekomi_reconcile.state.rows import COLUMNS, to_invitation
+from ekomi_reconcile.state.tables import CANCELLED, invitation
+
+_SKIPPABLE = frozenset({Status.PENDING, Status.CANCELLED, Status.FAILED})
+_MENDS = {
+    Status.PENDING: "it waits for its time; see: ekomi-reconcile invitations show {}",
+    Status.SENDING: "wait until the run that is sending it has ended",
+    Status.SENT: "the customer was asked already, and is asked only once",
+    Status.SKIPPED: "first: ekomi-reconcile invitations unskip {}",
+    Status.CANCELLED: "it comes back by itself once the order matches again",
+    Status.FAILED: "see: ekomi-reconcile invitations retry {}",
+    Status.UNKNOWN: "find out whether it was sent: ekomi-reconcile invitations resolve {} --sent|--resend",
+}
+
+
+class ManualStore(HistoryStore):
+    """Skip, unskip, push, retry, resolve: each returns the row as it is afterwards.
+
+    All raise ``StateError`` if there is no such row, or if its state does not allow it.
+    """
+
+    def skip(self, invitation_id: int, *, now: Instant, actor: str, reason: str | None = None) -> Invitation:
+        """Never send it, and never offer its order again. A skipped row stays as it is."""
+        with self._joined():
+            row = self._get(invitation_id)
+            if row.status is Status.SKIPPED:
+                return row
+            self._allow(row, _SKIPPABLE, "skipped")
+            if row.status is Status.CANCELLED:
+                self._refuse_second(row)
+            return self._turn(row, Status.SKIPPED, now=now, actor=actor, reason=reason, next_attempt_at=None)
+
+    def unskip(self, invitation_id: int, *, now: Instant, actor: str) -> Invitation:
+        """Let a skipped row wait for its time again."""
+        with self._joined():
+            row = self._get(invitation_id)
+            self._allow(row, {Status.SKIPPED}, "unskipped")
+            return self._back(row, now=now, actor=actor)
+
+    def push(self, invitation_id: int, *, now: Instant, actor: str) -> Invitation:
+        """Send a pending row in the next run, whatever its time; changed rules no longer move it."""
+        with self._joined():
+            row = self._get(invitation_id)
+            self._allow(row, {Status.PENDING}, "pushed")
+            return self._back(row, now=now, actor=actor, scheduled_at=min(row.scheduled_at, now), pushed=True)
+
+    def retry(self, invitation_id: int, *, now: Instant, actor: str) -> Invitation:
+        """Try a failed row again, or one that waits for another attempt at once; attempts start anew."""
+        with self._joined():
+            row = self._get(invitation_id)
+            waits = row.status is Status.PENDING and row.next_attempt_at is not None
+            self._allow(row, {Status.FAILED, Status.PENDING} if waits else {Status.FAILED}, "retried")
+            return self._back(row, now=now, actor=actor)
+
+    def resolve(self, invitation_id: int, resolution: Resolution, *, now: Instant, actor: str) -> Invitation:
+        """Record what a person found out about a row whose outcome was unknown."""
+        with self._joined():
+            row = self._get(invitation_id)
+            self._allow(row, {Status.UNKNOWN}, "resolved")
+            if resolution is Resolution.RESEND:
+                return self._back(row, now=now, actor=actor)
+            return self._turn(row, Status.SENT, now=now, actor=actor, reason=None, sent_at=row.changed_at)
+
+    def _get(self, invitation_id: int) -> Invitation:
+        row = self._execute(select(*COLUMNS).where(invitation.c.id == invitation_id)).first()
+        if row is None:
+            raise no_invitation(invitation_id)
+        return to_invitation(row, self._names())
+
+    def _allow(self, row: Invitation, allowed: frozenset[Status] | set[Status], done: str) -> None:
+        if row.status not in allowed:
+            raise StateError(
+                f"invitation {row.id} of order {row.number} is {row.status.value}: it cannot be {done}",
+                mend=_MENDS[row.status].format(row.id),
+            )
+
+    def _refuse_second(self, row: Invitation) -> None:
+        live = select(invitation.c.id).where(
+            invitation.c.source == row.source,
+            invitation.c.order_id == row.order_id,
+            invitation.c.status != CANCELLED,
+        )
+        if (other := self._execute(live).scalar()) is not None:
+            raise StateError(
+                f"order {row.number} has another invitation, {other}, which is not cancelled",
+                mend=f"see: ekomi-reconcile invitations show {other}",
+            )
+
+    def _back(self, row: Invitation, *, now: Instant, actor: str, **values: Any) -> Invitation:
+        """Make the row pending, with all attempts before it."""
+        if row.interface_id not in self._account_ids():
+            raise StateError(
+                f"the account of invitation {row.id} was deleted",
+                mend=f"add the account with interface id {row.interface_id} again first",
+            )
+        fresh = {"reason": None, "attempts": 0, "next_attempt_at": None, **values}
+        return self._turn(row, Status.PENDING, now=now, actor=actor, **fresh)
+
+    def _turn(
+        self, row: Invitation, status: Status, *, now: Instant, actor: str, **values: Any
+    ) -> Invitation:
+        self._execute(
+            update(invitation)
+            .where(invitation.c.id == row.id)
+            .values(status=status.value, changed_at=now, **values)
+        )
+        detail = values.get("reason") or ("pushed" if values.get("pushed") else None)
+        self._record_changes([row.id], row.status, status, at=now, actor=actor, detail=detail)
+        return self._get(row.id)

@@ -1,0 +1,107 @@
+"""Up to where orders were evaluated, and in which status they were last seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import bindparam, delete, select
+
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.state.records import Observation, Observed, PositionRecord
+from ekomi_reconcile.state.session import Session, chunks
+from ekomi_reconcile.state.tables import observation, position
+
+_SEEN = select(observation).where(
+    observation.c.source == bindparam("source"),
+    observation.c.order_id.in_(bindparam("ids", expanding=True)),
+)
+
+
+class PositionStore(Session):
+    """Positions per account, observations per order."""
+
+    def positions(self) -> dict[str, PositionRecord]:
+        """The positions of live accounts by interface id."""
+        live = {key: interface_id for interface_id, key in self._account_ids().items()}
+        return {
+            live[row.account_id]: PositionRecord(
+                source=row.source,
+                rule_digest=row.rule_digest,
+                cursor=row.cursor,
+                evaluated_at=row.evaluated_at,
+            )
+            for row in self._rows(select(position).order_by(position.c.account_id))
+            if row.account_id in live
+        }
+
+    def set_position(self, interface_id: str, reached: PositionRecord) -> None:
+        """This account has been evaluated up to here."""
+        self.set_positions({interface_id: reached})
+
+    def set_positions(self, reached: dict[str, PositionRecord]) -> None:
+        """These accounts, by interface id, have been evaluated up to here.
+
+        Raises:
+            StateError: there is no such live account.
+        """
+        columns = ("source", "rule_digest", "cursor", "evaluated_at")
+        with self._joined():
+            rows = [
+                {"account_id": self._account_id(key), **{name: getattr(each, name) for name in columns}}
+                for key, each in reached.items()
+            ]
+            if rows:
+                insert = self._dialect.insert(position)
+                latest = {name: insert.excluded[name] for name in columns}
+                self._execute(insert.on_conflict_do_update(index_elements=["account_id"], set_=latest), rows)
+
+    def observations(self, source: str, order_ids: Sequence[int]) -> dict[int, Observation]:
+        """In which status these orders were last seen; one never seen is left out."""
+        found = {}
+        for ids in chunks(order_ids):
+            for row in self._rows(_SEEN, {"source": source, "ids": ids}):
+                found[row.order_id] = Observation(
+                    source=row.source,
+                    order_id=row.order_id,
+                    status=row.status,
+                    since=row.since,
+                    moved=row.moved,
+                )
+        return found
+
+    def observe(self, seen: Iterable[Observed]) -> None:
+        """Remember in which status orders were seen; a status that has not changed keeps its instant."""
+        rows = [
+            {
+                "source": each.source,
+                "order_id": each.order_id,
+                "status": each.status,
+                "since": each.since,
+                "moved": each.moved,
+            }
+            for each in seen
+        ]
+        if not rows:
+            return
+        insert = self._dialect.insert(observation)
+        latest = {name: insert.excluded[name] for name in ("status", "since", "moved")}
+        statement = insert.on_conflict_do_update(
+            index_elements=["source", "order_id"],
+            set_=latest,
+            where=observation.c.status != insert.excluded.status,
+        )
+        with self._joined():
+            self._execute(statement, rows)
+
+    def forget_observations(self, source: str, order_ids: Sequence[int]) -> None:
+        """These orders have their invitation, or never will: what was seen of them is not needed."""
+        with self._joined():
+            for ids in chunks(order_ids):
+                self._execute(
+                    delete(observation).where(observation.c.source == source, observation.c.order_id.in_(ids))
+                )
+
+    def forget_observations_before(self, instant: Instant) -> int:
+        """Forget what was seen before and never moved on since; how many there were."""
+        with self._joined():
+            return self._execute(delete(observation).where(observation.c.since < instant)).rowcount

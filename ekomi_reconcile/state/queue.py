@@ -1,0 +1,131 @@
+"""The queue as the planner reads it: in batches and streams, never as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from sqlalchemy import bindparam, func, or_, select, tuple_
+
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.state.rows import COLUMNS, to_invitation
+from ekomi_reconcile.state.session import ROWS_PER_PAGE, Session, chunks
+from ekomi_reconcile.state.tables import PENDING, SENDING, invitation
+
+_ASKED = (Status.PENDING.value, Status.SENDING.value, Status.SENT.value, Status.UNKNOWN.value)
+"""Rows in one of these count as a request to their customer."""
+
+_OF_ORDERS = (
+    select(*COLUMNS)
+    .where(
+        invitation.c.source == bindparam("source"),
+        invitation.c.order_id.in_(bindparam("ids", expanding=True)),
+    )
+    .order_by(invitation.c.id)
+)
+_ORDER_IDS = select(invitation.c.order_id).where(invitation.c.source == bindparam("source")).limit(1)
+_FIRST_ORDER = _ORDER_IDS.order_by(invitation.c.order_id)
+_LAST_ORDER = _ORDER_IDS.order_by(invitation.c.order_id.desc())
+
+_PAGE_OF_ACCOUNT = (
+    select(*COLUMNS)
+    .where(
+        invitation.c.account_id == bindparam("account"),
+        invitation.c.status == bindparam("status"),
+        invitation.c.id > bindparam("after"),
+    )
+    .order_by(invitation.c.id)
+    .limit(ROWS_PER_PAGE)
+)
+_PAGE_OF_DUE = (
+    select(*COLUMNS)
+    .where(
+        invitation.c.status == PENDING,
+        invitation.c.scheduled_at <= bindparam("now"),
+        tuple_(invitation.c.scheduled_at, invitation.c.id)
+        > tuple_(bindparam("after_time"), bindparam("after_id")),
+        or_(invitation.c.next_attempt_at.is_(None), invitation.c.next_attempt_at <= bindparam("now")),
+    )
+    .order_by(invitation.c.scheduled_at, invitation.c.id)
+    .limit(ROWS_PER_PAGE)
+)
+_ASKED_AT = func.coalesce(invitation.c.sent_at, invitation.c.scheduled_at)
+_LOAD = (
+    select(invitation.c.customer, _ASKED_AT.label("at"))
+    .where(
+        invitation.c.customer.in_(bindparam("customers", expanding=True)),
+        invitation.c.status.in_(_ASKED),
+        bindparam("since") <= _ASKED_AT,
+    )
+    .order_by(invitation.c.id)
+)
+
+
+class QueueStore(Session):
+    """Looking up rows by order, account, time or customer."""
+
+    def rows_for(self, source: str, order_ids: Sequence[int]) -> dict[int, list[Invitation]]:
+        """All rows of these orders, of whatever account and state; orders without rows are left out."""
+        first = self._execute(_FIRST_ORDER, {"source": source}).scalar()
+        last = self._execute(_LAST_ORDER, {"source": source}).scalar()
+        if first is None or last is None:
+            return {}
+        names, found = self._names(), dict[int, list[Invitation]]()
+        for ids in chunks([key for key in order_ids if first <= key <= last]):
+            for row in self._rows(_OF_ORDERS, {"source": source, "ids": ids}):
+                found.setdefault(row[3], []).append(to_invitation(row, names))
+        return found
+
+    def rows_of(self, interface_ids: Collection[str], statuses: Collection[Status]) -> Iterator[Invitation]:
+        """The rows of these accounts in these states, by account, state and id; safe to change meanwhile."""
+        for key in self._any_account_ids(interface_ids):
+            for status in sorted(statuses):
+                yield from self._rows_of(key, status)
+
+    def pending(self, interface_ids: Collection[str]) -> Iterator[Invitation]:
+        """The pending rows of these accounts."""
+        return self.rows_of(interface_ids, {Status.PENDING})
+
+    def due(self, interface_ids: Collection[str], now: Instant) -> Iterator[Invitation]:
+        """Pending rows of these accounts whose time has come, the oldest first, then by id.
+
+        A row that waits for another attempt is due when that has come too. Safe to change meanwhile.
+        """
+        wanted = frozenset(self._any_account_ids(interface_ids))
+        after = {"after_time": -1, "after_id": 0}
+        while rows := self._rows(_PAGE_OF_DUE, {"now": now, **after}):
+            names = self._names()
+            for row in rows:
+                if row[1] in wanted:
+                    yield to_invitation(row, names)
+            after = {"after_time": rows[-1].scheduled_at, "after_id": rows[-1].id}
+
+    def abandoned(self) -> tuple[Invitation, ...]:
+        """Rows in ``sending``. To the holder of the writer lock they are intents without an outcome."""
+        statement = select(*COLUMNS).where(invitation.c.status == SENDING).order_by(invitation.c.id)
+        return tuple(to_invitation(row, self._names()) for row in self._rows(statement))
+
+    def counts(self) -> dict[str, dict[Status, int]]:
+        """How many rows each account has in each state, of deleted accounts too."""
+        table, found = invitation.c, dict[str, dict[Status, int]]()
+        statement = select(table.account_id, table.status, func.count()).group_by(
+            table.account_id, table.status
+        )
+        for key, status, count in self._rows(statement):
+            found.setdefault(self._names()[key], {})[Status(status)] = count
+        return found
+
+    def customer_load(self, customers: Collection[str], since: Instant) -> dict[str, tuple[Instant, ...]]:
+        """When these customers (keyed digests) were, or will be, asked since then; without any: left out."""
+        found: dict[str, tuple[Instant, ...]] = {}
+        for digests in chunks(sorted(customers)):
+            for customer, at in self._rows(_LOAD, {"customers": digests, "since": since}):
+                found[customer] = (*found.get(customer, ()), at)
+        return found
+
+    def _rows_of(self, account: int, status: Status) -> Iterator[Invitation]:
+        bound = {"account": account, "status": status.value, "after": 0}
+        while rows := self._rows(_PAGE_OF_ACCOUNT, bound):
+            names = self._names()
+            yield from (to_invitation(row, names) for row in rows)
+            bound["after"] = rows[-1].id

@@ -1,0 +1,276 @@
+"""What the state hands out and takes in. Instants are UTC epoch seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from ekomi_reconcile.model.account import Account, Json
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.review import Review, ShopData
+
+LOOP = "loop"
+"""The actor of every change that no person asked for."""
+
+ACCOUNT_DELETED = "account_deleted"
+"""Why the pending rows of a deleted account are cancelled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meta:
+    """The state itself: ``serial`` counts changes of accounts and state commands."""
+
+    format_version: int
+    lineage: str
+    serial: int
+    created_at: Instant
+    tool_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChange:
+    """What ``save_accounts`` records: the account as applied, and the keyed digest of its password."""
+
+    account: Account
+    password_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRecord:
+    """An account as last applied, with what eKomi told. ``deleted_at`` marks a tombstone."""
+
+    id: int
+    interface_id: str
+    name: str
+    desired: Mapping[str, Json]
+    password_digest: str | None
+    protect: bool
+    created_at: Instant
+    updated_at: Instant
+    deleted_at: Instant | None = None
+    shop: ShopData = field(default_factory=ShopData)
+    last_fetched_at: Instant | None = None
+    last_import_at: Instant | None = None
+    last_full_import_at: Instant | None = None
+    last_error: str | None = None
+    last_error_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionRecord:
+    """Up to where the orders of a source were evaluated for an account, and by which rules."""
+
+    source: str
+    rule_digest: str
+    cursor: str
+    evaluated_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """An order was seen in ``status`` since ``since``; ``moved``: it had another status before."""
+
+    source: str
+    order_id: int
+    status: str
+    since: Instant
+    moved: bool = False
+
+
+class Observed(Protocol):
+    """Anything with the fields of an ``Observation``, a step of a plan for one."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def order_id(self) -> int: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def since(self) -> Instant: ...
+    @property
+    def moved(self) -> bool: ...
+
+
+class Scheduled(Protocol):
+    """Anything with the fields of a ``NewInvitation``, a step of a plan for one."""
+
+    @property
+    def interface_id(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def order_id(self) -> int: ...
+    @property
+    def number(self) -> str: ...
+    @property
+    def store_view(self) -> str | None: ...
+    @property
+    def order_date(self) -> Instant: ...
+    @property
+    def reached_at(self) -> Instant: ...
+    @property
+    def reached_status(self) -> str: ...
+    @property
+    def reached_source(self) -> str: ...
+    @property
+    def judged_at(self) -> Instant: ...
+    @property
+    def scheduled_at(self) -> Instant: ...
+    @property
+    def customer(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewInvitation:
+    """A row to put into the queue; ``reached_source`` is the value of an ``Evidence``."""
+
+    interface_id: str
+    source: str
+    order_id: int
+    number: str
+    store_view: str | None = None
+    order_date: Instant
+    reached_at: Instant
+    reached_status: str
+    reached_source: str
+    judged_at: Instant
+    scheduled_at: Instant
+    customer: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleCounts:
+    """What became of a batch; ``blocked`` rows met a live row of the same order and were left out."""
+
+    inserted: int = 0
+    revived: int = 0
+    blocked: int = 0
+
+    @property
+    def scheduled(self) -> int:
+        """How many rows are pending now that were not before."""
+        return self.inserted + self.revived
+
+
+class Rescheduled(Protocol):
+    """Anything with the fields of a ``NewTime``, a step of a plan for one."""
+
+    @property
+    def row_id(self) -> int: ...
+    @property
+    def scheduled_at(self) -> Instant: ...
+    @property
+    def reached_at(self) -> Instant: ...
+    @property
+    def reached_status(self) -> str: ...
+    @property
+    def reached_source(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTime:
+    """A pending row's new time, and the evidence that it was computed from."""
+
+    row_id: int
+    scheduled_at: Instant
+    reached_at: Instant
+    reached_status: str
+    reached_source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How the handling of a claimed row ended.
+
+    ``status`` is ``SENT``, ``PENDING`` (again at ``next_attempt_at``), ``FAILED``, ``UNKNOWN`` or
+    ``CANCELLED``; ``failed_calls`` is added to the attempts of the row.
+    """
+
+    id: int
+    status: Status
+    at: Instant
+    link: str | None = None
+    reason: str | None = None
+    failed_calls: int = 0
+    next_attempt_at: Instant | None = None
+
+
+class Resolution(StrEnum):
+    """What a person found out about an invitation whose outcome was unknown."""
+
+    SENT = "sent"
+    RESEND = "resend"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusChange:
+    """One step in the life of an invitation; the first has no ``from_status``."""
+
+    at: Instant
+    from_status: Status | None
+    to_status: Status
+    actor: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationFilter:
+    """Which invitations to list: ``None`` means all; ``order`` is a number or an order id."""
+
+    interface_ids: frozenset[str] | None = None
+    statuses: frozenset[Status] | None = None
+    order: str | None = None
+    customer: str | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedReview:
+    """A review and since when we know it; ``gone_at``: a full import no longer found it."""
+
+    interface_id: str
+    review: Review
+    first_seen_at: Instant
+    changed_at: Instant
+    gone_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportCounts:
+    """What an import of reviews changed."""
+
+    new: int = 0
+    changed: int = 0
+    gone: int = 0
+    unchanged: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """Who did what: ``action`` and ``outcome`` are words of the caller, ``detail`` free text."""
+
+    at: Instant
+    who: str
+    host: str
+    action: str
+    outcome: str
+    subject: str | None = None
+    detail: str | None = None
+    commit: str | None = None
+    plan_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiError:
+    """A failed call to eKomi; ``message`` was redacted by who recorded it."""
+
+    at: Instant
+    interface_id: str | None
+    operation: str
+    kind: str
+    http_status: int | None
+    message: str

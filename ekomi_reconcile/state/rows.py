@@ -1,0 +1,63 @@
+"""Rows of the invitation table as invitations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ekomi_reconcile.model.invitation import Evidence, Invitation, Reached, Status
+from ekomi_reconcile.state.tables import invitation
+
+_c = invitation.c
+COLUMNS = (
+    _c.id,
+    _c.account_id,
+    _c.source,
+    _c.order_id,
+    _c.number,
+    _c.store_view,
+    _c.order_date,
+    _c.status,
+    _c.reached_at,
+    _c.reached_status,
+    _c.reached_source,
+    _c.judged_at,
+    _c.scheduled_at,
+    _c.sent_at,
+    _c.link,
+    _c.reason,
+    _c.attempts,
+    _c.next_attempt_at,
+    _c.pushed,
+    _c.customer,
+    _c.changed_at,
+)
+"""What ``to_invitation`` takes, in its order."""
+
+_STATUS = {each.value: each for each in Status}
+_EVIDENCE = {each.value: each for each in Evidence}
+
+
+def to_invitation(row: Sequence[Any], interface_ids: Mapping[int, str]) -> Invitation:
+    """The invitation in a row of ``COLUMNS``."""
+    return Invitation(
+        id=row[0],
+        interface_id=interface_ids[row[1]],
+        source=row[2],
+        order_id=row[3],
+        number=row[4],
+        store_view=row[5],
+        order_date=row[6],
+        status=_STATUS[row[7]],
+        reached=Reached(row[8], row[9], _EVIDENCE[row[10]]),
+        judged_at=row[11],
+        scheduled_at=row[12],
+        sent_at=row[13],
+        link=row[14],
+        reason=row[15],
+        attempts=row[16],
+        next_attempt_at=row[17],
+        pushed=row[18],
+        customer=row[19],
+        changed_at=row[20],
+    )

@@ -1,0 +1,103 @@
+"""Sending, journaled: the intent is committed, then the call is made, then its outcome is committed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, select, update
+
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.state.history import HistoryStore
+from ekomi_reconcile.state.records import LOOP, Outcome
+from ekomi_reconcile.state.rows import COLUMNS, to_invitation
+from ekomi_reconcile.state.session import chunks
+from ekomi_reconcile.state.tables import PENDING, invitation
+
+_SETTLE = (
+    update(invitation)
+    .where(invitation.c.id == bindparam("key"))
+    .values(
+        status=bindparam("new_status"),
+        sent_at=bindparam("new_sent_at"),
+        link=bindparam("new_link"),
+        reason=bindparam("new_reason"),
+        attempts=bindparam("new_attempts"),
+        next_attempt_at=bindparam("new_next_attempt_at"),
+        changed_at=bindparam("now"),
+    )
+)
+_ENDS = frozenset({Status.SENT, Status.PENDING, Status.FAILED, Status.UNKNOWN, Status.CANCELLED})
+
+
+class SendingStore(HistoryStore):
+    """Claiming rows, and settling what became of them."""
+
+    def claim(self, ids: Sequence[int], *, now: Instant, actor: str = LOOP) -> tuple[Invitation, ...]:
+        """Turn these rows, as far as they are still pending, into ``sending``, committed on return.
+
+        Only the rows returned, in the order of ``ids``, may be sent.
+        """
+        with self.transaction():
+            claimed: dict[int, Invitation] = {}
+            for chunk in chunks(ids):
+                statement = (
+                    update(invitation)
+                    .where(invitation.c.id.in_(chunk), invitation.c.status == PENDING)
+                    .values(status=Status.SENDING.value, changed_at=now)
+                    .returning(*COLUMNS)
+                )
+                names = self._names()
+                claimed.update((row[0], to_invitation(row, names)) for row in self._rows(statement))
+            self._record_changes(claimed, Status.PENDING, Status.SENDING, at=now, actor=actor)
+        return tuple(claimed[key] for key in dict.fromkeys(ids) if key in claimed)
+
+    def settle(self, outcomes: Sequence[Outcome], *, actor: str = LOOP) -> int:
+        """Record what became of claimed rows, committed on return; how many were still waiting for it.
+
+        A row that became ``unknown`` meanwhile still takes ``SENT``: a request that was made is never
+        forgotten. Any other row is left as it is.
+        """
+        ids = [each.id for each in outcomes]
+        if len(set(ids)) < len(ids):
+            raise ValueError("two outcomes for one invitation")
+        with self.transaction():
+            known = self._waiting(ids)
+            taken = [each for each in outcomes if _accepts(known.get(each.id), each)]
+            if taken:
+                self._execute(_SETTLE, [_values(each, known[each.id]) for each in taken])
+            self._record(
+                (each.id, known[each.id].status, each.status.value, each.at, actor, each.reason)
+                for each in taken
+            )
+        return len(taken)
+
+    def _waiting(self, ids: Sequence[int]) -> dict[int, Any]:
+        table = invitation.c
+        statement = select(table.id, table.status, table.attempts, table.link)
+        return {
+            row.id: row for chunk in chunks(ids) for row in self._rows(statement.where(table.id.in_(chunk)))
+        }
+
+
+def _accepts(row: Any, outcome: Outcome) -> bool:
+    if outcome.status not in _ENDS:
+        raise ValueError(f"{outcome.status} is not the end of a call")
+    if row is None:
+        return False
+    late = row.status == Status.UNKNOWN.value and outcome.status is Status.SENT
+    return late or bool(row.status == Status.SENDING.value)
+
+
+def _values(outcome: Outcome, row: Any) -> dict[str, Any]:
+    return {
+        "key": outcome.id,
+        "new_status": outcome.status.value,
+        "new_sent_at": outcome.at if outcome.status is Status.SENT else None,
+        "new_link": outcome.link or row.link,
+        "new_reason": outcome.reason,
+        "new_attempts": row.attempts + outcome.failed_calls,
+        "new_next_attempt_at": outcome.next_attempt_at,
+        "now": outcome.at,
+    }

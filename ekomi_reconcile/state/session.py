@@ -1,0 +1,133 @@
+"""One connection to the state: transactions, snapshots, and what all parts of the store need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, CursorResult, Executable, Table, select
+
+from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.state.dialect import Dialect
+from ekomi_reconcile.state.tables import account
+
+IDS_PER_QUERY = 500
+"""How many keys one ``IN`` list holds."""
+
+ROWS_PER_PAGE = 1_000
+"""How many rows a stream holds at a time."""
+
+T = TypeVar("T")
+
+
+class Session:
+    """The base of all parts of the store. It may be used by one thread at a time.
+
+    Reading outside a transaction sees one snapshot, from the first read until ``refresh``, the next
+    transaction or the end.
+    """
+
+    def __init__(self, connection: Connection, dialect: Dialect, *, writable: bool) -> None:
+        self._connection = connection
+        self._dialect = dialect
+        self._writable = writable
+        self._writing = False
+        self._interface_ids: dict[int, str] = {}
+        self._live_accounts: dict[str, int] = {}
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything written inside is committed at its end, or not at all.
+
+        Raises:
+            StateError: the state was opened for reading, or it cannot be written.
+        """
+        if self._writing:
+            raise RuntimeError("a transaction is open already")
+        if not self._writable:
+            raise StateError("this state was opened for reading only")
+        self._connection.rollback()
+        self._dialect.begin_writing(self._connection)
+        committed = False
+        try:
+            with self._connection.begin():
+                self._writing = True
+                yield
+            committed = True
+        finally:
+            self._writing = False
+            self._dialect.begin_reading(self._connection)
+            if not committed:
+                self._forget_accounts()
+
+    def refresh(self) -> None:
+        """End the snapshot: the next read sees what is committed by then."""
+        if not self._writing:
+            self._connection.rollback()
+            self._forget_accounts()
+
+    @contextmanager
+    def _joined(self) -> Iterator[None]:
+        """Write within the open transaction, or within one of its own."""
+        if self._writing:
+            yield
+        else:
+            with self.transaction():
+                yield
+
+    def _execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+        return self._connection.execute(statement, parameters)
+
+    def _rows(self, statement: Executable, parameters: Any = None) -> Sequence[Any]:
+        return self._connection.execute(statement, parameters).all()
+
+    def _insert_rows(self, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
+        """Insert many rows at the speed of the driver; how many met no unique index."""
+        inserted = 0
+        for chunk in chunks(rows, self._dialect.rows_per_insert):
+            statement = self._dialect.insert_ignoring(table, columns, len(chunk))
+            values = tuple(chain.from_iterable(chunk))
+            inserted += self._connection.exec_driver_sql(statement, values).rowcount
+        return inserted
+
+    def _account_ids(self) -> dict[str, int]:
+        """The ids of live accounts by interface id."""
+        self._load_accounts()
+        return self._live_accounts
+
+    def _names(self) -> dict[int, str]:
+        """The interface ids of all accounts by id, of deleted ones too."""
+        self._load_accounts()
+        return self._interface_ids
+
+    def _account_id(self, interface_id: str) -> int:
+        found = self._account_ids().get(interface_id)
+        if found is None:
+            raise StateError(f"the state has no account with interface id {interface_id}")
+        return found
+
+    def _any_account_ids(self, interface_ids: Iterable[str]) -> list[int]:
+        """The ids of these accounts, of deleted ones too, in a stable order; unknown ones are left out."""
+        wanted = frozenset(interface_ids)
+        return sorted(key for key, interface_id in self._names().items() if interface_id in wanted)
+
+    def _load_accounts(self) -> None:
+        if self._interface_ids:
+            return
+        for row in self._rows(select(account.c.id, account.c.interface_id, account.c.deleted_at)):
+            self._interface_ids[row.id] = row.interface_id
+            if row.deleted_at is None:
+                self._live_accounts[row.interface_id] = row.id
+
+    def _forget_accounts(self) -> None:
+        self._interface_ids.clear()
+        self._live_accounts.clear()
+
+
+def chunks(items: Iterable[T], size: int = IDS_PER_QUERY) -> Iterator[list[T]]:
+    """The items in lists of at most ``size``."""
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk

@@ -1,0 +1,104 @@
+"""Projects and orders of any size to measure with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+PROJECT = """\
+version: 1
+accounts: accounts.d
+orders: {{file: orders.jsonl}}
+ekomi: {{api_url: "{url}/v3", srr_url: "{url}", requests_per_second: 100000, parallelism: 16}}
+safety: {{max_delete_percent: 100, max_sends: 10000000, max_schedules: 10000000}}
+schedule: {{sync_every: 365d, import_reviews_every: 365d}}
+"""
+
+ACCOUNT = """\
+name: Account {number}
+interface_id: "{interface}"
+interface_password: ${{env:BENCH_PASSWORD}}
+links:
+  webshop_url: https://shop{number}.example.com
+  submit_url: https://shop{number}.example.com/review
+tags: [bench, group{group}]
+priority: 0
+invitations:
+  enabled: true
+  pending_period: {period}
+  skip_orders_older_than: 60
+  store_views: [view{number}]
+  customer_groups:
+    exclude: [NOT LOGGED IN]
+  order_statuses: [complete]
+  deliver: ekomi-email
+  conditions:
+    all:
+      - grand_total: {{gte: 10}}
+      - any_item:
+          any:
+            - sku: {{starts_with: SKU-}}
+            - qty: {{gte: 2}}
+      - not:
+          shipping_method:
+            in: [pickup_pickup]
+"""
+
+
+def make_project(folder: Path, *, accounts: int, url: str = "http://127.0.0.1:9", period: int = 14) -> None:
+    """A project with this many accounts, one file each."""
+    (folder / "accounts.d").mkdir(parents=True)
+    (folder / "ekomi-reconcile.yaml").write_text(PROJECT.format(url=url))
+    for number in range(accounts):
+        text = ACCOUNT.format(number=number, interface=100_000 + number, group=number % 10, period=period)
+        (folder / "accounts.d" / f"account{number:05}.yaml").write_text(text)
+
+
+def order(number: int, *, stores: int, created_at: str) -> dict[str, object]:
+    """A Magento-shaped order of about 1.5 kB that matches the account of its store view."""
+    address = {
+        "firstname": "Kim",
+        "lastname": f"Example {number}",
+        "street": ["Example Street 1"],
+        "city": "Example City",
+        "postcode": "10000",
+        "region": "Example Region",
+        "country_id": "DE",
+        "telephone": "+49 30 000000",
+        "email": f"customer{number}@example.com",
+    }
+    items = [
+        {
+            "item_id": number * 3 + i,
+            "product_id": i,
+            "product_type": "simple",
+            "sku": f"SKU-{i:04}",
+            "name": f"Example product {i}",
+            "qty_ordered": 1,
+            "price": 29.9,
+            "row_total": 29.9,
+            "base_row_total": 29.9,
+        }
+        for i in range(2)
+    ]
+    return {
+        "entity_id": number, "increment_id": f"{100_000_000 + number}", "state": "complete", "status": "complete",
+        "store_id": number % stores + 1, "store_code": f"view{number % stores}", "customer_group_id": 1,
+        "customer_group": "General", "created_at": created_at, "updated_at": created_at,
+        "customer_email": address["email"], "customer_firstname": "Kim", "customer_lastname": f"Example {number}",
+        "customer_is_guest": 0, "customer_id": number, "is_virtual": 0, "grand_total": 64.8, "base_grand_total": 64.8,
+        "subtotal": 59.8, "base_subtotal": 59.8, "discount_amount": 0, "shipping_amount": 5, "weight": 1.2,
+        "total_qty_ordered": 2, "total_item_count": 2, "order_currency_code": "EUR", "base_currency_code": "EUR",
+        "billing_address": address, "items": items, "payment": {"method": "banktransfer"},
+        "status_histories": [{"entity_id": number, "created_at": created_at, "status": "complete"}],
+        "extension_attributes": {
+            "shipping_assignments": [{"shipping": {"method": "flatrate_flatrate", "address": address}}]
+        },
+    }  # fmt: skip
+
+
+def write_orders(path: Path, *, count: int, stores: int, created_at: str, first: int = 1) -> None:
+    """Append this many orders to a JSONL file."""
+    with path.open("a") as file:
+        for number in range(first, first + count):
+            file.write(json.dumps(order(number, stores=stores, created_at=created_at)) + "\n")

@@ -1,0 +1,27 @@
+"""A local Magento 2.4.7 REST interface: the order, store, customer group and catalogue calls, as recorded.
+
+`Shop` holds the data and the switches; `routes(shop)` serves it inside any Starlette application;
+`storefront()` adds the HTML page a shop shows for addresses it does not know.
+"""
+
+from ekomi_reconcile.sandbox.magento.credentials import AdminUser, Integration, TwoFactor
+from ekomi_reconcile.sandbox.magento.damage import Damage
+from ekomi_reconcile.sandbox.magento.faults import Fault, FaultKind
+from ekomi_reconcile.sandbox.magento.routes import routes, storefront
+from ekomi_reconcile.sandbox.magento.settings import PageLimit, PastTheEnd, Settings
+from ekomi_reconcile.sandbox.magento.shop import Shop
+
+__all__ = [
+    "AdminUser",
+    "Damage",
+    "Fault",
+    "FaultKind",
+    "Integration",
+    "PageLimit",
+    "PastTheEnd",
+    "Settings",
+    "Shop",
+    "TwoFactor",
+    "routes",
+    "storefront",
+]

@@ -1,0 +1,173 @@
+"""Accounts: names, tombstones, shop data, positions and observations."""
+
+from __future__ import annotations
+
+import pytest
+from state_support import NOW, an_account, an_order, schedule
+
+from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.model.account import InvitationRule
+from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.review import ShopData
+from ekomi_reconcile.state.records import AccountChange, Observation, PositionRecord
+from ekomi_reconcile.state.store import State
+
+HERE = PositionRecord(source="default", rule_digest="sha256:a", cursor="c1", evaluated_at=NOW)
+
+
+def names(state: State) -> dict[str, str]:
+    return {each.interface_id: each.name for each in state.accounts()}
+
+
+def test_saved_account_comes_back_as_applied(state: State) -> None:
+    """What was applied is recorded in its canonical form, with the digest and the protection."""
+    account = an_account(
+        "3", "München", protect=True, tags=("b", "a"), invitations=InvitationRule(enabled=True)
+    )
+    key = state.save_account(account, now=NOW, password_digest="d1")
+    record = state.accounts()[-1]
+    assert (record.id, record.interface_id, record.name) == (key, "3", "München")
+    assert record.desired == account.canonical()
+    assert (record.password_digest, record.protect, record.created_at) == ("d1", True, NOW)
+    assert record.shop == ShopData()
+
+
+def test_update_keeps_id_and_what_is_not_said(state: State) -> None:
+    """An update changes the account in place; without a password digest the recorded one stays."""
+    key = state.save_account(an_account("3"), now=NOW, password_digest="d1")
+    assert state.save_account(an_account("3", "Renamed"), now=NOW + 9) == key
+    record = state.accounts()[-1]
+    assert (record.name, record.password_digest) == ("Renamed", "d1")
+    assert (record.created_at, record.updated_at) == (NOW, NOW + 9)
+
+
+@pytest.mark.parametrize("name", ["Account 1", "ACCOUNT 1", "account 1"])
+def test_names_of_live_accounts_are_unique(state: State, name: str) -> None:
+    """A name that differs only in letter case is taken; the refusal changes nothing."""
+    with pytest.raises(StateError, match="interface id 1"):
+        state.save_account(an_account("3", name), now=NOW)
+    assert names(state) == {"1": "Account 1", "2": "Account 2"}
+
+
+def test_letter_case_beyond_ascii(state: State) -> None:
+    """Letter case is folded in every script."""
+    state.save_account(an_account("3", "MÜNCHEN"), now=NOW)
+    with pytest.raises(StateError, match="MÜNCHEN"):
+        state.save_account(an_account("4", "münchen"), now=NOW)
+
+
+def test_accounts_swap_names_when_saved_together(state: State) -> None:
+    """A swap of names is an ordinary change."""
+    swapped = [an_account("1", "Account 2"), an_account("2", "Account 1")]
+    state.save_accounts([AccountChange(account=each) for each in swapped], now=NOW)
+    assert names(state) == {"1": "Account 2", "2": "Account 1"}
+
+
+def test_deleted_account_is_a_tombstone_that_revives(state: State) -> None:
+    """A deleted account frees its name and keeps its rows; adding it again revives the same id."""
+    before = state.accounts()[0]
+    state.delete_account("1", now=NOW)
+    state.save_account(an_account("3", before.name), now=NOW)
+    (tombstone,) = [each for each in state.accounts(include_deleted=True) if each.deleted_at]
+    assert (tombstone.id, tombstone.deleted_at) == (before.id, NOW)
+    assert "1" not in names(state)
+    assert state.save_account(an_account("1", "Back"), now=NOW + 5) == before.id
+    assert names(state)["1"] == "Back"
+
+
+def test_deleting_cancels_what_is_pending(state: State) -> None:
+    """Deleting cancels the pending rows, with the reason and their history, and keeps all others."""
+    ids = schedule(state, 1, 2, 3)
+    state.skip(ids[3], now=NOW, actor="support")
+    state.set_position("1", HERE)
+    assert state.delete_account("1", now=NOW + 5, actor="someone") == 2
+    rows = [state.invitation(key) for key in ids.values()]
+    assert [row.status for row in rows] == [Status.CANCELLED, Status.CANCELLED, Status.SKIPPED]
+    assert rows[0].reason == "account_deleted"
+    assert state.history_of(ids[1])[-1].actor == "someone"
+    state.save_account(an_account("1"), now=NOW)
+    assert state.positions() == {}
+    assert state.schedule([an_order(1)], now=NOW).revived == 1
+
+
+def test_unknown_or_deleted_accounts_are_refused(state: State) -> None:
+    """Writing for an account that is not there is an error, not a silent nothing."""
+    state.delete_account("2", now=NOW)
+    for key in ("2", "77"):
+        for write in (
+            lambda key=key: state.delete_account(key, now=NOW),
+            lambda key=key: state.record_shop_data(key, ShopData(), now=NOW),
+            lambda key=key: state.record_account_error(key, "x", now=NOW),
+            lambda key=key: state.set_position(key, HERE),
+            lambda key=key: state.schedule([an_order(1, key)], now=NOW),
+        ):
+            with pytest.raises(StateError, match=f"interface id {key}"):
+                write()
+
+
+def test_sync_is_recorded_and_ends_the_error(state: State) -> None:
+    """A failure stays with its account until the next sync that succeeds."""
+    state.record_account_error("1", "credentials refused", now=NOW)
+    failed = state.accounts()[0]
+    assert (failed.last_error, failed.last_error_at) == ("credentials refused", NOW)
+    shop = ShopData(account_name="Shop", total_reviews=12, average_score=4.5, active=True)
+    state.record_shop_data("1", shop, now=NOW + 1)
+    synced = state.accounts()[0]
+    assert (synced.shop, synced.last_fetched_at, synced.last_error) == (shop, NOW + 1, None)
+    assert synced.shop.active is True
+
+
+def test_rolled_back_account_is_not_remembered(state: State) -> None:
+    """After a transaction that failed, an account made in it is unknown everywhere."""
+
+    def attempt() -> None:
+        with state.transaction():
+            state.save_account(an_account("3"), now=NOW)
+            state.schedule([an_order(1, "3")], now=NOW)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        attempt()
+    with pytest.raises(StateError, match="interface id 3"):
+        state.schedule([an_order(1, "3")], now=NOW)
+
+
+def test_serial_counts(state: State) -> None:
+    """The serial moves by one, and only when asked."""
+    assert state.meta.serial == 0
+    assert [state.bump_serial(), state.bump_serial()] == [1, 2]
+    schedule(state, 1)
+    assert state.meta.serial == 2
+
+
+def test_positions_are_kept_per_account(state: State) -> None:
+    """The last position of each account stays; accounts without one are left out."""
+    later = PositionRecord(source="eu", rule_digest="sha256:b", cursor="c2", evaluated_at=NOW + 1)
+    state.set_position("1", HERE)
+    assert state.positions() == {"1": HERE}
+    state.set_positions({"1": later, "2": HERE})
+    assert state.positions() == {"1": later, "2": HERE}
+
+
+def seen(order_id: int, status: str, since: int, *, moved: bool = False) -> Observation:
+    return Observation(source="default", order_id=order_id, status=status, since=since, moved=moved)
+
+
+def test_observation_keeps_the_first_instant_of_a_status(state: State) -> None:
+    """Seeing the same status again changes nothing; another status begins anew."""
+    state.observe([seen(1, "pending", 10), seen(2, "pending", 10)])
+    state.observe([seen(1, "pending", 20), seen(2, "processing", 20, moved=True)])
+    assert state.observations("default", [1, 2, 3]) == {
+        1: seen(1, "pending", 10),
+        2: seen(2, "processing", 20, moved=True),
+    }
+    assert state.observations("other", [1, 2]) == {}
+
+
+def test_observations_are_forgotten(state: State) -> None:
+    """What is no longer needed can be forgotten, by order or by age."""
+    state.observe([seen(key, "pending", key) for key in range(1, 1_200)])
+    state.forget_observations("default", range(1, 600))
+    assert min(state.observations("default", range(2_000))) == 600
+    assert state.forget_observations_before(1_000) == 400
+    assert len(state.observations("default", range(2_000))) == 200

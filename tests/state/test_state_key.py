@@ -1,0 +1,91 @@
+"""The key of the digests: made once, never replaced silently."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from state_support import NOW, an_account, opened, schedule
+
+from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.state.key import Purpose, digest
+from ekomi_reconcile.state.opening import Mode, open_state
+
+KEY = b"k" * 32
+
+
+def test_digests_are_keyed_and_separate() -> None:
+    """Equal texts have equal digests only under the same key and for the same purpose."""
+    password = digest(KEY, Purpose.PASSWORD, "text")
+    customer = digest(KEY, Purpose.CUSTOMER, "text")
+    assert password == digest(KEY, Purpose.PASSWORD, "text")
+    assert (len(password), len(customer)) == (64, 32)
+    assert not password.startswith(customer)
+    assert password != digest(b"j" * 32, Purpose.PASSWORD, "text")
+    assert password != digest(KEY, Purpose.PASSWORD, "text ")
+
+
+def test_made_key_stays(tmp_path: Path) -> None:
+    """A key is made with the state, is private, and gives the same digests ever after."""
+    with opened(tmp_path) as state:
+        first = state.digest(Purpose.PASSWORD, "x")
+    path = tmp_path / "state.db.key"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    for mode in Mode:
+        with opened(tmp_path, mode) as state:
+            assert state.digest(Purpose.PASSWORD, "x") == first
+
+
+def test_configured_key_is_used_and_no_file_made(tmp_path: Path) -> None:
+    """With a configured key there is no key file; a second run with that key agrees."""
+    with open_state("state.db", root=tmp_path, mode=Mode.CREATE, key=KEY) as state:
+        assert state.digest(Purpose.PASSWORD, "x") == digest(KEY, Purpose.PASSWORD, "x")
+    assert not (tmp_path / "state.db.key").exists()
+    with open_state("state.db", root=tmp_path, mode=Mode.READ, key=KEY) as state:
+        assert state.require_key() == KEY
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_lost_key_is_noticed(tmp_path: Path, mode: Mode) -> None:
+    """A lost key is told when a digest is needed; no other key takes its place; the rest works."""
+    opened(tmp_path).close()
+    (tmp_path / "state.db.key").unlink()
+    with opened(tmp_path, mode) as state:
+        assert state.accounts() == ()
+        with pytest.raises(StateError, match="is missing") as caught:
+            state.digest(Purpose.CUSTOMER, "x")
+        assert "privacy.key" in str(caught.value.mend)
+    assert not (tmp_path / "state.db.key").exists()
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_changed_key_is_noticed(tmp_path: Path, mode: Mode) -> None:
+    """Another key than before is told, with what it would break."""
+    opened(tmp_path).close()
+    state = open_state("state.db", root=tmp_path, mode=mode, key=KEY)
+    with state, pytest.raises(StateError, match="asked again"):
+        state.require_key()
+
+
+@pytest.mark.parametrize("text", ["", "zz", "00" * 31, "\xff" * 64])
+def test_damaged_key_file_is_told(tmp_path: Path, text: str) -> None:
+    """A file that holds no key is an error with what to do, and stays as it is."""
+    opened(tmp_path).close()
+    path = tmp_path / "state.db.key"
+    path.write_text(text, "latin-1")
+    with pytest.raises(StateError, match="does not hold a key"):
+        opened(tmp_path, Mode.WRITE)
+    assert path.read_text("latin-1") == text
+
+
+def test_replacing_the_key_forgets_old_digests(tmp_path: Path) -> None:
+    """After going over to another key on purpose, no digest of the old one is left to mislead."""
+    with opened(tmp_path) as state:
+        state.save_account(an_account(), now=NOW, password_digest=state.digest(Purpose.PASSWORD, "x"))
+        ids = schedule(state, 1, customer=state.digest(Purpose.CUSTOMER, "x"))
+        state.replace_key(KEY)
+        assert state.accounts()[0].password_digest is None
+        assert state.invitation(ids[1]).customer is None
+    with open_state("state.db", root=tmp_path, mode=Mode.READ, key=KEY) as state:
+        assert state.require_key() == KEY

@@ -1,0 +1,311 @@
+"""Opening: what is made, what is refused, what is never touched."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+from state_support import NOW, PRELUDE, PROJECT, an_account, kill, opened, process, schedule
+
+from ekomi_reconcile.errors import StateDamaged, StateError, StateMissing
+from ekomi_reconcile.state.location import locate
+from ekomi_reconcile.state.migrations import Migration, pending_migrations
+from ekomi_reconcile.state.opening import Mode, open_state
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {each.name: each.read_bytes() for each in folder.iterdir()}
+
+
+def filled(root: Path) -> Path:
+    """A closed state with some rows; returns its file."""
+    with opened(root) as state:
+        state.save_account(an_account(), now=NOW)
+        schedule(state, *range(1, 2_000))
+    return root / "state.db"
+
+
+def test_new_state_is_private(tmp_path: Path) -> None:
+    """Everything that is made can be read by its owner only, whatever the umask."""
+    old = os.umask(0)
+    try:
+        with open_state("a/b/state.db", root=tmp_path, mode=Mode.CREATE) as state:
+            state.save_account(an_account(), now=NOW)
+            made = list((tmp_path / "a/b").iterdir())
+            assert {each.name for each in made} >= {"state.db", "state.db-wal", "state.db.key"}
+            assert {mode_of(each) for each in made} == {0o600}
+    finally:
+        os.umask(old)
+    assert mode_of(tmp_path / "a") == mode_of(tmp_path / "a/b") == 0o700
+    assert sorted(each.name for each in (tmp_path / "a/b").iterdir()) == ["state.db", "state.db.key"]
+
+
+def test_new_state_knows_itself(tmp_path: Path) -> None:
+    """A new state has format 1, serial 0 and a lineage of its own, which stay when it is opened again."""
+    with opened(tmp_path) as state:
+        meta = state.meta
+    assert (meta.format_version, meta.serial) == (1, 0)
+    with opened(tmp_path, Mode.CREATE) as state:
+        assert state.meta == meta
+    with open_state("other.db", root=tmp_path, mode=Mode.CREATE) as other:
+        assert other.meta.lineage != meta.lineage
+
+
+@pytest.mark.parametrize("mode", [Mode.READ, Mode.WRITE])
+def test_missing_state_is_not_made(tmp_path: Path, mode: Mode) -> None:
+    """Only CREATE makes a state; without one, nothing is left behind."""
+    with pytest.raises(StateMissing) as caught:
+        open_state("deep/state.db", root=tmp_path, mode=mode)
+    assert caught.value.mend
+    assert not list(tmp_path.iterdir())
+
+
+def test_reading_leaves_no_trace(tmp_path: Path) -> None:
+    """A reader changes no byte and leaves no file, and cannot write."""
+    filled(tmp_path)
+    before = content(tmp_path)
+    with opened(tmp_path, Mode.READ) as state:
+        assert len(state.rows_for("default", range(3_000))) == 1_999
+        with pytest.raises(StateError, match="reading only"):
+            state.bump_serial()
+    assert content(tmp_path) == before
+
+
+def test_reading_after_a_crash_leaves_no_trace(tmp_path: Path) -> None:
+    """A reader sees what a killed writer had committed, and leaves the state's files as they are."""
+    code = "s = opened(root); s.save_account(an_account(), now=NOW); schedule(s, 1, 2, 3); wait()"
+    kill(process(code, tmp_path))
+    before = {name: data for name, data in content(tmp_path).items() if not name.endswith("-shm")}
+    with opened(tmp_path, Mode.READ) as state:
+        assert len(state.rows_for("default", [1, 2, 3])) == 3
+    after = {name: data for name, data in content(tmp_path).items() if not name.endswith("-shm")}
+    assert after == before
+
+
+@pytest.mark.parametrize("keep", [0, 1, 15, 100, 4_096, 5_000, 50_000])
+@pytest.mark.parametrize("mode", list(Mode))
+def test_truncated_file_is_refused(tmp_path: Path, keep: int, mode: Mode) -> None:
+    """A file that lost its end is damaged for every mode, and is left as it is."""
+    path = filled(tmp_path)
+    os.truncate(path, keep)
+    before = path.read_bytes()
+    with pytest.raises(StateDamaged) as caught, opened(tmp_path, mode) as state:
+        list(state.rows_of(["1"], []))
+    assert "state.db" in caught.value.message
+    assert caught.value.mend
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("size", [1, 100, 4_096, 100_000])
+@pytest.mark.parametrize("mode", list(Mode))
+def test_other_files_are_refused(tmp_path: Path, size: int, mode: Mode) -> None:
+    """A file of anything else is refused and left as it is."""
+    data = random.Random(size).randbytes(size)
+    (tmp_path / "state.db").write_bytes(data)
+    with pytest.raises(StateDamaged, match="is not a state"):
+        opened(tmp_path, mode)
+    assert content(tmp_path) == {"state.db": data}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_damage_is_told(tmp_path: Path, seed: int) -> None:
+    """Damage anywhere is found by the check or refused with the path, never another error."""
+    path = filled(tmp_path)
+    data, chance = bytearray(path.read_bytes()), random.Random(seed)
+    for _ in range(20):
+        start = chance.randrange(100, len(data) - 512)
+        data[start : start + 512] = chance.randbytes(512)
+    path.write_bytes(data)
+    try:
+        with opened(tmp_path, Mode.READ) as state:
+            told = state.check()
+    except StateError as error:
+        told = [error.message]
+    assert told
+
+
+def test_damage_is_found_by_the_check(tmp_path: Path) -> None:
+    """A sound state has nothing to tell; one with a broken page does."""
+    path = filled(tmp_path)
+    with opened(tmp_path, Mode.READ) as state:
+        assert state.check() == []
+    data = bytearray(path.read_bytes())
+    data[-4_096:] = bytes(4_096)
+    path.write_bytes(data)
+    with opened(tmp_path, Mode.READ) as state:
+        assert state.check()
+
+
+def test_foreign_database_is_refused(tmp_path: Path) -> None:
+    """The database of another program is refused and left as it is."""
+    with sqlite3.connect(tmp_path / "state.db") as foreign:
+        foreign.execute("CREATE TABLE meta (key, value)")
+    foreign.close()
+    before = content(tmp_path)
+    for mode in Mode:
+        with pytest.raises(StateDamaged, match="another program"):
+            opened(tmp_path, mode)
+    assert content(tmp_path)["state.db"][100:] == before["state.db"][100:]
+
+
+@pytest.mark.parametrize(("value", "said"), [("2", "format 2"), ("99", "format 99"), ("new", "which format")])
+def test_newer_format_is_refused(tmp_path: Path, value: str, said: str) -> None:
+    """A format that this version does not know is refused for reading and writing."""
+    with sqlite3.connect(filled(tmp_path)) as raw:
+        raw.execute("UPDATE meta SET value = ? WHERE key = 'format_version'", [value])
+    raw.close()
+    for mode in Mode:
+        with pytest.raises(StateDamaged, match=said):
+            opened(tmp_path, mode)
+
+
+def add_note(connection: Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE account ADD COLUMN note TEXT")
+
+
+def fail(connection: Connection) -> None:
+    add_note(connection)
+    connection.exec_driver_sql("ALTER TABLE nothing ADD COLUMN note TEXT")
+
+
+def test_migration_makes_a_backup_first(tmp_path: Path) -> None:
+    """Writing to an older format keeps a private copy of it, then brings it up to date."""
+    filled(tmp_path)
+    steps = [Migration(2, add_note), Migration(3, lambda _: None)]
+    with open_state("state.db", root=tmp_path, mode=Mode.WRITE, migrations=steps, target=3) as state:
+        assert state.meta.format_version == 3
+        assert len(state.rows_for("default", range(3_000))) == 1_999
+    copy = tmp_path / "state.db.format-1.backup"
+    assert mode_of(copy) == 0o600
+    with open_state(copy.name, root=tmp_path, mode=Mode.READ) as old:
+        assert old.meta.format_version == 1
+        assert len(old.rows_for("default", range(3_000))) == 1_999
+
+
+def test_reading_an_older_format_says_what_to_run(tmp_path: Path) -> None:
+    """A reader never migrates: it says which command does."""
+    filled(tmp_path)
+    before = content(tmp_path)
+    with pytest.raises(StateError, match="reading needs format 2") as caught:
+        open_state("state.db", root=tmp_path, mode=Mode.READ, migrations=[Migration(2, add_note)], target=2)
+    assert "apply" in str(caught.value.mend)
+    assert content(tmp_path) == before
+
+
+def test_failed_migration_changes_nothing(tmp_path: Path) -> None:
+    """A migration that fails leaves the state in its old format, and usable."""
+    filled(tmp_path)
+    with pytest.raises(StateError):
+        open_state("state.db", root=tmp_path, mode=Mode.WRITE, migrations=[Migration(2, fail)], target=2)
+    with opened(tmp_path, Mode.WRITE) as state:
+        assert state.meta.format_version == 1
+        columns = {key for row in state.export()["accounts"] for key in row}
+        assert "note" not in columns
+
+
+def test_a_gap_in_the_migrations_is_refused() -> None:
+    """A format for which a step is missing is refused, not skipped."""
+    with pytest.raises(StateDamaged, match="cannot bring up to date"):
+        pending_migrations(1, known=[Migration(3, add_note)], target=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("postgresql://db.example.com/x", "PostgreSQL is not supported yet"),
+        ("postgresql+psycopg://db.example.com/x", "PostgreSQL is not supported yet"),
+        ("mysql://db.example.com/x", "no place for a state"),
+        ("sqlite://host/x", "no place for a state"),
+        ("sqlite://", "no path"),
+        ("", "no path"),
+        (":memory:", "no path"),
+    ],
+)
+def test_other_places_are_refused(tmp_path: Path, text: str, said: str) -> None:
+    """A place where this version keeps no state is refused in plain words."""
+    with pytest.raises(StateError, match=said) as caught:
+        open_state(text, root=tmp_path, mode=Mode.CREATE)
+    assert caught.value.mend
+
+
+def test_paths_and_urls(tmp_path: Path) -> None:
+    """A path is relative to the root; a URL with four slashes is absolute; escapes are undone."""
+    assert locate("a/b.db", root=tmp_path).path == tmp_path / "a/b.db"
+    assert locate("sqlite:///a/b.db", root=tmp_path).path == tmp_path / "a/b.db"
+    assert locate("sqlite:////a/b%20c.db", root=tmp_path).path == Path("/a/b c.db")
+    assert locate("/a.db", root=tmp_path).lock == Path("/a.db.lock")
+
+
+@pytest.mark.parametrize("name", ["a?b.db", "a#b.db", "a%41.db", "ä ö.db", "a&mode=ro.db"])
+def test_any_file_name_works(tmp_path: Path, name: str) -> None:
+    """Signs that mean something in a URL are ordinary in a path."""
+    with open_state(name, root=tmp_path, mode=Mode.CREATE) as state:
+        state.bump_serial()
+    with open_state(name, root=tmp_path, mode=Mode.READ) as state:
+        assert state.meta.serial == 1
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted([name, f"{name}.key"])
+
+
+def test_unusable_paths_say_what_to_do(tmp_path: Path) -> None:
+    """A folder in the place of the file, or a file in the place of the folder, is a StateError."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("x")
+    for text in ("folder", "file/state.db", "/proc/nowhere/state.db"):
+        with pytest.raises(StateError) as caught:
+            open_state(text, root=tmp_path, mode=Mode.CREATE)
+        assert caught.value.mend
+
+
+NOBODY = """
+import os
+from ekomi_reconcile.errors import StateError
+opened(root, Mode.READ).close()
+os.chmod(root, 0o555); os.chmod(root / "state.db", 0o444)
+os.setuid(65534)
+with opened(root, Mode.READ) as s:
+    assert len(s.rows_for("default", range(3000))) == 1999
+for text, mode in (("state.db", Mode.WRITE), ("new.db", Mode.CREATE)):
+    try:
+        open_state(text, root=root, mode=mode)
+        raise SystemExit("opened " + text)
+    except StateError as error:
+        assert error.mend, error
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="changes the user of a process")
+def test_read_only_folder(tmp_path: Path) -> None:
+    """Without the right to write, reading works and writing says what to do."""
+    filled(tmp_path)
+    (tmp_path / "state.db.key").unlink()
+    for folder in tmp_path.parents[:3]:
+        if folder.name.startswith("pytest-") or "popen" in folder.name:
+            folder.chmod(0o755)
+    code = [sys.executable, "-c", PRELUDE + NOBODY, str(tmp_path), str(PROJECT)]
+    done = subprocess.run(code, capture_output=True, text=True, check=False)
+    tmp_path.chmod(0o755)
+    assert done.returncode == 0, done.stderr
+
+
+def test_full_disk_is_told(tmp_path: Path) -> None:
+    """A disk without room is a StateError that says so; what was committed before stays."""
+    with opened(tmp_path) as state:
+        state.save_account(an_account(), now=NOW)
+        pages = state._connection.exec_driver_sql("PRAGMA page_count").scalar()
+        state._connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 1}")
+        with pytest.raises(StateError, match="disk is full") as caught:
+            schedule(state, *range(1, 5_000))
+        assert "room" in str(caught.value.mend)
+        assert state.counts() == {}
+        assert len(state.accounts()) == 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -38,6 +39,7 @@ from ekomi_reconcile.plan.view import Cap
 from ekomi_reconcile.privacy import CustomerPrivacy, SuppressionList, read_suppression_list
 from ekomi_reconcile.rules.rulebook import RuleBook
 from ekomi_reconcile.state.key import Purpose
+from ekomi_reconcile.state.key import digest as keyed_digest
 from ekomi_reconcile.state.store import State
 
 
@@ -125,10 +127,18 @@ def read_passwords(configuration: Configuration, state: State | None) -> Passwor
             secrets[account.interface_id] = resolve(account.interface_password)
         except SecretError as error:
             unresolved[account.interface_id] = error
-    digests = {}
-    if state is not None:
-        digests = {key: state.digest(Purpose.PASSWORD, each.reveal()) for key, each in secrets.items()}
+    digest = digester(state, Purpose.PASSWORD)
+    digests = {} if digest is None else {key: digest(each.reveal()) for key, each in secrets.items()}
     return Passwords(secrets, digests, unresolved)
+
+
+def digester(state: State | None, purpose: Purpose) -> Callable[[str], str] | None:
+    """The keyed digest of this state for one purpose; without a state there is none.
+
+    Raises:
+        StateError: the key is lost, or another one than before.
+    """
+    return None if state is None else partial(keyed_digest, state.require_key(), purpose)
 
 
 def read_privacy(configuration: Configuration, state: State | None) -> CustomerPrivacy:
@@ -145,7 +155,7 @@ def read_privacy(configuration: Configuration, state: State | None) -> CustomerP
     return CustomerPrivacy(
         cap=None if cap is None else Cap(cap.count, cap.days),
         suppressed=suppressed,
-        digest=None if state is None else lambda text: state.digest(Purpose.CUSTOMER, text),
+        digest=digester(state, Purpose.CUSTOMER),
     )
 
 
@@ -179,7 +189,7 @@ def make_plan(
         ),
         max_sends=safety.max_sends if max_sends is None else max_sends,
         scope=scope,
-        diagnostics=(*configuration.diagnostics, *_missing_passwords(passwords)),
+        diagnostics=tuple(_missing_passwords(passwords)),
     )
     desired = [
         Desired(account, passwords.digests.get(account.interface_id)) for account in configuration.accounts
@@ -217,6 +227,17 @@ def _recorded(state: State | None) -> Recorded:
     )
 
 
+def make_clients(configuration: Configuration, passwords: Passwords, stop: Stop) -> Clients:
+    """Clients of eKomi as the settings say."""
+    ekomi = configuration.project.ekomi
+    return Clients(
+        endpoints=Endpoints(ekomi.api_url, ekomi.srr_url, float(ekomi.timeout)),
+        requests_per_second=ekomi.requests_per_second,
+        stop=stop,
+        passwords=passwords.secrets,
+    )
+
+
 def make_context(
     configuration: Configuration,
     state: State,
@@ -232,23 +253,17 @@ def make_context(
     Raises:
         ConfigurationError: the suppression list cannot be read.
     """
-    ekomi = configuration.project.ekomi
     unresolved: dict[str, ReconcileError] = dict(passwords.unresolved)
     return Context(
         state=state,
-        clients=Clients(
-            endpoints=Endpoints(ekomi.api_url, ekomi.srr_url, float(ekomi.timeout)),
-            requests_per_second=ekomi.requests_per_second,
-            stop=stop,
-            passwords=passwords.secrets,
-        ),
+        clients=make_clients(configuration, passwords, stop),
         accounts={each.interface_id: each for each in configuration.accounts},
         digests=passwords.digests,
         unresolved=unresolved,
         book=RuleBook(configuration.accounts),
         look_up=sources.look_up,
         privacy=read_privacy(configuration, state),
-        parallelism=ekomi.parallelism,
+        parallelism=configuration.project.ekomi.parallelism,
         now=clock,
         stop=stop,
         listen=listen,

@@ -23,3 +23,18 @@ def sandbox():
 
     with SandboxServer() as server:
         yield server
+
+
+@pytest.fixture
+def project(tmp_path, sandbox, monkeypatch):
+    """A project folder with an empty order file, an eKomi of its own, and all passwords set."""
+    from project_support import PASSWORDS, Project, settings
+
+    for interface_id, password in PASSWORDS.items():
+        monkeypatch.setenv(f"PASSWORD_{interface_id}", password)
+    monkeypatch.delenv("CI", raising=False)
+    made = Project(tmp_path)
+    (tmp_path / "accounts.d").mkdir()
+    made.settings(settings(sandbox.url))
+    made.orders([])
+    return made

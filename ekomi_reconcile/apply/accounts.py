@@ -40,10 +40,14 @@ def change_accounts(
         for fetched in _run(context, first, Stage.ACCOUNTS)
         if not _save(context, by_id[fetched.errand.interface_id], fetched)
     }
-    rest = [errand for key, errand in due.items() if key not in own]
-    for fetched in _run(context, rest, Stage.FETCHES):
-        keep(context, fetched)
+    run_errands(context, [errand for key, errand in due.items() if key not in own])
     return frozenset(failed)
+
+
+def run_errands(context: Context, errands: Sequence[Errand]) -> None:
+    """Ask eKomi about accounts of the state, and write what it told and what it did not."""
+    for fetched in _run(context, errands, Stage.FETCHES):
+        keep(context, fetched)
 
 
 def delete_accounts(context: Context, changes: Iterable[AccountChange]) -> None:
@@ -145,7 +149,7 @@ def keep(context: Context, fetched: Fetched) -> None:
     """Write what eKomi told about an account, and what it did not."""
     key = fetched.errand.interface_id
     if fetched.refused is not None:
-        _failed(context, key, "sync", fetched.refused)
+        _failed(context, key, "sync" if fetched.errand.sync else "import", fetched.refused)
         return
     if isinstance(fetched.reviews, tuple):
         _keep_reviews(context, fetched.errand, fetched.reviews)

@@ -46,14 +46,15 @@ def _cancel(context: Context, steps: InvitationSteps, failed: Collection[str]) -
 
 
 def _schedule(context: Context, steps: InvitationSteps, failed: Collection[str]) -> None:
-    done = 0
-    for batch in steps.schedule.batches(BATCH):
-        with context.state.transaction():
-            counts = context.state.schedule(_kept(batch, failed), now=context.now())
-        context.result.count(Done.SCHEDULED, counts.scheduled)
-        context.result.count(Done.LEFT_OUT, counts.blocked)
-        done += len(batch)
-        context.listen(Progress(stage=Stage.QUEUE, done=done, total=len(steps.schedule)))
+    done, total = 0, len(steps.schedule)
+    with context.state.bulk(total):
+        for batch in steps.schedule.batches(BATCH):
+            with context.state.transaction():
+                counts = context.state.schedule(_kept(batch, failed), now=context.now())
+            context.result.count(Done.SCHEDULED, counts.scheduled)
+            context.result.count(Done.LEFT_OUT, counts.blocked)
+            done += len(batch)
+            context.listen(Progress(stage=Stage.QUEUE, done=done, total=total))
 
 
 def _reschedule(context: Context, steps: InvitationSteps, failed: Collection[str]) -> None:

@@ -17,7 +17,7 @@ from ekomi_reconcile.cli.files import read_file
 from ekomi_reconcile.cli.globals import common, interactive, option, options
 from ekomi_reconcile.cli.plan import check_selection, selections, show
 from ekomi_reconcile.cli.progress import progress
-from ekomi_reconcile.cli.session import load_configuration, stopping, write_result, writing
+from ekomi_reconcile.cli.session import load_configuration, mention_warnings, stopping, write_result, writing
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.errors import ReconcileError
@@ -97,6 +97,7 @@ def apply(
         sending=not no_send,
     )
     configuration = load_configuration()
+    mention_warnings(configuration)
     with (
         stopping(deadline) as stop,
         writing(configuration, "apply", new_state=new_state or None, lock_timeout=lock_timeout) as state,

@@ -10,7 +10,7 @@ import click
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import Command, common, option, options
 from ekomi_reconcile.cli.progress import progress
-from ekomi_reconcile.cli.session import load_configuration, reading_if_any, write_result
+from ekomi_reconcile.cli.session import load_configuration, mention_warnings, reading_if_any, write_result
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import Instant
@@ -104,6 +104,7 @@ def _make(scope: Scope, *, now: Instant) -> Plan:
     from ekomi_reconcile.reconcile import Passwords, Sources, make_plan, read_passwords
 
     configuration = load_configuration()
+    mention_warnings(configuration)
     online = not scope.offline
     with (
         progress() as listen,

@@ -19,6 +19,7 @@ from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.load import find, load
 from ekomi_reconcile.config.secrets import resolve
 from ekomi_reconcile.errors import StateMissing
+from ekomi_reconcile.render.style import plural
 from ekomi_reconcile.state.location import locate
 from ekomi_reconcile.state.lock import WriterLock
 from ekomi_reconcile.state.opening import Mode, open_state
@@ -47,6 +48,13 @@ def load_configuration() -> Configuration:
         ConfigurationError: there is none, or it has errors.
     """
     return load(configuration_path())
+
+
+def mention_warnings(configuration: Configuration) -> None:
+    """Say on stderr that ``validate`` has something to say."""
+    count = len(configuration.diagnostics)
+    if count and not options().quiet:
+        click.echo(f"{plural(count, 'warning')} about the files: see `ekomi-reconcile validate`", err=True)
 
 
 def state_location(configuration: Configuration) -> tuple[str, Path]:

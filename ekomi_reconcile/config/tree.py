@@ -14,6 +14,9 @@ from ekomi_reconcile.config.yaml import MAX_BYTES
 
 SUFFIXES: Final = (".yaml", ".yml")
 
+_DEEPEST: Final = 100
+"""Folders above a folder that is still read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -58,7 +61,9 @@ class DiskTree:
     def walk(self, folder: str) -> Listing:
         """Implements ``Tree``; links to folders are followed, but not back to where they lead from."""
         unreadable: list[tuple[str, str]] = []
-        files = sorted(_walk(folder, (_identity(folder),), unreadable))
+        itself = _identity(folder)
+        outer = (itself, *(_identity(each) for each in Path(folder).resolve().parents))
+        files = sorted(_walk(folder, outer, unreadable))
         return Listing(tuple(files), tuple(unreadable))
 
 
@@ -74,7 +79,7 @@ def _walk(
 ) -> Iterator[str]:
     with os.scandir(folder) as entries:
         for entry in entries:
-            path = entry.path.replace(os.sep, "/")
+            path = entry.name if folder == "." else f"{folder}/{entry.name}"
             try:
                 is_folder = entry.is_dir()
             except OSError as problem:
@@ -89,14 +94,14 @@ def _walk(
 def _inner(path: str, outer: tuple[tuple[int, int], ...], unreadable: list[tuple[str, str]]) -> Iterator[str]:
     try:
         identity = _identity(path)
-        if identity in outer:
-            unreadable.append((path, "the link leads back to a folder above it"))
+        if identity in outer or len(outer) > _DEEPEST:
+            unreadable.append((path, "it leads back to a folder above it, or too deep"))
             return
         yield from _walk(path, (*outer, identity), unreadable)
     except OSError as problem:
         unreadable.append((path, problem.strerror or str(problem)))
 
 
-def _identity(path: str) -> tuple[int, int]:
+def _identity(path: str | Path) -> tuple[int, int]:
     status = Path(path).stat()
     return status.st_dev, status.st_ino

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from ekomi_reconcile.ekomi.redact import Redactor
 from ekomi_reconcile.ekomi.texts import Said, error_in, meaning_of_line, meaning_of_message
@@ -27,6 +27,25 @@ _CREDENTIALS_MEND = (
     "check interface_id and the interface password of the account: "
     "it is the one of eKomi's interface, not of the web login"
 )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Body:
+    """A body, read once: its trimmed ``text`` (``None``: it is not text), and the JSON it is, if it is."""
+
+    text: str | None
+    value: Json
+
+    @classmethod
+    def of(cls, answer: Answer) -> Self:
+        """The body of this answer."""
+        text = _text_of(answer)
+        return cls(text, _json_of(text))
+
+    @property
+    def quotable(self) -> str:
+        """What is worth showing of an unexpected body: not pages and not data."""
+        return "" if not self.text or self.text[0] in "<[{" else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,34 +92,32 @@ def read_json(reply: Reply, reporter: Reporter, *, empty: Json = NOT_JSON) -> Js
     """
     if not isinstance(reply, Answer):
         raise reporter.error(EkomiUnavailable, reply.reason)
-    text = text_of(reply)
-    _raise_for_text(reply, text, reporter)
-    _raise_for_status(reply, text, reporter)
+    body = Body.of(reply)
+    _raise_for_text(reply, body, reporter)
+    _raise_for_status(reply, body, reporter)
     if reply.broken is not None:
         raise reporter.error(EkomiUnavailable, reply.broken, answer=reply)
-    if text == "" and empty is not NOT_JSON:
+    if body.text == "" and empty is not NOT_JSON:
         return empty
-    value = json_of(text)
-    if value is NOT_JSON:
-        raise reporter.error(EkomiUnavailable, _unreadable(text), answer=reply, said=quotable(text))
-    return value
+    if body.value is NOT_JSON:
+        raise reporter.error(EkomiUnavailable, _unreadable(body.text), answer=reply, said=body.quotable)
+    return body.value
 
 
-def _raise_for_text(answer: Answer, text: str | None, reporter: Reporter) -> None:
+def _raise_for_text(answer: Answer, body: Body, reporter: Reporter) -> None:
     """Credentials errors are told with any status, refusals not with those of a failing server."""
-    said, message = meaning_of(answer, text)
+    said, message = meaning_of(answer, body)
     if said is Said.CREDENTIALS:
         raise reporter.credentials(answer, message)
     if said is not Said.NOTHING and words_count(answer):
         raise reporter.refused(answer, message)
 
 
-def meaning_of(answer: Answer, text: str | None) -> tuple[Said, str]:
+def meaning_of(answer: Answer, body: Body) -> tuple[Said, str]:
     """What eKomi's own words in the body mean, and those words; ``NOTHING`` of a success too."""
-    value = json_of(text)
-    if value is NOT_JSON:
-        return meaning_of_line(text or ""), text or ""
-    message = error_in(value)
+    if body.value is NOT_JSON:
+        return meaning_of_line(body.text or ""), body.text or ""
+    message = error_in(body.value)
     if message is None:
         return Said.NOTHING, ""
     said = meaning_of_message(message)
@@ -112,23 +129,23 @@ def words_count(answer: Answer) -> bool:
     return answer.status // 100 in {2, 4} and answer.status not in _PASSING
 
 
-def _raise_for_status(answer: Answer, text: str | None, reporter: Reporter) -> None:
+def _raise_for_status(answer: Answer, body: Body, reporter: Reporter) -> None:
     status = answer.status
     if 200 <= status < 300:
         return
     if 300 <= status < 400:
         raise reporter.redirected(answer)
-    if 400 <= status < 500 and not is_in_between(answer, text):
-        raise reporter.refused(answer, quotable(text))
-    raise reporter.error(EkomiUnavailable, "eKomi did not answer", answer=answer, said=quotable(text))
+    if 400 <= status < 500 and not is_in_between(answer, body):
+        raise reporter.refused(answer, body.quotable)
+    raise reporter.error(EkomiUnavailable, "eKomi did not answer", answer=answer, said=body.quotable)
 
 
-def is_in_between(answer: Answer, text: str | None) -> bool:
+def is_in_between(answer: Answer, body: Body) -> bool:
     """Does this 4xx come from something in between, or pass? Then eKomi has not decided anything."""
-    return answer.status in _IN_BETWEEN or not text or is_html(text)
+    return answer.status in _IN_BETWEEN or not body.text or _is_html(body.text)
 
 
-def text_of(answer: Answer) -> str | None:
+def _text_of(answer: Answer) -> str | None:
     """The trimmed body; ``None`` if it is not text. UTF-8, which was asked for, else what is declared."""
     try:
         return answer.body.decode("utf-8-sig").strip()
@@ -138,7 +155,7 @@ def text_of(answer: Answer) -> str | None:
         return None
 
 
-def json_of(text: str | None) -> Json:
+def _json_of(text: str | None) -> Json:
     """The JSON array or object that ``text`` is, else ``NOT_JSON``."""
     if not text or text[0] not in "[{":
         return NOT_JSON
@@ -148,14 +165,9 @@ def json_of(text: str | None) -> Json:
         return NOT_JSON
 
 
-def is_html(text: str) -> bool:
+def _is_html(text: str) -> bool:
     """A page for people; content types are not told apart, PHP calls everything HTML."""
     return text.startswith("<")
-
-
-def quotable(text: str | None) -> str:
-    """What is worth showing of an unexpected body: not pages and not data."""
-    return "" if not text or text[0] in "<[{" else text
 
 
 def _unreadable(text: str | None) -> str:
@@ -163,6 +175,6 @@ def _unreadable(text: str | None) -> str:
         return "the answer is not text"
     if text == "":
         return "the answer is empty"
-    if is_html(text):
+    if _is_html(text):
         return "the answer is a web page"
     return "the answer is incomplete" if text[0] in "[{" else "the answer is not what was expected"

@@ -13,17 +13,16 @@ from typing import Self, TypeVar
 import httpx
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.ekomi.answer import Reporter, read_json
+from ekomi_reconcile.ekomi.answer import Reporter
 from ekomi_reconcile.ekomi.feedback import (
     PRODUCT_FIELDS,
     PRODUCT_TITLE,
     SHOP_FIELDS,
     SHOP_TITLE,
     Reviews,
-    reviews_from,
 )
-from ekomi_reconcile.ekomi.fields import web_address
 from ekomi_reconcile.ekomi.limit import RateLimiter
+from ekomi_reconcile.ekomi.reading import read_link, read_object, read_reviews
 from ekomi_reconcile.ekomi.redact import Redactor
 from ekomi_reconcile.ekomi.retry import READS, SENDS, Retry
 from ekomi_reconcile.ekomi.sending import read_receipt
@@ -150,7 +149,7 @@ class EkomiClient:
         """Register an order and get its review link. Repeating it gives the same link and asks nobody."""
         day = datetime.fromtimestamp(ordered_at, UTC).strftime("%Y-%m-%d")
         request = self._request("putOrder", {"order_id": order_number, "ordertimestamp": day})
-        return self._ask(request, _read_link, self._redactor(keep=order_number), retry=READS)
+        return self._ask(request, read_link, self._redactor(keep=order_number), retry=READS)
 
     def add_recipient(self, recipient: Recipient) -> Receipt:
         """Let eKomi ask the customer, at most once.
@@ -175,7 +174,7 @@ class EkomiClient:
         return self._ask(request, read_receipt, redactor, retry=SENDS)
 
     def _get(self, function: str, fields: dict[str, str] | None = None) -> Json:
-        return self._ask(self._request(function, fields or {}), read_json, self._redactor(), retry=READS)
+        return self._ask(self._request(function, fields or {}), read_object, self._redactor(), retry=READS)
 
     def _get_or_none(self, function: str) -> Json | None:
         """``None`` when eKomi says that this account has no such function or data."""
@@ -200,7 +199,7 @@ class EkomiClient:
             max_bytes=_DUMP,
             deadline=self._endpoints.timeout * _DUMP_PATIENCE,
         )
-        return self._ask(request, _read_reviews, self._redactor(), retry=READS)
+        return self._ask(request, read_reviews, self._redactor(), retry=READS)
 
     def _request(
         self,
@@ -267,23 +266,3 @@ class EkomiClient:
 def outcome_of(error: EkomiError) -> Outcome:
     """How metrics name this error."""
     return next((outcome for kind, outcome in _OUTCOMES if isinstance(error, kind)), Outcome.UNKNOWN)
-
-
-def _read_reviews(reply: Reply, reporter: Reporter) -> Reviews:
-    """The rows of a dump; an answer of which nothing can be read is no empty list."""
-    rows = read_json(reply, reporter, empty=[])
-    reviews = reviews_from(rows) if isinstance(rows, list) else None
-    if reviews is None or (reviews.unreadable and not reviews):
-        answer = reply if isinstance(reply, Answer) else None
-        raise reporter.error(EkomiUnavailable, "the answer holds no readable reviews", answer=answer)
-    return reviews
-
-
-def _read_link(reply: Reply, reporter: Reporter) -> Receipt:
-    order = read_json(reply, reporter)
-    link = web_address(order.get("link")) if isinstance(order, dict) else None
-    if link is None:
-        answer = reply if isinstance(reply, Answer) else None
-        raise reporter.error(EkomiUnavailable, "the answer holds no review link", answer=answer)
-    known_since = str(order.get("known_since") or "").strip(" 0:.-TZ")
-    return Receipt(link=link, known_before=known_since not in {"", "false", "null"})

@@ -27,11 +27,15 @@ def number(value: Json) -> float | None:
 
 
 def text(value: Json) -> str:
-    """Text with real line breaks (they may come as backslash and n), absent as ``""``.
+    """Text with real line breaks (they may come as backslash and n); what is no text or number is ``""``.
 
     Nothing is left that a terminal or a database would stumble over.
     """
-    return "" if value is None else _UNFIT.sub("", _BREAK.sub("\n", str(value))).strip()
+    return (
+        ""
+        if not isinstance(value, str | int | float)
+        else _UNFIT.sub("", _BREAK.sub("\n", str(value))).strip()
+    )
 
 
 def line(value: Json) -> str | None:

@@ -13,7 +13,7 @@ from limits.strategies import MovingWindowRateLimiter
 from ekomi_reconcile.ekomi.values import Stop
 
 UNREACHABLE = 10_000.0
-"""Requests per second that one process cannot make (an HTTP request costs it about 3 ms): no limit."""
+"""Requests per second that one process cannot make (one costs it some tenths of a ms): no limit."""
 
 _LONGEST_WINDOW = 10
 _SHORTEST_WAIT = 0.001

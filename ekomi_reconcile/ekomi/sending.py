@@ -7,12 +7,10 @@ a refusal, what certainly was not processed may be repeated, and all else is an 
 from __future__ import annotations
 
 from ekomi_reconcile.ekomi.answer import (
+    Body,
     Reporter,
     is_in_between,
-    json_of,
     meaning_of,
-    quotable,
-    text_of,
     words_count,
 )
 from ekomi_reconcile.ekomi.texts import Said
@@ -37,23 +35,23 @@ def read_receipt(reply: Reply, reporter: Reporter) -> Receipt:
     """
     if not isinstance(reply, Answer):
         raise reporter.error(OutcomeUnknown if reply.sent else EkomiUnavailable, reply.reason)
-    text = text_of(reply)
-    receipt = _by_words(reply, text, reporter)
+    body = Body.of(reply)
+    receipt = _by_words(reply, body, reporter)
     if receipt is not None:
         return receipt
-    _raise_unless_success(reply, text, reporter)
+    _raise_unless_success(reply, body, reporter)
     if reply.broken is not None:
         raise reporter.error(OutcomeUnknown, reply.broken, answer=reply)
-    if isinstance(json_of(text), dict):
+    if isinstance(body.value, dict):
         return Receipt()
     raise reporter.error(
-        OutcomeUnknown, "the answer says neither yes nor no", answer=reply, said=quotable(text)
+        OutcomeUnknown, "the answer says neither yes nor no", answer=reply, said=body.quotable
     )
 
 
-def _by_words(answer: Answer, text: str | None, reporter: Reporter) -> Receipt | None:
+def _by_words(answer: Answer, body: Body, reporter: Reporter) -> Receipt | None:
     """Decide by what eKomi says, where its words and the status allow it."""
-    said, message = meaning_of(answer, text)
+    said, message = meaning_of(answer, body)
     if said is Said.CREDENTIALS:
         raise reporter.credentials(answer, message)
     if said is Said.NOTHING or not words_count(answer):
@@ -63,16 +61,16 @@ def _by_words(answer: Answer, text: str | None, reporter: Reporter) -> Receipt |
     raise reporter.refused(answer, message)
 
 
-def _raise_unless_success(answer: Answer, text: str | None, reporter: Reporter) -> None:
+def _raise_unless_success(answer: Answer, body: Body, reporter: Reporter) -> None:
     status = answer.status
     if 200 <= status < 300:
         return
     if 300 <= status < 400:
         raise reporter.redirected(answer)
     if status in _NOT_PROCESSED:
-        raise reporter.error(EkomiUnavailable, "eKomi did not take it on", answer=answer, said=quotable(text))
+        raise reporter.error(EkomiUnavailable, "eKomi did not take it on", answer=answer, said=body.quotable)
     if 400 <= status < 500 and status != _TIMED_OUT:
-        if is_in_between(answer, text):
+        if is_in_between(answer, body):
             raise reporter.error(EkomiUnavailable, "the request did not reach eKomi", answer=answer)
-        raise reporter.refused(answer, quotable(text))
-    raise reporter.error(OutcomeUnknown, "eKomi failed on it", answer=answer, said=quotable(text))
+        raise reporter.refused(answer, body.quotable)
+    raise reporter.error(OutcomeUnknown, "eKomi failed on it", answer=answer, said=body.quotable)

@@ -34,7 +34,7 @@ _BAD = (
     r"(invalid|wrong|incorrect|not valid|mismatch|do(es)? not match|unknown|missing|required|not transmitted)"
 )
 _CREDENTIALS_MESSAGE = re.compile(
-    r"access denied(?! for user)|\bnonauth\b|(not |un)authori[sz]ed|authentication|not authenticated"
+    r"access denied(?! for user)|\bnonauth\b|(not |un)authori[sz]ed|^authentication\b|not authenticated"
     rf"|\b{_KEY}\b.{{0,40}}\b{_BAD}\b|\b{_BAD}\b.{{0,20}}\b{_KEY}\b",
     re.IGNORECASE | re.DOTALL,
 )
@@ -79,9 +79,14 @@ def error_in(answer: Json) -> str | None:
         return None
     told = answer.get("error") or answer.get("errors")
     if told or answer.get("success") is False or _is_error(answer.get("status")):
-        message = answer.get("message") or (told if told is not True else None) or ""
-        return message if isinstance(message, str) else str(message)
+        return _words_in(answer.get("message")) or _words_in(told)
     return _bare_message(answer)
+
+
+def _words_in(value: Json) -> str:
+    """The texts of a message, which may be one, or several in a list or by field."""
+    values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    return "; ".join(each for each in values if isinstance(each, str))
 
 
 def _bare_message(answer: dict[str, Json]) -> str | None:
@@ -94,7 +99,7 @@ def _bare_message(answer: dict[str, Json]) -> str | None:
 
 def _is_error(status: Json) -> bool:
     if isinstance(status, dict):
-        return _is_error(status.get("type"))
+        status = status.get("type")
     if isinstance(status, str):
         return status.strip().lower() in {"error", "errors", "fail", "failed", "failure"}
     return status is False or (isinstance(status, int) and status >= 400)

@@ -72,6 +72,11 @@ class CsvRows:
             {name: cell for name, cell in zip(self.columns, payload, strict=False) if name in _KEYS}
         )
 
+    def order_id(self, payload: Payload) -> int | None:
+        """The id alone."""
+        key = self.key(payload)
+        return None if key is None else key.entity_id
+
     def reading(self, reader: OrderReader) -> Callable[[Payload], Order]:
         """How to read a record."""
         paths = [tuple(name.split(".")) for name in self.columns]

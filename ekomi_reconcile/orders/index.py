@@ -45,11 +45,11 @@ class Index:
 
 def index(records: Iterable[Record], layout: Layout) -> Index:
     """Look through these records; those without a readable id are left out."""
-    ids, offsets = array("q"), array("q")
+    ids, offsets, order_id_of = array("q"), array("q"), layout.order_id
     for offset, _, payload in records:
-        key = None if isinstance(payload, OrderUnreadable) else layout.key(payload)
-        if key is not None:
-            ids.append(key.entity_id)
+        order_id = None if isinstance(payload, OrderUnreadable) else order_id_of(payload)
+        if order_id is not None:
+            ids.append(order_id)
             offsets.append(offset)
     return Index(ids, offsets)
 

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from ekomi_reconcile.errors import OrderSourceError, OrderUnreadable
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.orders.lines import BYTE_ORDER_MARK, MAX_LINE, TOO_LONG, Lines
-from ekomi_reconcile.orders.reader import OrderReader, key_of
+from ekomi_reconcile.orders.reader import OrderReader, id_of, key_of
 from ekomi_reconcile.orders.records import Payload, Record, Scan, Span, first
 from ekomi_reconcile.orders.wire import WireKey, split_page
 
@@ -45,6 +45,10 @@ class JsonLines:
         """What this order is called."""
         return key_of(payload)
 
+    def order_id(self, payload: Payload) -> int | None:
+        """The id alone."""
+        return id_of(payload)
+
     def reading(self, reader: OrderReader) -> Callable[[Payload], Order]:
         """How to read a record."""
         return reader.order
@@ -77,6 +81,11 @@ class JsonDocument:
     def key(self, payload: Payload) -> WireKey | None:
         """What this order is called."""
         return key_of(payload)
+
+    def order_id(self, payload: Payload) -> int | None:
+        """The id alone."""
+        key = key_of(payload)
+        return None if key is None else key.entity_id
 
     def reading(self, reader: OrderReader) -> Callable[[Payload], Order]:
         """How to read a record."""

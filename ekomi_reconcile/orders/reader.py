@@ -20,6 +20,7 @@ ITEM_ATTRIBUTES = frozenset({"category_id", *Item.__struct_fields__})
 HEAD_ATTRIBUTES = frozenset({"email_domain", "is_guest"})
 """Rule attributes that even the shortest form of an order has."""
 
+_ID_KEY = b'"entity_id":'
 _KEY = LenientDecoder(WireKey)
 _HEAD = LenientDecoder(WireHead)
 _FACTS = LenientDecoder(WireFacts)
@@ -32,6 +33,22 @@ def key_of(raw: bytes | Raw) -> WireKey | None:
         return _KEY.decode(raw)
     except Unfit:
         return None
+
+
+def id_of(line: bytes) -> int | None:
+    """The id of the order in this line of JSON; ``None`` if unreadable.
+
+    Where no bracket opens before the first ``entity_id``, that one is the order's own, and nothing of the
+    line needs to be parsed: two to four times as fast. A line that is broken further on then has an id too.
+    """
+    at = line.find(_ID_KEY)
+    if at > 0 and line.find(b"{", 1, at) < 0 and line.find(b"[", 1, at) < 0:
+        end = line.find(b",", at)
+        digits = line[at + len(_ID_KEY) : end].strip(b' "') if end > 0 else b""
+        if digits.isdigit() and len(digits) < 19 and not digits.startswith(b"0"):
+            return int(digits)
+    key = key_of(line)
+    return None if key is None else key.entity_id
 
 
 def key_in(tree: Mapping[str, Any]) -> WireKey | None:

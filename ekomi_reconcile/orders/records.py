@@ -61,6 +61,9 @@ class Layout(Protocol):
     def key(self, payload: Payload) -> WireKey | None:
         """What this order is called; ``None`` if that cannot be read."""
 
+    def order_id(self, payload: Payload) -> int | None:
+        """The same, in a hurry, for the id alone."""
+
     def reading(self, reader: OrderReader) -> Callable[[Payload], Order]:
         """How to read a record; raises OrderUnreadable."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -169,7 +169,7 @@ class WireKey(Struct, gc=False):
 class _SearchAnswer(Struct, gc=False):
     items: list[Raw] | None = None
     total_count: int | None = None
-    entity_id: Raw | None = None
+    entity_id: Any = None
 
 
 @dataclass(frozen=True, slots=True)

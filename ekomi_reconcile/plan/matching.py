@@ -203,8 +203,8 @@ class Matcher:
             self._loads[digest] = list(instants)
 
     def _too_often(self, order: Order, when: Instant) -> bool:
-        cap, customer = self.privacy.cap, self.privacy.customer(order)
-        if cap is None or customer is None:
+        cap = self.privacy.cap
+        if cap is None or (customer := self.privacy.customer(order)) is None:
             return False
         asked = [*self._loads.get(customer, ()), *self._planned.get(customer, ())]
         near = [at for at in asked if abs(when - at) < cap.days * DAY]

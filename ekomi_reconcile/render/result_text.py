@@ -26,14 +26,15 @@ _IF_ANY = {
 
 def result_text(result: Result, paint: Paint, *, complete: bool) -> str:
     """Failures, what was not tried, then the figures; ends with a newline."""
-    lines = list(_details(result, paint))
+    lines = list(details(result, paint))
     good = result.succeeded and complete
     head = paint(Tone.ADD, "Apply complete.") if good else paint(Tone.REMOVE, "Apply incomplete.")
     lines.append(f"{head} {_figures(result)}")
     return "\n".join(lines) + "\n"
 
 
-def _details(result: Result, paint: Paint) -> Iterator[str]:
+def details(result: Result, paint: Paint) -> Iterator[str]:
+    """What failed, what was not tried, and what else there is to know: one line each."""
     for failure in result.failures:
         yield f"{paint(Tone.REMOVE, 'failed')}: {printable(failure.subject)}: {printable(failure.message)}"
         if failure.mend:

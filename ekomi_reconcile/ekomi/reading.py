@@ -1,0 +1,43 @@
+"""From an answer to what was asked for: an object, reviews, a review link."""
+
+from __future__ import annotations
+
+from ekomi_reconcile.ekomi.answer import Reporter, read_json
+from ekomi_reconcile.ekomi.feedback import Reviews, reviews_from
+from ekomi_reconcile.ekomi.fields import text, web_address
+from ekomi_reconcile.ekomi.values import Receipt
+from ekomi_reconcile.ekomi.wire import Answer, Reply
+from ekomi_reconcile.errors import EkomiUnavailable
+from ekomi_reconcile.model.account import Json
+
+
+def read_object(reply: Reply, reporter: Reporter) -> dict[str, Json]:
+    """The JSON object of a successful answer; raises as ``read_json``."""
+    value = read_json(reply, reporter)
+    if not isinstance(value, dict):
+        raise _unfit(reply, reporter, "the answer is not a JSON object")
+    return value
+
+
+def read_reviews(reply: Reply, reporter: Reporter) -> Reviews:
+    """The rows of a dump; an answer of which nothing can be read is no empty list."""
+    rows = read_json(reply, reporter, empty=[])
+    reviews = reviews_from(rows) if isinstance(rows, list) else None
+    if reviews is None or (reviews.unreadable and not reviews):
+        raise _unfit(reply, reporter, "the answer holds no readable reviews")
+    return reviews
+
+
+def read_link(reply: Reply, reporter: Reporter) -> Receipt:
+    """The link that putOrder gives; without one nothing could be sent to the customer."""
+    order = read_object(reply, reporter)
+    link = web_address(order.get("link"))
+    if link is None:
+        raise _unfit(reply, reporter, "the answer holds no review link")
+    known_since = text(order.get("known_since")).strip(" 0:.-TZ").lower()
+    return Receipt(link=link, known_before=known_since not in {"", "false", "null"})
+
+
+def _unfit(reply: Reply, reporter: Reporter, reason: str) -> EkomiUnavailable:
+    answer = reply if isinstance(reply, Answer) else None
+    return reporter.error(EkomiUnavailable, reason, answer=answer)

@@ -1,0 +1,145 @@
+"""The invitations grid, one invitation in full, and its history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model.instant import iso, iso_or_none
+from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.render.fields import Field, at, fields_text, plain
+from ekomi_reconcile.render.style import Paint, Tone
+from ekomi_reconcile.render.tables import Cell, Column, Layout, Row, cell, time_cell
+from ekomi_reconcile.state.records import StatusChange
+
+LAYOUT: Layout = (
+    (Column("ID", right=True),),
+    (Column("Order"), Column("Store view", whole=False)),
+    (Column("Account", whole=False),),
+    (Column("Order date (UTC)"), Column("Scheduled (UTC)")),
+    (Column("Status"), Column("Sent (UTC)")),
+    (Column("Reason", whole=False), Column("Link", whole=False)),
+)
+HISTORY_LAYOUT: Layout = (
+    (Column("At (UTC)"),),
+    (Column("From"), Column("To")),
+    (Column("By", whole=False),),
+    (Column("Detail", whole=False),),
+)
+
+_TONES = {
+    Status.PENDING: Tone.CHANGE,
+    Status.SENDING: Tone.SEND,
+    Status.SENT: Tone.ADD,
+    Status.SKIPPED: Tone.FAINT,
+    Status.CANCELLED: Tone.FAINT,
+    Status.FAILED: Tone.REMOVE,
+    Status.UNKNOWN: Tone.REMOVE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An invitation and the name of its account."""
+
+    account: str
+    row: Invitation
+
+
+def listed_json(each: Listed) -> dict[str, Json]:
+    """One object of ``invitations list --format json``."""
+    row = each.row
+    return {
+        "id": row.id,
+        "account": each.account,
+        "interface_id": row.interface_id,
+        "order": row.number,
+        "order_id": row.order_id,
+        "store_view": row.store_view,
+        "order_date": iso(row.order_date),
+        "reached_at": iso(row.reached.at),
+        "reached_source": row.reached.source.value,
+        "scheduled_at": iso(row.scheduled_at),
+        "sent_at": iso_or_none(row.sent_at),
+        "link": row.link,
+        "status": row.status.value,
+        "reason": row.reason,
+        "attempts": row.attempts,
+    }
+
+
+def listed_row(each: Listed) -> Row:
+    """One line of the grid."""
+    row = each.row
+    return (
+        cell(row.id),
+        cell(row.number),
+        cell(row.store_view),
+        cell(each.account),
+        time_cell(row.order_date),
+        time_cell(row.scheduled_at),
+        Cell(row.status.value, _TONES[row.status]),
+        time_cell(row.sent_at),
+        cell(row.reason),
+        cell(row.link),
+    )
+
+
+def invitation_json(each: Listed) -> dict[str, Json]:
+    """One invitation in full: what the list has, and how it came to its time."""
+    row = each.row
+    return listed_json(each) | {
+        "source": row.source,
+        "reached_status": row.reached.status,
+        "judged_at": iso(row.judged_at),
+        "next_attempt_at": iso_or_none(row.next_attempt_at),
+        "pushed": row.pushed,
+        "changed_at": iso(row.changed_at),
+    }
+
+
+def invitation_text(each: Listed, paint: Paint) -> str:
+    """The same for people."""
+    row = each.row
+    fields = (
+        Field("Status", paint(_TONES[row.status], row.status.value)),
+        Field("Reason", plain(row.reason)),
+        Field("Order", f"{plain(row.number)} (id {row.order_id}, source {plain(row.source)})"),
+        Field("Account", f"{plain(each.account)} ({row.interface_id})"),
+        Field("Store view", plain(row.store_view)),
+        Field("Order date", at(row.order_date)),
+        Field("Reached", f"{at(row.reached.at)} ({plain(row.reached.status)} by {row.reached.source.value})"),
+        Field("Scheduled", at(row.scheduled_at) + (" (pushed)" if row.pushed else "")),
+        Field("Sent", at(row.sent_at)),
+        Field("Link", plain(row.link)),
+        Field("Attempts", _attempts(row)),
+        Field("Changed", at(row.changed_at)),
+    )
+    return fields_text(f"Invitation {row.id}", fields, paint)
+
+
+def _attempts(row: Invitation) -> str:
+    waits = row.next_attempt_at is not None
+    return f"{row.attempts} failed" + (f", next not before {at(row.next_attempt_at)}" if waits else "")
+
+
+def change_json(change: StatusChange) -> dict[str, Json]:
+    """One object of ``invitations history --format json``."""
+    return {
+        "at": iso(change.at),
+        "from": change.from_status.value if change.from_status else None,
+        "to": change.to_status.value,
+        "actor": change.actor,
+        "detail": change.detail,
+    }
+
+
+def change_row(change: StatusChange) -> Row:
+    """One line of the history."""
+    return (
+        time_cell(change.at),
+        cell(change.from_status.value if change.from_status else None),
+        Cell(change.to_status.value, _TONES[change.to_status]),
+        cell(change.actor),
+        cell(change.detail),
+    )

@@ -1,0 +1,46 @@
+"""JSON output: readable, safe to look at on a terminal, and lists of any length a row at a time."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from ekomi_reconcile.model.account import Json
+
+_UNSAFE = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What ``json.dumps`` leaves as it is, though a terminal may obey it or UTF-8 cannot hold it."""
+
+
+def json_text(value: Json, *, indent: int | None = 2) -> str:
+    """The value as JSON; characters that could play tricks on a terminal are escaped."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def array_text(items: Iterable[Mapping[str, Json]]) -> Iterator[str]:
+    """An array with one object per line, a piece at a time."""
+    return _lines("[", (json_text(each, indent=None) for each in items), "]\n")
+
+
+def export_text(
+    header: Mapping[str, Json], tables: Iterable[tuple[str, Iterable[Mapping[str, Json]]]]
+) -> Iterator[str]:
+    """One object: the header's fields, then every table as an array with one row per line."""
+    separator = "{\n"
+    for key, value in header.items():
+        yield f"{separator}{json_text(key)}: {json_text(value, indent=None)}"
+        separator = ",\n"
+    for name, rows in tables:
+        yield f"{separator}{json_text(name)}: "
+        yield from _lines("[", (json_text(each, indent=None) for each in rows), "]")
+        separator = ",\n"
+    yield "\n}\n"
+
+
+def _lines(opening: str, items: Iterable[str], closing: str) -> Iterator[str]:
+    separator = opening
+    for each in items:
+        yield f"{separator}\n{each}"
+        separator = ","
+    yield f"{opening}{closing}" if separator == opening else f"\n{closing}"

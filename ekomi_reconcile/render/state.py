@@ -1,0 +1,135 @@
+"""The state itself: addresses, records, the journal, the holder of the writer lock."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from ekomi_reconcile.model.account import Json, account_address
+from ekomi_reconcile.model.instant import iso, iso_or_none
+from ekomi_reconcile.render.fields import Field, at, blocks_text, fields_text, plain
+from ekomi_reconcile.render.style import Paint
+from ekomi_reconcile.render.tables import Column, Layout, Row, cell, time_cell
+from ekomi_reconcile.state.lock import LockInfo
+from ekomi_reconcile.state.records import AccountRecord, JournalEntry
+
+ADDRESS_LAYOUT: Layout = ((Column("Address", whole=False),), (Column("Interface ID"),))
+JOURNAL_LAYOUT: Layout = (
+    (Column("At (UTC)"),),
+    (Column("Who", whole=False), Column("Host", whole=False)),
+    (Column("Action", whole=False), Column("Outcome", whole=False)),
+    (Column("Subject", whole=False), Column("Detail", whole=False)),
+    (Column("Commit"),),
+)
+NOBODY = "Nobody holds the lock.\n"
+
+_TIMES = (
+    "created_at",
+    "updated_at",
+    "deleted_at",
+    "last_fetched_at",
+    "last_import_at",
+    "last_full_import_at",
+    "last_error_at",
+)
+_COMMIT_LENGTH = 12
+
+
+def address_json(record: AccountRecord) -> dict[str, Json]:
+    """One object of ``state list --format json``."""
+    return {
+        "address": account_address(record.name),
+        "name": record.name,
+        "interface_id": record.interface_id,
+    }
+
+
+def address_row(record: AccountRecord) -> Row:
+    """One line of ``state list``."""
+    return (cell(account_address(record.name)), cell(record.interface_id))
+
+
+def record_json(record: AccountRecord) -> dict[str, Json]:
+    """The record of an account; of its password only whether its digest is known."""
+    return {
+        "id": record.id,
+        "address": account_address(record.name),
+        "name": record.name,
+        "interface_id": record.interface_id,
+        "desired": dict(record.desired),
+        "protect": record.protect,
+        "password_recorded": record.password_digest is not None,
+        "shop": asdict(record.shop),
+        "last_error": record.last_error,
+        **{name: iso_or_none(getattr(record, name)) for name in _TIMES},
+    }
+
+
+def record_text(record: AccountRecord, paint: Paint) -> str:
+    """The same for people."""
+    rest = {
+        key: value
+        for key, value in record_json(record).items()
+        if key not in ("address", "desired", "shop", *_TIMES)
+    }
+    fields = [Field(key, plain(value)) for key, value in rest.items()]
+    fields += [Field(name, at(getattr(record, name))) for name in _TIMES]
+    return blocks_text(
+        [
+            fields_text(account_address(record.name), fields, paint),
+            fields_text("desired", [Field(key, plain(each)) for key, each in record.desired.items()], paint),
+            fields_text("shop", [Field(key, plain(each)) for key, each in asdict(record.shop).items()], paint),
+        ]
+    )
+
+
+def entry_json(entry: JournalEntry) -> dict[str, Json]:
+    """One object of ``state history --format json``."""
+    return {
+        "at": iso(entry.at),
+        "who": entry.who,
+        "host": entry.host,
+        "action": entry.action,
+        "subject": entry.subject,
+        "outcome": entry.outcome,
+        "detail": entry.detail,
+        "commit": entry.commit,
+        "plan_digest": entry.plan_digest,
+    }
+
+
+def entry_row(entry: JournalEntry) -> Row:
+    """One line of ``state history``."""
+    return (
+        time_cell(entry.at),
+        cell(entry.who),
+        cell(entry.host),
+        cell(entry.action),
+        cell(entry.outcome),
+        cell(entry.subject),
+        cell(entry.detail),
+        cell(entry.commit[:_COMMIT_LENGTH] if entry.commit else None),
+    )
+
+
+def lock_json(info: LockInfo | None) -> dict[str, Json]:
+    """The object of ``lock show --format json``."""
+    who, _, host = (info.Who if info else "").rpartition("@")
+    return {
+        "held": info is not None,
+        "id": info.ID if info else None,
+        "who": who or None,
+        "host": host or None,
+        "since": (info.Created or None) if info else None,
+        "operation": info.Operation if info else None,
+        "process": info.PID if info else None,
+        "job": info.Job if info else None,
+    }
+
+
+def lock_text(info: LockInfo | None, paint: Paint) -> str:
+    """The same for people."""
+    if info is None:
+        return NOBODY
+    shown = lock_json(info)
+    names = ("who", "host", "since", "operation", "process", "job", "id")
+    return fields_text("The writer lock is held", [Field(key, plain(shown[key])) for key in names], paint)

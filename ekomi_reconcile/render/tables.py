@@ -1,0 +1,144 @@
+"""Tables without lines: aligned as they are in a pipe, fitted to the width on a terminal.
+
+Long lists are laid out a page at a time, so that a list of any length needs little memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from itertools import islice
+from typing import TYPE_CHECKING, TypeAlias
+
+from ekomi_reconcile.model.instant import Instant, iso
+from ekomi_reconcile.render.style import Paint, Tone, printable
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+ROWS_PER_PAGE = 1_000
+NARROWEST = 72
+"""Columns. A narrower terminal gets lines of this length, which it wraps itself."""
+
+_GAP = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value as it is shown; ``tone`` only adds to what the text says."""
+
+    text: str
+    tone: Tone | None = None
+
+
+Row: TypeAlias = Sequence[Cell]
+"""One cell per column, in the order of the layout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column; ``right`` aligns figures, ``whole`` values are never broken into lines."""
+
+    title: str
+    right: bool = False
+    whole: bool = True
+
+
+Layout: TypeAlias = Sequence[Sequence[Column]]
+"""Columns in groups: where they do not fit side by side, the columns of a group go below each other."""
+
+
+def cell(value: str | float | None, tone: Tone | None = None) -> Cell:
+    """A value as a cell: absent is empty, text on one line, control characters visible."""
+    if value is None:
+        return Cell("")
+    return Cell(printable(" ".join(value.split())) if isinstance(value, str) else str(value), tone)
+
+
+def time_cell(instant: Instant | None) -> Cell:
+    """``2026-11-30 12:00``; the column's title says UTC."""
+    return Cell("" if instant is None else iso(instant)[:16].replace("T", " "))
+
+
+def table_text(layout: Layout, rows: Iterable[Row], *, width: int | None, paint: Paint) -> Iterator[str]:
+    """The table, a page of rows at a time; nothing without rows.
+
+    ``width`` is that of the terminal in columns; ``None`` leaves every row on one line.
+    """
+    columns = [column for group in layout for column in group]
+    widths = [_width(column.title) for column in columns]
+    fits, rest = None, iter(rows)
+    while page := list(islice(rest, ROWS_PER_PAGE)):
+        for row in page:
+            widths = [max(known, _width(each.text)) for known, each in zip(widths, row, strict=True)]
+        before, fits = fits, width is None or sum(widths) + len(_GAP) * (len(widths) - 1) <= width
+        if fits:
+            heading = [] if before else [[Cell(each.title, Tone.STRONG) for each in columns]]
+            yield "".join(_line(row, columns, widths, paint) for row in (*heading, *page))
+        else:
+            yield _stacked(layout, page, width=max(width or 0, NARROWEST), paint=paint)
+
+
+def _width(text: str) -> int:
+    """How many columns of a terminal the text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _line(row: Row, columns: Sequence[Column], widths: Sequence[int], paint: Paint) -> str:
+    parts = []
+    for each, column, width in zip(row, columns, widths, strict=True):
+        blank = " " * (width - _width(each.text))
+        text = paint(each.tone, each.text) if each.tone and each.text else each.text
+        parts.append(blank + text if column.right else text + blank)
+    return _GAP.join(parts).rstrip() + "\n"
+
+
+def _stacked(layout: Layout, page: Sequence[Row], *, width: int, paint: Paint) -> str:
+    """One page with the columns of each group below each other, long values broken into lines."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, show_edge=False, padding=(0, len(_GAP), 0, 0), pad_edge=False)
+    for group in layout:
+        table.add_column(
+            _stack([Cell(each.title, Tone.STRONG) for each in group]),
+            justify="right" if all(each.right for each in group) else "left",
+            no_wrap=all(each.whole for each in group),
+            overflow="fold",
+        )
+    for row in page:
+        cells = iter(row)
+        table.add_row(*(_stack(list(islice(cells, len(group)))) for group in layout))
+    drawn = StringIO()
+    console = Console(
+        file=drawn,
+        width=width,
+        color_system="standard" if paint.colour else None,
+        force_terminal=paint.colour,
+        no_color=not paint.colour,
+        legacy_windows=False,
+    )
+    console.print(table)
+    return "".join(line.rstrip() + "\n" for line in drawn.getvalue().splitlines())
+
+
+_STYLES = {
+    Tone.ADD: "green",
+    Tone.CHANGE: "yellow",
+    Tone.REMOVE: "red",
+    Tone.SEND: "cyan",
+    Tone.STRONG: "bold",
+    Tone.FAINT: "dim",
+}
+
+
+def _stack(cells: Row) -> Text:
+    from rich.text import Text
+
+    parts = [(each.text, _STYLES[each.tone] if each.tone else "") for each in cells]
+    return Text("\n").join(Text(text, style=style) for text, style in parts)

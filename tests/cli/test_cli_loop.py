@@ -1,0 +1,289 @@
+"""The main job, as a user sees it: plan, apply, and what must never happen twice."""
+
+import json
+
+import pytest
+from project_support import order, settings
+
+NOW = "pending_period: 0"
+
+
+def outbox(sandbox):
+    """Which orders the sandbox was asked to invite, and how often."""
+    return {entry.transaction_id: entry.requests for entry in sandbox.world.outbox.entries()}
+
+
+def eligible(project, count=300):
+    """Two accounts with pending period 0, and orders of which two thirds match one of them."""
+    project.account("Germany", "28374", f"{NOW}\nstore_views: [de]")
+    project.account("France", "28375", f"{NOW}\nstore_views: [fr]")
+    views = ("de", "fr", "it")
+    project.orders(order(number, store_code=views[number % 3]) for number in range(1, count + 1))
+    return {f"{100_000_000 + number}" for number in range(1, count + 1) if number % 3 != 2}
+
+
+def test_every_eligible_order_is_sent_exactly_once(project, sandbox, capsys):
+    """300 orders, two accounts: the plan says so, one apply asks each once, a second asks nobody."""
+    expected = eligible(project)
+    assert project.cli("plan", "--detailed-exitcode") == 2
+    assert "Plan: 2 to add, 0 to change, 0 to destroy; 2 to sync, 2 to import;" in capsys.readouterr().out
+    assert project.cli("apply", "--auto-approve") == 0
+    assert outbox(sandbox) == dict.fromkeys(expected, 1)
+    assert project.cli("apply", "--auto-approve") == 0
+    assert outbox(sandbox) == dict.fromkeys(expected, 1)
+    capsys.readouterr()
+    assert project.cli("plan", "--detailed-exitcode") == 0
+    assert capsys.readouterr().out.startswith("No changes.")
+
+
+def test_changes_without_a_yes_are_an_error(project, sandbox, capsys):
+    """Without a terminal and without --auto-approve nothing is done, and the exit code is 1."""
+    eligible(project, count=3)
+    assert project.cli("apply") == 1
+    assert "--auto-approve" in capsys.readouterr().err
+    assert outbox(sandbox) == {}
+
+
+def test_nothing_to_do_needs_no_yes(project, capsys):
+    """With nothing to do apply neither asks nor fails."""
+    eligible(project, count=3)
+    assert project.cli("apply", "--auto-approve") == 0
+    assert project.cli("apply") == 0
+
+
+def test_a_changed_interface_id_is_immutable(project, capsys):
+    """A known name with a new interface id is refused, and the message says what to do instead."""
+    project.account("Germany", "28374")
+    assert project.cli("apply", "--auto-approve") == 0
+    (project.folder / "accounts.d" / "28374.yaml").unlink()
+    project.account("Germany", "28375")
+    assert project.cli("plan") == 1
+    error = capsys.readouterr().err
+    assert "immutable" in error
+    assert "--replace Germany" in error
+
+
+def test_replace_takes_out_the_old_account(project, capsys):
+    """--replace shows -/+, deletes the old interface id and creates the new one."""
+    project.account("Germany", "28374", NOW)
+    assert project.cli("apply", "--auto-approve") == 0
+    (project.folder / "accounts.d" / "28374.yaml").unlink()
+    project.account("Germany", "28375", NOW)
+    capsys.readouterr()
+    assert project.cli("plan", "--replace", "Germany") == 0
+    shown = capsys.readouterr().out
+    assert '-/+ account["Germany"]' in shown
+    assert "1 to add, 0 to change, 1 to destroy" in shown
+    assert project.cli("apply", "--auto-approve", "--replace", "Germany") == 0
+    assert project.cli("plan", "--detailed-exitcode") == 0
+
+
+def test_a_changed_name_is_an_update(project, capsys):
+    """A rename keeps the account and its queue."""
+    project.account("Germany", "28374")
+    assert project.cli("apply", "--auto-approve") == 0
+    project.account("Deutschland", "28374")
+    capsys.readouterr()
+    assert project.cli("plan", "--format", "json") == 0
+    (change,) = json.loads(capsys.readouterr().out)["resource_changes"]
+    assert change["change"]["actions"] == ["update"]
+    assert change["previous_address"] == 'account["Germany"]'
+    assert change["change"]["changed"] == ["name"]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "code"), [((), 1), (("--allow-deletes", "1"), 1), (("--allow-deletes", "2"), 0)]
+)
+def test_deleting_every_account_needs_the_exact_number(project, capsys, allowed, code):
+    """Deleting all is refused and names the override; only the planned number is taken."""
+    project.account("Germany", "28374")
+    project.account("France", "28375")
+    assert project.cli("apply", "--auto-approve") == 0
+    for file in (project.folder / "accounts.d").iterdir():
+        file.unlink()
+    capsys.readouterr()
+    assert project.cli("apply", "--auto-approve", *allowed) == code
+    if code:
+        assert "--allow-deletes 2" in capsys.readouterr().err
+
+
+def test_a_protected_account_stays_and_the_rest_proceeds(project, capsys):
+    """Protection is kept in the state: removing the file does not delete, the rest is done, exit 1."""
+    project.account("Germany", "28374", more="protect: true")
+    project.account("France", "28375")
+    assert project.cli("apply", "--auto-approve") == 0
+    (project.folder / "accounts.d" / "28374.yaml").unlink()
+    project.account("Frankreich", "28375")
+    capsys.readouterr()
+    assert project.cli("apply", "--auto-approve") == 1
+    shown = capsys.readouterr().out
+    assert "protected" in shown
+    assert "1 changed, 0 destroyed" in shown
+
+
+def test_a_saved_plan_is_done_once(project, sandbox, capsys, tmp_path):
+    """apply PLAN never asks, does exactly that plan, and is stale the second time."""
+    expected = eligible(project, count=30)
+    assert project.cli("plan", "--out", "plan.json") == 0
+    assert project.cli("apply", "plan.json") == 0
+    assert outbox(sandbox) == dict.fromkeys(expected, 1)
+    capsys.readouterr()
+    assert project.cli("apply", "plan.json") == 1
+    assert "stale: it was applied already" in capsys.readouterr().err
+    assert project.cli("plan", "--detailed-exitcode") == 0
+
+
+def test_a_plan_of_other_files_is_stale(project, capsys):
+    """A file changed since the plan was made: refused, saying so."""
+    eligible(project, count=3)
+    assert project.cli("plan", "--out", "plan.json") == 0
+    project.account("Germany", "28374", "pending_period: 5")
+    assert project.cli("apply", "plan.json") == 1
+    assert "the files changed" in capsys.readouterr().err
+
+
+def test_an_edited_plan_is_refused(project, capsys):
+    """A plan whose body was changed after it was made is not applied."""
+    eligible(project, count=3)
+    assert project.cli("plan", "--out", "plan.json") == 0
+    path = project.folder / "plan.json"
+    path.write_text(path.read_text().replace("100000001", "100000002"))
+    assert project.cli("apply", "plan.json") == 1
+    assert "changed after it was made" in capsys.readouterr().err
+
+
+def test_accounts_changed_since_make_a_plan_stale(project, capsys):
+    """A serial that moved on makes a saved plan stale."""
+    project.account("Germany", "28374")
+    assert project.cli("apply", "--auto-approve") == 0
+    project.account("France", "28375")
+    assert project.cli("plan", "--out", "plan.json") == 0
+    assert project.cli("apply", "--auto-approve") == 0
+    assert project.cli("apply", "plan.json") == 1
+    assert "serial" in capsys.readouterr().err
+
+
+def test_wrong_credentials_stop_only_their_account(project, sandbox, monkeypatch, capsys):
+    """One account with a wrong password fails, the other is made and sends; exit 1 and both are told."""
+    eligible(project, count=30)
+    monkeypatch.setenv("PASSWORD_28375", "wrong")
+    assert project.cli("apply", "--auto-approve") == 1
+    shown = capsys.readouterr().out
+    assert "failed: France: create" in shown
+    assert "1 added" in shown
+    assert set(outbox(sandbox).values()) == {1}
+    assert len(outbox(sandbox)) == 10
+    monkeypatch.setenv("PASSWORD_28375", "sandbox-fr")
+    assert project.cli("apply", "--auto-approve") == 0
+    assert len(outbox(sandbox)) == 20
+
+
+def test_an_unreadable_source_leaves_the_queue_alone(project, sandbox, capsys):
+    """Without its order file a run still makes accounts and syncs, sends nobody, says so, and exits 1."""
+    expected = eligible(project, count=30)
+    orders = project.folder / "orders.jsonl"
+    kept = orders.read_text()
+    orders.unlink()
+    assert project.cli("plan", "--format", "json") == 1
+    made = json.loads(capsys.readouterr().out)
+    assert made["complete"] is False
+    assert made["summary"]["add"] == 2
+    assert project.cli("apply", "--auto-approve") == 1
+    assert outbox(sandbox) == {}
+    orders.write_text(kept)
+    assert project.cli("apply", "--auto-approve") == 0
+    assert outbox(sandbox) == dict.fromkeys(expected, 1)
+
+
+def test_offline_asks_nobody(project, sandbox, monkeypatch, capsys):
+    """--offline needs no secret, no order source and no eKomi."""
+    eligible(project, count=3)
+    for name in ("PASSWORD_28374", "PASSWORD_28375"):
+        monkeypatch.delenv(name)
+    (project.folder / "orders.jsonl").unlink()
+    sandbox.world.requests.clear()
+    assert project.cli("plan", "--offline", "--detailed-exitcode") == 2
+    assert (
+        "Plan: 2 to add, 0 to change, 0 to destroy; 0 to sync, 0 to import; 0 to schedule"
+        in capsys.readouterr().out
+    )
+    assert sandbox.world.requests.summary()["total"] == 0
+
+
+def test_targets_choose_accounts(project, sandbox):
+    """--target makes only matching accounts; who wins an order is still decided among all."""
+    project.account("Germany", "28374", NOW, "priority: 1")
+    project.account("France", "28375", NOW)
+    project.orders([order(1)])
+    assert project.cli("apply", "--auto-approve", "--target", "Fr*") == 0
+    assert outbox(sandbox) == {}
+    assert project.cli("apply", "--auto-approve", "--exclude", 'account["France"]') == 0
+    assert outbox(sandbox) == {"100000001": 1}
+
+
+def test_refresh_only_fetches_and_changes_nothing_else(project, capsys):
+    """--refresh-only plans syncs and imports, no account and no invitation."""
+    project.account("Germany", "28374", NOW)
+    assert project.cli("apply", "--auto-approve") == 0
+    project.account("Germany", "28374", "pending_period: 3")
+    project.orders([order(1)])
+    project.settings(
+        (project.folder / "ekomi-reconcile.yaml").read_text()
+        + "schedule: {sync_every: 1s, import_reviews_every: 365d}\n"
+    )
+    capsys.readouterr()
+    assert project.cli("plan", "--refresh-only", "--at", "2099-01-01") == 0
+    shown = capsys.readouterr().out
+    assert "0 to change" in shown
+    assert "1 to sync" in shown
+    assert "0 to schedule" in shown
+
+
+def test_no_send_fills_the_queue_and_asks_nobody(project, sandbox):
+    """--no-send is a way to watch: the queue is filled, nothing is sent."""
+    expected = eligible(project, count=30)
+    assert project.cli("apply", "--auto-approve", "--no-send") == 0
+    assert outbox(sandbox) == {}
+    assert project.cli("apply", "--auto-approve") == 0
+    assert outbox(sandbox) == dict.fromkeys(expected, 1)
+
+
+def test_the_cap_of_an_ordinary_run_defers_the_rest(project, sandbox, capsys):
+    """max_sends sends the oldest first and defers the rest without failing."""
+    project.settings(settings(sandbox.url, "safety: {max_sends: 4}\n"))
+    project.account("Germany", "28374", NOW)
+    assert project.cli("apply", "--auto-approve") == 0
+    project.orders(order(number, age_days=number) for number in range(1, 11))
+    capsys.readouterr()
+    assert project.cli("apply", "--auto-approve") == 0
+    assert "6 deferred" in capsys.readouterr().out
+    assert sorted(outbox(sandbox)) == ["100000007", "100000008", "100000009", "100000010"]
+
+
+def test_a_configuration_change_that_sends_too_many_is_refused(project, sandbox, capsys):
+    """A new account that would send more than max_sends at once needs the exact number."""
+    project.settings(settings(sandbox.url, "safety: {max_sends: 4}\n"))
+    project.account("Germany", "28374", NOW)
+    project.orders(order(number) for number in range(1, 11))
+    assert project.cli("apply", "--auto-approve") == 1
+    assert "--allow-sends 10" in capsys.readouterr().err
+    assert outbox(sandbox) == {}
+    assert project.cli("apply", "--auto-approve", "--allow-sends", "10") == 0
+    assert len(outbox(sandbox)) == 10
+
+
+def test_a_lost_state_in_ci_is_no_beginning(project, sandbox, monkeypatch, capsys):
+    """In CI a missing state stops the run unless --new-state says that it is meant."""
+    eligible(project, count=3)
+    monkeypatch.setenv("CI", "true")
+    assert project.cli("apply", "--auto-approve") == 1
+    assert "--new-state" in capsys.readouterr().err
+    assert outbox(sandbox) == {}
+    assert project.cli("apply", "--auto-approve", "--new-state") == 0
+
+
+def test_a_plan_writes_nothing(project):
+    """plan makes no state, no lock and no key."""
+    eligible(project, count=3)
+    assert project.cli("plan") == 0
+    assert not project.state.parent.exists()

@@ -1,0 +1,244 @@
+"""add-recipient: nobody is asked twice, and a clear answer is taken as such."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+from ekomi_support import EMAIL, INTERFACE_ID, PASSWORD, PHONE, Patience, always, client_for, recipient
+
+from ekomi_reconcile.ekomi.values import Call, Channel, Outcome, Receipt
+from ekomi_reconcile.errors import CredentialsRefused, EkomiUnavailable, OutcomeUnknown, RequestRefused
+
+
+def form_of(**more) -> tuple[httpx.Request, dict[str, str]]:
+    """The request that eKomi gets for such a recipient, and its fields."""
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, json={"status": "success"})
+
+    with client_for(answer) as client:
+        client.add_recipient(recipient(**more))
+    fields = parse_qs(asked[0].content.decode("ascii"), keep_blank_values=True, strict_parsing=True)
+    return asked[0], {name: value for name, (value,) in fields.items()}
+
+
+def test_form_by_email():
+    """By e-mail: an urlencoded POST with eKomi's field names, the order's time in UTC, no phone number."""
+    request, fields = form_of()
+    assert (request.method, str(request.url)) == ("POST", "https://srr.example/add-recipient")
+    assert fields == {
+        "shop_id": INTERFACE_ID,
+        "password": PASSWORD,
+        "recipient_type": "email",
+        "first_name": "Erika",
+        "last_name": "Mustermann",
+        "email": EMAIL,
+        "transaction_id": "100000123",
+        "transaction_time": "15-06-2025 15:06:40",
+        "client_id": "guest_oId_100000123",
+        "has_products": "0",
+    }
+
+
+def test_form_by_sms():
+    """By text message: the phone number instead of the address, and a sender of at most 11 characters."""
+    _, fields = form_of(channel=Channel.SMS, sender_name="Example Shop Ltd", client_id="42", last_name=None)
+    assert "email" not in fields
+    assert (fields["telephone"], fields["sender_name"]) == (PHONE, "Example Sho")
+    assert (fields["client_id"], fields["last_name"]) == ("42", "")
+
+
+@pytest.mark.parametrize("more", [{"email": None}, {"channel": Channel.SMS, "telephone": ""}])
+def test_recipient_needs_an_address(more):
+    """A recipient without the address of its channel cannot be made."""
+    with pytest.raises(ValueError, match="needs an address"):
+        recipient(**more)
+
+
+SUCCESSES = [
+    {"status": "success"},
+    {"status": "ok", "message": "done"},
+    {"status": "SUCCESS", "errors": []},
+    {"id": 5},
+    {},
+    {"status": 200, "error": None},
+    {"status": {"type": "success"}},
+    {"status": True},
+    {"status": "queued", "error": False},
+]
+
+
+@pytest.mark.parametrize("body", SUCCESSES)
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_successes(status, body):
+    """A JSON object that is no error is success, whatever its word for it."""
+    with client_for(always(status, json.dumps(body), Content_Type="text/html")) as client:
+        assert client.add_recipient(recipient()) == Receipt()
+
+
+ERRORS = [
+    ("Order already exists", Receipt),
+    ("Duplicate transaction_id", Receipt),
+    ("recipient already added", Receipt),
+    ("The shop no longer exists", RequestRefused),
+    ("Recipient has already unsubscribed", RequestRefused),
+    ("address is already blacklisted", RequestRefused),
+    ("order does not exist", RequestRefused),
+    ("", RequestRefused),
+    ("Invalid telephone", RequestRefused),
+    ("Access denied", CredentialsRefused),
+    ("Invalid shop_id or password", CredentialsRefused),
+    ("Password is wrong", CredentialsRefused),
+    ("Unauthorized", CredentialsRefused),
+    ("authentication failed", CredentialsRefused),
+    ("Interface ID or password is not valid", CredentialsRefused),
+    ("missing credentials", CredentialsRefused),
+]
+FORMS = [
+    lambda message: {"status": "error", "message": message},
+    lambda message: {"status": "ERROR", "message": message},
+    lambda message: {"error": message or True},
+    lambda message: {"errors": {"field": message}, "status": "success"},
+    lambda message: {"success": False, "message": message},
+    lambda message: {"status": 422, "message": message},
+    lambda message: {"status": {"type": "error"}, "message": message},
+]
+
+
+@pytest.mark.parametrize("status", [200, 400, 422])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("message", "outcome"), ERRORS)
+def test_errors_in_words(message, outcome, form, status):
+    """An error's message decides: credentials, the order is known already, or a refusal."""
+    with client_for(always(status, json.dumps(form(message)))) as client:
+        if outcome is Receipt:
+            assert client.add_recipient(recipient()) == Receipt(known_before=True)
+            return
+        with pytest.raises(outcome) as caught:
+            client.add_recipient(recipient())
+    assert type(caught.value) is outcome
+    assert (caught.value.function, caught.value.status) == ("add-recipient", status)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (200, "Access denied", CredentialsRefused),
+        (200, "ERROR: Interface ID or password is not valid.", CredentialsRefused),
+        (500, "Access denied", CredentialsRefused),
+        (500, '{"status":"error","message":"Access denied"}', CredentialsRefused),
+        (200, '{"message": "Wrong password"}', CredentialsRefused),
+        (200, "ERROR: no such field", RequestRefused),
+        (200, "NonFunction", RequestRefused),
+        (409, "odd", RequestRefused),
+        (400, "{}", RequestRefused),
+        (200, "", OutcomeUnknown),
+        (204, "", OutcomeUnknown),
+        (200, "OK", OutcomeUnknown),
+        (200, "<html>Access denied</html>", OutcomeUnknown),
+        (200, '{"status": "succ', OutcomeUnknown),
+        (200, "[]", OutcomeUnknown),
+        (200, '"success"', OutcomeUnknown),
+        (200, b"\xff\xfe", OutcomeUnknown),
+        (200, '{"a": "' + "x" * (1 << 20) + '"}', OutcomeUnknown),
+        (500, "", OutcomeUnknown),
+        (500, '{"status":"error","message":"Duplicate entry"}', OutcomeUnknown),
+        (502, "<html>", OutcomeUnknown),
+        (504, "<html>", OutcomeUnknown),
+        (599, "", OutcomeUnknown),
+        (408, "", OutcomeUnknown),
+        (101, "", OutcomeUnknown),
+        (429, "<html>", EkomiUnavailable),
+        (429, '{"status":"error","message":"slow down"}', EkomiUnavailable),
+        (503, "", EkomiUnavailable),
+        (503, '{"status": "success"}', EkomiUnavailable),
+        (301, "", EkomiUnavailable),
+        (307, '{"status": "success"}', EkomiUnavailable),
+        (308, '{"status":"error","message":"moved"}', EkomiUnavailable),
+        (403, "<html>Access denied</html>", EkomiUnavailable),
+        (404, "<html>", EkomiUnavailable),
+        (407, "proxy", EkomiUnavailable),
+    ],
+)
+def test_other_answers(status, body, error):
+    """A clear no is a refusal, what was not processed may be repeated, all else is an unknown outcome."""
+    calls: list[Call] = []
+    with client_for(always(status, body), on_call=calls.append) as client, pytest.raises(error) as caught:
+        client.add_recipient(recipient())
+    assert type(caught.value) is error
+    repeated = error is EkomiUnavailable and status in {429, 503}
+    assert len(calls) == (3 if repeated else 1)
+
+
+def test_unencoded_content_is_not_read():
+    """An answer in an encoding that was not asked for is not decoded; its outcome is unknown."""
+    body = httpx.ByteStream(b'{"status":"success"}')
+    response = httpx.Response(200, headers={"Content-Encoding": "gzip, gzip"}, stream=body)
+    with client_for(lambda request: response) as client, pytest.raises(OutcomeUnknown):
+        client.add_recipient(recipient())
+
+
+@pytest.mark.parametrize(
+    "error", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol]
+)
+def test_failures_before_sending_are_safe(error):
+    """Where no connection was made eKomi knows nothing: EkomiUnavailable, tried at most three times."""
+    tries: list[int] = []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        tries.append(1)
+        raise error("x", request=request)
+
+    with client_for(refuse) as client, pytest.raises(EkomiUnavailable):
+        client.add_recipient(recipient())
+    assert len(tries) == 3
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        httpx.ReadTimeout,
+        httpx.WriteTimeout,
+        httpx.ReadError,
+        httpx.WriteError,
+        httpx.CloseError,
+        httpx.RemoteProtocolError,
+        httpx.LocalProtocolError,
+        httpx.DecodingError,
+        httpx.TooManyRedirects,
+    ],
+)
+def test_failures_after_sending_are_unknown(error):
+    """Where the request may have gone out it is never repeated: OutcomeUnknown after one try."""
+    tries: list[int] = []
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        tries.append(1)
+        raise error("x", request=request)
+
+    with client_for(fail) as client, pytest.raises(OutcomeUnknown):
+        client.add_recipient(recipient())
+    assert len(tries) == 1
+
+
+def test_a_busy_server_is_asked_again():
+    """A 503 is repeated after the pause that eKomi asked for, and the later success counts."""
+    answers = iter(
+        [httpx.Response(503, headers={"Retry-After": "9"}), httpx.Response(200, json={"status": "ok"})]
+    )
+    stop, calls = Patience(), []
+    with client_for(lambda request: next(answers), stop=stop, on_call=calls.append) as client:
+        assert client.add_recipient(recipient()) == Receipt()
+    assert stop.waits == [9.0]
+    assert [call.outcome for call in calls] == [Outcome.UNAVAILABLE, Outcome.OK]
+
+
+def test_values_that_are_no_text():
+    """Half a surrogate pair in a name is replaced, not a crash: the customer is asked."""
+    _, fields = form_of(first_name="Eri\ud800ka")
+    assert fields["first_name"] == "Eri?ka"

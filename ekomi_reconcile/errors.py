@@ -96,10 +96,12 @@ class CredentialsRefused(EkomiError):
 class EkomiUnavailable(EkomiError):
     """eKomi could not be asked: the request certainly had no effect, or was a read.
 
-    ``retry_after`` is what the server asked for, in seconds.
+    ``retry_after`` is what the server asked for, in seconds; ``asked`` is false where the run ended
+    before the request was made.
     """
 
     retry_after: float | None = None
+    asked: bool = True
 
 
 class RequestRefused(EkomiError):

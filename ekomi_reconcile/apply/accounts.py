@@ -15,8 +15,9 @@ from ekomi_reconcile.apply.context import Context
 from ekomi_reconcile.apply.events import Progress, Stage
 from ekomi_reconcile.apply.fetching import FULL_IMPORT_EVERY, Errand, Fetched, fetch
 from ekomi_reconcile.apply.result import Done
+from ekomi_reconcile.ekomi.feedback import Reviews
 from ekomi_reconcile.errors import EkomiError, ReconcileError
-from ekomi_reconcile.model.review import Review, ShopData
+from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.plan.diff import PASSWORD
 from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, OperationKind
 from ekomi_reconcile.state.records import AccountRecord
@@ -151,7 +152,7 @@ def keep(context: Context, fetched: Fetched) -> None:
     if fetched.refused is not None:
         _failed(context, key, "sync" if fetched.errand.sync else "import", fetched.refused)
         return
-    if isinstance(fetched.reviews, tuple):
+    if isinstance(fetched.reviews, Reviews):
         _keep_reviews(context, fetched.errand, fetched.reviews)
     elif fetched.reviews is not None:
         _failed(context, key, "import", fetched.reviews)
@@ -161,7 +162,7 @@ def keep(context: Context, fetched: Fetched) -> None:
         _failed(context, key, "sync", fetched.shop)
 
 
-def _keep_reviews(context: Context, errand: Errand, reviews: tuple[Review, ...]) -> None:
+def _keep_reviews(context: Context, errand: Errand, reviews: Reviews) -> None:
     with context.state.transaction():
         counts = context.state.import_reviews(
             errand.interface_id, reviews, full=errand.full, now=context.now()
@@ -170,6 +171,7 @@ def _keep_reviews(context: Context, errand: Errand, reviews: tuple[Review, ...])
     context.result.count(Done.REVIEWS_NEW, counts.new)
     context.result.count(Done.REVIEWS_CHANGED, counts.changed)
     context.result.count(Done.REVIEWS_GONE, counts.gone)
+    context.result.count(Done.REVIEWS_UNREADABLE, reviews.unreadable)
 
 
 def _keep_shop(context: Context, key: str, shop: ShopData) -> None:

@@ -4,33 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 
 from ekomi_reconcile.apply.clients import Clients
+from ekomi_reconcile.apply.credentials import Checked, Credential
 from ekomi_reconcile.errors import CredentialsRefused, EkomiError, ReconcileError
 from ekomi_reconcile.model.account import Account
-
-
-class Credential(StrEnum):
-    """What is known about an interface id and its password."""
-
-    OK = "ok"
-    WRONG = "wrong"
-    UNCHECKED = "could not check"
-    UNRESOLVED = "password reference unresolved"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """The verdict on one account; ``message`` says why it is not ok."""
-
-    name: str
-    interface_id: str
-    verdict: Credential
-    message: str | None = None
-    mend: str | None = None
 
 
 def check_credentials(

@@ -1,4 +1,4 @@
-"""Clients of eKomi, one per account and worker thread, and the pace of each account."""
+"""Clients of eKomi: the connections of each worker thread, and the pace of each account."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from httpx import HTTPTransport
+
 from ekomi_reconcile.ekomi.client import EkomiClient
 from ekomi_reconcile.ekomi.limit import RateLimiter
 from ekomi_reconcile.ekomi.values import Credentials, Endpoints, Revealing, Stop
+from ekomi_reconcile.ekomi.wire import new_transport
 
 UNLIMITED = float("inf")
 
@@ -29,7 +32,7 @@ class Clients:
     passwords: Mapping[str, Revealing]
     _limiters: dict[str, RateLimiter] = field(default_factory=dict)
     _local: threading.local = field(default_factory=threading.local)
-    _opened: list[EkomiClient] = field(default_factory=list)
+    _opened: list[HTTPTransport] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def limiter(self, interface_id: str) -> RateLimiter:
@@ -39,25 +42,30 @@ class Clients:
 
     def reader(self, interface_id: str) -> EkomiClient:
         """A client that keeps to the account's pace, for the present thread."""
-        return self._client(interface_id, self.limiter(interface_id), kind="reader")
+        return self._client(interface_id, self.limiter(interface_id))
 
     def sender(self, interface_id: str) -> EkomiClient:
         """A client for calls whose turn was taken already, for the present thread."""
-        return self._client(interface_id, RateLimiter(UNLIMITED), kind="sender")
+        return self._client(interface_id, RateLimiter(UNLIMITED))
 
-    def _client(self, interface_id: str, limiter: RateLimiter, *, kind: str) -> EkomiClient:
-        own: dict[tuple[str, str], EkomiClient] = self._local.__dict__.setdefault("clients", {})
-        if (kind, interface_id) not in own:
-            client = EkomiClient(
-                credentials=Credentials(interface_id, self.passwords[interface_id]),
-                endpoints=self.endpoints,
-                limiter=limiter,
-                stop=self.stop,
-            )
-            with self._lock:
-                self._opened.append(client)
-            own[kind, interface_id] = client
-        return own[kind, interface_id]
+    def _client(self, interface_id: str, limiter: RateLimiter) -> EkomiClient:
+        return EkomiClient(
+            credentials=Credentials(interface_id, self.passwords[interface_id]),
+            endpoints=self.endpoints,
+            limiter=limiter,
+            transport=self._transport(),
+            stop=self.stop,
+        )
+
+    def _transport(self) -> HTTPTransport:
+        """The connections of the present thread, whichever account it works for."""
+        found = getattr(self._local, "transport", None)
+        if isinstance(found, HTTPTransport):
+            return found
+        made = self._local.transport = new_transport()
+        with self._lock:
+            self._opened.append(made)
+        return made
 
     def __enter__(self) -> Self:
         return self
@@ -66,5 +74,5 @@ class Clients:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close every connection."""
-        for client in self._opened:
-            client.close()
+        for transport in self._opened:
+            transport.close()

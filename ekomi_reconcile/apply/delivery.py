@@ -55,11 +55,11 @@ def delivered(row: Invitation, receipt: Receipt, *, now: Instant) -> Outcome:
 def undelivered(row: Invitation, error: EkomiError, *, now: Instant) -> Outcome:
     """The outcome of a call that failed: waiting again, failed for good, or not known.
 
-    Wrong credentials are no fault of the row. A call that may have taken effect is never repeated here.
+    Wrong credentials are no fault of the row, nor is the end of a run. A call that may have taken effect is never repeated here.
     """
     if isinstance(error, OutcomeUnknown):
         return Outcome(id=row.id, status=Status.UNKNOWN, at=now, reason=error.message, failed_calls=1)
-    if isinstance(error, CredentialsRefused):
+    if isinstance(error, CredentialsRefused) or (isinstance(error, EkomiUnavailable) and not error.asked):
         return Outcome(id=row.id, status=Status.PENDING, at=now, reason=error.message)
     attempts = row.attempts + 1
     if isinstance(error, EkomiUnavailable) and attempts < MOST_ATTEMPTS:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ekomi_reconcile.ekomi.client import EkomiClient
+from ekomi_reconcile.ekomi.feedback import Reviews
 from ekomi_reconcile.ekomi.values import range_for
 from ekomi_reconcile.errors import EkomiError
 from ekomi_reconcile.model.instant import DAY, Instant
-from ekomi_reconcile.model.review import Review, ShopData
+from ekomi_reconcile.model.review import ShopData
 
 FULL_IMPORT_EVERY = 30 * DAY
 """Seconds. Only a full import notices that a review is gone."""
@@ -33,7 +34,7 @@ class Fetched:
     errand: Errand
     refused: EkomiError | None = None
     shop: ShopData | EkomiError | None = None
-    reviews: tuple[Review, ...] | EkomiError | None = None
+    reviews: Reviews | EkomiError | None = None
 
 
 def fetch(client: EkomiClient, errand: Errand, *, now: Instant) -> Fetched:
@@ -57,9 +58,9 @@ def _shop(client: EkomiClient) -> ShopData | EkomiError:
         return error
 
 
-def _reviews(client: EkomiClient, errand: Errand, *, now: Instant) -> tuple[Review, ...] | EkomiError:
+def _reviews(client: EkomiClient, errand: Errand, *, now: Instant) -> Reviews | EkomiError:
     gap = None if errand.full or errand.since is None else now - errand.since
     try:
-        return tuple(client.reviews(range_for(gap)))
+        return client.reviews(range_for(gap))
     except EkomiError as error:
         return error

@@ -19,6 +19,7 @@ class Done(StrEnum):
     REVIEWS_NEW = "reviews_new"
     REVIEWS_CHANGED = "reviews_changed"
     REVIEWS_GONE = "reviews_gone"
+    REVIEWS_UNREADABLE = "reviews_unreadable"
     SCHEDULED = "scheduled"
     RESCHEDULED = "rescheduled"
     CANCELLED = "cancelled"

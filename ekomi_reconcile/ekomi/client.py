@@ -236,7 +236,9 @@ class EkomiClient:
 
         def once() -> T:
             if not self._limiter.acquire(self._stop):
-                raise reporter.error(EkomiUnavailable, "not asked, because the run is ending")
+                ending = reporter.error(EkomiUnavailable, "not asked, because the run is ending")
+                ending.asked = False
+                raise ending
             started = time.perf_counter()
             reply = self._wire.send(request)
             seconds = time.perf_counter() - started

@@ -103,7 +103,7 @@ class Wire:
         _keep_libraries_quiet()
         self._clock = clock
         self._http = httpx.Client(
-            transport=transport or _transport(),
+            transport=transport or new_transport(),
             timeout=timeout,
             trust_env=False,
             follow_redirects=False,
@@ -172,7 +172,8 @@ class Wire:
         return bytes(body), None
 
 
-def _transport() -> httpx.HTTPTransport:
+def new_transport() -> httpx.HTTPTransport:
+    """Connections that several clients of one thread may share."""
     return httpx.HTTPTransport(
         verify=_tls(), trust_env=False, limits=httpx.Limits(keepalive_expiry=_IDLE, max_connections=None)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,13 +18,19 @@ class Wanted:
     ``cursors`` are the positions reached earlier: everything that changed since the earliest of them
     is wanted. With ``full`` also every order created at or after ``created_from`` (``None``: every
     order there is). ``attributes`` are the rule attributes in use (design: conditions), so that a
-    source may ask for less; contact and history are always wanted.
+    source may ask for less; contact and history are always wanted. With ``reread_from`` orders created
+    since are read again whether or not they say that they changed.
+
+    ``pseudonym`` makes a keyed digest of a canonical address. With it a source may keep the facts of orders
+    it read, and hand them out in a later ``full`` pass with ``Contact.pseudonym`` in place of the contact.
     """
 
     cursors: frozenset[str] = frozenset()
     full: bool = False
     created_from: Instant | None = None
     attributes: frozenset[str] = frozenset()
+    reread_from: Instant | None = None
+    pseudonym: Callable[[str], str] | None = None
 
 
 class Reading(Protocol):

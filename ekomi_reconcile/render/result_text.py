@@ -16,6 +16,7 @@ _IF_ANY = {
     Done.REVIEWS_NEW: "new reviews",
     Done.REVIEWS_CHANGED: "changed reviews",
     Done.REVIEWS_GONE: "reviews gone",
+    Done.REVIEWS_UNREADABLE: "reviews without a date or a rating, left out",
     Done.WAITING: "due but waiting: the order is on hold or could not be read",
     Done.RETRY_LATER: "not delivered, to be tried again by a later run",
     Done.FAILED: "failed for good: see `invitations list --status failed`",

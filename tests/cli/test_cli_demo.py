@@ -1,0 +1,68 @@
+"""The demo and the sandbox, as a newcomer meets them."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import httpx
+
+from ekomi_reconcile.cli.main import run
+
+
+def test_the_demo_tells_the_whole_loop(tmp_path, capsys, monkeypatch):
+    """validate, plan, apply, an empty plan, an edit with what it moves, apply; the folder stays."""
+    monkeypatch.delenv("CI", raising=False)
+    target = tmp_path / "demo"
+    assert run(["demo", "--dir", str(target), "--orders", "200"]) == 0
+    shown = capsys.readouterr().out
+    parts = [
+        "Valid: 5 accounts, 0 warnings.",
+        "Plan: 5 to add",
+        "Apply complete. 5 added",
+        "No changes.",
+        "pending_period = 14 → 7",
+        " to reschedule\n",
+        "Apply complete. 0 added, 1 changed",
+        "each once",
+    ]
+    places = [shown.index(part) for part in parts]
+    assert places == sorted(places)
+    assert (target / "ekomi-reconcile.yaml").exists()
+    assert (target / "accounts.d" / "norway.yaml").exists()
+    asked = int(re.search(r"asked to invite (\d+) customers", shown)[1])
+    sent = [int(each) for each in re.findall(r"(\d+) sent\.", shown)]
+    assert asked == sum(sent) > 0
+
+
+def test_the_demo_takes_no_folder_that_exists(tmp_path, capsys):
+    """Somebody's folder is never written into."""
+    assert run(["demo", "--dir", str(tmp_path)]) == 1
+    assert "does not exist yet" in capsys.readouterr().err
+
+
+def test_the_sandbox_serves_until_it_is_told_to_stop():
+    """It prints where it is, answers, and ends with SIGTERM as success."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ekomi_reconcile", "sandbox", "--port", "0", "--orders", "5"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        lines = iter(process.stdout.readline, "")
+        url = next(found[1] for line in lines if (found := re.search(r"orders +(http\S+)", line)))
+        assert len(httpx.get(url, trust_env=False).text.splitlines()) == 5
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_taken_port_is_told(sandbox, capsys):
+    """The port is named, with a way out."""
+    port = sandbox.url.rpartition(":")[2]
+    assert run(["sandbox", "--port", port]) == 1
+    assert "--port 0" in capsys.readouterr().err

@@ -1,0 +1,106 @@
+"""The shape of the code: who may know whom, and what the documents say of it."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "ekomi_reconcile"
+MUST_NOT_KNOW = {
+    "config": {"state", "orders", "ekomi", "apply", "render", "cli", "sandbox"},
+    "model": {"config", "state", "orders", "ekomi", "apply", "plan", "render", "cli", "sandbox", "rules"},
+    "rules": {"config", "state", "orders", "ekomi", "apply", "render", "cli", "sandbox"},
+    "plan": {"ekomi", "orders", "render", "cli", "apply", "sandbox"},
+    "apply": {"render", "cli", "sandbox"},
+    "orders": {"state", "apply", "plan", "render", "cli", "sandbox"},
+    "ekomi": {"plan", "state", "apply", "render", "cli", "sandbox"},
+    "state": {"cli", "render", "apply", "ekomi", "orders", "sandbox"},
+    "render": {"state", "ekomi", "orders", "cli", "sandbox"},
+    "sandbox": {"config", "ekomi", "apply", "plan", "state", "render", "cli", "orders", "rules", "model"},
+}
+
+
+def modules():
+    """Every module with its tree."""
+    for path in sorted(SOURCE.rglob("*.py")):
+        yield path, ast.parse(path.read_text("utf-8"))
+
+
+def imported(tree):
+    """The packages of this project that a module imports."""
+    for node in ast.walk(tree):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [each.name for each in node.names] if isinstance(node, ast.Import) else []
+        for name in names:
+            if name.startswith("ekomi_reconcile."):
+                yield name.split(".")[1]
+
+
+@pytest.mark.parametrize("package", sorted(MUST_NOT_KNOW))
+def test_a_package_knows_only_what_it_may(package):
+    """The direction of flow is the one that the architecture draws."""
+    found = {
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path, tree in modules()
+        if path.relative_to(SOURCE).parts[0] == package
+        for name in imported(tree)
+        if name in MUST_NOT_KNOW[package]
+    }
+    assert found == set()
+
+
+def test_libraries_neither_print_nor_exit():
+    """Only the command line writes to the terminal and ends the process."""
+    calls = {
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path, tree in modules()
+        if path.relative_to(SOURCE).parts[0] not in ("cli", "__main__.py", "config")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("print", "exit", "quit")
+    }
+    assert calls == set()
+
+
+def test_broad_excepts_stand_at_the_outermost_edge_only():
+    """Nothing is swallowed: the one broad except is where the process ends."""
+    broad = {
+        path.relative_to(SOURCE).as_posix()
+        for path, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or getattr(node.type, "id", "") in ("Exception", "BaseException"))
+    }
+    assert broad <= {"cli/main.py"}
+
+
+def test_every_error_stands_in_the_tree():
+    """The drawing at the top of errors.py names every class below it."""
+    text = (SOURCE / "errors.py").read_text("utf-8")
+    drawn = set(re.findall(r"^[│├└─ ]*([A-Z][A-Za-z]+)", text.split('"""')[1], re.MULTILINE))
+    assert set(re.findall(r"^class (\w+)", text, re.MULTILINE)) <= drawn
+
+
+def test_decisions_are_numbered_without_gaps():
+    """Decision records count from 0001."""
+    numbers = sorted(int(path.name[:4]) for path in (ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_the_project_speaks_only_of_itself():
+    """No absolute path of a machine and no registry host stands in code or documents."""
+    hosts = re.compile(r"/work/|/home/\w|/root/|pypi\.org|files\.pythonhosted|registry\.npmjs|deb\.debian")
+    kinds = {".py", ".md", ".toml", ".yaml", ".yml", ".txt", ".json", ""}
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for folder in ("ekomi_reconcile", "docs", "accounts.d", "schemas", "benchmarks", ".ci")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and path.suffix in kinds and hosts.search(path.read_text("utf-8", "replace"))
+    ]
+    found += [
+        name
+        for name in ("README.md", "CHANGELOG.md", "constraints.txt")
+        if hosts.search((ROOT / name).read_text())
+    ]
+    assert found == []

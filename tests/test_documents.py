@@ -1,0 +1,63 @@
+"""The documents say what the program does."""
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from ekomi_reconcile.cli.app import app
+from ekomi_reconcile.cli.reference import reference
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_reference_of_commands_is_up_to_date():
+    """docs/commands.md is what the commands say of themselves."""
+    committed = (ROOT / "docs" / "commands.md").read_text("utf-8")
+    assert committed == reference(), "run: python -m ekomi_reconcile.cli.reference > docs/commands.md"
+
+
+def test_every_command_stands_in_the_readme():
+    """The table of the README names every command, and only those that exist."""
+    names = set(app.list_commands(click.Context(app)))
+    table = set(re.findall(r"^\| `([a-z-]+)", README, re.MULTILINE))
+    assert table == names
+
+
+@pytest.mark.parametrize("marker", ["demo", "tests"])
+def test_the_two_commands_install_from_the_projects_own_files(marker):
+    """Each is one line that makes a virtual environment and installs with the pinned versions."""
+    block = README.split(f"<!-- {marker} -->")[1].split("```sh\n")[1].split("```")[0].strip()
+    assert "\n" not in block
+    assert block.startswith("python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt -e '.[")
+
+
+def test_links_between_documents_lead_somewhere():
+    """Every relative link in README and docs names a file that exists."""
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
+    broken = [
+        f"{page.name}: {link}"
+        for page in pages
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+        if not (page.parent / link).exists()
+    ]
+    assert broken == []
+
+
+def test_constraints_pin_every_dependency():
+    """Two installations a month apart are the same: every requirement has exactly one version."""
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = [
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    ]
+    names = {re.split(r"[<>=\[; ]", each)[0].lower().replace("_", "-") for each in wanted} - {
+        "ekomi-reconcile"
+    }
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines if "==" in line}
+    assert names - pinned == set()

@@ -14,9 +14,9 @@ from itertools import islice
 from ekomi_reconcile.apply.context import Context
 from ekomi_reconcile.apply.events import Progress, Stage
 from ekomi_reconcile.apply.fetching import FULL_IMPORT_EVERY, Errand, Fetched, fetch
-from ekomi_reconcile.apply.result import Done
 from ekomi_reconcile.ekomi.feedback import Reviews
 from ekomi_reconcile.errors import EkomiError, ReconcileError
+from ekomi_reconcile.model.result import Done
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.plan.diff import PASSWORD
 from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, OperationKind

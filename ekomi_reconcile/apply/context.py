@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from ekomi_reconcile.apply.clients import Clients
 from ekomi_reconcile.apply.events import Listener, nobody
-from ekomi_reconcile.apply.result import Result
 from ekomi_reconcile.apply.stop import Stop
 from ekomi_reconcile.errors import EkomiError, ReconcileError
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.result import Result
 from ekomi_reconcile.plan.view import Privacy
 from ekomi_reconcile.rules.rulebook import RuleBook
 from ekomi_reconcile.state.store import State

@@ -5,10 +5,10 @@ from __future__ import annotations
 from ekomi_reconcile.apply.accounts import change_accounts, delete_accounts
 from ekomi_reconcile.apply.context import Context
 from ekomi_reconcile.apply.queueing import write_queue
-from ekomi_reconcile.apply.result import Failure, Result
 from ekomi_reconcile.apply.sending import LOOK, Sender
 from ekomi_reconcile.model.account import Account, Deliver
 from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.model.result import Failure, Result
 from ekomi_reconcile.plan.plan import Plan
 from ekomi_reconcile.state.records import Outcome
 

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from ekomi_reconcile.apply.context import Context
 from ekomi_reconcile.apply.events import Progress, Stage
-from ekomi_reconcile.apply.result import Done
+from ekomi_reconcile.model.result import Done
 from ekomi_reconcile.plan.plan import InvitationSteps, Plan
 from ekomi_reconcile.state.records import PositionRecord
 

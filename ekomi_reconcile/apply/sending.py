@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from ekomi_reconcile.apply.context import Context
 from ekomi_reconcile.apply.delivery import deliver, delivered, undelivered
 from ekomi_reconcile.apply.events import Progress, Stage
-from ekomi_reconcile.apply.result import Done
 from ekomi_reconcile.apply.secondlook import Verdict, second_look
 from ekomi_reconcile.ekomi.values import Receipt
 from ekomi_reconcile.errors import CredentialsRefused, EkomiError, EkomiUnavailable, OrderSourceError
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.result import Done
 from ekomi_reconcile.plan.steps import Send
 from ekomi_reconcile.state.records import Outcome
 

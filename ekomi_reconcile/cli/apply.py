@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from ekomi_reconcile.apply.context import Context
-from ekomi_reconcile.apply.result import Result
 from ekomi_reconcile.apply.stop import Stop
 from ekomi_reconcile.cli.durations import DURATION
 from ekomi_reconcile.cli.exits import Exit
@@ -22,6 +21,7 @@ from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.errors import ReconcileError
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.result import Result
 from ekomi_reconcile.plan.guards import Allowed, enforce
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.reconcile import Passwords, Sources

@@ -51,10 +51,10 @@ def format_option(command: Command) -> Command:
 
 
 def limit_option(command: Command) -> Command:
-    """``--limit N``: never from the environment, where it would cut lists unseen."""
-    return option(
-        "--limit", env=False, type=click.IntRange(1), metavar="N", help="At most N rows.  [default: all]"
-    )(command)
+    """``--limit N``."""
+    return option("--limit", type=click.IntRange(1), metavar="N", help="At most N rows.  [default: all]")(
+        command
+    )
 
 
 def accounts_option(command: Command) -> Command:
@@ -62,7 +62,6 @@ def accounts_option(command: Command) -> Command:
     return option(
         "--account",
         "names",
-        env=False,
         multiple=True,
         metavar="NAME",
         help="Only this account, by name or interface id; may be repeated.",
@@ -71,9 +70,9 @@ def accounts_option(command: Command) -> Command:
 
 def since_option(command: Command) -> Command:
     """``--since TIME``."""
-    return option(
-        "--since", env=False, type=Since(), metavar="TIME", help="Only from then on: 2026-11-30, or 24h ago."
-    )(command)
+    return option("--since", type=Since(), metavar="TIME", help="Only from then on: 2026-11-30, or 24h ago.")(
+        command
+    )
 
 
 def lock_timeout_option(command: Command) -> Command:

@@ -35,7 +35,11 @@ class Item(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Contact(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Who is asked: personal data, used for one call and never stored, logged or planned."""
+    """Who is asked: personal data, used for one call and never stored, logged or planned.
+
+    With a ``pseudonym`` it is what a source kept of an order that it read earlier: no personal data, but
+    the keyed digest of the address; ``email`` and ``telephone`` only say whether there is a usable one.
+    """
 
     email: str | None = None
     first_name: str | None = None
@@ -43,6 +47,7 @@ class Contact(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     telephone: str | None = None
     country: str | None = None
     customer_id: int | None = None
+    pseudonym: str | None = None
 
     def __repr__(self) -> str:
         return "Contact(…)"

@@ -11,8 +11,8 @@ from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.render.accounts import queue_json
 from ekomi_reconcile.render.fields import Field, at, blocks_text, fields_text, plain
+from ekomi_reconcile.render.records import ShownAccount
 from ekomi_reconcile.render.style import Paint
-from ekomi_reconcile.state.records import AccountRecord
 
 EKOMI = "eKomi"
 STATE = "state"
@@ -56,7 +56,7 @@ class Detail:
     ``origins`` tells by key path where a value of the files comes from.
     """
 
-    record: AccountRecord | None
+    record: ShownAccount | None
     written: Account | None
     origins: Mapping[str, str]
     queue: Mapping[Status, int]
@@ -147,12 +147,12 @@ def detail_text(detail: Detail, paint: Paint) -> str:
             "Statistics", [Field(_NAMES[key], plain(getattr(shop, key))) for key in _STATISTICS], paint
         ),
         fields_text("Invitation queue", _queue_fields(detail.queue), paint),
-        fields_text(
-            "Times", [Field(_NAMES[key], at(getattr(record, key, None))) for key in _TIMES], paint
-        ),
+        fields_text("Times", [Field(_NAMES[key], at(getattr(record, key, None))) for key in _TIMES], paint),
     ]
     if record is not None and record.last_error:
-        blocks.append(fields_text("Last error", [Field(at(record.last_error_at), plain(record.last_error))], paint))
+        blocks.append(
+            fields_text("Last error", [Field(at(record.last_error_at), plain(record.last_error))], paint)
+        )
     return blocks_text(blocks)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ekomi_reconcile.apply.checking import Checked, Credential
+from ekomi_reconcile.apply.credentials import Checked, Credential
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import iso, iso_or_none
 from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.render.records import ShownAccount
 from ekomi_reconcile.render.style import Paint, Tone, printable
 from ekomi_reconcile.render.tables import Cell, Column, Layout, Row, cell, time_cell
-from ekomi_reconcile.state.records import AccountRecord
 
 LAYOUT: Layout = (
     (Column("ID", right=True),),
@@ -34,7 +34,7 @@ _TONES = {
 class GridRow:
     """An account and how many invitations it has in each state."""
 
-    account: AccountRecord
+    account: ShownAccount
     queue: Mapping[Status, int]
 
     @property

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import iso
+from ekomi_reconcile.render.records import ShownError
 from ekomi_reconcile.render.style import Tone
 from ekomi_reconcile.render.tables import Cell, Column, Layout, Row, cell, time_cell
-from ekomi_reconcile.state.records import ApiError
 
 LAYOUT: Layout = (
     (Column("At (UTC)"),),
@@ -23,7 +23,7 @@ class ListedError:
     """A failed call and the name of its account, if it had one."""
 
     account: str | None
-    error: ApiError
+    error: ShownError
 
 
 def error_json(each: ListedError) -> dict[str, Json]:

@@ -11,6 +11,8 @@ from ekomi_reconcile.render.json_text import json_text
 from ekomi_reconcile.render.style import Paint, Tone, moment, printable
 
 _NONE = "-"
+_WIDEST = 44
+"""Values longer than this do not push the remarks of all others away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ def fields_text(title: str, fields: Iterable[Field], paint: Paint) -> str:
     """A heading and one line per field, in three columns."""
     listed = list(fields)
     names = max((len(each.name) for each in listed), default=0)
-    values = max((len(each.value) for each in listed if each.note), default=0)
+    values = min(max((len(each.value) for each in listed if each.note), default=0), _WIDEST)
     lines = [paint(Tone.STRONG, printable(title))]
     for each in listed:
         note = "  " + paint(Tone.FAINT, each.note) if each.note else ""

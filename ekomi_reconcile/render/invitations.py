@@ -8,17 +8,15 @@ from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import iso, iso_or_none
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.render.fields import Field, at, fields_text, plain
+from ekomi_reconcile.render.records import ShownChange
 from ekomi_reconcile.render.style import Paint, Tone
 from ekomi_reconcile.render.tables import Cell, Column, Layout, Row, cell, time_cell
-from ekomi_reconcile.state.records import StatusChange
 
 LAYOUT: Layout = (
     (Column("ID", right=True),),
-    (Column("Order"), Column("Store view", whole=False)),
-    (Column("Account", whole=False),),
-    (Column("Order date (UTC)"), Column("Scheduled (UTC)")),
-    (Column("Status"), Column("Sent (UTC)")),
-    (Column("Reason", whole=False), Column("Link", whole=False)),
+    (Column("Order"), Column("Store view", whole=False), Column("Account", whole=False)),
+    (Column("Order date (UTC)"), Column("Scheduled (UTC)"), Column("Sent (UTC)")),
+    (Column("Status"), Column("Reason", whole=False), Column("Link", whole=False)),
 )
 HISTORY_LAYOUT: Layout = (
     (Column("At (UTC)"),),
@@ -78,8 +76,8 @@ def listed_row(each: Listed) -> Row:
         cell(each.account),
         time_cell(row.order_date),
         time_cell(row.scheduled_at),
-        Cell(row.status.value, _TONES[row.status]),
         time_cell(row.sent_at),
+        Cell(row.status.value, _TONES[row.status]),
         cell(row.reason),
         cell(row.link),
     )
@@ -123,7 +121,7 @@ def _attempts(row: Invitation) -> str:
     return f"{row.attempts} failed" + (f", next not before {at(row.next_attempt_at)}" if waits else "")
 
 
-def change_json(change: StatusChange) -> dict[str, Json]:
+def change_json(change: ShownChange) -> dict[str, Json]:
     """One object of ``invitations history --format json``."""
     return {
         "at": iso(change.at),
@@ -134,7 +132,7 @@ def change_json(change: StatusChange) -> dict[str, Json]:
     }
 
 
-def change_row(change: StatusChange) -> Row:
+def change_row(change: ShownChange) -> Row:
     """One line of the history."""
     return (
         time_cell(change.at),

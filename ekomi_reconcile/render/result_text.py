@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ekomi_reconcile.apply.result import Done, Result
+from ekomi_reconcile.model.result import Done, Result
 from ekomi_reconcile.render.style import Paint, Tone, printable
 
 _ALWAYS = (

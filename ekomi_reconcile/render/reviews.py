@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import iso, iso_or_none
+from ekomi_reconcile.render.records import ShownReview
 from ekomi_reconcile.render.style import Tone
 from ekomi_reconcile.render.tables import Cell, Column, Layout, Row, cell, time_cell
-from ekomi_reconcile.state.records import RecordedReview
 
 LAYOUT: Layout = (
     (Column("Submitted (UTC)"), Column("State")),
@@ -23,7 +23,7 @@ class ListedReview:
     """A review and the name of its account."""
 
     account: str
-    recorded: RecordedReview
+    recorded: ShownReview
 
 
 def review_json(each: ListedReview) -> dict[str, Json]:

@@ -7,12 +7,10 @@ from dataclasses import asdict
 from ekomi_reconcile.model.account import Json, account_address
 from ekomi_reconcile.model.instant import iso, iso_or_none
 from ekomi_reconcile.render.fields import Field, at, blocks_text, fields_text, plain
-from ekomi_reconcile.render.style import Paint
+from ekomi_reconcile.render.records import ShownAccount, ShownEntry, ShownHolder
+from ekomi_reconcile.render.style import Paint, printable
 from ekomi_reconcile.render.tables import Column, Layout, Row, cell, time_cell
-from ekomi_reconcile.state.lock import LockInfo
-from ekomi_reconcile.state.records import AccountRecord, JournalEntry
 
-ADDRESS_LAYOUT: Layout = ((Column("Address", whole=False),), (Column("Interface ID"),))
 JOURNAL_LAYOUT: Layout = (
     (Column("At (UTC)"),),
     (Column("Who", whole=False), Column("Host", whole=False)),
@@ -34,7 +32,7 @@ _TIMES = (
 _COMMIT_LENGTH = 12
 
 
-def address_json(record: AccountRecord) -> dict[str, Json]:
+def address_json(record: ShownAccount) -> dict[str, Json]:
     """One object of ``state list --format json``."""
     return {
         "address": account_address(record.name),
@@ -43,12 +41,12 @@ def address_json(record: AccountRecord) -> dict[str, Json]:
     }
 
 
-def address_row(record: AccountRecord) -> Row:
-    """One line of ``state list``."""
-    return (cell(account_address(record.name)), cell(record.interface_id))
+def address_text(record: ShownAccount) -> str:
+    """One line of ``state list``: the address alone, to be used by scripts."""
+    return printable(account_address(record.name)) + "\n"
 
 
-def record_json(record: AccountRecord) -> dict[str, Json]:
+def record_json(record: ShownAccount) -> dict[str, Json]:
     """The record of an account; of its password only whether its digest is known."""
     return {
         "id": record.id,
@@ -64,7 +62,7 @@ def record_json(record: AccountRecord) -> dict[str, Json]:
     }
 
 
-def record_text(record: AccountRecord, paint: Paint) -> str:
+def record_text(record: ShownAccount, paint: Paint) -> str:
     """The same for people."""
     rest = {
         key: value
@@ -77,12 +75,14 @@ def record_text(record: AccountRecord, paint: Paint) -> str:
         [
             fields_text(account_address(record.name), fields, paint),
             fields_text("desired", [Field(key, plain(each)) for key, each in record.desired.items()], paint),
-            fields_text("shop", [Field(key, plain(each)) for key, each in asdict(record.shop).items()], paint),
+            fields_text(
+                "shop", [Field(key, plain(each)) for key, each in asdict(record.shop).items()], paint
+            ),
         ]
     )
 
 
-def entry_json(entry: JournalEntry) -> dict[str, Json]:
+def entry_json(entry: ShownEntry) -> dict[str, Json]:
     """One object of ``state history --format json``."""
     return {
         "at": iso(entry.at),
@@ -97,7 +97,7 @@ def entry_json(entry: JournalEntry) -> dict[str, Json]:
     }
 
 
-def entry_row(entry: JournalEntry) -> Row:
+def entry_row(entry: ShownEntry) -> Row:
     """One line of ``state history``."""
     return (
         time_cell(entry.at),
@@ -111,9 +111,10 @@ def entry_row(entry: JournalEntry) -> Row:
     )
 
 
-def lock_json(info: LockInfo | None) -> dict[str, Json]:
+def lock_json(info: ShownHolder | None) -> dict[str, Json]:
     """The object of ``lock show --format json``."""
-    who, _, host = (info.Who if info else "").rpartition("@")
+    user, at_sign, place = (info.Who if info else "").rpartition("@")
+    who, host = (user, place) if at_sign else (place, "")
     return {
         "held": info is not None,
         "id": info.ID if info else None,
@@ -126,7 +127,7 @@ def lock_json(info: LockInfo | None) -> dict[str, Json]:
     }
 
 
-def lock_text(info: LockInfo | None, paint: Paint) -> str:
+def lock_text(info: ShownHolder | None, paint: Paint) -> str:
     """The same for people."""
     if info is None:
         return NOBODY

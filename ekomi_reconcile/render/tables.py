@@ -103,15 +103,15 @@ def _stacked(layout: Layout, page: Sequence[Row], *, width: int, paint: Paint) -
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, show_edge=False, padding=(0, len(_GAP), 0, 0), pad_edge=False)
+    table = Table(box=None, show_header=False, padding=(0, len(_GAP), 0, 0), pad_edge=False)
     for group in layout:
         table.add_column(
-            _stack([Cell(each.title, Tone.STRONG) for each in group]),
             justify="right" if all(each.right for each in group) else "left",
             no_wrap=all(each.whole for each in group),
             overflow="fold",
         )
-    for row in page:
+    heading = [Cell(each.title, Tone.STRONG) for group in layout for each in group]
+    for row in (heading, *page):
         cells = iter(row)
         table.add_row(*(_stack(list(islice(cells, len(group)))) for group in layout))
     drawn = StringIO()
@@ -140,5 +140,7 @@ _STYLES = {
 def _stack(cells: Row) -> Text:
     from rich.text import Text
 
-    parts = [(each.text, _STYLES[each.tone] if each.tone else "") for each in cells]
-    return Text("\n").join(Text(text, style=style) for text, style in parts)
+    last = max((number for number, each in enumerate(cells) if each.text), default=0)
+    return Text("\n").join(
+        Text(each.text, style=_STYLES[each.tone] if each.tone else "") for each in cells[: last + 1]
+    )

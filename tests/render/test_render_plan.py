@@ -6,7 +6,7 @@ import pytest
 from golden import check_golden
 from plan_examples import empty_plan, full_plan
 
-from ekomi_reconcile.apply.result import Done, Failure, Result
+from ekomi_reconcile.model.result import Done, Failure, Result
 from ekomi_reconcile.plan.codec import encode
 from ekomi_reconcile.plan.plan import Summary
 from ekomi_reconcile.render.plan_text import plan_text, summary_line

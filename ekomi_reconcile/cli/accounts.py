@@ -1,0 +1,137 @@
+"""``accounts``: the accounts grid, one account in full, its public page, its credentials."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from itertools import islice
+
+import click
+
+from ekomi_reconcile.cli.exits import Exit
+from ekomi_reconcile.cli.globals import common, option
+from ekomi_reconcile.cli.lazy import LazyGroup
+from ekomi_reconcile.cli.lists import (
+    format_option,
+    limit_option,
+    stdout_paint,
+    write_list,
+    write_one,
+    write_pieces,
+)
+from ekomi_reconcile.cli.selection import choose, choose_one, known_to, live_in, written_in
+from ekomi_reconcile.cli.session import load_configuration, reading, stopping
+from ekomi_reconcile.config.configuration import Configuration
+from ekomi_reconcile.errors import ReconcileError
+from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.render.account_detail import Detail, detail_json, detail_text
+from ekomi_reconcile.render.accounts import (
+    LAYOUT,
+    GridRow,
+    checked_json,
+    checked_text,
+    grid_json,
+    grid_row,
+    troubles,
+)
+from ekomi_reconcile.render.json_text import array_text
+from ekomi_reconcile.render.style import printable
+from ekomi_reconcile.state.store import State
+
+
+@click.group(cls=LazyGroup)
+@common()
+def accounts() -> None:
+    """The accounts: list, show, open, check."""
+
+
+@accounts.command("list")
+@limit_option
+@format_option
+@common()
+def list_command(form: str, limit: int | None) -> int:
+    """The accounts grid: every account of the state."""
+    with reading(load_configuration(), key=False) as state:
+        counts = state.counts()
+        rows = [GridRow(each, counts.get(each.interface_id, {})) for each in islice(state.accounts(), limit)]
+    write_list(
+        rows, form, layout=LAYOUT, as_row=grid_row, as_json=grid_json, nothing="The state has no accounts."
+    )
+    if form == "text":
+        write_pieces(troubles(rows, stdout_paint()))
+    return Exit.OK
+
+
+@accounts.command("show")
+@click.argument("name", metavar="NAME|INTERFACE_ID")
+@format_option
+@common()
+def show(name: str, form: str) -> int:
+    """One account in full, with where each value comes from."""
+    configuration = load_configuration()
+    with reading(configuration, key=False) as state:
+        detail = _detail(configuration, state, name)
+    write_one(detail, form, as_text=detail_text, as_json=detail_json)
+    return Exit.OK
+
+
+def _detail(configuration: Configuration, state: State, name: str) -> Detail:
+    key = choose_one(name, (*live_in(state), *written_in(configuration), *known_to(state)))
+    record = next((each for each in state.accounts(include_deleted=True) if each.interface_id == key), None)
+    written = next((each for each in configuration.accounts if each.interface_id == key), None)
+    origins: Mapping[str, str] = {} if written is None else configuration.origins[key]
+    queue: Mapping[Status, int] = state.counts().get(key, {})
+    return Detail(record=record, written=written, origins=origins, queue=queue)
+
+
+@accounts.command("open")
+@click.argument("name")
+@option("--print", "only_print", is_flag=True, help="Print the address only; open no browser.")
+@common()
+def open_command(name: str, only_print: bool) -> int:
+    """View on eKomi: print the account's public review page, and open it on a terminal."""
+    configuration = load_configuration()
+    with reading(configuration, key=False) as state:
+        detail = _detail(configuration, state, name)
+    page = detail.shop.review_page
+    if page is None:
+        wanted = "apply" if detail.record is None else f"sync {detail.record.interface_id}"
+        raise ReconcileError(
+            f'the public page of "{detail.name}" is not known yet',
+            mend=f"fetch it: ekomi-reconcile {wanted}",
+        )
+    write_pieces([printable(page) + "\n"])
+    if sys.stdout.isatty() and not only_print:
+        sys.stdout.flush()
+        click.launch(page)
+    return Exit.OK
+
+
+@accounts.command("check")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@format_option
+@common()
+def check(names: tuple[str, ...], form: str) -> int:
+    """Test the credentials of all or the named accounts at eKomi. The state is not touched."""
+    from ekomi_reconcile.apply.checking import check_credentials
+    from ekomi_reconcile.apply.credentials import Credential
+    from ekomi_reconcile.reconcile import make_clients, read_passwords
+
+    configuration = load_configuration()
+    known = written_in(configuration)
+    wanted = set(choose(names, known) if names else (each.interface_id for each in known))
+    passwords = read_passwords(configuration, None)
+    with stopping() as stop, make_clients(configuration, passwords, stop) as clients:
+        found = check_credentials(
+            clients,
+            [each for each in configuration.accounts if each.interface_id in wanted],
+            unresolved=passwords.unresolved,
+            parallelism=configuration.project.ekomi.parallelism,
+        )
+    if form == "json":
+        write_pieces(array_text(map(checked_json, found)))
+    else:
+        write_pieces(checked_text(each, stdout_paint()) for each in found)
+    if stop.interrupted:
+        return Exit.INTERRUPTED
+    return Exit.OK if all(each.verdict is Credential.OK for each in found) else Exit.ERROR

@@ -1,0 +1,101 @@
+"""``explain``: why an order is invited or not, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import click
+
+from ekomi_reconcile.cli.exits import Exit
+from ekomi_reconcile.cli.globals import common, option
+from ekomi_reconcile.cli.lists import format_option, write_one
+from ekomi_reconcile.cli.selection import choose_one, written_in
+from ekomi_reconcile.cli.session import load_configuration, reading_if_any
+from ekomi_reconcile.config.configuration import Configuration
+from ekomi_reconcile.config.secrets import redact
+from ekomi_reconcile.errors import ReconcileError
+from ekomi_reconcile.explain.explanation import Explanation, explain_order
+from ekomi_reconcile.explain.finding import Found, Search, find_order
+from ekomi_reconcile.explain.judging import question_of
+from ekomi_reconcile.model import instant
+from ekomi_reconcile.plan.empty import EmptyQueue
+from ekomi_reconcile.privacy import CustomerPrivacy
+from ekomi_reconcile.reconcile import Sources, digester, read_privacy
+from ekomi_reconcile.render.explain import Told, explanation_json, explanation_text
+from ekomi_reconcile.render.style import printable
+from ekomi_reconcile.state.key import Purpose
+from ekomi_reconcile.state.records import InvitationFilter
+from ekomi_reconcile.state.store import State
+
+
+@click.command()
+@click.argument("order")
+@option("--account", env=False, metavar="NAME", help="Only this account, by name or interface id.")
+@format_option
+@common()
+def explain(order: str, account: str | None, form: str) -> int:
+    """Why an order is invited or not, and when: every account's every criterion.
+
+    ORDER is its number, '#123' its id; 'SOURCE:#123' where several order sources have it.
+    """
+    configuration = load_configuration()
+    only = None if account is None else choose_one(account, written_in(configuration))
+    privacy = read_privacy(configuration, None)
+    digests = privacy.cap is not None or bool(privacy.suppressed.digests)
+    with (
+        reading_if_any(configuration, key=digests) as state,
+        Sources(configuration) as sources,
+    ):
+        found = _find(order, _searched(configuration, only), sources, state)
+        if digests:
+            privacy = replace(privacy, digest=digester(state, Purpose.CUSTOMER))
+        told = _told(_explained(configuration, state, found, privacy), state, only)
+        write_one(told, form, as_text=explanation_text, as_json=explanation_json)
+    return Exit.OK
+
+
+def _searched(configuration: Configuration, only: str | None) -> Sequence[str]:
+    """The order sources to look in: those of this account, or all."""
+    if only is None:
+        return tuple(configuration.project.orders)
+    return tuple(each.orders for each in configuration.accounts if each.interface_id == only)
+
+
+def _find(text: str, names: Sequence[str], sources: Sources, state: State | None) -> Found:
+    try:
+        search = find_order(text, names, sources.get)
+    except ReconcileError as error:
+        number = text.rpartition(":")[2].strip()
+        if state is not None and any(state.list_invitations(InvitationFilter(order=number, limit=1))):
+            error.mend = f"the queue has it: ekomi-reconcile invitations list --order '{number}'"
+        raise
+    _mention(search)
+    return search.found
+
+
+def _mention(search: Search) -> None:
+    for name, error in search.unread:
+        click.echo(redact(f"not searched: order source {name}: {printable(error.message)}"), err=True)
+
+
+def _explained(
+    configuration: Configuration, state: State | None, found: Found, privacy: CustomerPrivacy
+) -> Explanation:
+    recorded = () if state is None else state.accounts(include_deleted=True)
+    question = question_of(
+        found.source,
+        configuration.accounts,
+        recorded,
+        {} if state is None else state.positions(),
+        now=instant.now(),
+    )
+    queue = EmptyQueue() if state is None else state
+    names = {each.interface_id: each.name for each in recorded}
+    return explain_order(found.order, question, queue, privacy, names=names)
+
+
+def _told(explanation: Explanation, state: State | None, only: str | None) -> Told:
+    histories = {} if state is None else {row.id: state.history_of(row.id) for row in explanation.rows}
+    shown = [each for each in explanation.verdicts if only in (None, each.account.interface_id)]
+    return Told(explanation, shown, histories)

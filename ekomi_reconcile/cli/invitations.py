@@ -1,0 +1,165 @@
+"""``invitations``: the queue, and what a person may do with one invitation."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import click
+
+from ekomi_reconcile.cli.exits import Exit
+from ekomi_reconcile.cli.globals import Command, common, option
+from ekomi_reconcile.cli.lazy import LazyGroup
+from ekomi_reconcile.cli.lists import (
+    accounts_option,
+    format_option,
+    limit_option,
+    lock_timeout_option,
+    write_list,
+    write_one,
+)
+from ekomi_reconcile.cli.one_invitation import change, chosen, listed
+from ekomi_reconcile.cli.selection import choose, known_to
+from ekomi_reconcile.cli.session import load_configuration, reading
+from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.render.invitations import (
+    HISTORY_LAYOUT,
+    LAYOUT,
+    change_json,
+    change_row,
+    invitation_json,
+    invitation_text,
+    listed_json,
+    listed_row,
+)
+from ekomi_reconcile.state.records import InvitationFilter, Resolution
+from ekomi_reconcile.state.store import State
+
+_which = click.argument("which", metavar="ID|ORDER")
+
+
+@click.group(cls=LazyGroup)
+@common()
+def invitations() -> None:
+    """The queue: list, show, skip, unskip, push, retry, resolve."""
+
+
+@invitations.command("list")
+@accounts_option
+@option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice([each.value for each in Status]),
+    help="Only those in this state; may be repeated.",
+)
+@option("--order", metavar="ORDER", help="Only those of this order, by its number or id.")
+@limit_option
+@format_option
+@common()
+def list_command(
+    names: tuple[str, ...], statuses: tuple[str, ...], order: str | None, limit: int | None, form: str
+) -> int:
+    """The invitations, by id."""
+    with reading(load_configuration(), key=False) as state:
+        wanted = InvitationFilter(
+            interface_ids=frozenset(choose(names, known_to(state))) if names else None,
+            statuses=frozenset(map(Status, statuses)) if statuses else None,
+            order=order,
+            limit=limit,
+        )
+        write_list(
+            listed(state, state.list_invitations(wanted)),
+            form,
+            layout=LAYOUT,
+            as_row=listed_row,
+            as_json=listed_json,
+            nothing="There are no such invitations.",
+        )
+    return Exit.OK
+
+
+@invitations.command("show")
+@_which
+@format_option
+@common()
+def show(which: str, form: str) -> int:
+    """One invitation in full."""
+    with reading(load_configuration(), key=False) as state:
+        (found,) = listed(state, [chosen(state, which)])
+    write_one(found, form, as_text=invitation_text, as_json=invitation_json)
+    return Exit.OK
+
+
+@invitations.command("history")
+@_which
+@limit_option
+@format_option
+@common()
+def history(which: str, limit: int | None, form: str) -> int:
+    """Every change of one invitation, the oldest first: when, by whom, why."""
+    with reading(load_configuration(), key=False) as state:
+        changes = state.history_of(chosen(state, which).id)
+    write_list(
+        changes[:limit],
+        form,
+        layout=HISTORY_LAYOUT,
+        as_row=change_row,
+        as_json=change_json,
+        nothing="Nothing has happened.",
+    )
+    return Exit.OK
+
+
+def _writer(command: Command) -> Command:
+    """What all commands have that change one invitation."""
+    for add in (common(), format_option, lock_timeout_option, _which):
+        command = add(command)
+    return command
+
+
+@invitations.command("skip")
+@option("--reason", metavar="TEXT", help="Why; shown with the invitation. Nothing personal.")
+@_writer
+def skip(which: str, reason: str | None, form: str, lock_timeout: int) -> int:
+    """Never send it, and never offer its order again. `unskip` takes that back."""
+    act = partial(State.skip, reason=reason)
+    change(which, act, verb="skip", form=form, lock_timeout=lock_timeout, detail=reason)
+    return Exit.OK
+
+
+@invitations.command("unskip")
+@_writer
+def unskip(which: str, form: str, lock_timeout: int) -> int:
+    """Let a skipped invitation wait for its time again."""
+    change(which, State.unskip, verb="unskip", form=form, lock_timeout=lock_timeout)
+    return Exit.OK
+
+
+@invitations.command("push")
+@_writer
+def push(which: str, form: str, lock_timeout: int) -> int:
+    """Send it with the next run, whatever its time; the order is still looked at again."""
+    change(which, State.push, verb="push", form=form, lock_timeout=lock_timeout)
+    return Exit.OK
+
+
+@invitations.command("retry")
+@_writer
+def retry(which: str, form: str, lock_timeout: int) -> int:
+    """Try a failed invitation again with the next run."""
+    change(which, State.retry, verb="retry", form=form, lock_timeout=lock_timeout)
+    return Exit.OK
+
+
+@invitations.command("resolve")
+@option("--sent", is_flag=True, help="The customer was asked: it is sent.")
+@option("--resend", is_flag=True, help="The customer was not asked: send it with the next run.")
+@_writer
+def resolve(which: str, sent: bool, resend: bool, form: str, lock_timeout: int) -> int:
+    """Say what became of an invitation whose outcome is unknown."""
+    if sent == resend:
+        raise click.UsageError("say what you found out: either --sent or --resend.")
+    resolution = Resolution.SENT if sent else Resolution.RESEND
+    act = partial(State.resolve, resolution=resolution)
+    change(which, act, verb="resolve", form=form, lock_timeout=lock_timeout, detail=resolution.value)
+    return Exit.OK

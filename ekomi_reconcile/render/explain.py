@@ -1,0 +1,170 @@
+"""One order explained: why it is invited or not, by whom and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ekomi_reconcile.explain.explanation import AccountVerdict, Explanation, Outcome
+from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model.instant import iso_or_none
+from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.render.fields import Field, at, blocks_text, fields_text, plain
+from ekomi_reconcile.render.invitations import Listed, listed_json
+from ekomi_reconcile.render.style import Paint, Tone, printable
+from ekomi_reconcile.rules.explain import CriterionResult
+from ekomi_reconcile.rules.verdict import Verdict
+
+if TYPE_CHECKING:
+    from ekomi_reconcile.state.records import StatusChange
+
+_WIDEST = 44
+"""Columns of a value, beyond which what is wanted goes to the next line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An explanation with the accounts to show, and the history of each row by its id."""
+
+    explanation: Explanation
+    verdicts: Sequence[AccountVerdict]
+    histories: Mapping[int, Sequence[StatusChange]]
+
+
+def explanation_json(told: Told) -> dict[str, Json]:
+    """The object of ``explain --format json``."""
+    order = told.explanation.order
+    return {
+        "order": order.number,
+        "order_id": order.order_id,
+        "accounts": [_verdict_json(each) for each in told.verdicts],
+    }
+
+
+def _verdict_json(verdict: AccountVerdict) -> dict[str, Json]:
+    reached, row = verdict.reached, verdict.row
+    return {
+        "account": verdict.account.name,
+        "eligible": verdict.eligible,
+        "reason": verdict.reason.value if verdict.reason else None,
+        "criteria": [
+            {"criterion": each.criterion.value, "ok": each.ok, "value": each.value, "wanted": each.wanted}
+            for each in verdict.criteria
+        ],
+        "reached_at": iso_or_none(reached.at if reached else None),
+        "reached_source": reached.source.value if reached else None,
+        "scheduled_at": iso_or_none(verdict.scheduled_at),
+        "invitation": None if row is None else listed_json(Listed(verdict.account.name, row)),
+    }
+
+
+def explanation_text(told: Told, paint: Paint) -> str:
+    """The same for people, with the history of the queue and what would have to change."""
+    blocks = [_head(told.explanation, paint)]
+    blocks += [_account(each, told.explanation, paint) for each in told.verdicts]
+    if told.explanation.rows:
+        blocks.append(_queue(told, paint))
+    return blocks_text(blocks)
+
+
+def _head(explanation: Explanation, paint: Paint) -> str:
+    order = explanation.order
+    fields = [
+        Field("Placed", at(order.created_at)),
+        Field("Status", f"{plain(order.status)} (state {plain(order.state)})"),
+        Field("Store view", plain(order.store_view)),
+        Field("Customer group", plain(order.customer_group)),
+        Field("Invitation", _outcome(explanation)),
+    ]
+    title = f"Order {order.number} (id {order.order_id}, source {explanation.source})"
+    return fields_text(title, fields, paint)
+
+
+def _outcome(explanation: Explanation) -> str:
+    name, row = printable(explanation.account or ""), explanation.row
+    taken = f"; the next apply cancels the pending one: {printable(explanation.cancelled or '')}"
+    more = taken if explanation.cancelled else ""
+    match explanation.outcome:
+        case Outcome.GETS:
+            return f"{name} gets the order with the next apply{more}"
+        case Outcome.KEEPS if row is not None:
+            return f"{name} has the order, due {at(row.scheduled_at)}"
+        case Outcome.CLOSED if row is not None:
+            return f"{row.status.value} through {name}: no other account may ask"
+        case _:
+            return f"no account invites this order{more}"
+
+
+def _account(verdict: AccountVerdict, explanation: Explanation, paint: Paint) -> str:
+    account = verdict.account
+    name = paint(Tone.STRONG, printable(account.name))
+    lines = [f"{name} ({account.interface_id}): {_standing(verdict, explanation, paint)}"]
+    width = max(len(each.criterion.value) for each in verdict.criteria)
+    for each in verdict.criteria:
+        lines += _criterion(each, width, paint)
+    lines.append(f"  {_clock(verdict)}")
+    if verdict.changes:
+        lines.append("  would be invited if:")
+        lines += [f"    - {printable(each)}" for each in verdict.changes]
+    return "\n".join(lines) + "\n"
+
+
+def _standing(verdict: AccountVerdict, explanation: Explanation, paint: Paint) -> str:
+    own = verdict.row is not None and verdict.row == explanation.row
+    if own and verdict.row is not None and verdict.row.status is not Status.PENDING:
+        return paint(Tone.SEND, verdict.row.status.value)
+    if verdict.eligible:
+        return paint(Tone.ADD, "invited")
+    waits = f", its pending row {'is cancelled' if explanation.cancelled else 'is held'}" if own else ""
+    return paint(Tone.REMOVE, "not invited") + f": {verdict.reason}{waits}"
+
+
+def _criterion(result: CriterionResult, width: int, paint: Paint) -> Iterator[str]:
+    sign = paint(Tone.ADD, "✓ ok  ") if result.ok else paint(Tone.REMOVE, "✗ fail")
+    value, wanted = plain(result.value), f"wanted: {printable(result.wanted)}"
+    head = f"  {sign}  {result.criterion.value.ljust(width)}  {value}"
+    if len(value) > _WIDEST:
+        yield head
+        yield " " * (12 + width) + wanted
+    else:
+        yield head + " " * (_WIDEST - len(value) + 2) + wanted
+    if result.conditions is not None:
+        yield from _tree(result.conditions, 12 + width, paint)
+
+
+def _tree(verdict: Verdict, indent: int, paint: Paint) -> Iterator[str]:
+    sign = paint(Tone.ADD, "✓") if verdict.ok else paint(Tone.REMOVE, "✗")
+    yield f"{' ' * indent}{sign} {printable(verdict.text)}: {plain(verdict.value)}"
+    for part in verdict.parts:
+        yield from _tree(part, indent + 2, paint)
+
+
+def _clock(verdict: AccountVerdict) -> str:
+    reached = verdict.reached
+    if reached is None:
+        return "no trigger status reached yet"
+    period = verdict.account.invitations.pending_period
+    return (
+        f"{plain(reached.status)} reached {at(reached.at)} (by {reached.source.value}), "
+        f"pending period {period} days, due {at(verdict.scheduled_at)}"
+    )
+
+
+def _queue(told: Told, paint: Paint) -> str:
+    lines = [paint(Tone.STRONG, "Queue")]
+    for row in told.explanation.rows:
+        name = told.explanation.names.get(row.interface_id, row.interface_id)
+        reason = f": {printable(row.reason)}" if row.reason else ""
+        lines.append(
+            f"  invitation {row.id}, {printable(name)}: {row.status.value}{reason}, "
+            f"due {at(row.scheduled_at)}{' (pushed)' if row.pushed else ''}, sent {at(row.sent_at)}"
+        )
+        lines += [f"    {_change(each)}" for each in told.histories.get(row.id, ())]
+    return "\n".join(lines) + "\n"
+
+
+def _change(change: StatusChange) -> str:
+    detail = f": {printable(change.detail)}" if change.detail else ""
+    before = f"{change.from_status.value} → " if change.from_status else ""
+    return f"{at(change.at)}  {before}{change.to_status.value}  by {printable(change.actor)}{detail}"

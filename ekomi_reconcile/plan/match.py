@@ -54,10 +54,11 @@ def match(need: Need, orders: Orders, queue: Queue, *, privacy: Privacy, now: In
     concerned = need.fresh or need.selected
     accounts = [rule.account for rule in need.book.rules if rule.account.interface_id in concerned]
     counted = matcher.tally.result(accounts) if matcher.tally.orders else {}
+    remarks = tuple(_one_sided(*each) for each in matcher.tally.one_sided(accounts))
     return Matched(
         steps=replace(matcher.steps, not_invited=counted),
         positions=_positions(need, orders.cursor),
-        diagnostics=tuple(orders.problems),
+        diagnostics=(*orders.problems, *remarks),
     )
 
 
@@ -112,6 +113,17 @@ def _positions(need: Need, cursor: str) -> tuple[Position, ...]:
         )
         for rule in need.book.rules
         if rule.account.interface_id in need.selected and rule.account.invitations.enabled
+    )
+
+
+def _one_sided(account: Account, held: bool, orders: int) -> Diagnostic:  # noqa: FBT001
+    share = "all" if held else "none"
+    return Diagnostic(
+        severity=Severity.WARNING,
+        rule="conditions-one-sided",
+        message=f"the conditions of {account.name} hold for {share} of the {orders} orders that got so far",
+        mend="is that meant? `explain ORDER` shows every part with its value",
+        account=account.name,
     )
 
 

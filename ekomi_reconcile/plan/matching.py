@@ -155,6 +155,7 @@ class Matcher:
             )
             judged_at = row.judged_at if row else self.question.now
             failed = self._refusal(rule, order, judged_at=judged_at, known=known)
+            self.tally.judged(key, failed)
             if failed is None and known is not None and self._too_often(order, scheduled_at(rule, known)):
                 failed = Criterion.SUPPRESSED
             if failed is None and taken:

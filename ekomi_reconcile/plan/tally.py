@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.invitation import Criterion
+
+ENOUGH = 20
+"""From so many orders on, a condition that holds for all or for none of them is worth a word."""
+
+_AFTER_CONDITIONS = frozenset({Criterion.DELIVERABLE, Criterion.SUPPRESSED, Criterion.ALREADY_INVITED})
 
 
 class Tally:
@@ -16,12 +21,13 @@ class Tally:
     from the orders read and the orders seen.
     """
 
-    __slots__ = ("_refused", "_seen", "orders")
+    __slots__ = ("_conditions", "_refused", "_seen", "orders")
 
     def __init__(self) -> None:
         self.orders = 0
         self._seen: Counter[str] = Counter()
         self._refused: defaultdict[str, Counter[Criterion]] = defaultdict(Counter)
+        self._conditions: defaultdict[str, Counter[bool]] = defaultdict(Counter)
 
     def saw(self, interface_id: str) -> None:
         """This account was looked at for one order."""
@@ -30,6 +36,22 @@ class Tally:
     def refused(self, interface_id: str, criterion: Criterion) -> None:
         """It was not invited, and this is why."""
         self._refused[interface_id][criterion] += 1
+
+    def judged(self, interface_id: str, first_failed: Criterion | None) -> None:
+        """Its conditions were reached for one order, unless a criterion before them failed."""
+        if first_failed is Criterion.CONDITIONS:
+            self._conditions[interface_id][False] += 1
+        elif first_failed is None or first_failed in _AFTER_CONDITIONS:
+            self._conditions[interface_id][True] += 1
+
+    def one_sided(self, accounts: Collection[Account]) -> Iterator[tuple[Account, bool, int]]:
+        """Accounts whose conditions held for all, or for none, of so many orders."""
+        for account in accounts:
+            counts = self._conditions.get(account.interface_id)
+            if account.invitations.conditions is None or counts is None:
+                continue
+            if counts.total() >= ENOUGH and len(+counts) == 1:
+                yield account, bool(counts[True]), counts.total()
 
     def result(self, accounts: Collection[Account]) -> dict[str, dict[str, int]]:
         """By account name and criterion, in the order in which criteria are judged."""

@@ -68,7 +68,9 @@ def _change(change: AccountChange, paint: Paint) -> str:
     if change.blocked:
         lines.append(f"    ! not done: {change.blocked}")
     if change.action is Action.CREATE:
-        lines += [f"    {paint(tone, '+')} {key} = {_value(value)}" for key, value in _given(change.after or {})]
+        lines += [
+            f"    {paint(tone, '+')} {key} = {_value(value)}" for key, value in _given(change.after or {})
+        ]
         lines.append("      (everything else as by default)")
     elif change.action in (Action.UPDATE, Action.REPLACE):
         lines += _differences(change, paint)
@@ -127,6 +129,7 @@ def _invitations(plan: Plan, paint: Paint) -> Iterator[str]:
             *_group(steps.cancel, key, "to cancel", _cancel_example, paint),
             *_group(steps.send, key, "to send", _send_example, paint),
             *_not_invited(steps.not_invited.get(name, {})),
+            *_impact(plan, key),
         ]
         if lines:
             yield "\n".join([f"Invitations of {printable(name)}:", *lines])
@@ -173,6 +176,16 @@ def _not_invited(counts: Mapping[str, int]) -> Iterator[str]:
     if counts:
         reasons = ", ".join(f"{count} {criterion}" for criterion, count in counts.items())
         yield f"    not invited: {reasons}"
+
+
+def _impact(plan: Plan, key: str) -> Iterator[str]:
+    """What a changed rule means, in customers."""
+    updated = any(each.interface_id == key and each.action is Action.UPDATE for each in plan.changes)
+    steps = plan.invitations
+    more, fewer = steps.schedule.by_account.get(key, 0), steps.cancel.by_account.get(key, 0)
+    moved = steps.reschedule.by_account.get(key, 0)
+    if updated and (more or fewer or moved):
+        yield f"    this change: {more} more customers asked, {fewer} fewer, {moved} at another time"
 
 
 def _warnings(plan: Plan, paint: Paint) -> Iterator[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from golden import check_golden
 
 from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Selection
 from ekomi_reconcile.model.invitation import Evidence, Invitation, Reached, Status
@@ -20,11 +21,8 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def golden(name: str, text: str) -> None:
-    """The text is what the golden file says; ``UPDATE_GOLDEN=1`` writes the file anew."""
-    path = GOLDEN / name
-    if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(text, encoding="utf-8")
-    assert text == path.read_text("utf-8")
+    """The text is what the golden file of this name says."""
+    check_golden(GOLDEN / name, text)
 
 
 def drawn(layout, rows, width=None, colour=False):

@@ -1,0 +1,160 @@
+"""What becomes of a row after a call, and of a due row before one."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from plan_examples import NOW, account
+
+from ekomi_reconcile.apply.delivery import MOST_ATTEMPTS, delivered, pause_after, undelivered
+from ekomi_reconcile.apply.secondlook import Verdict, second_look
+from ekomi_reconcile.ekomi.values import Receipt
+from ekomi_reconcile.errors import CredentialsRefused, EkomiUnavailable, OutcomeUnknown, RequestRefused
+from ekomi_reconcile.model.account import Account, InvitationRule, Selection
+from ekomi_reconcile.model.instant import DAY
+from ekomi_reconcile.model.invitation import Evidence, Invitation, Reached, Status
+from ekomi_reconcile.model.order import Contact, Order
+from ekomi_reconcile.privacy import CustomerPrivacy, parse_suppression_list
+from ekomi_reconcile.rules.rulebook import Rule
+
+ROW = Invitation(
+    id=1,
+    interface_id="28374",
+    source="default",
+    order_id=5,
+    number="100000005",
+    store_view="de",
+    order_date=NOW - 20 * DAY,
+    status=Status.SENDING,
+    reached=Reached(NOW - 15 * DAY, "complete", Evidence.HISTORY),
+    judged_at=NOW - 15 * DAY,
+    scheduled_at=NOW - DAY,
+)
+ORDER = Order(
+    order_id=5,
+    number="100000005",
+    state="complete",
+    status="complete",
+    store_view="de",
+    customer_group="General",
+    created_at=NOW - 20 * DAY,
+    contact=Contact(email="kim@example.com"),
+    grand_total=80,
+)
+
+
+def unavailable(*, asked=True, retry_after=None):
+    """A call that certainly had no effect."""
+    error = EkomiUnavailable("no connection")
+    error.asked, error.retry_after = asked, retry_after
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "failed_calls"),
+    [
+        (OutcomeUnknown("cut"), Status.UNKNOWN, 1),
+        (RequestRefused("no such order"), Status.FAILED, 1),
+        (CredentialsRefused("Access denied"), Status.PENDING, 0),
+        (unavailable(asked=False), Status.PENDING, 0),
+        (unavailable(), Status.PENDING, 1),
+    ],
+)
+def test_each_kind_of_failure_has_its_end(error, status, failed_calls):
+    """Perhaps sent is unknown, refused is failed, what had no effect waits."""
+    outcome = undelivered(ROW, error, now=NOW)
+    assert (outcome.status, outcome.failed_calls) == (status, failed_calls)
+
+
+def test_retries_are_used_up():
+    """The last attempt that has no effect turns the row into failed, with the reason."""
+    tired = replace(ROW, attempts=MOST_ATTEMPTS - 1)
+    outcome = undelivered(tired, unavailable(), now=NOW)
+    assert (outcome.status, outcome.reason) == (Status.FAILED, "no connection")
+
+
+def test_a_receipt_is_sent():
+    """A call that eKomi took is sent, with its link; an order it had already says so."""
+    assert delivered(ROW, Receipt(link="https://r.example/1"), now=NOW).link == "https://r.example/1"
+    assert delivered(ROW, Receipt(known_before=True), now=NOW).reason
+
+
+@given(st.integers(1, 1000), st.none() | st.floats(0, 10**6))
+def test_pauses_grow_and_keep_to_what_was_asked(attempts, asked):
+    """Between 5 minutes and 12 hours, never shorter than eKomi asked for, never shrinking."""
+    pause = pause_after(attempts, asked)
+    assert pause >= int(asked or 0)
+    assert 300 <= pause_after(attempts) <= 12 * 3600
+    assert pause_after(attempts + 1) >= pause_after(attempts)
+
+
+def rule(**changes):
+    """A rule that the order fits, changed."""
+    return Rule(account(invitations=InvitationRule(enabled=True, **changes)))
+
+
+def look(order=ORDER, of=None, *, privacy=None):
+    """The second look at the row."""
+    return second_look(ROW, order, of or rule(), privacy=privacy or CustomerPrivacy())
+
+
+def changed(**values):
+    """The order, changed."""
+    import msgspec
+
+    return msgspec.structs.replace(ORDER, **values)
+
+
+@pytest.mark.parametrize(
+    ("order", "verdict"),
+    [
+        (ORDER, Verdict.SEND),
+        (None, Verdict.WAIT),
+        (changed(state="holded", status="holded"), Verdict.WAIT),
+        (changed(state="closed", status="closed"), Verdict.CANCEL),
+        (changed(state="canceled", status="canceled"), Verdict.CANCEL),
+        (changed(state="processing", status="packing"), Verdict.SEND),
+        (changed(store_view="fr"), Verdict.CANCEL),
+        (changed(customer_group="Staff"), Verdict.CANCEL),
+        (changed(grand_total=10), Verdict.CANCEL),
+        (changed(contact=Contact()), Verdict.CANCEL),
+    ],
+)
+def test_the_second_look_judges_the_order_as_it_is_now(order, verdict):
+    """Refunded, canceled, moved, no longer matching: cancelled; on hold, unreadable: waits."""
+    of = rule(
+        store_views=Selection(frozenset({"de"})),
+        customer_groups=Selection(frozenset({"General"})),
+        conditions={"grand_total": {"gte": 50}},
+    )
+    assert look(order, of).verdict is verdict
+
+
+def test_the_age_is_not_judged_again():
+    """An order that grew too old while it waited is still asked."""
+    assert look(of=rule(skip_orders_older_than=6)).verdict is Verdict.SEND
+    assert look(of=rule(skip_orders_older_than=4)).verdict is Verdict.CANCEL
+
+
+def test_a_disabled_or_vanished_account_sends_nothing():
+    """Its rows are held."""
+    disabled = Rule(Account(name="A", interface_id="28374", interface_password="${env:X}"))
+    assert look(of=disabled).verdict is Verdict.WAIT
+    assert second_look(ROW, ORDER, None, privacy=CustomerPrivacy()).verdict is Verdict.WAIT
+
+
+@pytest.mark.parametrize("line", ["KIM@example.com", "@example.com", "example.com  # all of them"])
+def test_an_opt_out_reaches_rows_that_are_due(line):
+    """An address or a domain on the list cancels, in whatever letter case."""
+    privacy = CustomerPrivacy(suppressed=parse_suppression_list([line]))
+    assert look(privacy=privacy).reason == "suppressed"
+
+
+def test_a_digest_on_the_list_is_recognised():
+    """The list may hold keyed digests instead of addresses."""
+    privacy = CustomerPrivacy(
+        suppressed=parse_suppression_list(["hmac:beef"]),
+        digest=lambda text: "beef" if text == "kim@example.com" else "0",
+    )
+    assert look(privacy=privacy).reason == "suppressed"

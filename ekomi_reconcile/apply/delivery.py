@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import randrange
+
 from ekomi_reconcile.ekomi.client import EkomiClient
 from ekomi_reconcile.ekomi.values import Channel, Receipt, Recipient
 from ekomi_reconcile.errors import CredentialsRefused, EkomiError, EkomiUnavailable, OutcomeUnknown
@@ -55,7 +57,8 @@ def delivered(row: Invitation, receipt: Receipt, *, now: Instant) -> Outcome:
 def undelivered(row: Invitation, error: EkomiError, *, now: Instant) -> Outcome:
     """The outcome of a call that failed: waiting again, failed for good, or not known.
 
-    Wrong credentials are no fault of the row, nor is the end of a run. A call that may have taken effect is never repeated here.
+    Wrong credentials are no fault of the row, nor is the end of a run. A call that may have taken effect
+    is never repeated here.
     """
     if isinstance(error, OutcomeUnknown):
         return Outcome(id=row.id, status=Status.UNKNOWN, at=now, reason=error.message, failed_calls=1)
@@ -69,7 +72,7 @@ def undelivered(row: Invitation, error: EkomiError, *, now: Instant) -> Outcome:
             at=now,
             reason=error.message,
             failed_calls=1,
-            next_attempt_at=now + pause_after(attempts, error.retry_after),
+            next_attempt_at=now + spread(pause_after(attempts, error.retry_after)),
         )
     return Outcome(id=row.id, status=Status.FAILED, at=now, reason=error.message, failed_calls=1)
 
@@ -78,3 +81,8 @@ def pause_after(attempts: int, asked: float | None = None) -> int:
     """Seconds until the next attempt: doubling from 5 minutes to 12 hours, at least what eKomi asked for."""
     doubled: int = _FIRST_PAUSE << (attempts - 1)
     return max(min(doubled, _LONGEST_PAUSE), int(asked or 0))
+
+
+def spread(pause: int) -> int:
+    """Up to a fifth longer, by chance: what failed together does not come back together."""
+    return pause + randrange(pause // 5 + 1)  # noqa: S311

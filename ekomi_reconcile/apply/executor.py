@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ekomi_reconcile.apply.accounts import change_accounts, delete_accounts
 from ekomi_reconcile.apply.context import Context
 from ekomi_reconcile.apply.queueing import write_queue
 from ekomi_reconcile.apply.sending import LOOK, Sender
-from ekomi_reconcile.model.account import Account, Deliver
+from ekomi_reconcile.model.account import Deliver
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.result import Failure, Result
-from ekomi_reconcile.plan.plan import Plan
-from ekomi_reconcile.state.records import Outcome
+from ekomi_reconcile.plan.plan import Action, Plan
+from ekomi_reconcile.state.records import AccountRecord, Outcome
 
 
 def execute(context: Context, plan: Plan, *, sending: bool = True) -> Result:
@@ -23,12 +25,25 @@ def execute(context: Context, plan: Plan, *, sending: bool = True) -> Result:
         context.result.failures.append(
             Failure(subject=f"{change.name}: {change.action.value}", message=change.blocked or "")
         )
-    if not context.stop.is_set():
-        write_queue(context, plan, failed=failed)
-        delete_accounts(context, plan.changes)
-        if sending:
-            _send(context, plan, failed)
+    if context.stop.is_set():
+        _tell_left(context, plan)
+        return context.result
+    write_queue(context, plan, failed=failed)
+    delete_accounts(context, plan.changes)
+    if sending:
+        _send(context, plan, failed)
     return context.result
+
+
+def _tell_left(context: Context, plan: Plan) -> None:
+    """Say what a run that ended before the queue was written leaves to the next."""
+    left = plan.summary
+    steps = left.schedule + left.reschedule + left.cancel + left.send
+    deletes = sum(each.action is Action.DELETE and not each.blocked for each in plan.changes)
+    if steps or deletes:
+        context.result.not_tried.append(
+            f"{steps} steps of invitations and {deletes} deletes not tried: the run was stopped"
+        )
 
 
 def _send(context: Context, plan: Plan, failed: frozenset[str]) -> None:
@@ -44,17 +59,24 @@ def recover(context: Context) -> int:
     """Settle the intents that a killed run left behind; how many are in doubt now.
 
     Whether such a call took effect is not known. Only registering an order for a link may be repeated:
-    eKomi answers with the link it gave before.
+    eKomi answers with the link it gave before. What the call was, the account as last applied tells, not
+    the files, which may have changed since.
     """
     rows = context.state.abandoned()
-    outcomes = [_recovered(row, context.accounts.get(row.interface_id), now=context.now()) for row in rows]
+    links = {each.interface_id for each in context.state.accounts() if _by_link(each)}
+    outcomes = [_recovered(row, links, now=context.now()) for row in rows]
     if outcomes:
         context.state.settle(outcomes)
     return sum(each.status is Status.UNKNOWN for each in outcomes)
 
 
-def _recovered(row: Invitation, account: Account | None, *, now: int) -> Outcome:
-    if account is not None and account.invitations.deliver is Deliver.LINK:
+def _by_link(account: AccountRecord) -> bool:
+    rules = account.desired["invitations"]
+    return bool(rules["deliver"] == Deliver.LINK.value)
+
+
+def _recovered(row: Invitation, links: Collection[str], *, now: int) -> Outcome:
+    if row.interface_id in links:
         return Outcome(
             id=row.id, status=Status.PENDING, at=now, reason="a killed run left it; safe to repeat"
         )

@@ -17,7 +17,13 @@ from ekomi_reconcile.apply.delivery import deliver, delivered, undelivered
 from ekomi_reconcile.apply.events import Progress, Stage
 from ekomi_reconcile.apply.secondlook import Verdict, second_look
 from ekomi_reconcile.ekomi.values import Receipt
-from ekomi_reconcile.errors import CredentialsRefused, EkomiError, EkomiUnavailable, OrderSourceError
+from ekomi_reconcile.errors import (
+    CredentialsRefused,
+    EkomiError,
+    EkomiUnavailable,
+    OrderSourceError,
+    OutcomeUnknown,
+)
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.model.result import Done
@@ -28,7 +34,7 @@ LOOK = 1_000
 """How many orders are looked at again at a time."""
 
 PATIENCE = 5
-"""So many failures in a row, and an account is left alone for the rest of the run."""
+"""So many calls in a row without a clear answer, and an account is left alone for the rest of the run."""
 
 _COUNTED = {
     Status.SENT: Done.SENT,
@@ -60,6 +66,9 @@ class Sender:
         """Send everything that still is to be sent; what an account's failure leaves undone is told."""
         with ThreadPoolExecutor(self.context.parallelism, thread_name_prefix="send") as pool:
             for batch in batches:
+                if self.context.stop.is_set():
+                    self._left.update(step.interface_id for step in batch)
+                    continue
                 rows = self._rows(batch)
                 for ready in self._look(rows):
                     self._lanes.setdefault(ready.row.interface_id, deque()).append(ready)
@@ -196,8 +205,9 @@ class Sender:
             self._in_a_row[key] = 0
             return
         self.context.record_failure(key, f"send {ready.row.number}", error)
-        self._in_a_row[key] += isinstance(error, EkomiUnavailable)
+        in_vain = isinstance(error, EkomiUnavailable | OutcomeUnknown)
+        self._in_a_row[key] = self._in_a_row[key] + 1 if in_vain else 0
         if isinstance(error, CredentialsRefused):
             self._stopped[key] = "eKomi refused the credentials"
         elif self._in_a_row[key] >= PATIENCE:
-            self._stopped[key] = "eKomi could not be reached"
+            self._stopped[key] = "eKomi did not answer as it should"

@@ -18,6 +18,7 @@ from ekomi_reconcile.cli.lists import (
     write_list,
     write_one,
     write_pieces,
+    write_text,
 )
 from ekomi_reconcile.cli.selection import choose, choose_one, known_to, live_in, written_in
 from ekomi_reconcile.cli.session import load_configuration, reading, stopping
@@ -58,7 +59,7 @@ def list_command(form: str, limit: int | None) -> int:
         rows, form, layout=LAYOUT, as_row=grid_row, as_json=grid_json, nothing="The state has no accounts."
     )
     if form == "text":
-        write_pieces(troubles(rows, stdout_paint()))
+        write_text("".join(troubles(rows, stdout_paint())))
     return Exit.OK
 
 
@@ -89,7 +90,7 @@ def _detail(configuration: Configuration, state: State, name: str) -> Detail:
 @option("--print", "only_print", is_flag=True, help="Print the address only; open no browser.")
 @common()
 def open_command(name: str, only_print: bool) -> int:
-    """View on eKomi: print the account's public review page, and open it on a terminal."""
+    """View on eKomi: the public review page. Its address is printed; on a terminal a browser opens it."""
     configuration = load_configuration()
     with reading(configuration, key=False) as state:
         detail = _detail(configuration, state, name)
@@ -100,7 +101,7 @@ def open_command(name: str, only_print: bool) -> int:
             f'the public page of "{detail.name}" is not known yet',
             mend=f"fetch it: ekomi-reconcile {wanted}",
         )
-    write_pieces([printable(page) + "\n"])
+    write_text(printable(page) + "\n")
     if sys.stdout.isatty() and not only_print:
         sys.stdout.flush()
         click.launch(page)
@@ -131,7 +132,7 @@ def check(names: tuple[str, ...], form: str) -> int:
     if form == "json":
         write_pieces(array_text(map(checked_json, found)))
     else:
-        write_pieces(checked_text(each, stdout_paint()) for each in found)
+        write_text("".join(checked_text(each, stdout_paint()) for each in found))
     if stop.interrupted:
         return Exit.INTERRUPTED
     return Exit.OK if all(each.verdict is Credential.OK for each in found) else Exit.ERROR

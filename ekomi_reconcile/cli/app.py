@@ -19,6 +19,8 @@ _COMMANDS = {
         "The queue: list, show, skip, unskip, push, retry, resolve.",
     ),
     "reviews": ("ekomi_reconcile.cli.reviews:reviews", "The reviews: import, list."),
+    "explain": ("ekomi_reconcile.cli.explain:explain", "Why an order is invited or not, and when."),
+    "doctor": ("ekomi_reconcile.cli.doctor:doctor", "Self-test: files, state, secrets, eKomi, orders, queue."),
     "errors": ("ekomi_reconcile.cli.errors:errors", "Calls to eKomi that failed."),
     "state": ("ekomi_reconcile.cli.state:state", "The state: list, show, pull."),
     "lock": ("ekomi_reconcile.cli.lock:lock", "The writer lock: show."),

@@ -96,7 +96,7 @@ def show(which: str, form: str) -> int:
 @format_option
 @common()
 def history(which: str, limit: int | None, form: str) -> int:
-    """Every change of one invitation, the oldest first: when, by whom, why."""
+    """Every change: when, by whom, why. The oldest first."""
     with reading(load_configuration(), key=False) as state:
         changes = state.history_of(chosen(state, which).id)
     write_list(
@@ -138,7 +138,7 @@ def unskip(which: str, form: str, lock_timeout: int) -> int:
 @invitations.command("push")
 @_writer
 def push(which: str, form: str, lock_timeout: int) -> int:
-    """Send it with the next run, whatever its time; the order is still looked at again."""
+    """Send it with the next run. Its time no longer counts; its order is still looked at again."""
     change(which, State.push, verb="push", form=form, lock_timeout=lock_timeout)
     return Exit.OK
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import closing
 from typing import TypeVar
 
 import click
@@ -99,25 +100,35 @@ def write_list(
     if form == "json":
         write_pieces(array_text(map(as_json, items)))
         return
-    empty = True
-    for piece in table_text(layout, map(as_row, items), width=terminal_width(), paint=stdout_paint()):
-        empty = False
-        write_result(redact(piece))
-    if empty and not options().quiet:
+    rows = map(as_row, items)
+    written = write_pieces(table_text(layout, rows, width=terminal_width(), paint=stdout_paint()))
+    if not written and not options().quiet:
         click.echo(nothing, err=True)
 
 
-def write_pieces(pieces: Iterable[str]) -> None:
-    """Write text to stdout a piece at a time."""
-    for piece in pieces:
-        write_result(redact(piece))
+def write_pieces(pieces: Generator[str, None, None]) -> int:
+    """Write text to stdout a piece at a time; how many there were.
+
+    Where the reader of a pipe has gone, what still makes pieces ends before the state is closed.
+    """
+    count = 0
+    with closing(pieces):
+        for piece in pieces:
+            write_text(piece)
+            count += 1
+    return count
+
+
+def write_text(text: str) -> None:
+    """Write text to stdout, without any secret."""
+    write_result(redact(text))
 
 
 def write_one(
     item: T, form: str, *, as_text: Callable[[T, Paint], str], as_json: Callable[[T], Json]
 ) -> None:
     """Write one thing to stdout."""
-    write_result(redact(json_text(as_json(item)) + "\n" if form == "json" else as_text(item, stdout_paint())))
+    write_text(json_text(as_json(item)) + "\n" if form == "json" else as_text(item, stdout_paint()))
 
 
 def stdout_paint() -> Paint:

@@ -7,7 +7,14 @@ import click
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import common
 from ekomi_reconcile.cli.lazy import LazyGroup
-from ekomi_reconcile.cli.lists import format_option, limit_option, write_list, write_one, write_pieces
+from ekomi_reconcile.cli.lists import (
+    format_option,
+    limit_option,
+    write_list,
+    write_one,
+    write_pieces,
+    write_text,
+)
 from ekomi_reconcile.cli.selection import Named, choose_one, known_to
 from ekomi_reconcile.cli.session import load_configuration, reading
 from ekomi_reconcile.model.account import account_address
@@ -37,7 +44,10 @@ def list_command(limit: int | None, form: str) -> int:
     """The addresses of the accounts."""
     with reading(load_configuration(), key=False) as opened:
         records = opened.accounts()[:limit]
-    write_pieces(array_text(map(address_json, records)) if form == "json" else map(address_text, records))
+    if form == "json":
+        write_pieces(array_text(map(address_json, records)))
+    else:
+        write_text("".join(map(address_text, records)))
     return Exit.OK
 
 

@@ -9,7 +9,7 @@ import click
 from ekomi_reconcile.apply.fetching import Errand
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import common
-from ekomi_reconcile.cli.lists import lock_timeout_option, stdout_paint, write_pieces
+from ekomi_reconcile.cli.lists import lock_timeout_option, stdout_paint, write_text
 from ekomi_reconcile.cli.progress import progress
 from ekomi_reconcile.cli.selection import choose, live_in, written_in
 from ekomi_reconcile.cli.session import load_configuration, stopping, writing
@@ -68,7 +68,7 @@ def fetch_now(
         )
         with context.clients:
             run_errands(context, [errand_of(each, context.now()) for each in records])
-    write_pieces([fetched_text(context.result, title, figures, paint=stdout_paint())])
+    write_text(fetched_text(context.result, title, figures, paint=stdout_paint()))
     if stop.interrupted:
         return Exit.INTERRUPTED
     return Exit.OK if context.result.succeeded else Exit.ERROR

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 
 from ekomi_reconcile.model.account import Json
 
@@ -18,14 +18,14 @@ def json_text(value: Json, *, indent: int | None = 2) -> str:
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def array_text(items: Iterable[Mapping[str, Json]]) -> Iterator[str]:
+def array_text(items: Iterable[Mapping[str, Json]]) -> Generator[str, None, None]:
     """An array with one object per line, a piece at a time."""
     return _lines("[", (json_text(each, indent=None) for each in items), "]\n")
 
 
 def export_text(
     header: Mapping[str, Json], tables: Iterable[tuple[str, Iterable[Mapping[str, Json]]]]
-) -> Iterator[str]:
+) -> Generator[str, None, None]:
     """One object: the header's fields, then every table as an array with one row per line."""
     separator = "{\n"
     for key, value in header.items():
@@ -38,7 +38,7 @@ def export_text(
     yield "\n}\n"
 
 
-def _lines(opening: str, items: Iterable[str], closing: str) -> Iterator[str]:
+def _lines(opening: str, items: Iterable[str], closing: str) -> Generator[str, None, None]:
     separator = opening
     for each in items:
         yield f"{separator}\n{each}"

@@ -5,7 +5,7 @@ Long lists are laid out a page at a time, so that a list of any length needs lit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from itertools import islice
@@ -61,7 +61,9 @@ def time_cell(instant: Instant | None) -> Cell:
     return Cell("" if instant is None else iso(instant)[:16].replace("T", " "))
 
 
-def table_text(layout: Layout, rows: Iterable[Row], *, width: int | None, paint: Paint) -> Iterator[str]:
+def table_text(
+    layout: Layout, rows: Iterable[Row], *, width: int | None, paint: Paint
+) -> Generator[str, None, None]:
     """The table, a page of rows at a time; nothing without rows.
 
     ``width`` is that of the terminal in columns; ``None`` leaves every row on one line.

@@ -26,10 +26,15 @@ class ListingStore(Session):
         Raises:
             StateError: there is no such invitation.
         """
-        row = self._execute(select(*COLUMNS).where(invitation.c.id == invitation_id)).first()
-        if row is None:
+        found = self.find_invitation(invitation_id)
+        if found is None:
             raise no_invitation(invitation_id)
-        return to_invitation(row, self._names())
+        return found
+
+    def find_invitation(self, invitation_id: int) -> Invitation | None:
+        """One row, or ``None`` if there is no such invitation."""
+        row = self._execute(select(*COLUMNS).where(invitation.c.id == invitation_id)).first()
+        return None if row is None else to_invitation(row, self._names())
 
     def list_invitations(self, wanted: InvitationFilter = _EVERYTHING) -> Iterator[Invitation]:
         """The rows that fit, by id; safe to change meanwhile."""

@@ -25,7 +25,7 @@ _COMMANDS = {
     "state": ("ekomi_reconcile.cli.state:state", "The state: list, show, pull."),
     "lock": ("ekomi_reconcile.cli.lock:lock", "The writer lock: show."),
     "schema": ("ekomi_reconcile.cli.schema:schema", "Print a JSON Schema: account, project or plan."),
-    "sandbox": ("ekomi_reconcile.cli.sandbox:sandbox", "Run a local eKomi to try things on."),
+    "sandbox": ("ekomi_reconcile.cli.sandbox:sandbox", "Run a local eKomi and Magento to try things on."),
     "demo": ("ekomi_reconcile.cli.demo:demo", "See the whole loop on a sandbox in one minute."),
     "version": ("ekomi_reconcile.cli.version:version", "Print the version."),
 }

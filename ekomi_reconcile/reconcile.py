@@ -20,7 +20,7 @@ from ekomi_reconcile.apply.events import Listener, Progress, Stage, nobody
 from ekomi_reconcile.apply.stop import Stop
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import Secret, resolve
-from ekomi_reconcile.ekomi.values import Endpoints
+from ekomi_reconcile.ekomi.values import Call, Endpoints
 from ekomi_reconcile.errors import OrderSourceError, ReconcileError, SecretError
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
@@ -227,18 +227,25 @@ def _recorded(state: State | None) -> Recorded:
     )
 
 
-def make_clients(configuration: Configuration, passwords: Passwords, stop: Stop) -> Clients:
-    """Clients of eKomi as the settings say."""
+def make_clients(
+    configuration: Configuration,
+    passwords: Passwords,
+    stop: Stop,
+    *,
+    on_call: Callable[[Call], None] | None = None,
+) -> Clients:
+    """Clients of eKomi as the settings say; ``on_call`` hears of every request."""
     ekomi = configuration.project.ekomi
     return Clients(
         endpoints=Endpoints(ekomi.api_url, ekomi.srr_url, float(ekomi.timeout)),
         requests_per_second=ekomi.requests_per_second,
         stop=stop,
         passwords=passwords.secrets,
+        on_call=on_call,
     )
 
 
-def make_context(
+def make_context(  # noqa: PLR0913 - everything meets here
     configuration: Configuration,
     state: State,
     *,
@@ -247,6 +254,7 @@ def make_context(
     stop: Stop,
     listen: Listener = nobody,
     clock: Callable[[], Instant] = instant.now,
+    on_call: Callable[[Call], None] | None = None,
 ) -> Context:
     """What carrying out a plan needs.
 
@@ -256,7 +264,7 @@ def make_context(
     unresolved: dict[str, ReconcileError] = dict(passwords.unresolved)
     return Context(
         state=state,
-        clients=make_clients(configuration, passwords, stop),
+        clients=make_clients(configuration, passwords, stop, on_call=on_call),
         accounts={each.interface_id: each for each in configuration.accounts},
         digests=passwords.digests,
         unresolved=unresolved,

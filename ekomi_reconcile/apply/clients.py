@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -12,7 +12,7 @@ from httpx import HTTPTransport
 
 from ekomi_reconcile.ekomi.client import EkomiClient
 from ekomi_reconcile.ekomi.limit import RateLimiter
-from ekomi_reconcile.ekomi.values import Credentials, Endpoints, Revealing, Stop
+from ekomi_reconcile.ekomi.values import Call, Credentials, Endpoints, Revealing, Stop
 from ekomi_reconcile.ekomi.wire import new_transport
 
 UNLIMITED = float("inf")
@@ -30,6 +30,7 @@ class Clients:
     requests_per_second: float
     stop: Stop
     passwords: Mapping[str, Revealing]
+    on_call: Callable[[Call], None] | None = None
     _limiters: dict[str, RateLimiter] = field(default_factory=dict)
     _local: threading.local = field(default_factory=threading.local)
     _opened: list[HTTPTransport] = field(default_factory=list)
@@ -55,6 +56,7 @@ class Clients:
             limiter=limiter,
             transport=self._transport(),
             stop=self.stop,
+            on_call=self.on_call,
         )
 
     def _transport(self) -> HTTPTransport:

@@ -12,6 +12,7 @@ _COMMANDS = {
     "validate": ("ekomi_reconcile.cli.validate:validate", "Check the files: schema, cross-file rules, lint."),
     "plan": ("ekomi_reconcile.cli.plan:plan", "Show what apply would do, and why."),
     "apply": ("ekomi_reconcile.cli.apply:apply", "Make the state and eKomi's queue like the files."),
+    "run": ("ekomi_reconcile.cli.run:run", "The loop as a service: apply, again and again."),
     "accounts": ("ekomi_reconcile.cli.accounts:accounts", "The accounts: list, show, open, check."),
     "sync": ("ekomi_reconcile.cli.sync:sync", "Fetch shop details and statistics from eKomi now."),
     "invitations": (
@@ -20,7 +21,7 @@ _COMMANDS = {
     ),
     "reviews": ("ekomi_reconcile.cli.reviews:reviews", "The reviews: import, list."),
     "explain": ("ekomi_reconcile.cli.explain:explain", "Why an order is invited or not, and when."),
-    "doctor": ("ekomi_reconcile.cli.doctor:doctor", "Self-test: files, state, secrets, eKomi, orders, queue."),
+    "doctor": ("ekomi_reconcile.cli.doctor:doctor", "Self-test: files, state, secrets, eKomi, shop, queue."),
     "errors": ("ekomi_reconcile.cli.errors:errors", "Calls to eKomi that failed."),
     "state": ("ekomi_reconcile.cli.state:state", "The state: list, show, pull."),
     "lock": ("ekomi_reconcile.cli.lock:lock", "The writer lock: show."),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ekomi_reconcile.apply.context import Context
 from ekomi_reconcile.apply.stop import Stop
 from ekomi_reconcile.cli.durations import DURATION
 from ekomi_reconcile.cli.exits import Exit
@@ -16,18 +16,19 @@ from ekomi_reconcile.cli.files import read_file
 from ekomi_reconcile.cli.globals import common, interactive, option, options
 from ekomi_reconcile.cli.plan import check_selection, selections, show
 from ekomi_reconcile.cli.progress import progress
-from ekomi_reconcile.cli.session import load_configuration, mention_warnings, stopping, write_result, writing
+from ekomi_reconcile.cli.session import load_configuration, locking, mention_warnings, stopping, write_result
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.errors import ReconcileError
-from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.result import Result
 from ekomi_reconcile.plan.guards import Allowed, enforce
 from ekomi_reconcile.plan.plan import Plan, Scope
-from ekomi_reconcile.reconcile import Passwords, Sources
 from ekomi_reconcile.render.style import Paint
-from ekomi_reconcile.state.journal import APPLY
+from ekomi_reconcile.state.lock import Lock
 from ekomi_reconcile.state.store import State
+
+if TYPE_CHECKING:
+    from ekomi_reconcile.cycle import Cycle
 
 _LARGEST_PLAN = 1 << 30
 
@@ -98,59 +99,35 @@ def apply(
     )
     configuration = load_configuration()
     mention_warnings(configuration)
+    beginning = new_state or None
     with (
         stopping(deadline) as stop,
-        writing(configuration, "apply", new_state=new_state or None, lock_timeout=lock_timeout) as state,
+        locking(configuration, "apply", new_state=beginning, lock_timeout=lock_timeout) as (state, lock),
     ):
-        return _apply(configuration, state, order, stop)
+        return _apply(configuration, state, lock, order, stop)
 
 
-def _apply(configuration: Configuration, state: State, order: _Order, stop: Stop) -> int:
-    from ekomi_reconcile.apply.executor import execute, recover
-    from ekomi_reconcile.reconcile import make_context, read_passwords
+def _apply(configuration: Configuration, state: State, lock: Lock, order: _Order, stop: Stop) -> int:
+    from ekomi_reconcile.cycle import Cycle
 
-    with progress() as listen, Sources(configuration, listen) as sources:
-        passwords = read_passwords(configuration, state)
-        context = make_context(
-            configuration, state, sources=sources, passwords=passwords, stop=stop, listen=listen
-        )
-        with context.clients:
-            recover(context)
-            made, digest = _plan(context, configuration, order, sources=sources, passwords=passwords)
-            if order.file is None:
-                show(made, "text")
-            enforce(made, order.allowed)
-            if not (order.file or order.approved or made.empty or _agreed()):
-                return Exit.ERROR
-            _note(state, made, digest, outcome="started")
-            result = execute(context, made, sending=order.sending)
-            _note(state, made, None, outcome="done" if result.succeeded else "incomplete")
+    with Cycle(configuration, state, lock, stop=stop) as cycle:
+        made, digest = _plan(cycle, configuration, state, order)
+        if order.file is None:
+            show(made, "text")
+        enforce(made, order.allowed)
+        if not (order.file or order.approved or made.empty or _agreed()):
+            return Exit.ERROR
+        with progress() as listen:
+            result = cycle.execute(made, digest=digest, sending=order.sending, listen=listen)
     return _report(made, result, stop)
 
 
-def _plan(
-    context: Context,
-    configuration: Configuration,
-    order: _Order,
-    *,
-    sources: Sources,
-    passwords: Passwords,
-) -> tuple[Plan, str | None]:
+def _plan(cycle: Cycle, configuration: Configuration, state: State, order: _Order) -> tuple[Plan, str | None]:
     """The plan to carry out, and its digest if it was a saved one."""
-    from ekomi_reconcile.reconcile import make_plan
-
     if order.file is not None:
-        return _saved(context.state, configuration, order.file)
-    made = make_plan(
-        configuration,
-        context.state,
-        sources=sources,
-        scope=order.scope,
-        now=context.now(),
-        passwords=passwords,
-        max_sends=order.allowed.sends,
-    )
-    return made, None
+        return _saved(state, configuration, order.file)
+    with progress() as listen:
+        return cycle.plan(order.scope, max_sends=order.allowed.sends, listen=listen), None
 
 
 def _saved(state: State, configuration: Configuration, path: Path) -> tuple[Plan, str]:
@@ -169,12 +146,6 @@ def _saved(state: State, configuration: Configuration, path: Path) -> tuple[Plan
         ),
     )
     return made, digest
-
-
-def _note(state: State, made: Plan, digest: str | None, *, outcome: str) -> None:
-    if made.empty:
-        return
-    state.journal(APPLY, outcome=outcome, now=instant.now(), commit=made.git_commit, plan_digest=digest)
 
 
 def _agreed() -> bool:

@@ -1,0 +1,141 @@
+"""``run``: the loop as a service."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+from ekomi_reconcile.cli.durations import DURATION
+from ekomi_reconcile.cli.exits import Exit
+from ekomi_reconcile.cli.globals import common, option
+from ekomi_reconcile.cli.session import load_configuration, locking, stopping
+from ekomi_reconcile.errors import ConfigurationError, GuardRefused, ReconcileError
+from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.result import Done, Result
+from ekomi_reconcile.plan.guards import Allowed, enforce
+from ekomi_reconcile.plan.plan import Plan, Scope
+from ekomi_reconcile.service.health import Health
+from ekomi_reconcile.service.loop import Cycle as Ended
+from ekomi_reconcile.service.loop import Loop, Outcome
+
+if TYPE_CHECKING:
+    from ekomi_reconcile.apply.stop import Stop
+    from ekomi_reconcile.config.configuration import Configuration
+    from ekomi_reconcile.service.metrics import Metrics
+    from ekomi_reconcile.state.store import State
+
+_log = logging.getLogger("ekomi_reconcile.run")
+
+
+@click.command()
+@option("--every", type=DURATION, required=True, metavar="TIME", help="From one cycle to the next, e.g. 15m.")
+@option("--listen", metavar="[HOST]:PORT", help="Serve /healthz, /readyz and /metrics, e.g. at :9108.")
+@option("--lock-timeout", type=DURATION, default="60s", metavar="TIME", help="How long to wait for the lock.")
+@common()
+def run(every: int, listen: str | None, lock_timeout: int) -> int:
+    """The loop as a service: apply, again and again.
+
+    The files are read anew at each cycle. While they have errors, or a guard refuses what they ask for,
+    the last good ones stay in force, and what is due is still sent. SIGTERM finishes what is in flight.
+    """
+    from ekomi_reconcile.service.metrics import Metrics
+
+    if every < 1:
+        raise click.UsageError("--every must be at least 1s.")
+    metrics, health = Metrics(), Health(every=every, started_at=instant.now())
+    with stopping() as stop, _listening(listen, health=health, metrics=metrics):
+        service = _Service(stop, metrics, lock_timeout)
+
+        def report(ended: Ended) -> None:
+            health.record(ended)
+            metrics.cycle(ended)
+
+        Loop(service.cycle, every, stop, report, time.monotonic).run()
+    return Exit.OK
+
+
+@contextmanager
+def _listening(at: str | None, *, health: Health, metrics: Metrics) -> Iterator[None]:
+    from ekomi_reconcile.service.http import Listener, address
+
+    with nullcontext() if at is None else Listener(address(at), health=health, metrics=metrics):
+        yield
+
+
+@dataclass(slots=True)
+class _Service:
+    """What happens in a cycle; ``good`` is the last configuration that was carried out."""
+
+    stop: Stop
+    metrics: Metrics
+    lock_timeout: float
+    good: Configuration | None = field(default=None)
+
+    def cycle(self) -> Ended:
+        """One cycle; whatever goes wrong in it is told, and the next one comes all the same."""
+        began = instant.now()
+        try:
+            outcome, message = self._run()
+        except ReconcileError as error:
+            outcome, message = Outcome.FAILED, error.message
+        level = logging.WARNING if outcome is Outcome.OK else logging.ERROR
+        if message is not None:
+            _log.log(level, "cycle %s: %s", outcome.value, message)
+        return Ended(outcome=outcome, began_at=began, ended_at=instant.now(), message=message)
+
+    def _run(self) -> tuple[Outcome, str | None]:
+        try:
+            configuration = load_configuration()
+        except ConfigurationError as error:
+            return self._fall_back(error)
+        try:
+            outcome = self._carry_out(configuration)
+        except GuardRefused as refusal:
+            return self._fall_back(refusal)
+        self.good = configuration
+        return outcome
+
+    def _fall_back(self, error: ReconcileError) -> tuple[Outcome, str | None]:
+        """Go on with the last good files, so that nobody who is due is forgotten."""
+        if self.good is None:
+            raise error
+        _, message = self._carry_out(self.good)
+        also = f"; {message}" if message else ""
+        return Outcome.FAILED, f"{error.message}; the last good files stay in force{also}"
+
+    def _carry_out(self, configuration: Configuration) -> tuple[Outcome, str | None]:
+        from ekomi_reconcile.cycle import Cycle
+
+        with locking(configuration, "run", new_state=None, lock_timeout=self.lock_timeout) as (state, lock):
+            with Cycle(configuration, state, lock, stop=self.stop, on_call=self.metrics.call) as cycle:
+                plan = cycle.plan(Scope())
+                enforce(plan, Allowed())
+                result = cycle.execute(plan)
+            self._measure(configuration, state)
+        return _judged(plan, result)
+
+    def _measure(self, configuration: Configuration, state: State) -> None:
+        names = {each.interface_id: each.name for each in state.accounts(include_deleted=True)}
+        counts = {names[key]: by_status for key, by_status in state.counts().items()}
+        senders = [each.interface_id for each in configuration.accounts if each.invitations.enabled]
+        now = instant.now()
+        oldest = next(state.due(senders, now), None)
+        at = None if oldest is None else oldest.scheduled_at
+        self.metrics.queue(counts, oldest_due=at, now=now)
+
+
+def _judged(plan: Plan, result: Result) -> tuple[Outcome, str | None]:
+    sent, unknown = result.counts.get(Done.SENT, 0), result.counts.get(Done.UNKNOWN, 0)
+    _log.info("%s sent, %s %s", sent, unknown, Status.UNKNOWN.value)
+    if result.succeeded and plan.complete:
+        return Outcome.OK, None
+    found = [f"{each.subject}: {each.message}" for each in result.failures] + result.not_tried
+    found += [each.message for each in plan.diagnostics if each.is_error]
+    return Outcome.INCOMPLETE, "; ".join(found[:5])

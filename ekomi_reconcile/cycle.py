@@ -1,0 +1,98 @@
+"""One run of the loop: settle what a killed run left, make the plan, carry it out, write both down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+from ekomi_reconcile.apply.events import Listener, nobody
+from ekomi_reconcile.apply.executor import execute, recover
+from ekomi_reconcile.apply.stop import Stop
+from ekomi_reconcile.config.configuration import Configuration
+from ekomi_reconcile.ekomi.values import Call
+from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.result import Result
+from ekomi_reconcile.plan.plan import Plan, Scope
+from ekomi_reconcile.reconcile import Sources, make_context, make_plan, read_passwords
+from ekomi_reconcile.state.journal import APPLY
+from ekomi_reconcile.state.lock import Lock
+from ekomi_reconcile.state.store import State
+
+
+class Cycle:
+    """A run over one configuration and an open state whose writer ``lock`` is held.
+
+    ``on_call`` hears of every request to eKomi.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        state: State,
+        lock: Lock,
+        *,
+        stop: Stop,
+        on_call: Callable[[Call], None] | None = None,
+    ) -> None:
+        self._configuration = configuration
+        self._state = state
+        self._lock = lock
+        self._open = ExitStack()
+        self._sources = self._open.enter_context(Sources(configuration))
+        self._passwords = read_passwords(configuration, state)
+        self._context = make_context(
+            configuration,
+            state,
+            sources=self._sources,
+            passwords=self._passwords,
+            stop=stop,
+            on_call=on_call,
+        )
+        self._open.enter_context(self._context.clients)
+
+    def __enter__(self) -> Self:
+        recover(self._context)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def plan(self, scope: Scope, *, max_sends: int | None = None, listen: Listener = nobody) -> Plan:
+        """The plan of this run; ``max_sends`` stands in for the cap of the project file.
+
+        Raises:
+            ReconcileError: it cannot be made.
+        """
+        self._sources.listen = listen
+        return make_plan(
+            self._configuration,
+            self._state,
+            sources=self._sources,
+            scope=scope,
+            now=self._context.now(),
+            passwords=self._passwords,
+            max_sends=max_sends,
+        )
+
+    def execute(
+        self, plan: Plan, *, digest: str | None = None, sending: bool = True, listen: Listener = nobody
+    ) -> Result:
+        """Carry it out. ``digest`` is that of a saved plan, which is not done a second time."""
+        self._sources.listen = nobody
+        self._note(plan, "started", digest)
+        context = replace(self._context, listen=listen)
+        result = execute(context, plan, sending=sending, before_sending=self._lock.let_others_write)
+        self._note(plan, "done" if result.succeeded else "incomplete")
+        return result
+
+    def _note(self, plan: Plan, outcome: str, digest: str | None = None) -> None:
+        if plan.empty and digest is None:
+            return
+        self._state.journal(
+            APPLY, outcome=outcome, now=instant.now(), commit=plan.git_commit, plan_digest=digest
+        )

@@ -20,7 +20,8 @@ from ekomi_reconcile.cli.session import (
 )
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.load import check
-from ekomi_reconcile.doctor.examination import examine, healthy
+from ekomi_reconcile.doctor.examination import examine
+from ekomi_reconcile.doctor.finding import healthy
 from ekomi_reconcile.doctor.subject import StateFile, Subject
 from ekomi_reconcile.errors import ConfigurationNotFound, ReconcileError
 from ekomi_reconcile.model import instant

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from ekomi_reconcile.doctor.examination import healthy
-from ekomi_reconcile.doctor.finding import Finding, Verdict
+from ekomi_reconcile.doctor.finding import Finding, Verdict, healthy
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.render.style import Paint, Tone, plural, printable
 

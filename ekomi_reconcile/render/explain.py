@@ -87,9 +87,9 @@ def _outcome(explanation: Explanation) -> str:
     more = taken if explanation.cancelled else ""
     match explanation.outcome:
         case Outcome.GETS:
-            return f"{name} gets the order with the next apply{more}"
-        case Outcome.KEEPS if row is not None:
-            return f"{name} has the order, due {at(row.scheduled_at)}"
+            return f"{name} gets the order with the next apply, due {at(explanation.due)}{more}"
+        case Outcome.KEEPS:
+            return f"{name} has the order, due {at(explanation.due)}"
         case Outcome.CLOSED if row is not None:
             return f"{row.status.value} through {name}: no other account may ask"
         case _:

@@ -1,0 +1,122 @@
+"""Checks of what leads to eKomi: credentials, the account's standing there, the age of what was fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from ekomi_reconcile.apply.checking import check_credentials
+from ekomi_reconcile.apply.clients import Clients
+from ekomi_reconcile.apply.credentials import Checked, Credential
+from ekomi_reconcile.doctor.check import Check
+from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
+from ekomi_reconcile.doctor.subject import Part, Subject
+from ekomi_reconcile.errors import CredentialsRefused, EkomiError
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.instant import DAY, HOUR, Instant
+from ekomi_reconcile.reconcile import make_clients
+from ekomi_reconcile.state.records import AccountRecord
+
+TOO_OLD = 2
+"""What was fetched is too old when this many of its intervals have passed."""
+
+
+def credentials(subject: Subject) -> Iterator[Note]:
+    """Interface id and password of every account, tried at eKomi."""
+    configuration, passwords = subject.configuration, subject.passwords
+    with make_clients(configuration, passwords, subject.stop) as clients:
+        found = check_credentials(
+            clients,
+            configuration.accounts,
+            unresolved=passwords.unresolved,
+            parallelism=configuration.project.ekomi.parallelism,
+        )
+    yield from map(_credential, found)
+
+
+def _credential(checked: Checked) -> Note:
+    if checked.verdict is Credential.OK:
+        return passed("eKomi takes interface id and password", account=checked.name)
+    said = f"{checked.verdict.value}: {checked.message or 'eKomi did not say why'}"
+    make = failed if checked.verdict is Credential.WRONG else warned
+    return make(said, mend=checked.mend, account=checked.name)
+
+
+def active(subject: Subject) -> Iterator[Note]:
+    """Every account is active at eKomi: it asks nobody for an account that is not."""
+    configuration, passwords = subject.configuration, subject.passwords
+    usable = [each for each in configuration.accounts if each.interface_id in passwords.secrets]
+    workers = configuration.project.ekomi.parallelism
+    with (
+        make_clients(configuration, passwords, subject.stop) as clients,
+        ThreadPoolExecutor(workers, thread_name_prefix="active") as pool,
+    ):
+        yield from pool.map(lambda account: _standing(clients, account), usable)
+
+
+def _standing(clients: Clients, account: Account) -> Note:
+    try:
+        shop = clients.reader(account.interface_id).shop_data()
+    except CredentialsRefused:
+        return warned("not checked: the credentials are wrong", account=account.name)
+    except EkomiError as error:
+        return warned(f"could not be checked: {error.message}", mend=error.mend, account=account.name)
+    if shop.active is None:
+        return warned("eKomi does not say whether the account is active", account=account.name)
+    if not shop.active:
+        return failed(
+            "the account is not active at eKomi", mend="ask eKomi to activate it", account=account.name
+        )
+    return passed("active at eKomi", account=account.name)
+
+
+def sync_age(subject: Subject) -> Iterator[Note]:
+    """Shop details and statistics were fetched not too long ago."""
+    interval = subject.configuration.project.schedule.sync_every
+    return _ages(subject, "fetched", interval, lambda record: record.last_fetched_at)
+
+
+def import_age(subject: Subject) -> Iterator[Note]:
+    """Reviews were imported not too long ago."""
+    interval = subject.configuration.project.schedule.import_reviews_every
+    return _ages(subject, "imported", interval, lambda record: record.last_import_at)
+
+
+def _ages(
+    subject: Subject, done: str, interval: int, last: Callable[[AccountRecord], Instant | None]
+) -> Iterator[Note]:
+    known = {each.interface_id: each for each in subject.state.accounts()}
+    for account in subject.configuration.accounts:
+        record = known.get(account.interface_id)
+        at = None if record is None else last(record)
+        if record is None or at is None:
+            why = "not applied yet" if record is None else record.last_error or "no run has done it"
+            yield warned(f"never {done}: {why}", mend=_mend(record), account=account.name)
+        elif subject.now - at > TOO_OLD * interval:
+            why = f"; the last error: {record.last_error}" if record.last_error else ""
+            said = f"last {done} {_age(subject.now - at)} ago, wanted every {_age(interval)}{why}"
+            yield warned(said, mend=_mend(record), account=account.name)
+        else:
+            yield passed(f"last {done} {_age(subject.now - at)} ago", account=account.name)
+
+
+def _mend(record: AccountRecord | None) -> str:
+    if record is None:
+        return "run: ekomi-reconcile apply"
+    return "see that the scheduled job runs; what went wrong: ekomi-reconcile errors"
+
+
+def _age(seconds: int) -> str:
+    units = ((DAY, "days"), (HOUR, "hours"), (60, "minutes"))
+    size, name = next((unit for unit in units if seconds >= 2 * unit[0]), (1, "seconds"))
+    return f"{seconds // size} {name}"
+
+
+_FILES = frozenset({Part.FILES})
+_BOTH = frozenset({Part.FILES, Part.STATE})
+CHECKS: Sequence[Check] = (
+    Check(id="credentials", run=credentials, needs=_FILES, online=True),
+    Check(id="account-active", run=active, needs=_FILES, online=True),
+    Check(id="sync-age", run=sync_age, needs=_BOTH),
+    Check(id="import-age", run=import_age, needs=_BOTH),
+)

@@ -1,0 +1,68 @@
+"""Checks of the files: errors, warnings, overlapping rules, the suppression list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ekomi_reconcile.doctor.check import Check
+from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
+from ekomi_reconcile.doctor.subject import Part, Subject
+from ekomi_reconcile.errors import ConfigurationError
+from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.privacy import read_suppression_list
+
+OVERLAPPING = "overlapping-rules"
+"""The lint rule that has a check of its own."""
+
+
+def configuration(subject: Subject) -> Iterator[Note]:
+    """Every error with its place; warnings only counted, ``validate`` shows them."""
+    if subject.files_error is not None:
+        yield failed(subject.files_error.message, mend=subject.files_error.mend)
+    for each in subject.diagnostics:
+        if each.is_error:
+            yield failed(_said(each), mend=each.mend, account=each.account)
+    warnings = [each.rule for each in subject.diagnostics if not each.is_error and each.rule != OVERLAPPING]
+    if warnings:
+        rules = ", ".join(sorted(set(warnings)))
+        yield warned(
+            f"{len(warnings)} warning(s) about the files: {rules}", mend="see: ekomi-reconcile validate"
+        )
+    elif subject.files is not None:
+        yield passed(f"valid, {len(subject.files.accounts)} account(s)")
+
+
+def overlapping_rules(subject: Subject) -> Iterator[Note]:
+    """Accounts that can match the same order, though nobody said which of them wins."""
+    found = [each for each in subject.diagnostics if each.rule == OVERLAPPING]
+    for each in found:
+        yield warned(each.message, mend=each.mend, account=each.account)
+    if not found:
+        yield passed("no two enabled accounts compete for the same orders")
+
+
+def suppression_list(subject: Subject) -> Iterator[Note]:
+    """The list of customers who opted out can be read; without one nothing is said."""
+    name = subject.configuration.project.privacy.suppress
+    if name is None:
+        return
+    try:
+        found = read_suppression_list(subject.configuration.root / name)
+    except ConfigurationError as error:
+        yield failed(error.message, mend=error.mend)
+        return
+    count = len(found.addresses) + len(found.domains) + len(found.digests)
+    yield passed(f"{count} entries")
+
+
+def _said(diagnostic: Diagnostic) -> str:
+    where = "" if diagnostic.place is None else f"{diagnostic.place}: "
+    key = "" if diagnostic.key is None else f"{diagnostic.key}: "
+    return f"{where}{key}{diagnostic.message}"
+
+
+CHECKS = (
+    Check(id="configuration", run=configuration),
+    Check(id="overlapping-rules", run=overlapping_rules, needs=frozenset({Part.FILES})),
+    Check(id="suppression-list", run=suppression_list, needs=frozenset({Part.FILES})),
+)

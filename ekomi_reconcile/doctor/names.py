@@ -1,0 +1,126 @@
+"""Checks of names: do the store views, groups and statuses of the rules exist, and is any view forgotten?
+
+A shop is asked for its lists. For a file the names are those that recent orders have, and a name that none
+of them has is only worth a look.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from ekomi_reconcile.doctor import shop
+from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
+from ekomi_reconcile.doctor.shop import Names
+from ekomi_reconcile.doctor.subject import Subject
+from ekomi_reconcile.errors import OrderSourceError
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.rules.rulebook import key_of
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The names that there are. ``listed``: the shop says that there are no others."""
+
+    names: frozenset[str]
+    listed: bool
+
+
+def store_views(subject: Subject) -> Iterator[Note]:
+    """The store views that rules name."""
+    return _named(subject, "store view", _known_views, lambda rule: rule.invitations.store_views.names or ())
+
+
+def customer_groups(subject: Subject) -> Iterator[Note]:
+    """The customer groups that rules name."""
+    return _named(
+        subject, "customer group", _known_groups, lambda rule: rule.invitations.customer_groups.names or ()
+    )
+
+
+def order_statuses(subject: Subject) -> Iterator[Note]:
+    """The trigger statuses of the rules, in whatever letter case."""
+    return _named(
+        subject, "status", _known_statuses, lambda rule: map(key_of, rule.invitations.order_statuses)
+    )
+
+
+def unserved_store_views(subject: Subject) -> Iterator[Note]:
+    """Store views whose orders no enabled account wants."""
+    for source in subject.source_names:
+        enabled = subject.enabled(source)
+        if not enabled:
+            continue
+        names = _known_views(subject, source, read=shop.active_store_views).names
+        forgotten = sorted(
+            name for name in names if not any(each.invitations.store_views.admits(name) for each in enabled)
+        )
+        if forgotten:
+            yield warned(
+                f"{source}: no enabled account serves the store view(s) {', '.join(forgotten)}",
+                mend="add them to an account, if their customers are to be asked",
+            )
+        else:
+            yield passed(f"{source}: every store view is served")
+
+
+def _named(
+    subject: Subject,
+    what: str,
+    known_in: Callable[[Subject, str], Known],
+    wanted_by: Callable[[Account], Iterable[str]],
+) -> Iterator[Note]:
+    for source in subject.source_names:
+        wanted = {each.name: sorted(set(wanted_by(each))) for each in subject.enabled(source)}
+        if not any(wanted.values()):
+            continue
+        try:
+            known = known_in(subject, source)
+        except OrderSourceError as error:
+            yield warned(f"{source}: could not be checked: {error.message}", mend=error.mend)
+            continue
+        if not known.names:
+            yield warned(f"{source}: not checked: there are no recent orders to compare with")
+            continue
+        notes = [note for name, mine in wanted.items() for note in _unknown(name, mine, what, known)]
+        yield from notes or [passed(f"{source}: every {what} named by a rule is known")]
+
+
+def _unknown(account: str, wanted: Iterable[str], what: str, known: Known) -> Iterator[Note]:
+    for name in wanted:
+        if name in known.names:
+            continue
+        by_fold = {each.casefold(): each for each in known.names}
+        near = difflib.get_close_matches(name.casefold(), by_fold, n=1)
+        mend = f'did you mean "{by_fold[near[0]]}"?' if near else f"there are: {_some(known.names)}"
+        if known.listed:
+            yield failed(f'the shop has no {what} "{name}"', mend=mend, account=account)
+        else:
+            yield warned(f'no recent order has the {what} "{name}"', mend=mend, account=account)
+
+
+def _some(names: Iterable[str], most: int = 10) -> str:
+    ordered = sorted(names)
+    return ", ".join(ordered[:most]) + (", …" if len(ordered) > most else "")
+
+
+def _known_views(subject: Subject, source: str, *, read: Names = shop.store_views) -> Known:
+    if subject.shop(source) is None:
+        return Known(frozenset(subject.survey(source).store_views), listed=False)
+    given = subject.configuration.project.orders[source].stores.values()
+    return Known(subject.listed(source, read) | frozenset(given), listed=True)
+
+
+def _known_groups(subject: Subject, source: str) -> Known:
+    if subject.shop(source) is None:
+        return Known(frozenset(subject.survey(source).customer_groups), listed=False)
+    given = subject.configuration.project.orders[source].customer_groups.values()
+    return Known(subject.listed(source, shop.customer_groups) | frozenset(given), listed=True)
+
+
+def _known_statuses(subject: Subject, source: str) -> Known:
+    told = subject.statuses(source)
+    if told is not None:
+        return Known(frozenset(map(key_of, told)), listed=True)
+    return Known(frozenset(map(key_of, subject.survey(source).statuses)), listed=False)

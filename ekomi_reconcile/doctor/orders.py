@@ -1,0 +1,140 @@
+"""Checks of the order sources: readable, permitted, and whether the rules fit what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ekomi_reconcile.doctor.check import Check
+from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
+from ekomi_reconcile.doctor.names import customer_groups, order_statuses, store_views, unserved_store_views
+from ekomi_reconcile.doctor.subject import Part, Subject
+from ekomi_reconcile.doctor.survey import MOST_ORDERS, RECENT_DAYS, Survey
+from ekomi_reconcile.errors import OrderSourceError
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.orders.magento.probe import Access, Probe
+from ekomi_reconcile.rules.conditions import CATEGORY_ID
+from ekomi_reconcile.rules.rulebook import RuleBook
+
+ORDERS = "Magento_Sales::actions_view"
+"""The permission without which no order can be read."""
+
+PRODUCTS = "Magento_Catalog::products"
+"""The permission that only rules about categories need."""
+
+CLOCK_SKEW = 300
+"""Seconds that the shop's clock may differ before orders come late or a login is refused."""
+
+FEWEST_ORDERS = 10
+"""Below this number a share says nothing."""
+
+WARN_SHARE, FAIL_SHARE = 0.05, 0.5
+"""From these shares of late orders on a rule is worth a look, or hardly ever invites anybody."""
+
+
+def order_source(subject: Subject) -> Iterator[Note]:
+    """Every order source can be read."""
+    for name in subject.source_names:
+        try:
+            shop = subject.shop(name)
+            said = _surveyed(subject.survey(name)) if shop is None else _counted(subject.probe(name))
+        except OrderSourceError as error:
+            yield failed(f"{name}: {error.message}", mend=error.mend)
+        else:
+            yield passed(f"{name}: {said}")
+    if not subject.configuration.project.orders:
+        yield warned("there is no order source: no order is invited", mend="name one under orders:")
+
+
+def _surveyed(found: Survey) -> str:
+    more = "" if found.complete else f" (the first {MOST_ORDERS} looked at)"
+    return f"readable, {found.orders} order(s) of the last {RECENT_DAYS} days{more}"
+
+
+def _counted(found: Probe) -> str:
+    if found.unreachable is not None:
+        raise OrderSourceError(found.unreachable)
+    answered = found.permissions[ORDERS]
+    if answered.access is not Access.GRANTED:
+        raise OrderSourceError(answered.message or "the orders cannot be read", mend=answered.mend)
+    count = "" if found.orders is None else f", {found.orders} order(s)"
+    return f"reachable ({found.version or 'version unknown'}){count}"
+
+
+def unreadable_orders(subject: Subject) -> Iterator[Note]:
+    """No recent order is passed over because it cannot be read."""
+    for name in subject.source_names:
+        problems = [each for each in subject.survey(name).problems if each.is_error]
+        for each in problems[:1]:
+            where = "" if each.place is None else f"{each.place}: "
+            more = "" if len(problems) == 1 else f" (and {len(problems) - 1} more problem(s))"
+            yield warned(f"{name}: {where}{each.message}{more}", mend=each.mend)
+        if not problems:
+            yield passed(f"{name}: every record looked at can be read")
+
+
+def permissions(subject: Subject) -> Iterator[Note]:
+    """What else the shop's login may see; each refusal says what it is needed for."""
+    for name in subject.shop_names:
+        found = subject.probe(name)
+        refused = {key: each for key, each in found.permissions.items() if each.access is not Access.GRANTED}
+        refused.pop(ORDERS, None)
+        if CATEGORY_ID not in RuleBook(subject.enabled(name)).attributes:
+            refused.pop(PRODUCTS, None)
+        for key, each in sorted(refused.items()):
+            yield warned(f"{name}: {key}: {each.message or each.access.value}", mend=each.mend)
+        if found.permissions and not refused:
+            yield passed(f"{name}: everything that the rules need may be seen")
+
+
+def clock(subject: Subject) -> Iterator[Note]:
+    """The shop's clock agrees with ours."""
+    for name in subject.shop_names:
+        skew = subject.probe(name).clock_skew
+        if skew is None:
+            yield warned(f"{name}: the shop does not tell its time")
+        elif abs(skew) > CLOCK_SKEW:
+            said = f"{abs(skew)} seconds {'ahead of' if skew > 0 else 'behind'} this machine"
+            yield warned(f"{name}: the shop's clock is {said}", mend="set both clocks by NTP")
+        else:
+            yield passed(f"{name}: the shop's clock is right")
+
+
+def age_limit(subject: Subject) -> Iterator[Note]:
+    """No rule's age limit keeps most of its orders out before they reach their trigger status."""
+    for name in subject.source_names:
+        found = subject.survey(name)
+        for account in subject.enabled(name):
+            if note := _starved(account, found):
+                yield note
+
+
+def _starved(account: Account, found: Survey) -> Note | None:
+    limit = account.invitations.skip_orders_older_than
+    timing = found.timings.get(account.interface_id)
+    if limit == 0:
+        return None
+    if timing is None or timing.reached < FEWEST_ORDERS:
+        return passed("too few recent orders to tell", account=account.name)
+    share = timing.late / timing.reached
+    said = (
+        f"{share:.0%} of {timing.reached} recent orders reached their trigger status "
+        f"later than {limit} days after they were placed"
+    )
+    if share <= WARN_SHARE:
+        return passed(said, account=account.name)
+    make = failed if share > FAIL_SHARE else warned
+    return make(f"{said}: they are never invited", mend="raise skip_orders_older_than", account=account.name)
+
+
+_FILES = frozenset({Part.FILES})
+CHECKS = (
+    Check(id="order-source", run=order_source, needs=_FILES),
+    Check(id="shop-permissions", run=permissions, needs=_FILES, online=True),
+    Check(id="shop-clock", run=clock, needs=_FILES, online=True),
+    Check(id="unreadable-orders", run=unreadable_orders, needs=_FILES),
+    Check(id="store-views", run=store_views, needs=_FILES),
+    Check(id="customer-groups", run=customer_groups, needs=_FILES),
+    Check(id="order-statuses", run=order_statuses, needs=_FILES),
+    Check(id="unserved-store-views", run=unserved_store_views, needs=_FILES),
+    Check(id="age-limit", run=age_limit, needs=_FILES),
+)

@@ -1,0 +1,140 @@
+"""Checks of the queue: rows that are stuck, wait for a person, belong to nobody or contradict themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from ekomi_reconcile.doctor.check import Check
+from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
+from ekomi_reconcile.doctor.subject import Part, Subject
+from ekomi_reconcile.model.instant import HOUR
+from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.state.lock import holder
+from ekomi_reconcile.state.records import InvitationFilter
+
+STUCK_AFTER = 2 * HOUR
+"""A pending row that has been due for longer than this is stuck."""
+
+
+def stuck(subject: Subject) -> Iterator[Note]:
+    """Rows of enabled accounts that are long due: a failure where the account is not even looked at."""
+    since = subject.now - STUCK_AFTER
+    enabled = {each.interface_id for each in subject.configuration.accounts if each.invitations.enabled}
+    counts = Counter(row.interface_id for row in subject.state.due(enabled, since))
+    positions = subject.state.positions()
+    for key, count in sorted(counts.items()):
+        said = f"{count} invitation(s) due for more than {STUCK_AFTER // HOUR} hours"
+        position, name = positions.get(key), subject.names[key]
+        if position is None or position.evaluated_at < since:
+            mend = "see that the scheduled job runs: ekomi-reconcile apply --auto-approve"
+            yield failed(f"{said}, and no run has looked at them since", mend=mend, account=name)
+        else:
+            mend = "orders on hold or unreadable wait; see also safety.max_sends and ekomi-reconcile errors"
+            yield warned(f"{said}, though runs look at them", mend=mend, account=name)
+    if not counts:
+        yield passed("nothing is overdue")
+
+
+def sending(subject: Subject) -> Iterator[Note]:
+    """Rows that are being sent, while nobody is there who could be sending them."""
+    rows = subject.state.abandoned(now=subject.now)
+    if not rows:
+        yield passed("no invitation is left half-way")
+    elif holder(subject.place.lock) is not None:
+        yield passed(f"{len(rows)} invitation(s) are being sent just now")
+    else:
+        yield failed(
+            f"{len(rows)} invitation(s) were being sent when the run died: the outcome is not known",
+            mend="the next apply marks them unknown; then: ekomi-reconcile invitations resolve ID",
+        )
+
+
+def unknown(subject: Subject) -> Iterator[Note]:
+    """Rows that wait for a person to say what became of them."""
+    mend = "ekomi-reconcile invitations list --status unknown, then: invitations resolve ID --sent|--resend"
+    return _counted(subject, Status.UNKNOWN, "perhaps sent: the outcome is not known", mend)
+
+
+def failures(subject: Subject) -> Iterator[Note]:
+    """Rows that eKomi refused for good."""
+    mend = "ekomi-reconcile invitations list --status failed, then: invitations retry ID"
+    return _counted(subject, Status.FAILED, "failed for good", mend)
+
+
+def _counted(subject: Subject, status: Status, said: str, mend: str) -> Iterator[Note]:
+    counts = {key: found for key, each in subject.state.counts().items() if (found := each.get(status))}
+    for key, count in sorted(counts.items()):
+        yield warned(f"{count} invitation(s) {said}", mend=mend, account=subject.names[key])
+    if not counts:
+        yield passed("none")
+
+
+def orphans(subject: Subject) -> Iterator[Note]:
+    """Pending rows of accounts that are not in the files."""
+    present = {each.interface_id for each in subject.configuration.accounts}
+    waiting = [(key, count) for key, count in _pending(subject) if key not in present]
+    live = {each.interface_id for each in subject.state.accounts()}
+    for key, count in waiting:
+        said = f"{count} pending invitation(s) of an account that is not in the files"
+        if key in live:
+            mend = "the next apply deletes the account and cancels them; if that is wrong, restore its file"
+            yield warned(said, mend=mend, account=subject.names[key])
+        else:
+            mend = "restore the file of the account, or skip them: ekomi-reconcile invitations skip ID"
+            yield failed(f"{said} and was deleted", mend=mend, account=subject.names[key])
+    if not waiting:
+        yield passed("every pending invitation has its account")
+
+
+def disabled(subject: Subject) -> Iterator[Note]:
+    """Disabled accounts whose rows wait until they are enabled again."""
+    off = {each.interface_id for each in subject.configuration.accounts if not each.invitations.enabled}
+    waiting = [(key, count) for key, count in _pending(subject) if key in off]
+    for key, count in waiting:
+        yield warned(
+            f"{count} pending invitation(s) are held, because the account is disabled",
+            mend="enable it again, or skip them: ekomi-reconcile invitations skip ID",
+            account=subject.names[key],
+        )
+    if not waiting:
+        yield passed("no disabled account has waiting invitations")
+
+
+def _pending(subject: Subject) -> list[tuple[str, int]]:
+    """How many rows are pending, by interface id."""
+    counts = subject.state.counts()
+    return sorted((key, count) for key, each in counts.items() if (count := each.get(Status.PENDING)))
+
+
+def consistency(subject: Subject) -> Iterator[Note]:
+    """Rows that contradict themselves."""
+    wanted = InvitationFilter(statuses=frozenset({Status.SENT, Status.PENDING}))
+    flaws = list(_flaws(subject.state.list_invitations(wanted)))
+    for said, count in sorted(Counter(flaws).items()):
+        yield failed(f"{count} invitation(s) {said}", mend="restore a backup of the state")
+    if not flaws:
+        yield passed("no invitation contradicts itself")
+
+
+def _flaws(rows: Iterable[Invitation]) -> Iterator[str]:
+    for row in rows:
+        if row.status is Status.SENT and row.sent_at is None:
+            yield "are sent, but not known when"
+        elif row.status is Status.PENDING and row.sent_at is not None:
+            yield "are pending, though they were sent"
+        elif row.sent_at is not None and row.sent_at < row.order_date:
+            yield "were sent before their order was placed"
+
+
+_STATE = frozenset({Part.STATE})
+_BOTH = frozenset({Part.FILES, Part.STATE})
+CHECKS = (
+    Check(id="queue-stuck", run=stuck, needs=_BOTH),
+    Check(id="queue-sending", run=sending, needs=_STATE),
+    Check(id="queue-unknown", run=unknown, needs=_STATE),
+    Check(id="queue-failed", run=failures, needs=_STATE),
+    Check(id="queue-orphans", run=orphans, needs=_BOTH),
+    Check(id="queue-held", run=disabled, needs=_BOTH),
+    Check(id="queue-consistency", run=consistency, needs=_STATE),
+)

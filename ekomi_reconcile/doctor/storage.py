@@ -1,0 +1,101 @@
+"""Checks of the state: there, readable, writable, sound, with its key, and who is writing it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from ekomi_reconcile.doctor.check import Check
+from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
+from ekomi_reconcile.doctor.subject import Part, Subject
+from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.instant import HOUR
+from ekomi_reconcile.state.lock import holder
+
+LONG_HELD = 2 * HOUR
+"""A writer lock held for longer than this is worth a look."""
+
+_SHOWN = 5
+"""Flaws of a damaged state that are told one by one."""
+
+
+def state(subject: Subject) -> Iterator[Note]:
+    """There is a state of the present format, and it can be read."""
+    found = subject.state_file
+    if found.state is not None:
+        meta = found.state.meta
+        count = len(found.state.accounts())
+        yield passed(f"format {meta.format_version}, serial {meta.serial}, {count} account(s)")
+    elif found.error is None:
+        yield warned(f"not checked: {Part.FILES.value}")
+    elif found.missing and not found.required:
+        yield warned(
+            "there is no state yet",
+            mend="before the first apply that is so; otherwise it is lost: restore a backup",
+        )
+    else:
+        yield failed(found.error.message, mend=found.error.mend)
+
+
+def writable(subject: Subject) -> Iterator[Note]:
+    """The state file, and the folder in which SQLite keeps its log, may be written. Nothing is."""
+    path = subject.place.path
+    folder = next(each for each in path.parents if each.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        yield failed(f"{folder} is no folder that this user may write", mend="choose another path: --state")
+    elif path.exists() and not os.access(path, os.W_OK):
+        yield failed(f"{path} may not be written by this user", mend="change its owner or mode")
+    else:
+        yield passed("the state may be written")
+
+
+def integrity(subject: Subject) -> Iterator[Note]:
+    """Every page, index and reference of the state is sound."""
+    flaws = subject.state.check()
+    for flaw in flaws[:_SHOWN]:
+        yield failed(flaw, mend="restore a backup of the state")
+    if len(flaws) > _SHOWN:
+        yield failed(f"{len(flaws) - _SHOWN} more flaws", mend="restore a backup of the state")
+    if not flaws:
+        yield passed("sound")
+
+
+def key(subject: Subject) -> Iterator[Note]:
+    """The key of the digests is there, and the one that they were made with."""
+    if subject.state_file.key_error is not None:
+        yield failed(subject.state_file.key_error.message, mend=subject.state_file.key_error.mend)
+        return
+    try:
+        subject.state.require_key()
+    except StateError as error:
+        yield failed(error.message, mend=error.mend)
+        return
+    yield passed("present, and the one that this state was made with")
+
+
+def lock(subject: Subject) -> Iterator[Note]:
+    """Who holds the writer lock; somebody who has held it for hours is worth a look."""
+    info = holder(subject.place.lock)
+    if info is None:
+        yield passed("nobody holds the writer lock")
+        return
+    since = instant.parse(info.Created) if info.Created else subject.now
+    if subject.now - since > LONG_HELD:
+        yield warned(
+            f"held for more than {LONG_HELD // HOUR} hours: {info}",
+            mend="if that process is certainly dead or stuck: ekomi-reconcile force-unlock ID",
+        )
+    else:
+        yield passed(f"held: {info}")
+
+
+_PLACE = frozenset({Part.PLACE})
+_STATE = frozenset({Part.STATE})
+CHECKS = (
+    Check(id="state", run=state),
+    Check(id="state-writable", run=writable, needs=_PLACE),
+    Check(id="state-integrity", run=integrity, needs=_STATE),
+    Check(id="state-key", run=key, needs=_STATE),
+    Check(id="lock", run=lock, needs=_PLACE),
+)

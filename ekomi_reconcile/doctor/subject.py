@@ -1,0 +1,203 @@
+"""What is examined: the files, the state and what leads to eKomi and the orders, as far as there is any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+from ekomi_reconcile.apply.stop import Stop
+from ekomi_reconcile.config.configuration import Configuration
+from ekomi_reconcile.config.settings import SourceKind
+from ekomi_reconcile.doctor.shop import Names, Shop, directory
+from ekomi_reconcile.doctor.survey import Survey, survey
+from ekomi_reconcile.errors import OrderSourceError, ReconcileError, StateMissing
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.orders.magento.probe import Probe
+from ekomi_reconcile.orders.source import OrderSource
+from ekomi_reconcile.reconcile import Passwords, Sources, read_passwords
+from ekomi_reconcile.rules.rulebook import RuleBook
+from ekomi_reconcile.state.location import FileLocation
+from ekomi_reconcile.state.store import State
+
+
+class Part(StrEnum):
+    """What a check may need; the value says what is missing where it is not there."""
+
+    FILES = "the files have errors"
+    PLACE = "there is no place for a state file"
+    STATE = "there is no readable state"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateFile:
+    """The state as far as it could be opened.
+
+    ``error`` says why there is no ``state``, ``key_error`` why the configured key is not known,
+    ``required`` that a missing state is an accident.
+    """
+
+    place: FileLocation | None = None
+    state: State | None = None
+    error: ReconcileError | None = None
+    key_error: ReconcileError | None = None
+    required: bool = False
+
+    @property
+    def missing(self) -> bool:
+        """Is there none?"""
+        return isinstance(self.error, StateMissing)
+
+
+@dataclass(kw_only=True)
+class Subject:
+    """Everything that the checks look at; ``files_error`` says why there are no files to speak of."""
+
+    now: Instant
+    offline: bool
+    stop: Stop
+    files: Configuration | None = None
+    diagnostics: Sequence[Diagnostic] = ()
+    files_error: ReconcileError | None = None
+    state_file: StateFile = field(default_factory=StateFile)
+    sources: Sources | None = None
+    _probes: dict[str, Probe] = field(default_factory=dict)
+    _surveys: dict[str, Survey | OrderSourceError] = field(default_factory=dict)
+
+    def has(self, part: Part) -> bool:
+        """Is this part there?"""
+        match part:
+            case Part.FILES:
+                return self.files is not None
+            case Part.PLACE:
+                return self.state_file.place is not None
+            case Part.STATE:
+                return self.state_file.state is not None
+
+    @property
+    def configuration(self) -> Configuration:
+        """The files; only for checks that need them."""
+        if self.files is None:
+            raise RuntimeError("a check that needs the files runs without them")
+        return self.files
+
+    @property
+    def state(self) -> State:
+        """The state; only for checks that need it."""
+        if self.state_file.state is None:
+            raise RuntimeError("a check that needs the state runs without it")
+        return self.state_file.state
+
+    @property
+    def place(self) -> FileLocation:
+        """Where the state is; only for checks that need it."""
+        if self.state_file.place is None:
+            raise RuntimeError("a check that needs the state's place runs without it")
+        return self.state_file.place
+
+    @cached_property
+    def passwords(self) -> Passwords:
+        """The accounts' passwords, and what is missing."""
+        return read_passwords(self.configuration, None)
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """The names of all accounts by interface id, those of the files first."""
+        known = {each.interface_id: each.name for each in self.state.accounts(include_deleted=True)}
+        written = () if self.files is None else self.files.accounts
+        return known | {each.interface_id: each.name for each in written}
+
+    def enabled(self, source: str) -> tuple[Account, ...]:
+        """The enabled accounts that read their orders from this source."""
+        members = (each for each in self.configuration.accounts if each.orders == source)
+        return tuple(each for each in members if each.invitations.enabled)
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """The order sources to look at: all, or offline those that are files."""
+        sources = self.configuration.project.orders.values()
+        return tuple(each.name for each in sources if not self.offline or each.kind is SourceKind.FILE)
+
+    @property
+    def shop_names(self) -> tuple[str, ...]:
+        """The order sources that are shops."""
+        return tuple(name for name in self.source_names if self.shop(name) is not None)
+
+    def shop(self, source: str) -> Shop | None:
+        """The source of this name, if it is a shop.
+
+        Raises:
+            OrderSourceError: it cannot be opened.
+        """
+        found = self._source(source)
+        return found if isinstance(found, Shop) else None
+
+    def listed(self, source: str, read: Names) -> frozenset[str]:
+        """Names from the lists of this shop.
+
+        Raises:
+            OrderSourceError: it does not give them.
+            SecretError: its login cannot be resolved.
+        """
+        self._reach(source)
+        settings = self.configuration.project.orders[source]
+        with directory(settings, root=self.configuration.root, stop=self.stop) as lists:
+            return read(lists)
+
+    def statuses(self, source: str) -> frozenset[str] | None:
+        """The status codes of this shop; ``None`` if it is none.
+
+        Raises:
+            OrderSourceError: it does not tell them.
+        """
+        shop = self.shop(source)
+        if shop is None:
+            return None
+        self._reach(source)
+        return frozenset(shop.statuses())
+
+    def probe(self, source: str) -> Probe:
+        """What this shop says about itself; asked once.
+
+        Raises:
+            OrderSourceError: it cannot be opened.
+        """
+        shop = self.shop(source)
+        if shop is None:
+            raise OrderSourceError(f"order source {source} is no shop")
+        if source not in self._probes:
+            self._probes[source] = shop.probe()
+        return self._probes[source]
+
+    def survey(self, source: str) -> Survey:
+        """What the recent orders of this source are like; read once.
+
+        Raises:
+            OrderSourceError: they cannot be read.
+        """
+        if source not in self._surveys:
+            try:
+                self._surveys[source] = self._survey(source)
+            except OrderSourceError as error:
+                self._surveys[source] = error
+        found = self._surveys[source]
+        if isinstance(found, OrderSourceError):
+            raise found
+        return found
+
+    def _survey(self, source: str) -> Survey:
+        self._reach(source)
+        return survey(self._source(source), RuleBook(self.enabled(source)), now=self.now)
+
+    def _reach(self, source: str) -> None:
+        """A shop that does not answer is asked once: every further question would wait in vain."""
+        if self.shop(source) is not None and self.probe(source).unreachable is not None:
+            raise OrderSourceError("the shop cannot be reached")
+
+    def _source(self, name: str) -> OrderSource:
+        if self.sources is None:
+            raise OrderSourceError("no order source is open")
+        return self.sources.get(name)

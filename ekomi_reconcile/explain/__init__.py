@@ -1,0 +1,1 @@
+"""Explaining one order: the planner's own decision, taken apart criterion by criterion."""

@@ -1,0 +1,101 @@
+"""What would have to be different for a criterion to hold, in words. Nothing personal is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from ekomi_reconcile.explain.judging import Look
+from ekomi_reconcile.model.account import Deliver, InvitationRule, Selection
+from ekomi_reconcile.model.instant import DAY
+from ekomi_reconcile.model.invitation import Criterion
+from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.rules.explain import CriterionResult
+from ekomi_reconcile.rules.judge import blocked_state
+from ekomi_reconcile.rules.verdict import MASKED, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A criterion that does not hold, for this rule and order."""
+
+    result: CriterionResult
+    rule: InvitationRule
+    order: Order
+    look: Look
+
+
+def remedy(failure: Failure) -> str:
+    """What would make the criterion hold; it reads on from "would be invited if"."""
+    return _REMEDIES[failure.result.criterion](failure)
+
+
+def _store_view(failure: Failure) -> str:
+    return _admitting("store_views", failure.rule.store_views, "store view", failure.order.store_view)
+
+
+def _customer_group(failure: Failure) -> str:
+    groups = failure.rule.customer_groups
+    return _admitting("customer_groups", groups, "customer group", failure.order.customer_group)
+
+
+def _admitting(key: str, selection: Selection, what: str, name: str | None) -> str:
+    if name is None:
+        return f"the source told the order's {what}"
+    return f"{key} did not exclude {name}" if selection.exclude else f"{key} named {name}"
+
+
+def _order_status(failure: Failure) -> str:
+    order, parts = failure.order, []
+    if failure.look.reached is None:
+        parts.append(f"the order reached {' or '.join(failure.rule.order_statuses)}")
+    if blocked_state(order):
+        parts.append(f"the order were not {order.state or order.status}")
+    return " and ".join(parts)
+
+
+def _order_age(failure: Failure) -> str:
+    days = -((failure.order.created_at - failure.look.judged_at) // DAY)
+    return f"skip_orders_older_than were at least {days} (days)"
+
+
+def _conditions(failure: Failure) -> str:
+    tree = failure.result.conditions
+    return "the conditions held" + ("" if tree is None else f": {'; '.join(_culprits(tree))}")
+
+
+def _culprits(verdict: Verdict) -> Iterator[str]:
+    """The parts to blame for a part that does not hold, each with what the order has."""
+    if verdict.wanted in ("all", "any") and verdict.parts:
+        for part in verdict.parts:
+            if not part.ok:
+                yield from _culprits(part)
+    elif verdict.text == "not":
+        yield f"not: {', '.join(part.text for part in verdict.parts)}"
+    else:
+        value = "masked" if verdict.value == MASKED else verdict.value or "missing"
+        yield f"{verdict.text} (it is {value})"
+
+
+def _deliverable(failure: Failure) -> str:
+    sms = failure.rule.deliver is Deliver.EKOMI_SMS
+    return f"the order had a usable {'telephone number' if sms else 'e-mail address'}"
+
+
+def _suppressed(failure: Failure) -> str:
+    if failure.look.opted_out:
+        return "the customer had not opted out"
+    return "the customer were asked less often (privacy.max_per_customer)"
+
+
+_REMEDIES: Mapping[Criterion, Callable[[Failure], str]] = {
+    Criterion.ENABLED: lambda _: "the account were enabled (invitations.enabled: true)",
+    Criterion.STORE_VIEW: _store_view,
+    Criterion.CUSTOMER_GROUP: _customer_group,
+    Criterion.ORDER_STATUS: _order_status,
+    Criterion.ORDER_AGE: _order_age,
+    Criterion.CONDITIONS: _conditions,
+    Criterion.DELIVERABLE: _deliverable,
+    Criterion.SUPPRESSED: _suppressed,
+    Criterion.ALREADY_INVITED: lambda _: "no account had the order already",
+}

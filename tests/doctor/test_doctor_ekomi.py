@@ -1,0 +1,72 @@
+"""The self-test of what leads to eKomi."""
+
+import pytest
+from project_support import settings
+
+from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.instant import DAY, HOUR
+from ekomi_reconcile.model.review import ShopData
+from ekomi_reconcile.sandbox.faults import Fault
+
+
+def test_credentials(clinic, sandbox, monkeypatch):
+    """Right, wrong, not to be had and not to be checked are four different answers."""
+    names = {"28375": "France", "28376": "Norway", "10001": "Brand A"}
+    for key, name in names.items():
+        clinic.project.account(name, key, f"pending_period: 7\nstore_views: [v{key}]")
+    monkeypatch.setenv("PASSWORD_28375", "wrong")
+    monkeypatch.delenv("PASSWORD_28376")
+    sandbox.world.fault(Fault(match="*", kind="status", status=403, shop="10001", body="blocked"))
+    found = clinic.examine()
+    told = {each["account"]: each["status"] for each in found["credentials"]}
+    assert told == {"Germany": "pass", "France": "fail", "Norway": "warn", "Brand A": "warn"}
+    told = {each["account"]: each["status"] for each in found["account-active"]}
+    assert told == {"Germany": "pass", "France": "warn", "Brand A": "warn"}
+
+
+def test_an_inactive_account_fails(clinic, sandbox):
+    """An account that eKomi has switched off asks nobody."""
+    sandbox.world.shops["28374"].active = False
+    assert clinic.told("account-active") == [("fail", "Germany")]
+
+
+def test_offline_asks_nobody(clinic, sandbox):
+    """Offline, checks that ask eKomi are left out, and nothing is asked."""
+    sandbox.world.requests.clear()
+    found = clinic.examine("--offline")
+    assert not {"credentials", "account-active", "shop-clock", "shop-permissions"} & set(found)
+    assert sandbox.world.requests.summary()["total"] == 0
+
+
+@pytest.mark.parametrize(("hours", "status"), [(1, "pass"), (13, "warn")])
+def test_the_age_of_the_last_sync(clinic, sandbox, hours, status):
+    """Twice the interval without a sync is worth a look, and the last error is told."""
+    clinic.project.settings(settings(sandbox.url, "schedule: {sync_every: 6h}\n"))
+    with clinic.state() as state:
+        state.record_shop_data("28374", ShopData(), now=instant.now() - hours * HOUR)
+        state.record_account_error("28374", "sync: HTTP 503", now=instant.now())
+    (told,) = clinic.examine("--offline")["sync-age"]
+    assert (told["status"], told["account"]) == (status, "Germany")
+    assert ("HTTP 503" in told["message"]) is (status == "warn")
+
+
+@pytest.mark.parametrize(("days", "status"), [(0, "pass"), (3, "warn")])
+def test_the_age_of_the_last_import(clinic, days, status):
+    """Reviews that were not imported for twice the interval are worth a look."""
+    with clinic.state() as state:
+        state.import_reviews("28374", (), full=True, now=instant.now() - days * DAY)
+    assert clinic.told("import-age", "--offline") == [(status, "Germany")]
+
+
+def test_never_fetched(clinic):
+    """An account that is not in the state yet was never fetched: apply does it."""
+    with clinic.state():
+        pass
+    clinic.project.account("France", "28375", "pending_period: 7\nstore_views: [fr]")
+    for check in ("sync-age", "import-age"):
+        told = clinic.examine("--offline")[check]
+        assert [(each["account"], each["status"]) for each in told] == [
+            ("Germany", "pass"),
+            ("France", "warn"),
+        ]
+        assert "never" in told[1]["message"]

@@ -1,0 +1,41 @@
+"""The self-test's findings for people and programs."""
+
+from pathlib import Path
+
+from golden import check_golden
+
+from ekomi_reconcile.doctor.finding import Finding, failed, passed, warned
+from ekomi_reconcile.render.doctor import findings_json, findings_text
+from ekomi_reconcile.render.json_text import json_text
+from ekomi_reconcile.render.style import Paint
+
+GOLDEN = Path(__file__).parent / "golden"
+FINDINGS = (
+    Finding("configuration", "Files", passed("valid, 2 account(s)")),
+    Finding(
+        "overlapping-rules", "Files", warned("overlaps", mend="set `priority`", account="Fran\033[31mce")
+    ),
+    Finding("passwords", "Secrets", failed("${env:X} is not set", mend="set X", account="Germany")),
+    Finding("passwords", "Secrets", passed("the password can be had", account="France")),
+    Finding("order-source", "Orders", failed("default: cannot be read")),
+    Finding("queue-stuck", "Queue", passed("nothing is overdue")),
+)
+
+
+def test_text():
+    """Groups with a sign and a word for each finding, failures last with what to do, then the figures."""
+    text = findings_text(FINDINGS, Paint(colour=False))
+    check_golden(GOLDEN / "findings.txt", text)
+    assert "\033" not in text
+
+
+def test_json():
+    """Every finding with its five keys, in the order of the checks, and whether all is well."""
+    check_golden(GOLDEN / "findings.json", json_text(findings_json(FINDINGS)) + "\n")
+
+
+def test_a_healthy_text_ends_with_its_figures():
+    """Warnings are healthy; without failures there is no such block."""
+    text = findings_text(FINDINGS[:2], Paint(colour=False))
+    assert text.endswith("Healthy. 1 passed, 1 warning, 0 failures.\n")
+    assert "Failures" not in text

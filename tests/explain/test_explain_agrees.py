@@ -1,0 +1,143 @@
+"""Explaining and deciding never disagree, whatever the rules, the order and the queue are."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from explain_support import SOURCE, Customers, Rows, row
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+sys.path.append(str(Path(__file__).parents[1] / "rules"))
+import rules_strategies as given_some
+
+from ekomi_reconcile.explain.explanation import Outcome, explain_order
+from ekomi_reconcile.explain.judging import question_of
+from ekomi_reconcile.model.invitation import Evidence, Reached, Status
+from ekomi_reconcile.plan.matching import Matcher
+from ekomi_reconcile.plan.view import Cap
+from ekomi_reconcile.rules.rulebook import Rule
+from ekomi_reconcile.state.records import Observation, PositionRecord
+
+NOW, DAY = given_some.NOW, given_some.DAY
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An account that the state knows."""
+
+    interface_id: str
+    protect: bool = False
+    deleted_at: int | None = None
+
+
+@st.composite
+def rows_of(draw, accounts, order):
+    """Rows as a state may have them: at most one that is not cancelled, at most one per account."""
+    keys = [each.interface_id for each in accounts] + ["500"]
+    chosen = draw(st.lists(st.sampled_from(keys), max_size=3, unique=True))
+    live = draw(st.sampled_from([Status.PENDING, Status.PENDING, *Status]))
+    return [
+        row(
+            key,
+            order,
+            live if at == 0 else Status.CANCELLED,
+            reached=Reached(
+                draw(given_some.times), draw(st.sampled_from(["complete", "pending"])), Evidence.HISTORY
+            ),
+            judged_at=draw(given_some.times),
+            scheduled_at=draw(given_some.times),
+            pushed=draw(st.booleans()),
+        )
+        for at, key in enumerate(chosen)
+    ]
+
+
+@st.composite
+def positions_of(draw, accounts):
+    """Some accounts were evaluated by these rules, some by others, some never."""
+    found = {}
+    for each in accounts:
+        kind = draw(st.sampled_from(["same", "other", "never"]))
+        if kind != "never":
+            digest = Rule(each).digest if kind == "same" else "sha256:other"
+            found[each.interface_id] = PositionRecord(
+                source=SOURCE, rule_digest=digest, cursor="here", evaluated_at=NOW
+            )
+    return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data(), given_some.account_lists.filter(bool), given_some.orders)
+def test_explanations_agree_with_the_matcher(data, accounts, order):
+    """Each reason is the one that the plan counts; who is eligible and gets it is who is scheduled."""
+    rows = data.draw(rows_of(accounts, order))
+    seen = data.draw(
+        st.none()
+        | st.builds(
+            Observation,
+            source=st.just(SOURCE),
+            order_id=st.just(order.order_id),
+            status=st.sampled_from(given_some.STATUSES),
+            since=given_some.times,
+            moved=st.booleans(),
+        )
+    )
+    queue = Rows(rows, seen, data.draw(st.lists(given_some.times, max_size=2)))
+    privacy = Customers(
+        out=data.draw(st.sampled_from([False, False, True])),
+        cap=data.draw(st.none() | st.builds(Cap, st.integers(1, 2), st.integers(1, 60))),
+    )
+    gone = [Recorded("500", protect=data.draw(st.booleans()))]
+    question = question_of(SOURCE, accounts, gone, data.draw(positions_of(accounts)), now=NOW)
+    matcher = Matcher(question, queue, privacy)
+    matcher.batch([order])
+
+    found = explain_order(order, question, queue, privacy, names={})
+
+    counted = matcher.tally.result(accounts)
+    scheduled = [step.interface_id for step in matcher.steps.schedule]
+    cancelled = [step.interface_id for step in matcher.steps.cancel]
+    live = next((each for each in rows if each.status is not Status.CANCELLED), None)
+    owner = live.interface_id if live is not None and live.interface_id not in cancelled else None
+    assert [each.account.interface_id for each in found.verdicts] == [
+        rule.account.interface_id for rule in question.book.rules
+    ]
+    for verdict in found.verdicts:
+        key, reason = verdict.account.interface_id, verdict.reason
+        if key == owner:
+            continue
+        assert counted.get(verdict.account.name, {}) == ({} if reason is None else {reason.value: 1})
+        assert verdict.eligible is (key in scheduled)
+        if key in scheduled:
+            assert [verdict.scheduled_at] == [step.scheduled_at for step in matcher.steps.schedule]
+        assert len(verdict.changes) == sum(not each.ok for each in verdict.criteria)
+        assert all(verdict.changes)
+    assert (found.outcome is Outcome.GETS) is bool(scheduled)
+    assert (found.cancelled is not None) is bool(cancelled)
+    assert (found.outcome in (Outcome.KEEPS, Outcome.CLOSED)) is (owner is not None)
+
+
+@settings(max_examples=100, deadline=None)
+@given(given_some.rules, given_some.orders, given_some.times, given_some.times)
+def test_a_pending_row_is_eligible_exactly_as_long_as_it_stays(asked, order, judged_at, reached_at):
+    """A row of unchanged rules is judged with its own evidence; it stays while its account is eligible.
+
+    Rows that are only held (the account is disabled, the order on hold) stay without being eligible.
+    """
+    account = given_some.account("7", invitations=asked)
+    evidence = Reached(reached_at, asked.order_statuses[0], Evidence.SHIPMENT)
+    due = reached_at + asked.pending_period * DAY
+    own = row("7", order, reached=evidence, judged_at=judged_at, scheduled_at=due)
+    digest = Rule(account).digest
+    position = PositionRecord(source=SOURCE, rule_digest=digest, cursor="here", evaluated_at=NOW)
+    question = question_of(SOURCE, [account], [], {"7": position}, now=NOW)
+    (verdict,) = (found := explain_order(order, question, Rows([own]), Customers(), names={})).verdicts
+    if verdict.eligible:
+        assert found.outcome is Outcome.KEEPS
+        assert verdict.reached == evidence
+        assert verdict.scheduled_at == own.scheduled_at
+    elif found.outcome is Outcome.KEEPS:
+        assert not asked.enabled or verdict.reason.value in ("store_view", "customer_group", "order_status")
+    else:
+        assert found.cancelled is not None

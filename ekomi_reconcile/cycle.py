@@ -62,21 +62,32 @@ class Cycle:
     ) -> None:
         self._open.close()
 
-    def plan(self, scope: Scope, *, max_sends: int | None = None, listen: Listener = nobody) -> Plan:
+    def plan(
+        self,
+        scope: Scope,
+        *,
+        max_sends: int | None = None,
+        reconcile_window: int | None = None,
+        listen: Listener = nobody,
+    ) -> Plan:
         """The plan of this run; ``max_sends`` stands in for the cap of the project file.
+
+        Orders of the last ``reconcile_window`` seconds are read again: not every change of an order shows.
 
         Raises:
             ReconcileError: it cannot be made.
         """
         self._sources.listen = listen
+        now = self._context.now()
         return make_plan(
             self._configuration,
             self._state,
             sources=self._sources,
             scope=scope,
-            now=self._context.now(),
+            now=now,
             passwords=self._passwords,
             max_sends=max_sends,
+            reread_from=None if reconcile_window is None else now - reconcile_window,
         )
 
     def execute(

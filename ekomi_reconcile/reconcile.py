@@ -85,6 +85,7 @@ class SourcePass:
 
     sources: Sources
     need: Need
+    reread_from: Instant | None = None
     cursor: str = ""
     problems: Sequence[Diagnostic] = ()
 
@@ -96,6 +97,7 @@ class SourcePass:
             full=bool(need.fresh),
             created_from=need.created_from,
             attributes=need.attributes,
+            reread_from=self.reread_from,
         )
         reading, read = self.sources.get(need.source).read(wanted), 0
         for batch in reading.batches():
@@ -159,7 +161,7 @@ def read_privacy(configuration: Configuration, state: State | None) -> CustomerP
     )
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913 - everything meets here
     configuration: Configuration,
     state: State | None,
     *,
@@ -168,8 +170,11 @@ def make_plan(
     now: Instant,
     passwords: Passwords,
     max_sends: int | None = None,
+    reread_from: Instant | None = None,
 ) -> Plan:
     """The plan for these files and this state, or for no state at all.
+
+    Orders created since ``reread_from`` are read again even if they do not look changed.
 
     Raises:
         ReconcileError: it cannot be made; an unreadable order source is part of the plan instead.
@@ -199,7 +204,7 @@ def make_plan(
         _recorded(state),
         circumstances,
         privacy=read_privacy(configuration, state),
-        orders=lambda need: SourcePass(sources, need),
+        orders=lambda need: SourcePass(sources, need, reread_from),
     )
 
 

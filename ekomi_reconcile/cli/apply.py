@@ -42,6 +42,7 @@ class _Order:
     allowed: Allowed
     approved: bool
     sending: bool
+    reconcile_window: int | None
 
 
 @click.command()
@@ -53,6 +54,12 @@ class _Order:
 @option("--refresh-only", is_flag=True, help="Only syncs and imports.")
 @option("--new-state", env=False, is_flag=True, help="Make a new state where there is none, also in CI.")
 @option("--deadline", type=DURATION, metavar="TIME", help="Stop cleanly after this long, e.g. 10m.")
+@option(
+    "--reconcile-window",
+    type=DURATION,
+    metavar="TIME",
+    help="Read orders of the last TIME again, e.g. 7d: not every change of an order shows.",
+)
 @option(
     "--lock-timeout",
     type=DURATION,
@@ -72,6 +79,7 @@ def apply(
     refresh_only: bool,
     new_state: bool,
     deadline: int | None,
+    reconcile_window: int | None,
     lock_timeout: int,
     allow_deletes: int | None,
     allow_schedules: int | None,
@@ -96,6 +104,7 @@ def apply(
         allowed=Allowed(deletes=allow_deletes, schedules=allow_schedules, sends=allow_sends),
         approved=auto_approve,
         sending=not no_send,
+        reconcile_window=reconcile_window,
     )
     configuration = load_configuration()
     mention_warnings(configuration)
@@ -127,7 +136,13 @@ def _plan(cycle: Cycle, configuration: Configuration, state: State, order: _Orde
     if order.file is not None:
         return _saved(state, configuration, order.file)
     with progress() as listen:
-        return cycle.plan(order.scope, max_sends=order.allowed.sends, listen=listen), None
+        made = cycle.plan(
+            order.scope,
+            max_sends=order.allowed.sends,
+            reconcile_window=order.reconcile_window,
+            listen=listen,
+        )
+    return made, None
 
 
 def _saved(state: State, configuration: Configuration, path: Path) -> tuple[Plan, str]:

@@ -5,16 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 from ekomi_reconcile.config.settings import OrdersSettings, SourceKind
+from ekomi_reconcile.ekomi.values import Stop
 from ekomi_reconcile.errors import OrderSourceError
 from ekomi_reconcile.orders.file import FileSource
 from ekomi_reconcile.orders.source import OrderSource
 
 
-def open_source(settings: OrdersSettings, *, root: Path) -> OrderSource:
+def open_source(
+    settings: OrdersSettings,
+    *,
+    root: Path,
+    uses: frozenset[str] | None = None,
+    stop: Stop | None = None,
+) -> OrderSource:
     """The source that these settings describe; nothing is read yet.
 
+    ``uses`` are the attributes of orders that rules look at, with ``store_view`` and ``customer_group``
+    among them (``None``: not known); a source that waits does so through ``stop``.
+
     Raises:
-        OrderSourceError: this kind of source cannot be opened.
+        OrderSourceError: the source cannot be opened.
     """
     if settings.kind is SourceKind.FILE and settings.file is not None:
         return FileSource(
@@ -23,7 +33,8 @@ def open_source(settings: OrdersSettings, *, root: Path) -> OrderSource:
             stores=settings.stores,
             customer_groups=settings.customer_groups,
         )
-    raise OrderSourceError(
-        f"order source {settings.name}: this version reads orders from files only",
-        mend="export the orders to JSONL and name the file: orders: {file: orders.jsonl}",
-    )
+    if settings.magento is not None:
+        from ekomi_reconcile.orders.magento.opening import open_magento
+
+        return open_magento(settings, settings.magento, root=root, uses=uses, stop=stop)
+    raise OrderSourceError(f"order source {settings.name} is neither a shop nor a file")

@@ -1,0 +1,179 @@
+"""What a shop's answers mean: data, or a failure of some kind.
+
+Any status can come with a web page or nothing (a proxy, a firewall, maintenance), so the body is looked
+at before it is trusted. A shop's own words are quoted on one line, with placeholders filled in and without
+secrets and addresses.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from ekomi_reconcile.ekomi.redact import Redactor
+from ekomi_reconcile.orders.magento.failure import Kind, ShopFailure
+from ekomi_reconcile.orders.magento.wire import Answer, NoAnswer
+
+_BUSY = frozenset({408, 425, 429, 503, 520, 521, 522, 523, 525, 526, 527, 529, 530})
+_GATEWAY = frozenset({502, 504, 524})
+_REPORT = re.compile(r"\b(?:webapi-[0-9a-f]+|api/[0-9]+)")
+
+
+class Reporter:
+    """Turns answers into failures. ``where`` names the shop (its host)."""
+
+    def __init__(self, where: str, *, secrets: tuple[str, ...], refused: str) -> None:
+        self._where = where
+        self._redactor = Redactor(secrets=secrets)
+        self._refused = refused
+
+    def failure(self, subject: str, reply: Answer | NoAnswer) -> ShopFailure | None:
+        """What went wrong with the request for ``subject``; ``None`` if the answer is data."""
+        if isinstance(reply, NoAnswer):
+            kind = Kind.SLOW if reply.slow else Kind.UNREACHABLE
+            return ShopFailure(kind, f"{self._where}: {subject}: {reply.reason}")
+        document = _json(reply.body)
+        if 200 <= reply.status < 300 and document is not _NO_JSON and not _only_message(document):
+            return None
+        found = self._failure(subject, reply, document)
+        found.retry_after = reply.retry_after
+        return found
+
+    def _failure(self, subject: str, reply: Answer, document: Any) -> ShopFailure:
+        status, data = reply.status, document is not _NO_JSON
+        if 200 <= status < 300:
+            return self._not_data(subject, reply, document)
+        if status == 401:
+            return self._unauthorized(subject, document)
+        if status == 400:
+            return self._bad_request(subject, document)
+        kind = _kind(status, data=data)
+        if kind is Kind.BROKEN:
+            return self._broken(subject, status, document)
+        mend = _FIREWALL if status == 403 else _ADDRESS if status == 404 and not data else None
+        return self._make(kind, subject, status, document, mend=mend)
+
+    def _not_data(self, subject: str, reply: Answer, document: Any) -> ShopFailure:
+        """Old releases answer a broken order with 200 and a message; others send pages instead of data."""
+        if document is not _NO_JSON:
+            return self._broken(subject, reply.status, document)
+        what = "an empty answer" if not reply.body.strip() else "a web page or half an answer, not data"
+        return ShopFailure(
+            Kind.BUSY, f"{self._where}: {subject}: {what}", status=reply.status, mend=_FIREWALL
+        )
+
+    def _unauthorized(self, subject: str, document: Any) -> ShopFailure:
+        if document is _NO_JSON:
+            return self._make(
+                Kind.REFUSED,
+                subject,
+                401,
+                document,
+                mend="the web server in front of the shop asks for a login",
+            )
+        resource = _parameters(document).get("resources")
+        named = resource if isinstance(resource, str) and re.fullmatch(r"[\w:, ]{1,200}", resource) else None
+        if named is None:
+            return self._make(Kind.REFUSED, subject, 401, document, mend=self._refused)
+        found = ShopFailure(
+            Kind.REFUSED,
+            f"{self._where}: the shop refused access to {named} (HTTP 401), needed for {subject}",
+            status=401,
+            mend=self._refused,
+        )
+        found.resource = named
+        return found
+
+    def _bad_request(self, subject: str, document: Any) -> ShopFailure:
+        limit = _parameters(document).get("max")
+        if isinstance(limit, int | str) and str(limit).isdecimal() and int(limit) > 0:
+            found = self._make(Kind.PAGE_SIZE, subject, 400, document)
+            found.limit = int(limit)
+            return found
+        return self._make(Kind.REJECTED, subject, 400, document)
+
+    def _broken(self, subject: str, status: int, document: Any) -> ShopFailure:
+        report = _REPORT.search(_message(document))
+        told = f"report {report.group()}" if report else self._quoted(document)
+        found = ShopFailure(
+            Kind.BROKEN,
+            f"{self._where}: {subject}: the shop failed (HTTP {status}){f': {told}' if told else ''}",
+            status=status,
+            mend="the shop's log has the cause under this report" if report else None,
+        )
+        found.report = report.group() if report else None
+        return found
+
+    def _make(
+        self, kind: Kind, subject: str, status: int, document: Any, mend: str | None = None
+    ) -> ShopFailure:
+        told = self._quoted(document)
+        return ShopFailure(
+            kind,
+            f"{self._where}: {subject}: HTTP {status}{f': {told}' if told else ''}",
+            status=status,
+            mend=mend,
+        )
+
+    def _quoted(self, document: Any) -> str:
+        return "" if document is _NO_JSON else self._redactor.quote(_message(document))
+
+
+_FIREWALL = "something in front of the shop (a firewall, a CDN, maintenance mode) answers in its place"
+_ADDRESS = "check orders.base_url: the address of the shop, without /rest"
+_NO_JSON = object()
+_KINDS = {403: Kind.FORBIDDEN, 404: Kind.NOT_FOUND, **dict.fromkeys(_BUSY, Kind.BUSY)}
+
+
+def _kind(status: int, *, data: bool) -> Kind:
+    """The kind of an error that only its status tells; Magento's own 500 comes with data."""
+    if status in _GATEWAY or (status >= 500 and not data):
+        return _KINDS.get(status, Kind.GATEWAY)
+    return _KINDS.get(status, Kind.BROKEN if status >= 500 else Kind.REJECTED)
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _NO_JSON
+
+
+def _only_message(document: Any) -> bool:
+    """A failure that comes with status 200: a message, and no data beside it."""
+    return (
+        isinstance(document, dict)
+        and "message" in document
+        and document.keys() <= {*("message", "parameters", "errors", "code", "trace")}
+    )
+
+
+def _parameters(document: Any) -> dict[str, Any]:
+    found = document.get("parameters") if isinstance(document, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _message(document: Any) -> str:
+    """The message with its placeholders filled in: ``%1`` from a list, ``%name`` from an object."""
+    if not isinstance(document, dict):
+        return ""
+    text, parameters = document.get("message"), document.get("parameters")
+    if not isinstance(text, str):
+        return _fatal_message(document)
+    values: dict[str, Any] = parameters if isinstance(parameters, dict) else {}
+    if isinstance(parameters, list):
+        values = {str(at): value for at, value in enumerate(parameters, 1)}
+    for name in sorted(values, key=len, reverse=True):
+        text = text.replace(f"%{name}", str(values[name]))
+    return text
+
+
+def _fatal_message(document: dict[str, Any]) -> str:
+    """The other form: ``{"messages": {"error": [{"code": 500, "message": "…"}]}}``."""
+    messages = document.get("messages")
+    errors = messages.get("error") if isinstance(messages, dict) else None
+    first = errors[0] if isinstance(errors, list) and errors else None
+    text = first.get("message") if isinstance(first, dict) else None
+    return text if isinstance(text, str) else ""

@@ -1,0 +1,69 @@
+"""From rows of a page to orders: decoded, with categories and evidence where they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import msgspec
+
+from ekomi_reconcile.errors import OrderUnreadable
+from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.orders.magento.evidence import Evidence
+from ekomi_reconcile.orders.magento.segments import Row
+from ekomi_reconcile.orders.magento.table import Unreadable
+from ekomi_reconcile.orders.normalize import product_ids
+from ekomi_reconcile.orders.reader import OrderReader, whole_order
+from ekomi_reconcile.orders.wire import WireOrder
+
+CategoriesOf: TypeAlias = Callable[[frozenset[int]], Mapping[int, tuple[int, ...]] | None]
+"""Category ids by product id; ``None`` where they are not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """Makes orders; for any thread. ``categories`` is ``None`` where no rule looks at them."""
+
+    reader: OrderReader
+    evidence: Evidence
+    categories: CategoriesOf | None
+
+    def orders(self, rows: Sequence[Row]) -> tuple[list[Order], list[Unreadable]]:
+        """The orders of these rows, and those that cannot be read.
+
+        Raises:
+            ShopFailure: what belongs to them cannot be asked for.
+        """
+        unreadable: list[Unreadable] = []
+        wires = [wire for row in rows if (wire := _decoded(row, unreadable)) is not None]
+        known = None if self.categories is None else self.categories(product_ids(wires))
+        orders = []
+        for wire in wires:
+            try:
+                orders.append(self.reader.complete(wire, known))
+            except OrderUnreadable as problem:
+                unreadable.append(Unreadable(wire.entity_id, problem.reason))
+        return self._dated(orders), unreadable
+
+    def _dated(self, orders: list[Order]) -> list[Order]:
+        dates = self.evidence.of(orders)
+        return [
+            msgspec.structs.replace(
+                order,
+                last_shipped_at=max(found.shipped, default=None),
+                first_invoiced_at=min(found.invoiced, default=None),
+                last_invoiced_at=max(found.invoiced, default=None),
+            )
+            if (found := dates.get(order.order_id)) is not None
+            else order
+            for order in orders
+        ]
+
+
+def _decoded(row: Row, unreadable: list[Unreadable]) -> WireOrder | None:
+    try:
+        return whole_order(row.raw)
+    except OrderUnreadable as problem:
+        unreadable.append(Unreadable(row.key.order_id, problem.reason))
+    return None

@@ -1,0 +1,208 @@
+"""The client of one Magento shop: requests with a login, repeated where that is safe."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from urllib.parse import urljoin
+
+import httpx
+import msgspec
+
+from ekomi_reconcile.ekomi.values import Stop
+from ekomi_reconcile.errors import OrderSourceError
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.orders.magento import retry
+from ekomi_reconcile.orders.magento.answers import Reporter
+from ekomi_reconcile.orders.magento.failure import Kind, ShopFailure
+from ekomi_reconcile.orders.magento.login import Login
+from ekomi_reconcile.orders.magento.wire import READ_TIMEOUT, Answer, NoAnswer, Wire
+
+_log = logging.getLogger("ekomi_reconcile.orders.magento")
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 3
+_WRONG_SIGNATURE = b"signature is invalid"
+_WRONG_TIME = b"validating the nonce"
+
+
+class MagentoClient:
+    """Asks one shop; safe to share among a few threads. Every wait ends when ``stop`` is set.
+
+    ``base_url`` is the shop's address, with its path or ``/index.php`` if it needs one. Failures are
+    ``ShopFailure``; no message, log or cause holds the login or a customer's data.
+
+    Raises:
+        OrderSourceError: the address is none.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        login: Login,
+        *,
+        stop: Stop | None = None,
+        transport: httpx.BaseTransport | None = None,
+        timeout: float = READ_TIMEOUT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._base = _address(base_url)
+        self._login = login
+        self._stop: Stop = stop or threading.Event()
+        self._clock = clock
+        self._wire = Wire(transport=transport, timeout=timeout, clock=clock)
+        self._reporter = Reporter(self._base.host, secrets=login.secrets, refused=login.refused)
+        self._sign_without_port = False
+        self._dated: tuple[Instant, float] | None = None
+
+    def __repr__(self) -> str:
+        return f"MagentoClient({self._base.host})"
+
+    @property
+    def stopped(self) -> bool:
+        """Must the run end now?"""
+        return self._stop.is_set()
+
+    @property
+    def clock_skew(self) -> int | None:
+        """Seconds that the shop's clock is ahead of ours; ``None`` before an answer told it."""
+        return None if self._dated is None else self.server_now() - int(time.time())
+
+    def server_now(self) -> Instant:
+        """The shop's time, from the last answer's ``Date``; ours where no answer tells it."""
+        if self._dated is None:
+            return int(time.time())
+        date, at = self._dated
+        return date + int(self._clock() - at)
+
+    def get(self, path: str, query: str = "", *, attempts: Mapping[Kind, int] = retry.ATTEMPTS) -> bytes:
+        """The JSON text at ``/rest/V1/<path>``. ``query`` is encoded as it is to be sent.
+
+        Raises:
+            ShopFailure: the shop did not give it.
+        """
+        url = f"{self._base}/rest/V1/{path}{f'?{query}' if query else ''}"
+        return retry.run(lambda: self._ask("GET", url, subject=path), stop=self._stop, attempts=attempts)
+
+    def annotate(self, order_id: int, text: str) -> None:
+        """Write a comment into an order's history, unseen by the customer; asked once.
+
+        It changes neither the order's status nor its ``updated_at``. Needs ``Magento_Sales::comment``.
+
+        Raises:
+            ShopFailure: the shop did not do it, or did not say that it did.
+        """
+        entry = {"comment": text, "is_customer_notified": 0, "is_visible_on_front": 0}
+        path = f"orders/{order_id}/comments"
+        self._ask(
+            "POST",
+            f"{self._base}/rest/V1/{path}",
+            msgspec.json.encode({"statusHistory": entry}),
+            subject=path,
+        )
+
+    def version(self) -> str | None:
+        """Such as ``Magento/2.4 (Community)``; ``None`` where the shop does not tell. Needs no login.
+
+        Raises:
+            ShopFailure: the shop cannot be reached.
+        """
+        reply = self._send("GET", f"{self._base}/magento_version", {"Accept": "*/*"})
+        if isinstance(reply, NoAnswer) and (failure := self._reporter.failure("magento_version", reply)):
+            raise failure
+        text = reply.body[:200].decode("utf-8", "replace").strip() if isinstance(reply, Answer) else ""
+        return text if text.startswith("Magento/") and text.isprintable() and len(text) < 80 else None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._wire.close()
+
+    def _ask(self, method: str, url: str, content: bytes | None = None, *, subject: str) -> bytes:
+        """One request, with the redirects within the shop that a GET may take."""
+        if self._stop.is_set():
+            raise ShopFailure(Kind.STOPPED, "the run was stopped while orders were read")
+        reply = self._authorized(method, url, content)
+        for _ in range(_MOST_REDIRECTS):
+            if method != "GET" or isinstance(reply, NoAnswer) or reply.status not in _REDIRECTS:
+                break
+            url = self._redirected(url, reply)
+            reply = self._authorized(method, url, None)
+        failure = self._reporter.failure(subject, reply)
+        if failure is not None:
+            raise failure
+        return reply.body if isinstance(reply, Answer) else b""
+
+    def _authorized(self, method: str, url: str, content: bytes | None) -> Answer | NoAnswer:
+        """Send it with the login. Some web servers hide the port from the shop, which then signs without.
+
+        A time more than ten minutes ahead of the shop's is refused; its answer says what time it is there.
+        """
+        reply = self._signed(method, url, content)
+        if isinstance(reply, Answer) and reply.status == 401 and _WRONG_TIME in reply.body:
+            reply = self._signed(method, url, content)
+        refused = isinstance(reply, Answer) and reply.status == 401 and _WRONG_SIGNATURE in reply.body
+        if not refused or self._base.port is None or self._sign_without_port:
+            return reply
+        self._sign_without_port = True
+        again = self._signed(method, url, content)
+        self._sign_without_port = isinstance(again, Answer) and again.status != 401
+        return again if self._sign_without_port else reply
+
+    def _signed(self, method: str, url: str, content: bytes | None) -> Answer | NoAnswer:
+        port = f":{self._base.port}"
+        believed = url.replace(port, "", 1) if self._sign_without_port else url
+        authorization = self._login.authorization(method, believed, now=self.server_now())
+        headers = {"Authorization": authorization, "Accept": "application/json"}
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        return self._send(method, url, headers, content)
+
+    def _send(
+        self, method: str, url: str, headers: dict[str, str], content: bytes | None = None
+    ) -> Answer | NoAnswer:
+        began = self._clock()
+        reply = self._wire.send(method, url, headers, content)
+        status = reply.status if isinstance(reply, Answer) else reply.reason
+        took = (self._clock() - began) * 1000
+        _log.debug("%s %s status=%s %.0f ms", method, httpx.URL(url).path, status, took)
+        if isinstance(reply, Answer) and reply.date is not None:
+            self._dated = (reply.date, self._clock())
+        return reply
+
+    def _redirected(self, url: str, reply: Answer) -> str:
+        """Where the shop points to, if that is the shop itself: elsewhere the login would be given away."""
+        target = _target(url, reply.location)
+        if target is None or _origin(target) != _origin(self._base):
+            place = "nowhere" if target is None else f"{target.scheme}://{target.netloc.decode('ascii')}"
+            raise ShopFailure(
+                Kind.REJECTED,
+                f"{self._base.host}: the shop redirects to {place}; the login is not sent there",
+                status=reply.status,
+                mend="write the address that the shop is reached at without redirects: orders.base_url",
+            )
+        return str(target)
+
+
+def _address(base_url: str) -> httpx.URL:
+    try:
+        url = httpx.URL(base_url.rstrip("/").removesuffix("/rest"))
+    except (httpx.InvalidURL, UnicodeError):
+        url = httpx.URL()
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise OrderSourceError("orders.base_url is not the address of a shop", mend="write https://…")
+    return httpx.URL(str(url.copy_with(userinfo=b"", query=None, fragment=None)).rstrip("/"))
+
+
+def _target(url: str, location: str | None) -> httpx.URL | None:
+    if not location:
+        return None
+    try:
+        return httpx.URL(urljoin(url, location)).copy_with(fragment=None)
+    except (httpx.InvalidURL, UnicodeError, ValueError):
+        return None
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port

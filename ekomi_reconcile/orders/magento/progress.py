@@ -1,0 +1,202 @@
+"""How far a first load has come, so that an interrupted one goes on instead of starting over.
+
+A file in the cache folder holds, window by window, the rule facts of the orders read, without personal
+data: the customer is a keyed digest (``Contact.pseudonym``), the address stands for whether there is a
+usable one. It may be deleted at any time. A torn or damaged line ends what is used of it.
+
+Orders change after they were read. So a load that goes on first reads what was updated since it began;
+only orders that this did not bring are taken from here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.model.order import Contact, Order
+from ekomi_reconcile.orders.magento.table import Extent
+from ekomi_reconcile.rules.contact import usable_email, usable_telephone
+
+KEPT = 2 * DAY
+"""Seconds after which a load starts over: by then too much has changed."""
+
+VERSION = 1
+
+_NUMBER = "+9999999"
+"""Stands for a usable telephone number; no country has this prefix."""
+
+Pseudonym = Callable[[str], str]
+"""A keyed digest of an address."""
+
+
+class _Head(msgspec.Struct, frozen=True):
+    version: int
+    key: str
+    since: Instant
+    created_from: Instant | None
+    low: int
+    high: int
+    count: int
+    below: bool
+    above: bool
+
+
+class Window(msgspec.Struct, frozen=True):
+    """One window that was read, up to the id ``high``; ``bad`` are orders that could not be read."""
+
+    high: int
+    orders: list[Order]
+    bad: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A load that was interrupted: when it began, where its orders are, and up to which id they are read."""
+
+    since: Instant
+    extent: Extent
+    position: int
+    unreadable: frozenset[int]
+
+
+class Progress:
+    """The progress file of one source. ``key`` is of everything that facts depend on."""
+
+    def __init__(self, path: Path, key: str, pseudonym: Pseudonym) -> None:
+        self._path = path
+        self._key = key
+        self._pseudonym = pseudonym
+        self._file: BinaryIO | None = None
+
+    def begun(self, created_from: Instant | None, *, now: Instant) -> Begun | None:
+        """The interrupted load that can go on, if there is one for at least the same orders."""
+        head = self._head()
+        if head is None or head.key != self._key or not 0 <= now - head.since <= KEPT:
+            return None
+        if head.created_from is not None and (created_from is None or created_from < head.created_from):
+            return None
+        position, bad = 0, set[int]()
+        for window in self.windows():
+            position = window.high
+            bad.update(window.bad)
+        extent = Extent(low=head.low, high=head.high, count=head.count, below=head.below, above=head.above)
+        return Begun(head.since, extent, position, frozenset(bad))
+
+    def windows(self) -> Iterator[Window]:
+        """The windows that are on file, ascending."""
+        return map(_WINDOW.decode, self._readable())
+
+    def begin(self, extent: Extent, created_from: Instant | None, *, since: Instant) -> None:
+        """Start over. A cache that cannot be written is done without."""
+        head = _Head(
+            version=VERSION,
+            key=self._key,
+            since=since,
+            created_from=created_from,
+            low=extent.low,
+            high=extent.high,
+            count=extent.count,
+            below=extent.below,
+            above=extent.above,
+        )
+        self.end()
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+        except OSError:
+            return
+        self._write(msgspec.json.encode(head))
+
+    def resume(self) -> None:
+        """Go on writing after the last window that can be read."""
+        whole = len(next(self._lines(), b"")) + sum(len(line) for line in self._readable())
+        try:
+            self._file = self._path.open("r+b")
+            self._file.truncate(whole)
+            self._file.seek(whole)
+        except OSError:
+            self._file = None
+
+    def add(self, high: int, orders: Sequence[Order], unreadable: Iterable[int]) -> None:
+        """One more window that was read."""
+        facts = [self._facts(order) for order in orders]
+        self._write(msgspec.json.encode(Window(high, facts, sorted(unreadable))))
+
+    def end(self) -> None:
+        """Write no more."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _head(self) -> _Head | None:
+        line = next(self._lines(), b"")
+        try:
+            head = _HEAD.decode(line)
+        except (msgspec.DecodeError, UnicodeError):
+            return None
+        return head if head.version == VERSION else None
+
+    def _readable(self) -> Iterator[bytes]:
+        """The lines of windows, up to the first that is damaged."""
+        for line in self._lines(start=1):
+            try:
+                _WINDOW.decode(line)
+            except (msgspec.DecodeError, UnicodeError):
+                return
+            yield line
+
+    def _lines(self, start: int = 0) -> Iterator[bytes]:
+        """The lines from this one on that are whole: a newline ends them."""
+        try:
+            with self._path.open("rb") as file:
+                for at, line in enumerate(file):
+                    if not line.endswith(b"\n"):
+                        return
+                    if at >= start:
+                        yield line
+        except OSError:
+            return
+
+    def _write(self, line: bytes) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.write(line + b"\n")
+            self._file.flush()
+        except OSError:
+            self.end()
+
+    def _facts(self, order: Order) -> Order:
+        return msgspec.structs.replace(order, contact=self._withheld(order.contact))
+
+    def _withheld(self, contact: Contact) -> Contact:
+        """What is left of a contact: how it can be reached, and the digest that tells customers apart."""
+        email = (contact.email or "").strip()
+        domain = email.rpartition("@")[2]
+        telephone = usable_telephone(contact.telephone, contact.country)
+        return Contact(
+            email=f"withheld@{domain}" if usable_email(contact.email) else None,
+            telephone=None if telephone is None else _NUMBER,
+            pseudonym=self._pseudonym(email.casefold()) if email else None,
+        )
+
+
+_HEAD = msgspec.json.Decoder(_Head)
+_WINDOW = msgspec.json.Decoder(Window)
+
+
+def progress_path(folder: Path, source: str) -> Path:
+    """The progress file of this source."""
+    return folder / f"orders-{blake2b(source.encode(), digest_size=8).hexdigest()}.jsonl"
+
+
+def forget(path: Path) -> None:
+    """A load that was carried out needs no progress any more."""
+    path.unlink(missing_ok=True)

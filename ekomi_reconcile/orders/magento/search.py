@@ -1,0 +1,196 @@
+"""Search answers: the rows of a page, and whether there are more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ekomi_reconcile.errors import OrderSourceError
+from ekomi_reconcile.orders.lenient import LenientDecoder, Unfit
+from ekomi_reconcile.orders.magento.client import MagentoClient
+from ekomi_reconcile.orders.magento.failure import Kind, ShopFailure
+from ekomi_reconcile.orders.magento.query import Direction, Group, Is, Search, one
+from ekomi_reconcile.orders.magento.retry import DIVISIBLE
+
+T = TypeVar("T")
+
+PAGE_SIZE = 100
+"""Rows per page. A page of whole orders takes a shop about a second, and its time grows with the rows."""
+
+LARGEST_PAGE = 300
+"""2.4.3 always refuses more."""
+
+HOPELESS = 10
+"""So many orders that cannot be read and none that can, and the shop itself is taken to be broken."""
+
+BATCH = 100
+"""Ids in one list: a longer address is cut off or refused by some web servers."""
+
+
+class _Answer(Struct, gc=False):
+    items: list[Raw] | None = None
+    total_count: int | None = None
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows as JSON texts; ``total`` is how many match in all, ``None`` if the shop does not tell."""
+
+    rows: Sequence[Raw]
+    total: int | None
+
+    def is_last(self, size: int) -> bool:
+        """Are there no more rows than these?"""
+        if not self.rows:
+            return True
+        return len(self.rows) < size if self.total is None else len(self.rows) >= self.total
+
+
+class Searcher:
+    """Searches in one shop. The page size follows what the shop allows and what it can bear.
+
+    ``size`` is shared by all searches and never grows again.
+    """
+
+    def __init__(self, client: MagentoClient, *, size: int = PAGE_SIZE) -> None:
+        self.client = client
+        self.size = max(1, min(size, LARGEST_PAGE))
+        self.readable = 0
+        self._broken = 0
+
+    def note_broken(self, failure: ShopFailure) -> None:
+        """One more order that the shop cannot give.
+
+        Raises:
+            ShopFailure: it can give none at all: the fault is not in the orders.
+        """
+        self._broken += 1
+        if self._broken >= HOPELESS and not self.readable:
+            raise failure
+
+    def shrink(self, size: int) -> bool:
+        """A page of ``size`` was too much; false if there are no smaller ones."""
+        self.size = min(self.size, max(size // 2, 1))
+        return size > 1
+
+    def page(self, resource: str, search: Search) -> Page:
+        """One page, of at most the present size.
+
+        Raises:
+            ShopFailure: the shop did not give it.
+        """
+        while True:
+            asked = replace(search, size=min(search.size, self.size))
+            try:
+                return _page(self.client.get(resource, asked.text(), attempts=DIVISIBLE), resource)
+            except ShopFailure as failure:
+                if failure.kind is not Kind.PAGE_SIZE or not failure.limit or failure.limit >= asked.size:
+                    raise
+                self.size = failure.limit
+
+    def all(
+        self, resource: str, groups: tuple[Group, ...], *, fields: str, key: str, kind: type[T]
+    ) -> list[T]:
+        """Every row that matches, by ascending ``key``; for lists that are small beside the orders.
+
+        Raises:
+            ShopFailure: the shop did not give them.
+            OrderSourceError: a row is not of this kind.
+        """
+        found: list[T] = []
+        keys, decoder, last = LenientDecoder(_Key), LenientDecoder(kind), -1
+        while True:
+            search = Search(
+                groups=(*groups, one(key, Is.GT, last)),
+                sort=((key, Direction.ASC),),
+                size=LARGEST_PAGE,
+                fields=fields,
+            )
+            page, size = self.page(resource, search), self.size
+            found += [_decoded(decoder, row, resource) for row in page.rows]
+            reached = max((_decoded(keys, row, resource).value for row in page.rows), default=last)
+            if reached <= last or page.is_last(size):
+                return found
+            last = reached
+
+
+class _Key(Struct, gc=False):
+    entity_id: int | None = None
+    id: int | None = None
+
+    @property
+    def value(self) -> int:
+        """Products are filtered by ``entity_id`` and show it as ``id``."""
+        found = self.id if self.entity_id is None else self.entity_id
+        return -1 if found is None else found
+
+
+def _page(body: bytes, resource: str) -> Page:
+    try:
+        answer = _ANSWER.decode(body)
+    except msgspec.DecodeError:
+        answer = None
+    if answer is None:
+        raise OrderSourceError(f"{resource}: the shop's answer is not a search result")
+    if answer.items is None and answer.total_count != 0:
+        raise OrderSourceError(f"{resource}: the shop's answer has no list of rows")
+    return Page(answer.items or (), answer.total_count)
+
+
+def _decoded(decoder: LenientDecoder[T], row: Raw, resource: str) -> T:
+    problem = ""
+    try:
+        return decoder.decode(row)
+    except Unfit as unfit:
+        problem = str(unfit)
+    raise OrderSourceError(f"{resource}: a row of the shop's answer cannot be read: {problem}")
+
+
+@dataclass(frozen=True, slots=True)
+class Halving(Generic[T]):
+    """Asks for many ids at once, and for less at a time where the shop fails.
+
+    ``ask`` gets ids and gives what was found; ``failed`` hears of an id that cannot be had, with the reason.
+    """
+
+    searcher: Searcher
+    ask: Callable[[Sequence[int]], list[T]]
+    failed: Callable[[int, ShopFailure], None]
+
+    def run(self, ids: Sequence[int]) -> list[T]:
+        """What there is for these ids, in no order.
+
+        Raises:
+            ShopFailure: the shop cannot be asked.
+        """
+        ordered, found = sorted(ids), list[T]()
+        todo = [ordered[at : at + BATCH] for at in range(0, len(ordered), BATCH)]
+        while todo:
+            part = todo.pop()
+            failure = self._ask(part, found)
+            if failure is None:
+                continue
+            if len(part) > 1:
+                middle = len(part) // 2
+                todo += [part[:middle], part[middle:]]
+            elif failure.kind is Kind.BROKEN:
+                self.failed(part[0], failure)
+            else:
+                raise failure
+        return found
+
+    def _ask(self, part: Sequence[int], found: list[T]) -> ShopFailure | None:
+        try:
+            found += self.ask(part)
+        except ShopFailure as failure:
+            if failure.kind in {Kind.BROKEN, Kind.SLOW, Kind.GATEWAY}:
+                return failure
+            raise
+        return None

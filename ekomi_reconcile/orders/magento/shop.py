@@ -1,0 +1,156 @@
+"""One shop as the source of orders sees it: what its ids mean, and how its rows become orders.
+
+What is read once per pass (names, categories, what is withheld) is kept here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.orders.magento.assembly import Assembly
+from ekomi_reconcile.orders.magento.categories import Categories
+from ekomi_reconcile.orders.magento.client import MagentoClient
+from ekomi_reconcile.orders.magento.directory import Directory, codes_of
+from ekomi_reconcile.orders.magento.evidence import Evidence
+from ekomi_reconcile.orders.magento.failure import Kind, ShopFailure
+from ekomi_reconcile.orders.magento.fields import EVERYTHING, order_fields
+from ekomi_reconcile.orders.magento.optional import Warnings, Withheld
+from ekomi_reconcile.orders.magento.search import PAGE_SIZE, Searcher
+from ekomi_reconcile.orders.magento.table import OrderTable
+from ekomi_reconcile.orders.normalize import Codes
+from ekomi_reconcile.orders.reader import OrderReader
+from ekomi_reconcile.rules.conditions import CATEGORY_ID
+
+STORE_VIEW = "store_view"
+CUSTOMER_GROUP = "customer_group"
+
+PRODUCTS = "products"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Naming:
+    """What the configuration says about names.
+
+    ``stores`` and ``customer_groups`` are names by id that the files give: they win over the shop's.
+    ``uses`` are the attributes of orders that rules look at, ``store_view`` and ``customer_group`` among
+    them; ``None``: not known, so all of them may be.
+    """
+
+    stores: Mapping[int, str] = field(default_factory=dict)
+    customer_groups: Mapping[int, str] = field(default_factory=dict)
+    uses: frozenset[str] | None = None
+
+    def needs(self, attribute: str) -> bool:
+        """May a rule look at it?"""
+        return self.uses is None or attribute in self.uses
+
+
+class MagentoShop:
+    """Reads what orders need besides themselves."""
+
+    def __init__(self, client: MagentoClient, naming: Naming, *, page_size: int = PAGE_SIZE) -> None:
+        self.client = client
+        self.searcher = Searcher(client, size=page_size)
+        self.directory = Directory(self.searcher)
+        self._naming = naming
+        self._asked: frozenset[str] | None = naming.uses
+        self._observed: dict[str, str | None] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """A new pass begins: names, categories and permissions may have changed since the last one."""
+        self._warnings = Warnings()
+        self._withheld = Withheld(self._warnings)
+        self._evidence = Evidence(self.searcher, self._withheld, self._warnings)
+        self._categories = Categories(self.searcher, self._warnings)
+        self._codes: Codes | None = None
+
+    @property
+    def warnings(self) -> Sequence[Diagnostic]:
+        """What had to be done without."""
+        return self._warnings.all
+
+    @property
+    def codes(self) -> Codes:
+        """What the shop's ids mean; asked for once.
+
+        Raises:
+            OrderSourceError: the shop does not tell, and a rule may need it.
+        """
+        if self._codes is None:
+            stores, groups = self._store_codes(), self._group_codes()
+            self._codes = codes_of(
+                {**stores, **self._naming.stores},
+                {**(groups or {}), **self._naming.customer_groups},
+                shipped=groups is None,
+            )
+        return self._codes
+
+    def statuses(self) -> Mapping[str, str | None]:
+        """Status to state, as far as known: see Directory.statuses."""
+        return self.directory.statuses(self._observed)
+
+    def table(self, attributes: frozenset[str], *, without: Iterable[int] = ()) -> OrderTable:
+        """The orders, with the fields that these attributes need; ids in ``without`` are left out."""
+        return OrderTable(self.searcher, order_fields(attributes), tuple(sorted(without)))
+
+    def assembly(self, attributes: frozenset[str]) -> Assembly:
+        """How rows with the fields of these attributes become orders."""
+        self._asked = attributes | (self._asked or frozenset())
+        ask = self._categories.of if CATEGORY_ID in attributes else None
+        return Assembly(OrderReader(self.codes), self._evidence, ask)
+
+    def look_up(self) -> tuple[OrderTable, Assembly]:
+        """For single orders: with what rules are known to look at, else with everything there is."""
+        if self._asked is not None:
+            return self.table(self._asked), self.assembly(self._asked)
+        return self.table(EVERYTHING), Assembly(OrderReader(self.codes), self._evidence, self._any_categories)
+
+    def observe(self, orders: Iterable[Order]) -> None:
+        """Note the statuses that occur."""
+        self._observed |= {order.status: order.state for order in orders if order.status is not None}
+
+    def _any_categories(self, product_ids: Iterable[int]) -> Mapping[int, tuple[int, ...]] | None:
+        """The categories, if they may be seen; nobody is known to need them."""
+        if PRODUCTS in self._withheld:
+            return None
+        try:
+            return self._categories.of(product_ids)
+        except ShopFailure as failure:
+            if not _missing_permission(failure):
+                raise
+            self._withheld.add(PRODUCTS, failure, instead="categories of items stay unknown")
+        return None
+
+    def _store_codes(self) -> Mapping[int, str]:
+        try:
+            return {view.id: view.code for view in self.directory.store_views()}
+        except ShopFailure as failure:
+            needed = self._naming.needs(STORE_VIEW) and not self._naming.stores
+            if needed or not _missing_permission(failure):
+                raise
+            self._withheld.add(
+                "store-views", failure, instead="store views are those named under orders:, or ids"
+            )
+        return {}
+
+    def _group_codes(self) -> Mapping[int, str] | None:
+        """Names by id; ``None`` if they are not known or nobody needs them."""
+        if not self._naming.needs(CUSTOMER_GROUP):
+            return None
+        try:
+            return {group.id: group.code for group in self.directory.customer_groups()}
+        except ShopFailure as failure:
+            if not self._naming.customer_groups or not _missing_permission(failure):
+                raise
+            self._withheld.add(
+                "customer-groups", failure, instead="customer groups are those named under orders:, or ids"
+            )
+        return None
+
+
+def _missing_permission(failure: ShopFailure) -> bool:
+    return failure.kind is Kind.REFUSED and failure.resource is not None

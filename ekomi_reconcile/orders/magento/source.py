@@ -1,0 +1,107 @@
+"""The order source that is a Magento shop."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.orders.magento.client import MagentoClient
+from ekomi_reconcile.orders.magento.failure import ShopFailure
+from ekomi_reconcile.orders.magento.probe import Probe, probe
+from ekomi_reconcile.orders.magento.progress import progress_path
+from ekomi_reconcile.orders.magento.reading import MagentoReading
+from ekomi_reconcile.orders.magento.search import BATCH, PAGE_SIZE, Halving
+from ekomi_reconcile.orders.magento.segments import MAX_ID
+from ekomi_reconcile.orders.magento.shop import MagentoShop, Naming
+from ekomi_reconcile.orders.magento.windows import in_order
+from ekomi_reconcile.orders.source import Wanted
+
+
+class MagentoSource:
+    """Reads orders of one shop. ``cache`` is a folder for the progress of first loads, safe to delete."""
+
+    def __init__(
+        self,
+        name: str,
+        client: MagentoClient,
+        naming: Naming | None = None,
+        *,
+        cache: Path | None = None,
+        page_size: int = PAGE_SIZE,
+    ) -> None:
+        self._name = name
+        self._client = client
+        self._shop = MagentoShop(client, naming or Naming(), page_size=page_size)
+        self._progress = None if cache is None else progress_path(cache, name)
+
+    @property
+    def name(self) -> str:
+        """Its name in ``orders:``."""
+        return self._name
+
+    def read(self, wanted: Wanted) -> MagentoReading:
+        """Begin a pass. Nothing is read before the first batch is asked for."""
+        return MagentoReading(self._shop, wanted, progress=self._progress)
+
+    def by_ids(self, order_ids: Collection[int]) -> dict[int, Order]:
+        """The present version of these orders; one that cannot be read is left out.
+
+        Raises:
+            OrderSourceError: the shop cannot be read.
+        """
+        wanted = sorted(order_id for order_id in set(order_ids) if 0 < order_id <= MAX_ID)
+        if not wanted:
+            return {}
+        table, assembly = self._shop.look_up()
+
+        def batch(ids: Sequence[int]) -> list[Order]:
+            return assembly.orders(Halving(table.searcher, table.among, _left_out).run(ids))[0]
+
+        parts = [wanted[at : at + BATCH] for at in range(0, len(wanted), BATCH)]
+        jobs = (partial(batch, part) for part in parts)
+        return {order.order_id: order for orders in in_order(jobs) for order in orders}
+
+    def find(self, number: str) -> Sequence[Order]:
+        """The orders with this number or, written ``#123`` or bare, this order id.
+
+        Raises:
+            OrderSourceError: the shop cannot be read.
+        """
+        number = number.strip()
+        digits = number.removeprefix("#")
+        order_id = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
+        table, assembly = self._shop.look_up()
+        found = {order.order_id: order for order in assembly.orders(table.numbered(number))[0]}
+        if order_id is not None and order_id not in found:
+            found |= self.by_ids([order_id])
+        return [each for each in found.values() if each.number == number or each.order_id == order_id]
+
+    def statuses(self) -> Mapping[str, str | None]:
+        """Status codes to states: the shop's list where it has one, else shipped ones and those met.
+
+        Raises:
+            OrderSourceError: the shop cannot be asked.
+        """
+        return self._shop.statuses()
+
+    def probe(self) -> Probe:
+        """What a self-test wants to know; never raises for what the shop answers."""
+        return probe(self._shop)
+
+    def annotate(self, order_id: int, text: str) -> None:
+        """Write a comment into an order's history; needs ``Magento_Sales::comment``.
+
+        Raises:
+            OrderSourceError: the shop did not do it.
+        """
+        self._client.annotate(order_id, text)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+def _left_out(order_id: int, failure: ShopFailure) -> None:
+    """An order that cannot be read is not among the results; a pass reports it."""

@@ -1,0 +1,212 @@
+"""The shop's order table: pages of a segment, single orders, and where its ends are.
+
+A page that the shop cannot make is asked for in smaller parts, down to the one order that breaks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from msgspec import Raw, Struct
+
+from ekomi_reconcile.errors import OrderSourceError
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.orders.lenient import LenientDecoder, Unfit
+from ekomi_reconcile.orders.magento.failure import SMALLER_HELPS, Kind, ShopFailure
+from ekomi_reconcile.orders.magento.query import Direction, Group, Is, Search, among, one, sql_time
+from ekomi_reconcile.orders.magento.search import BATCH, Searcher
+from ekomi_reconcile.orders.magento.segments import BY_ID, MAX_ID, Row, RowKey, Segment
+from ekomi_reconcile.orders.normalize import instant_of
+
+_TRIES = 5
+"""Orders at an end of the table that may be broken before the end is taken as unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An order that the shop cannot give; ``report`` is the id under which its log says why."""
+
+    order_id: int
+    reason: str
+    report: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Harvest:
+    """What a page brought, in the order of its key."""
+
+    rows: Sequence[Row] = ()
+    unreadable: Sequence[Unreadable] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """The wanted orders have ids above ``low`` up to ``high``, and there are about ``count`` of them.
+
+    ``below`` and ``above``: beyond these ends are few orders, which the shop cannot give.
+    """
+
+    low: int
+    high: int
+    count: int
+    below: bool = False
+    above: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    key: RowKey | None
+    broken: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTable:
+    """The shop's orders as rows; ``fields`` are those of one order, ``without`` ids that are left out."""
+
+    searcher: Searcher
+    fields: str
+    without: Sequence[int] = ()
+
+    def read(self, segment: Segment) -> Iterator[Harvest]:
+        """The orders of this segment, each once, a page at a time.
+
+        Raises:
+            OrderSourceError: the shop cannot be read.
+        """
+        todo: list[Segment] = [segment]
+        while todo:
+            part = todo.pop()
+            page = self._page(part)
+            if not isinstance(page, ShopFailure):
+                rows, more = page
+                self.searcher.readable += len(rows)
+                yield Harvest(rows)
+                if more:
+                    todo.append(self._rest(part, rows))
+            elif page.kind in SMALLER_HELPS:
+                todo.append(part)
+            elif part.high - part.low > 1:
+                middle = (part.low + part.high) // 2
+                todo += [part.part(middle, part.high), part.part(part.low, middle)]
+            else:
+                self.searcher.note_broken(page)
+                yield Harvest(unreadable=[Unreadable(part.high, page.message, page.report)])
+
+    def among(self, order_ids: Sequence[int]) -> list[Row]:
+        """The orders with these ids, at most ``BATCH`` of them; ids that do not exist are left out.
+
+        Raises:
+            OrderSourceError: the shop cannot give them.
+        """
+        found: list[Row] = []
+        left = sorted(order_ids)
+        while left:
+            size = self.searcher.size
+            search = Search(groups=(among("entity_id", left),), sort=(BY_ID,), size=size, fields=self._asked)
+            page = self.searcher.page("orders", search)
+            rows = [_row(raw) for raw in page.rows]
+            found += rows
+            last = max((row.key.order_id for row in rows), default=MAX_ID)
+            left = [] if page.is_last(min(size, self.searcher.size)) else [i for i in left if i > last]
+        return found
+
+    def numbered(self, number: str) -> list[Row]:
+        """The orders with this number (increment id), which is unique only within a store.
+
+        Raises:
+            OrderSourceError: the shop cannot give them.
+        """
+        groups = (one("increment_id", Is.EQ, number),)
+        search = Search(groups=groups, sort=(BY_ID,), size=BATCH, fields=self._asked)
+        return [_row(raw) for raw in self.searcher.page("orders", search).rows]
+
+    @property
+    def _asked(self) -> str:
+        return f"items[{self.fields}],total_count"
+
+    def extent(self, created_from: Instant | None) -> Extent:
+        """Where the orders created since are.
+
+        Raises:
+            OrderSourceError: the shop cannot be read.
+        """
+        since = () if created_from is None else (one("created_at", Is.GTEQ, sql_time(created_from)),)
+        first = self._edge(Search(groups=since, sort=(BY_ID,), size=1, fields=_KEYS))
+        if first.key is None and not first.broken:
+            return Extent(low=0, high=0, count=0)
+        last = self._edge(Search(sort=(("entity_id", Direction.DESC),), size=1, fields=_KEYS))
+        if first.key is None or last.key is None:
+            return Extent(low=0, high=0, count=0, above=True)
+        return Extent(
+            low=first.key.order_id - 1,
+            high=last.key.order_id,
+            count=first.total,
+            below=first.broken > 0,
+            above=last.broken > 0,
+        )
+
+    def _edge(self, search: Search) -> _Edge:
+        """The first row that the shop can give; those before it break it."""
+        for number in range(1, _TRIES + 1):
+            try:
+                page = self.searcher.page("orders", replace(search, page=number))
+            except ShopFailure as failure:
+                if failure.kind is not Kind.BROKEN:
+                    raise
+                continue
+            return _Edge(_key(page.rows[0]) if page.rows else None, number - 1, page.total or 0)
+        return _Edge(None, _TRIES, 0)
+
+    def _page(self, segment: Segment) -> tuple[list[Row], bool] | ShopFailure:
+        """The next rows and whether there are more, or a failure that a smaller part may not have."""
+        size = self.searcher.size
+        search = Search(
+            groups=(*segment.groups(), *self._left_out()),
+            sort=segment.sort(),
+            size=size,
+            fields=self._asked,
+        )
+        try:
+            page = self.searcher.page("orders", search)
+        except ShopFailure as failure:
+            smaller = failure.kind in SMALLER_HELPS and self.searcher.shrink(size)
+            if smaller or failure.kind is Kind.BROKEN:
+                return failure
+            raise
+        rows = {row.key.order_id: row for row in map(_row, page.rows)}
+        return list(rows.values()), not page.is_last(min(size, self.searcher.size))
+
+    def _left_out(self) -> tuple[Group, ...]:
+        return (among("entity_id", self.without[:BATCH], Is.NOT_IN),) if self.without else ()
+
+    def _rest(self, part: Segment, rows: Sequence[Row]) -> Segment:
+        rest = part.after(rows)
+        if rest == part:
+            raise OrderSourceError("the shop gives the same orders again and again")
+        return rest
+
+
+class _Keys(Struct, gc=False):
+    entity_id: int
+    updated_at: datetime | None = None
+
+
+_KEYS = "items[entity_id,updated_at],total_count"
+_DECODER = LenientDecoder(_Keys)
+
+
+def _row(raw: Raw) -> Row:
+    return Row(_key(raw), raw)
+
+
+def _key(raw: Raw) -> RowKey:
+    problem = ""
+    try:
+        keys = _DECODER.decode(raw)
+        return RowKey(keys.entity_id, 0 if keys.updated_at is None else instant_of(keys.updated_at))
+    except Unfit as unfit:
+        problem = str(unfit)
+    raise OrderSourceError(f"the shop's answer has an order without a readable key: {problem}")

@@ -1,0 +1,163 @@
+"""One HTTP request to a shop and what came of it, as a value: nothing here raises for a remote failure.
+
+The address is sent exactly as given, because it is signed; no cookie is kept, because two requests with
+one PHP session wait for each other; no redirect is followed here, and no proxy or ``.netrc`` used, because
+they would see the token. A failure is a value because the library's exceptions carry the request.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import mktime_tz, parsedate_tz
+from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from ssl import SSLContext
+
+import httpx
+
+from ekomi_reconcile import __version__
+from ekomi_reconcile.model.instant import Instant
+
+READ_TIMEOUT = 120.0
+"""Seconds without a byte: a page of 300 orders takes a shop several seconds, a busy one far more."""
+
+CONNECT_TIMEOUT = 15.0
+LONGEST_ANSWER = 300.0
+"""Seconds in which an answer must be complete."""
+LARGEST_ANSWER = 64 << 20
+"""Bytes; 300 whole orders have about 4 MB."""
+
+_SLOW = (httpx.ReadTimeout, httpx.WriteTimeout)
+_CODINGS = frozenset({"", "identity", "gzip", "deflate"})
+_WORDS: tuple[tuple[type[httpx.HTTPError], str], ...] = (
+    (httpx.ConnectTimeout, "the connection could not be made in time"),
+    (httpx.ConnectError, "no connection"),
+    (httpx.PoolTimeout, "no connection was free in time"),
+    (httpx.DecodingError, "the answer could not be decoded"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back. ``date`` is the shop's clock (UTC), ``retry_after`` seconds."""
+
+    status: int
+    body: bytes = field(repr=False)
+    date: Instant | None = None
+    retry_after: float | None = None
+    location: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Nothing complete came back; ``slow``: it did not come in time."""
+
+    reason: str
+    slow: bool = False
+
+
+class Wire:
+    """Connections to one shop; safe to share among a few threads. TLS is verified."""
+
+    def __init__(
+        self,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        timeout: float = READ_TIMEOUT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        for name in ("httpx", "httpcore"):  # below WARNING they log whole addresses
+            logger = logging.getLogger(name)
+            logger.setLevel(max(logger.level, logging.WARNING))
+        self._clock = clock
+        self._http = httpx.Client(
+            transport=transport or httpx.HTTPTransport(verify=_tls(), trust_env=False),
+            timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
+            trust_env=False,
+            follow_redirects=False,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            headers={"User-Agent": f"ekomi-reconcile/{__version__}", "Accept-Encoding": "gzip"},
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None
+    ) -> Answer | NoAnswer:
+        """Send it once and read the whole answer."""
+        ends = self._clock() + LONGEST_ANSWER
+        try:
+            request = self._http.build_request(method, url, headers=dict(headers), content=content)
+            if str(request.url) != url:
+                return NoAnswer("the address is not written as it is sent")
+            response = self._http.send(request, stream=True)
+        except (httpx.InvalidURL, UnicodeError):
+            return NoAnswer("the address cannot be sent")
+        except httpx.HTTPError as error:
+            return _no_answer(error)
+        try:
+            body = self._body(response, ends)
+        finally:
+            response.close()
+        return body if isinstance(body, NoAnswer) else _answer(response, body)
+
+    def _body(self, response: httpx.Response, ends: float) -> bytes | NoAnswer:
+        if response.headers.get("Content-Encoding", "").strip().lower() not in _CODINGS:
+            return NoAnswer("the answer is encoded in a way that was not asked for")
+        body = bytearray()
+        try:
+            for part in response.iter_bytes():
+                body += part
+                if len(body) > LARGEST_ANSWER:
+                    return NoAnswer(f"the answer is larger than {LARGEST_ANSWER >> 20} MiB", slow=True)
+                if self._clock() > ends:
+                    return NoAnswer("the answer did not end in time", slow=True)
+        except httpx.HTTPError as error:
+            return _no_answer(error)
+        return bytes(body)
+
+
+@cache
+def _tls() -> SSLContext:
+    """One for all shops: reading the authorities takes about 20 ms."""
+    return httpx.create_ssl_context()
+
+
+def _answer(response: httpx.Response, body: bytes) -> Answer:
+    return Answer(
+        status=response.status_code,
+        body=body,
+        date=_moment(response.headers.get("Date", "")),
+        retry_after=_seconds(response.headers.get("Retry-After", "")),
+        location=response.headers.get("Location"),
+    )
+
+
+def _no_answer(error: httpx.HTTPError) -> NoAnswer:
+    if isinstance(error, _SLOW):
+        return NoAnswer("no answer in time", slow=True)
+    return NoAnswer(
+        next((words for kind, words in _WORDS if isinstance(error, kind)), "the connection was cut")
+    )
+
+
+def _moment(http_date: str) -> Instant | None:
+    try:
+        found = parsedate_tz(http_date)
+        return None if found is None else int(mktime_tz(found))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _seconds(retry_after: str) -> float | None:
+    text = retry_after.strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return float(text)
+    moment = _moment(text)
+    return None if moment is None else max(moment - time.time(), 0.0)

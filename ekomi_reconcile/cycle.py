@@ -41,7 +41,7 @@ class Cycle:
         self._state = state
         self._lock = lock
         self._open = ExitStack()
-        self._sources = self._open.enter_context(Sources(configuration))
+        self._sources = self._open.enter_context(Sources(configuration, stop=stop))
         self._passwords = read_passwords(configuration, state)
         self._context = make_context(
             configuration,

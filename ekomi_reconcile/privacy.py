@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from ekomi_reconcile.errors import ConfigurationError
@@ -30,7 +31,7 @@ class SuppressionList:
         return not (self.addresses or self.domains or self.digests)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CustomerPrivacy:
     """The privacy settings at work. ``digest`` turns a canonical address into a keyed digest."""
 
@@ -45,16 +46,23 @@ class CustomerPrivacy:
         email = canonical_address(order.contact.email)
         if email is None:
             return False
-        return (
-            email in self.suppressed.addresses
-            or email.rpartition("@")[2] in self.suppressed.domains
-            or (bool(self.suppressed.digests) and self.customer(order) in self.suppressed.digests)
-        )
+        if email in self.suppressed.addresses or email.rpartition("@")[2] in self.suppressed.domains:
+            return True
+        return bool(self.opted_out_digests) and self.customer(order) in self.opted_out_digests
 
     def customer(self, order: Order) -> str | None:
         """The keyed digest of the customer's address."""
+        if order.contact.pseudonym is not None:
+            return order.contact.pseudonym
         email = canonical_address(order.contact.email)
         return None if email is None or self.digest is None else self.digest(email)
+
+    @cached_property
+    def opted_out_digests(self) -> frozenset[str]:
+        """The digests on the list, and those of its addresses: an order may come without its address."""
+        if self.digest is None:
+            return self.suppressed.digests
+        return self.suppressed.digests | {self.digest(each) for each in self.suppressed.addresses}
 
 
 def canonical_address(email: str | None) -> str | None:

@@ -18,16 +18,18 @@ from ekomi_reconcile.apply.clients import Clients
 from ekomi_reconcile.apply.context import Context
 from ekomi_reconcile.apply.events import Listener, Progress, Stage, nobody
 from ekomi_reconcile.apply.stop import Stop
+from ekomi_reconcile.apply.upkeep import Upkeep
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import Secret, resolve
 from ekomi_reconcile.ekomi.values import Call, Endpoints
 from ekomi_reconcile.errors import OrderSourceError, ReconcileError, SecretError
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.orders.open import open_source
-from ekomi_reconcile.orders.source import OrderSource, Wanted
+from ekomi_reconcile.orders.source import Annotating, OrderSource, Wanted
 from ekomi_reconcile.plan.build import Circumstances, Recorded, build
 from ekomi_reconcile.plan.diff import Desired
 from ekomi_reconcile.plan.empty import EmptyQueue
@@ -38,6 +40,7 @@ from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.plan.view import Cap
 from ekomi_reconcile.privacy import CustomerPrivacy, SuppressionList, read_suppression_list
 from ekomi_reconcile.rules.rulebook import RuleBook
+from ekomi_reconcile.shopnames import unknown_names
 from ekomi_reconcile.state.key import Purpose
 from ekomi_reconcile.state.key import digest as keyed_digest
 from ekomi_reconcile.state.store import State
@@ -49,6 +52,7 @@ class Sources:
 
     configuration: Configuration
     listen: Listener = nobody
+    stop: Stop | None = None
     _opened: dict[str, OrderSource] = field(default_factory=dict)
 
     def get(self, name: str) -> OrderSource:
@@ -61,8 +65,41 @@ class Sources:
             settings = self.configuration.project.orders.get(name)
             if settings is None:
                 raise OrderSourceError(f"there is no order source {name}", mend="name it under orders:")
-            self._opened[name] = open_source(settings, root=self.configuration.root)
+            self._opened[name] = open_source(
+                settings, root=self.configuration.root, uses=self._uses(name), stop=self.stop
+            )
         return self._opened[name]
+
+    @property
+    def annotated(self) -> frozenset[str]:
+        """The names of the sources whose orders get a remark once their customer was asked."""
+        orders = self.configuration.project.orders.values()
+        return frozenset(each.name for each in orders if each.magento is not None and each.magento.annotate)
+
+    def annotate(self, name: str, order_id: int, text: str) -> None:
+        """Write a remark into an order's history.
+
+        Raises:
+            OrderSourceError: the source does not take it.
+        """
+        source = self.get(name)
+        if isinstance(source, Annotating):
+            source.annotate(order_id, text)
+
+    def accounts(self, name: str) -> tuple[Account, ...]:
+        """The enabled accounts that read their orders there."""
+        return tuple(
+            each for each in self.configuration.accounts if each.orders == name and each.invitations.enabled
+        )
+
+    def _uses(self, name: str) -> frozenset[str]:
+        """What rules look at: attributes of conditions, and whether views and groups matter."""
+        accounts = self.accounts(name)
+        chosen = {
+            "store_view": any(each.invitations.store_views.names is not None for each in accounts),
+            "customer_group": any(each.invitations.customer_groups.names is not None for each in accounts),
+        }
+        return RuleBook(accounts).attributes | {key for key, matters in chosen.items() if matters}
 
     def look_up(self, name: str, order_ids: Collection[int]) -> Mapping[int, Order]:
         """The present version of these orders."""
@@ -86,6 +123,7 @@ class SourcePass:
     sources: Sources
     need: Need
     reread_from: Instant | None = None
+    pseudonym: Callable[[str], str] | None = None
     cursor: str = ""
     problems: Sequence[Diagnostic] = ()
 
@@ -98,13 +136,17 @@ class SourcePass:
             created_from=need.created_from,
             attributes=need.attributes,
             reread_from=self.reread_from,
+            pseudonym=self.pseudonym,
         )
-        reading, read = self.sources.get(need.source).read(wanted), 0
+        source = self.sources.get(need.source)
+        reading, read = source.read(wanted), 0
         for batch in reading.batches():
             read += len(batch)
             self.sources.listen(Progress(stage=Stage.ORDERS, done=read, subject=need.source))
             yield batch
-        self.cursor, self.problems = reading.cursor, reading.problems
+        accounts = self.sources.accounts(need.source)
+        self.cursor = reading.cursor
+        self.problems = (*reading.problems, *unknown_names(source, accounts))
 
     def by_ids(self, order_ids: Collection[int]) -> Mapping[int, Order]:
         """The present version of these orders."""
@@ -181,6 +223,7 @@ def make_plan(  # noqa: PLR0913 - everything meets here
     """
     project = configuration.project
     safety = project.safety
+    pseudonym = digester(state, Purpose.CUSTOMER)
     circumstances = Circumstances(
         now=now,
         tool_version=__version__,
@@ -204,7 +247,7 @@ def make_plan(  # noqa: PLR0913 - everything meets here
         _recorded(state),
         circumstances,
         privacy=read_privacy(configuration, state),
-        orders=lambda need: SourcePass(sources, need, reread_from),
+        orders=lambda need: SourcePass(sources, need, reread_from, pseudonym),
     )
 
 
@@ -267,6 +310,7 @@ def make_context(  # noqa: PLR0913 - everything meets here
         ConfigurationError: the suppression list cannot be read.
     """
     unresolved: dict[str, ReconcileError] = dict(passwords.unresolved)
+    settings, privacy = configuration.project.privacy, read_privacy(configuration, state)
     return Context(
         state=state,
         clients=make_clients(configuration, passwords, stop, on_call=on_call),
@@ -275,7 +319,10 @@ def make_context(  # noqa: PLR0913 - everything meets here
         unresolved=unresolved,
         book=RuleBook(configuration.accounts),
         look_up=sources.look_up,
-        privacy=read_privacy(configuration, state),
+        annotate=sources.annotate,
+        annotated=sources.annotated,
+        privacy=privacy,
+        upkeep=Upkeep(retention=settings.retention, opted_out=privacy.opted_out_digests),
         parallelism=configuration.project.ekomi.parallelism,
         now=clock,
         stop=stop,

@@ -11,11 +11,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from itertools import islice
 
-from ekomi_reconcile.apply.context import Context
+from ekomi_reconcile.apply.context import Context, was_tried
 from ekomi_reconcile.apply.events import Progress, Stage
 from ekomi_reconcile.apply.fetching import FULL_IMPORT_EVERY, Errand, Fetched, fetch
 from ekomi_reconcile.ekomi.feedback import Reviews
-from ekomi_reconcile.errors import EkomiError, ReconcileError
+from ekomi_reconcile.errors import EkomiError, EkomiUnavailable, ReconcileError
 from ekomi_reconcile.model.result import Done
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.plan.diff import PASSWORD
@@ -113,11 +113,17 @@ def _fetch(context: Context, errand: Errand) -> Fetched:
     if not (errand.check or errand.sync or errand.reviews):
         return Fetched(errand=errand)
     if context.stop.is_set():
-        return Fetched(errand=errand, refused=EkomiError("not tried: the run was stopped"))
+        return Fetched(errand=errand, refused=_not_tried())
     unresolved = context.unresolved.get(errand.interface_id)
     if unresolved is not None:
         return Fetched(errand=errand, refused=EkomiError(unresolved.message, mend=unresolved.mend))
     return fetch(context.clients.reader(errand.interface_id), errand, now=context.now())
+
+
+def _not_tried() -> EkomiUnavailable:
+    error = EkomiUnavailable("not asked, because the run is ending")
+    error.asked = False
+    return error
 
 
 def _save(context: Context, change: AccountChange, fetched: Fetched) -> bool:
@@ -185,6 +191,8 @@ def _keep_shop(context: Context, key: str, shop: ShopData) -> None:
 
 def _failed(context: Context, key: str, operation: str, error: ReconcileError) -> None:
     context.record_failure(key, operation, error)
+    if not was_tried(error):
+        return
     with context.state.transaction():
         context.state.record_account_error(key, f"{operation}: {error.message}", now=context.now())
 

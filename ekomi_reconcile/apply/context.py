@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from ekomi_reconcile.apply.clients import Clients
 from ekomi_reconcile.apply.events import Listener, nobody
 from ekomi_reconcile.apply.stop import Stop
-from ekomi_reconcile.errors import EkomiError, ReconcileError
+from ekomi_reconcile.apply.upkeep import Upkeep
+from ekomi_reconcile.errors import EkomiError, EkomiUnavailable, ReconcileError
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Order
@@ -20,12 +21,16 @@ from ekomi_reconcile.state.store import State
 LookUp = Callable[[str, Collection[int]], Mapping[int, Order]]
 """Reads orders again: (source, order ids) to orders; one that cannot be read is left out."""
 
+Annotate = Callable[[str, int, str], None]
+"""Writes a remark into an order's history: (source, order id, text)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Everything a stage works with; ``accounts`` and ``digests`` (of passwords) are by interface id.
 
-    ``unresolved`` are the accounts whose password cannot be had, with the reason.
+    ``unresolved`` are the accounts whose password cannot be had, with the reason; ``annotated`` the sources
+    that take a remark on every order that was asked for a review.
     """
 
     state: State
@@ -35,11 +40,14 @@ class Context:
     unresolved: Mapping[str, ReconcileError]
     book: RuleBook
     look_up: LookUp
+    annotate: Annotate
+    annotated: frozenset[str]
     privacy: Privacy
     parallelism: int
     now: Callable[[], Instant]
     stop: Stop
     listen: Listener = nobody
+    upkeep: Upkeep = field(default_factory=Upkeep)
     result: Result = field(default_factory=Result)
 
     def name(self, interface_id: str) -> str:
@@ -48,8 +56,14 @@ class Context:
         return known.name if known else interface_id
 
     def record_failure(self, interface_id: str, operation: str, error: ReconcileError) -> None:
-        """Put a failed call into the result, the account's last error and the error log."""
-        self.result.fail(f"{self.name(interface_id)}: {operation}", error)
+        """Put a failed call into the result and the error log; one that the end of the run prevented
+        is no failure of eKomi's, and only counts as not tried.
+        """
+        subject = f"{self.name(interface_id)}: {operation}"
+        if not was_tried(error):
+            self.result.not_tried.append(f"{subject} not tried: the run was stopped")
+            return
+        self.result.fail(subject, error)
         self.note_error(interface_id, operation, error)
 
     def note_error(self, interface_id: str, operation: str, error: ReconcileError) -> None:
@@ -63,3 +77,8 @@ class Context:
             message=error.message,
             now=self.now(),
         )
+
+
+def was_tried(error: BaseException | None) -> bool:
+    """Did the call fail at eKomi, or did the run end before it was made?"""
+    return not isinstance(error, EkomiUnavailable) or error.asked

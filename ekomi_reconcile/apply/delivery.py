@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import randrange
 
+from ekomi_reconcile.apply.context import was_tried
 from ekomi_reconcile.ekomi.client import EkomiClient
 from ekomi_reconcile.ekomi.values import Channel, Receipt, Recipient
 from ekomi_reconcile.errors import CredentialsRefused, EkomiError, EkomiUnavailable, OutcomeUnknown
@@ -62,7 +63,7 @@ def undelivered(row: Invitation, error: EkomiError, *, now: Instant) -> Outcome:
     """
     if isinstance(error, OutcomeUnknown):
         return Outcome(id=row.id, status=Status.UNKNOWN, at=now, reason=error.message, failed_calls=1)
-    if isinstance(error, CredentialsRefused) or (isinstance(error, EkomiUnavailable) and not error.asked):
+    if isinstance(error, CredentialsRefused) or not was_tried(error):
         return Outcome(id=row.id, status=Status.PENDING, at=now, reason=error.message)
     attempts = row.attempts + 1
     if isinstance(error, EkomiUnavailable) and attempts < MOST_ATTEMPTS:

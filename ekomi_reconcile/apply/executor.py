@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from ekomi_reconcile.apply.accounts import change_accounts, delete_accounts
+from ekomi_reconcile.apply.annotating import annotate
 from ekomi_reconcile.apply.context import Context
 from ekomi_reconcile.apply.queueing import write_queue
 from ekomi_reconcile.apply.sending import LOOK, Sender
+from ekomi_reconcile.apply.upkeep import keep_up
 from ekomi_reconcile.model.account import Deliver
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.result import Failure, Result
@@ -15,10 +17,17 @@ from ekomi_reconcile.plan.plan import Action, Plan
 from ekomi_reconcile.state.records import AccountRecord, Outcome
 
 
-def execute(context: Context, plan: Plan, *, sending: bool = True) -> Result:
+def nothing() -> None:
+    """Do nothing."""
+
+
+def execute(
+    context: Context, plan: Plan, *, sending: bool = True, before_sending: Callable[[], None] = nothing
+) -> Result:
     """Do what the plan says: accounts, syncs, imports, queue, deletes, and last what is due.
 
-    Independent parts go on after a failure; the result tells what failed and what was not tried.
+    Independent parts go on after a failure; the result tells what failed and what was not tried. After
+    ``before_sending`` only rows that were claimed are written, which other runners may do as well.
     """
     failed = change_accounts(context, plan.changes, plan.operations)
     for change in plan.blocked:
@@ -31,7 +40,9 @@ def execute(context: Context, plan: Plan, *, sending: bool = True) -> Result:
     write_queue(context, plan, failed=failed)
     delete_accounts(context, plan.changes)
     if sending:
+        before_sending()
         _send(context, plan, failed)
+    keep_up(context)
     return context.result
 
 
@@ -52,7 +63,9 @@ def _send(context: Context, plan: Plan, failed: frozenset[str]) -> None:
     for key in sorted(set(context.unresolved) & set(steps.by_account) - failed):
         context.record_failure(key, "send", context.unresolved[key])
     wanted = ([step for step in batch if step.interface_id in reachable] for batch in steps.batches(LOOK))
-    Sender(context, total=sum(steps.by_account[key] for key in reachable)).send(wanted)
+    sender = Sender(context, total=sum(steps.by_account[key] for key in reachable))
+    sender.send(wanted)
+    annotate(context, sender.sent)
 
 
 def recover(context: Context) -> int:
@@ -62,7 +75,7 @@ def recover(context: Context) -> int:
     eKomi answers with the link it gave before. What the call was, the account as last applied tells, not
     the files, which may have changed since.
     """
-    rows = context.state.abandoned()
+    rows = context.state.abandoned(now=context.now())
     links = {each.interface_id for each in context.state.accounts() if _by_link(each)}
     outcomes = [_recovered(row, links, now=context.now()) for row in rows]
     if outcomes:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from ekomi_reconcile.apply.context import Context
+from ekomi_reconcile.apply.context import Context, was_tried
 from ekomi_reconcile.apply.delivery import deliver, delivered, undelivered
 from ekomi_reconcile.apply.events import Progress, Stage
 from ekomi_reconcile.apply.secondlook import Verdict, second_look
@@ -32,6 +32,9 @@ from ekomi_reconcile.state.records import Outcome
 
 LOOK = 1_000
 """How many orders are looked at again at a time."""
+
+HEARTBEAT = 5.0
+"""Seconds after which a call that still runs is mentioned to other runners."""
 
 PATIENCE = 5
 """So many calls in a row without a clear answer, and an account is left alone for the rest of the run."""
@@ -56,6 +59,7 @@ class Sender:
 
     context: Context
     total: int
+    sent: list[Invitation] = field(default_factory=list)
     _done: int = 0
     _lanes: dict[str, deque[_Ready]] = field(default_factory=dict)
     _stopped: dict[str, str] = field(default_factory=dict)
@@ -94,7 +98,7 @@ class Sender:
                     if row.interface_id == key and row.status is Status.PENDING
                 ]
         self.context.result.count(Done.LEFT_OUT, len(batch) - len(found))
-        return found
+        return self.context.state.spread(found)
 
     def _look(self, rows: Sequence[Invitation]) -> Iterator[_Ready]:
         cancelled: dict[int, str] = {}
@@ -132,13 +136,15 @@ class Sender:
         running: dict[Future[Receipt], _Ready] = {}
         while True:
             pause = self._start(pool, running)
-            if not running and pause is None:
-                return
             if running:
-                ended, _ = wait(running, timeout=pause, return_when=FIRST_COMPLETED)
+                patience = HEARTBEAT if pause is None else min(pause, HEARTBEAT)
+                ended, _ = wait(running, timeout=patience, return_when=FIRST_COMPLETED)
+                self.context.state.renew(now=self.context.now())
                 self._settle([(running.pop(future), future) for future in ended])
-            else:
+            elif pause is not None:
                 self.context.stop.wait(pause)
+            elif not any(self._lanes.values()):
+                return
 
     def _start(self, pool: ThreadPoolExecutor, running: dict[Future[Receipt], _Ready]) -> float | None:
         """Start as many calls as there are free hands and turns; the seconds until the next turn, if any."""
@@ -148,9 +154,20 @@ class Sender:
         ready = {each.row.id: each for each in chosen}
         claimed = self.context.state.claim(list(ready), now=self.context.now())
         self.context.result.count(Done.LEFT_OUT, len(chosen) - len(claimed))
+        if len(claimed) < len(chosen):
+            self._drop_taken()
         for row in claimed:
             running[pool.submit(self._call, ready[row.id])] = ready[row.id]
         return pause
+
+    def _drop_taken(self) -> None:
+        """Somebody else takes rows too: those that are gone already must not cost a turn each."""
+        waiting = [each.row.id for lane in self._lanes.values() for each in lane]
+        pending = self.context.state.still_pending(waiting)
+        for key, lane in self._lanes.items():
+            left = [each for each in lane if each.row.id in pending]
+            self.context.result.count(Done.LEFT_OUT, len(lane) - len(left))
+            self._lanes[key] = deque(left)
 
     def _choose(self, free: int) -> tuple[list[_Ready], float | None]:
         """Take turns among the accounts, each at its own pace."""
@@ -159,7 +176,7 @@ class Sender:
         lanes = deque(self._open_lanes())
         while lanes and len(chosen) < free:
             key = lanes.popleft()
-            pause = self.context.clients.limiter(key).take()
+            pause = self._pause(key)
             if pause is not None:
                 pauses.append(pause)
                 continue
@@ -167,6 +184,14 @@ class Sender:
             if self._lanes[key]:
                 lanes.append(key)
         return chosen, min(pauses, default=None)
+
+    def _pause(self, key: str) -> float | None:
+        """Take a turn of the account, or tell for how many seconds there is none."""
+        clients = self.context.clients
+        pause = clients.limiter(key).take()
+        if pause is None:
+            pause = self.context.state.take_turn(key, clients.requests_per_second)
+        return pause
 
     def _open_lanes(self) -> list[str]:
         """Accounts with something to send; what will not be tried any more is set aside and counted."""
@@ -187,6 +212,8 @@ class Sender:
         self.context.state.settle(outcomes)
         for (ready, future), outcome in zip(ended, outcomes, strict=True):
             self._done += 1
+            if outcome.status is Status.SENT and ready.row.source in self.context.annotated:
+                self.sent.append(ready.row)
             self.context.result.count(_COUNTED[outcome.status])
             self._tell(ready, future)
         self.context.listen(Progress(stage=Stage.SENDING, done=self._done, total=self.total))
@@ -203,6 +230,9 @@ class Sender:
         key, error = ready.row.interface_id, future.exception()
         if not isinstance(error, EkomiError):
             self._in_a_row[key] = 0
+            return
+        if not was_tried(error):
+            self._left[key] += 1
             return
         self.context.record_failure(key, f"send {ready.row.number}", error)
         in_vain = isinstance(error, EkomiUnavailable | OutcomeUnknown)

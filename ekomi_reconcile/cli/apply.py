@@ -16,7 +16,14 @@ from ekomi_reconcile.cli.files import read_file
 from ekomi_reconcile.cli.globals import common, interactive, option, options
 from ekomi_reconcile.cli.plan import check_selection, selections, show
 from ekomi_reconcile.cli.progress import progress
-from ekomi_reconcile.cli.session import load_configuration, locking, mention_warnings, stopping, write_result
+from ekomi_reconcile.cli.session import (
+    interruptible,
+    load_configuration,
+    locking,
+    mention_warnings,
+    stopping,
+    write_result,
+)
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.errors import ReconcileError
@@ -172,7 +179,9 @@ def _agreed() -> bool:
             mend="run with --auto-approve, or apply a saved plan",
         )
     click.echo("\nDo you want to do this? Only 'yes' is taken as a yes: ", err=True, nl=False)
-    if sys.stdin.readline().strip() == "yes":
+    with interruptible():
+        answer = sys.stdin.readline().strip()
+    if answer == "yes":
         return True
     click.echo("Nothing was done.", err=True)
     return False

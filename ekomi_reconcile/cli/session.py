@@ -21,7 +21,8 @@ from ekomi_reconcile.config.secrets import resolve
 from ekomi_reconcile.errors import StateMissing
 from ekomi_reconcile.render.style import plural
 from ekomi_reconcile.state.location import locate
-from ekomi_reconcile.state.lock import WriterLock
+from ekomi_reconcile.state.lock import Lock
+from ekomi_reconcile.state.locking import writer_lock
 from ekomi_reconcile.state.opening import Mode, open_state
 from ekomi_reconcile.state.store import State
 
@@ -111,14 +112,23 @@ def writing(
         StateMissing: there is none, and none may be made.
         StateLocked: somebody else writes.
     """
+    with locking(configuration, operation, new_state=new_state, lock_timeout=lock_timeout) as (state, _):
+        yield state
+
+
+@contextmanager
+def locking(
+    configuration: Configuration, operation: str, *, new_state: bool | None = False, lock_timeout: float = 0.0
+) -> Iterator[tuple[State, Lock]]:
+    """Like ``writing``, for who lets others write before the end."""
     location, root = state_location(configuration)
     key = state_key(configuration)
-    lock = WriterLock(locate(location, root=root).lock, operation=operation)
+    lock = writer_lock(locate(location, root=root), operation=operation)
     lock.acquire(lock_timeout)
     with lock:
         mode = Mode.CREATE if new_state or (new_state is None and _may_begin()) else Mode.WRITE
         with open_state(location, root=root, mode=mode, key=key) as state:
-            yield state
+            yield state, lock
 
 
 def _may_begin() -> bool:
@@ -148,6 +158,16 @@ def stopping(deadline: float | None = None) -> Iterator[Stop]:
         with suppress(ValueError):
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """While somebody is asked, Ctrl-C means no, at once."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def write_result(text: str) -> None:

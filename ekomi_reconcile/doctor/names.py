@@ -6,7 +6,6 @@ of them has is only worth a look.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from ekomi_reconcile.doctor.subject import Subject
 from ekomi_reconcile.errors import OrderSourceError
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.rules.rulebook import key_of
+from ekomi_reconcile.shopnames import nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +91,11 @@ def _unknown(account: str, wanted: Iterable[str], what: str, known: Known) -> It
     for name in wanted:
         if name in known.names:
             continue
-        by_fold = {each.casefold(): each for each in known.names}
-        near = difflib.get_close_matches(name.casefold(), by_fold, n=1)
-        mend = f'did you mean "{by_fold[near[0]]}"?' if near else f"there are: {_some(known.names)}"
+        mend = nearest(name, known.names)
         if known.listed:
             yield failed(f'the shop has no {what} "{name}"', mend=mend, account=account)
         else:
             yield warned(f'no recent order has the {what} "{name}"', mend=mend, account=account)
-
-
-def _some(names: Iterable[str], most: int = 10) -> str:
-    ordered = sorted(names)
-    return ", ".join(ordered[:most]) + (", …" if len(ordered) > most else "")
 
 
 def _known_views(subject: Subject, source: str, *, read: Names = shop.store_views) -> Known:

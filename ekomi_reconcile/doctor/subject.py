@@ -10,7 +10,7 @@ from functools import cached_property
 from ekomi_reconcile.apply.stop import Stop
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.settings import SourceKind
-from ekomi_reconcile.doctor.shop import Names, Shop, directory
+from ekomi_reconcile.doctor.shop import Names, Shop
 from ekomi_reconcile.doctor.survey import Survey, survey
 from ekomi_reconcile.errors import OrderSourceError, ReconcileError, StateMissing
 from ekomi_reconcile.model.account import Account
@@ -140,12 +140,12 @@ class Subject:
 
         Raises:
             OrderSourceError: it does not give them.
-            SecretError: its login cannot be resolved.
         """
+        shop = self.shop(source)
+        if shop is None:
+            return frozenset()
         self._reach(source)
-        settings = self.configuration.project.orders[source]
-        with directory(settings, root=self.configuration.root, stop=self.stop) as lists:
-            return read(lists)
+        return read(shop.directory)
 
     def statuses(self, source: str) -> frozenset[str] | None:
         """The status codes of this shop; ``None`` if it is none.

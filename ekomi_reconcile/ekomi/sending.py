@@ -23,6 +23,9 @@ _NOT_PROCESSED = frozenset({425, 429, 503})
 
 _TIMED_OUT = 408
 
+_YES = frozenset({"status", "status_code", "done"})
+"""An answer that names no error and has one of these keys is a yes; which one it is is not documented."""
+
 
 def read_receipt(reply: Reply, reporter: Reporter) -> Receipt:
     """That eKomi took the recipient, now or earlier.
@@ -42,7 +45,7 @@ def read_receipt(reply: Reply, reporter: Reporter) -> Receipt:
     _raise_unless_success(reply, body, reporter)
     if reply.broken is not None:
         raise reporter.error(OutcomeUnknown, reply.broken, answer=reply)
-    if isinstance(body.value, dict):
+    if isinstance(body.value, dict) and not _YES.isdisjoint(body.value):
         return Receipt()
     raise reporter.error(
         OutcomeUnknown, "the answer says neither yes nor no", answer=reply, said=body.quotable

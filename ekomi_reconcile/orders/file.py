@@ -75,6 +75,18 @@ class FileSource:
         found = self.by_ids(self._file.ids_of(number, order_id)).values()
         return [each for each in found if each.number == number or each.order_id == order_id]
 
+    def find_many(self, numbers: Collection[str]) -> dict[str, list[Order]]:
+        """The orders with these numbers, in one pass over the file.
+
+        Raises:
+            OrderSourceError: the file cannot be read.
+        """
+        wanted, found = frozenset(numbers), dict[str, list[Order]]()
+        for each in self.by_ids(self._file.ids_numbered(wanted)).values():
+            if each.number in wanted:
+                found.setdefault(each.number, []).append(each)
+        return found
+
     def close(self) -> None:
         """Nothing is held open between calls."""
 

@@ -16,6 +16,7 @@ from ekomi_reconcile.orders.layouts import layout_of
 from ekomi_reconcile.orders.normalize import Codes
 from ekomi_reconcile.orders.reader import OrderReader
 from ekomi_reconcile.orders.records import Span
+from ekomi_reconcile.orders.wire import WireKey
 
 _BUFFER = 256 * 1024  # lines come twice as fast as through the usual 8 kB
 
@@ -80,14 +81,27 @@ class OrderFile:
         Raises:
             OrderSourceError: the file cannot be read.
         """
+        return frozenset(
+            key.entity_id
+            for key in self._keys()
+            if key.entity_id == order_id or key.increment_id == number
+        )
+
+    def ids_numbered(self, numbers: frozenset[str]) -> frozenset[int]:
+        """The ids of the orders with these numbers.
+
+        Raises:
+            OrderSourceError: the file cannot be read.
+        """
+        return frozenset(key.entity_id for key in self._keys() if key.increment_id in numbers)
+
+    def _keys(self) -> Iterator[WireKey]:
         with self.opened() as (stream, identity):
             layout = layout_of(self.path, stream)
-            found = set()
             for _, _, payload in layout.scan(stream, Span(0, identity.size)):
                 key = None if isinstance(payload, OrderUnreadable) else layout.key(payload)
-                if key is not None and (key.entity_id == order_id or key.increment_id == number):
-                    found.add(key.entity_id)
-            return frozenset(found)
+                if key is not None:
+                    yield key
 
 
 def _refuse_other_than_files(path: Path) -> None:

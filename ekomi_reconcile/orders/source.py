@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.instant import Instant
@@ -80,5 +80,24 @@ class OrderSource(Protocol):
             OrderSourceError: the source cannot be read.
         """
 
+    def find_many(self, numbers: Collection[str]) -> dict[str, list[Order]]:
+        """The orders with these numbers (increment ids) by number; one without any is left out.
+
+        Raises:
+            OrderSourceError: the source cannot be read.
+        """
+
     def close(self) -> None:
         """Let go of files and connections."""
+
+
+@runtime_checkable
+class Annotating(Protocol):
+    """An order source that takes remarks on its orders."""
+
+    def annotate(self, order_id: int, text: str) -> None:
+        """Write a remark into an order's history.
+
+        Raises:
+            OrderSourceError: the source does not take it.
+        """

@@ -124,6 +124,7 @@ def _invitations(
     ):
         steps.cancel.append(step)
     unread = {need.source for need, each in zip(needed, matched, strict=True) if each.failure}
+    stuck = {key for need in needed if need.source in unread for key in need.moved}
     senders = frozenset(
         each.interface_id
         for each in present
@@ -132,7 +133,7 @@ def _invitations(
     steps = due(steps, queue, senders=senders, now=now, cap=circumstances.max_sends)
     return (
         steps,
-        tuple(position for each in matched for position in each.positions),
+        tuple(at for each in matched for at in each.positions if at.interface_id not in stuck),
         tuple(problem for each in matched for problem in each.diagnostics),
     )
 

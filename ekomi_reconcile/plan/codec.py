@@ -57,7 +57,7 @@ def decode(text: bytes) -> tuple[Plan, str]:
     """
     try:
         body = msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PlanInvalid(f"this is not a plan: {error}", mend="make one: plan --out plan.json") from None
     if not isinstance(body, dict) or not isinstance(body.get("format_version"), str):
         raise PlanInvalid(

@@ -11,14 +11,17 @@ from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
-from ekomi_reconcile.plan.matching import ACCOUNT_DELETED, Matcher, Question, cancellation
+from ekomi_reconcile.plan.matching import (
+    ACCOUNT_DELETED,
+    SOURCE_CHANGED,
+    Matcher,
+    Question,
+    cancellation,
+)
 from ekomi_reconcile.plan.needs import Need
 from ekomi_reconcile.plan.plan import InvitationSteps, Position
 from ekomi_reconcile.plan.steps import Cancel
 from ekomi_reconcile.plan.view import Orders, Privacy, Queue, RecordedPosition
-
-SOURCE_CHANGED = "order_source"
-"""Why a row is cancelled whose account now reads its orders elsewhere."""
 
 _LOOKUP = 500
 _OPEN = frozenset({Status.PENDING, Status.CANCELLED})
@@ -42,6 +45,7 @@ def match(need: Need, orders: Orders, queue: Queue, *, privacy: Privacy, now: In
         selected=need.selected,
         fresh=need.fresh,
         leaving=need.leaving,
+        moved=need.moved,
         now=now,
     )
     matcher = Matcher(question, queue, privacy)
@@ -74,20 +78,23 @@ def _read(matcher: Matcher, need: Need, orders: Orders, *, now: Instant) -> None
 
 
 def _has_rows(queue: Queue, need: Need) -> bool:
-    return next(queue.rows_of(need.fresh | need.leaving, _OPEN), None) is not None
+    return next(queue.rows_of(_concerned(need), _OPEN), None) is not None
 
 
-def _reconsider(
-    matcher: Matcher, need: Need, orders: Orders, *, visited: Collection[int], now: Instant
-) -> None:
-    """Look again at rows of changed and leaving accounts whose orders the pass did not bring."""
+def _concerned(need: Need) -> frozenset[str]:
+    return need.fresh | need.leaving | need.moved
+
+
+def _reconsider(matcher: Matcher, need: Need, orders: Orders, *, visited: set[int], now: Instant) -> None:
+    """Look again, once each, at orders of changed and leaving accounts that the pass did not bring."""
     rows = (
         row
-        for row in matcher.queue.rows_of(need.fresh | need.leaving, _OPEN)
+        for row in matcher.queue.rows_of(_concerned(need), _OPEN)
         if row.source == need.source and row.order_id not in visited and _worth_a_look(row, need, now)
     )
     while chunk := list(islice(rows, _LOOKUP)):
         found = orders.by_ids({row.order_id for row in chunk})
+        visited.update(found)
         matcher.batch(list(found.values()))
         matcher.missing(row for row in chunk if row.order_id not in found)
 
@@ -147,8 +154,8 @@ def strays(
 ) -> Iterator[Cancel]:
     """Cancellations that need no look at an order.
 
-    These are rows from a source that their account no longer reads, and rows of leaving accounts from a
-    source that nobody reads any more.
+    These are rows of leaving accounts, and of accounts that read their orders elsewhere now, from a source
+    that nobody reads any more.
     """
     moved = {
         each.interface_id: each.orders
@@ -158,7 +165,7 @@ def strays(
         and position.source != each.orders
     }
     for row in queue.rows_of(frozenset(moved), frozenset({Status.PENDING})):
-        if row.source != moved[row.interface_id]:
+        if row.source != moved[row.interface_id] and row.source not in needed:
             yield cancellation(row, SOURCE_CHANGED, rule_change=True)
     for row in queue.rows_of(leaving, frozenset({Status.PENDING})):
         if row.source not in needed:

@@ -20,24 +20,38 @@ from ekomi_reconcile.plan.tally import Tally
 from ekomi_reconcile.plan.view import Privacy, Queue, RecordedObservation
 from ekomi_reconcile.rules.judge import blocked_state, on_hold, refusal, scheduled_at
 from ekomi_reconcile.rules.reached import reached
-from ekomi_reconcile.rules.rulebook import Rule, RuleBook
+from ekomi_reconcile.rules.rulebook import Rule, RuleBook, key_of
 
 ACCOUNT_DELETED = "account_deleted"
 """Why a row is cancelled whose account leaves the files."""
+
+SOURCE_CHANGED = "order_source"
+"""Why a row is cancelled whose account now reads its orders elsewhere."""
 
 _NOTHING_SEEN: Mapping[str, Instant] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is matched. ``fresh`` accounts have new or changed rules, ``leaving`` ones are deleted."""
+    """What is matched.
+
+    ``fresh`` accounts have new or changed rules, ``leaving`` ones are deleted, ``moved`` ones read their
+    orders elsewhere now.
+    """
 
     source: str
     book: RuleBook
     selected: frozenset[str]
     fresh: frozenset[str]
     leaving: frozenset[str]
+    moved: frozenset[str] = frozenset()
     now: Instant
+
+    def parting(self, interface_id: str) -> str | None:
+        """Why this account gives up its rows here, if it does."""
+        if interface_id in self.leaving:
+            return ACCOUNT_DELETED
+        return SOURCE_CHANGED if interface_id in self.moved else None
 
 
 @dataclass(slots=True)
@@ -65,16 +79,16 @@ class Matcher:
     def missing(self, rows: Iterable[Invitation]) -> None:
         """Rows whose orders cannot be read: they stay, unless their account leaves."""
         for row in rows:
-            if row.status is Status.PENDING and row.interface_id in self.question.leaving:
-                self.cancel(row, ACCOUNT_DELETED)
+            parting = self.question.parting(row.interface_id)
+            if row.status is Status.PENDING and parting is not None:
+                self.cancel(row, parting)
 
     def cancel(self, row: Invitation, reason: str) -> None:
         """Plan to take this row out of the queue."""
         if row.customer is not None and row.scheduled_at in self._loads.get(row.customer, ()):
             self._loads[row.customer].remove(row.scheduled_at)
-        self.steps.cancel.append(
-            cancellation(row, reason, rule_change=row.interface_id in self.question.fresh)
-        )
+        changed = self.question.fresh | self.question.moved
+        self.steps.cancel.append(cancellation(row, reason, rule_change=row.interface_id in changed))
 
     def _decide(self, order: Order, rows: Sequence[Invitation], seen: RecordedObservation | None) -> None:
         live = next((row for row in rows if row.status is not Status.CANCELLED), None)
@@ -84,8 +98,9 @@ class Matcher:
     def _keeps(self, row: Invitation, order: Order) -> bool:
         """Does this pending row stay in the queue? If not, it is cancelled."""
         question = self.question
-        if row.interface_id in question.leaving:
-            self.cancel(row, ACCOUNT_DELETED)
+        parting = question.parting(row.interface_id)
+        if parting is not None:
+            self.cancel(row, parting)
             return False
         rule = question.book.rule(row.interface_id)
         held = (
@@ -93,7 +108,7 @@ class Matcher:
         )
         if rule is None or held or on_hold(order):
             return True
-        fresh = row.interface_id in question.fresh
+        fresh = row.interface_id in question.fresh or not _follows(row, rule)
         known = self._reached(rule, order, row) if fresh else row.reached
         failed = self._refusal(rule, order, judged_at=row.judged_at, known=known)
         if failed is not None or known is None:
@@ -156,10 +171,10 @@ class Matcher:
             judged_at = row.judged_at if row else self.question.now
             failed = self._refusal(rule, order, judged_at=judged_at, known=known)
             self.tally.judged(key, failed)
-            if failed is None and known is not None and self._too_often(order, scheduled_at(rule, known)):
-                failed = Criterion.SUPPRESSED
             if failed is None and taken:
                 failed = Criterion.ALREADY_INVITED
+            if failed is None and known is not None and self._too_often(order, scheduled_at(rule, known)):
+                failed = Criterion.SUPPRESSED
             if failed is not None:
                 self.tally.refused(key, failed)
                 waits = waits or failed is Criterion.ORDER_STATUS
@@ -174,7 +189,7 @@ class Matcher:
             return
         when, customer = scheduled_at(rule, known), self.privacy.customer(order)
         if customer is not None and self.privacy.cap is not None:
-            self._planned[customer].append(when)
+            self._planned[customer].append(max(when, question.now))
         self.steps.schedule.append(
             Schedule(
                 interface_id=key,
@@ -204,9 +219,11 @@ class Matcher:
             self._loads[digest] = list(instants)
 
     def _too_often(self, order: Order, when: Instant) -> bool:
+        """Would the customer be asked more often than the limit allows? What is overdue is asked now."""
         cap = self.privacy.cap
         if cap is None or (customer := self.privacy.customer(order)) is None:
             return False
+        when = max(when, self.question.now)
         asked = [*self._loads.get(customer, ()), *self._planned.get(customer, ())]
         near = [at for at in asked if abs(when - at) < cap.days * DAY]
         return len(near) >= cap.count
@@ -234,6 +251,12 @@ class Matcher:
                 moved=seen is not None,
             )
         )
+
+
+def _follows(row: Invitation, rule: Rule) -> bool:
+    """Does the row stand as this rule wants it? One that was on hold when the rule changed does not."""
+    triggers = {key for key, _ in rule.triggers}
+    return key_of(row.reached.status) in triggers and row.scheduled_at == scheduled_at(rule, row.reached)
 
 
 def cancellation(row: Invitation, reason: str, *, rule_change: bool) -> Cancel:

@@ -16,7 +16,8 @@ class Need:
     """What must be read from one order source, and what for.
 
     ``fresh`` accounts have new or changed rules and start from their age limit; ``current`` ones go on
-    from their cursors; rows of ``leaving`` ones are offered to others.
+    from their cursors; rows of ``leaving`` ones (deleted) and of ``moved`` ones (which read another source
+    now) are offered to others.
     """
 
     source: str
@@ -24,6 +25,7 @@ class Need:
     selected: frozenset[str]
     fresh: frozenset[str]
     leaving: frozenset[str]
+    moved: frozenset[str]
     cursors: frozenset[str]
     created_from: Instant | None
     attributes: frozenset[str]
@@ -42,10 +44,31 @@ def needs(
     for account in accounts:
         by_source.setdefault(account.orders, []).append(account)
     found = (
-        _need(source, members, positions, selected=selected, leaving=leaving, now=now)
+        _need(
+            source,
+            members,
+            positions,
+            selected=selected,
+            leaving=leaving,
+            moved=moved_from(source, accounts, positions) & selected,
+            now=now,
+        )
         for source, members in sorted(by_source.items())
     )
     return tuple(need for need in found if need is not None)
+
+
+def moved_from(
+    source: str, accounts: Sequence[Account], positions: Mapping[str, RecordedPosition]
+) -> frozenset[str]:
+    """The accounts that were evaluated with this source and read another one now."""
+    return frozenset(
+        each.interface_id
+        for each in accounts
+        if each.orders != source
+        and (position := positions.get(each.interface_id)) is not None
+        and position.source == source
+    )
 
 
 def _need(
@@ -55,6 +78,7 @@ def _need(
     *,
     selected: frozenset[str],
     leaving: frozenset[str],
+    moved: frozenset[str],
     now: Instant,
 ) -> Need | None:
     book = RuleBook(members)
@@ -69,6 +93,7 @@ def _need(
         selected=selected,
         fresh=keys,
         leaving=leaving,
+        moved=moved,
         cursors=frozenset(
             positions[each.interface_id].cursor for each in reading if each.interface_id not in keys
         ),

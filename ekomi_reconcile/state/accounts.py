@@ -84,7 +84,7 @@ class AccountStore(HistoryStore):
         desired, key = change.account, change.account.interface_id
         values: dict[str, Json] = {
             "name": desired.name,
-            "name_key": _name_key(desired.name),
+            "name_key": name_key(desired.name),
             "desired": _json(desired.canonical()),
             "protect": desired.protect,
             "updated_at": now,
@@ -112,7 +112,7 @@ class AccountStore(HistoryStore):
     def _check_names(self, changes: Sequence[AccountChange]) -> None:
         taken = select(account.c.name, account.c.interface_id).where(account.c.deleted_at.is_(None))
         for change in changes:
-            row = self._execute(taken.where(account.c.name_key == _name_key(change.account.name))).first()
+            row = self._execute(taken.where(account.c.name_key == name_key(change.account.name))).first()
             if row is not None:
                 raise StateError(
                     f'the name "{row.name}" belongs to the account with interface id {row.interface_id}',
@@ -136,7 +136,8 @@ class AccountStore(HistoryStore):
         return len(ids)
 
 
-def _name_key(name: str) -> str:
+def name_key(name: str) -> str:
+    """The form in which names of live accounts are unique."""
     return name.casefold()
 
 

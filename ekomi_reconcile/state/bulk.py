@@ -10,9 +10,8 @@ from sqlalchemy import func, inspect, select
 from ekomi_reconcile.state.session import Session
 from ekomi_reconcile.state.tables import CUSTOMER_INDEX, invitation
 
-_WORTH_IT = 5_000
-_SHARE = 16
-"""Making the index anew costs per existing row about a sixteenth of keeping it costs per new row."""
+WORTH_IT = 5_000
+"""New rows from which on it pays to do more than insert them."""
 
 
 class BulkStore(Session):
@@ -22,19 +21,24 @@ class BulkStore(Session):
     def bulk(self, expected: int) -> Iterator[None]:
         """Make scheduling about ``expected`` new rows fast; transactions go inside.
 
-        The index of customers is dropped and made anew at the end, if that is cheaper. Until then
+        The index of customers is dropped and made anew at the end, where that is better. Until then
         looking up customers is slow, but right; after a crash the next writer makes the index.
         """
-        rows = self._execute(select(func.max(invitation.c.id))).scalar() or 0
-        if expected < _WORTH_IT or expected * _SHARE < rows:
+        if expected < WORTH_IT:
             yield
             return
-        with self.transaction():
-            CUSTOMER_INDEX.drop(self._connection, checkfirst=True)
+        rows = self._execute(select(func.max(invitation.c.id))).scalar() or 0
+        drops = self._dialect.drops_index(new=expected, existing=rows)
+        if drops:
+            with self.transaction():
+                CUSTOMER_INDEX.drop(self._connection, checkfirst=True)
         try:
             yield
         finally:
-            self.mend_index()
+            if drops:
+                self.mend_index()
+        with self.transaction():
+            self._dialect.learn(self._connection, invitation)
 
     def mend_index(self) -> None:
         """Make the index of customers if a crash left the state without it."""

@@ -14,16 +14,18 @@ from ekomi_reconcile.state.meta import MetaStore
 from ekomi_reconcile.state.session import ROWS_PER_PAGE
 from ekomi_reconcile.state.tables import metadata
 
-_NAMES = {
+TABLE_NAMES = {
     "accounts": "account",
     "positions": "position",
     "observations": "observation",
     "invitations": "invitation",
     "invitation_history": "invitation_history",
     "reviews": "review",
+    "erased_reviews": "erased_review",
     "journal": "journal",
     "api_errors": "api_error",
 }
+"""How the export calls the tables."""
 
 
 class ExportStore(MetaStore):
@@ -46,7 +48,7 @@ class ExportStore(MetaStore):
 
     def export_tables(self) -> Iterator[tuple[str, Iterator[dict[str, Json]]]]:
         """Name and rows of every table, each ordered by its key; read one to its end before the next."""
-        for name, table in _NAMES.items():
+        for name, table in TABLE_NAMES.items():
             yield name, self._export(metadata.tables[table])
 
     def check(self) -> list[str]:

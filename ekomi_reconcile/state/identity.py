@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import secrets
 import socket
 from collections.abc import Mapping
 
@@ -19,6 +20,11 @@ def user() -> str:
 def host() -> str:
     """The name of this machine."""
     return socket.gethostname()
+
+
+def runner() -> str:
+    """A name for this run, like no other's: whose claims are whose."""
+    return f"{host()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 def job_url(environment: Mapping[str, str] = os.environ) -> str | None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ekomi_reconcile.errors import StateError
-from ekomi_reconcile.state.files import create_private, file_errors
+from ekomi_reconcile.state.files import create_private, file_errors, publish
 
 KEY_BYTES = 32
 CUSTOMER_DIGITS = 32
@@ -67,11 +67,15 @@ def make_key(path: Path) -> bytes:
         StateError: the file cannot be written.
     """
     key = secrets.token_bytes(KEY_BYTES)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     with file_errors(path):
         try:
-            create_private(path, key.hex().encode("ascii") + b"\n")
+            create_private(draft, key.hex().encode("ascii") + b"\n")
+            publish(draft, path)
         except FileExistsError:
             return read_key(path) or key
+        finally:
+            draft.unlink(missing_ok=True)
     return key
 
 

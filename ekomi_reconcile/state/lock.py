@@ -1,4 +1,4 @@
-"""The writer lock of a file state: an ``flock`` that dies with its process.
+"""The writer lock, and that of a file state: an ``flock`` that dies with its process.
 
 The lock file stays when the lock is released; what it says counts only while the lock is held.
 """
@@ -10,6 +10,7 @@ import json
 import os
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -45,32 +46,87 @@ class LockInfo:
         )
 
 
-class WriterLock:
+class Lock(ABC):
     """One writer at a time. Use it as a context manager, or ``acquire`` and ``release``."""
 
-    def __init__(self, path: Path, *, operation: str, sleep: Callable[[float], None] = time.sleep) -> None:
-        self.path = path
+    def __init__(self, *, operation: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self.operation = operation
         self.info: LockInfo | None = None
         self._sleep = sleep
-        self._descriptor: int | None = None
 
     def acquire(self, timeout: float = 0.0) -> LockInfo:
         """Take the lock, waiting up to ``timeout`` seconds of sleep with growing pauses.
 
         Raises:
             StateLocked: somebody else holds it; the message says who.
-            StateError: the lock file cannot be used.
+            StateError: it cannot be had at all.
         """
-        if self._descriptor is not None:
+        if self.info is not None:
             raise RuntimeError("the lock is held already")
         left, pause = max(timeout, _PATIENCE), _FIRST_WAIT
-        while not self._try():
+        while (info := self._try()) is None:
             if left <= 0:
-                raise _locked(self.path)
+                raise _locked(self._holder())
             self._sleep(min(pause, left))
             left, pause = left - pause, min(pause * 2, _LONGEST_WAIT)
-        return self._sign()
+        self.info = info
+        return info
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give the lock back; without it nothing happens."""
+
+    @abstractmethod
+    def verify(self) -> None:
+        """Make sure that nobody has broken this lock.
+
+        Raises:
+            StateLocked: it was broken by ``force-unlock``.
+        """
+
+    @abstractmethod
+    def let_others_write(self) -> None:
+        """From here on this process only sends: what else it writes needs no lock if rows are claimed."""
+
+    def __enter__(self) -> Self:
+        if self.info is None:
+            self.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    @abstractmethod
+    def _try(self) -> LockInfo | None:
+        """Take the lock if nobody has it."""
+
+    @abstractmethod
+    def _holder(self) -> LockInfo | None:
+        """Who has it."""
+
+    def _about(self) -> LockInfo:
+        return LockInfo(
+            ID=str(uuid.uuid4()),
+            Operation=self.operation,
+            Who=f"{user()}@{host()}",
+            Created=instant.iso(instant.now()),
+            PID=os.getpid(),
+            Job=job_url(),
+        )
+
+
+class WriterLock(Lock):
+    """The lock of the file state whose lock file is ``path``."""
+
+    def __init__(self, path: Path, *, operation: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        super().__init__(operation=operation, sleep=sleep)
+        self.path = path
+        self._descriptor: int | None = None
 
     def release(self) -> None:
         """Give the lock back; without it nothing happens."""
@@ -91,20 +147,10 @@ class WriterLock:
                 "the writer lock was taken away by force-unlock", mend="see: ekomi-reconcile lock show"
             )
 
-    def __enter__(self) -> Self:
-        if self._descriptor is None:
-            self.acquire()
-        return self
+    def let_others_write(self) -> None:
+        """See ``Lock``. On a file rows are sent by the holder of the lock, so it is kept."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.release()
-
-    def _try(self) -> bool:
+    def _try(self) -> LockInfo | None:
         with file_errors(self.path):
             make_folder(self.path.parent)
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -112,28 +158,19 @@ class WriterLock:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(descriptor)
-                return False
+                return None
         # A broken lock's file is gone: what was locked may be a file without a name.
         if not _same_file(descriptor, self.path):
             os.close(descriptor)
-            return False
-        self._descriptor = descriptor
-        return True
+            return None
+        self._descriptor, info = descriptor, self._about()
+        with file_errors(self.path):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(asdict(info)).encode() + b"\n", 0)
+        return info
 
-    def _sign(self) -> LockInfo:
-        self.info = LockInfo(
-            ID=str(uuid.uuid4()),
-            Operation=self.operation,
-            Who=f"{user()}@{host()}",
-            Created=instant.iso(instant.now()),
-            PID=os.getpid(),
-            Job=job_url(),
-        )
-        if self._descriptor is not None:
-            with file_errors(self.path):
-                os.ftruncate(self._descriptor, 0)
-                os.pwrite(self._descriptor, json.dumps(asdict(self.info)).encode() + b"\n", 0)
-        return self.info
+    def _holder(self) -> LockInfo | None:
+        return holder(self.path)
 
 
 def holder(path: Path) -> LockInfo | None:
@@ -150,7 +187,7 @@ def holder(path: Path) -> LockInfo | None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return _read(descriptor)
+            return parse_info(os.pread(descriptor, 65_536, 0))
         else:
             return None
         finally:
@@ -163,25 +200,34 @@ def force_unlock(path: Path, lock_id: str) -> LockInfo:
     Raises:
         StateError: nobody holds the lock, or somebody with another id does.
     """
-    info = holder(path)
-    if info is None:
-        raise StateError("nobody holds the writer lock")
-    if lock_id != info.ID:
-        raise StateError(f"the writer lock has another id: {info}", mend="see: ekomi-reconcile lock show")
+    info = held_as(holder(path), lock_id)
     with file_errors(path):
         path.unlink()
     return info
 
 
-def _read(descriptor: int) -> LockInfo:
+def held_as(info: LockInfo | None, lock_id: str) -> LockInfo:
+    """The holder, if it is the one with this id.
+
+    Raises:
+        StateError: nobody holds the lock, or somebody with another id does.
+    """
+    if info is None:
+        raise StateError("nobody holds the writer lock")
+    if lock_id != info.ID:
+        raise StateError(f"the writer lock has another id: {info}", mend="see: ekomi-reconcile lock show")
+    return info
+
+
+def parse_info(text: bytes | str) -> LockInfo:
+    """What a holder wrote about itself; one that cannot be read is an unknown one."""
     try:
-        return LockInfo(**json.loads(os.pread(descriptor, 65_536, 0)))
+        return LockInfo(**json.loads(text))
     except (ValueError, TypeError):
         return LockInfo(ID="", Operation="unknown", Who="unknown", Created="", PID=0)
 
 
-def _locked(path: Path) -> StateLocked:
-    info = holder(path)
+def _locked(info: LockInfo | None) -> StateLocked:
     said = (
         f"another process is writing the state: {info}" if info else "another process was writing the state"
     )

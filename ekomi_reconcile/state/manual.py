@@ -75,7 +75,9 @@ class ManualStore(HistoryStore):
             return self._turn(row, Status.SENT, now=now, actor=actor, reason=None, sent_at=row.changed_at)
 
     def _get(self, invitation_id: int) -> Invitation:
-        row = self._execute(select(*COLUMNS).where(invitation.c.id == invitation_id)).first()
+        """The row, which no other process changes until the transaction ends."""
+        mine = select(*COLUMNS).where(invitation.c.id == invitation_id).with_for_update()
+        row = self._execute(mine).first()
         if row is None:
             raise no_invitation(invitation_id)
         return to_invitation(row, self._names())

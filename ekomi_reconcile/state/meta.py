@@ -36,6 +36,7 @@ class MetaStore(Session):
     def bump_serial(self) -> int:
         """Count a change of accounts or a state command; the new serial."""
         with self._joined():
+            self._execute(select(meta.c.value).where(meta.c.key == "serial").with_for_update())
             serial = self.meta.serial + 1
             self._execute(update(meta).where(meta.c.key == "serial").values(value=str(serial)))
         return serial

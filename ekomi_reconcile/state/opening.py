@@ -16,7 +16,7 @@ from ekomi_reconcile.state import sqlite
 from ekomi_reconcile.state.backup import back_up
 from ekomi_reconcile.state.files import create_private, file_errors, make_folder, publish
 from ekomi_reconcile.state.key import make_key, read_key
-from ekomi_reconcile.state.location import FileLocation, locate
+from ekomi_reconcile.state.location import FileLocation, PostgresLocation, locate, needs_postgres
 from ekomi_reconcile.state.meta import format_version, read_meta, write_meta
 from ekomi_reconcile.state.migrations import (
     MIGRATIONS,
@@ -48,8 +48,9 @@ def open_state(
 ) -> State:
     """Open the state at a path (relative to ``root``) or URL; a writer should hold the writer lock.
 
-    ``key`` is the configured key of the digests; without one a key is made beside a new state. A writer
-    brings an older format (below ``target``) up to date after a backup.
+    ``key`` is the configured key of the digests; without one a key is made beside a new file, and a
+    database is opened for reading only. A writer brings an older format (below ``target``) up to date, a
+    file after a backup.
 
     Raises:
         StateMissing: there is none, and ``mode`` does not make one.
@@ -57,6 +58,11 @@ def open_state(
         StateError: it cannot be opened.
     """
     place = locate(location, root=root)
+    if isinstance(place, PostgresLocation):
+        needs_postgres()
+        from ekomi_reconcile.state.postgres_opening import open_postgres
+
+        return open_postgres(place, mode=mode, key=key, migrations=migrations, target=target)
     with file_errors(place.path):
         missing = not place.path.exists()
     if missing:
@@ -129,7 +135,7 @@ def _open_writer(
                 migrate(connection, steps)
             dialect.begin_reading(connection)
         state = State(connection, dialect, location=place, writable=True, key=key or read_key(place.key))
-        _give_key(state)
+        _give_key(state, place)
         state.mend_index()
         state.refresh()
         stack.pop_all()
@@ -144,8 +150,8 @@ def _steps(
     return pending_migrations(format_version(read_meta(connection)), known=known, target=target)
 
 
-def _give_key(state: State) -> None:
+def _give_key(state: State, place: FileLocation) -> None:
     """A state without digests yet gets its key; one whose key is lost must not get another."""
     if state.key is None and not state.has_key:
-        state.key = make_key(state.location.key)
+        state.key = make_key(place.key)
     state.adopt_key()

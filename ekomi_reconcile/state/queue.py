@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from sqlalchemy import bindparam, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, bindparam, func, or_, select, tuple_
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
@@ -100,10 +100,21 @@ class QueueStore(Session):
                     yield to_invitation(row, names)
             after = {"after_time": rows[-1].scheduled_at, "after_id": rows[-1].id}
 
-    def abandoned(self) -> tuple[Invitation, ...]:
-        """Rows in ``sending``. To the holder of the writer lock they are intents without an outcome."""
-        statement = select(*COLUMNS).where(invitation.c.status == SENDING).order_by(invitation.c.id)
-        return tuple(to_invitation(row, self._names()) for row in self._rows(statement))
+    def abandoned(self, *, now: Instant) -> tuple[Invitation, ...]:
+        """Rows in ``sending`` that no living runner sends: intents without an outcome.
+
+        On a file these are all, for who asks holds the writer lock; else those whose lease has run out.
+        """
+        statement = select(*COLUMNS).where(invitation.c.status == SENDING, *self._leaseless(now))
+        rows = self._rows(statement.order_by(invitation.c.id))
+        return tuple(to_invitation(row, self._names()) for row in rows)
+
+    def still_pending(self, ids: Collection[int]) -> frozenset[int]:
+        """Those of these rows that are pending."""
+        statement = select(invitation.c.id).where(invitation.c.status == PENDING)
+        return frozenset(
+            row.id for chunk in chunks(ids) for row in self._rows(statement.where(invitation.c.id.in_(chunk)))
+        )
 
     def counts(self) -> dict[str, dict[Status, int]]:
         """How many rows each account has in each state, of deleted accounts too."""
@@ -122,6 +133,11 @@ class QueueStore(Session):
             for customer, at in self._rows(_LOAD, {"customers": digests, "since": since}):
                 found[customer] = (*found.get(customer, ()), at)
         return found
+
+    def _leaseless(self, now: Instant) -> Sequence[ColumnElement[bool]]:
+        """What tells abandoned rows in ``sending`` from others."""
+        del now
+        return ()
 
     def _rows_of(self, account: int, status: Status) -> Iterator[Invitation]:
         bound = {"account": account, "status": status.value, "after": 0}

@@ -11,8 +11,9 @@ from sqlalchemy import Row, bindparam, select, update
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.review import Review
+from ekomi_reconcile.state.erased import ErasedReviewStore
 from ekomi_reconcile.state.records import ImportCounts, RecordedReview
-from ekomi_reconcile.state.session import ROWS_PER_PAGE, Session, chunks
+from ekomi_reconcile.state.session import ROWS_PER_PAGE, chunks
 from ekomi_reconcile.state.tables import account, review
 
 _Key: TypeAlias = tuple[str, Instant, str, int]
@@ -51,7 +52,7 @@ class _Known:
     gone: bool
 
 
-class ReviewStore(Session):
+class ReviewStore(ErasedReviewStore):
     """Importing and listing reviews."""
 
     def import_reviews(
@@ -68,6 +69,7 @@ class ReviewStore(Session):
         found = _numbered(reviews)
         with self._joined():
             key = self._account_id(interface_id)
+            found = self._without_erased(key, found)
             known = self._known(key, _earliest(found, full=full))
             counts = self._store(key, found, known, now=now)
             if full:

@@ -98,21 +98,19 @@ class ScheduleStore(HistoryStore):
 
     def reschedule(self, rows: Iterable[Rescheduled], *, now: Instant) -> int:
         """Give rows that are still pending, and that no person has moved, another time; how many."""
-        moved = 0
+        bound = [
+            {
+                "key": row.row_id,
+                "new_scheduled_at": row.scheduled_at,
+                "new_reached_at": row.reached_at,
+                "new_reached_status": row.reached_status,
+                "new_reached_source": row.reached_source,
+                "now": now,
+            }
+            for row in rows
+        ]
         with self._joined():
-            for row in rows:
-                moved += self._execute(
-                    _MOVE,
-                    {
-                        "key": row.row_id,
-                        "new_scheduled_at": row.scheduled_at,
-                        "new_reached_at": row.reached_at,
-                        "new_reached_status": row.reached_status,
-                        "new_reached_source": row.reached_source,
-                        "now": now,
-                    },
-                ).rowcount
-        return moved
+            return self._execute(_MOVE, bound).rowcount if bound else 0
 
     def cancel(self, reasons: Mapping[int, str], *, now: Instant, actor: str = LOOP) -> int:
         """Cancel rows, by id with their reasons, that are still pending; how many."""

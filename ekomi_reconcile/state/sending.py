@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Select, bindparam, select, update
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
@@ -22,34 +22,51 @@ _SETTLE = (
         status=bindparam("new_status"),
         sent_at=bindparam("new_sent_at"),
         link=bindparam("new_link"),
+        lease_owner=None,
+        lease_until=None,
         reason=bindparam("new_reason"),
         attempts=bindparam("new_attempts"),
         next_attempt_at=bindparam("new_next_attempt_at"),
         changed_at=bindparam("now"),
     )
 )
+_RESULT = (
+    invitation.c.id,
+    invitation.c.status,
+    invitation.c.attempts,
+    invitation.c.link,
+    invitation.c.lease_owner,
+    invitation.c.lease_until,
+)
+LEASE = 30
+"""Seconds for which a claim counts without a sign of life from its runner, where there are several."""
+
 _ENDS = frozenset({Status.SENT, Status.PENDING, Status.FAILED, Status.UNKNOWN, Status.CANCELLED})
 
 
 class SendingStore(HistoryStore):
-    """Claiming rows, and settling what became of them."""
+    """Claiming rows, and settling what became of them. ``runner`` is who claims."""
+
+    runner: str
 
     def claim(self, ids: Sequence[int], *, now: Instant, actor: str = LOOP) -> tuple[Invitation, ...]:
         """Turn these rows, as far as they are still pending, into ``sending``, committed on return.
 
-        Only the rows returned, in the order of ``ids``, may be sent.
+        Only the rows returned, in the order of ``ids``, may be sent. Nobody waits for a row that another
+        runner is claiming.
         """
+        values = {
+            "status": Status.SENDING.value,
+            "changed_at": now,
+            "lease_owner": self.runner,
+            "lease_until": self._lease_end(now),
+        }
         with self.transaction():
             claimed: dict[int, Invitation] = {}
             for chunk in chunks(ids):
-                statement = (
-                    update(invitation)
-                    .where(invitation.c.id.in_(chunk), invitation.c.status == PENDING)
-                    .values(status=Status.SENDING.value, changed_at=now)
-                    .returning(*COLUMNS)
-                )
-                names = self._names()
-                claimed.update((row[0], to_invitation(row, names)) for row in self._rows(statement))
+                statement = update(invitation).where(invitation.c.id.in_(_free(chunk))).values(**values)
+                rows, names = self._rows(statement.returning(*COLUMNS)), self._names()
+                claimed.update((row[0], to_invitation(row, names)) for row in rows)
             self._record_changes(claimed, Status.PENDING, Status.SENDING, at=now, actor=actor)
         return tuple(claimed[key] for key in dict.fromkeys(ids) if key in claimed)
 
@@ -64,7 +81,7 @@ class SendingStore(HistoryStore):
             raise ValueError("two outcomes for one invitation")
         with self.transaction():
             known = self._waiting(ids)
-            taken = [each for each in outcomes if _accepts(known.get(each.id), each)]
+            taken = [each for each in outcomes if self._accepts(known.get(each.id), each)]
             if taken:
                 self._execute(_SETTLE, [_values(each, known[each.id]) for each in taken])
             self._record(
@@ -74,20 +91,36 @@ class SendingStore(HistoryStore):
         return len(taken)
 
     def _waiting(self, ids: Sequence[int]) -> dict[int, Any]:
-        table = invitation.c
-        statement = select(table.id, table.status, table.attempts, table.link)
+        """The rows by id, which no other process changes until the transaction ends."""
+        statement = select(*_RESULT).order_by(invitation.c.id).with_for_update()
         return {
-            row.id: row for chunk in chunks(ids) for row in self._rows(statement.where(table.id.in_(chunk)))
+            row.id: row
+            for chunk in chunks(sorted(ids))
+            for row in self._rows(statement.where(invitation.c.id.in_(chunk)))
         }
 
+    def _accepts(self, row: Any, outcome: Outcome) -> bool:
+        if outcome.status not in _ENDS:
+            raise ValueError(f"{outcome.status} is not the end of a call")
+        if row is None:
+            return False
+        if row.status == Status.UNKNOWN.value:
+            return outcome.status is Status.SENT
+        return bool(row.status == Status.SENDING.value) and self._may_settle(row, outcome)
 
-def _accepts(row: Any, outcome: Outcome) -> bool:
-    if outcome.status not in _ENDS:
-        raise ValueError(f"{outcome.status} is not the end of a call")
-    if row is None:
-        return False
-    late = row.status == Status.UNKNOWN.value and outcome.status is Status.SENT
-    return late or bool(row.status == Status.SENDING.value)
+    def _may_settle(self, row: Any, outcome: Outcome) -> bool:
+        """May this process say what became of a row in ``sending``? On a file there is no other."""
+        del row, outcome
+        return True
+
+    def _lease_end(self, now: Instant) -> Instant:
+        return now + LEASE
+
+
+def _free(ids: Sequence[int]) -> Select[tuple[int]]:
+    """Those of these rows that are pending and that nobody else is changing."""
+    mine = invitation.c.id.in_(ids) & (invitation.c.status == PENDING)
+    return select(invitation.c.id).where(mine).with_for_update(skip_locked=True)
 
 
 def _values(outcome: Outcome, row: Any) -> dict[str, Any]:

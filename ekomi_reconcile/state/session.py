@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Executable, Table, select
@@ -34,7 +34,7 @@ class Session:
         self._dialect = dialect
         self._writable = writable
         self._writing = False
-        self._interface_ids: dict[int, str] = {}
+        self._interface_ids: dict[int, str] = _Names(self._read_accounts)
         self._live_accounts: dict[str, int] = {}
 
     @contextmanager
@@ -85,12 +85,10 @@ class Session:
 
     def _insert_rows(self, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
         """Insert many rows at the speed of the driver; how many met no unique index."""
-        inserted = 0
-        for chunk in chunks(rows, self._dialect.rows_per_insert):
-            statement = self._dialect.insert_ignoring(table, columns, len(chunk))
-            values = tuple(chain.from_iterable(chunk))
-            inserted += self._connection.exec_driver_sql(statement, values).rowcount
-        return inserted
+        return sum(
+            self._dialect.insert_rows(self._connection, table, columns, chunk)
+            for chunk in chunks(rows, self._dialect.rows_per_insert)
+        )
 
     def _account_ids(self) -> dict[str, int]:
         """The ids of live accounts by interface id."""
@@ -114,8 +112,11 @@ class Session:
         return sorted(key for key, interface_id in self._names().items() if interface_id in wanted)
 
     def _load_accounts(self) -> None:
-        if self._interface_ids:
-            return
+        if not self._interface_ids:
+            self._read_accounts()
+
+    def _read_accounts(self) -> None:
+        self._forget_accounts()
         for row in self._rows(select(account.c.id, account.c.interface_id, account.c.deleted_at)):
             self._interface_ids[row.id] = row.interface_id
             if row.deleted_at is None:
@@ -124,6 +125,18 @@ class Session:
     def _forget_accounts(self) -> None:
         self._interface_ids.clear()
         self._live_accounts.clear()
+
+
+class _Names(dict[int, str]):
+    """Names by key, read again where another process has made an account meanwhile."""
+
+    def __init__(self, read: Callable[[], None]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, key: int) -> str:
+        self._read()
+        return dict(self)[key]
 
 
 def chunks(items: Iterable[T], size: int = IDS_PER_QUERY) -> Iterator[list[T]]:

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Connection
 
-from ekomi_reconcile.state.accounts import AccountStore
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import Invitation
+from ekomi_reconcile.state.adopting import AdoptStore
 from ekomi_reconcile.state.bulk import BulkStore
+from ekomi_reconcile.state.closed import ClosedStore
+from ekomi_reconcile.state.copies import CopyStore
+from ekomi_reconcile.state.customers import CustomerStore
 from ekomi_reconcile.state.dialect import Dialect
 from ekomi_reconcile.state.export import ExportStore
+from ekomi_reconcile.state.identity import runner
 from ekomi_reconcile.state.journal import JournalStore
 from ekomi_reconcile.state.listing import ListingStore
-from ekomi_reconcile.state.location import FileLocation
+from ekomi_reconcile.state.location import Location
 from ekomi_reconcile.state.manual import ManualStore
 from ekomi_reconcile.state.positions import PositionStore
 from ekomi_reconcile.state.queue import QueueStore
+from ekomi_reconcile.state.renaming import RenameStore
+from ekomi_reconcile.state.retention import RetentionStore
 from ekomi_reconcile.state.reviews import ReviewStore
 from ekomi_reconcile.state.schedule import ScheduleStore
 from ekomi_reconcile.state.sending import SendingStore
 
 
 class State(
-    AccountStore,
+    CopyStore,
+    ClosedStore,
+    AdoptStore,
+    CustomerStore,
+    RetentionStore,
+    RenameStore,
     PositionStore,
     QueueStore,
     ScheduleStore,
@@ -46,16 +60,38 @@ class State(
         connection: Connection,
         dialect: Dialect,
         *,
-        location: FileLocation,
+        location: Location,
         writable: bool,
         key: bytes | None,
     ) -> None:
         super().__init__(connection, dialect, writable=writable)
         self.location = location
         self.key = key
+        self.runner = runner()
+
+    def renew(self, *, now: Instant) -> None:
+        """Give a sign of life, often enough while sending: what this runner claimed stays its own.
+
+        Where several runners send, others take a runner without one for dead. On a file there is one.
+        """
+        del now
+
+    def take_turn(self, interface_id: str, rate: float, *, now: float | None = None) -> float | None:
+        """Use up one of the account's ``rate`` turns per second, which all runners share.
+
+        Returns:
+            ``None`` to go ahead, else after how many seconds to ask again. On a file always ``None``:
+            there is one runner, which keeps its own pace.
+        """
+        del interface_id, rate, now
+        return None
+
+    def spread(self, rows: Sequence[Invitation]) -> list[Invitation]:
+        """These rows in an order in which runners do not get into each other's way."""
+        return list(rows)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file or the server."""
         self._connection.close()
 
     def __enter__(self) -> Self:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Column,
     ColumnElement,
+    Double,
     Float,
     ForeignKey,
     Index,
@@ -119,6 +121,8 @@ invitation = _table(
     Column("pushed", Boolean, nullable=False, server_default=false()),
     _maybe_text("customer"),
     _instant("changed_at"),
+    _maybe_text("lease_owner"),
+    _maybe_instant("lease_until"),
     # The order before the account: new orders then land at the end of the index, ten times as fast.
     UniqueConstraint("source", "order_id", "account_id", name="invitation_order_account"),
 )
@@ -177,6 +181,15 @@ review = _table(
 )
 Index("review_account_submitted", review.c.account_id, review.c.submitted_at)
 
+erased_review = Table(
+    "erased_review",
+    metadata,
+    Column("account_id", _ROW_ID, ForeignKey("account.id"), primary_key=True, autoincrement=False),
+    Column("order_id", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""Orders whose reviews were erased at the customer's wish: no import brings their texts back."""
+
 position = Table(
     "position",
     metadata,
@@ -197,6 +210,15 @@ observation = Table(
     Column("moved", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
+
+turn = Table(
+    "turn",
+    metadata,
+    Column("interface_id", Text, primary_key=True),
+    Column("taken", Text().with_variant(ARRAY(Double), "postgresql"), nullable=False),
+    sqlite_with_rowid=False,
+)
+"""When runners last asked eKomi for an account, as far as their rate goes back; a file has one runner."""
 
 journal = _table(
     "journal",

@@ -64,8 +64,8 @@ SUCCESSES = [
     {"status": "success"},
     {"status": "ok", "message": "done"},
     {"status": "SUCCESS", "errors": []},
-    {"id": 5},
-    {},
+    {"status_code": 200, "data": {}},
+    {"done": 1},
     {"status": 200, "error": None},
     {"status": {"type": "success"}},
     {"status": True},
@@ -76,9 +76,16 @@ SUCCESSES = [
 @pytest.mark.parametrize("body", SUCCESSES)
 @pytest.mark.parametrize("status", [200, 201, 202])
 def test_successes(status, body):
-    """A JSON object that is no error is success, whatever its word for it."""
+    """A JSON object with a status that is no error is success, whatever its word for it."""
     with client_for(always(status, json.dumps(body), Content_Type="text/html")) as client:
         assert client.add_recipient(recipient()) == Receipt()
+
+
+@pytest.mark.parametrize("body", [{}, {"id": 5}, {"unexpected": [1]}])
+def test_an_object_of_another_shape_is_no_success(body):
+    """JSON that says neither yes nor no is not recorded as sent: the outcome is unknown."""
+    with client_for(always(200, json.dumps(body))) as client, pytest.raises(OutcomeUnknown):
+        client.add_recipient(recipient())
 
 
 ERRORS = [

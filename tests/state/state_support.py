@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.state.location import Location, locate
+from ekomi_reconcile.state.lock import Lock
+from ekomi_reconcile.state.locking import writer_lock
 from ekomi_reconcile.state.opening import Mode, open_state
 from ekomi_reconcile.state.records import NewInvitation
 from ekomi_reconcile.state.store import State
 
 NOW = 1_700_000_000
+LATER = NOW + 31
+"""An instant after the lease of what was claimed ``NOW``."""
+
+KEY = b"k" * 32
 PROJECT = Path(__file__).parents[2]
 
 PRELUDE = """
@@ -21,6 +29,7 @@ sys.path[:0] = [sys.argv[2], sys.argv[2] + "/tests/state"]
 from state_support import *
 from ekomi_reconcile.state.records import Outcome
 root = Path(sys.argv[1])
+store = Store(sys.argv[3], root, KEY if "://" in sys.argv[3] else None) if sys.argv[3:] else None
 def wait():
     print("ready", flush=True)
     sys.stdin.readline()
@@ -52,8 +61,35 @@ def an_order(order_id: int, interface_id: str = "1", **more: object) -> NewInvit
 
 
 def opened(root: Path, mode: Mode = Mode.CREATE) -> State:
-    """The state of a test."""
+    """The file state of a test."""
     return open_state("state.db", root=root, mode=mode)
+
+
+@dataclass(frozen=True)
+class Store:
+    """A place for a state, as the settings name it; on a file there need not be a ``key``."""
+
+    text: str
+    root: Path
+    key: bytes | None = None
+
+    @property
+    def place(self) -> Location:
+        """The place, read."""
+        return locate(self.text, root=self.root)
+
+    @property
+    def is_file(self) -> bool:
+        """Is it a file?"""
+        return "://" not in self.text
+
+    def opened(self, mode: Mode = Mode.CREATE, **more: object) -> State:
+        """The state there."""
+        return open_state(self.text, root=self.root, mode=mode, **{"key": self.key, **more})
+
+    def lock(self, operation: str = "apply", **more: object) -> Lock:
+        """The writer lock of the state there."""
+        return writer_lock(self.place, operation=operation, **more)
 
 
 def schedule(state: State, *order_ids: int, interface_id: str = "1", **more: object) -> dict[int, int]:
@@ -63,10 +99,10 @@ def schedule(state: State, *order_ids: int, interface_id: str = "1", **more: obj
     return {key: row.id for key, found in rows.items() for row in found if row.interface_id == interface_id}
 
 
-def process(code: str, root: Path) -> subprocess.Popen[str]:
-    """Run code beside the test; returns when it says that it is ready."""
+def process(code: str, store: Store) -> subprocess.Popen[str]:
+    """Run code beside the test, in which ``store`` is this one; returns when it says that it is ready."""
     started = subprocess.Popen(
-        [sys.executable, "-c", PRELUDE + code, str(root), str(PROJECT)],
+        [sys.executable, "-c", PRELUDE + code, str(store.root), str(PROJECT), store.text],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

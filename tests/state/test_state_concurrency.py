@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from state_support import NOW, an_account, kill, opened, process, schedule
+from state_support import NOW, Store, an_account, kill, process, schedule
 
 from ekomi_reconcile.errors import StateError, StateLocked
 from ekomi_reconcile.state.opening import Mode
 
 
-def test_readers_during_a_transaction(tmp_path: Path) -> None:
+def test_readers_during_a_transaction(store: Store) -> None:
     """While another process writes, readers see what was committed before; nobody waits."""
-    with opened(tmp_path) as state:
+    with store.opened() as state:
         state.save_account(an_account(), now=NOW)
     code = (
-        "s = opened(root, Mode.WRITE); schedule(s, 1)\n"
+        "s = store.opened(Mode.WRITE); schedule(s, 1)\n"
         "with s.transaction():\n    schedule(s, *range(2, 3000)); wait()\n"
         "print('done', flush=True); sys.stdin.readline()"
     )
-    writer = process(code, tmp_path)
-    with opened(tmp_path, Mode.READ) as first, opened(tmp_path, Mode.READ) as second:
+    writer = process(code, store)
+    with store.opened(Mode.READ) as first, store.opened(Mode.READ) as second:
         assert sorted(first.rows_for("default", range(3_000))) == [1]
         assert sorted(second.rows_for("default", range(3_000))) == [1]
         assert writer.stdin is not None
@@ -36,41 +34,44 @@ def test_readers_during_a_transaction(tmp_path: Path) -> None:
     kill(writer)
 
 
-def test_writer_outlives_its_readers(tmp_path: Path) -> None:
+def test_writer_outlives_its_readers(store: Store) -> None:
     """A snapshot that stays open does not keep a writer from committing."""
-    with opened(tmp_path) as writer:
+    with store.opened() as writer:
         writer.save_account(an_account(), now=NOW)
-        with opened(tmp_path, Mode.READ) as reader:
+        with store.opened(Mode.READ) as reader:
             assert reader.meta.serial == 0
             for _ in range(5):
                 writer.bump_serial()
             assert reader.meta.serial == 0
-        with opened(tmp_path, Mode.READ) as reader:
+        with store.opened(Mode.READ) as reader:
             assert reader.meta.serial == 5
 
 
-def test_second_writer_without_the_lock(tmp_path: Path) -> None:
+def test_second_writer_without_the_lock(store: Store) -> None:
     """Two transactions at once, which the writer lock prevents, end in an error and not in a mixture."""
-    with opened(tmp_path) as one, opened(tmp_path, Mode.WRITE) as two:
-        two._connection.exec_driver_sql("PRAGMA busy_timeout = 1")
+    with store.opened() as one, store.opened(Mode.WRITE) as two:
+        impatient = "PRAGMA busy_timeout = 1" if store.is_file else "SET lock_timeout = 1"
+        two._connection.exec_driver_sql(impatient)
+        two._connection.commit()
         one.save_account(an_account(), now=NOW)
         with one.transaction():
             schedule(one, 1)
+            one.bump_serial()
             with pytest.raises(StateLocked):
                 two.bump_serial()
-        assert two.bump_serial() == 1
+        assert two.bump_serial() == 2
         assert len(two.rows_for("default", [1])) == 1
 
 
-def test_transactions_do_not_nest(tmp_path: Path) -> None:
+def test_transactions_do_not_nest(store: Store) -> None:
     """A transaction within another would promise what it cannot keep."""
-    with opened(tmp_path) as state, state.transaction(), pytest.raises(RuntimeError), state.transaction():
+    with store.opened() as state, state.transaction(), pytest.raises(RuntimeError), state.transaction():
         pass
 
 
-def test_errors_within_a_transaction_undo_all_of_it(tmp_path: Path) -> None:
+def test_errors_within_a_transaction_undo_all_of_it(store: Store) -> None:
     """After an error of the store itself, nothing of the transaction is left and the state is usable."""
-    with opened(tmp_path) as state:
+    with store.opened() as state:
         state.save_account(an_account(), now=NOW)
 
         def attempt() -> None:

@@ -6,13 +6,11 @@ import stat
 from pathlib import Path
 
 import pytest
-from state_support import NOW, an_account, opened, schedule
+from state_support import KEY, NOW, Store, an_account, opened, schedule
 
 from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.state.key import Purpose, digest
 from ekomi_reconcile.state.opening import Mode, open_state
-
-KEY = b"k" * 32
 
 
 def test_digests_are_keyed_and_separate() -> None:
@@ -60,10 +58,10 @@ def test_lost_key_is_noticed(tmp_path: Path, mode: Mode) -> None:
 
 
 @pytest.mark.parametrize("mode", list(Mode))
-def test_changed_key_is_noticed(tmp_path: Path, mode: Mode) -> None:
+def test_changed_key_is_noticed(store: Store, mode: Mode) -> None:
     """Another key than before is told, with what it would break."""
-    opened(tmp_path).close()
-    state = open_state("state.db", root=tmp_path, mode=mode, key=KEY)
+    store.opened().close()
+    state = store.opened(mode, key=b"j" * 32)
     with state, pytest.raises(StateError, match="asked again"):
         state.require_key()
 
@@ -79,13 +77,14 @@ def test_damaged_key_file_is_told(tmp_path: Path, text: str) -> None:
     assert path.read_text("latin-1") == text
 
 
-def test_replacing_the_key_forgets_old_digests(tmp_path: Path) -> None:
+def test_replacing_the_key_forgets_old_digests(store: Store) -> None:
     """After going over to another key on purpose, no digest of the old one is left to mislead."""
-    with opened(tmp_path) as state:
+    other = b"j" * 32
+    with store.opened() as state:
         state.save_account(an_account(), now=NOW, password_digest=state.digest(Purpose.PASSWORD, "x"))
         ids = schedule(state, 1, customer=state.digest(Purpose.CUSTOMER, "x"))
-        state.replace_key(KEY)
+        state.replace_key(other)
         assert state.accounts()[0].password_digest is None
         assert state.invitation(ids[1]).customer is None
-    with open_state("state.db", root=tmp_path, mode=Mode.READ, key=KEY) as state:
-        assert state.require_key() == KEY
+    with store.opened(Mode.READ, key=other) as state:
+        assert state.require_key() == other

@@ -7,43 +7,43 @@ import stat
 from pathlib import Path
 
 import pytest
-from state_support import kill, process
+from state_support import Store, kill, process
 
 from ekomi_reconcile.errors import StateError, StateLocked
 from ekomi_reconcile.state.identity import job_url
-from ekomi_reconcile.state.lock import WriterLock, force_unlock, holder
-
-HOLD = """
 from ekomi_reconcile.state.lock import WriterLock
-lock = WriterLock(root / "state.db.lock", operation="apply"); lock.acquire(); wait()
-"""
+from ekomi_reconcile.state.locking import force_unlock, holder
+
+HOLD = "lock = store.lock('apply'); lock.acquire(); wait()"
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "deep/state.db.lock"
-
-
-def test_lock_tells_its_holder(path: Path) -> None:
-    """While it is held, everybody can see who holds it; afterwards nobody does. The file is private."""
-    assert holder(path) is None
-    with WriterLock(path, operation="apply") as lock:
-        info = holder(path)
+def test_lock_tells_its_holder(store: Store) -> None:
+    """While it is held, everybody can see who holds it; afterwards nobody does."""
+    assert holder(store.place) is None
+    with store.lock("apply") as lock:
+        info = holder(store.place)
         assert info == lock.info
         assert info is not None
         assert (info.Operation, info.PID) == ("apply", os.getpid())
         assert "@" in info.Who
         assert info.Created.endswith("Z")
+    assert lock.info is None
+    assert holder(store.place) is None
+
+
+def test_lock_file_is_private(tmp_path: Path) -> None:
+    """The file of the lock, and the folders made for it, are their owner's only."""
+    path = tmp_path / "deep/state.db.lock"
+    with WriterLock(path, operation="apply"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert holder(path) is None
 
 
-def test_second_writer_is_refused(path: Path) -> None:
+def test_second_writer_is_refused(store: Store) -> None:
     """A second writer waits as long as it was told, with growing pauses, then names the holder."""
     pauses: list[float] = []
-    with WriterLock(path, operation="apply") as first:
-        second = WriterLock(path, operation="sync", sleep=pauses.append)
+    with store.lock("apply") as first:
+        second = store.lock("sync", sleep=pauses.append)
         with pytest.raises(StateLocked) as caught:
             second.acquire(timeout=30)
     assert first.info is None
@@ -54,57 +54,58 @@ def test_second_writer_is_refused(path: Path) -> None:
     assert max(pauses) <= 5
 
 
-def test_waiting_writer_gets_the_lock(path: Path) -> None:
+def test_waiting_writer_gets_the_lock(store: Store) -> None:
     """A lock that is given back while another waits goes to the one who waits."""
-    first = WriterLock(path, operation="apply")
+    first = store.lock("apply")
     first.acquire()
-    second = WriterLock(path, operation="sync", sleep=lambda _: first.release())
+    second = store.lock("sync", sleep=lambda _: first.release())
     assert second.acquire(timeout=10).Operation == "sync"
     second.release()
 
 
-def test_looking_does_not_disturb(path: Path) -> None:
-    """Asking who holds the lock neither takes nor breaks it."""
-    with WriterLock(path, operation="apply") as lock:
-        for _ in range(50):
-            assert holder(path) == lock.info
+def test_looking_does_not_disturb(store: Store) -> None:
+    """Asking who holds the lock neither takes nor breaks it, and its holder still tells after looking."""
+    with store.lock("apply") as lock:
+        for _ in range(20):
+            assert holder(store.place) == lock.info
         lock.verify()
+        assert holder(store.place) == lock.info
 
 
 @pytest.mark.parametrize("end", ["kill", "exit"])
-def test_lock_dies_with_its_process(tmp_path: Path, end: str) -> None:
+def test_lock_dies_with_its_process(store: Store, end: str) -> None:
     """Another process cannot leave the lock behind, however it ends."""
-    path = tmp_path / "state.db.lock"
-    other = process(HOLD, tmp_path)
-    info = holder(path)
+    other = process(HOLD, store)
+    info = holder(store.place)
     assert info is not None
     assert other.pid == info.PID
     with pytest.raises(StateLocked, match=f"process {other.pid}"):
-        WriterLock(path, operation="sync", sleep=lambda _: None).acquire()
+        store.lock("sync", sleep=lambda _: None).acquire()
     if end == "kill":
         kill(other)
     else:
         other.communicate("\n")
-    assert holder(path) is None
-    with WriterLock(path, operation="sync") as lock:
-        assert holder(path) == lock.info
+    mine = store.lock("sync")
+    mine.acquire(timeout=10)
+    assert holder(store.place) == mine.info
+    mine.release()
 
 
-def test_force_unlock_asks_for_the_id(path: Path) -> None:
+def test_force_unlock_asks_for_the_id(store: Store) -> None:
     """Only the id of the present holder breaks the lock; the holder then notices."""
     with pytest.raises(StateError, match="nobody"):
-        force_unlock(path, "x")
-    lock = WriterLock(path, operation="apply")
+        force_unlock(store.place, "x")
+    lock = store.lock("apply")
     info = lock.acquire()
     with pytest.raises(StateError, match=info.ID):
-        force_unlock(path, "x")
+        force_unlock(store.place, "x")
     lock.verify()
-    assert force_unlock(path, info.ID) == info
+    assert force_unlock(store.place, info.ID) == info
     with pytest.raises(StateLocked, match="force-unlock"):
         lock.verify()
-    with WriterLock(path, operation="sync") as other:
+    with store.lock("sync") as other:
         lock.release()
-        assert holder(path) == other.info
+        assert holder(store.place) == other.info
 
 
 @pytest.mark.parametrize(

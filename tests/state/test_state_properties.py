@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+from collections.abc import Callable
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from state_support import NOW, an_account, an_order, opened
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from state_support import NOW, Store, an_account, an_order
 
 from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.model.invitation import Invitation, Status
@@ -18,16 +17,24 @@ from ekomi_reconcile.state.records import InvitationFilter, Outcome, Resolution
 ACCOUNTS = ("1", "2", "3")
 ORDERS = st.integers(1, 4)
 ROWS = st.integers(1, 14)
+STEPS = settings(
+    max_examples=25,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 ENDS = st.sampled_from([Status.SENT, Status.PENDING, Status.FAILED, Status.UNKNOWN, Status.CANCELLED])
 
 
 class QueueMachine(RuleBasedStateMachine):
     """Three accounts and four orders, so that everything meets everything."""
 
+    new_store: Callable[[], Store]
+
     @initialize()
     def begin(self) -> None:
-        self.folder = tempfile.TemporaryDirectory()
-        self.state = opened(Path(self.folder.name))
+        self.store = self.new_store()
+        self.state = self.store.opened()
         for key in ACCOUNTS:
             self.state.save_account(an_account(key), now=NOW)
         self.sent: dict[int, Invitation] = {}
@@ -75,7 +82,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.state.close()
-        self.state = opened(Path(self.folder.name), Mode.WRITE)
+        self.state = self.store.opened(Mode.WRITE)
 
     @invariant()
     def one_live_row_per_order(self) -> None:
@@ -103,9 +110,9 @@ class QueueMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "state"):
             self.state.close()
-            self.folder.cleanup()
 
 
-QueueMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
-TestQueue = QueueMachine.TestCase
-TestQueue.__doc__ = "No sequence of steps makes two live rows for an order, or loses or repeats a sent one."
+def test_any_sequence_of_steps(new_store: Callable[[], Store]) -> None:
+    """No sequence of steps makes two live rows for an order, or loses or repeats a sent one."""
+    machine = type("Machine", (QueueMachine,), {"new_store": staticmethod(new_store)})
+    run_state_machine_as_test(machine, settings=STEPS)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, inspect
 from state_support import NOW, an_order, opened, schedule
 
 from ekomi_reconcile.errors import StateError
@@ -91,12 +89,13 @@ def test_database_itself_keeps_one_live_row(state: State, status: Status) -> Non
         )
         .where(invitation.c.order_id == 1),
     )
-    state._connection.exec_driver_sql(f"UPDATE invitation SET status = '{status.value}'")
-    with pytest.raises(StateError, match="rule of the database"):
+    with state.transaction():
+        state._connection.exec_driver_sql(f"UPDATE invitation SET status = '{status.value}'")
+    with pytest.raises(StateError, match="rule of the database"), state.transaction():
         state._connection.execute(statement)
-    state._connection.exec_driver_sql("UPDATE invitation SET status = 'cancelled'")
-    state._connection.execute(statement)
-    state.refresh()
+    with state.transaction():
+        state._connection.exec_driver_sql("UPDATE invitation SET status = 'cancelled'")
+        state._connection.execute(statement)
 
 
 def test_cancelled_row_revives(state: State) -> None:
@@ -184,20 +183,20 @@ def test_streams_may_be_changed_meanwhile(state: State) -> None:
     assert left == [key for key in range(2_500) if key % 100]
 
 
-def test_due_rows_use_their_index(state: State) -> None:
-    """Finding what is due reads neither the sent rows nor sorts the rest."""
-    if not isinstance(state._connection.connection.driver_connection, sqlite3.Connection):
-        pytest.skip("asks SQLite")
+def test_due_rows_use_their_index(tmp_path) -> None:
+    """Finding what is due in a file reads neither the sent rows nor sorts the rest."""
     asked = []
-    state._connection.connection.driver_connection.set_trace_callback(asked.append)
-    list(state.due(["1"], NOW))
-    state.abandoned()
-    statements = [each for each in asked if each.startswith("SELECT invitation")]
-    assert len(statements) == 2
-    for statement in statements:
-        rows = state._connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all()
-        assert any("USING INDEX invitation_" in str(row) for row in rows)
-        assert not any("TEMP B-TREE" in str(row) for row in rows)
+    with opened(tmp_path) as state:
+        connection = state._connection
+        connection.connection.driver_connection.set_trace_callback(asked.append)
+        list(state.due(["1"], NOW))
+        state.abandoned(now=NOW)
+        statements = [each for each in asked if each.startswith("SELECT invitation")]
+        assert len(statements) == 2
+        for statement in statements:
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all()
+            assert any("USING INDEX invitation_" in str(row) for row in rows)
+            assert not any("TEMP B-TREE" in str(row) for row in rows)
 
 
 def test_rows_of_accounts(state: State) -> None:
@@ -256,5 +255,4 @@ def test_next_writer_mends_what_a_crash_in_bulk_left(tmp_path) -> None:
 
 
 def indexes(state: State) -> set[str]:
-    rows = state._connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'index'")
-    return set(rows.scalars())
+    return {str(each["name"]) for each in inspect(state._connection).get_indexes(invitation.name)}

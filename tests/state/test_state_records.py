@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from state_support import NOW, an_account, opened, schedule
+from state_support import NOW, Store, an_account, opened, schedule
 
 from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.model.invitation import Status
@@ -111,9 +111,9 @@ def fill(state: State) -> None:
     state.record_error("3", operation="sync", kind="refused", message="no", now=NOW)
 
 
-def test_export_is_everything_as_json(tmp_path: Path) -> None:
+def test_export_is_everything_as_json(store: Store) -> None:
     """The export holds every table, is JSON, and is the same whenever nothing changed."""
-    with opened(tmp_path) as state:
+    with store.opened() as state:
         fill(state)
         data = state.export()
     assert {name for name, rows in data.items() if isinstance(rows, list) and rows} == {
@@ -128,7 +128,7 @@ def test_export_is_everything_as_json(tmp_path: Path) -> None:
     }
     assert data["accounts"][0]["desired"]["name"] == "Account 3"
     assert [row["status"] for row in data["invitations"]] == ["skipped", "pending"]
-    with opened(tmp_path, Mode.READ) as state:
+    with store.opened(Mode.READ) as state:
         assert json.dumps(state.export()) == json.dumps(data)
 
 

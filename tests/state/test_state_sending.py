@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from state_support import NOW, an_order, kill, opened, process, schedule
+from state_support import LATER, NOW, Store, an_order, kill, process, schedule
 
 from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.model.invitation import Invitation, Status
@@ -44,7 +43,7 @@ def test_claim_takes_each_row_once(state: State) -> None:
         (ids[1], Status.SENDING),
     ]
     assert state.claim(wanted, now=NOW) == ()
-    assert state.abandoned() == tuple(sorted(claimed, key=lambda row: row.id))
+    assert state.abandoned(now=LATER + 1) == tuple(sorted(claimed, key=lambda row: row.id))
 
 
 def test_claim_and_settle_commit_on_their_own(state: State) -> None:
@@ -111,44 +110,44 @@ def test_impossible_outcomes_are_refused(state: State) -> None:
     assert state.invitation(key).status is Status.SENDING
 
 
-def test_killed_between_intent_and_outcome(tmp_path: Path) -> None:
+def test_killed_between_intent_and_outcome(store: Store) -> None:
     """A process killed after a claim leaves the intent; it is found and never claimed again."""
     code = (
-        "s = opened(root); s.save_account(an_account(), now=NOW)\n"
+        "s = store.opened(); s.save_account(an_account(), now=NOW)\n"
         "ids = schedule(s, 1, 2); s.claim([ids[1]], now=NOW); wait()"
     )
-    kill(process(code, tmp_path))
-    with opened(tmp_path, Mode.WRITE) as state:
-        (row,) = state.abandoned()
+    kill(process(code, store))
+    with store.opened(Mode.WRITE) as state:
+        (row,) = state.abandoned(now=LATER)
         assert row.order_id == 1
         assert state.claim([row.id], now=NOW) == ()
-        assert state.settle([Outcome(id=row.id, status=Status.UNKNOWN, at=NOW)]) == 1
-        assert state.abandoned() == ()
+        assert state.settle([Outcome(id=row.id, status=Status.UNKNOWN, at=LATER)]) == 1
+        assert state.abandoned(now=LATER) == ()
         assert [each.order_id for each in state.due(["1"], NOW + 1_000)] == [2]
 
 
-def test_killed_after_the_outcome(tmp_path: Path) -> None:
+def test_killed_after_the_outcome(store: Store) -> None:
     """An outcome that was committed survives the death of its process."""
     code = (
         "from ekomi_reconcile.model.invitation import Status\n"
-        "s = opened(root); s.save_account(an_account(), now=NOW)\n"
+        "s = store.opened(); s.save_account(an_account(), now=NOW)\n"
         "ids = schedule(s, 1); s.claim([ids[1]], now=NOW)\n"
         "s.settle([Outcome(id=ids[1], status=Status.SENT, at=NOW)]); wait()"
     )
-    kill(process(code, tmp_path))
-    with opened(tmp_path, Mode.READ) as state:
-        assert state.abandoned() == ()
+    kill(process(code, store))
+    with store.opened(Mode.READ) as state:
+        assert state.abandoned(now=LATER) == ()
         assert state.rows_for("default", [1])[1][0].status is Status.SENT
 
 
-def test_killed_within_a_transaction(tmp_path: Path) -> None:
+def test_killed_within_a_transaction(store: Store) -> None:
     """Of a transaction that was not committed nothing is left."""
     code = (
-        "s = opened(root); s.save_account(an_account(), now=NOW)\n"
+        "s = store.opened(); s.save_account(an_account(), now=NOW)\n"
         "with s.transaction():\n    schedule(s, *range(5000)); wait()"
     )
-    kill(process(code, tmp_path))
-    with opened(tmp_path, Mode.WRITE) as state:
+    kill(process(code, store))
+    with store.opened(Mode.WRITE) as state:
         assert state.counts() == {}
         assert state.check() == []
 

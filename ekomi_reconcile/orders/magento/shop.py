@@ -13,7 +13,7 @@ from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.orders.magento.assembly import Assembly
 from ekomi_reconcile.orders.magento.categories import Categories
 from ekomi_reconcile.orders.magento.client import MagentoClient
-from ekomi_reconcile.orders.magento.directory import Directory, codes_of
+from ekomi_reconcile.orders.magento.directory import ADMIN_STORE, Directory, codes_of
 from ekomi_reconcile.orders.magento.evidence import Evidence
 from ekomi_reconcile.orders.magento.failure import Kind, ShopFailure
 from ekomi_reconcile.orders.magento.fields import EVERYTHING, order_fields
@@ -67,6 +67,8 @@ class MagentoShop:
         self._evidence = Evidence(self.searcher, self._withheld, self._warnings)
         self._categories = Categories(self.searcher, self._warnings)
         self._codes: Codes | None = None
+        self.store_view_codes: frozenset[str] | None = None
+        self.customer_group_codes: frozenset[str] | None = None
 
     @property
     def warnings(self) -> Sequence[Diagnostic]:
@@ -127,7 +129,7 @@ class MagentoShop:
 
     def _store_codes(self) -> Mapping[int, str]:
         try:
-            return {view.id: view.code for view in self.directory.store_views()}
+            found = {view.id: view.code for view in self.directory.store_views()}
         except ShopFailure as failure:
             needed = self._naming.needs(STORE_VIEW) and not self._naming.stores
             if needed or not _missing_permission(failure):
@@ -135,21 +137,26 @@ class MagentoShop:
             self._withheld.add(
                 "store-views", failure, instead="store views are those named under orders:, or ids"
             )
-        return {}
+            return {}
+        named = {**found, **self._naming.stores}
+        self.store_view_codes = frozenset(code for key, code in named.items() if key != ADMIN_STORE)
+        return found
 
     def _group_codes(self) -> Mapping[int, str] | None:
         """Names by id; ``None`` if they are not known or nobody needs them."""
         if not self._naming.needs(CUSTOMER_GROUP):
             return None
         try:
-            return {group.id: group.code for group in self.directory.customer_groups()}
+            found = {group.id: group.code for group in self.directory.customer_groups()}
         except ShopFailure as failure:
             if not self._naming.customer_groups or not _missing_permission(failure):
                 raise
             self._withheld.add(
                 "customer-groups", failure, instead="customer groups are those named under orders:, or ids"
             )
-        return None
+            return None
+        self.customer_group_codes = frozenset({**found, **self._naming.customer_groups}.values())
+        return found
 
 
 def _missing_permission(failure: ShopFailure) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.orders.magento.client import MagentoClient
+from ekomi_reconcile.orders.magento.directory import Directory
 from ekomi_reconcile.orders.magento.failure import ShopFailure
 from ekomi_reconcile.orders.magento.probe import Probe, probe
 from ekomi_reconcile.orders.magento.progress import progress_path
@@ -40,6 +41,21 @@ class MagentoSource:
     def name(self) -> str:
         """Its name in ``orders:``."""
         return self._name
+
+    @property
+    def directory(self) -> Directory:
+        """The shop's lists: store views, customer groups, statuses."""
+        return self._shop.directory
+
+    @property
+    def store_view_codes(self) -> frozenset[str] | None:
+        """The store views that the present pass learned of, without the admin's."""
+        return self._shop.store_view_codes
+
+    @property
+    def customer_group_codes(self) -> frozenset[str] | None:
+        """The customer groups that the present pass learned of; ``None`` where no rule needs them."""
+        return self._shop.customer_group_codes
 
     def read(self, wanted: Wanted) -> MagentoReading:
         """Begin a pass. Nothing is read before the first batch is asked for."""
@@ -77,6 +93,25 @@ class MagentoSource:
         if order_id is not None and order_id not in found:
             found |= self.by_ids([order_id])
         return [each for each in found.values() if each.number == number or each.order_id == order_id]
+
+    def find_many(self, numbers: Collection[str]) -> dict[str, list[Order]]:
+        """The orders with these numbers, about a hundred at a time.
+
+        Raises:
+            OrderSourceError: the shop cannot be read.
+        """
+        table, assembly = self._shop.look_up()
+        wanted = sorted(each for each in set(numbers) if each)
+        # A comma would end a number within a list, so such a one is asked for alone.
+        listed = [each for each in wanted if "," not in each]
+        parts = [listed[at : at + BATCH] for at in range(0, len(listed), BATCH)]
+        jobs = [partial(table.numbered_among, part) for part in parts]
+        jobs += [partial(table.numbered, each) for each in wanted if "," in each]
+        found: dict[str, list[Order]] = {}
+        for rows in in_order(iter(jobs)):
+            for order in assembly.orders(rows)[0]:
+                found.setdefault(order.number, []).append(order)
+        return found
 
     def statuses(self) -> Mapping[str, str | None]:
         """Status codes to states: the shop's list where it has one, else shipped ones and those met.

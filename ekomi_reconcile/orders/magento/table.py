@@ -15,7 +15,7 @@ from ekomi_reconcile.errors import OrderSourceError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.orders.lenient import LenientDecoder, Unfit
 from ekomi_reconcile.orders.magento.failure import SMALLER_HELPS, Kind, ShopFailure
-from ekomi_reconcile.orders.magento.query import Direction, Group, Is, Search, among, one, sql_time
+from ekomi_reconcile.orders.magento.query import Direction, Filter, Group, Is, Search, among, one, sql_time
 from ekomi_reconcile.orders.magento.search import BATCH, Searcher
 from ekomi_reconcile.orders.magento.segments import BY_ID, MAX_ID, Row, RowKey, Segment
 from ekomi_reconcile.orders.normalize import instant_of
@@ -122,6 +122,26 @@ class OrderTable:
         groups = (one("increment_id", Is.EQ, number),)
         search = Search(groups=groups, sort=(BY_ID,), size=BATCH, fields=self._asked)
         return [_row(raw) for raw in self.searcher.page("orders", search).rows]
+
+    def numbered_among(self, numbers: Sequence[str]) -> list[Row]:
+        """The orders with these numbers, at most ``BATCH`` of them; several stores may share one.
+
+        Raises:
+            OrderSourceError: the shop cannot give them.
+        """
+        found: list[Row] = []
+        last, more = 0, True
+        listed = (Filter("increment_id", Is.IN, ",".join(numbers)),)
+        while more:
+            groups, size = (listed, one("entity_id", Is.GT, last)), self.searcher.size
+            page = self.searcher.page(
+                "orders", Search(groups=groups, sort=(BY_ID,), size=size, fields=self._asked)
+            )
+            rows = [_row(raw) for raw in page.rows]
+            found += rows
+            last = max((row.key.order_id for row in rows), default=MAX_ID)
+            more = bool(rows) and not page.is_last(min(size, self.searcher.size))
+        return found
 
     @property
     def _asked(self) -> str:

@@ -1,0 +1,163 @@
+"""Adopting a past: orders whose customers were asked by another tool, and must not be asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import select, update
+
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import BLOCKING, Evidence, Status
+from ekomi_reconcile.state.history import HistoryStore
+from ekomi_reconcile.state.records import LOOP
+from ekomi_reconcile.state.session import chunks
+from ekomi_reconcile.state.tables import invitation
+
+ADOPTED = "adopted"
+"""The reason of a row that was sent by another tool."""
+
+_BLOCKING = frozenset(each.value for each in BLOCKING)
+_NEW = (
+    "account_id",
+    "source",
+    "order_id",
+    "number",
+    "store_view",
+    "order_date",
+    "status",
+    "reached_at",
+    "reached_status",
+    "reached_source",
+    "judged_at",
+    "scheduled_at",
+    "sent_at",
+    "reason",
+    "customer",
+    "changed_at",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """An order that was asked for a review elsewhere; ``sent_at`` is ``None`` where nobody knows when.
+
+    ``named``: the account was given; otherwise a row that waits with another account is that order's.
+    """
+
+    interface_id: str
+    named: bool
+    source: str
+    order_id: int
+    number: str
+    order_date: Instant
+    store_view: str | None = None
+    order_status: str | None = None
+    sent_at: Instant | None = None
+    customer: str | None = None
+
+
+class Standing(StrEnum):
+    """What an order is to the queue: not in it, waiting or cancelled there, or dealt with."""
+
+    NEW = "new"
+    WAITING = "waiting"
+    PRESENT = "present"
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    standing: Standing
+    row: Any = None
+    others: tuple[Any, ...] = ()
+
+
+class AdoptStore(HistoryStore):
+    """Marking orders as sent that this tool did not send."""
+
+    def standing(self, orders: Iterable[Adopted]) -> list[Standing]:
+        """What each of these orders is to the queue, in their order; a second one of an order is present."""
+        return [known.standing for _, known in self._judged(orders)]
+
+    def adopt(self, orders: Iterable[Adopted], *, now: Instant, actor: str = LOOP) -> list[Standing]:
+        """Mark these orders as sent and return what each was before; what was dealt with stays as it is.
+
+        A row that waits becomes the sent one, unless another account was named: then it is cancelled. The
+        accounts must be known, and may be deleted ones.
+        """
+        standings: list[Standing] = []
+        with self._joined():
+            owners = {interface_id: key for key, interface_id in self._names().items()}
+            new: list[tuple[Any, ...]] = []
+            for each, known in self._judged(orders):
+                standings.append(known.standing)
+                self._end(known.others, Status.CANCELLED, each, now=now, actor=actor)
+                if known.row is not None:
+                    self._end([known.row], Status.SENT, each, now=now, actor=actor)
+                elif known.standing is not Standing.PRESENT:
+                    new.append(_values(each, owners[each.interface_id], now))
+            self._insert_rows(invitation, _NEW, new)
+        return standings
+
+    def _judged(self, orders: Iterable[Adopted]) -> Iterable[tuple[Adopted, _Known]]:
+        seen: set[tuple[str, int]] = set()
+        for chunk in chunks(orders):
+            rows = self._rows_of_orders(chunk)
+            for each in chunk:
+                key = (each.source, each.order_id)
+                yield each, _Known(Standing.PRESENT) if key in seen else self._judge(each, rows.get(key, ()))
+                seen.add(key)
+
+    def _judge(self, each: Adopted, rows: Sequence[Any]) -> _Known:
+        if not rows:
+            return _Known(Standing.NEW)
+        if any(row.status in _BLOCKING for row in rows):
+            return _Known(Standing.PRESENT)
+        names = self._names()
+        pending = [row for row in rows if row.status == Status.PENDING.value]
+        mine = [row for row in rows if names[row.account_id] == each.interface_id]
+        row = next(iter(mine if each.named else [*pending, *mine]), None)
+        return _Known(Standing.WAITING, row, tuple(other for other in pending if other is not row))
+
+    def _rows_of_orders(self, orders: Sequence[Adopted]) -> Mapping[tuple[str, int], list[Any]]:
+        table, found = invitation.c, dict[tuple[str, int], list[Any]]()
+        for source in {each.source for each in orders}:
+            ids = [each.order_id for each in orders if each.source == source]
+            statement = select(table.id, table.account_id, table.order_id, table.status)
+            mine = statement.where(table.source == source, table.order_id.in_(ids)).order_by(table.id)
+            for row in self._rows(mine):
+                found.setdefault((source, row.order_id), []).append(row)
+        return found
+
+    def _end(self, rows: Iterable[Any], status: Status, order: Adopted, *, now: Instant, actor: str) -> None:
+        """The end of rows that wait: sent when the file says, or cancelled."""
+        values: dict[str, Any] = {"status": status.value, "reason": ADOPTED, "changed_at": now}
+        if status is Status.SENT:
+            values |= {"sent_at": order.sent_at, "next_attempt_at": None}
+        for row in rows:
+            self._execute(update(invitation).where(invitation.c.id == row.id).values(values))
+            self._record_changes([row.id], Status(row.status), status, at=now, actor=actor, detail=ADOPTED)
+
+
+def _values(each: Adopted, account_id: int, now: Instant) -> tuple[Any, ...]:
+    """The new row; of what nobody knows it holds the date of the order."""
+    return (
+        account_id,
+        each.source,
+        each.order_id,
+        each.number,
+        each.store_view,
+        each.order_date,
+        Status.SENT.value,
+        each.order_date,
+        each.order_status or "",
+        Evidence.CREATED.value,
+        now,
+        each.order_date if each.sent_at is None else each.sent_at,
+        each.sent_at,
+        ADOPTED,
+        each.customer,
+        now,
+    )

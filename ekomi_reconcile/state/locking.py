@@ -1,0 +1,52 @@
+"""The writer lock of a state, wherever it lives."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ekomi_reconcile.state import lock
+from ekomi_reconcile.state.location import FileLocation, Location, needs_postgres
+from ekomi_reconcile.state.lock import Lock, LockInfo, WriterLock
+
+
+def writer_lock(location: Location, *, operation: str, sleep: Callable[[float], None] = time.sleep) -> Lock:
+    """The lock of the state there, not taken yet; ``operation`` tells others what it is held for.
+
+    Raises:
+        StateError: the driver of the database is not installed.
+    """
+    if isinstance(location, FileLocation):
+        return WriterLock(location.lock, operation=operation, sleep=sleep)
+    needs_postgres()
+    from ekomi_reconcile.state.postgres_lock import PostgresLock
+
+    return PostgresLock(location, operation=operation, sleep=sleep)
+
+
+def holder(location: Location) -> LockInfo | None:
+    """Who holds the lock of the state there, or ``None`` if nobody does.
+
+    Raises:
+        StateError: it cannot be found out.
+    """
+    if isinstance(location, FileLocation):
+        return lock.holder(location.lock)
+    needs_postgres()
+    from ekomi_reconcile.state import postgres_lock
+
+    return postgres_lock.holder(location)
+
+
+def force_unlock(location: Location, lock_id: str) -> LockInfo:
+    """Break the lock with this id; its holder notices at its next ``verify``.
+
+    Raises:
+        StateError: nobody holds the lock, somebody with another id does, or it cannot be broken.
+    """
+    if isinstance(location, FileLocation):
+        return lock.force_unlock(location.lock, lock_id)
+    needs_postgres()
+    from ekomi_reconcile.state import postgres_lock
+
+    return postgres_lock.force_unlock(location, lock_id)

@@ -1,0 +1,227 @@
+"""PostgreSQL: how a shared state is connected to, read, written and checked.
+
+Every connection keeps its session, as advisory locks and settings do: a pooler between must not share
+connections among transactions.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import IsolationLevel
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Composed, Identifier, Literal
+from psycopg.types.string import StrDumperUnknown
+from sqlalchemy import Connection, Engine, NullPool, Table, create_engine, event, inspect
+from sqlalchemy.dialects import postgresql as dialect
+from sqlalchemy.engine import ExceptionContext
+
+from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.state.location import PostgresLocation
+from ekomi_reconcile.state.postgres_errors import meaning, refusal
+from ekomi_reconcile.state.tables import metadata
+
+APPLICATION = "ekomi-reconcile"
+"""The name under which our connections are listed, and by which our tables are known."""
+
+BUSY_SECONDS = 10
+"""How long a statement waits for another process; the writer lock makes this rare."""
+
+_PATIENT = {"connect_timeout": "10", "keepalives_idle": "30", "keepalives_interval": "10"}
+_SESSION = {
+    "lock_timeout": f"{BUSY_SECONDS}s",
+    "idle_in_transaction_session_timeout": "0",
+    # A machine that lost its power says nothing: the server asks whether it is still there.
+    "tcp_keepalives_idle": "15",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+_WRITER, _MAKER = 0x454B5243, 0x454B5244
+
+
+class PostgresDialect:
+    """The ways of PostgreSQL. One per connection."""
+
+    rows_per_insert = 1_000
+
+    def __init__(self) -> None:
+        self._writing = False
+
+    def begin_writing(self, connection: Connection) -> None:
+        """Each statement sees what is committed by then: what it changes is judged as it is now."""
+        del connection
+        self._writing = True
+
+    def begin_reading(self, connection: Connection) -> None:
+        """A snapshot that lasts from the first read on, and that cannot write."""
+        del connection
+        self._writing = False
+
+    def prepare(self, connection: psycopg.Connection) -> None:
+        """Make the transaction that is about to begin the wanted one."""
+        connection.isolation_level = (
+            IsolationLevel.READ_COMMITTED if self._writing else IsolationLevel.REPEATABLE_READ
+        )
+        connection.read_only = None if self._writing else True
+
+    def insert(self, table: Table) -> dialect.Insert:
+        """See ``Dialect``."""
+        return dialect.insert(table)
+
+    def insert_rows(
+        self, connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+    ) -> int:
+        """As one parameter in JSON: twice as fast as a parameter per value."""
+        packed = msgspec.json.encode([dict(zip(columns, row, strict=True)) for row in rows])
+        text = packed.decode()
+        if r"\u0000" in text:  # no text of PostgreSQL can hold it
+            clean = [[_without_nul(value) for value in row] for row in rows]
+            text = msgspec.json.encode([dict(zip(columns, row, strict=True)) for row in clean]).decode()
+        return connection.exec_driver_sql(_insert_ignoring(table, tuple(columns)), (text,)).rowcount
+
+    def drops_index(self, *, new: int, existing: int) -> bool:
+        """Dropping it would wait for every reader and keep out every sender."""
+        del new, existing
+        return False
+
+    def learn(self, connection: Connection, table: Table) -> None:
+        """What a table holds decides how it is searched, and the server looks by itself only in a while."""
+        connection.exec_driver_sql(f'ANALYZE "{table.name}"')
+
+    def check(self, connection: Connection) -> list[str]:
+        """Every table and column is there, every index is in use; references the server checks itself."""
+        found = inspect(connection)
+        names = set(found.get_table_names())
+        lacking = [
+            f"the table {each.name} is missing" for each in metadata.sorted_tables if each.name not in names
+        ]
+        for table in metadata.sorted_tables:
+            if table.name in names:
+                columns = {each["name"] for each in found.get_columns(table.name)}
+                indexes = {each["name"] for each in found.get_indexes(table.name)}
+                lacking += [
+                    f"{table.name} lacks {each.name}" for each in table.columns if each.name not in columns
+                ]
+                lacking += [
+                    f"{table.name} lacks {each.name}" for each in table.indexes if each.name not in indexes
+                ]
+        return lacking
+
+    def copy(self, connection: Connection, target: Path) -> None:
+        """A database is copied by its own tools.
+
+        Raises:
+            StateError: always.
+        """
+        del connection
+        raise StateError(
+            f"a state on PostgreSQL is not copied into {target}",
+            mend="use pg_dump, and pg_restore to restore it",
+        )
+
+
+def connect(location: PostgresLocation, *, purpose: str = "") -> psycopg.Connection:
+    """A connection of its own, ready for use, committing each statement.
+
+    Raises:
+        StateError: there is none to be had; the message says what to do.
+    """
+    name = f"{APPLICATION} {purpose}".strip()[:63]
+    try:
+        conninfo = make_conninfo(**{"application_name": name, **_PATIENT, **location.parameters})
+        connection = psycopg.connect(conninfo, autocommit=True)
+    except psycopg.Error as error:
+        raise refusal(error, location) from None
+    try:
+        connection.execute(_settings(location))
+    except psycopg.Error as error:
+        connection.close()
+        raise meaning(error, location) from error
+    connection.adapters.register_dumper(str, _Text)
+    return connection
+
+
+def engine(location: PostgresLocation, wanted: PostgresDialect) -> Engine:
+    """An engine whose transactions are as ``wanted`` says, and whose errors are ``StateError``."""
+
+    def make() -> psycopg.Connection:
+        connection = connect(location)
+        connection.autocommit = False
+        return connection
+
+    made = create_engine("postgresql+psycopg://", creator=make, poolclass=NullPool, use_native_hstore=False)
+
+    @event.listens_for(made, "begin")
+    def begin(connection: Connection) -> None:
+        try:
+            wanted.prepare(driver_of(connection))
+        except psycopg.Error as error:
+            raise meaning(error, location) from error
+
+    @event.listens_for(made, "handle_error")
+    def translate(context: ExceptionContext) -> None:
+        if isinstance(context.original_exception, psycopg.Error):
+            raise meaning(context.original_exception, location) from context.original_exception
+
+    return made
+
+
+def clock_ahead(connection: Connection) -> float:
+    """Seconds by which the server's clock is ahead of this machine's."""
+    theirs = connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())::float8").scalar_one()
+    return float(theirs) - time.time()
+
+
+def writer_lock_key(schema: str) -> int:
+    """The advisory lock of who writes the state in this schema."""
+    return _WRITER << 32 | zlib.crc32(schema.encode())
+
+
+def maker_lock_key(schema: str) -> int:
+    """The advisory lock of who makes or changes the tables in this schema."""
+    return _MAKER << 32 | zlib.crc32(schema.encode())
+
+
+def driver_of(connection: Connection) -> psycopg.Connection:
+    """The connection of psycopg beneath."""
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise TypeError("not a connection to PostgreSQL")
+    return driver
+
+
+def _settings(location: PostgresLocation) -> Composed:
+    statements = [SQL("SET {} = {}").format(SQL(name), Literal(value)) for name, value in _SESSION.items()]
+    if location.schema is not None:
+        statements.append(SQL("SET search_path = {}").format(Identifier(location.schema)))
+    return SQL("; ").join(statements)
+
+
+class _Text(StrDumperUnknown):
+    """Text without the one character that PostgreSQL cannot hold."""
+
+    def dump(self, obj: str) -> Any:
+        return super().dump(_without_nul(obj))
+
+
+def _without_nul(value: Any) -> Any:
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
+
+
+@cache
+def _insert_ignoring(table: Table, columns: tuple[str, ...]) -> str:
+    types = dialect.dialect()  # type: ignore[no-untyped-call]
+    quoted = [f'"{name}"' for name in columns]
+    typed = [f'"{name}" {table.c[name].type.compile(dialect=types)}' for name in columns]
+    names = ", ".join(quoted)
+    return (
+        f'INSERT INTO "{table.name}" ({names}) SELECT {names} '  # noqa: S608
+        f"FROM json_to_recordset(%s::json) AS given({', '.join(typed)}) ON CONFLICT DO NOTHING"
+    )

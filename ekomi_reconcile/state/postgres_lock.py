@@ -1,0 +1,154 @@
+"""The writer lock of a state on PostgreSQL: an advisory lock that dies with its connection.
+
+Who holds it is a comment of the last statement of that connection, which the server shows for as long
+as the connection lives (``pg_stat_activity``), to members of the same role.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+
+import psycopg
+
+from ekomi_reconcile.errors import StateError, StateLocked
+from ekomi_reconcile.state.location import PostgresLocation
+from ekomi_reconcile.state.lock import Lock, LockInfo, held_as, parse_info
+from ekomi_reconcile.state.postgres import connect, writer_lock_key
+from ekomi_reconcile.state.postgres_errors import meaning
+
+_ENDING_MS = 5_000
+"""How long ``force-unlock`` waits for the server to end the holder's connection."""
+
+_COMMENT = re.compile(r"/\* ekomi-reconcile ([A-Za-z0-9+/=]*) \*/")
+# A bigint key is shown as its halves, and as subid 1.
+_HOLDER = """
+SELECT held.pid, coalesce(session.query, '')
+FROM pg_locks AS held JOIN pg_stat_activity AS session USING (pid)
+WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
+  AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (held.classid::bigint << 32 | held.objid::bigint) = %s
+"""
+
+
+class PostgresLock(Lock):
+    """The lock of the state at ``location``, held by a connection of its own."""
+
+    def __init__(
+        self, location: PostgresLocation, *, operation: str, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        super().__init__(operation=operation, sleep=sleep)
+        self.location = location
+        self._connection: psycopg.Connection | None = None
+
+    def acquire(self, timeout: float = 0.0) -> LockInfo:
+        """See ``Lock``."""
+        try:
+            return super().acquire(timeout)
+        finally:
+            if self.info is None:
+                self.release()
+
+    def release(self) -> None:
+        """See ``Lock``."""
+        connection, self._connection, self.info = self._connection, None, None
+        if connection is not None:
+            with suppress(psycopg.Error):  # the lock goes with the connection anyway
+                connection.execute("SELECT pg_advisory_unlock_all()")
+            connection.close()
+
+    def verify(self) -> None:
+        """See ``Lock``."""
+        if self._connection is not None and self.info is not None:
+            with suppress(psycopg.Error):
+                self._connection.execute(f"{_comment(self.info)} SELECT 1")
+                return
+        raise StateLocked(
+            "the writer lock was taken away by force-unlock, or the connection to the server was lost",
+            mend="see: ekomi-reconcile lock show",
+        )
+
+    def let_others_write(self) -> None:
+        """See ``Lock``. Here rows are claimed by whoever sends them."""
+        self.release()
+
+    def _try(self) -> LockInfo | None:
+        info = self._about()
+        with _told(self.location):
+            if self._connection is None:
+                self._connection = connect(self.location, purpose=f"{self.operation} {info.Who}")
+            statement = (
+                f"{_comment(info)} SELECT pg_try_advisory_lock({_key(self.location, self._connection)})"
+            )
+            row = self._connection.execute(statement).fetchone()
+        return info if row and row[0] else None
+
+    def _holder(self) -> LockInfo | None:
+        return holder(self.location)
+
+
+def holder(location: PostgresLocation) -> LockInfo | None:
+    """Who holds the lock, or ``None`` if nobody does.
+
+    Raises:
+        StateError: the server cannot be asked.
+    """
+    found = _find(location)
+    return None if found is None else found[1]
+
+
+def force_unlock(location: PostgresLocation, lock_id: str) -> LockInfo:
+    """End the connection that holds the lock with this id; its holder notices at its next ``verify``.
+
+    Raises:
+        StateError: nobody holds the lock, somebody with another id does, or this user may not break it.
+    """
+    found = _find(location)
+    info = held_as(None if found is None else found[1], lock_id)
+    with _told(location), connect(location) as connection:
+        process = 0 if found is None else found[0]
+        connection.execute("SELECT pg_terminate_backend(%s, %s)", (process, _ENDING_MS))
+    return info
+
+
+def _find(location: PostgresLocation) -> tuple[int, LockInfo] | None:
+    with _told(location), connect(location) as connection:
+        row = connection.execute(_HOLDER, (_key(location, connection),)).fetchone()
+    return None if row is None else (row[0], _info(row[1]))
+
+
+def _key(location: PostgresLocation, connection: psycopg.Connection) -> int:
+    if location.schema is not None:
+        return writer_lock_key(location.schema)
+    row = connection.execute("SELECT current_schema()").fetchone()
+    if row is None or row[0] is None:
+        raise StateError(
+            f"{location} has no schema to work in", mend="add one that exists to the URL: ?schema=public"
+        )
+    return writer_lock_key(row[0])
+
+
+def _comment(info: LockInfo) -> str:
+    packed = base64.b64encode(json.dumps(asdict(info)).encode()).decode()
+    return f"/* ekomi-reconcile {packed} */"
+
+
+def _info(statement: str) -> LockInfo:
+    found = _COMMENT.search(statement)
+    with suppress(binascii.Error):
+        return parse_info(base64.b64decode(found[1]) if found else "")
+    return parse_info("")
+
+
+@contextmanager
+def _told(location: PostgresLocation) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise meaning(error, location) from error

@@ -1,0 +1,128 @@
+"""Opening a state on PostgreSQL: for reading, for writing, or making a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from sqlalchemy import Connection
+from sqlalchemy.schema import CreateSchema
+
+from ekomi_reconcile.errors import StateDamaged, StateError, StateMissing
+from ekomi_reconcile.model import instant
+from ekomi_reconcile.state import postgres
+from ekomi_reconcile.state.location import PostgresLocation
+from ekomi_reconcile.state.meta import format_version, read_meta, write_meta
+from ekomi_reconcile.state.migrations import Migration, migrate, pending_migrations, refuse_older
+from ekomi_reconcile.state.opening import Mode
+from ekomi_reconcile.state.shared import SharedState
+from ekomi_reconcile.state.tables import metadata
+
+_SIGN = "the state of ekomi-reconcile"
+
+
+def open_postgres(
+    place: PostgresLocation,
+    *,
+    mode: Mode,
+    key: bytes | None,
+    migrations: Sequence[Migration],
+    target: int,
+) -> SharedState:
+    """Open the state in a database; see ``open_state``.
+
+    An older format is brought up to date in one transaction; its backup is a dump of the database.
+
+    Raises:
+        StateError: also if there is no key and the state would be written.
+    """
+    if mode is not Mode.READ and key is None:
+        raise StateError(
+            "a state on PostgreSQL needs a key of its own for the digests of passwords and customers",
+            mend="set one in the project file, the same for all who use it: "
+            "privacy: {key: ${env:EKOMI_RECONCILE_KEY}}",
+        )
+    dialect = postgres.PostgresDialect()
+    with ExitStack() as stack:
+        connection = stack.enter_context(postgres.engine(place, dialect).connect())
+        if not _exists(connection):
+            if mode is not Mode.CREATE:
+                raise StateMissing(
+                    f"there is no state at {place}",
+                    mend="restore a dump, or make a new one with: ekomi-reconcile apply --new-state",
+                )
+            _create(connection, dialect, place)
+        steps = _steps(connection, place, migrations, target)
+        if mode is Mode.READ:
+            refuse_older(steps)
+        elif steps:
+            _migrate(connection, dialect, place, migrations, target)
+        state = SharedState(connection, dialect, location=place, writable=mode is not Mode.READ, key=key)
+        if mode is not Mode.READ:
+            state.adopt_key()
+        state.refresh()
+        stack.pop_all()
+    return state
+
+
+def _create(connection: Connection, dialect: postgres.PostgresDialect, place: PostgresLocation) -> None:
+    """Make all of it or nothing; whoever comes second finds what the first has made."""
+    connection.rollback()
+    dialect.begin_writing(connection)
+    with connection.begin():
+        _shut_out(connection, place)
+        if not _exists(connection):
+            if place.schema is not None and _schema(connection) is None:
+                connection.execute(CreateSchema(place.schema))
+            metadata.create_all(connection, checkfirst=False)
+            connection.exec_driver_sql(f"COMMENT ON TABLE meta IS '{_SIGN}'")
+            write_meta(connection, now=instant.now())
+    dialect.begin_reading(connection)
+
+
+def _migrate(
+    connection: Connection,
+    dialect: postgres.PostgresDialect,
+    place: PostgresLocation,
+    migrations: Sequence[Migration],
+    target: int,
+) -> None:
+    connection.rollback()
+    dialect.begin_writing(connection)
+    with connection.begin():
+        _shut_out(connection, place)
+        migrate(connection, _steps(connection, place, migrations, target))
+    dialect.begin_reading(connection)
+
+
+def _steps(
+    connection: Connection, place: PostgresLocation, migrations: Sequence[Migration], target: int
+) -> tuple[Migration, ...]:
+    signed = connection.exec_driver_sql("SELECT obj_description(to_regclass('meta'), 'pg_class')").scalar()
+    if signed != _SIGN:
+        raise StateDamaged(
+            f"{place} holds tables of another program",
+            mend="keep the state in a schema of its own: add ?schema=ekomi_reconcile to the URL",
+        )
+    return pending_migrations(format_version(read_meta(connection)), known=migrations, target=target)
+
+
+def _exists(connection: Connection) -> bool:
+    here = "SELECT to_regclass(quote_ident(current_schema()) || '.meta') IS NOT NULL"
+    return bool(connection.exec_driver_sql(here).scalar())
+
+
+def _schema(connection: Connection) -> str | None:
+    found = connection.exec_driver_sql("SELECT current_schema()").scalar()
+    return None if found is None else str(found)
+
+
+def _shut_out(connection: Connection, place: PostgresLocation) -> None:
+    """Nobody else makes or changes tables here until this transaction ends."""
+    schema = place.schema or _schema(connection)
+    if schema is None:
+        raise StateError(
+            f"{place} has no schema to work in", mend="add one that exists to the URL: ?schema=public"
+        )
+    key = postgres.maker_lock_key(schema)
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({key})")

@@ -1,0 +1,136 @@
+"""A state that several runners share: who sends what, who is still alive, and whose turn it is."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, text, update
+
+from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import Invitation
+from ekomi_reconcile.state.location import PostgresLocation
+from ekomi_reconcile.state.postgres import PostgresDialect, clock_ahead, driver_of
+from ekomi_reconcile.state.records import LOOP, Outcome
+from ekomi_reconcile.state.sending import LEASE
+from ekomi_reconcile.state.store import State
+from ekomi_reconcile.state.tables import SENDING, invitation
+
+_UNLIMITED = 10_000.0
+"""Requests per second from which on no turns are taken: together the runners cannot make as many."""
+
+_MOST_AT_ONCE = 100
+_SHORTEST_WAIT = 0.001
+_PAUSES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""Seconds between attempts to go on after a lost connection."""
+
+T = TypeVar("T")
+
+_RENEW = (
+    update(invitation)
+    .where(invitation.c.status == SENDING, invitation.c.lease_owner == bindparam("runner"))
+    .values(lease_until=bindparam("until"))
+)
+# A turn that gets lost with the power is no harm, so nobody waits for the disk.
+_TAKE = text("""
+WITH clock AS MATERIALIZED (
+    SELECT coalesce(CAST(:now AS float8), extract(epoch FROM clock_timestamp())::float8) AS now,
+           set_config('synchronous_commit', 'off', true)
+), taken AS (
+    INSERT INTO turn AS t (interface_id, taken)
+    SELECT :interface_id, ARRAY[clock.now] FROM clock
+    ON CONFLICT (interface_id) DO UPDATE
+    SET taken = t.taken[greatest(cardinality(t.taken) - CAST(:amount AS int) + 2, 1):]
+             || greatest(excluded.taken[1], t.taken[cardinality(t.taken)])
+    WHERE coalesce(t.taken[cardinality(t.taken) - CAST(:amount AS int) + 1], 0)
+          <= excluded.taken[1] - CAST(:seconds AS float8)
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM taken) AS taken,
+       t.taken[cardinality(t.taken) - CAST(:amount AS int) + 1] + CAST(:seconds AS float8) - clock.now AS wait
+FROM clock LEFT JOIN turn AS t ON t.interface_id = :interface_id
+""")
+
+
+class SharedState(State):
+    """A state on PostgreSQL. Leases go by the server's clock, whatever the machines' clocks say."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        dialect: PostgresDialect,
+        *,
+        location: PostgresLocation,
+        writable: bool,
+        key: bytes | None,
+    ) -> None:
+        super().__init__(connection, dialect, location=location, writable=writable, key=key)
+        self._ahead = round(clock_ahead(connection))
+        self._renewed = 0
+
+    def claim(self, ids: Sequence[int], *, now: Instant, actor: str = LOOP) -> tuple[Invitation, ...]:
+        """See ``State``. Of a connection lost in the middle, rows may stay that nobody sends."""
+        return self._persist(partial(super().claim, ids, now=now, actor=actor))
+
+    def settle(self, outcomes: Sequence[Outcome], *, actor: str = LOOP) -> int:
+        """See ``State``. What was recorded already when the connection was lost is left as it is."""
+        return self._persist(partial(super().settle, outcomes, actor=actor))
+
+    def renew(self, *, now: Instant) -> None:
+        """See ``State``; a third of the lease after the last time, and not before."""
+        if not self._renewed <= now < self._renewed + LEASE // 3:
+            self._persist(partial(self._renew, now))
+            self._renewed = now
+
+    def take_turn(self, interface_id: str, rate: float, *, now: float | None = None) -> float | None:
+        """See ``State``. Without ``now`` (UTC epoch seconds) the server's clock counts."""
+        if rate >= _UNLIMITED:
+            return None
+        amount = min(max(int(rate), 1), _MOST_AT_ONCE)
+        asked = {"interface_id": interface_id, "amount": amount, "seconds": amount / rate, "now": now}
+        row = self._persist(partial(self._take, asked))
+        return None if row.taken else min(max(row.wait or 0, _SHORTEST_WAIT), amount / rate)
+
+    def spread(self, rows: Sequence[Invitation]) -> list[Invitation]:
+        """See ``State``."""
+        return sorted(rows, key=lambda row: zlib.crc32(f"{self.runner} {row.id}".encode()))
+
+    def _renew(self, now: Instant) -> None:
+        with self.transaction():
+            self._execute(_RENEW, {"runner": self.runner, "until": self._lease_end(now)})
+
+    def _take(self, asked: Mapping[str, Any]) -> Row[Any]:
+        with self.transaction():
+            return self._execute(_TAKE, asked).one()
+
+    def _persist(self, attempt: Callable[[], T]) -> T:
+        """Do what commits on its own; where the connection is lost in it, connect and do it again.
+
+        Requests that were made are worth the wait for a server that starts again.
+        """
+        for pause in _PAUSES:
+            try:
+                return attempt()
+            except StateError:
+                if not self._lost():
+                    raise
+            self._connection.invalidate()
+            time.sleep(pause)
+        return attempt()
+
+    def _lost(self) -> bool:
+        return self._connection.invalidated or driver_of(self._connection).closed
+
+    def _leaseless(self, now: Instant) -> Sequence[ColumnElement[bool]]:
+        return (func.coalesce(invitation.c.lease_until, 0) <= now + self._ahead,)
+
+    def _may_settle(self, row: Any, outcome: Outcome) -> bool:
+        """Its runner may; others once its lease has run out."""
+        return row.lease_owner == self.runner or (row.lease_until or 0) <= outcome.at + self._ahead
+
+    def _lease_end(self, now: Instant) -> Instant:
+        return now + self._ahead + LEASE

@@ -1,0 +1,153 @@
+"""The loop over a Magento shop, over real sockets: from its REST interface to the outbox."""
+
+import json
+
+import pytest
+from project_support import PASSWORDS, Project
+
+from ekomi_reconcile.sandbox.magento import routes
+from ekomi_reconcile.sandbox.server import SandboxServer
+from ekomi_reconcile.sandbox.shopfront import READ_ONLY, shop_of
+from ekomi_reconcile.sandbox.world import World
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch):
+    """A project on a sandbox that serves eKomi and a Magento shop with 120 orders; and the shop."""
+    for key, password in PASSWORDS.items():
+        monkeypatch.setenv(f"PASSWORD_{key}", password)
+    monkeypatch.delenv("CI", raising=False)
+    world = World(order_count=120)
+    shop = shop_of(world)
+    with SandboxServer(world, extra_routes=routes(shop)) as server:
+        project = Project(tmp_path)
+        (tmp_path / "accounts.d").mkdir()
+        login(monkeypatch, shop, READ_ONLY)
+        project.settings(settings(server))
+        yield project, shop, server
+
+
+def login(monkeypatch, shop, resources):
+    """Use a token with these permissions."""
+    monkeypatch.setenv("MAGENTO_TOKEN", shop.integrate(resources).token)
+
+
+def settings(server, more=""):
+    """A project file for this server."""
+    return (
+        "version: 1\n"
+        f"orders: {{magento: {{base_url: '{server.url}', token: '${{env:MAGENTO_TOKEN}}'{more}}}}}\n"
+        f"ekomi: {{api_url: {server.api_url}, srr_url: {server.srr_url}, requests_per_second: 100000}}\n"
+    )
+
+
+def outbox(server):
+    """Who was asked, and how often."""
+    return {entry.transaction_id: entry.requests for entry in server.world.outbox.entries()}
+
+
+def germany(project):
+    """One account for two store views and known groups."""
+    return project.account(
+        "Germany",
+        "28374",
+        "pending_period: 0\nskip_orders_older_than: 60\nstore_views: [de, at]\n"
+        "customer_groups: {exclude: [NOT LOGGED IN]}",
+    )
+
+
+def test_a_shop_is_read_and_asked_once(served, capsys):
+    """With the three read permissions alone every eligible order is asked, once; then nothing is new."""
+    project, _, server = served
+    germany(project)
+    assert project.cli("plan", "--format", "json") == 0
+    planned = {each["order"] for each in json.loads(capsys.readouterr().out)["invitations"]["schedule"]}
+    assert planned
+    assert project.cli("apply", "--auto-approve") == 0
+    assert outbox(server) == dict.fromkeys(planned, 1)
+    assert project.cli("apply", "--auto-approve") == 0
+    assert outbox(server) == dict.fromkeys(planned, 1)
+    assert project.cli("plan", "--detailed-exitcode") == 0
+
+
+def test_a_refund_between_scheduling_and_sending_is_noticed(served, capsys):
+    """The second look reads the order again: refunded is cancelled with the reason, nobody is asked."""
+    project, shop, server = served
+    germany(project)
+    assert project.cli("apply", "--auto-approve", "--no-send") == 0
+    capsys.readouterr()
+    assert project.cli("invitations", "list", "--format", "json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    shop.save(rows[0]["order_id"], state="closed", status="closed")
+    assert project.cli("apply", "--auto-approve") == 0
+    capsys.readouterr()
+    assert project.cli("invitations", "list", "--status", "cancelled", "--format", "json") == 0
+    (cancelled,) = json.loads(capsys.readouterr().out)
+    assert cancelled["order"] == rows[0]["order"]
+    assert "closed" in cancelled["reason"]
+    assert rows[0]["order"] not in outbox(server)
+    assert len(outbox(server)) == len(rows) - 1
+
+
+def test_names_that_the_shop_does_not_have_are_errors_of_the_plan(served, capsys):
+    """A store view and a group that do not exist: did you mean; `validate` is silent."""
+    project, _, _ = served
+    project.account("Germany", "28374", "store_views: [dee]\ncustomer_groups: [Wholesaler]")
+    assert project.cli("validate") == 0
+    capsys.readouterr()
+    assert project.cli("plan") == 1
+    shown = capsys.readouterr().out
+    assert 'the shop has no store view "dee"' in shown
+    assert 'did you mean "de"?' in shown
+    assert 'did you mean "Wholesale"?' in shown
+
+
+@pytest.mark.parametrize("missing", READ_ONLY)
+def test_each_missing_permission_is_named(served, monkeypatch, capsys, missing):
+    """A login without one of the three permissions: the resource is named, and nobody is asked."""
+    project, shop, server = served
+    germany(project)
+    login(monkeypatch, shop, set(READ_ONLY) - {missing})
+    assert project.cli("apply", "--auto-approve") == 1
+    assert missing in capsys.readouterr().out
+    assert outbox(server) == {}
+
+
+@pytest.mark.parametrize("annotate", [True, False])
+def test_a_remark_on_the_order_only_if_it_is_wanted(served, monkeypatch, annotate):
+    """`annotate: true` writes one remark per order asked, without it none is written."""
+    project, shop, server = served
+    germany(project)
+    login(monkeypatch, shop, {*READ_ONLY, "Magento_Sales::comment"})
+    project.settings(settings(server, ", annotate: true" if annotate else ""))
+    assert project.cli("apply", "--auto-approve") == 0
+    asked = outbox(server)
+    remarks = [
+        each["comment"]
+        for order in server.world.orders()
+        for each in shop.order(order["entity_id"])["status_histories"]
+        if "eKomi" in (each.get("comment") or "")
+    ]
+    assert len(remarks) == (len(asked) if annotate else 0)
+
+
+def test_a_remark_that_cannot_be_written_does_not_undo_the_request(served, capsys):
+    """Without the permission for remarks the customers are asked all the same; it is told, exit 1."""
+    project, _, server = served
+    germany(project)
+    project.settings(settings(server, ", annotate: true"))
+    assert project.cli("apply", "--auto-approve") == 1
+    assert "remark on order" in capsys.readouterr().out
+    assert set(outbox(server).values()) == {1}
+
+
+def test_recent_orders_are_read_again_on_request(served):
+    """--reconcile-window notices what does not move updated_at: a history entry written behind its back."""
+    project, shop, _ = served
+    germany(project)
+    assert project.cli("apply", "--auto-approve") == 0
+    before = shop.log.orders_served()
+    assert project.cli("apply", "--auto-approve") == 0
+    quiet = shop.log.orders_served() - before
+    assert project.cli("apply", "--auto-approve", "--reconcile-window", "60d") == 0
+    assert shop.log.orders_served() - before - quiet > quiet + 50

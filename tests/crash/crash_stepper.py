@@ -1,0 +1,77 @@
+"""Runs ``python -m ekomi_reconcile`` and kills it at one of its steps: tests start it as a process.
+
+KILL_AT says at which step, from 1; the process gets SIGKILL right before it. KILL_STEPS is
+``commits`` (of the state), ``writes`` (of files) or ``all``: commits, every statement to the state, every
+change of a file or a lock, every call of a socket, in whichever thread. Steps count from the first lock,
+folder or connection to a state on: nothing before that can leave a trace.
+"""
+
+import io
+import itertools
+import os
+import runpy
+import signal
+import socket
+import sqlite3
+import sys
+import threading
+from pathlib import Path
+
+_FILES = {
+    "open",
+    "link",
+    "unlink",
+    "replace",
+    "rename",
+    "mkdir",
+    "fsync",
+    "ftruncate",
+    "pwrite",
+    "flock",
+    "close",
+}
+_COMMITS = {(sqlite3.Connection, "commit")}
+_WRITES = {(io.BufferedWriter, "write"), (io.BufferedWriter, "flush")}
+_OTHERS = {
+    (sqlite3.Cursor, "execute"),
+    (sqlite3.Cursor, "executemany"),
+    (sqlite3.Connection, "execute"),
+    (sqlite3.Connection, "close"),
+    (socket.socket, "connect"),
+    (socket.socket, "sendall"),
+    (socket.socket, "send"),
+    (socket.socket, "recv"),
+}
+_KINDS = {"commits": _COMMITS, "writes": _WRITES, "all": _COMMITS | _OTHERS}
+_BEGINNINGS = {"fcntl.flock", "os.mkdir", "sqlite3.connect"}
+
+
+def _is_step(call, kinds, files):
+    owner = getattr(call, "__self__", None)
+    if getattr(owner, "__name__", "") in {"posix", "fcntl"}:
+        return call.__name__ in files
+    return any(isinstance(owner, kind) and call.__name__ == name for kind, name in kinds)
+
+
+def arm(at, steps):
+    """Watch the calls of this process as soon as they can matter."""
+    kinds, files = _KINDS[steps], _FILES if steps == "all" else frozenset()
+    counter, armed = itertools.count(1), threading.Event()
+
+    def watch(frame, event, argument):
+        if event == "c_call" and _is_step(argument, kinds, files) and next(counter) == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def begin(event, arguments):
+        if event in _BEGINNINGS and not armed.is_set():
+            armed.set()
+            threading.setprofile(watch)
+            sys.setprofile(watch)
+
+    sys.addaudithook(begin)
+
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path.cwd())
+    arm(int(os.environ["KILL_AT"]), os.environ["KILL_STEPS"])
+    runpy.run_module("ekomi_reconcile", run_name="__main__", alter_sys=True)

@@ -1,0 +1,118 @@
+"""What certainly had no effect is tried again by later runs, not too soon and not for ever."""
+
+import json
+
+import pytest
+
+from ekomi_reconcile.apply.delivery import MOST_ATTEMPTS
+from ekomi_reconcile.sandbox.faults import Fault
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+DOWN = Fault(match="add-recipient", kind="status", status=302)
+
+
+def calls(sandbox):
+    """How often eKomi was asked to write to somebody, with or without effect."""
+    return sandbox.world.requests.of("add-recipient")
+
+
+def test_the_next_attempt_is_not_made_before_its_time(trial, sandbox):
+    """A run before next_attempt_at leaves the row alone and succeeds; one after it tries again."""
+    (number,), _ = trial.orders(german=1, french=0)
+    rule = sandbox.world.fault(DOWN)
+    assert trial.apply() == 1
+    assert trial.apply_in(4 * MINUTE) == 0
+    assert calls(sandbox) == 1
+    assert trial.apply_in(7 * MINUTE) == 1
+    assert calls(sandbox) == 2
+    assert trial.rows()[number].attempts == 2
+    sandbox.world.faults.remove(rule.id)
+    assert trial.apply_in(30 * MINUTE) == 0
+    assert trial.statuses() == {number: "sent"}
+    assert trial.requests() == {number: 1}
+
+
+def test_what_failed_together_does_not_come_back_together(trial, sandbox):
+    """The next attempts of one outage are spread over time, none sooner than after five minutes."""
+    trial.orders(german=10, french=0)
+    sandbox.world.fault(DOWN)
+    assert trial.apply() == 1
+    times = [row.next_attempt_at for row in trial.rows().values()]
+    assert len(set(times)) > 1
+    assert max(times) - min(times) <= 70
+
+
+def test_attempts_are_used_up_and_a_person_brings_the_row_back(trial, sandbox, capsys):
+    """After MOST_ATTEMPTS runs it is failed with the reason, for good; `invitations retry` starts anew."""
+    (number,), _ = trial.orders(german=1, french=0)
+    sandbox.world.fault(DOWN)
+    for attempt in range(MOST_ATTEMPTS):
+        assert trial.statuses().get(number, "pending") == "pending"
+        assert trial.apply_in(attempt * 16 * HOUR) == 1
+    row = trial.rows()[number]
+    assert (row.status, row.attempts, row.next_attempt_at) == ("failed", MOST_ATTEMPTS, None)
+    assert "redirects" in row.reason
+    sandbox.world.faults.clear()
+    assert trial.apply_in(10 * DAY) == 0
+    assert calls(sandbox) == MOST_ATTEMPTS
+    (shown,) = trial.listed(capsys, "invitations", "list", "--status", "failed")
+    assert "redirects" in shown["reason"]
+    assert trial.project.cli("invitations", "retry", number) == 0
+    assert trial.apply() == 0
+    assert trial.statuses() == {number: "sent"}
+    assert trial.requests() == {number: 1}
+
+
+def test_a_person_may_shorten_the_wait(trial, sandbox):
+    """`invitations retry` on a row that waits for its next attempt: the next run tries it."""
+    (number,), _ = trial.orders(german=1, french=0)
+    sandbox.world.fault(DOWN)
+    assert trial.apply() == 1
+    sandbox.world.faults.clear()
+    assert trial.project.cli("invitations", "retry", number) == 0
+    assert trial.apply() == 0
+    assert trial.requests() == {number: 1}
+
+
+@pytest.mark.parametrize("jump", [-400 * DAY, -2 * DAY, -HOUR, -1])
+def test_a_clock_set_back_forgets_and_repeats_nothing(trial, sandbox, jump):
+    """Runs in the past do no harm; when the clock is right again, what waited is sent, once."""
+    german, french = trial.orders()
+    sandbox.world.fault(Fault(match="add-recipient", kind="status", status=302, count=1))
+    assert trial.apply() == 1
+    assert trial.apply_in(jump) == 0
+    assert sorted(trial.statuses()[number] for number in german) == ["pending", "sent"]
+    assert trial.apply_in(HOUR) == 0
+    assert trial.statuses() == dict.fromkeys(german | french, "sent")
+    assert trial.requests() == dict.fromkeys(german, 1)
+
+
+@pytest.mark.parametrize("jump", [HOUR, 3 * DAY, 20 * DAY])
+def test_a_clock_that_jumped_ahead_forgets_and_repeats_nothing(trial, sandbox, jump):
+    """A run in the future sends what is due then; back in the present new orders are found as ever."""
+    german, french = trial.orders()
+    assert trial.apply_in(jump) == 0
+    assert trial.statuses() == dict.fromkeys(german | french, "sent")
+    more, french = trial.orders(german=4)
+    assert trial.apply() == 0
+    assert trial.statuses() == dict.fromkeys(more | french, "sent")
+    assert trial.requests() == dict.fromkeys(more, 1)
+
+
+def test_a_doubtful_row_is_settled_by_a_person(trial, sandbox, capsys):
+    """unknown is never sent on its own; `resolve --resend` sends it, `--sent` closes it."""
+    german, _ = trial.orders(german=2, french=0)
+    rule = sandbox.world.fault(Fault(match="add-recipient", kind="cut_before"))
+    assert trial.apply() == 1
+    sandbox.world.faults.remove(rule.id)
+    assert trial.apply_in(30 * DAY) == 0
+    assert trial.requests() == {}
+    first, second = sorted(german)
+    assert trial.project.cli("invitations", "resolve", first, "--resend") == 0
+    assert trial.project.cli("invitations", "resolve", second, "--sent") == 0
+    assert trial.apply() == 0
+    assert trial.statuses() == dict.fromkeys(german, "sent")
+    assert trial.requests() == {first: 1}
+    capsys.readouterr()
+    assert trial.project.cli("plan", "--format", "json") == 0
+    assert json.loads(capsys.readouterr().out)["diagnostics"] == []

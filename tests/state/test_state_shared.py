@@ -1,0 +1,315 @@
+"""Several runners on one state: each order once, a dead runner's rows taken over, one pace for all."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from project_support import Project, order, settings
+from state_server import Server
+from state_support import KEY, LATER, NOW, PROJECT, Store, an_account, an_order, schedule
+
+from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.sandbox.faults import Fault
+from ekomi_reconcile.sandbox.server import SandboxServer
+from ekomi_reconcile.state.opening import Mode
+from ekomi_reconcile.state.records import Outcome
+from ekomi_reconcile.state.sending import LEASE
+from ekomi_reconcile.state.store import State
+
+
+@pytest.fixture
+def pair(shared: Store) -> Iterator[tuple[State, State]]:
+    """Two runners on one state with the accounts 1 and 2."""
+    with shared.opened() as one, shared.opened(Mode.WRITE) as two:
+        one.save_account(an_account("1"), now=NOW)
+        one.save_account(an_account("2"), now=NOW)
+        yield one, two
+
+
+def outcome(key: int, status: Status, at: int = NOW) -> Outcome:
+    return Outcome(id=key, status=status, at=at)
+
+
+def test_claims_of_a_living_runner_are_its_own(pair: tuple[State, State]) -> None:
+    """While its lease lasts, a row is neither abandoned nor settled by another runner."""
+    one, two = pair
+    (key,) = schedule(one, 1).values()
+    one.claim([key], now=NOW)
+    assert two.claim([key], now=NOW) == ()
+    assert two.abandoned(now=NOW + LEASE - 1) == ()
+    assert two.settle([outcome(key, Status.UNKNOWN, NOW + LEASE - 1)]) == 0
+    assert one.settle([outcome(key, Status.SENT, NOW + 5_000)]) == 1
+
+
+def test_rows_of_a_dead_runner_are_taken_over(pair: tuple[State, State]) -> None:
+    """Once its lease has run out a row is abandoned; should its runner live after all, SENT still counts."""
+    one, two = pair
+    (key,) = schedule(one, 1).values()
+    one.claim([key], now=NOW)
+    (row,) = two.abandoned(now=LATER)
+    assert row.id == key
+    assert two.settle([outcome(key, Status.UNKNOWN, LATER)]) == 1
+    assert one.settle([outcome(key, Status.FAILED, LATER)]) == 0
+    assert one.settle([outcome(key, Status.SENT, LATER)]) == 1
+    assert two.invitation(key).status is Status.SENT
+
+
+def test_sign_of_life_keeps_claims(pair: tuple[State, State]) -> None:
+    """A runner that gives signs of life keeps what it claimed for as long as its calls take."""
+    one, two = pair
+    (key,) = schedule(one, 1).values()
+    one.claim([key], now=NOW)
+    for now in range(NOW, NOW + 20 * LEASE, 5):
+        one.renew(now=now)
+        two.refresh()
+        assert two.abandoned(now=now) == ()
+    assert two.abandoned(now=now + LEASE + 1)
+
+
+def test_lease_ends_with_the_outcome(pair: tuple[State, State]) -> None:
+    """A row that waits for another attempt belongs to nobody, and the next to claim it is its owner."""
+    one, two = pair
+    (key,) = schedule(one, 1).values()
+    one.claim([key], now=NOW)
+    one.settle([outcome(key, Status.PENDING)])
+    two.claim([key], now=LATER)
+    assert one.settle([outcome(key, Status.SENT, LATER)]) == 0
+    assert one.abandoned(now=LATER + LEASE - 1) == ()
+    assert two.settle([outcome(key, Status.SENT, LATER)]) == 1
+
+
+def test_lost_connection_loses_no_outcome(server: Server, pair: tuple[State, State]) -> None:
+    """A connection that is lost between a call and its outcome is made anew, and the outcome recorded."""
+    one, _ = pair
+    ids = schedule(one, 1, 2)
+    one.claim([ids[1]], now=NOW)
+    server.end_connections()
+    assert one.settle([outcome(ids[1], Status.SENT)]) == 1
+    for attempt in (
+        lambda: [row.id for row in one.claim([ids[2]], now=NOW)] == [ids[2]],
+        lambda: one.take_turn("1", 5, now=NOW) is None,
+        lambda: one.renew(now=NOW) is None,
+        lambda: one.settle([outcome(ids[1], Status.SENT)]) == 0,
+    ):
+        server.end_connections()
+        assert attempt()
+
+
+def test_other_errors_are_not_tried_again(pair: tuple[State, State]) -> None:
+    """What the database refuses is told at once."""
+    one, _ = pair
+    ids = schedule(one, 1)
+    with one.transaction():
+        one._connection.exec_driver_sql("ALTER TABLE invitation_history DROP COLUMN detail")
+    with pytest.raises(StateError):
+        one.claim(list(ids.values()), now=NOW)
+    assert one.invitation(ids[1]).status is Status.PENDING
+
+
+def test_nobody_waits_for_a_row(pair: tuple[State, State]) -> None:
+    """A row that another process is changing right now is left out by a claim, not waited for."""
+    one, two = pair
+    ids = schedule(one, 1, 2)
+    with one.transaction():
+        one.push(ids[1], now=NOW, actor="support")
+        assert [row.order_id for row in two.claim(list(ids.values()), now=NOW)] == [2]
+
+
+def test_people_do_not_overrule_a_claim(pair: tuple[State, State]) -> None:
+    """A person who looked before the row was claimed is told that it is being sent."""
+    one, two = pair
+    (key,) = schedule(one, 1).values()
+    assert two.invitation(key).status is Status.PENDING
+    one.claim([key], now=NOW)
+    with pytest.raises(StateError, match="is sending"):
+        two.skip(key, now=NOW, actor="support")
+    assert one.settle([outcome(key, Status.SENT)]) == 1
+
+
+def test_threads_share_what_is_due(shared: Store) -> None:
+    """Claims at the same moment never give a row to two runners, and leave none."""
+    with ExitStack() as stack:
+        states = [stack.enter_context(shared.opened()) for _ in range(4)]
+        states[0].save_account(an_account(), now=NOW)
+        ids = list(schedule(states[0], *range(400)).values())
+
+        def claim_all(state: State) -> list[int]:
+            own = random.Random(state.runner).sample(ids, len(ids))
+            return [
+                row.id for start in range(0, 400, 10) for row in state.claim(own[start : start + 10], now=NOW)
+            ]
+
+        with ThreadPoolExecutor(4) as pool:
+            shares = list(pool.map(claim_all, states))
+        assert sorted(key for share in shares for key in share) == sorted(ids)
+        assert sum(map(bool, shares)) > 1
+        assert states[0].counts() == {"1": {Status.SENDING: 400}}
+
+
+def test_runners_begin_at_different_rows(pair: tuple[State, State]) -> None:
+    """Each runner has an order of its own, the same every time; a file's is left as it is."""
+    one, two = pair
+    schedule(one, *range(100))
+    rows = list(one.pending(["1"]))
+    assert one.spread(rows) == one.spread(rows) != two.spread(rows)
+    assert sorted(one.spread(rows), key=lambda row: row.id) == rows
+
+
+def test_accounts_made_meanwhile_are_known(pair: tuple[State, State]) -> None:
+    """A runner reads rows of accounts that another process has made since it began."""
+    one, two = pair
+    assert two.rows_for("default", [1]) == {}
+    two.refresh()
+    assert two.accounts()
+    schedule(two, 2)
+    one.save_account(an_account("3"), now=NOW)
+    schedule(one, 1, interface_id="3")
+    two.bump_serial()
+    assert two.rows_for("default", [1])[1][0].interface_id == "3"
+    assert [row.interface_id for row in two.list_invitations()] == ["1", "3"]
+
+
+def test_bulk_does_not_wait_for_readers(shared: Store) -> None:
+    """Filling the queue goes on while somebody has read from it and still holds the snapshot."""
+    with shared.opened() as writer, shared.opened(Mode.READ) as reader:
+        writer.save_account(an_account(), now=NOW)
+        assert reader.counts() == {}
+        with writer.bulk(10_000), writer.transaction():
+            assert writer.schedule([an_order(key) for key in range(3_000)], now=NOW).inserted == 3_000
+        assert reader.counts() == {}
+
+
+@pytest.mark.parametrize("rate", [0.5, 1, 5, 7.5, 40, 2_000])
+def test_pace_holds_across_runners(pair: tuple[State, State], rate: float) -> None:
+    """Two runners that ask when they were told to take the account's rate, all of it and no more."""
+    begin, chance = float(NOW), random.Random(int(rate * 10))
+    waiting = {0: begin, 1: begin}
+    taken = []
+    while len(taken) < 60:
+        runner = min(waiting, key=lambda each: waiting[each])
+        now = waiting[runner]
+        pause = pair[runner].take_turn("1", rate, now=now)
+        if pause is None:
+            taken.append(now)
+        waiting[runner] = now + (pause or chance.uniform(0, 0.2 / rate))
+    amount = min(max(int(rate), 1), 100)
+    pairs = zip(taken, taken[amount:], strict=False)
+    assert min((later - early for early, later in pairs), default=0) >= 0.999 * amount / rate or amount >= 60
+    assert (taken[-1] - begin) * rate < 60 * 1.15
+
+
+def test_pace_is_per_account(pair: tuple[State, State]) -> None:
+    """One account's turns are no other's, and no limit at all asks nobody."""
+    one, two = pair
+    assert one.take_turn("1", 1, now=NOW) is None
+    assert two.take_turn("1", 1, now=NOW) == pytest.approx(1)
+    assert two.take_turn("2", 1, now=NOW) is None
+    assert [two.take_turn("2", float("inf")) for _ in range(3)] == [None] * 3
+
+
+def test_pace_goes_by_the_server(pair: tuple[State, State]) -> None:
+    """Without an instant the server's clock counts, whatever this machine's says."""
+    one, two = pair
+    assert one.take_turn("1", 0.1) is None
+    assert 8 < (two.take_turn("1", 0.1) or 0) <= 10
+
+
+def test_changed_rates_count_at_once(pair: tuple[State, State]) -> None:
+    """A rate that was raised or lowered in the settings judges the turns taken before by the new one."""
+    one, _ = pair
+    assert [one.take_turn("1", 5, now=NOW) for _ in range(6)][:5] == [None] * 5
+    assert one.take_turn("1", 5, now=NOW) == pytest.approx(1)
+    assert one.take_turn("1", 10, now=NOW) is None
+    assert one.take_turn("1", 1, now=NOW + 0.5) == pytest.approx(0.5)
+
+
+def test_file_has_one_runner(tmp_path: Path) -> None:
+    """On a file nobody shares: turns and signs of life cost nothing, rows keep their order."""
+    with Store("state.db", tmp_path).opened() as state:
+        state.save_account(an_account(), now=NOW)
+        schedule(state, 3, 1, 2)
+        rows = list(state.pending(["1"]))
+        assert [state.take_turn("1", 0.001) for _ in range(3)] == [None] * 3
+        state.renew(now=NOW)
+        assert state.spread(rows) == rows
+
+
+@pytest.fixture
+def shop(project: Project, sandbox: SandboxServer, shared: Store, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project on PostgreSQL with 400 orders that are due, scheduled but not sent."""
+    monkeypatch.setenv("STATE_URL", shared.text)
+    monkeypatch.setenv("STATE_KEY", KEY.decode())
+    project.settings(settings(sandbox.url, "state: ${env:STATE_URL}\nprivacy: {key: '${env:STATE_KEY}'}\n"))
+    project.account("Germany", "28374", "pending_period: 0")
+    project.orders(order(number) for number in range(1, 401))
+    assert project.cli("apply", "--auto-approve", "--no-send") == 0
+    return project
+
+
+def started(project: Project, *more: str) -> subprocess.Popen[str]:
+    """An ``apply`` beside the test."""
+    command = [sys.executable, "-m", "ekomi_reconcile", "-C", str(project.folder), "apply", "--auto-approve"]
+    return subprocess.Popen(
+        [*command, "--lock-timeout", "60s", *more],
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def slow(sandbox: SandboxServer, seconds: float, count: int) -> None:
+    """Let the first invitations take their time."""
+    sandbox.world.faults.add(Fault(match="add-recipient", kind="latency", seconds=seconds, count=count))
+
+
+def test_two_applies_share_the_sending(shop: Project, sandbox: SandboxServer) -> None:
+    """Two ``apply`` at once both succeed, both send, and ask each customer exactly once."""
+    slow(sandbox, 1.0, 30)
+    runners = [started(shop), started(shop)]
+    told = [runner.communicate()[0] for runner in runners]
+    assert [runner.returncode for runner in runners] == [0, 0], told
+    requests = [entry.requests for entry in sandbox.world.outbox.entries()]
+    assert requests == [1] * 400
+    assert not any(" 0 sent" in each for each in told), told
+
+
+def test_killed_runner_is_recovered(shop: Project, sandbox: SandboxServer, shared: Store) -> None:
+    """What a killed runner had begun stays while its lease lasts; then it is in doubt and never resent."""
+    slow(sandbox, 20, 10)
+    first = started(shop)
+    while sandbox.world.faults.rules()[0].struck < 10:
+        with pytest.raises(subprocess.TimeoutExpired):
+            first.wait(timeout=0.02)
+    first.kill()
+    first.communicate()
+    assert shop.cli("apply", "--auto-approve") == 0
+    with shared.opened(Mode.READ) as state:
+        found = state.counts()["28374"][Status.SENDING]
+        assert found >= 10
+        assert state.counts() == {"28374": {Status.SENDING: found, Status.SENT: 400 - found}}
+    with shared.opened(Mode.WRITE) as state, state.transaction():
+        state._connection.exec_driver_sql("UPDATE invitation SET lease_until = lease_until - 31")
+    assert shop.cli("apply", "--auto-approve") == 0
+    with shared.opened(Mode.READ) as state:
+        assert state.counts() == {"28374": {Status.UNKNOWN: found, Status.SENT: 400 - found}}
+
+
+def test_senders_keep_the_shared_pace(shop: Project, sandbox: SandboxServer, shared: Store) -> None:
+    """An account whose turns other runners have used up sends nothing."""
+    with shared.opened(Mode.WRITE) as state:
+        for _ in range(100):
+            state.take_turn("28374", 9_999, now=4e9)
+    text = (shop.folder / "ekomi-reconcile.yaml").read_text().replace("100000,", "9999,")
+    shop.settings(text)
+    assert shop.cli("apply", "--auto-approve", "--deadline", "1s") == 1
+    assert sandbox.world.outbox.entries() == []

@@ -33,11 +33,14 @@ class SuppressionList:
 
 @dataclass(frozen=True)
 class CustomerPrivacy:
-    """The privacy settings at work. ``digest`` turns a canonical address into a keyed digest."""
+    """The privacy settings at work. ``digest`` turns a canonical address into a keyed digest;
+    ``lasting`` is false where its key will be forgotten.
+    """
 
     cap: Cap | None = None
     suppressed: SuppressionList = field(default_factory=SuppressionList)
     digest: Callable[[str], str] | None = None
+    lasting: bool = True
 
     def opted_out(self, order: Order) -> bool:
         """Is this customer, or the whole domain, on the list?"""

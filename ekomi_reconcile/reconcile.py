@@ -5,6 +5,7 @@ This is the one place that knows both where things come from and what is made of
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ from ekomi_reconcile.plan.view import Cap
 from ekomi_reconcile.privacy import CustomerPrivacy, SuppressionList, read_suppression_list
 from ekomi_reconcile.rules.rulebook import RuleBook
 from ekomi_reconcile.shopnames import unknown_names
-from ekomi_reconcile.state.key import Purpose
+from ekomi_reconcile.state.key import KEY_BYTES, Purpose
 from ekomi_reconcile.state.key import digest as keyed_digest
 from ekomi_reconcile.state.store import State
 
@@ -164,16 +165,16 @@ class Passwords:
 
 def read_passwords(configuration: Configuration, state: State | None) -> Passwords:
     """Resolve the passwords of all accounts; what cannot be resolved is told, not raised."""
-    secrets: dict[str, Secret] = {}
+    found: dict[str, Secret] = {}
     unresolved: dict[str, SecretError] = {}
     for account in configuration.accounts:
         try:
-            secrets[account.interface_id] = resolve(account.interface_password)
+            found[account.interface_id] = resolve(account.interface_password)
         except SecretError as error:
             unresolved[account.interface_id] = error
     digest = digester(state, Purpose.PASSWORD)
-    digests = {} if digest is None else {key: digest(each.reveal()) for key, each in secrets.items()}
-    return Passwords(secrets, digests, unresolved)
+    digests = {} if digest is None else {key: digest(each.reveal()) for key, each in found.items()}
+    return Passwords(found, digests, unresolved)
 
 
 def digester(state: State | None, purpose: Purpose) -> Callable[[str], str] | None:
@@ -196,10 +197,12 @@ def read_privacy(configuration: Configuration, state: State | None) -> CustomerP
     suppressed = SuppressionList()
     if settings.suppress is not None:
         suppressed = read_suppression_list(configuration.root / settings.suppress)
+    digest = digester(state, Purpose.CUSTOMER)
     return CustomerPrivacy(
         cap=None if cap is None else Cap(cap.count, cap.days),
         suppressed=suppressed,
-        digest=digester(state, Purpose.CUSTOMER),
+        digest=digest or partial(keyed_digest, secrets.token_bytes(KEY_BYTES), Purpose.CUSTOMER),
+        lasting=digest is not None,
     )
 
 

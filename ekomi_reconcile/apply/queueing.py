@@ -67,7 +67,14 @@ def _reschedule(context: Context, steps: InvitationSteps, failed: Collection[str
 
 
 def _remember(context: Context, plan: Plan, failed: Collection[str]) -> None:
-    """Record how far accounts are evaluated, only now that everything before is written."""
+    """Record how far accounts are evaluated, only now that everything before is written.
+
+    Orders that a failed account would have won are nobody's yet: positions in its source stay where they are.
+    """
+    scheduled = plan.invitations.schedule.by_account
+    held = {
+        each.source for each in plan.positions if each.interface_id in failed and scheduled[each.interface_id]
+    }
     reached = {
         each.interface_id: PositionRecord(
             source=each.source,
@@ -76,6 +83,7 @@ def _remember(context: Context, plan: Plan, failed: Collection[str]) -> None:
             evaluated_at=context.now(),
         )
         for each in _kept(plan.positions, failed)
+        if each.source not in held
     }
     for batch in plan.invitations.observations.batches(BATCH):
         with context.state.transaction():

@@ -31,7 +31,7 @@ from ekomi_reconcile.state.store import State
 
 @click.command()
 @click.argument("order")
-@option("--account", env=False, metavar="NAME", help="Only this account, by name or interface id.")
+@option("--account", metavar="NAME", help="Only this account, by name or interface id.")
 @format_option
 @common()
 def explain(order: str, account: str | None, form: str) -> int:

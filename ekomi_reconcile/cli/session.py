@@ -20,6 +20,7 @@ from ekomi_reconcile.config.load import find, load
 from ekomi_reconcile.config.secrets import resolve
 from ekomi_reconcile.errors import StateMissing
 from ekomi_reconcile.render.style import plural
+from ekomi_reconcile.state.key import configured_key
 from ekomi_reconcile.state.location import locate
 from ekomi_reconcile.state.lock import Lock
 from ekomi_reconcile.state.locking import writer_lock
@@ -73,7 +74,7 @@ def state_location(configuration: Configuration) -> tuple[str, Path]:
 def state_key(configuration: Configuration) -> bytes | None:
     """The configured key of the digests; ``None`` leaves it to the file beside the state."""
     reference = configuration.project.privacy.key
-    return None if reference is None else resolve(reference).reveal().encode()
+    return None if reference is None else configured_key(resolve(reference).reveal())
 
 
 @contextmanager

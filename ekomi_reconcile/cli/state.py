@@ -17,6 +17,8 @@ from ekomi_reconcile.cli.lists import (
 )
 from ekomi_reconcile.cli.selection import Named, choose_one, known_to
 from ekomi_reconcile.cli.session import load_configuration, reading
+from ekomi_reconcile.cli.state_accounts import check, mv, rm
+from ekomi_reconcile.cli.state_copies import backup, migrate, push, restore
 from ekomi_reconcile.model.account import account_address
 from ekomi_reconcile.render.json_text import array_text, export_text
 from ekomi_reconcile.render.state import (
@@ -33,7 +35,11 @@ from ekomi_reconcile.render.state import (
 @click.group(cls=LazyGroup)
 @common()
 def state() -> None:
-    """The state: list, show, pull."""
+    """The state: list, show, pull, push, backup, restore, mv, rm, check, migrate, history."""
+
+
+for _each in (push, backup, restore, mv, rm, check, migrate):
+    state.add_command(_each)
 
 
 @state.command("list")

@@ -119,11 +119,14 @@ def _invitations(
     matched = [match(need, orders(need), queue, privacy=privacy, now=now) for need in needed]
     steps = _merged(each.steps for each in matched)
     sources = {need.source for need in needed}
+    unread = {need.source for need, each in zip(needed, matched, strict=True) if each.failure}
+    parting = leaving | {key for need in needed for key in need.moved}
+    unseen = unread if parting else set[str]()
     for step in strays(
         queue, present, recorded.positions, selected=selected, leaving=leaving, needed=sources
     ):
         steps.cancel.append(step)
-    unread = {need.source for need, each in zip(needed, matched, strict=True) if each.failure}
+        unseen = unseen | {step.source}
     stuck = {key for need in needed if need.source in unread for key in need.moved}
     senders = frozenset(
         each.interface_id
@@ -131,11 +134,24 @@ def _invitations(
         if each.interface_id in selected and each.invitations.enabled and each.orders in sources - unread
     )
     steps = due(steps, queue, senders=senders, now=now, cap=circumstances.max_sends)
+    passed_over = {key for each in matched for key in each.passed_over}
+    anew = (
+        _start(each)
+        for each in present
+        if each.interface_id in recorded.positions
+        and (each.interface_id in passed_over or each.orders in unseen)
+    )
+    reached = (at for each in matched for at in each.positions if at.interface_id not in stuck)
     return (
         steps,
-        tuple(at for each in matched for at in each.positions if at.interface_id not in stuck),
+        (*reached, *anew),
         tuple(problem for each in matched for problem in each.diagnostics),
     )
+
+
+def _start(account: Account) -> Position:
+    """The position of an account that has to look at everything again."""
+    return Position(interface_id=account.interface_id, source=account.orders, rule_digest="", cursor="")
 
 
 def _merged(parts: Iterable[InvitationSteps]) -> InvitationSteps:

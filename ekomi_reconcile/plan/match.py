@@ -33,6 +33,7 @@ class Matched:
 
     steps: InvitationSteps
     positions: tuple[Position, ...] = ()
+    passed_over: frozenset[str] = frozenset()
     diagnostics: tuple[Diagnostic, ...] = ()
     failure: str | None = None
 
@@ -62,6 +63,7 @@ def match(need: Need, orders: Orders, queue: Queue, *, privacy: Privacy, now: In
     return Matched(
         steps=replace(matcher.steps, not_invited=counted),
         positions=_positions(need, orders.cursor),
+        passed_over=frozenset(matcher.passed_over),
         diagnostics=(*orders.problems, *remarks),
     )
 

@@ -56,13 +56,19 @@ class Question:
 
 @dataclass(slots=True)
 class Matcher:
-    """Decides order by order; the decisions collect in ``steps`` and ``tally``."""
+    """Decides order by order; the decisions collect in ``steps`` and ``tally``.
+
+    ``passed_over`` are accounts, left out of this plan, that would get an order which another gives up: they
+    have to start anew, for their position may be behind it.
+    """
 
     question: Question
     queue: Queue
     privacy: Privacy
     steps: InvitationSteps = field(default_factory=InvitationSteps)
     tally: Tally = field(default_factory=Tally)
+    passed_over: set[str] = field(default_factory=set)
+    _released: bool = False
     _loads: defaultdict[str, list[Instant]] = field(default_factory=lambda: defaultdict(list))
     _planned: defaultdict[str, list[Instant]] = field(default_factory=lambda: defaultdict(list))
 
@@ -93,6 +99,7 @@ class Matcher:
     def _decide(self, order: Order, rows: Sequence[Invitation], seen: RecordedObservation | None) -> None:
         live = next((row for row in rows if row.status is not Status.CANCELLED), None)
         taken = live is not None and (live.status is not Status.PENDING or self._keeps(live, order))
+        self._released = live is not None and not taken
         self._offer(order, rows, seen, owner=live.interface_id if live is not None and taken else None)
 
     def _keeps(self, row: Invitation, order: Order) -> bool:
@@ -186,6 +193,8 @@ class Matcher:
     def _schedule(self, rule: Rule, order: Order, known: Reached, judged_at: Instant) -> None:
         question, key = self.question, rule.account.interface_id
         if key not in question.selected:
+            if self._released:
+                self.passed_over.add(key)
             return
         when, customer = scheduled_at(rule, known), self.privacy.customer(order)
         if customer is not None and self.privacy.cap is not None:
@@ -203,7 +212,7 @@ class Matcher:
                 reached_source=known.source.value,
                 judged_at=judged_at,
                 scheduled_at=when,
-                customer=customer,
+                customer=customer if self.privacy.lasting else None,
                 rule_change=key in question.fresh,
             )
         )

@@ -78,7 +78,10 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """Up to where an account's orders are evaluated once this plan is done, and by which rules."""
+    """Up to where an account's orders are evaluated once this plan is done, and by which rules.
+
+    Without ``rule_digest`` and ``cursor`` the account starts anew in the next plan that includes it.
+    """
 
     interface_id: str
     source: str

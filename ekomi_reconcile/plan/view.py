@@ -108,6 +108,10 @@ class Privacy(Protocol):
     def cap(self) -> Cap | None:
         """The limit per customer, if there is one."""
 
+    @property
+    def lasting(self) -> bool:
+        """Do digests mean anything beyond this plan? Without a state their key is forgotten with it."""
+
     def opted_out(self, order: Order) -> bool:
         """Is this customer on a suppression list?"""
 

@@ -21,7 +21,7 @@ _IF_ANY = {
     Done.RETRY_LATER: "not delivered, to be tried again by a later run",
     Done.FAILED: "failed for good: see `invitations list --status failed`",
     Done.UNKNOWN: "perhaps sent, outcome unknown: see `invitations list --status unknown`",
-    Done.LEFT_OUT: "left out: changed since the plan was made",
+    Done.LEFT_OUT: "left out: changed since the plan was made, or taken by another run",
 }
 
 

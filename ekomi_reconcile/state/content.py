@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import Table, delete, exists, func, literal, select
+from sqlalchemy import Select, Table, delete, exists, func, literal, select
 
 from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.model.instant import Instant
@@ -78,6 +78,10 @@ class ContentStore(MetaStore):
         """Was nothing recorded yet?"""
         anything = (exists(select(literal(1)).select_from(each)) for each in TABLES)
         return not any(self._execute(select(each)).scalar() for each in anything)
+
+    def values_of(self, statement: Select[Any]) -> Sequence[Any]:
+        """The first column of what this finds."""
+        return self._execute(statement).scalars().all()
 
     def digests(self) -> dict[str, TableDigest]:
         """Every table that is copied, by name. Reads everything."""

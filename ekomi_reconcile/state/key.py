@@ -35,6 +35,15 @@ def check_value(key: bytes) -> str:
     return _hmac(key, "check", "")
 
 
+def configured_key(text: str) -> bytes:
+    """The key in a setting: any text, or what a key file holds, which then is the key of that file."""
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    return key if len(key) == KEY_BYTES else text.encode()
+
+
 def read_key(path: Path) -> bytes | None:
     """The key in a file, or ``None`` if there is no file.
 

@@ -193,7 +193,7 @@ def _value(row: msgspec.Struct, name: str) -> Any:
 
 
 def _check_desired(row: Any, place: str) -> None:
-    if wrong := next(_unlike(row.desired, _PATTERN, f"{place}.desired"), None):
+    if wrong := unlike_account(row.desired, f"{place}.desired"):
         raise StateError(f"the file is no state: {wrong}", mend="pull the state again, and edit that")
     for name in ("name", "interface_id", "protect"):
         if row.desired[name] != getattr(row, name):
@@ -201,6 +201,11 @@ def _check_desired(row: Any, place: str) -> None:
                 f"the file contradicts itself: {place}.{name} is not {place}.desired.{name}",
                 mend="change both, or rename an account with: ekomi-reconcile state mv",
             )
+
+
+def unlike_account(desired: Json, place: str = "$") -> str | None:
+    """Why this is not how an account is recorded, or ``None`` if it is."""
+    return next(_unlike(desired, _PATTERN, place), None)
 
 
 def _unlike(value: Json, pattern: Json, place: str) -> Iterator[str]:

@@ -1,0 +1,147 @@
+"""``state backup|restore|push|migrate``: copies of the state, and bringing them back."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from ekomi_reconcile.cli.exits import Exit
+from ekomi_reconcile.cli.files import read_file
+from ekomi_reconcile.cli.globals import common, option, options
+from ekomi_reconcile.cli.lists import format_option, lock_timeout_option, write_one
+from ekomi_reconcile.cli.session import load_configuration, state_key, state_location, writing
+from ekomi_reconcile.config.secrets import resolve
+from ekomi_reconcile.errors import ReconcileError
+from ekomi_reconcile.model import instant
+from ekomi_reconcile.render.care import (
+    Copied,
+    Migrated,
+    copied_json,
+    copied_text,
+    format_json,
+    format_text,
+    migrated_json,
+    migrated_text,
+    pushed_text,
+    restored_json,
+    restored_text,
+)
+from ekomi_reconcile.state.copies import copy_path
+from ekomi_reconcile.state.location import locate
+from ekomi_reconcile.state.locking import writer_lock
+
+_LARGEST_PUSH = 1 << 31
+_file = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@option("--out", type=_file, metavar="FILE", help="Where to.  [default: beside the state, with the time]")
+@lock_timeout_option
+@format_option
+@common()
+def backup(out: Path | None, lock_timeout: int, form: str) -> int:
+    """Make a copy of the state, without its key: a private file that `state restore` takes.
+
+    It is journaled, but does not make a reviewed plan stale.
+    """
+    configuration = load_configuration()
+    with writing(configuration, "state backup", lock_timeout=lock_timeout) as state:
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        target = copy_path(state.location, stamp, root=configuration.root)
+        if out is not None:
+            target = options().directory / out
+            if target.exists():
+                raise ReconcileError(f"{target} exists already", mend="choose another name for the copy")
+        made, meta = state.copy_to(target), state.meta
+        state.journal("state backup", subject=made.name, outcome="done", now=instant.now())
+    copied = Copied(path=made, size=made.stat().st_size, lineage=meta.lineage, serial=meta.serial)
+    write_one(copied, form, as_text=copied_text, as_json=copied_json)
+    return Exit.OK
+
+
+@click.command()
+@click.argument("file", type=_file)
+@lock_timeout_option
+@format_option
+@common()
+def restore(file: Path, lock_timeout: int, form: str) -> int:
+    """Bring back a copy that `state backup` or an apply made.
+
+    Refuses a damaged copy and that of another state. Keeps a copy of what it replaces. It restores records,
+    not the world: what was sent since stays sent, as far as the present state can be read.
+    """
+    from ekomi_reconcile.state.restoring import OPERATION
+    from ekomi_reconcile.state.restoring import restore as bring_back
+
+    configuration = load_configuration()
+    location, root = state_location(configuration)
+    key = state_key(configuration)
+    lock = writer_lock(locate(location, root=root), operation=OPERATION)
+    lock.acquire(lock_timeout)
+    with lock:
+        done = bring_back(options().directory / file, location, root=root, key=key, now=instant.now())
+    write_one(done, form, as_text=restored_text, as_json=restored_json)
+    return Exit.OK
+
+
+@click.command()
+@click.argument("file", type=_file)
+@option("--force", env=False, is_flag=True, help="Even if the state has changed since FILE was pulled.")
+@lock_timeout_option
+@format_option
+@common()
+def push(file: Path, force: bool, lock_timeout: int, form: str) -> int:
+    """Replace the records by the JSON in FILE, which `state pull` wrote and somebody edited.
+
+    All of it or nothing. Refuses that of another state, and one that is out of date. Keeps a copy of what it
+    replaces; the journal, and what was sent since, stay.
+    """
+    from ekomi_reconcile.state.pushing import OPERATION, parse
+    from ekomi_reconcile.state.pushing import push as put
+
+    content = parse(read_file(options().directory / file, limit=_LARGEST_PUSH))
+    configuration = load_configuration()
+    with writing(configuration, OPERATION, lock_timeout=lock_timeout) as state:
+        done = put(content, state, root=configuration.root, now=instant.now(), any_serial=force)
+    write_one(done, form, as_text=pushed_text, as_json=restored_json)
+    return Exit.OK
+
+
+@click.command()
+@click.argument("url", metavar="[URL]", required=False)
+@lock_timeout_option
+@format_option
+@common()
+def migrate(url: str | None, lock_timeout: int, form: str) -> int:
+    """Copy the state to URL: a file, sqlite:///… or postgresql://…, also as ${env:NAME}.
+
+    Every row is compared. Refuses a place that has a state already. Without URL the state is brought to
+    the format of this version, after a backup.
+    """
+    from ekomi_reconcile.state.moving import OPERATION, move
+
+    configuration = load_configuration()
+    if url is None:
+        with writing(configuration, OPERATION, lock_timeout=lock_timeout) as state:
+            version = state.meta.format_version
+        write_one(version, form, as_text=format_text, as_json=format_json)
+        return Exit.OK
+    target = resolve(url).reveal() if url.startswith("${") else url
+    root = options().directory
+    with writing(configuration, OPERATION, lock_timeout=lock_timeout) as state:
+        place = locate(target, root=root)
+        if str(place) == str(state.location):
+            raise ReconcileError(f"the state is at {place} already", mend="name another place")
+        with writer_lock(place, operation=OPERATION):
+            done = move(state, target, root=root, configured=state_key(configuration), now=instant.now())
+    migrated = Migrated(
+        origin=str(done.origin),
+        target=str(done.target),
+        serial=done.serial,
+        tables=done.tables,
+        key_file=done.key_file,
+    )
+    write_one(migrated, form, as_text=migrated_text, as_json=migrated_json)
+    return Exit.OK

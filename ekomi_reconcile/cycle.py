@@ -95,6 +95,7 @@ class Cycle:
     ) -> Result:
         """Carry it out. ``digest`` is that of a saved plan, which is not done a second time."""
         self._sources.listen = nobody
+        self._lock.verify()
         self._note(plan, "started", digest)
         context = replace(self._context, listen=listen)
         result = execute(context, plan, sending=sending, before_sending=self._lock.let_others_write)

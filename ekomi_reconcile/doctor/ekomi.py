@@ -11,6 +11,7 @@ from ekomi_reconcile.apply.credentials import Checked, Credential
 from ekomi_reconcile.doctor.check import Check
 from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
 from ekomi_reconcile.doctor.subject import Part, Subject
+from ekomi_reconcile.ekomi.client import EkomiClient
 from ekomi_reconcile.errors import CredentialsRefused, EkomiError
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
@@ -44,23 +45,50 @@ def _credential(checked: Checked) -> Note:
 
 def active(subject: Subject) -> Iterator[Note]:
     """Every account is active at eKomi: it asks nobody for an account that is not."""
+    return _asked(subject, _standing)
+
+
+def stacked_delay(subject: Subject) -> Iterator[Note]:
+    """eKomi's own delay comes on top of the pending period."""
+    return _asked(subject, _delay)
+
+
+def _asked(subject: Subject, ask: Callable[[EkomiClient, Account], Note]) -> Iterator[Note]:
+    """Ask eKomi about every account whose password is at hand; what cannot be asked is told."""
     configuration, passwords = subject.configuration, subject.passwords
     usable = [each for each in configuration.accounts if each.interface_id in passwords.secrets]
     workers = configuration.project.ekomi.parallelism
     with (
         make_clients(configuration, passwords, subject.stop) as clients,
-        ThreadPoolExecutor(workers, thread_name_prefix="active") as pool,
+        ThreadPoolExecutor(workers, thread_name_prefix="doctor") as pool,
     ):
-        yield from pool.map(lambda account: _standing(clients, account), usable)
+        yield from pool.map(lambda account: _answer(clients, account, ask), usable)
 
 
-def _standing(clients: Clients, account: Account) -> Note:
+def _answer(clients: Clients, account: Account, ask: Callable[[EkomiClient, Account], Note]) -> Note:
     try:
-        shop = clients.reader(account.interface_id).shop_data()
+        return ask(clients.reader(account.interface_id), account)
     except CredentialsRefused:
         return warned("not checked: the credentials are wrong", account=account.name)
     except EkomiError as error:
         return warned(f"could not be checked: {error.message}", mend=error.mend, account=account.name)
+
+
+def _delay(client: EkomiClient, account: Account) -> Note:
+    own, theirs = account.invitations.pending_period, client.mail_delay()
+    if not theirs:
+        return passed("eKomi asks without a delay of its own", account=account.name)
+    if not own:
+        return passed(f"eKomi waits {theirs} days, and this rule adds none", account=account.name)
+    return warned(
+        f"eKomi waits another {theirs} days: customers are asked {own + theirs} days after the trigger status",
+        mend="set the delay at eKomi to 0, or shorten pending_period",
+        account=account.name,
+    )
+
+
+def _standing(client: EkomiClient, account: Account) -> Note:
+    shop = client.shop_data()
     if shop.active is None:
         return warned("eKomi does not say whether the account is active", account=account.name)
     if not shop.active:
@@ -117,6 +145,7 @@ _BOTH = frozenset({Part.FILES, Part.STATE})
 CHECKS: Sequence[Check] = (
     Check(id="credentials", run=credentials, needs=_FILES, online=True),
     Check(id="account-active", run=active, needs=_FILES, online=True),
+    Check(id="stacked-delay", run=stacked_delay, needs=_FILES, online=True),
     Check(id="sync-age", run=sync_age, needs=_BOTH),
     Check(id="import-age", run=import_age, needs=_BOTH),
 )

@@ -131,6 +131,16 @@ class EkomiClient:
             details=details, snapshot=snapshot, average=average, imported_reviews=imported_reviews
         )
 
+    def mail_delay(self) -> int | None:
+        """How many days eKomi itself waits before it asks, after it was handed an order.
+
+        ``None`` where it does not say. Source: getSettings, ``mail_delay``.
+        """
+        settings = self._get("getSettings", {"content": "request"})
+        delay = settings.get("mail_delay") if isinstance(settings, dict) else None
+        text = str(delay).strip()
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
+
     def reviews(self, since: ReviewRange = ReviewRange.ALL) -> Reviews:
         """The shop's reviews of that window. An empty answer means that there are none."""
         return self._dump("getFeedback", {"range": since.value}, fields=SHOP_FIELDS, extra=SHOP_TITLE)

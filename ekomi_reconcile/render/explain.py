@@ -17,7 +17,7 @@ from ekomi_reconcile.rules.explain import CriterionResult
 from ekomi_reconcile.rules.verdict import Verdict
 
 if TYPE_CHECKING:
-    from ekomi_reconcile.state.records import StatusChange
+    from ekomi_reconcile.render.records import ShownChange
 
 _WIDEST = 44
 """Columns of a value, beyond which what is wanted goes to the next line."""
@@ -29,7 +29,7 @@ class Told:
 
     explanation: Explanation
     verdicts: Sequence[AccountVerdict]
-    histories: Mapping[int, Sequence[StatusChange]]
+    histories: Mapping[int, Sequence[ShownChange]]
 
 
 def explanation_json(told: Told) -> dict[str, Json]:
@@ -164,7 +164,7 @@ def _queue(told: Told, paint: Paint) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _change(change: StatusChange) -> str:
+def _change(change: ShownChange) -> str:
     detail = f": {printable(change.detail)}" if change.detail else ""
     before = f"{change.from_status.value} → " if change.from_status else ""
     return f"{at(change.at)}  {before}{change.to_status.value}  by {printable(change.actor)}{detail}"

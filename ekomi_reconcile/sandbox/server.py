@@ -219,7 +219,7 @@ class _Interruption:
 def _run(server: _Server, listener: socket.socket) -> None:
     try:
         server.run(sockets=[listener])
-    except Exception as error:  # handed to the thread that waits in start()
+    except (OSError, RuntimeError, ValueError) as error:  # handed to the thread that waits in start()
         if server.listening.done():
             raise
         server.listening.set_exception(error)

@@ -68,7 +68,7 @@ def settings(call: Call) -> Payload:
         mail_subject=f"{subjects[content]}: {call.shop.name}",
         mail_plain=text,
         mail_html=f"<p>{text}</p>",
-        mail_delay="7",
+        mail_delay=str(call.shop.mail_delay),
         mail_from_name=call.shop.name,
         mail_from_email="service@example.com",
         ekomi_certificate=f"https://www.ekomi.de/cert/{call.shop.certificate_id}",

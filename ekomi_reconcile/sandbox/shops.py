@@ -74,6 +74,7 @@ class Shop(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     public_page: str = ""
     active: bool = True
     afnor: bool = False
+    mail_delay: int = 0
     reviews: list[Review] = []
     product_reviews: list[Review] = []
     products: dict[str, Product] = {}

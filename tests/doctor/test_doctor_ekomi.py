@@ -70,3 +70,13 @@ def test_never_fetched(clinic):
             ("France", "warn"),
         ]
         assert "never" in told[1]["message"]
+
+
+@pytest.mark.parametrize(("theirs", "own", "status"), [(0, 7, "pass"), (3, 0, "pass"), (3, 7, "warn")])
+def test_delays_that_add_up_are_told(clinic, sandbox, theirs, own, status):
+    """eKomi's own delay on top of a pending period is worth a word, with the sum of both."""
+    sandbox.world.shops["28374"].mail_delay = theirs
+    clinic.project.account("Germany", "28374", f"pending_period: {own}")
+    (found,) = clinic.examine()["stacked-delay"]
+    assert found["status"] == status
+    assert (f"{theirs + own} days after" in found["message"]) is (status == "warn")

@@ -39,6 +39,7 @@ class Customers:
     """Who must not be asked: everybody or nobody, and a limit."""
 
     out: bool = False
+    lasting: bool = True
     cap: Cap | None = None
     known: Sequence[str] = field(default_factory=tuple)
 

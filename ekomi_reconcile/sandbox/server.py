@@ -141,6 +141,7 @@ class SandboxServer:
                 log_config=None,
                 log_level="critical",
                 access_log=False,
+                date_header=False,  # a shop beside it has a clock of its own
                 timeout_keep_alive=75,
             )
         )

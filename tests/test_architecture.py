@@ -17,7 +17,7 @@ MUST_NOT_KNOW = {
     "orders": {"state", "apply", "plan", "render", "cli", "sandbox"},
     "ekomi": {"plan", "state", "apply", "render", "cli", "sandbox"},
     "state": {"cli", "render", "apply", "ekomi", "orders", "sandbox"},
-    "render": {"state", "ekomi", "orders", "cli", "sandbox"},
+    "render": {"state", "ekomi", "orders", "apply", "cli", "sandbox"},
     "sandbox": {"config", "ekomi", "apply", "plan", "state", "render", "cli", "orders", "rules", "model"},
 }
 

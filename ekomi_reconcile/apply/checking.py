@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from ekomi_reconcile.apply.clients import Clients
-from ekomi_reconcile.apply.credentials import Checked, Credential
 from ekomi_reconcile.errors import CredentialsRefused, EkomiError, ReconcileError
 from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.credentials import Checked, Credential
 
 
 def check_credentials(

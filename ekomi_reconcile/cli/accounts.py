@@ -115,7 +115,7 @@ def open_command(name: str, only_print: bool) -> int:
 def check(names: tuple[str, ...], form: str) -> int:
     """Test the credentials of all or the named accounts at eKomi. The state is not touched."""
     from ekomi_reconcile.apply.checking import check_credentials
-    from ekomi_reconcile.apply.credentials import Credential
+    from ekomi_reconcile.model.credentials import Credential
     from ekomi_reconcile.reconcile import make_clients, read_passwords
 
     configuration = load_configuration()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.errors import ReconcileError
 from ekomi_reconcile.model.result import Result
-from ekomi_reconcile.plan.guards import Allowed, enforce
+from ekomi_reconcile.plan.guards import Allowed, due_of, enforce
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.render.style import Paint
 from ekomi_reconcile.state.lock import Lock
@@ -130,7 +131,8 @@ def _apply(configuration: Configuration, state: State, lock: Lock, order: _Order
         made, digest = _plan(cycle, configuration, state, order)
         if order.file is None:
             show(made, "text")
-        enforce(made, order.allowed)
+        allowed = order.allowed if order.sending else dataclasses.replace(order.allowed, sends=due_of(made))
+        enforce(made, allowed)
         if not (order.file or order.approved or made.empty or _agreed()):
             return Exit.ERROR
         with progress() as listen:

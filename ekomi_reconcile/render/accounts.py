@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ekomi_reconcile.apply.credentials import Checked, Credential
 from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model.credentials import Checked, Credential
 from ekomi_reconcile.model.instant import iso, iso_or_none
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.render.records import ShownAccount

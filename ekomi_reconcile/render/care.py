@@ -10,12 +10,10 @@ from typing import Protocol
 from ekomi_reconcile.model.account import Json, account_address
 from ekomi_reconcile.render.style import Paint, Tone, plural, printable
 
-_NOT_THE_WORLD = (
-    "This restores records, not the world: what eKomi has and whom it has asked is as before.\n"
-)
+_NOT_THE_WORLD = "This restores records, not the world: what eKomi has and whom it has asked is as before.\n"
 _NOBODY_KNOWS = (
-    "What was sent after the copy was made is not known here and would be sent again: before the next apply,\n"
-    "mark it with `invitations mark-sent`, or look at what `plan` would send.\n"
+    "What was sent after the copy was made is not known here, and would be sent again. Before the next\n"
+    "apply mark it with `invitations mark-sent`; `plan` shows what would be sent.\n"
 )
 _KEY = (
     "The key of the digests is missing or another one: put the file <state>.key or privacy.key back,\n"
@@ -155,18 +153,17 @@ def migrated_json(each: Migrated) -> dict[str, Json]:
 def migrated_text(each: Migrated, paint: Paint) -> str:
     """The same for people, with what is left to do."""
     rows = sum(table.rows for table in each.tables.values())
+    compared = f"{plural(rows, 'row')} of {plural(len(each.tables), 'table')}"
     target = printable(each.target)
     lines = [
-        f"{paint(Tone.ADD, 'Copied.')} {plural(rows, 'row')} of {plural(len(each.tables), 'table')}, "
-        "compared one by one, are the same in both places.\n",
+        f"{paint(Tone.ADD, 'Copied.')} {compared}, compared one by one, are the same in both places.\n",
         f"Now name {target} as `state:` in the project file, with user and password where it needs them.\n",
         f"{printable(each.origin)} stays as it is; do not go on using both.\n",
     ]
     if each.key_file is not None:
         key = printable(str(each.key_file))
-        lines.append(
-            f"The key of the digests is in {key}: a database needs it as `privacy: {{key: ${{file:{key}}}}}`.\n"
-        )
+        lines.append(f"The key of the digests is in {key}.\n")
+        lines.append(f"A database needs it in the settings: privacy: {{key: ${{file:{key}}}}}\n")
     return "".join(lines)
 
 

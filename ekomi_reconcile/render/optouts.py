@@ -46,9 +46,7 @@ def added_json(entries: Sequence[AddedEntry]) -> dict[str, Json]:
         "added": sum(each.added for each in entries),
         "present": sum(not each.added for each in entries),
         "pending": sum(each.pending or 0 for each in entries),
-        "entries": [
-            {"entry": each.entry, "added": each.added, "pending": each.pending} for each in entries
-        ],
+        "entries": [{"entry": each.entry, "added": each.added, "pending": each.pending} for each in entries],
     }
 
 

@@ -8,7 +8,7 @@ from ekomi_reconcile.model.account import Json, account_address
 from ekomi_reconcile.model.instant import iso, iso_or_none
 from ekomi_reconcile.render.fields import Field, at, blocks_text, fields_text, plain
 from ekomi_reconcile.render.records import ShownAccount, ShownEntry, ShownHolder
-from ekomi_reconcile.render.style import Paint, printable
+from ekomi_reconcile.render.style import Paint, Tone, printable
 from ekomi_reconcile.render.tables import Column, Layout, Row, cell, time_cell
 
 JOURNAL_LAYOUT: Layout = (
@@ -134,3 +134,8 @@ def lock_text(info: ShownHolder | None, paint: Paint) -> str:
     shown = lock_json(info)
     names = ("who", "host", "since", "operation", "process", "job", "id")
     return fields_text("The writer lock is held", [Field(key, plain(shown[key])) for key in names], paint)
+
+
+def broken_text(info: ShownHolder, paint: Paint) -> str:
+    """What ``force-unlock`` did."""
+    return f"{paint(Tone.CHANGE, 'Broken')}: {printable(str(info))}\n"

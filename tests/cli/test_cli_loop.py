@@ -272,6 +272,15 @@ def test_a_configuration_change_that_sends_too_many_is_refused(project, sandbox,
     assert len(outbox(sandbox)) == 10
 
 
+def test_watching_only_is_not_held_to_the_limit_of_sends(project, sandbox):
+    """With --no-send nothing is sent, so the number that would be sent stops nothing."""
+    project.settings(settings(sandbox.url, "safety: {max_sends: 4}\n"))
+    project.account("Germany", "28374", NOW)
+    project.orders(order(number) for number in range(1, 11))
+    assert project.cli("apply", "--auto-approve", "--no-send") == 0
+    assert outbox(sandbox) == {}
+
+
 def test_a_lost_state_in_ci_is_no_beginning(project, sandbox, monkeypatch, capsys):
     """In CI a missing state stops the run unless --new-state says that it is meant."""
     eligible(project, count=3)

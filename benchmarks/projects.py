@@ -82,19 +82,41 @@ def order(number: int, *, stores: int, created_at: str) -> dict[str, object]:
         for i in range(2)
     ]
     return {
-        "entity_id": number, "increment_id": f"{100_000_000 + number}", "state": "complete", "status": "complete",
-        "store_id": number % stores + 1, "store_code": f"view{number % stores}", "customer_group_id": 1,
-        "customer_group": "General", "created_at": created_at, "updated_at": created_at,
-        "customer_email": address["email"], "customer_firstname": "Kim", "customer_lastname": f"Example {number}",
-        "customer_is_guest": 0, "customer_id": number, "is_virtual": 0, "grand_total": 64.8, "base_grand_total": 64.8,
-        "subtotal": 59.8, "base_subtotal": 59.8, "discount_amount": 0, "shipping_amount": 5, "weight": 1.2,
-        "total_qty_ordered": 2, "total_item_count": 2, "order_currency_code": "EUR", "base_currency_code": "EUR",
-        "billing_address": address, "items": items, "payment": {"method": "banktransfer"},
+        "entity_id": number,
+        "increment_id": f"{100_000_000 + number}",
+        "state": "complete",
+        "status": "complete",
+        "store_id": number % stores + 1,
+        "store_code": f"view{number % stores}",
+        "customer_group_id": 1,
+        "customer_group": "General",
+        "created_at": created_at,
+        "updated_at": created_at,
+        "customer_email": address["email"],
+        "customer_firstname": "Kim",
+        "customer_lastname": f"Example {number}",
+        "customer_is_guest": 0,
+        "customer_id": number,
+        "is_virtual": 0,
+        "grand_total": 64.8,
+        "base_grand_total": 64.8,
+        "subtotal": 59.8,
+        "base_subtotal": 59.8,
+        "discount_amount": 0,
+        "shipping_amount": 5,
+        "weight": 1.2,
+        "total_qty_ordered": 2,
+        "total_item_count": 2,
+        "order_currency_code": "EUR",
+        "base_currency_code": "EUR",
+        "billing_address": address,
+        "items": items,
+        "payment": {"method": "banktransfer"},
         "status_histories": [{"entity_id": number, "created_at": created_at, "status": "complete"}],
         "extension_attributes": {
             "shipping_assignments": [{"shipping": {"method": "flatrate_flatrate", "address": address}}]
         },
-    }  # fmt: skip
+    }
 
 
 def write_orders(path: Path, *, count: int, stores: int, created_at: str, first: int = 1) -> None:

@@ -169,7 +169,7 @@ def read_passwords(configuration: Configuration, state: State | None) -> Passwor
     unresolved: dict[str, SecretError] = {}
     for account in configuration.accounts:
         try:
-            found[account.interface_id] = resolve(account.interface_password)
+            found[account.interface_id] = resolve(account.interface_password, root=configuration.root)
         except SecretError as error:
             unresolved[account.interface_id] = error
     digest = digester(state, Purpose.PASSWORD)

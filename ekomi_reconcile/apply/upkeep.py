@@ -30,7 +30,7 @@ def keep_up(context: Context) -> None:
     try:
         _cancel_opted_out(context)
         _forget(context)
-        if context.result.counts:
+        if context.result.counts and not context.stop.is_set():
             context.state.copy_now_and_then()
     except StateError as error:
         context.result.fail("upkeep of the state", error)

@@ -17,14 +17,14 @@ _COMMANDS = {
     "sync": ("ekomi_reconcile.cli.sync:sync", "Fetch shop details and statistics from eKomi now."),
     "invitations": (
         "ekomi_reconcile.cli.invitations:invitations",
-        "The queue: list, show, skip, unskip, push, retry, resolve.",
+        "The queue: list, show, skip, unskip, push, retry, resolve, history, mark-sent.",
     ),
     "reviews": ("ekomi_reconcile.cli.reviews:reviews", "The reviews: import, list."),
     "explain": (
         "ekomi_reconcile.cli.explain:explain",
         "Why an order is invited or not, and when: every account's every criterion.",
     ),
-    "doctor": ("ekomi_reconcile.cli.doctor:doctor", "Self-test: files, state, secrets, eKomi, shop, queue."),
+    "doctor": ("ekomi_reconcile.cli.doctor:doctor", "Self-test: files, state, secrets, eKomi, orders, queue."),
     "suppress": ("ekomi_reconcile.cli.suppress:suppress", "Opt-outs: add, list, remove."),
     "privacy": ("ekomi_reconcile.cli.privacy:privacy", "What is held about a customer: export, erase."),
     "errors": ("ekomi_reconcile.cli.errors:errors", "Calls to eKomi that failed."),

@@ -17,6 +17,7 @@ from ekomi_reconcile.cli.lists import (
     write_list,
     write_one,
 )
+from ekomi_reconcile.cli.mark_sent import mark_sent
 from ekomi_reconcile.cli.one_invitation import change, chosen, listed
 from ekomi_reconcile.cli.selection import choose, known_to
 from ekomi_reconcile.cli.session import load_configuration, reading
@@ -40,7 +41,10 @@ _which = click.argument("which", metavar="ID|ORDER")
 @click.group(cls=LazyGroup)
 @common()
 def invitations() -> None:
-    """The queue: list, show, skip, unskip, push, retry, resolve."""
+    """The queue: list, show, skip, unskip, push, retry, resolve, history, mark-sent."""
+
+
+invitations.add_command(mark_sent)
 
 
 @invitations.command("list")

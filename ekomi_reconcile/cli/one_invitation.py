@@ -10,6 +10,7 @@ from ekomi_reconcile.errors import ReconcileError
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.render.invitations import Listed, invitation_json, invitation_text
+from ekomi_reconcile.state.customers import subject_of
 from ekomi_reconcile.state.identity import user
 from ekomi_reconcile.state.records import InvitationFilter
 from ekomi_reconcile.state.store import State
@@ -65,7 +66,7 @@ def change(
             before, now = chosen(state, which), instant.now()
             after = act(state, before.id, now=now, actor=user())
             if after != before:
-                subject = f"invitation {before.id} of order {before.number}"
+                subject = subject_of(before.id, before.number)
                 state.journal(operation, subject=subject, outcome=after.status.value, now=now, detail=detail)
                 state.bump_serial()
         (shown,) = listed(state, [after])

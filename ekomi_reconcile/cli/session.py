@@ -68,13 +68,17 @@ def state_location(configuration: Configuration) -> tuple[str, Path]:
     if chosen.state:
         return chosen.state, chosen.directory
     text = configuration.project.state
-    return (resolve(text).reveal() if text.startswith(_REFERENCE) else text), configuration.root
+    if text.startswith(_REFERENCE):
+        text = resolve(text, root=configuration.root).reveal()
+    return text, configuration.root
 
 
 def state_key(configuration: Configuration) -> bytes | None:
     """The configured key of the digests; ``None`` leaves it to the file beside the state."""
     reference = configuration.project.privacy.key
-    return None if reference is None else configured_key(resolve(reference).reveal())
+    if reference is None:
+        return None
+    return configured_key(resolve(reference, root=configuration.root).reveal())
 
 
 @contextmanager

@@ -72,9 +72,7 @@ def rm(name: str, dry_run: bool, lock_timeout: int, form: str) -> int:
     with _opened("state rm", dry_run=dry_run, lock_timeout=lock_timeout) as state:
         record = _named(state, name)
         if record.protect:
-            raise ReconcileError(
-                f'"{record.name}" is protected', mend="apply it with `protect: false` first"
-            )
+            raise ReconcileError(f'"{record.name}" is protected', mend="apply it with `protect: false` first")
         counts = state.counts().get(record.interface_id, {})
         if not dry_run:
             now = instant.now()

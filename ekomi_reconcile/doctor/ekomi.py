@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ekomi_reconcile.apply.checking import check_credentials
 from ekomi_reconcile.apply.clients import Clients
-from ekomi_reconcile.apply.credentials import Checked, Credential
 from ekomi_reconcile.doctor.check import Check
 from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
 from ekomi_reconcile.doctor.subject import Part, Subject
 from ekomi_reconcile.ekomi.client import EkomiClient
 from ekomi_reconcile.errors import CredentialsRefused, EkomiError
 from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.credentials import Checked, Credential
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
 from ekomi_reconcile.reconcile import make_clients
 from ekomi_reconcile.state.records import AccountRecord
@@ -81,7 +81,7 @@ def _delay(client: EkomiClient, account: Account) -> Note:
     if not own:
         return passed(f"eKomi waits {theirs} days, and this rule adds none", account=account.name)
     return warned(
-        f"eKomi waits another {theirs} days: customers are asked {own + theirs} days after the trigger status",
+        f"eKomi waits another {theirs} days: customers are asked {own + theirs} days after the trigger",
         mend="set the delay at eKomi to 0, or shorten pending_period",
         account=account.name,
     )

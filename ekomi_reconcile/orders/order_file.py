@@ -82,9 +82,7 @@ class OrderFile:
             OrderSourceError: the file cannot be read.
         """
         return frozenset(
-            key.entity_id
-            for key in self._keys()
-            if key.entity_id == order_id or key.increment_id == number
+            key.entity_id for key in self._keys() if key.entity_id == order_id or key.increment_id == number
         )
 
     def ids_numbered(self, numbers: frozenset[str]) -> frozenset[int]:

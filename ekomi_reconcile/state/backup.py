@@ -17,8 +17,8 @@ def back_up(connection: Connection, dialect: Dialect, *, target: Path) -> Path:
     Returns the path: ``target``, or with a number if that name is taken. Raises ``StateError`` if the
     copy cannot be written; then nothing is left behind.
     """
-    draft = _free(target.with_name(f"{target.name}.part"))
-    path = _free(target)
+    draft = free_name(target.with_name(f"{target.name}.part"))
+    path = free_name(target)
     with file_errors(path):
         create_private(draft)
         try:
@@ -30,7 +30,7 @@ def back_up(connection: Connection, dialect: Dialect, *, target: Path) -> Path:
     return path
 
 
-def _free(path: Path) -> Path:
+def free_name(path: Path) -> Path:
     """This path, or the first free one with a number."""
     if not path.exists():
         return path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import distinct, select
+from sqlalchemy import select
 
 from ekomi_reconcile.errors import StateDamaged
 from ekomi_reconcile.model.invitation import Evidence, Status
@@ -45,6 +45,6 @@ def _accounts(state: State) -> Iterator[str]:
 def _words(state: ContentStore) -> Iterator[str]:
     for column, words in _WORDS:
         known = {each.value for each in words}
-        for word in state.values_of(select(distinct(column))):
+        for word in state.values_of(select(column).distinct()):
             if word not in known:
                 yield f"{column.table.name} holds a {column.name} that does not exist"

@@ -33,6 +33,7 @@ _SET_ASIDE = text(
     "FROM invitation JOIN account ON account.id = invitation.account_id "
     f"WHERE invitation.status IN ({', '.join(map(repr, _CLOSED))}) OR invitation.customer IS NULL"
 )
+_FIND_AGAIN = text("CREATE INDEX closed_aside_order ON closed_aside (source, order_id)")
 _DROP = text("DROP TABLE closed_aside")
 _IS_CLOSED = exists().where(
     invitation.c.source == _ASIDE.c.source,
@@ -71,6 +72,7 @@ class ClosedStore(ContentStore, ErasedReviewStore, HistoryStore):
             accounts = {row["interface_id"]: dict(row) for row in self._execute(select(account)).mappings()}
             erased = self._rows(_ERASED)
             self._execute(_SET_ASIDE)
+            self._execute(_FIND_AGAIN)
             self.replace_content(source, serial=serial, tables=RECORDS)
             kept = self._rows(_LACKING)
             for rows in chunks(kept):

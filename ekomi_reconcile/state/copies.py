@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sqlalchemy import insert, select, update
 
-from ekomi_reconcile.errors import StateError, StateMissing
-from ekomi_reconcile.state.backup import back_up
+from ekomi_reconcile.errors import StateMissing
+from ekomi_reconcile.state.backup import back_up, free_name
 from ekomi_reconcile.state.content import ContentStore
 from ekomi_reconcile.state.files import file_errors, make_folder, publish
 from ekomi_reconcile.state.location import FileLocation, Location
@@ -74,18 +74,15 @@ class CopyStore(ContentStore):
     def _copy_rows(self, target: Path) -> Path:
         from ekomi_reconcile.state.opening import Mode, open_state
 
-        draft = target.with_name(f"{target.name}.part")
-        draft.unlink(missing_ok=True)
+        draft, path = free_name(target.with_name(f"{target.name}.part")), free_name(target)
         try:
-            with open_state(str(draft), root=Path(), mode=Mode.CREATE, key=self.key) as copy:
+            with open_state(str(draft.absolute()), root=Path(), mode=Mode.CREATE, key=self.key) as copy:
                 copy.replace_content(self, serial=self.identity.serial)
-            with file_errors(target):
-                publish(draft, target)
-        except FileExistsError:
-            raise StateError(f"{target} exists already", mend="choose another name for the copy") from None
+            with file_errors(path):
+                publish(draft, path)
         finally:
             draft.unlink(missing_ok=True)
-        return target
+        return path
 
 
 def automatic_copies(location: Location) -> list[Path]:

@@ -16,9 +16,12 @@ from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.state.erased import ErasedReviewStore
 from ekomi_reconcile.state.history import HistoryStore
+from ekomi_reconcile.state.journal import to_entry, to_error
+from ekomi_reconcile.state.records import ApiError, JournalEntry, RecordedReview
+from ekomi_reconcile.state.reviews import to_review
 from ekomi_reconcile.state.rows import COLUMNS, to_invitation
 from ekomi_reconcile.state.session import chunks
-from ekomi_reconcile.state.tables import PENDING, api_error, invitation, invitation_history, journal
+from ekomi_reconcile.state.tables import PENDING, api_error, invitation, invitation_history, journal, review
 
 ERASED = "erased"
 """Why a row is skipped whose customer asked to be forgotten."""
@@ -88,19 +91,33 @@ class CustomerStore(ErasedReviewStore, HistoryStore):
                 errors=sum(self._forget_remarks(chunk) for chunk in chunks(rows)),
             )
 
-    def errors_of(self, rows: Sequence[Invitation]) -> Iterator[Any]:
-        """The logged failures of sending these rows, the oldest first."""
-        ids = {name: key for key, name in self._names().items()}
+    def reviews_of(self, rows: Sequence[Invitation]) -> Iterator[RecordedReview]:
+        """The reviews of the orders of these rows."""
+        names = self._names()
         for chunk in chunks(rows):
-            calls = [(ids[row.interface_id], _operation(row.number)) for row in chunk]
-            mine = tuple_(api_error.c.account_id, api_error.c.operation).in_(calls)
-            yield from self._rows(select(api_error).where(mine).order_by(api_error.c.id))
+            mine = tuple_(review.c.account_id, review.c.order_id).in_(self._by_account(chunk))
+            for row in self._rows(select(review).where(mine).order_by(review.c.id)):
+                yield to_review(row, names[row.account_id])
 
-    def journal_of(self, rows: Sequence[Invitation]) -> Iterator[Any]:
+    def errors_of(self, rows: Sequence[Invitation]) -> Iterator[ApiError]:
+        """The logged failures of sending these rows, the oldest first."""
+        names = self._names()
+        for chunk in chunks(rows):
+            calls = [(key, _operation(number)) for key, number in self._by_account(chunk)]
+            mine = tuple_(api_error.c.account_id, api_error.c.operation).in_(calls)
+            for row in self._rows(select(api_error).where(mine).order_by(api_error.c.id)):
+                yield to_error(row, names)
+
+    def journal_of(self, rows: Sequence[Invitation]) -> Iterator[JournalEntry]:
         """What people did with these rows, the oldest first."""
         for chunk in chunks(rows):
             mine = journal.c.subject.in_([subject_of(row.id, row.number) for row in chunk])
-            yield from self._rows(select(journal).where(mine).order_by(journal.c.id))
+            yield from map(to_entry, self._rows(select(journal).where(mine).order_by(journal.c.id)))
+
+    def _by_account(self, rows: Sequence[Invitation]) -> list[tuple[int, str]]:
+        """Account id and number of the orders of these rows."""
+        ids = {name: key for key, name in self._names().items()}
+        return [(ids[row.interface_id], row.number) for row in rows]
 
     def _forget(self, ids: list[int]) -> None:
         mine = invitation.c.id.in_(ids)

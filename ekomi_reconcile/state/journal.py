@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import exists, insert, select
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Row, exists, insert, select
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.state.identity import host, user
@@ -46,20 +49,7 @@ class JournalStore(Session):
     def journal_entries(self, limit: int | None = None) -> tuple[JournalEntry, ...]:
         """What was done, the latest first."""
         rows = self._rows(select(journal).order_by(journal.c.id.desc()).limit(limit))
-        return tuple(
-            JournalEntry(
-                at=row.at,
-                who=row.who,
-                host=row.host,
-                action=row.action,
-                outcome=row.outcome,
-                subject=row.subject,
-                detail=row.detail,
-                commit=row.commit_id,
-                plan_digest=row.plan_digest,
-            )
-            for row in rows
-        )
+        return tuple(map(to_entry, rows))
 
     def applied(self, plan_digest: str) -> bool:
         """Has the execution of this plan been written down before?"""
@@ -102,14 +92,31 @@ class JournalStore(Session):
         if since is not None:
             statement = statement.where(api_error.c.at >= since)
         names = self._names()
-        return tuple(
-            ApiError(
-                at=row.at,
-                interface_id=names.get(row.account_id),
-                operation=row.operation,
-                kind=row.kind,
-                http_status=row.http_status,
-                message=row.message,
-            )
-            for row in self._rows(statement)
-        )
+        return tuple(to_error(row, names) for row in self._rows(statement))
+
+
+def to_entry(row: Row[Any]) -> JournalEntry:
+    """The entry in a row of the journal."""
+    return JournalEntry(
+        at=row.at,
+        who=row.who,
+        host=row.host,
+        action=row.action,
+        outcome=row.outcome,
+        subject=row.subject,
+        detail=row.detail,
+        commit=row.commit_id,
+        plan_digest=row.plan_digest,
+    )
+
+
+def to_error(row: Row[Any], interface_ids: Mapping[int, str]) -> ApiError:
+    """The failed call in a row of the log."""
+    return ApiError(
+        at=row.at,
+        interface_id=None if row.account_id is None else interface_ids[row.account_id],
+        operation=row.operation,
+        kind=row.kind,
+        http_status=row.http_status,
+        message=row.message,
+    )

@@ -123,6 +123,8 @@ def _open_writer(
     place: FileLocation, key: bytes | None, steps_known: tuple[Sequence[Migration], int]
 ) -> State:
     sqlite.check_header(place.path)
+    with sqlite.connect_reader(place.path).connect() as connection:
+        sqlite.check_owner(connection, place.path)  # before anything is written, be it only a switch to WAL
     dialect = sqlite.SqliteDialect()
     with ExitStack() as stack:
         connection = stack.enter_context(sqlite.connect_writer(place.path).connect())

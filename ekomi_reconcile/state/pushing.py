@@ -164,11 +164,10 @@ def _whole() -> type[msgspec.Struct]:
 def _row(table: Table) -> type[msgspec.Struct]:
     fields: list[Any] = []
     for each in table.columns:
-        if each.name in _EDITED:
-            continue
-        kind = _kind(table, each)
-        fields.append((each.name, kind | None, None) if each.nullable else (each.name, kind))
-    return msgspec.defstruct(table.name, fields, kw_only=True, forbid_unknown_fields=True)
+        name, kind = str(each.name), _kind(table, each)
+        if name not in _EDITED:
+            fields.append((name, kind | None, None) if each.nullable else (name, kind))
+    return msgspec.defstruct(str(table.name), fields, kw_only=True, forbid_unknown_fields=True)
 
 
 def _kind(table: Table, column: Column[Any]) -> Any:

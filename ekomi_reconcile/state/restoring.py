@@ -51,8 +51,8 @@ def restore(copy: Path, location: str, *, root: Path, key: bytes | None, now: In
         if problems := found.check():
             raise StateDamaged(f"{copy} is damaged: {problems[0]}", mend="choose another copy")
         try:
+            _must_be_sound(location, root=root)
             with open_state(location, root=root, mode=Mode.WRITE, key=key) as state:
-                _must_be_sound(state)
                 return _replace(found, state, root=root, now=now)
         except StateMissing:
             aside = None
@@ -61,15 +61,16 @@ def restore(copy: Path, location: str, *, root: Path, key: bytes | None, now: In
         return _begin(found, location, root=root, key=key, now=now, aside=aside)
 
 
-def _must_be_sound(state: State) -> None:
-    """A damaged state is not written to.
+def _must_be_sound(location: str, *, root: Path) -> None:
+    """Look before anything is written: it may be the file of another program.
 
     Raises:
-        StateDamaged: it is damaged somewhere.
+        StateMissing: there is no state.
+        StateDamaged: it is damaged somewhere, or of another program.
     """
-    if problems := state.check():
-        raise StateDamaged(f"the state is damaged: {problems[0]}")
-    state.refresh()
+    with open_state(location, root=root, mode=Mode.READ) as state:
+        if problems := state.check():
+            raise StateDamaged(f"the state is damaged: {problems[0]}")
 
 
 def _replace(found: State, state: State, *, root: Path, now: Instant) -> Restored:

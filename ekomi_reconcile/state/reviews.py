@@ -98,7 +98,7 @@ class ReviewStore(ErasedReviewStore):
             statement = statement.order_by(review.c.submitted_at, review.c.id)
             with self._connection.execute(statement, execution_options={"yield_per": ROWS_PER_PAGE}) as rows:
                 for row in rows:
-                    yield _record(row, names[key])
+                    yield to_review(row, names[key])
 
     def _known(self, key: int, earliest: Instant) -> dict[_Key, _Known]:
         statement = select(review).where(review.c.account_id == key, review.c.submitted_at >= earliest)
@@ -165,7 +165,8 @@ def _changed(key: int, each: Review, now: Instant) -> dict[str, Any]:
     }
 
 
-def _record(row: Row[Any], interface_id: str) -> RecordedReview:
+def to_review(row: Row[Any], interface_id: str) -> RecordedReview:
+    """The review in a row of its table."""
     return RecordedReview(
         interface_id=interface_id,
         review=Review(

@@ -31,6 +31,7 @@ NO_ENVIRONMENT = {
     "--new-state",
     "--auto-approve",
     "--at",
+    "--force",
 }
 COMMON = {"--chdir", "--config", "--state", "--verbose", "--quiet", "--color", "--log-format"}
 

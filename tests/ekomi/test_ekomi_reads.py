@@ -436,7 +436,9 @@ def test_a_stop_ends_repeating():
     assert len(asked) == 1
 
 
-@pytest.mark.parametrize(("told", "days"), [("7", 7), (7, 7), ("0", 0), ("", None), ("soon", None), (None, None)])
+@pytest.mark.parametrize(
+    ("told", "days"), [("7", 7), (7, 7), ("0", 0), ("", None), ("soon", None), (None, None)]
+)
 def test_the_delay_of_ekomis_own_mail(told, days):
     """Whole days as text or number; anything else is not told."""
     with client_for(always(200, json.dumps({"mail_delay": told, "done": 1}))) as client:

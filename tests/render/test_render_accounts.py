@@ -6,7 +6,7 @@ import pytest
 from render_support import NOW, a_record, an_account, drawn, golden
 from rich.cells import cell_len
 
-from ekomi_reconcile.apply.credentials import Checked, Credential
+from ekomi_reconcile.model.credentials import Checked, Credential
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.render.account_detail import Detail, detail_json, detail_text

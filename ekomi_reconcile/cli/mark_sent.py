@@ -1,0 +1,141 @@
+"""``invitations mark-sent``: adopting the past of another tool."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from ekomi_reconcile.adopt import Adoption
+from ekomi_reconcile.cli.exits import Exit
+from ekomi_reconcile.cli.files import read_file
+from ekomi_reconcile.cli.globals import common, option, options
+from ekomi_reconcile.cli.lists import format_option, lock_timeout_option, write_one
+from ekomi_reconcile.cli.selection import choose_one, written_in
+from ekomi_reconcile.cli.session import load_configuration, reading_if_any, writing
+from ekomi_reconcile.config.configuration import Configuration
+from ekomi_reconcile.errors import ReconcileError
+from ekomi_reconcile.model import instant
+from ekomi_reconcile.past import BadLine, Entry, read_past
+from ekomi_reconcile.reconcile import Sources, read_privacy
+from ekomi_reconcile.render.adopted import AdoptedPast, adopted_json, adopted_text
+from ekomi_reconcile.state.adopting import Adopted, Standing
+from ekomi_reconcile.state.identity import user
+from ekomi_reconcile.state.store import State
+
+_OPERATION = "invitations mark-sent"
+_LARGEST = 1 << 29
+
+
+@click.command("mark-sent")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+@option("--source", metavar="NAME", help="The order source of orders whose account does not tell it.")
+@option("--account", metavar="NAME", help="The account of orders for which FILE names none.")
+@option(
+    "--keep-going", is_flag=True, help="Leave lines out that cannot be used; without it, do nothing then."
+)
+@option("--dry-run", is_flag=True, help="Only say what it would do.")
+@lock_timeout_option
+@format_option
+@common()
+def mark_sent(
+    file: Path,
+    source: str | None,
+    account: str | None,
+    keep_going: bool,
+    dry_run: bool,
+    lock_timeout: int,
+    form: str,
+) -> int:
+    """Mark orders as sent whose customers another tool has asked: they are never asked again.
+
+    FILE is CSV with a header, or JSON lines, with - stdin; a column `order` holds the order number, or
+    `order_id` the id; `account` and `date` may be there too. Orders are looked up in their order source.
+    """
+    entries, bad = read_past(_read(file), now=instant.now())
+    configuration = load_configuration()
+    _check_source(configuration, source)
+    if account is not None:
+        account = choose_one(account, written_in(configuration))
+    if dry_run:
+        with reading_if_any(configuration) as state:
+            orders, unknown = _found(configuration, state, entries, source=source, account=account)
+            standing = [Standing.NEW for _ in orders] if state is None else state.standing(orders)
+        past = _past(standing, [*bad, *unknown], written=False, dry_run=True)
+    else:
+        with writing(configuration, _OPERATION, new_state=None, lock_timeout=lock_timeout) as state:
+            orders, unknown = _found(configuration, state, entries, source=source, account=account)
+            writes = keep_going or not (bad or unknown)
+            standing = _adopt(configuration, state, orders) if writes else state.standing(orders)
+        past = _past(standing, [*bad, *unknown], written=writes, dry_run=False)
+    write_one(past, form, as_text=adopted_text, as_json=adopted_json)
+    return Exit.ERROR if past.bad else Exit.OK
+
+
+def _read(file: Path) -> bytes:
+    if str(file) == "-":
+        return sys.stdin.buffer.read(_LARGEST)
+    return read_file(options().directory / file, limit=_LARGEST)
+
+
+def _check_source(configuration: Configuration, source: str | None) -> None:
+    known = configuration.project.orders
+    if source is not None and source not in known:
+        raise ReconcileError(
+            f"there is no order source {source}", mend=f"known are: {', '.join(sorted(known)) or 'none'}"
+        )
+
+
+def _found(
+    configuration: Configuration,
+    state: State | None,
+    entries: Sequence[Entry],
+    *,
+    source: str | None,
+    account: str | None,
+) -> tuple[list[Adopted], list[BadLine]]:
+    with Sources(configuration) as sources:
+        adoption = Adoption(
+            accounts=configuration.accounts,
+            names=sorted(configuration.project.orders),
+            open_source=sources.get,
+            customer=read_privacy(configuration, state).customer,
+            source=source,
+            account=account,
+        )
+        return adoption.find(entries)
+
+
+def _adopt(configuration: Configuration, state: State, orders: Sequence[Adopted]) -> list[Standing]:
+    now = instant.now()
+    with state.transaction():
+        _introduce(configuration, state, {each.interface_id for each in orders}, now=now)
+        standing = state.adopt(orders, now=now, actor=user())
+        if marked := sum(each is not Standing.PRESENT for each in standing):
+            state.journal(_OPERATION, outcome=f"{marked} marked as sent", now=now)
+            state.bump_serial()
+    return standing
+
+
+def _introduce(configuration: Configuration, state: State, wanted: set[str], *, now: int) -> None:
+    """An account that was not applied yet gets a record as if deleted: apply then creates it as usual."""
+    unknown = wanted - {each.interface_id for each in state.accounts(include_deleted=True)}
+    for each in configuration.accounts:
+        if each.interface_id in unknown:
+            state.save_account(each, now=now)
+            state.delete_account(each.interface_id, now=now, actor=user())
+
+
+def _past(
+    standing: Sequence[Standing], bad: Sequence[BadLine], *, written: bool, dry_run: bool
+) -> AdoptedPast:
+    return AdoptedPast(
+        new=standing.count(Standing.NEW),
+        waiting=standing.count(Standing.WAITING),
+        present=standing.count(Standing.PRESENT),
+        bad=sorted(bad, key=lambda each: each.line),
+        written=written,
+        dry_run=dry_run,
+    )

@@ -37,13 +37,22 @@ def execute(
     if context.stop.is_set():
         _tell_left(context, plan)
         return context.result
-    write_queue(context, plan, failed=failed)
+    write_queue(context, plan, failed=failed | _replaced(plan))
     delete_accounts(context, plan.changes)
     if sending:
         before_sending()
         _send(context, plan, failed)
     keep_up(context)
     return context.result
+
+
+def _replaced(plan: Plan) -> frozenset[str]:
+    """Accounts that a replacement takes out: with them their rows were cancelled, or neither was done."""
+    return frozenset(
+        each.previous_id
+        for each in plan.changes
+        if each.action is Action.REPLACE and each.previous_id not in (None, each.interface_id)
+    )
 
 
 def _tell_left(context: Context, plan: Plan) -> None:

@@ -24,7 +24,10 @@ _COMMANDS = {
         "ekomi_reconcile.cli.explain:explain",
         "Why an order is invited or not, and when: every account's every criterion.",
     ),
-    "doctor": ("ekomi_reconcile.cli.doctor:doctor", "Self-test: files, state, secrets, eKomi, orders, queue."),
+    "doctor": (
+        "ekomi_reconcile.cli.doctor:doctor",
+        "Self-test: files, state, secrets, eKomi, orders, queue.",
+    ),
     "suppress": ("ekomi_reconcile.cli.suppress:suppress", "Opt-outs: add, list, remove."),
     "privacy": ("ekomi_reconcile.cli.privacy:privacy", "What is held about a customer: export, erase."),
     "errors": ("ekomi_reconcile.cli.errors:errors", "Calls to eKomi that failed."),

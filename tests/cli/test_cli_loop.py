@@ -78,6 +78,39 @@ def test_replace_takes_out_the_old_account(project, capsys):
     assert project.cli("plan", "--detailed-exitcode") == 0
 
 
+def replaced(project):
+    """An account with a waiting order, whose interface id then changes in the files."""
+    project.account("Germany", "28374", "pending_period: 30")
+    project.orders([order(1)])
+    assert project.cli("apply", "--auto-approve") == 0
+    (project.folder / "accounts.d" / "28374.yaml").unlink()
+    project.account("Germany", "28375", "pending_period: 30")
+
+
+def rows(project, capsys):
+    """The queue as (interface id, status)."""
+    capsys.readouterr()
+    assert project.cli("invitations", "list", "--format", "json") == 0
+    return [(row["interface_id"], row["status"]) for row in json.loads(capsys.readouterr().out)]
+
+
+def test_a_replacement_takes_its_orders_over(project, capsys):
+    """The rows of the old account are cancelled once, and the new one gets their orders."""
+    replaced(project)
+    capsys.readouterr()
+    assert project.cli("apply", "--auto-approve", "--replace", "Germany") == 0
+    assert "left out" not in capsys.readouterr().out
+    assert rows(project, capsys) == [("28374", "cancelled"), ("28375", "pending")]
+
+
+def test_a_replacement_that_fails_changes_nothing(project, monkeypatch, capsys):
+    """If eKomi refuses the new account, the old one stays, and so do its rows."""
+    replaced(project)
+    monkeypatch.setenv("PASSWORD_28375", "wrong")
+    assert project.cli("apply", "--auto-approve", "--replace", "Germany") == 1
+    assert rows(project, capsys) == [("28374", "pending")]
+
+
 def test_a_changed_name_is_an_update(project, capsys):
     """A rename keeps the account and its queue."""
     project.account("Germany", "28374")

@@ -66,7 +66,7 @@ def test_an_outage_leaves_no_trace(sandbox, chapters, lost):
         story = Story()
         for number, chapter in enumerate([BEGINNING, *chapters]):
             for happening in chapter:
-                # an account that leaves during an outage releases its orders to nobody: see below
+                # an account that leaves or reads elsewhere ends its own rows, outage or not
                 if happening[0] not in ("present", "source"):
                     story.tell(happening)
             story.write(hit, "append")

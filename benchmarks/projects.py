@@ -5,6 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ekomi_reconcile.config.load import load
+from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.review import ShopData
+from ekomi_reconcile.state.key import Purpose
+from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.state.records import AccountChange
+
 PROJECT = """\
 version: 1
 accounts: accounts.d
@@ -124,3 +131,16 @@ def write_orders(path: Path, *, count: int, stores: int, created_at: str, first:
     with path.open("a") as file:
         for number in range(first, first + count):
             file.write(json.dumps(order(number, stores=stores, created_at=created_at)) + "\n")
+
+
+def record_accounts(folder: Path, *, password: str) -> None:
+    """A state in which every account of the files was applied, synced and imported just now."""
+    configuration, now = load(folder / "ekomi-reconcile.yaml"), instant.now()
+    with open_state(".ekomi-reconcile/state.db", root=folder, mode=Mode.CREATE) as state, state.transaction():
+        digest = state.digest(Purpose.PASSWORD, password)
+        state.save_accounts(
+            [AccountChange(account=each, password_digest=digest) for each in configuration.accounts], now=now
+        )
+        for each in configuration.accounts:
+            state.record_shop_data(each.interface_id, ShopData(account_name=each.name), now=now)
+            state.import_reviews(each.interface_id, [], full=True, now=now)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from measure import Figure, Run, command, compare, python, run
-from projects import make_project, write_orders
+from projects import make_project, record_accounts, write_orders
 
 from ekomi_reconcile.sandbox import seed
 from ekomi_reconcile.sandbox.server import SandboxServer
@@ -38,15 +38,8 @@ def noop_plan(folder: Path, *, accounts: int = 10_000) -> Iterator[Figure]:
     """A plan that finds nothing to do, over accounts in a file each."""
     make_project(folder, accounts=accounts)
     (folder / "orders.jsonl").touch()
-    shops = [
-        seed.new_shop(
-            str(100_000 + number), PASSWORD, name=f"A{number}", locale="en", seed=1, now=0, review_count=0
-        )
-        for number in range(accounts)
-    ]
-    with SandboxServer(World(shops=shops)) as server:
-        _point_at(folder, server.url)
-        run(command("apply", "--auto-approve", "-q"), cwd=folder, env=ENV)
+    record_accounts(folder, password=PASSWORD)
+    run(command("apply", "--auto-approve", "-q"), cwd=folder, env=ENV)
     yield compare(
         f"no-op plan, {accounts} accounts",
         lambda: run(command("plan"), cwd=folder, env=ENV),

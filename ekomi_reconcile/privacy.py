@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +16,8 @@ from ekomi_reconcile.plan.view import Cap
 
 DIGEST_PREFIX = "hmac:"
 """How a keyed digest is written in a suppression list."""
+
+SCRATCH_BYTES = 32
 
 MAX_BYTES = 64 * 1024 * 1024
 
@@ -103,3 +108,22 @@ def parse_suppression_list(lines: Iterable[str]) -> SuppressionList:
         domains=frozenset(entry.removeprefix("@") for entry in rest if "@" not in entry[1:]),
         digests=frozenset(digests),
     )
+
+
+def scratch_key(folder: Path) -> bytes:
+    """A random key kept in a cache folder, for plans made before there is a state.
+
+    It lets an interrupted first load go on without any customer in the cache. Where it cannot be kept it is
+    made anew: then a load starts from its beginning.
+    """
+    path = folder / "plan.key"
+    with suppress(OSError):
+        known = path.read_bytes()
+        if len(known) == SCRATCH_BYTES:
+            return known
+    made = secrets.token_bytes(SCRATCH_BYTES)
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(made)
+    return made

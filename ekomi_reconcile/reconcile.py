@@ -29,7 +29,7 @@ from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.orders.open import open_source
+from ekomi_reconcile.orders.open import CACHE, open_source
 from ekomi_reconcile.orders.source import Annotating, OrderSource, Wanted
 from ekomi_reconcile.plan.build import Circumstances, Recorded, build
 from ekomi_reconcile.plan.diff import Desired
@@ -39,7 +39,7 @@ from ekomi_reconcile.plan.guards import Limits
 from ekomi_reconcile.plan.needs import Need
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.plan.view import Cap
-from ekomi_reconcile.privacy import CustomerPrivacy, SuppressionList, read_suppression_list
+from ekomi_reconcile.privacy import CustomerPrivacy, SuppressionList, read_suppression_list, scratch_key
 from ekomi_reconcile.rules.rulebook import RuleBook
 from ekomi_reconcile.shopnames import unknown_names
 from ekomi_reconcile.state.key import KEY_BYTES, Purpose
@@ -226,7 +226,7 @@ def make_plan(  # noqa: PLR0913 - everything meets here
     """
     project = configuration.project
     safety = project.safety
-    pseudonym = digester(state, Purpose.CUSTOMER)
+    pseudonym = digester(state, Purpose.CUSTOMER) or _scratch_pseudonym(configuration)
     circumstances = Circumstances(
         now=now,
         tool_version=__version__,
@@ -252,6 +252,13 @@ def make_plan(  # noqa: PLR0913 - everything meets here
         privacy=read_privacy(configuration, state),
         orders=lambda need: SourcePass(sources, need, reread_from, pseudonym),
     )
+
+
+def _scratch_pseudonym(configuration: Configuration) -> Callable[[str], str] | None:
+    """Before there is a state, a shop's orders are kept in the cache under a key that is kept there too."""
+    if all(each.magento is None for each in configuration.project.orders.values()):
+        return None
+    return partial(keyed_digest, scratch_key(configuration.root / CACHE), Purpose.CUSTOMER)
 
 
 def _missing_passwords(passwords: Passwords) -> Iterator[Diagnostic]:

@@ -13,6 +13,7 @@ def _clean_environment(monkeypatch):
     for name in list(os.environ):
         if name.startswith("EKOMI_RECONCILE_") or name.upper() in PROXIES:
             monkeypatch.delenv(name)
+    monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("NO_PROXY", "*")
 
 

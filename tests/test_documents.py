@@ -61,3 +61,17 @@ def test_constraints_pin_every_dependency():
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines if "==" in line}
     assert names - pinned == set()
+
+
+def test_the_page_of_conditions_names_every_attribute_and_operator():
+    """docs/conditions.md has everything that the schema knows of conditions."""
+    from ekomi_reconcile.config.schema import schema
+
+    text = (ROOT / "docs" / "conditions.md").read_text("utf-8")
+    parts = schema("account")["$defs"].values()
+    words = {key for part in parts for key in part.get("properties", {}) if key != "exclude"}
+    rule = {"enabled", "pending_period", "skip_orders_older_than", "store_views", "customer_groups"}
+    rule |= {"order_statuses", "deliver", "conditions", "webshop_url", "submit_url"}
+    missing = {word for word in words - rule if not re.search(rf"`{word}\b|\b{word}:", text)}
+    assert {"grand_total", "any_item", "glob", "not_contains"} <= words
+    assert missing == set()

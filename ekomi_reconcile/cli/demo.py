@@ -15,7 +15,7 @@ import msgspec
 
 from ekomi_reconcile.cli.example import FOLDER, copy_example
 from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import common, option, options
+from ekomi_reconcile.cli.globals import REQUIRE_STATE, common, option, options
 from ekomi_reconcile.errors import ReconcileError
 from ekomi_reconcile.render.style import Paint, Tone
 
@@ -99,16 +99,16 @@ def _make_folder(folder: Path | None) -> Path:
 
 @contextmanager
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
+    """The passwords of the sandbox, and nothing that forbids a beginning: the demo's state is always new."""
+    before = dict(os.environ)
+    for name in ("CI", REQUIRE_STATE):
+        os.environ.pop(name, None)
     os.environ.update(values)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _play(target: Path) -> int:

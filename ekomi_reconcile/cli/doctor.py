@@ -9,10 +9,9 @@ import click
 
 from ekomi_reconcile.apply.stop import Stop
 from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import common, option
+from ekomi_reconcile.cli.globals import REQUIRE_STATE, common, option
 from ekomi_reconcile.cli.lists import format_option, write_one
 from ekomi_reconcile.cli.session import (
-    REQUIRE_STATE,
     configuration_path,
     state_key,
     state_location,

@@ -14,6 +14,9 @@ import click
 PREFIX = "EKOMI_RECONCILE_"
 """Every flag has an environment name: this and its long name."""
 
+REQUIRE_STATE = f"{PREFIX}REQUIRE_STATE"
+"""Where this is set, a missing state is an accident and never a beginning."""
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 

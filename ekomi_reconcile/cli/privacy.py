@@ -21,7 +21,7 @@ from ekomi_reconcile.cli.session import load_configuration, reading, writing
 from ekomi_reconcile.cli.suppress import put_on_list
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.orders.magento.opening import CACHE
+from ekomi_reconcile.orders.open import CACHE
 from ekomi_reconcile.privacy import DIGEST_PREFIX
 from ekomi_reconcile.reconcile import read_privacy
 from ekomi_reconcile.render.errors import ListedError

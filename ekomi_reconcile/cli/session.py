@@ -13,7 +13,7 @@ from types import FrameType
 import click
 
 from ekomi_reconcile.apply.stop import Stop
-from ekomi_reconcile.cli.globals import PREFIX, interactive, options
+from ekomi_reconcile.cli.globals import REQUIRE_STATE, interactive, options
 from ekomi_reconcile.cli.logs import set_up_logging
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.load import find, load
@@ -26,9 +26,6 @@ from ekomi_reconcile.state.lock import Lock
 from ekomi_reconcile.state.locking import writer_lock
 from ekomi_reconcile.state.opening import Mode, open_state
 from ekomi_reconcile.state.store import State
-
-REQUIRE_STATE = f"{PREFIX}REQUIRE_STATE"
-"""Where this is set, a missing state is an accident and never a beginning."""
 
 _REFERENCE = "${"
 

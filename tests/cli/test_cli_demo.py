@@ -36,6 +36,14 @@ def test_the_demo_tells_the_whole_loop(tmp_path, capsys, monkeypatch):
     assert asked == sum(sent) > 0
 
 
+def test_the_demo_runs_in_ci_too(tmp_path, monkeypatch):
+    """Its state is always a beginning, wherever it runs; the environment is as before afterwards."""
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setenv("EKOMI_RECONCILE_REQUIRE_STATE", "1")
+    assert run(["demo", "--dir", str(tmp_path / "demo"), "--orders", "20"]) == 0
+    assert os.environ["CI"] == "true"
+
+
 def test_the_demo_takes_no_folder_that_exists(tmp_path, capsys):
     """Somebody's folder is never written into."""
     assert run(["demo", "--dir", str(tmp_path)]) == 1

@@ -329,3 +329,36 @@ def test_a_plan_writes_nothing(project):
     eligible(project, count=3)
     assert project.cli("plan") == 0
     assert not project.state.parent.exists()
+
+
+@pytest.mark.parametrize(("limit", "share"), [(1, "all"), (10_000, "none")])
+def test_a_condition_that_divides_nobody_is_a_warning(project, capsys, limit, share):
+    """A condition that holds for all or for none of the recent orders is worth a word in the plan."""
+    project.account("Germany", "28374", f"conditions: {{grand_total: {{gte: {limit}}}}}")
+    project.orders(order(number) for number in range(1, 31))
+    assert project.cli("plan") == 0
+    shown = capsys.readouterr().out
+    assert "conditions-one-sided" in shown
+    assert f"hold for {share} of the 30 orders" in shown
+
+
+def test_a_condition_that_divides_is_no_warning(project, capsys):
+    """Some orders hold, some do not: nothing to say."""
+    project.account("Germany", "28374", "conditions: {grand_total: {gte: 50}}")
+    project.orders(order(number, grand_total=number * 5) for number in range(1, 31))
+    assert project.cli("plan") == 0
+    assert "conditions-one-sided" not in capsys.readouterr().out
+
+
+def test_a_rule_change_is_told_in_customers(project, capsys):
+    """How many more and how many fewer customers are asked, and how many at another time, with examples."""
+    project.account("Germany", "28374", "conditions: {grand_total: {gte: 50}}")
+    project.orders(order(number, grand_total=number * 10) for number in range(1, 11))
+    assert project.cli("apply", "--auto-approve") == 0
+    project.account("Germany", "28374", "pending_period: 21\nconditions: {grand_total: {between: [20, 70]}}")
+    capsys.readouterr()
+    assert project.cli("plan") == 0
+    shown = capsys.readouterr().out
+    assert "this change: 3 more customers asked, 3 fewer, 3 at another time" in shown
+    for example in ("100000002", "100000008  conditions", "100000005"):
+        assert example in shown

@@ -5,7 +5,7 @@ import json
 import pytest
 from project_support import PASSWORDS, Project
 
-from ekomi_reconcile.sandbox.magento import routes
+from ekomi_reconcile.sandbox.magento import FaultKind, routes
 from ekomi_reconcile.sandbox.server import SandboxServer
 from ekomi_reconcile.sandbox.shopfront import READ_ONLY, shop_of
 from ekomi_reconcile.sandbox.world import World
@@ -151,3 +151,31 @@ def test_recent_orders_are_read_again_on_request(served):
     quiet = shop.log.orders_served() - before
     assert project.cli("apply", "--auto-approve", "--reconcile-window", "60d") == 0
     assert shop.log.orders_served() - before - quiet > quiet + 50
+
+
+def planned(capsys):
+    """What the JSON plan just shown would schedule, and when."""
+    steps = json.loads(capsys.readouterr().out)["invitations"]["schedule"]
+    return {each["order"]: each["scheduled_at"] for each in steps}
+
+
+def test_an_interrupted_first_load_goes_on_where_it_was(served, capsys):
+    """A plan that a failing shop ends half-way is gone on with: the rest is read, and nobody is forgotten."""
+    project, shop, _ = served
+    germany(project)
+    assert project.cli("plan", "--format", "json") == 0
+    whole = planned(capsys)
+    needed = shop.log.orders_served()
+    for path in (project.folder / ".ekomi-reconcile").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    shop.faults.add(FaultKind.MAINTENANCE, path="/V1/orders", skip=3, times=50)
+    assert project.cli("plan") == 1
+    assert "not complete" in capsys.readouterr().out
+    shop.faults.clear()
+    read = shop.log.orders_served()
+    assert project.cli("plan", "--format", "json") == 0
+    assert planned(capsys) == whole
+    assert shop.log.orders_served() - read < needed
+    kept = b"".join(path.read_bytes() for path in project.folder.rglob("*") if path.is_file())
+    assert b"@example.com" not in kept.replace(b"withheld@example.com", b"")

@@ -14,15 +14,13 @@ from ekomi_reconcile.orders.magento.oauth import IntegrationKeys, OAuthLogin
 from ekomi_reconcile.orders.magento.shop import Naming
 from ekomi_reconcile.orders.magento.source import MagentoSource
 
-CACHE = Path(".ekomi-reconcile", "cache")
-"""Relative to the project file; safe to delete."""
-
 
 def open_magento(
     settings: OrdersSettings,
     shop: MagentoSettings,
     *,
     root: Path,
+    cache: Path,
     uses: frozenset[str] | None = None,
     stop: Stop | None = None,
 ) -> MagentoSource:
@@ -36,7 +34,7 @@ def open_magento(
     """
     client = MagentoClient(shop.base_url, _login(settings.name, shop, root), stop=stop)
     naming = Naming(stores=settings.stores, customer_groups=settings.customer_groups, uses=uses)
-    return MagentoSource(settings.name, client, naming, cache=root / CACHE)
+    return MagentoSource(settings.name, client, naming, cache=cache)
 
 
 def _login(source: str, shop: MagentoSettings, root: Path) -> Login:

@@ -12,6 +12,9 @@ from ekomi_reconcile.orders.source import OrderSource
 
 _SHOWN = 10
 
+_SLIP = 0.8
+"""How alike two words are that differ by a slip of the pen."""
+
 
 @runtime_checkable
 class NamingShop(Protocol):
@@ -25,11 +28,16 @@ class NamingShop(Protocol):
     def customer_group_codes(self) -> frozenset[str] | None:
         """The customer groups."""
 
+    @property
+    def status_codes(self) -> frozenset[str]:
+        """The statuses that are known to occur; most shops cannot list theirs, so there may be others."""
+
 
 def unknown_names(source: OrderSource, accounts: Iterable[Account]) -> Iterator[Diagnostic]:
     """An error for every store view or customer group that a rule names and the shop does not have.
 
-    Asks for nothing: it compares with what the last pass over the source brought.
+    A status may exist without having been met yet: one that looks like a slip of the pen is a warning.
+    Nothing is asked for this: it compares with what the last pass over the source brought.
     """
     if not isinstance(source, NamingShop):
         return
@@ -50,6 +58,24 @@ def unknown_names(source: OrderSource, accounts: Iterable[Account]) -> Iterator[
                     mend=nearest(name, known or ()),
                     account=account.name,
                 )
+        yield from _slips(account, source.status_codes)
+
+
+def _slips(account: Account, known: frozenset[str]) -> Iterator[Diagnostic]:
+    met = {each.casefold() for each in known}
+    for status in account.invitations.order_statuses:
+        if status.casefold() not in met and difflib.get_close_matches(
+            status.casefold(), met, n=1, cutoff=_SLIP
+        ):
+            yield Diagnostic(
+                severity=Severity.WARNING,
+                rule="unknown-order-status",
+                message=f'{account.name}: no order was seen in status "{status}"',
+                key="invitations.order_statuses",
+                found=status,
+                mend=nearest(status, known),
+                account=account.name,
+            )
 
 
 def nearest(name: str, known: Collection[str]) -> str:

@@ -102,6 +102,19 @@ def test_names_that_the_shop_does_not_have_are_errors_of_the_plan(served, capsys
     assert 'did you mean "Wholesale"?' in shown
 
 
+@pytest.mark.parametrize(
+    ("status", "told"), [("compleat", True), ("picked_up", False), ("processing", False)]
+)
+def test_a_slip_in_a_status_is_a_warning(served, capsys, status, told):
+    """A status that looks like a known one is told; one that nobody has met yet may well exist."""
+    project, _, _ = served
+    project.account("Germany", "28374", f"order_statuses: [{status}]")
+    assert project.cli("plan") == 0
+    shown = capsys.readouterr().out
+    assert ("unknown-order-status" in shown) is told
+    assert ('did you mean "complete"?' in shown) is told
+
+
 @pytest.mark.parametrize("missing", READ_ONLY)
 def test_each_missing_permission_is_named(served, monkeypatch, capsys, missing):
     """A login without one of the three permissions: the resource is named, and nobody is asked."""

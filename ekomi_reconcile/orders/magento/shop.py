@@ -13,7 +13,12 @@ from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.orders.magento.assembly import Assembly
 from ekomi_reconcile.orders.magento.categories import Categories
 from ekomi_reconcile.orders.magento.client import MagentoClient
-from ekomi_reconcile.orders.magento.directory import ADMIN_STORE, Directory, codes_of
+from ekomi_reconcile.orders.magento.directory import (
+    ADMIN_STORE,
+    SHIPPED_STATUSES,
+    Directory,
+    codes_of,
+)
 from ekomi_reconcile.orders.magento.evidence import Evidence
 from ekomi_reconcile.orders.magento.failure import Kind, ShopFailure
 from ekomi_reconcile.orders.magento.fields import EVERYTHING, order_fields
@@ -90,6 +95,11 @@ class MagentoShop:
                 shipped=groups is None,
             )
         return self._codes
+
+    @property
+    def status_codes(self) -> frozenset[str]:
+        """The statuses that every shop has, and those that orders were seen in."""
+        return frozenset({**SHIPPED_STATUSES, **self._observed})
 
     def statuses(self) -> Mapping[str, str | None]:
         """Status to state, as far as known: see Directory.statuses."""

@@ -57,6 +57,11 @@ class MagentoSource:
         """The customer groups that the present pass learned of; ``None`` where no rule needs them."""
         return self._shop.customer_group_codes
 
+    @property
+    def status_codes(self) -> frozenset[str]:
+        """The statuses that every shop has, and those that orders were seen in."""
+        return self._shop.status_codes
+
     def read(self, wanted: Wanted) -> MagentoReading:
         """Begin a pass. Nothing is read before the first batch is asked for."""
         return MagentoReading(self._shop, wanted, progress=self._progress)

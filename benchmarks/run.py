@@ -22,9 +22,8 @@ ENV = {"BENCH_PASSWORD": PASSWORD}
 BARE_PARSE = """
 import sys, yaml, pathlib
 for path in sorted(pathlib.Path(sys.argv[1]).rglob("*.yaml")):
-    parser = yaml.CParser(path.read_bytes())
-    while parser.check_event():
-        parser.get_event()
+    for event in yaml.parse(path.read_bytes(), Loader=yaml.CSafeLoader):
+        pass
 """
 BARE_JSON = """
 import sys, json

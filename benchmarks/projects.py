@@ -24,7 +24,7 @@ schedule: {{sync_every: 365d, import_reviews_every: 365d}}
 ACCOUNT = """\
 name: Account {number}
 interface_id: "{interface}"
-interface_password: ${{env:BENCH_PASSWORD}}
+interface_password: ${{env:BENCH_PASSWORD_{number}}}
 links:
   webshop_url: https://shop{number}.example.com
   submit_url: https://shop{number}.example.com/review

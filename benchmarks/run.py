@@ -17,7 +17,8 @@ from ekomi_reconcile.sandbox.server import SandboxServer
 from ekomi_reconcile.sandbox.world import World
 
 PASSWORD = "sandbox-bench"
-ENV = {"BENCH_PASSWORD": PASSWORD}
+ENV = {f"BENCH_PASSWORD_{number}": PASSWORD for number in range(10_000)}
+"""One reference per account, as real projects have: a shared one is a finding of its own."""
 
 BARE_PARSE = """
 import sys, yaml, pathlib

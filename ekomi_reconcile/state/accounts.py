@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row, delete, insert, select, update
 
 from ekomi_reconcile.errors import StateError
@@ -150,7 +151,7 @@ def _record(row: Row[Any]) -> AccountRecord:
         id=row.id,
         interface_id=row.interface_id,
         name=row.name,
-        desired=json.loads(row.desired),
+        desired=msgspec.json.decode(row.desired),
         password_digest=row.password_digest,
         protect=row.protect,
         created_at=row.created_at,

@@ -88,6 +88,7 @@ class Cycle:
             passwords=self._passwords,
             max_sends=max_sends,
             reread_from=None if reconcile_window is None else now - reconcile_window,
+            privacy=self._context.privacy,
         )
 
     def execute(

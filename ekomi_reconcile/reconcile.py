@@ -38,7 +38,7 @@ from ekomi_reconcile.plan.fetches import Intervals
 from ekomi_reconcile.plan.guards import Limits
 from ekomi_reconcile.plan.needs import Need
 from ekomi_reconcile.plan.plan import Plan, Scope
-from ekomi_reconcile.plan.view import Cap
+from ekomi_reconcile.plan.view import Cap, Privacy
 from ekomi_reconcile.privacy import CustomerPrivacy, SuppressionList, read_suppression_list, scratch_key
 from ekomi_reconcile.rules.rulebook import RuleBook
 from ekomi_reconcile.shopnames import unknown_names
@@ -216,10 +216,12 @@ def make_plan(  # noqa: PLR0913 - everything meets here
     passwords: Passwords,
     max_sends: int | None = None,
     reread_from: Instant | None = None,
+    privacy: Privacy | None = None,
 ) -> Plan:
     """The plan for these files and this state, or for no state at all.
 
-    Orders created since ``reread_from`` are read again even if they do not look changed.
+    Orders created since ``reread_from`` are read again even if they do not look changed; ``privacy`` is at
+    hand where the plan is carried out by the same run.
 
     Raises:
         ReconcileError: it cannot be made; an unreadable order source is part of the plan instead.
@@ -249,7 +251,7 @@ def make_plan(  # noqa: PLR0913 - everything meets here
         desired,
         _recorded(state),
         circumstances,
-        privacy=read_privacy(configuration, state),
+        privacy=privacy or read_privacy(configuration, state),
         orders=lambda need: SourcePass(sources, need, reread_from, pseudonym),
     )
 

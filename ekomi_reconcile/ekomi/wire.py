@@ -6,20 +6,17 @@ password; what is raised later must not have it in its chain.
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from email.utils import mktime_tz, parsedate_tz
-from functools import cache
-from ssl import SSLContext
 from types import TracebackType
 from typing import Self, TypeAlias
 
 import httpx
 
 from ekomi_reconcile import __version__
+from ekomi_reconcile.transport import http_date, keep_libraries_quiet, tls_context
 
 LONGEST_RETRY_AFTER = 86_400.0
 """Seconds: no Retry-After is believed beyond a day."""
@@ -100,7 +97,7 @@ class Wire:
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        _keep_libraries_quiet()
+        keep_libraries_quiet()
         self._clock = clock
         self._http = httpx.Client(
             transport=transport or new_transport(),
@@ -175,21 +172,10 @@ class Wire:
 def new_transport() -> httpx.HTTPTransport:
     """Connections that several clients of one thread may share."""
     return httpx.HTTPTransport(
-        verify=_tls(), trust_env=False, limits=httpx.Limits(keepalive_expiry=_IDLE, max_connections=None)
+        verify=tls_context(),
+        trust_env=False,
+        limits=httpx.Limits(keepalive_expiry=_IDLE, max_connections=None),
     )
-
-
-@cache
-def _tls() -> SSLContext:
-    """One context for all clients: reading the authorities takes about 20 ms."""
-    return httpx.create_ssl_context()
-
-
-def _keep_libraries_quiet() -> None:
-    """Below WARNING they log whole addresses, and an address holds the password."""
-    for name in ("httpx", "httpcore"):
-        logger = logging.getLogger(name)
-        logger.setLevel(max(logger.level, logging.WARNING))
 
 
 def _words_for(error: httpx.HTTPError) -> str:
@@ -203,9 +189,5 @@ def _seconds(retry_after: str) -> float | None:
     text = retry_after.strip()
     if re.fullmatch(r"[0-9]{1,12}", text):
         return min(float(text), LONGEST_RETRY_AFTER)
-    try:
-        moment = parsedate_tz(text)
-        seconds = mktime_tz(moment) - time.time() if moment else None
-    except (ValueError, OverflowError):
-        return None
-    return None if seconds is None else min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+    moment = http_date(text)
+    return None if moment is None else min(max(moment - time.time(), 0.0), LONGEST_RETRY_AFTER)

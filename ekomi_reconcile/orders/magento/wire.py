@@ -7,20 +7,17 @@ they would see the token. A failure is a value because the library's exceptions 
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from email.utils import mktime_tz, parsedate_tz
-from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from ssl import SSLContext
 
 import httpx
 
 from ekomi_reconcile import __version__
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.transport import http_date, keep_libraries_quiet, tls_context
 
 READ_TIMEOUT = 120.0
 """Seconds without a byte: a page of 300 orders takes a shop several seconds, a busy one far more."""
@@ -70,12 +67,10 @@ class Wire:
         timeout: float = READ_TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        for name in ("httpx", "httpcore"):  # below WARNING they log whole addresses
-            logger = logging.getLogger(name)
-            logger.setLevel(max(logger.level, logging.WARNING))
+        keep_libraries_quiet()
         self._clock = clock
         self._http = httpx.Client(
-            transport=transport or httpx.HTTPTransport(verify=_tls(), trust_env=False),
+            transport=transport or httpx.HTTPTransport(verify=tls_context(), trust_env=False),
             timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
             trust_env=False,
             follow_redirects=False,
@@ -123,17 +118,11 @@ class Wire:
         return bytes(body)
 
 
-@cache
-def _tls() -> SSLContext:
-    """One for all shops: reading the authorities takes about 20 ms."""
-    return httpx.create_ssl_context()
-
-
 def _answer(response: httpx.Response, body: bytes) -> Answer:
     return Answer(
         status=response.status_code,
         body=body,
-        date=_moment(response.headers.get("Date", "")),
+        date=http_date(response.headers.get("Date", "")),
         retry_after=_seconds(response.headers.get("Retry-After", "")),
         location=response.headers.get("Location"),
     )
@@ -147,17 +136,9 @@ def _no_answer(error: httpx.HTTPError) -> NoAnswer:
     )
 
 
-def _moment(http_date: str) -> Instant | None:
-    try:
-        found = parsedate_tz(http_date)
-        return None if found is None else int(mktime_tz(found))
-    except (ValueError, OverflowError):
-        return None
-
-
 def _seconds(retry_after: str) -> float | None:
     text = retry_after.strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
         return float(text)
-    moment = _moment(text)
+    moment = http_date(text)
     return None if moment is None else max(moment - time.time(), 0.0)

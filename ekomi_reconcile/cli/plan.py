@@ -7,14 +7,19 @@ from pathlib import Path
 
 import click
 
+from ekomi_reconcile.cli.base import base_plan, check_base
+from ekomi_reconcile.cli.comment import comment_options, comment_text, save_comment, telling_failures
+from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import Command, common, option, options
 from ekomi_reconcile.cli.progress import progress
-from ekomi_reconcile.cli.session import load_configuration, mention_warnings, reading_if_any, write_result
+from ekomi_reconcile.cli.session import glancing_if_any, load_configuration, mention_warnings, write_result
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.plan.plan import Plan, Scope
+from ekomi_reconcile.render.plan_concise import Detail
+from ekomi_reconcile.render.plan_markdown import Comment
 
 
 class InstantType(click.ParamType[Instant]):
@@ -38,19 +43,35 @@ def selections(command: Command) -> Command:
             env=False,
             multiple=True,
             metavar="NAME",
+            shell_complete=account_completions,
             help="Delete this account and create it anew.",
         ),
-        option("--exclude", env=False, multiple=True, metavar="GLOB", help="Leave matching accounts out."),
+        option(
+            "--exclude",
+            env=False,
+            multiple=True,
+            metavar="GLOB",
+            shell_complete=account_completions,
+            help="Leave matching accounts out.",
+        ),
         option(
             "--target",
             env=False,
             multiple=True,
             metavar="GLOB",
+            shell_complete=account_completions,
             help="Only accounts whose name or address matches.",
         ),
     ):
         command = add(command)
     return command
+
+
+def concise_option(command: Command) -> Command:
+    """``--concise``, shared by plan and apply."""
+    return option("--concise", is_flag=True, help="Only figures and the accounts that change; no examples.")(
+        command
+    )
 
 
 @click.command()
@@ -60,35 +81,68 @@ def selections(command: Command) -> Command:
     metavar="FILE",
     help="Save the plan for `apply FILE`.",
 )
-@option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to show it.")
+@option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    help="How to show it; markdown: as a comment of a pull request.",
+)
+@comment_options
+@option(
+    "--base",
+    metavar="REF",
+    help="What the files change since they branched off from REF: no state, no secret, no shop.",
+)
 @option(
     "--detailed-exitcode", is_flag=True, help="Exit with 2 when accounts change or rules move invitations."
 )
 @option("--refresh-only", is_flag=True, help="Only syncs and imports.")
 @option("--offline", is_flag=True, help="Files and state only: no secret, no order source, no eKomi.")
 @option("--at", env=False, type=InstantType(), metavar="TIME", help="The plan as it would be at TIME.")
+@concise_option
 @selections
 @common()
 def plan(
     out: Path | None,
     form: str,
+    markdown_out: Path | None,
+    comment_key: str | None,
+    details_url: str | None,
+    base: str | None,
     detailed_exitcode: bool,
     refresh_only: bool,
     offline: bool,
     at: Instant | None,
+    concise: bool,
     target: tuple[str, ...],
     exclude: tuple[str, ...],
     replace: tuple[str, ...],
 ) -> int:
     """Show what apply would do, and why. Takes no lock and writes no state."""
     check_selection(target, exclude)
+    if base is not None:
+        check_base(base, out=out, refresh_only=refresh_only, at=at)
     scope = Scope(
-        targets=target, excludes=exclude, replaces=replace, offline=offline, refresh_only=refresh_only
+        targets=target,
+        excludes=exclude,
+        replaces=replace,
+        offline=offline,
+        refresh_only=refresh_only,
+        base=base,
     )
-    made = _make(scope, now=instant.now() if at is None else at)
+    comment = Comment(key=comment_key, url=details_url)
+    detail = Detail.CONCISE if concise else Detail.FULL
+    with telling_failures(comment, shown=form == "markdown", file=markdown_out):
+        made = _make(scope, now=instant.now() if at is None else at)
     if out is not None:
         _save(made, out)
-    show(made, form)
+    if markdown_out is not None:
+        save_comment(comment_text(made, comment, detail), markdown_out)
+    if form == "markdown":
+        write_result(comment_text(made, comment, detail))
+    else:
+        show(made, form, detail)
     if not made.complete or made.blocked:
         return Exit.ERROR
     return Exit.CHANGES if detailed_exitcode and made.changes_present else Exit.OK
@@ -101,30 +155,32 @@ def check_selection(target: tuple[str, ...], exclude: tuple[str, ...]) -> None:
 
 
 def _make(scope: Scope, *, now: Instant) -> Plan:
-    from ekomi_reconcile.reconcile import Passwords, Sources, make_plan, read_passwords
-
     configuration = load_configuration()
     mention_warnings(configuration)
+    if scope.base is not None:
+        return base_plan(configuration, scope, now=now)
+    from ekomi_reconcile.reconcile import Passwords, Sources, make_plan, read_passwords
+
     online = not scope.offline
     with (
         progress() as listen,
-        reading_if_any(configuration, key=online) as state,
+        glancing_if_any(configuration, key=online) as state,
         Sources(configuration, listen) as sources,
     ):
         passwords = read_passwords(configuration, state) if online else Passwords()
         return make_plan(configuration, state, sources=sources, scope=scope, now=now, passwords=passwords)
 
 
-def show(made: Plan, form: str) -> None:
+def show(made: Plan, form: str, detail: Detail) -> None:
     """Write the plan to stdout."""
     from ekomi_reconcile.plan.codec import encode
-    from ekomi_reconcile.render.plan_text import plan_text
+    from ekomi_reconcile.render.plan_concise import plan_in
     from ekomi_reconcile.render.style import Paint
 
     if form == "json":
         write_result(redact(encode(made).decode()))
     else:
-        write_result(redact(plan_text(made, Paint(options().colour_on(sys.stdout)))))
+        write_result(redact(plan_in(detail, made, Paint(options().colour_on(sys.stdout)))))
 
 
 def _save(made: Plan, out: Path) -> None:

@@ -8,28 +8,47 @@ from collections.abc import Sequence
 
 import click
 
+from ekomi_reconcile import __version__
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import common, option, options
+from ekomi_reconcile.cli.places import from_the_top
 from ekomi_reconcile.cli.session import configuration_path, write_result
 from ekomi_reconcile.config.load import check
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.render.diagnostics import diagnostics_json, diagnostics_text, verdict_text
+from ekomi_reconcile.render.github import github_commands
+from ekomi_reconcile.render.json_text import json_text
+from ekomi_reconcile.render.sarif import sarif_json
 from ekomi_reconcile.render.style import Paint
 
 
 @click.command()
-@option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to show findings.")
+@option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github", "sarif"]),
+    default="text",
+    help="How to show findings; github: as annotations of a pull request.",
+)
 @option("--strict", is_flag=True, help="Warnings fail too.")
 @common()
 def validate(form: str, strict: bool) -> int:
     """Check the files: schema, cross-file rules, lint. Offline, and without any secret."""
-    configuration, found = check(configuration_path())
-    if form == "json":
-        write_result(json.dumps(diagnostics_json(found), indent=2, ensure_ascii=False) + "\n")
-    else:
-        click.echo(diagnostics_text(found, Paint(options().colour_on(sys.stderr))), err=True, nl=False)
-        accounts = None if configuration is None else len(configuration.accounts)
-        write_result(verdict_text(found, accounts=accounts) + "\n")
+    path = configuration_path()
+    configuration, found = check(path)
+    accounts = None if configuration is None else len(configuration.accounts)
+    match form:
+        case "json":
+            write_result(json.dumps(diagnostics_json(found), indent=2, ensure_ascii=False) + "\n")
+        case "sarif":
+            log = sarif_json(from_the_top(found, path.parent), tool_version=__version__)
+            write_result(json_text(log) + "\n")
+        case "github":
+            write_result(github_commands(from_the_top(found, path.parent)))
+            write_result(verdict_text(found, accounts=accounts) + "\n")
+        case _:
+            click.echo(diagnostics_text(found, Paint(options().colour_on(sys.stderr))), err=True, nl=False)
+            write_result(verdict_text(found, accounts=accounts) + "\n")
     return Exit.ERROR if _fails(found, strict=strict) else Exit.OK
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from ekomi_reconcile.model.account import Account, Json
@@ -32,27 +32,36 @@ Owned = TypeVar("Owned", Schedule, Reschedule, Cancel, Send)
 def plan_text(plan: Plan, paint: Paint) -> str:
     """The whole plan, ending with its line of figures and a newline."""
     blocks = [*_sections(plan, paint), *_warnings(plan, paint)]
-    blocks.append(_last_line(plan, paint))
+    blocks.append(last_line(plan, paint))
     return "\n\n".join(blocks) + "\n"
 
 
 def _sections(plan: Plan, paint: Paint) -> Iterator[str]:
     if plan.empty:
         return
+    if plan.scope.base is not None:
+        yield paint(Tone.STRONG, "Files only") + f": {base_text(plan)}; neither state nor orders were read."
     if plan.scope.partial:
-        yield paint(Tone.STRONG, "This plan is partial") + f": {_scope(plan)}."
+        yield paint(Tone.STRONG, "This plan is partial") + f": {scope_text(plan)}."
     yield _legend(paint)
     for change in plan.changes:
         yield _change(change, paint)
     if plan.operations:
         yield _operations(plan.operations)
-    yield from _invitations(plan, paint)
+    yield from invitation_blocks(plan, paint)
 
 
-def _scope(plan: Plan) -> str:
+def scope_text(plan: Plan) -> str:
+    """Which accounts a partial plan looks at."""
     if plan.scope.targets:
         return "only accounts that match " + ", ".join(map(printable, plan.scope.targets))
     return "without accounts that match " + ", ".join(map(printable, plan.scope.excludes))
+
+
+def base_text(plan: Plan) -> str:
+    """With which revision the files are compared."""
+    commit = (plan.scope.base_commit or "")[:12]
+    return f"compared with {printable(plan.scope.base or '')} ({commit})"
 
 
 def _legend(paint: Paint) -> str:
@@ -60,16 +69,23 @@ def _legend(paint: Paint) -> str:
     return "Legend:  " + "   ".join([*signs, paint(Tone.SEND, "→") + " send"])
 
 
-def _change(change: AccountChange, paint: Paint) -> str:
+def change_head(change: AccountChange, paint: Paint) -> str:
+    """``~ account["Germany"]`` with its notes."""
     symbol, tone = _SYMBOLS[change.action]
-    notes = [change.reason, change.previous_name and f"was {_value(change.previous_name)}"]
+    notes = [change.reason, change.previous_name and f"was {value_text(change.previous_name)}"]
     note = "".join(f"   ({each})" for each in notes if each)
-    lines = [f"{paint(tone, symbol)} {paint(Tone.STRONG, printable(change.address))}{note}"]
+    return f"{paint(tone, symbol)} {paint(Tone.STRONG, printable(change.address))}{note}"
+
+
+def _change(change: AccountChange, paint: Paint) -> str:
+    tone = _SYMBOLS[change.action][1]
+    lines = [change_head(change, paint)]
     if change.blocked:
         lines.append(f"    ! not done: {change.blocked}")
     if change.action is Action.CREATE:
         lines += [
-            f"    {paint(tone, '+')} {key} = {_value(value)}" for key, value in _given(change.after or {})
+            f"    {paint(tone, '+')} {key} = {value_text(value)}"
+            for key, value in given_fields(change.after or {})
         ]
         lines.append("      (everything else as by default)")
     elif change.action in (Action.UPDATE, Action.REPLACE):
@@ -77,14 +93,14 @@ def _change(change: AccountChange, paint: Paint) -> str:
     return "\n".join(lines)
 
 
-def _given(
+def given_fields(
     fields: Mapping[str, Json], defaults: Mapping[str, Json] = _DEFAULTS, prefix: str = ""
 ) -> Iterator[tuple[str, Json]]:
     """Every field that is not as by default, nested keys as paths."""
     for key, value in fields.items():
         usual = defaults.get(key)
         if isinstance(value, Mapping) and isinstance(usual, Mapping):
-            yield from _given(value, usual, f"{prefix}{key}.")
+            yield from given_fields(value, usual, f"{prefix}{key}.")
         elif value != usual:
             yield f"{prefix}{key}", value
 
@@ -92,21 +108,23 @@ def _given(
 def _differences(change: AccountChange, paint: Paint) -> Iterator[str]:
     symbol = paint(Tone.CHANGE, "~")
     for key in change.changed:
-        old, new = _at(change.before, key), _at(change.after, key)
+        old, new = field_at(change.before, key), field_at(change.after, key)
         if old == new == SENSITIVE:
             yield f"    {symbol} {key} = {SENSITIVE}"
         else:
-            yield f"    {symbol} {key} = {_value(old)} → {_value(new)}"
+            yield f"    {symbol} {key} = {value_text(old)} → {value_text(new)}"
 
 
-def _at(fields: Mapping[str, Json] | None, path: str) -> Json:
+def field_at(fields: Mapping[str, Json] | None, path: str) -> Json:
+    """The value at a key path; ``None`` where there is none."""
     value: Json = fields
     for key in path.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
 
 
-def _value(value: Json) -> str:
+def value_text(value: Json) -> str:
+    """A value of the files as JSON on one line."""
     if value is None:
         return "(none)"
     if value == SENSITIVE:
@@ -120,7 +138,8 @@ def _operations(operations: Iterable[Operation]) -> str:
     return "\n".join(lines)
 
 
-def _invitations(plan: Plan, paint: Paint) -> Iterator[str]:
+def invitation_blocks(plan: Plan, paint: Paint) -> Iterator[str]:
+    """What happens to the queue: a block of lines per account, its first line ending with a colon."""
     steps = plan.invitations
     for key, name in sorted(plan.names.items(), key=lambda each: each[1].casefold()):
         lines = [
@@ -201,21 +220,27 @@ def _warnings(plan: Plan, paint: Paint) -> Iterator[str]:
         yield "\n".join(found)
 
 
-def summary_line(summary: Summary) -> str:
+_FIGURES = (
+    ("add", "change", "destroy"),
+    ("sync", "import"),
+    ("schedule", "reschedule", "cancel", "send"),
+)
+
+
+def summary_line(summary: Summary, groups: Sequence[Sequence[str]] = _FIGURES) -> str:
     """``Plan: 1 to add, 1 to change, 0 to destroy; 2 to sync, …``."""
     figures = summary.as_json()
     words = {name: f"{count} to {name}" for name, count in figures.items()}
-    groups = (
-        ("add", "change", "destroy"),
-        ("sync", "import"),
-        ("schedule", "reschedule", "cancel", "send"),
-    )
     return "Plan: " + "; ".join(", ".join(words[name] for name in group) for group in groups) + "."
 
 
-def _last_line(plan: Plan, paint: Paint) -> str:
+def last_line(plan: Plan, paint: Paint) -> str:
+    """The figures, or that there is nothing to do."""
+    compared = plan.scope.base is not None
     if not plan.empty:
-        return paint(Tone.STRONG, summary_line(plan.summary))
+        return paint(Tone.STRONG, summary_line(plan.summary, _FIGURES[:1] if compared else _FIGURES))
     if not plan.complete:
         return paint(Tone.STRONG, "No changes found") + " in what could be read."
+    if compared:
+        return paint(Tone.STRONG, "No changes") + f" of accounts, {base_text(plan)}."
     return paint(Tone.STRONG, "No changes.") + " The state matches the files, and nothing is due."

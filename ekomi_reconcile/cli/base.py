@@ -1,0 +1,81 @@
+"""``plan --base``: what the files change since a git revision. No state, no secret, no shop, no network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from ekomi_reconcile import __version__
+from ekomi_reconcile.config.configuration import Configuration
+from ekomi_reconcile.config.load import load_from
+from ekomi_reconcile.config.revision import Revision, merge_base
+from ekomi_reconcile.config.revision_tree import tree_at
+from ekomi_reconcile.errors import ConfigurationInvalid, ConfigurationNotFound
+from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.plan.guards import Limits
+from ekomi_reconcile.plan.plan import Plan, Scope
+from ekomi_reconcile.plan.revisions import Comparison, between, settings_changed
+
+
+def check_base(base: str, *, out: Path | None, refresh_only: bool, at: Instant | None) -> None:
+    """Refuse what makes no sense together with ``--base``."""
+    if not base or base.startswith("-"):
+        raise click.UsageError(f"--base: {base!r} is no revision of git.")
+    if refresh_only or at is not None:
+        raise click.UsageError("--base compares files only: no --refresh-only, no --at.")
+    if out is not None:
+        raise click.UsageError("a plan made with --base cannot be applied: no --out; use --format json.")
+
+
+def base_plan(configuration: Configuration, scope: Scope, *, now: Instant) -> Plan:
+    """The changes of accounts since the files branched off from the revision that ``scope`` names.
+
+    Raises:
+        RevisionUnreadable: that revision cannot be read.
+        PlanError: an interface id changed under a known name, or a selection matches no account.
+    """
+    revision = merge_base(scope.base or "HEAD", configuration.root)
+    before, found = _before(configuration, revision)
+    safety = configuration.project.safety
+    if before is not None:
+        found += settings_changed(before.project.canonical(), configuration.project.canonical())
+    comparison = Comparison(
+        now=now,
+        tool_version=__version__,
+        config_digest=configuration.digest,
+        git_commit=revision.head,
+        limits=Limits(
+            max_delete_percent=safety.max_delete_percent,
+            max_sends=safety.max_sends,
+            max_schedules=safety.max_schedules,
+        ),
+        scope=replace(scope, offline=True, base_commit=revision.commit),
+        diagnostics=found,
+    )
+    return between(() if before is None else before.accounts, configuration.accounts, comparison)
+
+
+def _before(
+    configuration: Configuration, revision: Revision
+) -> tuple[Configuration | None, tuple[Diagnostic, ...]]:
+    """The configuration of the revision; without one, everything is new."""
+    try:
+        with tree_at(revision) as tree:
+            return load_from(tree, configuration.path.as_posix()), ()
+    except ConfigurationNotFound:
+        return None, ()
+    except ConfigurationInvalid as error:
+        first = next(each for each in error.diagnostics if each.is_error)
+        return None, (
+            Diagnostic(
+                severity=Severity.WARNING,
+                rule="base-invalid",
+                message=f"at {revision.ref} ({revision.commit[:12]}) {error.message}; "
+                "every account is shown as new",
+                found=f"{first.place}: {first.message}" if first.place else first.message,
+                mend="nothing to mend here if this change repairs it",
+            ),
+        )

@@ -1,0 +1,292 @@
+"""plan --base: the files against a git revision, and nothing else."""
+
+import json
+import os
+import shutil
+
+import pytest
+from pull_request_support import executable, repository
+from tools import program
+
+from ekomi_reconcile.cli.main import run
+from ekomi_reconcile.config.revision import merge_base
+from ekomi_reconcile.config.revision_tree import tree_at
+from ekomi_reconcile.config.tree import DiskTree
+
+
+def changed(repo):
+    """One account more, one changed, one gone."""
+    repo.project.account("France", "28375")
+    repo.commit("France")
+    repo.git("branch", "-f", "main")
+    repo.project.account("Norway", "28376")
+    repo.project.account("Germany", "28374", "pending_period: 7")
+    (repo.project.folder / "accounts.d" / "28375.yaml").unlink()
+
+
+def test_it_shows_what_the_files_change_in_every_format(repo, capsys):
+    """Text, JSON and Markdown have the same changes; uncommitted files count."""
+    changed(repo)
+    assert repo.project.cli("plan", "--base", "main") == 0
+    text = capsys.readouterr().out
+    assert text.startswith("Files only: compared with main (")
+    assert text.endswith("\nPlan: 1 to add, 1 to change, 1 to destroy.\n")
+    assert repo.project.cli("plan", "--base", "main", "--format", "json") == 0
+    found = json.loads(capsys.readouterr().out)
+    actions = {each["name"]: each["change"]["actions"] for each in found["resource_changes"]}
+    assert actions == {"Germany": ["update"], "Norway": ["create"], "France": ["delete"]}
+    assert found["scope"]["base"] == "main"
+    assert found["scope"]["base_commit"] == repo.git("rev-parse", "main")
+    assert repo.project.cli("plan", "--base", "main", "--format", "markdown") == 0
+    assert "Plan: 1 to add, 1 to change, 1 to destroy.\n" in capsys.readouterr().out
+
+
+def test_it_needs_no_secret_no_order_and_no_state(repo, capsys):
+    """The order file does not exist, no password is set: nothing is asked for, no state is made."""
+    repo.project.cli("plan", "--base", "main")
+    assert not repo.project.state.exists()
+    assert repo.git("status", "--porcelain", "--", ".", ":!.ekomi-reconcile/cache") == ""
+    assert "No changes of accounts" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flags", [(), ("--detailed-exitcode",)])
+def test_the_detailed_exit_code_tells_changes_from_none(repo, flags):
+    """0 without changes, 2 with them, if that was asked for."""
+    assert repo.project.cli("plan", "--base", "main", *flags) == 0
+    repo.project.account("France", "28375")
+    assert repo.project.cli("plan", "--base", "main", *flags) == (2 if flags else 0)
+
+
+def test_what_others_did_on_the_base_since_is_not_shown(repo, capsys):
+    """The commit at which the branch began counts, as in a pull request."""
+    repo.project.account("France", "28375")
+    repo.commit()
+    repo.git("switch", "-q", "main")
+    repo.project.account("Norway", "28376")
+    repo.commit()
+    repo.git("switch", "-q", "feature")
+    repo.project.cli("plan", "--base", "main")
+    assert "Plan: 1 to add, 0 to change, 0 to destroy." in capsys.readouterr().out
+
+
+def test_defaults_count_as_changes_of_accounts_and_limits_are_pointed_out(repo, capsys):
+    """A change of the project file shows where it matters."""
+    repo.project.settings(
+        "version: 1\norders: {file: other.jsonl}\nsafety: {max_sends: 5000}\n"
+        "defaults: {invitations: {pending_period: 21}}\n"
+    )
+    repo.project.cli("plan", "--base", "main")
+    out = capsys.readouterr().out
+    assert "~ invitations.pending_period = 14 → 21" in out
+    assert "settings of the project change, too: orders, safety.max_sends" in out
+
+
+def test_what_apply_would_refuse_is_told_in_the_pull_request(repo, capsys):
+    """Guards and protection are judged as if the base had been applied."""
+    repo.project.account("France", "28375", more="protect: true")
+    repo.commit()
+    repo.git("branch", "-f", "main")
+    for each in (repo.project.folder / "accounts.d").iterdir():
+        each.unlink()
+    assert repo.project.cli("plan", "--base", "main") == 1
+    out = capsys.readouterr().out
+    assert "--allow-deletes 1" in out
+    assert "not done: protected" in out
+
+
+def test_a_project_that_is_new_is_created_whole(repo, capsys):
+    """No project file at the base means that there was nothing, not that something is wrong."""
+    repo.git("switch", "-q", "--orphan", "empty")
+    repo.commit("nothing")
+    repo.project.settings("version: 1\norders: {file: nowhere.jsonl}\n")
+    repo.project.account("Germany", "28374")
+    assert repo.project.cli("plan", "--base", "empty") == 0
+    out = capsys.readouterr().out
+    assert "Plan: 1 to add, 0 to change, 0 to destroy." in out
+    assert "warning" not in out
+
+
+def test_an_invalid_base_is_a_warning_and_everything_is_shown(repo, capsys):
+    """A change that repairs the files is not stopped by what it repairs."""
+    good = (repo.project.folder / "accounts.d" / "28374.yaml").read_text()
+    repo.project.account("Germany", "28374", "pending_period: never")
+    broken = repo.commit()
+    (repo.project.folder / "accounts.d" / "28374.yaml").write_text(good)
+    assert repo.project.cli("plan", "--base", broken, "--detailed-exitcode") == 2
+    out = capsys.readouterr().out
+    assert "warning[base-invalid]" in out
+    assert "28374.yaml:6" in out
+    assert "Plan: 1 to add, 0 to change, 0 to destroy." in out
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--base", "-delete"),
+        ("--base=--output=x",),
+        ("--base", ""),
+        ("--base", "main", "--out", "plan.json"),
+        ("--base", "main", "--refresh-only"),
+        ("--base", "main", "--at", "2026-01-01T00:00:00Z"),
+        ("--comment-key", "a --> b"),
+        ("--details-url", "javascript:alert(1)"),
+    ],
+)
+def test_what_makes_no_sense_is_a_wrong_command_line(repo, flags):
+    """Exit 64, and a revision is never an option of git."""
+    assert repo.project.cli("plan", *flags) == 64
+
+
+def test_a_revision_that_git_does_not_know_says_how_to_fetch_it(repo, capsys):
+    """The usual cause is a shallow checkout in CI."""
+    assert repo.project.cli("plan", "--base", "origin/main") == 1
+    err = capsys.readouterr().err
+    assert "origin/main" in err
+    assert "fetch-depth: 0" in err
+
+
+def test_a_history_that_was_cut_off_says_so(repo, tmp_path, capsys):
+    """Two shallow branches without their common commit are no reason to show everything as new."""
+    for branch in ("main", "feature"):
+        repo.git("switch", "-q", branch)
+        repo.project.account("France" if branch == "main" else "Norway", "28375")
+        repo.commit()
+    shallow = repository(tmp_path / "shallow")
+    shallow.git("fetch", "-q", "--depth=1", f"file://{repo.folder}", "main:theirs", "feature:mine")
+    shallow.git("switch", "-q", "mine")
+    assert shallow.project.cli("plan", "--base", "theirs") == 1
+    err = capsys.readouterr().err
+    assert "no common commit in this shallow clone" in err
+    assert "fetch-depth: 0" in err
+
+
+def test_unrelated_histories_are_told_apart_from_shallow_ones(repo, capsys):
+    """A branch that shares nothing cannot be compared."""
+    repo.git("switch", "-q", "--orphan", "other")
+    repo.commit()
+    repo.git("switch", "-q", "feature")
+    assert repo.project.cli("plan", "--base", "other") == 1
+    assert "no common commit\n" in capsys.readouterr().err
+
+
+def test_outside_of_a_repository_it_says_what_is_needed(repo, monkeypatch, capsys):
+    """A downloaded archive has no history."""
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(repo.folder.parent))
+    shutil.rmtree(repo.folder / ".git")
+    assert repo.project.cli("plan", "--base", "main") == 1
+    assert "is not a checkout of a git repository: fatal: not a git repository" in capsys.readouterr().err
+
+
+def test_before_the_first_commit_it_says_so(tmp_path, capsys):
+    """A fresh repository has nothing to compare with."""
+    made = repository(tmp_path)
+    made.git("update-ref", "-d", "HEAD")
+    assert made.project.cli("plan", "--base", "HEAD") == 1
+    assert "nothing is committed" in capsys.readouterr().err
+
+
+def test_without_git_it_says_so(repo, monkeypatch, tmp_path, capsys):
+    """A slim image has no git."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert repo.project.cli("plan", "--base", "main") == 1
+    assert "git is not installed" in capsys.readouterr().err
+
+
+def test_content_that_was_not_fetched_is_no_empty_base(repo, capsys):
+    """A partial clone lacks contents: that is an error, not a deletion of everything."""
+    blob = repo.git("rev-parse", "main:accounts.d/28374.yaml")
+    (repo.folder / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    assert repo.project.cli("plan", "--base", "main") == 1
+    err = capsys.readouterr().err
+    assert f"does not have the content of {blob[:12]}" in err
+    assert "--filter" in err
+
+
+def test_a_failure_becomes_the_comment_so_that_no_older_one_is_believed(repo, capsys):
+    """Markdown on stdout and in the file say that there is no plan; stderr and exit code stay."""
+    repo.project.account("Germany", "28374", "pending_period: never")
+    flags = ("--format", "markdown", "--markdown-out", "comment.md", "--comment-key", "shop")
+    assert repo.project.cli("plan", "--base", "main", *flags) == 1
+    found = capsys.readouterr()
+    assert found.out == (repo.project.folder / "comment.md").read_text()
+    assert found.out.startswith("<!-- ekomi-reconcile:plan shop -->\n### `shop`: No plan could be made\n")
+    assert "28374.yaml:6" in found.out
+    assert "Error: the configuration has 1 error" in found.err
+
+
+def test_such_a_plan_is_never_applied(repo, capsys, monkeypatch):
+    """It knows no state, so carrying it out would ask customers again."""
+    repo.project.account("France", "28375")
+    repo.project.cli("plan", "--base", "main", "--format", "json")
+    (repo.project.folder / "plan.json").write_text(capsys.readouterr().out)
+    assert repo.project.cli("apply", "plan.json") == 1
+    assert "compares two revisions" in capsys.readouterr().err
+
+
+def test_ten_processes_are_enough_for_any_number_of_files(repo, tmp_path, monkeypatch, capsys):
+    """Three hundred accounts are read by as few processes of git as one."""
+    for number in range(300):
+        repo.project.account(f"A{number}", str(30000 + number))
+    repo.commit()
+    repo.git("branch", "-f", "main")
+    log = tmp_path / "git.log"
+    text = f'#!/bin/sh\necho "$@" >> {log}\nexec {program("git")} "$@"\n'
+    executable(tmp_path / "bin" / "git", text)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    assert repo.project.cli("plan", "--base", "main") == 0
+    assert "No changes" in capsys.readouterr().out
+    assert len(log.read_text().splitlines()) < 10
+
+
+def test_a_revision_lists_and_reads_the_same_files_as_the_disk(tmp_path, monkeypatch):
+    """Links, loops, folders named like files, odd names: both trees agree, from wherever one stands."""
+    made = repository(tmp_path / "repo", "shops/de")
+    project = made.project.folder
+    inner = project / "accounts.d" / "deep" / "er.yaml"
+    inner.mkdir(parents=True)
+    (inner / "odd $name\n`.yml").write_text("name: x\n")
+    (project / "accounts.d" / "up").symlink_to("..")
+    (project / "accounts.d" / "linked").symlink_to("../../shared")
+    (project / "accounts.d" / "gone.yaml").symlink_to("nowhere.yaml")
+    (project / "accounts.d" / "round.yaml").symlink_to("round.yaml")
+    (project / "accounts.d" / "alias.yaml").symlink_to("28374.yaml")
+    (project / "accounts.d" / "notes.txt").write_text("no account\n")
+    (made.folder / "shops" / "shared").mkdir()
+    (made.folder / "shops" / "shared" / "s.yaml").write_text("name: s\n")
+    made.commit()
+    monkeypatch.chdir(project.parent)
+    with tree_at(merge_base("HEAD", project)) as tree:
+        for folder in ("de/accounts.d", str(project / "accounts.d"), "de", "shared", "../shops"):
+            then, now = tree.walk(folder), DiskTree().walk(folder)
+            assert then.files == now.files
+            assert {path for path, _ in then.unreadable} == {path for path, _ in now.unreadable}
+            for path in now.files:
+                if not path.endswith("gone.yaml"):
+                    assert tree.read(path) == DiskTree().read(path)
+        for missing in ("de/nothing", "../../..", "de/accounts.d/gone.yaml"):
+            with pytest.raises(FileNotFoundError):
+                tree.read(missing)
+        with pytest.raises(FileNotFoundError):
+            tree.walk("de/nothing")
+
+
+def test_a_link_out_of_the_repository_is_no_file_of_the_revision(repo, tmp_path, capsys):
+    """What lies outside is not under version control: it is named, not guessed."""
+    (tmp_path / "outside.yaml").write_text("name: x\n")
+    (repo.project.folder / "accounts.d" / "out.yaml").symlink_to(tmp_path / "outside.yaml")
+    repo.commit()
+    with tree_at(merge_base("HEAD", repo.project.folder)) as tree:
+        listing = tree.walk(str(repo.project.folder / "accounts.d"))
+    ((path, reason),) = listing.unreadable
+    assert path.endswith("out.yaml")
+    assert "outside of the repository" in reason
+
+
+def test_a_project_in_a_folder_is_compared_with_the_same_folder(tmp_path, monkeypatch, capsys):
+    """It does not matter where one stands: beside the project, in it, or elsewhere with -C."""
+    made = repository(tmp_path / "repo", "shops/de")
+    made.project.account("France", "28375")
+    for place, flags in ((tmp_path, ("-C", "repo/shops/de")), (made.project.folder, ())):
+        monkeypatch.chdir(place)
+        assert run([*flags, "plan", "--base", "main"]) == 0
+        assert "Plan: 1 to add, 0 to change, 0 to destroy." in capsys.readouterr().out

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Protocol, TypeVar
 
 from ekomi_reconcile.apply.context import Context
 from ekomi_reconcile.apply.events import Progress, Stage
+from ekomi_reconcile.model.event import QueueWritten
 from ekomi_reconcile.model.result import Done
 from ekomi_reconcile.plan.plan import InvitationSteps, Plan
 from ekomi_reconcile.state.records import PositionRecord
 
 BATCH = 1_000
 """Rows per transaction."""
+
+NEW_ROWS = 10_000
+"""New rows per transaction: waiting for the disk costs more than writing them."""
 
 
 class _OfAccount(Protocol):
@@ -30,10 +35,20 @@ def write_queue(context: Context, plan: Plan, *, failed: Collection[str]) -> Non
     transaction; doing them again after a crash changes nothing.
     """
     steps = plan.invitations
+    before = Counter(context.result.counts)
     _cancel(context, steps, failed)
     _schedule(context, steps, failed)
     _reschedule(context, steps, failed)
     _remember(context, plan, failed)
+    done = Counter(context.result.counts) - before
+    context.listen(
+        QueueWritten(
+            scheduled=done[Done.SCHEDULED],
+            rescheduled=done[Done.RESCHEDULED],
+            cancelled=done[Done.CANCELLED],
+            left_out=done[Done.LEFT_OUT],
+        )
+    )
 
 
 def _cancel(context: Context, steps: InvitationSteps, failed: Collection[str]) -> None:
@@ -48,7 +63,7 @@ def _cancel(context: Context, steps: InvitationSteps, failed: Collection[str]) -
 def _schedule(context: Context, steps: InvitationSteps, failed: Collection[str]) -> None:
     done, total = 0, len(steps.schedule)
     with context.state.bulk(total):
-        for batch in steps.schedule.batches(BATCH):
+        for batch in steps.schedule.batches(NEW_ROWS):
             with context.state.transaction():
                 counts = context.state.schedule(_kept(batch, failed), now=context.now())
             context.result.count(Done.SCHEDULED, counts.scheduled)

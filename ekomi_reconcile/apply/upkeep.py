@@ -1,49 +1,66 @@
-"""What a run does for the state itself, last: opt-outs, retention, a copy now and then."""
+"""What a run does for the state itself, last: forgetting what is too old, a copy now and then."""
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ekomi_reconcile.errors import StateError
-from ekomi_reconcile.model.invitation import Criterion
-from ekomi_reconcile.model.result import Done
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.instant import DAY
 
 if TYPE_CHECKING:
     from ekomi_reconcile.apply.context import Context
 
+MOST = 10_000
+"""So many statuses of orders are forgotten in one run: the rest waits for the next."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upkeep:
-    """What to see to: ``retention`` in seconds, ``opted_out`` the digests of customers not to be asked."""
+    """What to see to, in seconds; ``None`` keeps everything.
+
+    ``retention`` is that of the settings. After ``sights`` no rule cares any more in which status an order
+    was seen.
+    """
 
     retention: int | None = None
-    opted_out: AbstractSet[str] = field(default_factory=frozenset)
+    sights: int | None = None
+
+
+def lasting_sights(accounts: Iterable[Account]) -> int | None:
+    """How long, in seconds, it may matter in which status an order was seen; ``None``: for ever.
+
+    As long as an enabled account may still invite an order that is as old.
+    """
+    rules = [each.invitations for each in accounts if each.invitations.enabled]
+    if not rules or any(each.skip_orders_older_than == 0 for each in rules):
+        return None
+    return max((each.skip_orders_older_than + each.pending_period) * DAY + each.spread for each in rules)
 
 
 def keep_up(context: Context) -> None:
-    """Cancel what waits for customers who opted out, forget what is too old, make a copy now and then.
+    """Forget what is too old, and after a run that did something make a copy now and then.
 
     A failure is part of the result: everything else is done by then.
     """
     try:
-        _cancel_opted_out(context)
         _forget(context)
         if context.result.counts and not context.stop.is_set():
+            _forget_sights(context)
             context.state.copy_now_and_then()
     except StateError as error:
         context.result.fail("upkeep of the state", error)
-
-
-def _cancel_opted_out(context: Context) -> None:
-    """An opt-out also reaches rows whose orders no longer change and whose time has not come."""
-    waiting = context.state.pending_of(context.upkeep.opted_out)
-    reasons = dict.fromkeys(waiting, Criterion.SUPPRESSED.value)
-    context.result.count(Done.CANCELLED, context.state.cancel(reasons, now=context.now()) if reasons else 0)
 
 
 def _forget(context: Context) -> None:
     now, retention = context.now(), context.upkeep.retention
     if retention is not None:
         context.state.prune(now - retention, now)
+
+
+def _forget_sights(context: Context) -> None:
+    sights = context.upkeep.sights
+    if sights is not None:
+        context.state.forget_observations(before=context.now() - sights, most=MOST)

@@ -15,7 +15,7 @@ from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.plan.matching import Question
 from ekomi_reconcile.plan.view import Cap, Privacy, Queue
 from ekomi_reconcile.rules.explain import CriterionResult, explain
-from ekomi_reconcile.rules.judge import scheduled_at
+from ekomi_reconcile.rules.judge import scheduled_at, spread_offset
 from ekomi_reconcile.rules.rulebook import Rule
 
 
@@ -36,13 +36,15 @@ class Outcome(StrEnum):
 class AccountVerdict:
     """What one account makes of the order; ``row`` is its own row.
 
-    ``changes`` is what would have to change; nothing after its own request.
+    ``offset`` is by how many seconds its spread delays the order, ``changes`` what would have to change:
+    nothing after its own request.
     """
 
     account: Account
     criteria: tuple[CriterionResult, ...]
     reached: Reached | None
     scheduled_at: Instant | None
+    offset: int
     row: Invitation | None
     changes: tuple[str, ...]
 
@@ -130,7 +132,8 @@ def _verdict(rule: Rule, order: Order, judge: OneOrder, names: Mapping[str, str]
         account=rule.account,
         criteria=criteria,
         reached=look.reached,
-        scheduled_at=_time(rule, look, row, judge),
+        scheduled_at=_time(rule, order, look, judge),
+        offset=spread_offset(rule, order.order_id),
         row=row,
         changes=tuple(
             remedy(Failure(each, rule.account.invitations, order, look))
@@ -140,11 +143,14 @@ def _verdict(rule: Rule, order: Order, judge: OneOrder, names: Mapping[str, str]
     )
 
 
-def _time(rule: Rule, look: Look, row: Invitation | None, judge: OneOrder) -> Instant | None:
+def _time(rule: Rule, order: Order, look: Look, judge: OneOrder) -> Instant | None:
+    row = judge.row(rule.account.interface_id)
     if row is not None and judge.owner == row.interface_id:
         moved = {step.row_id: step.scheduled_at for step in judge.steps.reschedule}
         return moved.get(row.id, row.scheduled_at)
-    return None if look.reached is None else scheduled_at(rule, look.reached)
+    if look.reached is None:
+        return None
+    return scheduled_at(rule, look.reached, order.order_id, judged_at=look.judged_at)
 
 
 def _suppressed(look: Look, cap: Cap | None, *, limited: bool) -> CriterionResult:

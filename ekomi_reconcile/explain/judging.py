@@ -14,7 +14,6 @@ from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.plan.matching import Matcher, Question
 from ekomi_reconcile.plan.needs import moved_from, needs
 from ekomi_reconcile.plan.view import Privacy, Queue, RecordedAccount, RecordedObservation, RecordedPosition
-from ekomi_reconcile.rules.judge import scheduled_at
 from ekomi_reconcile.rules.reached import reached
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook
 
@@ -61,7 +60,7 @@ class OneOrder(Matcher):
         return self._noted(rule, order, judged_at, known)
 
     def _noted(self, rule: Rule, order: Order, judged_at: Instant, known: Reached | None) -> Look:
-        too_often = self._offering and known is not None and self._too_often(order, scheduled_at(rule, known))
+        too_often = self._offering and known is not None and self._too_often(rule, order, known, judged_at)
         return Look(judged_at, known, self.privacy.opted_out(order), too_often)
 
     @override

@@ -52,7 +52,6 @@ def head_of(wire: WireHead, codes: Codes) -> Order:
     Raises:
         OrderUnreadable: its order date is before 1970 or out of range.
     """
-    billing = wire.billing_address or _NO_ADDRESS
     guest = wire.customer_is_guest
     return Order(
         order_id=wire.entity_id,
@@ -67,7 +66,7 @@ def head_of(wire: WireHead, codes: Codes) -> Order:
         first_invoiced_at=min(_dates(wire.invoices), default=None) if wire.invoices else None,
         last_invoiced_at=max(_dates(wire.invoices), default=None) if wire.invoices else None,
         last_shipped_at=max(_dates(wire.shipments), default=None) if wire.shipments else None,
-        contact=_contact(wire, billing, wire.shipping_address or _shipping(wire).address or _NO_ADDRESS),
+        contact=_contact(wire, wire.shipping_address or _shipping(wire).address or _NO_ADDRESS),
         is_guest=None if guest is None else bool(guest),
     )
 
@@ -96,7 +95,7 @@ def order_of(wire: WireFacts, codes: Codes, items: tuple[Item, ...] = ()) -> Ord
         first_invoiced_at=min(_dates(wire.invoices), default=None) if wire.invoices else None,
         last_invoiced_at=max(_dates(wire.invoices), default=None) if wire.invoices else None,
         last_shipped_at=max(_dates(wire.shipments), default=None) if wire.shipments else None,
-        contact=_contact(wire, billing, given),
+        contact=_contact(wire, given),
         grand_total=wire.grand_total,
         base_grand_total=wire.base_grand_total,
         subtotal=wire.subtotal,
@@ -143,10 +142,10 @@ def items_of(rows: list[WireItem], categories: Categories | None = None) -> tupl
 
 def instant_of(moment: datetime) -> Instant:
     """Seconds since 1970; a time without a zone is UTC."""
-    if moment.tzinfo is not None:
-        return int(moment.timestamp())
-    since = moment - _EPOCH
-    return since.days * 86_400 + since.seconds
+    if moment.tzinfo is None:
+        since = moment - _EPOCH
+        return since.days * 86_400 + since.seconds
+    return int(moment.timestamp())
 
 
 def product_ids(orders: Iterable[WireOrder]) -> frozenset[int]:
@@ -181,16 +180,16 @@ def _known(names: Mapping[int, str], key: int | None) -> str | None:
     return None if key is None else names.get(key)
 
 
-def _contact(wire: WireHead, billing: WireAddress, shipping: WireAddress) -> Contact:
-    telephone = billing.telephone or None
-    home = billing
-    if telephone is None and (shipping.telephone or billing is _NO_ADDRESS):
-        telephone, home = shipping.telephone or None, shipping
+def _contact(wire: WireHead, shipping: WireAddress) -> Contact:
+    billing = wire.billing_address or _NO_ADDRESS
+    telephone, home = billing.telephone, billing
+    if not telephone and (shipping.telephone or billing is _NO_ADDRESS):
+        telephone, home = shipping.telephone, shipping
     return Contact(
         email=wire.customer_email or billing.email or None,
         first_name=wire.customer_firstname or billing.firstname or None,
         last_name=wire.customer_lastname or billing.lastname or None,
-        telephone=telephone,
+        telephone=telephone or None,
         country=home.country_id or None,
         customer_id=wire.customer_id,
     )
@@ -198,13 +197,14 @@ def _contact(wire: WireHead, billing: WireAddress, shipping: WireAddress) -> Con
 
 def _history(entries: list[WireHistory]) -> tuple[HistoryEntry, ...]:
     """Oldest first; an entry without a time says nothing."""
+    if len(entries) == 1 and (at := entries[0].created_at) is not None:
+        return (HistoryEntry(entries[0].status or None, instant_of(at), entries[0].entity_id or 0),)
     found = [
         HistoryEntry(each.status or None, instant_of(each.created_at), each.entity_id or 0)
         for each in entries
         if each.created_at is not None
     ]
-    if len(found) > 1:
-        found.sort(key=lambda entry: (entry.created_at, entry.entry_id))
+    found.sort(key=lambda entry: (entry.created_at, entry.entry_id))
     return tuple(found)
 
 

@@ -13,9 +13,9 @@ from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.plan import guards
 from ekomi_reconcile.plan.diff import Desired, diff
-from ekomi_reconcile.plan.due import due
+from ekomi_reconcile.plan.due import bursts, due
 from ekomi_reconcile.plan.fetches import Intervals, due_fetches
-from ekomi_reconcile.plan.match import match, strays
+from ekomi_reconcile.plan.match import match, opted_out, strays
 from ekomi_reconcile.plan.needs import Need, needs
 from ekomi_reconcile.plan.plan import AccountChange, InvitationSteps, Plan, Position, Scope
 from ekomi_reconcile.plan.view import Orders, Privacy, Queue, RecordedAccount, RecordedPosition
@@ -23,7 +23,10 @@ from ekomi_reconcile.plan.view import Orders, Privacy, Queue, RecordedAccount, R
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """The state as the planner sees it. ``counts`` gives the rows per interface id and status."""
+    """The state as the planner sees it. ``counts`` gives the rows per interface id and status.
+
+    ``in_flight`` is how many of those in ``sending`` a living runner is sending just now.
+    """
 
     lineage: str | None
     serial: int
@@ -31,6 +34,7 @@ class Recorded:
     positions: Mapping[str, RecordedPosition]
     counts: Mapping[str, Mapping[Status, int]]
     queue: Queue
+    in_flight: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +67,7 @@ def build(
     """
     scope, accounts = circumstances.scope, [each.account for each in desired]
     changes = diff(desired, recorded.accounts, replaces=scope.replaces)
-    selected = _selected(scope, accounts, changes, recorded.accounts)
+    selected = select(scope, accounts, changes, recorded.accounts)
     chosen = () if scope.refresh_only else tuple(each for each in changes if each.interface_id in selected)
     steps, found = InvitationSteps(), circumstances.diagnostics
     positions: tuple[Position, ...] = ()
@@ -127,13 +131,15 @@ def _invitations(
     ):
         steps.cancel.append(step)
         unseen = unseen | {step.source}
+    for step in opted_out(queue, privacy, selected=selected, cancelled=steps.cancel):
+        steps.cancel.append(step)
     stuck = {key for need in needed if need.source in unread for key in need.moved}
     senders = frozenset(
         each.interface_id
         for each in present
         if each.interface_id in selected and each.invitations.enabled and each.orders in sources - unread
     )
-    steps = due(steps, queue, senders=senders, now=now, cap=circumstances.max_sends)
+    steps, caused = due(steps, queue, senders=senders, now=now, cap=circumstances.max_sends)
     passed_over = {key for each in matched for key in each.passed_over}
     anew = (
         _start(each)
@@ -145,7 +151,7 @@ def _invitations(
     return (
         steps,
         (*reached, *anew),
-        tuple(problem for each in matched for problem in each.diagnostics),
+        (*(problem for each in matched for problem in each.diagnostics), *bursts(present, caused)),
     )
 
 
@@ -166,7 +172,7 @@ def _merged(parts: Iterable[InvitationSteps]) -> InvitationSteps:
     return replace(whole, not_invited=not_invited)
 
 
-def _selected(
+def select(
     scope: Scope,
     accounts: Sequence[Account],
     changes: Sequence[AccountChange],
@@ -211,9 +217,9 @@ def _names(accounts: Sequence[Account], recorded: Sequence[RecordedAccount]) -> 
 
 def _attention(recorded: Recorded) -> tuple[Diagnostic, ...]:
     """Rows that wait for a person; they are shown in every plan until somebody decides."""
-    unknown = sum(
-        each.get(Status.UNKNOWN, 0) + each.get(Status.SENDING, 0) for each in recorded.counts.values()
-    )
+    unknown = sum(each.get(Status.UNKNOWN, 0) for each in recorded.counts.values())
+    sending = sum(each.get(Status.SENDING, 0) for each in recorded.counts.values())
+    unknown += max(0, sending - recorded.in_flight)
     if not unknown:
         return ()
     return (

@@ -97,6 +97,8 @@ def to_json(plan: Plan) -> dict[str, Json]:
             "replaces": list(plan.scope.replaces),
             "offline": plan.scope.offline,
             "refresh_only": plan.scope.refresh_only,
+            "base": plan.scope.base,
+            "base_commit": plan.scope.base_commit,
         },
         "state": {"lineage": plan.lineage, "serial": plan.serial},
         "config": {"digest": plan.config_digest, "git_commit": plan.git_commit},

@@ -96,9 +96,12 @@ def _create(each: Desired, *, reason: str | None) -> AccountChange:
 
 
 def _update(each: Desired, known: RecordedAccount) -> AccountChange | None:
+    same_password = each.password_digest in (None, known.password_digest)
+    if same_password and each.account.derived.text == known.text:
+        return None
     before, after = known.desired, each.account.canonical()
     changed = list(differing(before, after))
-    if each.password_digest not in (None, known.password_digest) and PASSWORD not in changed:
+    if not same_password and PASSWORD not in changed:
         changed.append(PASSWORD)
     if not changed:
         return None

@@ -2,32 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from heapq import nsmallest
 
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.plan.plan import InvitationSteps
 from ekomi_reconcile.plan.steps import Send
 from ekomi_reconcile.plan.view import Queue
 
+BURST = 100
+"""From so many customers on, asked at once because an account is new or changed, a word is said."""
+
 
 def due(
     steps: InvitationSteps, queue: Queue, *, senders: frozenset[str], now: Instant, cap: int
-) -> InvitationSteps:
+) -> tuple[InvitationSteps, Mapping[str, int]]:
     """The steps with what is sent now: rows that are due and those that this plan makes due.
+
+    Beside them, by interface id, how many of these are due because the rule is new or changed.
 
     The oldest come first; beyond ``cap`` they wait, unless a rule change is what makes them due: then a
     guard has to decide about all of them.
     """
     moved = {step.row_id for step in steps.cancel} | {step.row_id for step in steps.reschedule}
     found = list(_due(steps, queue, senders=senders, moved=moved, now=now))
-    caused = sum(send.rule_change for send in found)
-    limit = len(found) if caused > cap else cap
+    caused = Counter(send.interface_id for send in found if send.rule_change)
+    limit = len(found) if caused.total() > cap else cap
     chosen = nsmallest(limit, found, key=lambda send: (send.scheduled_at, send.source, send.order_id))
     for send in chosen:
         steps.send.append(send)
-    return replace(steps, deferred=len(found) - len(chosen), due_by_rule_change=caused)
+    deferred = len(found) - len(chosen)
+    return replace(steps, deferred=deferred, due_by_rule_change=caused.total()), caused
+
+
+def bursts(accounts: Iterable[Account], caused: Mapping[str, int]) -> Iterator[Diagnostic]:
+    """A word on every account whose new or changed rule makes many invitations due at once."""
+    for account in accounts:
+        count = caused.get(account.interface_id, 0)
+        if count > BURST:
+            yield Diagnostic(
+                severity=Severity.WARNING,
+                rule="burst",
+                message=f"{count} invitations of {account.name} are due at once: the rule is new or changed, "
+                "and their time has passed already",
+                mend=_advice(account),
+                account=account.name,
+            )
+
+
+def _advice(account: Account) -> str:
+    if account.invitations.spread:
+        return "a wider `spread`, or a smaller `skip_orders_older_than`, makes them fewer"
+    return "`spread: 3d` under `invitations:` lets them leave over three days"
 
 
 def _due(

@@ -31,5 +31,9 @@ class EmptyQueue(Queue):
         return iter(())
 
     @override
+    def pending_of(self, customers: Collection[str]) -> Iterator[Invitation]:
+        return iter(())
+
+    @override
     def customer_load(self, customers: Collection[str], since: Instant) -> Mapping[str, Sequence[Instant]]:
         return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -10,7 +10,7 @@ from ekomi_reconcile.errors import OrderSourceError
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import DAY, Instant
-from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.model.invitation import Criterion, Invitation, Status
 from ekomi_reconcile.plan.matching import (
     ACCOUNT_DELETED,
     SOURCE_CHANGED,
@@ -107,8 +107,9 @@ def _worth_a_look(row: Invitation, need: Need, now: Instant) -> bool:
     rule = need.book.rule(row.interface_id)
     if rule is None or row.interface_id in need.leaving:
         return False
-    limit = rule.account.invitations.skip_orders_older_than
-    oldest = now - (limit + rule.account.invitations.pending_period) * DAY
+    wanted = rule.account.invitations
+    limit = wanted.skip_orders_older_than
+    oldest = now - (limit + wanted.pending_period) * DAY - wanted.spread
     return limit == 0 or row.order_date >= oldest
 
 
@@ -143,6 +144,23 @@ def _unreadable(need: Need, error: OrderSourceError) -> Diagnostic:
         message=f"order source {need.source}: {error.message}; its invitations are left as they are",
         mend=error.mend,
     )
+
+
+def opted_out(
+    queue: Queue, privacy: Privacy, *, selected: frozenset[str], cancelled: Iterable[Cancel]
+) -> Iterator[Cancel]:
+    """Cancellations of what waits for customers who opted out, though their orders did not come by.
+
+    They need no look at an order, so also rows go that are held, or whose source cannot be read.
+    ``cancelled`` are the cancellations known already.
+    """
+    digests = privacy.opted_out_digests
+    waiting = queue.pending_of(digests) if digests else iter(())
+    rows = [row for row in waiting if row.interface_id in selected]
+    known = {step.row_id for step in cancelled} if rows else set[int]()
+    for row in rows:
+        if row.id not in known:
+            yield cancellation(row, Criterion.SUPPRESSED.value, rule_change=False)
 
 
 def strays(

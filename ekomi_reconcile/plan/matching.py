@@ -97,7 +97,7 @@ class Matcher:
         self.steps.cancel.append(cancellation(row, reason, rule_change=row.interface_id in changed))
 
     def _decide(self, order: Order, rows: Sequence[Invitation], seen: RecordedObservation | None) -> None:
-        live = next((row for row in rows if row.status is not Status.CANCELLED), None)
+        live = next((row for row in rows if row.status is not Status.CANCELLED), None) if rows else None
         taken = live is not None and (live.status is not Status.PENDING or self._keeps(live, order))
         self._released = live is not None and not taken
         self._offer(order, rows, seen, owner=live.interface_id if live is not None and taken else None)
@@ -118,11 +118,13 @@ class Matcher:
         fresh = row.interface_id in question.fresh or not _follows(row, rule)
         known = self._reached(rule, order, row) if fresh else row.reached
         failed = self._refusal(rule, order, judged_at=row.judged_at, known=known)
+        if failed is None and row.customer in self.privacy.opted_out_digests:
+            failed = Criterion.SUPPRESSED
         if failed is not None or known is None:
             self.cancel(row, cancel_reason(failed, order))
             return False
         if fresh and not row.pushed:
-            self._reschedule(row, known, scheduled_at(rule, known))
+            self._reschedule(row, known, scheduled_at(rule, known, order.order_id, judged_at=row.judged_at))
         return True
 
     def _reached(self, rule: Rule, order: Order, row: Invitation) -> Reached | None:
@@ -171,7 +173,7 @@ class Matcher:
             self.tally.saw(key)
             if key == owner or key in self.question.leaving:
                 continue
-            row = next((row for row in rows if row.interface_id == key), None)
+            row = next((row for row in rows if row.interface_id == key), None) if rows else None
             known = reached(
                 rule, order, now=self.question.now, seen=sight, frozen=row.reached if row else None
             )
@@ -180,7 +182,7 @@ class Matcher:
             self.tally.judged(key, failed)
             if failed is None and taken:
                 failed = Criterion.ALREADY_INVITED
-            if failed is None and known is not None and self._too_often(order, scheduled_at(rule, known)):
+            if failed is None and known is not None and self._too_often(rule, order, known, judged_at):
                 failed = Criterion.SUPPRESSED
             if failed is not None:
                 self.tally.refused(key, failed)
@@ -196,7 +198,8 @@ class Matcher:
             if self._released:
                 self.passed_over.add(key)
             return
-        when, customer = scheduled_at(rule, known), self.privacy.customer(order)
+        when = scheduled_at(rule, known, order.order_id, judged_at=judged_at)
+        customer = self.privacy.customer(order)
         if customer is not None and self.privacy.cap is not None:
             self._planned[customer].append(max(when, question.now))
         self.steps.schedule.append(
@@ -227,12 +230,12 @@ class Matcher:
         for digest, instants in self.queue.customer_load(customers, since).items():
             self._loads[digest] = list(instants)
 
-    def _too_often(self, order: Order, when: Instant) -> bool:
+    def _too_often(self, rule: Rule, order: Order, known: Reached, judged_at: Instant) -> bool:
         """Would the customer be asked more often than the limit allows? What is overdue is asked now."""
         cap = self.privacy.cap
         if cap is None or (customer := self.privacy.customer(order)) is None:
             return False
-        when = max(when, self.question.now)
+        when = max(scheduled_at(rule, known, order.order_id, judged_at=judged_at), self.question.now)
         asked = [*self._loads.get(customer, ()), *self._planned.get(customer, ())]
         near = [at for at in asked if abs(when - at) < cap.days * DAY]
         return len(near) >= cap.count
@@ -265,7 +268,8 @@ class Matcher:
 def _follows(row: Invitation, rule: Rule) -> bool:
     """Does the row stand as this rule wants it? One that was on hold when the rule changed does not."""
     triggers = {key for key, _ in rule.triggers}
-    return key_of(row.reached.status) in triggers and row.scheduled_at == scheduled_at(rule, row.reached)
+    due = scheduled_at(rule, row.reached, row.order_id, judged_at=row.judged_at)
+    return key_of(row.reached.status) in triggers and row.scheduled_at == due
 
 
 def cancellation(row: Invitation, reason: str, *, rule_change: bool) -> Cancel:

@@ -28,7 +28,11 @@ class Need:
     moved: frozenset[str]
     cursors: frozenset[str]
     created_from: Instant | None
-    attributes: frozenset[str]
+
+    @property
+    def attributes(self) -> frozenset[str]:
+        """The attributes of orders that the rules look at."""
+        return self.book.attributes
 
 
 def needs(
@@ -81,15 +85,14 @@ def _need(
     moved: frozenset[str],
     now: Instant,
 ) -> Need | None:
-    book = RuleBook(members)
     reading = [each for each in members if each.invitations.enabled and each.interface_id in selected]
     if not reading:
         return None
-    fresh = [each for each in reading if _is_fresh(book, each, positions.get(each.interface_id))]
+    fresh = [each for each in reading if _is_fresh(each, positions.get(each.interface_id))]
     keys = frozenset(each.interface_id for each in fresh)
     return Need(
         source=source,
-        book=book,
+        book=RuleBook(members),
         selected=selected,
         fresh=keys,
         leaving=leaving,
@@ -98,15 +101,13 @@ def _need(
             positions[each.interface_id].cursor for each in reading if each.interface_id not in keys
         ),
         created_from=_created_from(fresh, now),
-        attributes=book.attributes,
     )
 
 
-def _is_fresh(book: RuleBook, account: Account, position: RecordedPosition | None) -> bool:
-    rule = book.rule(account.interface_id)
-    if position is None or rule is None:
+def _is_fresh(account: Account, position: RecordedPosition | None) -> bool:
+    if position is None:
         return True
-    return position.rule_digest != rule.digest or position.source != account.orders
+    return position.rule_digest != account.derived.rule_digest or position.source != account.orders
 
 
 def _created_from(fresh: Sequence[Account], now: Instant) -> Instant | None:

@@ -154,13 +154,19 @@ class InvitationSteps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What a plan was asked to look at. Globs are over account names and addresses."""
+    """What a plan was asked to look at. Globs are over account names and addresses.
+
+    ``base`` is the git revision, as it was given, whose files stand in for the state; ``base_commit`` is the
+    commit that was looked at. Such a plan is only ever shown.
+    """
 
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     replaces: tuple[str, ...] = ()
     offline: bool = False
     refresh_only: bool = False
+    base: str | None = None
+    base_commit: str | None = None
 
     @property
     def partial(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ekomi_reconcile.errors import PlanStale
+from ekomi_reconcile.errors import PlanInvalid, PlanStale
 from ekomi_reconcile.plan.plan import Plan
 
 _AGAIN = "look at a new plan: plan --out FILE"
@@ -24,8 +24,11 @@ def check_fresh(plan: Plan, present: Present) -> None:
     """Let the plan pass, or say what changed.
 
     Raises:
+        PlanInvalid: it compares two revisions of the files, and knows no state.
         PlanStale: it was applied already, or state or files are not the ones it was made from.
     """
+    if plan.scope.base is not None:
+        raise PlanInvalid("this plan compares two revisions of the files: it is only to be read", mend=_AGAIN)
     if present.applied:
         raise PlanStale("the saved plan is stale: it was applied already", mend=_AGAIN)
     if plan.lineage is None and present.serial:

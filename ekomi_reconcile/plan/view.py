@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,12 +15,14 @@ from ekomi_reconcile.model.order import Order
 
 
 class RecordedAccount(Protocol):
-    """An account in the state; a deleted one stays as a tombstone."""
+    """An account in the state; a deleted one stays as a tombstone. ``text`` is ``desired`` as JSON."""
 
     @property
     def interface_id(self) -> str: ...
     @property
     def name(self) -> str: ...
+    @property
+    def text(self) -> str: ...
     @property
     def desired(self) -> Mapping[str, Json]: ...
     @property
@@ -71,6 +74,9 @@ class Queue(Protocol):
     def due(self, interface_ids: Collection[str], now: Instant) -> Iterator[Invitation]:
         """Pending rows whose time has come, the oldest first."""
 
+    def pending_of(self, customers: Collection[str]) -> Iterator[Invitation]:
+        """The pending rows of these customers (keyed digests)."""
+
     def customer_load(self, customers: Collection[str], since: Instant) -> Mapping[str, Sequence[Instant]]:
         """When these customers (keyed digests) were, or will be, asked since then."""
 
@@ -111,6 +117,10 @@ class Privacy(Protocol):
     @property
     def lasting(self) -> bool:
         """Do digests mean anything beyond this plan? Without a state their key is forgotten with it."""
+
+    @property
+    def opted_out_digests(self) -> AbstractSet[str]:
+        """The keyed digests of customers on a suppression list: they tell of a row without its order."""
 
     def opted_out(self, order: Order) -> bool:
         """Is this customer on a suppression list?"""

@@ -7,7 +7,7 @@ items, rounded to 4 decimals; if one of them does not tell the amount, the sum i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -53,24 +53,21 @@ def compile_node(condition: Condition) -> Test:
     return _leaf(key, body)
 
 
-def attributes(condition: Condition | None) -> frozenset[str]:
-    """The attributes of orders and items that this condition looks at."""
-    return frozenset() if condition is None else frozenset(_attributes(condition))
-
-
-def _attributes(condition: Condition) -> Iterator[str]:
-    ((key, body),) = condition.items()
-    if key in GROUPS:
-        for each in body:
-            yield from _attributes(each)
-    elif key == "not" or key in ITEM_TESTS:
-        yield from _attributes(body)
-    elif key == SUM_ITEMS:
-        yield body["of"]
-        if body.get("where") is not None:
-            yield from _attributes(body["where"])
-    else:
-        yield key
+def attributes(conditions: Iterable[Condition]) -> frozenset[str]:
+    """The attributes of orders and items that these conditions look at."""
+    found, left = set[str](), list(conditions)
+    while left:
+        ((key, body),) = left.pop().items()
+        if key in GROUPS:
+            left += body
+        elif key == "not" or key in ITEM_TESTS:
+            left.append(body)
+        elif key == SUM_ITEMS:
+            found.add(body["of"])
+            left += [body["where"]] if body.get("where") is not None else []
+        else:
+            found.add(key)
+    return frozenset(found)
 
 
 def value_of(attribute: str) -> Callable[[Any], Any]:

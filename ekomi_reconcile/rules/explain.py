@@ -12,9 +12,19 @@ from ekomi_reconcile.model.account import Deliver, Selection
 from ekomi_reconcile.model.instant import DAY, Instant, iso
 from ekomi_reconcile.model.invitation import Criterion, Reached
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.rules.judge import CHECKS, Case, Check, deliverable
+from ekomi_reconcile.rules.judge import CHECKS, deliverable
 from ekomi_reconcile.rules.rulebook import Rule
 from ekomi_reconcile.rules.verdict import Verdict, describe, judge_condition
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is judged: ``judged_at`` is when the age is, ``reached`` when it got to a trigger status."""
+
+    rule: Rule
+    order: Order
+    judged_at: Instant
+    reached: Reached | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +46,18 @@ def explain(
     ``suppressed`` and ``already_invited`` are left to the caller, who knows the state.
     """
     case = Case(rule, order, judged_at, reached)
-    return tuple(_result(case, criterion, holds) for criterion, holds in CHECKS)
+    return tuple(
+        _result(case, criterion, ok=holds is None or holds(order, judged_at, reached))
+        for criterion, make in CHECKS
+        for holds in (make(rule),)
+    )
 
 
-def _result(case: Case, criterion: Criterion, holds: Check) -> CriterionResult:
+def _result(case: Case, criterion: Criterion, *, ok: bool) -> CriterionResult:
     value, wanted = _TEXTS[criterion](case)
     asked = case.rule.account.invitations.conditions if criterion is Criterion.CONDITIONS else None
     tree = None if asked is None else judge_condition(asked, case.order)
-    return CriterionResult(criterion, holds(case), value, wanted, tree)
+    return CriterionResult(criterion, ok, value, wanted, tree)
 
 
 def _enabled(case: Case) -> tuple[str, str]:

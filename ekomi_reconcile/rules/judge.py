@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from hashlib import sha256
 from typing import TypeAlias
-
-import msgspec
 
 from ekomi_reconcile.model.account import Deliver
 from ekomi_reconcile.model.instant import DAY, Instant
@@ -20,17 +20,8 @@ BLOCKED = ON_HOLD | ENDED
 """States (statuses, where no state is given) in which nobody is asked. Magento: canceled, closed, holded."""
 
 
-class Case(msgspec.Struct, frozen=True, gc=False):
-    """What is judged: ``judged_at`` is when the age is, ``reached`` when it got to a trigger status."""
-
-    rule: Rule
-    order: Order
-    judged_at: Instant
-    reached: Reached | None
-
-
-Check: TypeAlias = Callable[[Case], bool]
-"""Does this criterion hold?"""
+Check: TypeAlias = Callable[[Order, Instant, Reached | None], bool]
+"""Does a criterion hold for this order, its age judged at that instant, with that evidence?"""
 
 
 def refusal(rule: Rule, order: Order, *, judged_at: Instant, reached: Reached | None) -> Criterion | None:
@@ -39,16 +30,42 @@ def refusal(rule: Rule, order: Order, *, judged_at: Instant, reached: Reached | 
     ``suppressed`` and ``already_invited`` are left to the caller, who knows the state. ``judged_at`` is
     the instant at which the order's age is judged, ``reached`` when it reached a trigger status.
     """
-    case = Case(rule, order, judged_at, reached)
-    for criterion, holds in CHECKS:
-        if not holds(case):
+    for criterion, holds in _checks_of(rule):
+        if not holds(order, judged_at, reached):
             return criterion
     return None
 
 
-def scheduled_at(rule: Rule, reached: Reached) -> Instant:
-    """When the invitation is due: exact multiples of 24 hours after the status was reached."""
-    return reached.at + rule.account.invitations.pending_period * DAY
+@lru_cache(maxsize=4096)
+def _checks_of(rule: Rule) -> tuple[tuple[Criterion, Check], ...]:
+    """What this rule asks for: of every order the same, so it is worked out once."""
+    checks = ((criterion, make(rule)) for criterion, make in CHECKS)
+    return tuple((criterion, holds) for criterion, holds in checks if holds is not None)
+
+
+def scheduled_at(rule: Rule, reached: Reached, order_id: int, *, judged_at: Instant) -> Instant:
+    """When the invitation is due: the pending period, in days of exactly 24 hours, after the status was
+    reached.
+
+    With a spread the order's offset is added; what was overdue when it was first judged counts from then, or
+    else it would be asked at once whatever the spread.
+    """
+    wanted = rule.account.invitations
+    due = reached.at + wanted.pending_period * DAY
+    return max(due, judged_at) + spread_offset(rule, order_id) if wanted.spread else due
+
+
+def spread_offset(rule: Rule, order_id: int) -> int:
+    """By how many seconds the account's spread delays this order: at least 0 and below the spread.
+
+    The first 8 bytes of the SHA-256 of ``INTERFACE_ID:ORDER_ID`` as a number, modulo the spread: the same in
+    every run and plan, whatever else changes.
+    """
+    spread = rule.account.invitations.spread
+    if not spread:
+        return 0
+    drawn = sha256(f"{rule.account.interface_id}:{order_id}".encode()).digest()[:8]
+    return int.from_bytes(drawn) % spread
 
 
 def blocked_state(order: Order) -> bool:
@@ -76,36 +93,44 @@ def _step(order: Order) -> str:
     return key_of(order.state or order.status or "")
 
 
-def _enabled(case: Case) -> bool:
-    return case.rule.account.invitations.enabled
+def _enabled(rule: Rule) -> Check | None:
+    return None if rule.account.invitations.enabled else lambda order, at, reached: False  # noqa: ARG005
 
 
-def _store_view(case: Case) -> bool:
-    return case.rule.account.invitations.store_views.admits(case.order.store_view)
+def _store_view(rule: Rule) -> Check | None:
+    views = rule.account.invitations.store_views
+    return None if views.names is None else lambda order, at, reached: views.admits(order.store_view)  # noqa: ARG005
 
 
-def _customer_group(case: Case) -> bool:
-    return case.rule.account.invitations.customer_groups.admits(case.order.customer_group)
+def _customer_group(rule: Rule) -> Check | None:
+    groups = rule.account.invitations.customer_groups
+    if groups.names is None:
+        return None
+    return lambda order, at, reached: groups.admits(order.customer_group)  # noqa: ARG005
 
 
-def _order_status(case: Case) -> bool:
-    return case.reached is not None and not blocked_state(case.order)
+def _order_status(rule: Rule) -> Check:  # noqa: ARG001 - what a rule waits for is in the evidence
+    return lambda order, at, reached: reached is not None and not blocked_state(order)  # noqa: ARG005
 
 
-def _order_age(case: Case) -> bool:
-    limit = case.rule.account.invitations.skip_orders_older_than
-    return limit == 0 or case.judged_at - case.order.created_at <= limit * DAY
+def _order_age(rule: Rule) -> Check | None:
+    limit = rule.account.invitations.skip_orders_older_than * DAY
+    return None if limit == 0 else lambda order, at, reached: at - order.created_at <= limit  # noqa: ARG005
 
 
-def _conditions(case: Case) -> bool:
-    return case.rule.conditions(case.order)
+def _conditions(rule: Rule) -> Check | None:
+    if rule.account.invitations.conditions is None:
+        return None
+    hold = rule.conditions
+    return lambda order, at, reached: hold(order)  # noqa: ARG005
 
 
-def _deliverable(case: Case) -> bool:
-    return deliverable(case.order, case.rule.account.invitations.deliver)
+def _deliverable(rule: Rule) -> Check | None:
+    deliver = rule.account.invitations.deliver
+    return None if deliver is Deliver.LINK else lambda order, at, reached: deliverable(order, deliver)  # noqa: ARG005
 
 
-CHECKS: tuple[tuple[Criterion, Check], ...] = (
+CHECKS: tuple[tuple[Criterion, Callable[[Rule], Check | None]], ...] = (
     (Criterion.ENABLED, _enabled),
     (Criterion.STORE_VIEW, _store_view),
     (Criterion.CUSTOMER_GROUP, _customer_group),
@@ -114,4 +139,7 @@ CHECKS: tuple[tuple[Criterion, Check], ...] = (
     (Criterion.CONDITIONS, _conditions),
     (Criterion.DELIVERABLE, _deliverable),
 )
-"""What must hold, in the order in which it is judged; explaining goes through the same table."""
+"""How each criterion is checked, in the order in which they are judged; ``None`` where every order passes.
+
+Explaining goes through the same table.
+"""

@@ -109,9 +109,9 @@ def _document(key: str, order: Order) -> tuple[Instant, Evidence] | None:
     """What shipments and invoices say; nothing of a status that they do not prove."""
     if key == PROCESSING and order.first_invoiced_at is not None:
         return order.first_invoiced_at, Evidence.INVOICE
-    if key != COMPLETE or not _is_complete(order):
-        return None
     shipped, invoiced = order.last_shipped_at, order.last_invoiced_at
+    if (shipped is None and invoiced is None) or key != COMPLETE or not _is_complete(order):
+        return None
     if shipped is None or (invoiced is not None and invoiced > shipped):
         return None if invoiced is None else (invoiced, Evidence.INVOICE)
     return shipped, Evidence.SHIPMENT

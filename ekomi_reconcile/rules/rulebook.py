@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
-from hashlib import sha256
-
-import msgspec
 
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.rules.conditions import Predicate, attributes, compile_condition
@@ -27,21 +24,10 @@ class Rule:
     def __repr__(self) -> str:
         return f"Rule({self.account.interface_id})"
 
-    @cached_property
+    @property
     def digest(self) -> str:
-        """Changes exactly when the rule asks for something else: ``sha256:`` and 64 digits.
-
-        Name, links, tags, protection and the way of delivery do not count.
-        """
-        wanted = self.account.invitations.canonical()
-        del wanted["deliver"]
-        wanted |= {"priority": self.account.priority, "orders": self.account.orders}
-        return "sha256:" + sha256(msgspec.json.encode(wanted, order="deterministic")).hexdigest()
-
-    @cached_property
-    def attributes(self) -> frozenset[str]:
-        """The attributes of orders and items that its conditions look at."""
-        return attributes(self.account.invitations.conditions)
+        """Changes exactly when the rule asks for something else: ``sha256:`` and 64 digits."""
+        return self.account.derived.rule_digest
 
     @cached_property
     def conditions(self) -> Predicate:
@@ -85,8 +71,8 @@ class RuleBook:
     @cached_property
     def attributes(self) -> frozenset[str]:
         """The attributes that the conditions of enabled rules look at."""
-        enabled = (each for each in self.rules if each.account.invitations.enabled)
-        return frozenset().union(*(each.attributes for each in enabled))
+        rules = (each.account.invitations for each in self.rules)
+        return attributes(each.conditions for each in rules if each.enabled and each.conditions is not None)
 
     def _enter(self, at: int, rule: Rule) -> None:
         """Note where this rule may be met: in the store views it names, or in any."""

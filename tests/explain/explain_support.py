@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ekomi_reconcile.model.invitation import Evidence, Invitation, Reached, Status
 from ekomi_reconcile.plan.empty import EmptyQueue
@@ -41,7 +41,7 @@ class Customers:
     out: bool = False
     lasting: bool = True
     cap: Cap | None = None
-    known: Sequence[str] = field(default_factory=tuple)
+    opted_out_digests: frozenset[str] = frozenset()
 
     def opted_out(self, order) -> bool:
         """Everybody, if so wanted."""

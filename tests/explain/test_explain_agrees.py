@@ -16,6 +16,7 @@ from ekomi_reconcile.explain.judging import question_of
 from ekomi_reconcile.model.invitation import Evidence, Reached, Status
 from ekomi_reconcile.plan.matching import Matcher
 from ekomi_reconcile.plan.view import Cap
+from ekomi_reconcile.rules.judge import scheduled_at
 from ekomi_reconcile.rules.rulebook import Rule
 from ekomi_reconcile.state.records import Observation, PositionRecord
 
@@ -127,7 +128,7 @@ def test_a_pending_row_is_eligible_exactly_as_long_as_it_stays(asked, order, jud
     """
     account = given_some.account("7", invitations=asked)
     evidence = Reached(reached_at, asked.order_statuses[0], Evidence.SHIPMENT)
-    due = reached_at + asked.pending_period * DAY
+    due = scheduled_at(Rule(account), evidence, order.order_id, judged_at=judged_at)
     own = row("7", order, reached=evidence, judged_at=judged_at, scheduled_at=due)
     digest = Rule(account).digest
     position = PositionRecord(source=SOURCE, rule_digest=digest, cursor="here", evaluated_at=NOW)

@@ -70,7 +70,7 @@ def test_the_object_has_exactly_the_agreed_keys(project, explained):
     """The keys of the object, of its accounts and criteria, in the order in which criteria are judged."""
     project.orders([order(1)])
     found = explained("100000001")
-    assert list(found) == ["order", "order_id", "accounts"]
+    assert list(found) == ["format_version", "order", "order_id", "accounts"]
     assert (found["order"], found["order_id"]) == ("100000001", 1)
     for account in found["accounts"]:
         assert list(account) == [

@@ -6,6 +6,7 @@ with the project. Times are UTC epoch seconds.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from calendar import timegm
 from dataclasses import dataclass, field
@@ -71,6 +72,8 @@ def first_apply(accounts: list[Account], orders: list[Order], now: int) -> Outco
             taken = True
             at, source = reached(order, statuses(rule_of(account)), now)
             when = at + rule_of(account).get("pending_period", 14) * DAY
+            if spread(account):
+                when = max(when, now) + offset(account, order)
             outcome.queue[order["entity_id"]] = Row(account["name"], when, at, source)
     return outcome
 
@@ -83,6 +86,18 @@ def last_lines(orders: list[Order]) -> list[Order]:
 def rule_of(account: Account) -> Rule:
     """Its invitation rule."""
     return account.get("invitations", {})
+
+
+def offset(account: Account, order: Order) -> int:
+    """SHA-256 of "INTERFACE_ID:ORDER_ID", its first 8 bytes as a number, modulo the spread in seconds."""
+    drawn = hashlib.sha256(f"{account['interface_id']}:{order['entity_id']}".encode()).hexdigest()
+    return int(drawn[:16], 16) % spread(account)
+
+
+def spread(account: Account) -> int:
+    """Its spread in seconds, 0 if it has none."""
+    text = rule_of(account).get("spread", "0d")
+    return int(text[:-1]) * {"h": 3_600, "d": DAY, "w": 7 * DAY}[text[-1]]
 
 
 def too_old(order: Order, limit: int, now: int) -> bool:

@@ -22,6 +22,7 @@ STEPS = {
 }
 CHANGES = st.one_of(
     st.sampled_from([0, 2, 5, 9]).map(lambda days: {"pending_period": days}),
+    st.sampled_from(["0d", "36h", "5d"]).map(lambda spread: {"spread": spread}),
     st.sampled_from([["complete"], ["processing", "complete"], ["in_picking"]]).map(
         lambda named: {"order_statuses": named}
     ),

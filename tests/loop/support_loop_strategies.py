@@ -298,6 +298,7 @@ def selections(names):
 
 PARTS = {
     "pending_period": st.sampled_from([0, 1, 5, 14, 365]),
+    "spread": st.sampled_from(["0d", "0h", "1h", "3d", "36h", "2w", "99d", "999h"]),
     "skip_orders_older_than": st.sampled_from([0, 1, 10, 30, 365]),
     "store_views": selections(VIEWS),
     "customer_groups": selections(GROUPS),

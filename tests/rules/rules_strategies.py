@@ -21,6 +21,7 @@ GROUPS = ["General", "VIP", "NOT LOGGED IN"]
 STATUSES = ["pending", "processing", "complete", "Complete", "in_picking", "closed", "holded", "canceled"]
 STATES = ["new", "processing", "complete", "closed", "holded", "canceled"]
 DAY = 86_400
+HOUR = 3_600
 NOW = 1_800_000_000
 
 numbers = st.sampled_from([-5.0, 0.0, 0.1, 0.2, 0.3, 1.0, 1.5, 50.0, 49.99999])
@@ -144,6 +145,7 @@ rules = st.builds(
     InvitationRule,
     enabled=st.sampled_from([True, True, True, False]),
     pending_period=st.integers(0, 30),
+    spread=st.sampled_from([0, 0, HOUR, 3 * DAY, 99 * DAY]),
     skip_orders_older_than=st.sampled_from([0, 1, 10, 30]),
     store_views=selections(VIEWS),
     customer_groups=selections(GROUPS),

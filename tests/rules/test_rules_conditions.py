@@ -128,8 +128,9 @@ def test_the_attributes_of_a_condition_are_named():
             {"sum_items": {"of": "qty", "where": {"not": {"sku": {"eq": "X"}}}, "gte": 1}},
         ]
     }
-    assert attributes(condition) == {"grand_total", "email_domain", "category_id", "qty", "sku"}
-    assert attributes(None) == frozenset()
+    assert attributes([condition]) == {"grand_total", "email_domain", "category_id", "qty", "sku"}
+    assert attributes([condition, {"weight": {"gt": 1}}]) == attributes([condition]) | {"weight"}
+    assert attributes([]) == frozenset()
 
 
 def test_places_and_mail_domains_are_masked():

@@ -1,16 +1,20 @@
 """Who is invited: the criteria in their order, the age limit, deliverability, explanations."""
 
+from collections import Counter
+from dataclasses import replace
+
 import pytest
 import rules_naive as naive
 import rules_strategies as given_some
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from rules_strategies import DAY, NOW, account
 
 from ekomi_reconcile.model.account import Deliver, InvitationRule, Selection
 from ekomi_reconcile.model.invitation import Criterion, Evidence, Reached
 from ekomi_reconcile.model.order import Contact, Order
 from ekomi_reconcile.rules.explain import explain
-from ekomi_reconcile.rules.judge import blocked_state, on_hold, refusal, scheduled_at
+from ekomi_reconcile.rules.judge import blocked_state, on_hold, refusal, scheduled_at, spread_offset
 from ekomi_reconcile.rules.reached import reached
 from ekomi_reconcile.rules.rulebook import Rule
 
@@ -80,7 +84,46 @@ def test_the_state_decides_over_the_status():
 
 def test_scheduling_is_in_exact_days():
     """The pending period is a multiple of 24 hours, whatever the clocks of a country do."""
-    assert scheduled_at(rule(pending_period=14), REACHED) == REACHED.at + 14 * 86_400
+    assert (
+        scheduled_at(rule(pending_period=14), REACHED, 1, judged_at=REACHED.at + 30 * DAY)
+        == REACHED.at + 14 * DAY
+    )
+
+
+@given(st.integers(1, 99 * 24).map(lambda hours: hours * 3_600), st.integers(0, 2**63 - 1), given_some.rules)
+def test_the_offset_of_an_order_is_its_own(spread, order_id, other):
+    """Within the spread, the same whatever else the rule says, and what is added to the pending period."""
+    offset = spread_offset(rule(spread=spread), order_id)
+    assert 0 <= offset < spread
+    assert spread_offset(Rule(account(invitations=replace(other, spread=spread))), order_id) == offset
+    for judged, start in ((REACHED.at, 7 * DAY), (REACHED.at + 9 * DAY, 9 * DAY)):
+        due = scheduled_at(rule(spread=spread, pending_period=7), REACHED, order_id, judged_at=judged)
+        assert due == REACHED.at + start + offset
+
+
+def test_without_a_spread_nothing_is_added():
+    """0d is how an account says that it wants none."""
+    assert {spread_offset(rule(), each) for each in range(100)} == {0}
+
+
+@pytest.mark.parametrize("stride", [1, 7, 1_000])
+def test_offsets_are_spread_evenly(stride):
+    """Orders with consecutive ids, as shops have them, fill every tenth of the spread about equally."""
+    asked = rule(spread=3 * DAY)
+    tenths = Counter(spread_offset(asked, each * stride) * 10 // (3 * DAY) for each in range(5_000))
+    assert all(400 < tenths[each] < 600 for each in range(10))
+
+
+def test_two_accounts_do_not_delay_an_order_equally():
+    """The interface id is part of what is drawn from."""
+    one, two = (Rule(account(key, invitations=InvitationRule(spread=3 * DAY))) for key in ("28374", "28375"))
+    assert sum(spread_offset(one, each) == spread_offset(two, each) for each in range(1_000)) < 10
+
+
+def test_the_drawing_never_changes():
+    """A known pair of ids has a known offset: another one would move every waiting invitation."""
+    asked = Rule(account("28374", invitations=InvitationRule(spread=3 * DAY)))
+    assert [spread_offset(asked, each) for each in (1, 2, 100_000_123)] == [22_961, 37_784, 222_724]
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ BASE = account(invitations=InvitationRule(enabled=True, conditions={"grand_total
     [
         {"enabled": False},
         {"pending_period": 15},
+        {"spread": 3_600},
         {"skip_orders_older_than": 31},
         {"store_views": Selection(frozenset({"de"}))},
         {"customer_groups": Selection(frozenset({"VIP"}), exclude=True)},

@@ -17,7 +17,7 @@ import httpx
 
 from ekomi_reconcile import __version__
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.transport import http_date, keep_libraries_quiet, tls_context
+from ekomi_reconcile.transport import BoundedTransport, http_date, keep_libraries_quiet, within
 
 READ_TIMEOUT = 120.0
 """Seconds without a byte: a page of 300 orders takes a shop several seconds, a busy one far more."""
@@ -65,12 +65,13 @@ class Wire:
         *,
         transport: httpx.BaseTransport | None = None,
         timeout: float = READ_TIMEOUT,
+        longest: float = LONGEST_ANSWER,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         keep_libraries_quiet()
-        self._clock = clock
+        self._clock, self._longest = clock, longest
         self._http = httpx.Client(
-            transport=transport or httpx.HTTPTransport(verify=tls_context(), trust_env=False),
+            transport=transport or BoundedTransport(),
             timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
             trust_env=False,
             follow_redirects=False,
@@ -86,7 +87,13 @@ class Wire:
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None
     ) -> Answer | NoAnswer:
         """Send it once and read the whole answer."""
-        ends = self._clock() + LONGEST_ANSWER
+        with within(self._longest):
+            return self._send(method, url, headers, content)
+
+    def _send(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
+    ) -> Answer | NoAnswer:
+        ends = self._clock() + self._longest
         try:
             request = self._http.build_request(method, url, headers=dict(headers), content=content)
             if str(request.url) != url:

@@ -14,10 +14,13 @@ from itertools import islice
 from ekomi_reconcile.apply.context import Context, was_tried
 from ekomi_reconcile.apply.events import Progress, Stage
 from ekomi_reconcile.apply.fetching import FULL_IMPORT_EVERY, Errand, Fetched, fetch
+from ekomi_reconcile.apply.importing import PRODUCTS, keep_products, keep_reviews, with_products
+from ekomi_reconcile.apply.tasks import STILL_RUNNING, error_of, tasks_of
 from ekomi_reconcile.ekomi.feedback import Reviews
 from ekomi_reconcile.errors import EkomiError, EkomiUnavailable, ReconcileError
+from ekomi_reconcile.model.event import Task, Work
 from ekomi_reconcile.model.result import Done
-from ekomi_reconcile.model.review import ShopData
+from ekomi_reconcile.model.review import ReviewKind, ShopData
 from ekomi_reconcile.plan.diff import PASSWORD
 from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, OperationKind
 from ekomi_reconcile.state.records import AccountRecord
@@ -56,12 +59,15 @@ def delete_accounts(context: Context, changes: Iterable[AccountChange]) -> None:
     for change in changes:
         if change.blocked or change.action is not Action.DELETE:
             continue
+        task = Task(work=Work.DELETE, account=change.name, interface_id=change.interface_id)
+        context.tasks.begin([task])
         with context.state.transaction():
             cancelled = context.state.delete_account(change.interface_id, now=context.now())
             _journal(context, "delete", change.name)
             context.state.bump_serial()
         context.result.count(Done.DESTROYED)
         context.result.count(Done.CANCELLED, cancelled)
+        context.tasks.end(task)
 
 
 def _errands(context: Context, operations: Sequence[Operation]) -> dict[str, Errand]:
@@ -87,26 +93,30 @@ def import_errand(errand: Errand, known: AccountRecord | None, *, now: int) -> E
 def _errand_of(change: AccountChange, due: Errand | None) -> Errand:
     errand = due or Errand(interface_id=change.interface_id)
     new = change.action in (Action.CREATE, Action.REPLACE)
-    return replace(errand, check=new or PASSWORD in change.changed)
+    return replace(errand, check=new or PASSWORD in change.changed, change=Work(change.action.value))
 
 
 def _run(context: Context, errands: Sequence[Errand], stage: Stage) -> Iterator[Fetched]:
     """Run errands side by side, as many at a time as the settings allow; results come as they end."""
-    waiting, running = iter(errands), set[Future[Fetched]]()
+    waiting, running = iter(with_products(context, errands)), set[Future[Fetched]]()
     done = 0
     with ThreadPoolExecutor(context.parallelism, thread_name_prefix="fetch") as pool:
         while True:
             for errand in islice(waiting, context.parallelism - len(running)):
+                context.tasks.begin(tasks_of(errand, context.name(errand.interface_id)))
                 running.add(pool.submit(_fetch, context, errand))
             if not running:
                 return
-            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            ended, running = wait(running, timeout=STILL_RUNNING, return_when=FIRST_COMPLETED)
+            context.tasks.go_on()
             for future in ended:
                 done += 1
                 fetched = future.result()
                 name = context.name(fetched.errand.interface_id)
                 context.listen(Progress(stage=stage, done=done, total=len(errands), subject=name))
                 yield fetched
+                for task in tasks_of(fetched.errand, name):
+                    context.tasks.end(task, error=error_of(task.work, fetched))
 
 
 def _fetch(context: Context, errand: Errand) -> Fetched:
@@ -159,32 +169,23 @@ def keep(context: Context, fetched: Fetched) -> None:
         _failed(context, key, "sync" if fetched.errand.sync else "import", fetched.refused)
         return
     if isinstance(fetched.reviews, Reviews):
-        _keep_reviews(context, fetched.errand, fetched.reviews)
+        keep_reviews(context, fetched.errand, fetched.reviews, ReviewKind.SHOP)
+        context.result.count(Done.IMPORTED)
     elif fetched.reviews is not None:
         _failed(context, key, "import", fetched.reviews)
+    if (error := keep_products(context, fetched)) is not None:
+        _failed(context, key, PRODUCTS, error)
     if isinstance(fetched.shop, ShopData):
         _keep_shop(context, key, fetched.shop)
     elif fetched.shop is not None:
         _failed(context, key, "sync", fetched.shop)
 
 
-def _keep_reviews(context: Context, errand: Errand, reviews: Reviews) -> None:
-    with context.state.transaction():
-        counts = context.state.import_reviews(
-            errand.interface_id, reviews, full=errand.full, now=context.now()
-        )
-    context.result.count(Done.IMPORTED)
-    context.result.count(Done.REVIEWS_NEW, counts.new)
-    context.result.count(Done.REVIEWS_CHANGED, counts.changed)
-    context.result.count(Done.REVIEWS_GONE, counts.gone)
-    context.result.count(Done.REVIEWS_UNREADABLE, reviews.unreadable)
-
-
 def _keep_shop(context: Context, key: str, shop: ShopData) -> None:
     """Where eKomi tells no total, the imported reviews are counted."""
     with context.state.transaction():
         if shop.total_reviews is None:
-            shop = replace(shop, total_reviews=sum(1 for _ in context.state.list_reviews([key])))
+            shop = replace(shop, total_reviews=context.state.count_reviews(key))
         context.state.record_shop_data(key, shop, now=context.now())
     context.result.count(Done.SYNCED)
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from httpx import HTTPTransport
 
 from ekomi_reconcile.ekomi.client import EkomiClient
-from ekomi_reconcile.ekomi.limit import RateLimiter
+from ekomi_reconcile.ekomi.limit import RateLimiter, SharedLimiter
 from ekomi_reconcile.ekomi.values import Call, Credentials, Endpoints, Revealing, Stop
 from ekomi_reconcile.ekomi.wire import new_transport
 
 UNLIMITED = float("inf")
+
+Turns = Callable[[str, float], float | None]
+"""Uses up one of so many turns per second of an account, or says after how many seconds to ask again."""
 
 
 @dataclass(slots=True)
@@ -23,7 +27,8 @@ class Clients:
     """Hands out clients. ``passwords`` are resolved secrets by interface id; rates are per account.
 
     Reads wait for their turn inside the call. Sends are paced by whoever sends, before the intent is
-    written, so their clients do not wait.
+    written, so their clients do not wait. ``turns`` takes a turn of an account (interface id, rate) among
+    all runners, from any thread, where there are several.
     """
 
     endpoints: Endpoints
@@ -31,6 +36,7 @@ class Clients:
     stop: Stop
     passwords: Mapping[str, Revealing]
     on_call: Callable[[Call], None] | None = None
+    turns: Turns | None = None
     _limiters: dict[str, RateLimiter] = field(default_factory=dict)
     _local: threading.local = field(default_factory=threading.local)
     _opened: list[HTTPTransport] = field(default_factory=list)
@@ -43,7 +49,10 @@ class Clients:
 
     def reader(self, interface_id: str) -> EkomiClient:
         """A client that keeps to the account's pace, for the present thread."""
-        return self._client(interface_id, self.limiter(interface_id))
+        if self.turns is None:
+            return self._client(interface_id, self.limiter(interface_id))
+        turn = partial(self.turns, interface_id, self.requests_per_second)
+        return self._client(interface_id, SharedLimiter(turn))
 
     def sender(self, interface_id: str) -> EkomiClient:
         """A client for calls whose turn was taken already, for the present thread."""

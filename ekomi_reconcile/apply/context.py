@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ekomi_reconcile.apply.clients import Clients
 from ekomi_reconcile.apply.events import Listener, nobody
 from ekomi_reconcile.apply.stop import Stop
+from ekomi_reconcile.apply.tasks import Tasks
 from ekomi_reconcile.apply.upkeep import Upkeep
 from ekomi_reconcile.errors import EkomiError, EkomiUnavailable, ReconcileError
 from ekomi_reconcile.model.account import Account
@@ -49,6 +50,10 @@ class Context:
     listen: Listener = nobody
     upkeep: Upkeep = field(default_factory=Upkeep)
     result: Result = field(default_factory=Result)
+    tasks: Tasks = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tasks", Tasks(self.listen, self.now))
 
     def name(self, interface_id: str) -> str:
         """The account's name, or its id where it has none any more."""

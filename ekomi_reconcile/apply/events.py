@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TypeAlias
 
+from ekomi_reconcile.model.event import Ended, Progress, QueueWritten, Running, Stage, Started
 
-class Stage(StrEnum):
-    """The parts of a run, in order."""
+__all__ = ["Event", "Listener", "Progress", "Stage", "both", "nobody"]
 
-    ORDERS = "orders"
-    ACCOUNTS = "accounts"
-    FETCHES = "fetches"
-    QUEUE = "queue"
-    SENDING = "sending"
+Event: TypeAlias = Progress | Started | Running | Ended | QueueWritten
+Listener: TypeAlias = Callable[[Event], None]
+"""Is called in the thread that carries out the run, never in two at a time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """So far ``done`` of ``total`` of a stage (``None``: not known). ``subject`` is what was just done."""
-
-    stage: Stage
-    done: int
-    total: int | None = None
-    subject: str | None = None
-    note: str | None = None
-
-
-Listener: TypeAlias = Callable[[Progress], None]
-
-
-def nobody(progress: Progress) -> None:
+def nobody(event: Event) -> None:
     """A listener that does not listen."""
+
+
+def both(one: Listener, other: Listener) -> Listener:
+    """A listener for two."""
+
+    def listen(event: Event) -> None:
+        one(event)
+        other(event)
+
+    return listen

@@ -24,6 +24,7 @@ from ekomi_reconcile.errors import (
     OrderSourceError,
     OutcomeUnknown,
 )
+from ekomi_reconcile.model.event import Task, Work
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.model.result import Done
@@ -141,6 +142,7 @@ class Sender:
                 ended, _ = wait(running, timeout=patience, return_when=FIRST_COMPLETED)
                 self.context.state.renew(now=self.context.now())
                 self._settle([(running.pop(future), future) for future in ended])
+                self.context.tasks.go_on()
             elif pause is not None:
                 self.context.stop.wait(pause)
             elif not any(self._lanes.values()):
@@ -156,6 +158,7 @@ class Sender:
         self.context.result.count(Done.LEFT_OUT, len(chosen) - len(claimed))
         if len(claimed) < len(chosen):
             self._drop_taken()
+        self.context.tasks.begin(map(self._task, claimed))
         for row in claimed:
             running[pool.submit(self._call, ready[row.id])] = ready[row.id]
         return pause
@@ -216,7 +219,14 @@ class Sender:
                 self.sent.append(ready.row)
             self.context.result.count(_COUNTED[outcome.status])
             self._tell(ready, future)
+            error = None if outcome.status is Status.SENT else outcome.reason or ""
+            self.context.tasks.end(self._task(ready.row), status=outcome.status, error=error)
         self.context.listen(Progress(stage=Stage.SENDING, done=self._done, total=self.total))
+
+    def _task(self, row: Invitation) -> Task:
+        key = row.interface_id
+        name = self.context.name(key)
+        return Task(work=Work.SEND, account=name, interface_id=key, invitation=row.id, order=row.number)
 
     def _outcome(self, ready: _Ready, future: Future[Receipt]) -> Outcome:
         error = future.exception()

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ekomi_reconcile.apply.events import both
 from ekomi_reconcile.apply.stop import Stop
 from ekomi_reconcile.cli.durations import DURATION
+from ekomi_reconcile.cli.events import Events, events_into, json_events_option
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.files import read_file
 from ekomi_reconcile.cli.globals import common, interactive, option, options
-from ekomi_reconcile.cli.plan import check_selection, selections, show
+from ekomi_reconcile.cli.notifying import Notifying
+from ekomi_reconcile.cli.plan import check_selection, concise_option, selections, show
 from ekomi_reconcile.cli.progress import progress
 from ekomi_reconcile.cli.session import (
     interruptible,
@@ -31,8 +34,9 @@ from ekomi_reconcile.errors import ReconcileError
 from ekomi_reconcile.model.result import Result
 from ekomi_reconcile.plan.guards import Allowed, due_of, enforce
 from ekomi_reconcile.plan.plan import Plan, Scope
+from ekomi_reconcile.render.events import plan_events, result_events
+from ekomi_reconcile.render.plan_concise import Detail
 from ekomi_reconcile.render.style import Paint
-from ekomi_reconcile.state.lock import Lock
 from ekomi_reconcile.state.store import State
 
 if TYPE_CHECKING:
@@ -51,6 +55,10 @@ class _Order:
     approved: bool
     sending: bool
     reconcile_window: int | None
+    deadline: int | None
+    lock_timeout: int
+    new_state: bool | None
+    detail: Detail
 
 
 @click.command()
@@ -78,6 +86,8 @@ class _Order:
 @option("--allow-deletes", env=False, type=int, metavar="N", help="Let exactly N accounts be deleted.")
 @option("--allow-schedules", env=False, type=int, metavar="N", help="Let exactly N invitations be scheduled.")
 @option("--allow-sends", env=False, type=int, metavar="N", help="Let exactly N invitations be sent.")
+@concise_option
+@json_events_option
 @selections
 @common()
 def apply(
@@ -92,6 +102,8 @@ def apply(
     allow_deletes: int | None,
     allow_schedules: int | None,
     allow_sends: int | None,
+    concise: bool,
+    json_events: Path | None,
     target: tuple[str, ...],
     exclude: tuple[str, ...],
     replace: tuple[str, ...],
@@ -113,45 +125,63 @@ def apply(
         approved=auto_approve,
         sending=not no_send,
         reconcile_window=reconcile_window,
+        deadline=deadline,
+        lock_timeout=lock_timeout,
+        new_state=new_state or None,
+        detail=Detail.CONCISE if concise else Detail.FULL,
     )
+    with events_into(json_events) as events:
+        return events.judge(_run(order, events))
+
+
+def _run(order: _Order, events: Events) -> int:
     configuration = load_configuration()
     mention_warnings(configuration)
-    beginning = new_state or None
-    with (
-        stopping(deadline) as stop,
-        locking(configuration, "apply", new_state=beginning, lock_timeout=lock_timeout) as (state, lock),
-    ):
-        return _apply(configuration, state, lock, order, stop)
+    with stopping(order.deadline) as stop, Notifying(configuration, "apply", stop) as notice:
+        return _carry_out(configuration, order, events=events, stop=stop, notice=notice)
 
 
-def _apply(configuration: Configuration, state: State, lock: Lock, order: _Order, stop: Stop) -> int:
+def _carry_out(
+    configuration: Configuration, order: _Order, *, events: Events, stop: Stop, notice: Notifying
+) -> int:
     from ekomi_reconcile.cycle import Cycle
 
-    with Cycle(configuration, state, lock, stop=stop) as cycle:
-        made, digest = _plan(cycle, configuration, state, order)
+    wait, beginning = order.lock_timeout, order.new_state
+    with (
+        locking(configuration, "apply", new_state=beginning, lock_timeout=wait) as (state, lock),
+        Cycle(configuration, state, lock, stop=stop) as cycle,
+    ):
         if order.file is None:
-            show(made, "text")
-        allowed = order.allowed if order.sending else dataclasses.replace(order.allowed, sends=due_of(made))
-        enforce(made, allowed)
+            made, digest = _plan(cycle, order, events), None
+            show(made, "text", order.detail)
+        else:
+            made, digest = _saved(state, configuration, order.file)
+        events.tell(plan_events(made))
+        _enforce(made, order)
         if not (order.file or order.approved or made.empty or _agreed()):
             return Exit.ERROR
         with progress() as listen:
-            result = cycle.execute(made, digest=digest, sending=order.sending, listen=listen)
+            told = both(listen, events.listen)
+            result = cycle.execute(made, digest=digest, sending=order.sending, listen=told)
+        events.tell(result_events(result, complete=made.complete))
+        notice.ended(made, result)
     return _report(made, result, stop)
 
 
-def _plan(cycle: Cycle, configuration: Configuration, state: State, order: _Order) -> tuple[Plan, str | None]:
-    """The plan to carry out, and its digest if it was a saved one."""
-    if order.file is not None:
-        return _saved(state, configuration, order.file)
+def _plan(cycle: Cycle, order: _Order, events: Events) -> Plan:
     with progress() as listen:
-        made = cycle.plan(
+        return cycle.plan(
             order.scope,
             max_sends=order.allowed.sends,
             reconcile_window=order.reconcile_window,
-            listen=listen,
+            listen=both(listen, events.listen),
         )
-    return made, None
+
+
+def _enforce(made: Plan, order: _Order) -> None:
+    """Refuse what the guards refuse; where nothing is sent, no number of sends is too high."""
+    sends = order.allowed.sends if order.sending else due_of(made)
+    enforce(made, dataclasses.replace(order.allowed, sends=sends))
 
 
 def _saved(state: State, configuration: Configuration, path: Path) -> tuple[Plan, str]:

@@ -17,6 +17,9 @@ PREFIX = "EKOMI_RECONCILE_"
 REQUIRE_STATE = f"{PREFIX}REQUIRE_STATE"
 """Where this is set, a missing state is an accident and never a beginning."""
 
+COMPLETION = "_EKOMI_RECONCILE_COMPLETE"
+"""Where this is set, a shell asks how a line may go on."""
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 
 class LazyGroup(click.Group):
@@ -36,6 +37,14 @@ class LazyGroup(click.Group):
             return
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in self.lazy.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Commands and options that begin like this, from what is declared: nothing is imported for it."""
+        if not self.lazy:
+            return super().shell_complete(ctx, incomplete)
+        found = [CompletionItem(name, help=line) for name, (_, line) in self.lazy.items()]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [each for each in found if each.value.startswith(incomplete)] + options
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import click
 
+from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.durations import DURATION
 from ekomi_reconcile.cli.globals import Command, option, options
 from ekomi_reconcile.cli.session import write_result
@@ -17,7 +18,7 @@ from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.render.json_text import array_text, json_text
+from ekomi_reconcile.render.json_text import array_text, document_text
 from ekomi_reconcile.render.style import Paint
 from ekomi_reconcile.render.tables import Layout, Row, table_text
 
@@ -65,6 +66,7 @@ def accounts_option(command: Command) -> Command:
         "names",
         multiple=True,
         metavar="NAME",
+        shell_complete=account_completions,
         help="Only this account, by name or interface id; may be repeated.",
     )(command)
 
@@ -100,8 +102,9 @@ def write_list(
     if form == "json":
         write_pieces(array_text(map(as_json, items)))
         return
-    rows = map(as_row, items)
-    written = write_pieces(table_text(layout, rows, width=terminal_width(), paint=stdout_paint()))
+    rows, width = map(as_row, items), terminal_width()
+    table = table_text(layout, rows, width=width, paint=stdout_paint(), now=instant.now())
+    written = write_pieces(table)
     if not written and not options().quiet:
         click.echo(nothing, err=True)
 
@@ -125,10 +128,10 @@ def write_text(text: str) -> None:
 
 
 def write_one(
-    item: T, form: str, *, as_text: Callable[[T, Paint], str], as_json: Callable[[T], Json]
+    item: T, form: str, *, as_text: Callable[[T, Paint], str], as_json: Callable[[T], Mapping[str, Json]]
 ) -> None:
     """Write one thing to stdout."""
-    write_text(json_text(as_json(item)) + "\n" if form == "json" else as_text(item, stdout_paint()))
+    write_text(document_text(as_json(item)) if form == "json" else as_text(item, stdout_paint()))
 
 
 def stdout_paint() -> Paint:

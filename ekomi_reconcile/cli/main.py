@@ -6,12 +6,14 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 import click
 
 from ekomi_reconcile.cli.app import app
 from ekomi_reconcile.cli.exits import Exit
+from ekomi_reconcile.cli.globals import COMPLETION
 from ekomi_reconcile.errors import ConfigurationInvalid, ReconcileError
 
 _COLLECT = (50_000, 20, 100)
@@ -24,6 +26,8 @@ def run(arguments: Sequence[str]) -> int:
     A broad ``except`` stands here, at the outermost edge, and nowhere else: no traceback reaches a user.
     """
     gc.set_threshold(*_COLLECT)
+    if COMPLETION in os.environ:
+        import_module("ekomi_reconcile.cli.completion")
     try:
         code = app.main(list(arguments), prog_name="ekomi-reconcile", standalone_mode=False)
         sys.stdout.flush()

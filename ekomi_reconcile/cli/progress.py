@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ekomi_reconcile.apply.events import Listener, Progress, Stage, nobody
+from ekomi_reconcile.apply.events import Event, Listener, Progress, Stage, nobody
 from ekomi_reconcile.cli.globals import options
 
 _TITLES = {
@@ -32,9 +32,12 @@ def progress() -> Iterator[Listener]:
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[Stage, TaskID] = {}
 
-        def listen(each: Progress) -> None:
-            if each.stage not in tasks:
-                tasks[each.stage] = bars.add_task(_TITLES[each.stage], total=each.total)
-            bars.update(tasks[each.stage], completed=each.done, total=each.total)
+        def listen(event: Event) -> None:
+            if not isinstance(event, Progress):
+                return
+            stage = event.stage
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(_TITLES[stage], total=event.total)
+            bars.update(tasks[stage], completed=event.done, total=event.total)
 
         yield listen

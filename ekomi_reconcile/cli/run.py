@@ -7,20 +7,25 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ekomi_reconcile.cli.durations import DURATION
+from ekomi_reconcile.cli.events import Events, json_events_option, open_events
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import common, option
+from ekomi_reconcile.cli.notifying import ended, tell
 from ekomi_reconcile.cli.session import load_configuration, locking, stopping
 from ekomi_reconcile.errors import ConfigurationError, GuardRefused, ReconcileError
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.result import Done, Result
+from ekomi_reconcile.notify.report import RunRecord
 from ekomi_reconcile.plan.guards import Allowed, enforce
 from ekomi_reconcile.plan.plan import Plan, Scope
+from ekomi_reconcile.render.events import Body, cycle_event, plan_events, result_events
 from ekomi_reconcile.service.health import Health
 from ekomi_reconcile.service.loop import Cycle as Ended
 from ekomi_reconcile.service.loop import Loop, Outcome
@@ -38,27 +43,30 @@ _log = logging.getLogger("ekomi_reconcile.run")
 @option("--every", type=DURATION, required=True, metavar="TIME", help="From one cycle to the next, e.g. 15m.")
 @option("--listen", metavar="[HOST]:PORT", help="Serve /healthz, /readyz and /metrics, e.g. at :9108.")
 @option("--lock-timeout", type=DURATION, default="60s", metavar="TIME", help="How long to wait for the lock.")
+@json_events_option
 @common()
-def run(every: int, listen: str | None, lock_timeout: int) -> int:
+def run(every: int, listen: str | None, lock_timeout: int, json_events: Path | None) -> int:
     """The loop as a service: apply, again and again.
 
     The files are read anew at each cycle. While they have errors, or a guard refuses what they ask for,
     the last good ones stay in force, and what is due is still sent. SIGTERM finishes what is in flight.
+    The file of --json-events is opened anew at each cycle, and added to.
     """
     from ekomi_reconcile.service.metrics import Metrics
 
     if every < 1:
         raise click.UsageError("--every must be at least 1s.")
+    open_events(json_events, append=True).close()
     metrics, health = Metrics(), Health(every=every, started_at=instant.now())
     with stopping() as stop, _listening(listen, health=health, metrics=metrics):
-        service = _Service(stop, metrics, lock_timeout)
+        service = _Service(stop, metrics, lock_timeout, json_events)
 
         def report(ended: Ended) -> None:
             health.record(ended)
             metrics.cycle(ended)
 
         Loop(service.cycle, every, stop, report, time.monotonic).run()
-    return Exit.OK
+    return Exit.ERROR if service.events_lost else Exit.OK
 
 
 @contextmanager
@@ -69,6 +77,10 @@ def _listening(at: str | None, *, health: Health, metrics: Metrics) -> Iterator[
         yield
 
 
+def _new_record() -> RunRecord:
+    return RunRecord(command="run", began_at=instant.now())
+
+
 @dataclass(slots=True)
 class _Service:
     """What happens in a cycle; ``good`` is the last configuration that was carried out."""
@@ -76,25 +88,62 @@ class _Service:
     stop: Stop
     metrics: Metrics
     lock_timeout: float
+    json_events: Path | None
     good: Configuration | None = field(default=None)
+    events_lost: bool = False
+    _events: Events = field(default_factory=Events)
+    _read: Configuration | None = None
+    _record: RunRecord = field(default_factory=_new_record)
 
     def cycle(self) -> Ended:
         """One cycle; whatever goes wrong in it is told, and the next one comes all the same."""
         began = instant.now()
+        self._open_events()
+        self._record = _new_record()
+        mend = None
         try:
             outcome, message = self._run()
         except ReconcileError as error:
-            outcome, message = Outcome.FAILED, error.message
+            outcome, message, mend = Outcome.FAILED, error.message, error.mend
         level = logging.WARNING if outcome is Outcome.OK else logging.ERROR
         if message is not None:
             _log.log(level, "cycle %s: %s", outcome.value, message)
+        self._close_events(cycle_event(outcome.value, message))
+        if outcome is Outcome.FAILED:
+            self._record.failed(message or "", mend)
+        self._notify()
         return Ended(outcome=outcome, began_at=began, ended_at=instant.now(), message=message)
+
+    def _notify(self) -> None:
+        """Tell the webhooks of the files that were read last; what did nothing is not told."""
+        if self._read is not None and not self._record.idle:
+            for warning in tell(self._read, self._record, self.stop):
+                _log.warning("%s", warning)
+
+    def _open_events(self) -> None:
+        try:
+            self._events = open_events(self.json_events, append=True)
+        except ReconcileError as error:
+            self._events = Events()
+            self._lose_events(error.message)
+
+    def _close_events(self, last: Body) -> None:
+        self._events.tell([last])
+        self._events.close()
+        if self._events.problem is not None:
+            self._lose_events(self._events.problem)
+
+    def _lose_events(self, why: str) -> None:
+        """Missing events stop nothing, but they are told, now and when the service ends."""
+        self.events_lost = True
+        _log.error("%s", why)
 
     def _run(self) -> tuple[Outcome, str | None]:
         try:
             configuration = load_configuration()
         except ConfigurationError as error:
             return self._fall_back(error)
+        self._read = configuration
         try:
             outcome = self._carry_out(configuration)
         except GuardRefused as refusal:
@@ -115,9 +164,12 @@ class _Service:
 
         with locking(configuration, "run", new_state=None, lock_timeout=self.lock_timeout) as (state, lock):
             with Cycle(configuration, state, lock, stop=self.stop, on_call=self.metrics.call) as cycle:
-                plan = cycle.plan(Scope())
+                plan = cycle.plan(Scope(), listen=self._events.listen)
+                self._events.tell(plan_events(plan))
                 enforce(plan, Allowed())
-                result = cycle.execute(plan)
+                result = cycle.execute(plan, listen=self._events.listen)
+                self._events.tell(result_events(result, complete=plan.complete))
+                ended(self._record, plan, result)
             self._measure(configuration, state)
         return _judged(plan, result)
 

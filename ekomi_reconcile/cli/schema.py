@@ -1,26 +1,53 @@
-"""``schema``: print a JSON Schema."""
+"""``schema``: print a JSON Schema. ``python -m ekomi_reconcile.cli.schema FOLDER`` writes all of them."""
 
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 
 import click
 
 from ekomi_reconcile.cli.globals import common
+from ekomi_reconcile.config.schema import KINDS
+from ekomi_reconcile.config.schema import schema as file_schema
+from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.plan.schema import plan_schema
+from ekomi_reconcile.render.schemas.catalogue import NAMES, output_schema
+
+_PLAN = "plan"
+ALL = (*KINDS, _PLAN, *NAMES)
+"""The files, the plan, and what commands write."""
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["account", "project", "plan"]))
+@click.argument("kind", type=click.Choice(ALL), metavar="NAME")
 @common()
 def schema(kind: str) -> int:
-    """Print a JSON Schema: account, project or plan."""
-    if kind == "plan":
-        from ekomi_reconcile.plan.schema import plan_schema
+    """Print a JSON Schema: of the files, of the plan, of what a command writes.
 
-        found = plan_schema()
-    else:
-        from ekomi_reconcile.config.schema import schema as of
-
-        found = of(kind)
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    A command's is called like it: `accounts-list`, `invitations-show`; `events` is one line of --json-events.
+    """
+    click.echo(schema_text(kind), nl=False)
     return 0
+
+
+def schema_text(name: str) -> str:
+    """The text of a schema's file."""
+    return json.dumps(_schema(name), indent=2, ensure_ascii=False) + "\n"
+
+
+def _schema(name: str) -> dict[str, Json]:
+    if name == _PLAN:
+        return plan_schema()
+    return file_schema(name) if name in KINDS else output_schema(name)
+
+
+def write_all(folder: Path) -> None:
+    """Write every schema into its file."""
+    for name in ALL:
+        (folder / f"{name}.schema.json").write_text(schema_text(name), encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    write_all(Path(sys.argv[1]))

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeAlias
+from hashlib import sha256
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+
+from ekomi_reconcile.model.instant import DAY, HOUR
 
 Json: TypeAlias = Any
 """A JSON value: the canonical form in which accounts are stored, compared and shown."""
@@ -42,13 +47,15 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationRule:
-    """Who is asked for a review, and when. Periods are whole days of 24 hours.
+    """Who is asked for a review, and when. Periods are whole days of 24 hours, ``spread`` is whole hours
+    in seconds.
 
     ``conditions`` is the custom condition in the form of the files (design: one key per mapping).
     """
 
     enabled: bool = False
     pending_period: int = 14
+    spread: int = 0
     skip_orders_older_than: int = 30
     store_views: Selection = field(default_factory=Selection)
     customer_groups: Selection = field(default_factory=Selection)
@@ -61,6 +68,7 @@ class InvitationRule:
         return {
             "enabled": self.enabled,
             "pending_period": self.pending_period,
+            "spread": _span(self.spread) if self.spread else None,
             "skip_orders_older_than": self.skip_orders_older_than,
             "store_views": self.store_views.canonical(),
             "customer_groups": self.customer_groups.canonical(),
@@ -70,8 +78,28 @@ class InvitationRule:
         }
 
 
+class Derived(NamedTuple):
+    """What follows from an account, and costs more to work out than to keep.
+
+    ``text`` is the canonical form as JSON: equal accounts have equal texts. ``rule_digest`` changes exactly
+    when the rule asks for something else (name, links, tags, protection and the way of delivery do not
+    count): ``sha256:`` and 64 digits.
+    """
+
+    text: str
+    rule_digest: str
+
+
+class _Derives:
+    """Room for what is derived; no field, so that a changed copy derives anew."""
+
+    __slots__ = ("_derived",)
+
+    _derived: Derived
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class Account(_Derives):
     """One eKomi interface with its own rules.
 
     ``interface_password`` is a secret reference such as ``${env:NAME}``, never the secret.
@@ -113,6 +141,32 @@ class Account:
             "orders": self.orders,
             "invitations": self.invitations.canonical(),
         }
+
+    @property
+    def derived(self) -> Derived:
+        """What follows from it; worked out once."""
+        try:
+            return self._derived
+        except AttributeError:
+            self.keep(_derive(self.canonical()))
+            return self._derived
+
+    def keep(self, derived: Derived) -> None:
+        """Take what was derived from an equal account before."""
+        object.__setattr__(self, "_derived", derived)
+
+
+def _derive(canonical: dict[str, Json]) -> Derived:
+    text = msgspec.json.encode(canonical, order="sorted").decode()
+    wanted = {**canonical["invitations"], "priority": canonical["priority"], "orders": canonical["orders"]}
+    del wanted["deliver"]
+    digest = sha256(msgspec.json.encode(wanted, order="deterministic")).hexdigest()
+    return Derived(text, f"sha256:{digest}")
+
+
+def _span(seconds: int) -> str:
+    """Whole hours as the files may write them; equal spans have equal forms."""
+    return f"{seconds // DAY}d" if seconds % DAY == 0 else f"{seconds // HOUR}h"
 
 
 def account_address(name: str) -> str:

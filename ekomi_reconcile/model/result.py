@@ -42,11 +42,15 @@ class Failure:
 
 @dataclass(slots=True)
 class Result:
-    """The sum of a run. ``not_tried`` says what was left undone, and because of what."""
+    """The sum of a run. ``not_tried`` says what was left undone, and because of what.
+
+    ``notes`` are worth knowing, but nothing that failed.
+    """
 
     counts: dict[Done, int] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     not_tried: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def count(self, what: Done, number: int = 1) -> None:
         """Add to a figure."""

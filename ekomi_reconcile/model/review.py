@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from ekomi_reconcile.model.instant import Instant
+
+
+class ReviewKind(StrEnum):
+    """What a review is about: the shop, or one of its products."""
+
+    SHOP = "shop"
+    PRODUCT = "product"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

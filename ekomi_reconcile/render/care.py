@@ -169,7 +169,7 @@ def migrated_text(each: Migrated, paint: Paint) -> str:
 
 def format_json(version: int) -> dict[str, Json]:
     """The object of ``state migrate --format json`` without a URL."""
-    return {"format_version": str(version)}
+    return {"state_format": str(version)}
 
 
 def format_text(version: int, paint: Paint) -> str:

@@ -8,6 +8,9 @@ from collections.abc import Generator, Iterable, Mapping
 
 from ekomi_reconcile.model.account import Json
 
+FORMAT_VERSION = "1.0"
+"""Of every object that a command writes. Minor versions only add keys; lists are arrays without a version."""
+
 _UNSAFE = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """What ``json.dumps`` leaves as it is, though a terminal may obey it or UTF-8 cannot hold it."""
 
@@ -16,6 +19,11 @@ def json_text(value: Json, *, indent: int | None = 2) -> str:
     """The value as JSON; characters that could play tricks on a terminal are escaped."""
     text = json.dumps(value, indent=indent, ensure_ascii=False)
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def document_text(fields: Mapping[str, Json]) -> str:
+    """One object as the whole output, with the version of its format first."""
+    return json_text({"format_version": FORMAT_VERSION, **fields}) + "\n"
 
 
 def array_text(items: Iterable[Mapping[str, Json]]) -> Generator[str, None, None]:

@@ -6,12 +6,14 @@ Long lists are laid out a page at a time, so that a list of any length needs lit
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 from io import StringIO
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from ekomi_reconcile.model.instant import Instant, iso
+from ekomi_reconcile.render.report.words import ago
 from ekomi_reconcile.render.style import Paint, Tone, printable
 
 if TYPE_CHECKING:
@@ -26,10 +28,11 @@ _GAP = "  "
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One value as it is shown; ``tone`` only adds to what the text says."""
+    """One value as it is shown; ``tone`` only adds to what the text says; ``at`` is the instant it tells."""
 
     text: str
     tone: Tone | None = None
+    at: Instant | None = None
 
 
 Row: TypeAlias = Sequence[Cell]
@@ -58,28 +61,59 @@ def cell(value: str | float | None, tone: Tone | None = None) -> Cell:
 
 def time_cell(instant: Instant | None) -> Cell:
     """``2026-11-30 12:00``; the column's title says UTC."""
-    return Cell("" if instant is None else iso(instant)[:16].replace("T", " "))
+    return Cell("" if instant is None else iso(instant)[:16].replace("T", " "), at=instant)
 
 
 def table_text(
-    layout: Layout, rows: Iterable[Row], *, width: int | None, paint: Paint
+    layout: Layout, rows: Iterable[Row], *, width: int | None, paint: Paint, now: Instant | None = None
 ) -> Generator[str, None, None]:
     """The table, a page of rows at a time; nothing without rows.
 
-    ``width`` is that of the terminal in columns; ``None`` leaves every row on one line.
+    ``width`` is that of the terminal in columns; ``None`` leaves every row on one line. With ``now`` a time
+    also says how far away it is, where all columns still fit side by side.
     """
     columns = [column for group in layout for column in group]
-    widths = [_width(column.title) for column in columns]
-    fits, rest = None, iter(rows)
+    titles = [[Cell(each.title, Tone.STRONG) for each in columns]]
+    plain = dated = _grown([0] * len(columns), titles)
+    before, rest = _Form.STACKED, iter(rows)
     while page := list(islice(rest, ROWS_PER_PAGE)):
-        for row in page:
-            widths = [max(known, _width(each.text)) for known, each in zip(widths, row, strict=True)]
-        before, fits = fits, width is None or sum(widths) + len(_GAP) * (len(widths) - 1) <= width
-        if fits:
-            heading = [] if before else [[Cell(each.title, Tone.STRONG) for each in columns]]
-            yield "".join(_line(row, columns, widths, paint) for row in (*heading, *page))
-        else:
+        far = page if now is None else [[_with_distance(each, now) for each in row] for row in page]
+        plain, dated = _grown(plain, page), _grown(dated, far)
+        form = _form(plain, dated, width)
+        heading = titles if form is not before else []
+        before = form
+        if form is _Form.STACKED:
             yield _stacked(layout, page, width=max(width or 0, NARROWEST), paint=paint)
+        else:
+            shown, widths = (far, dated) if form is _Form.DATED else (page, plain)
+            yield "".join(_line(row, columns, widths, paint) for row in (*heading, *shown))
+
+
+class _Form(Enum):
+    """How a page is laid out; wider pages than before go down this list, never up."""
+
+    DATED = auto()
+    PLAIN = auto()
+    STACKED = auto()
+
+
+def _form(plain: Sequence[int], dated: Sequence[int], width: int | None) -> _Form:
+    if width is None:
+        return _Form.PLAIN
+    gaps = len(_GAP) * (len(plain) - 1)
+    if sum(dated) + gaps <= width:
+        return _Form.DATED
+    return _Form.PLAIN if sum(plain) + gaps <= width else _Form.STACKED
+
+
+def _grown(widths: Sequence[int], rows: Iterable[Row]) -> Sequence[int]:
+    for row in rows:
+        widths = [max(known, _width(each.text)) for known, each in zip(widths, row, strict=True)]
+    return widths
+
+
+def _with_distance(each: Cell, now: Instant) -> Cell:
+    return each if each.at is None else replace(each, text=f"{each.text} ({ago(each.at, now)})")
 
 
 def _width(text: str) -> int:

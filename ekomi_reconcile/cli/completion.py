@@ -1,0 +1,178 @@
+"""``completion``: the script that makes a shell complete commands, options and account names.
+
+The script asks this program again, with the line as it stands, through click's own machinery. What differs
+from click's scripts is quoting: a name with blanks, quotes, colons or commas arrives as one word.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem, ShellComplete, add_completion_class
+
+from ekomi_reconcile.cli.globals import COMPLETION, Globals, common
+from ekomi_reconcile.cli.shellwords import escaped, words
+from ekomi_reconcile.errors import ReconcileError
+
+_PROGRAM = "ekomi-reconcile"
+
+_BASH = """\
+%(complete_func)s() {
+    local response kind value
+    COMPREPLY=()
+    response=$(env COMP_WORDS="${COMP_LINE:0:COMP_POINT}" COMP_CWORD="$2" \\
+        %(complete_var)s=bash_complete "$1" 2>/dev/null)
+    while IFS=, read -r kind value; do
+        case $kind in
+            plain) COMPREPLY+=("$value") ;;
+            dir) compopt -o dirnames ;;
+            file) compopt -o default ;;
+        esac
+    done <<< "$response"
+}
+complete -o nosort -F %(complete_func)s %(prog_name)s 2>/dev/null ||
+    complete -F %(complete_func)s %(prog_name)s
+"""
+
+_ZSH = """\
+#compdef %(prog_name)s
+
+%(complete_func)s() {
+    local -a plain described lines
+    local kind value help
+    lines=("${(@f)$(env COMP_WORDS="${(j: :)words[1,CURRENT]}" \\
+        %(complete_var)s=zsh_complete "${words[1]}" 2>/dev/null)}")
+    for kind value help in "${lines[@]}"; do
+        case $kind in
+            plain) [[ $help == _ ]] && plain+=("$value") || described+=("${value//:/\\\\:}:$help") ;;
+            dir) compset -P '--*='; _files -/ ;;
+            file) compset -P '--*='; _files ;;
+        esac
+    done
+    (( $#described )) && _describe -V unsorted described -U
+    (( $#plain )) && compadd -U -V unsorted -a plain
+}
+
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+    %(complete_func)s "$@"
+else
+    compdef %(complete_func)s %(prog_name)s
+fi
+"""
+
+_FISH = """\
+function %(complete_func)s
+    set -l response (env %(complete_var)s=fish_complete COMP_WORDS=(commandline -cp | string collect) \\
+        %(prog_name)s 2>/dev/null)
+    for line in $response
+        set -l parts (string split -m 1 "," -- $line)
+        switch $parts[1]
+            case plain
+                echo $parts[2]
+            case dir
+                __fish_complete_directories $parts[2]
+            case file
+                __fish_complete_path $parts[2]
+        end
+    end
+end
+complete --no-files --command %(prog_name)s --arguments "(%(complete_func)s)"
+"""
+
+
+class _Complete(ShellComplete):
+    """Reads the line up to the cursor from COMP_WORDS."""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """The words after the program's name, and the one at the cursor as far as it is written."""
+        line = words(os.environ.get("COMP_WORDS", ""))
+        names = [Path(each.text).name for each in line]
+        start = names.index(self.prog_name) if self.prog_name in names else 0
+        *complete, self.last = line[start:]
+        return [each.text for each in complete[1:]], self.last.text
+
+    @property
+    def option(self) -> str:
+        """``--name=`` where the value of an option is written in the same word."""
+        name, equals, _ = self.last.text.partition("=")
+        return f"{name}=" if equals and name.startswith("--") else ""
+
+
+@add_completion_class
+class Bash(_Complete):
+    """Bash takes the text as it is, from where it believes that the word begins, and quotes nothing."""
+
+    name = "bash"
+    source_template = _BASH
+
+    def format_completion(self, item: CompletionItem[str]) -> str:
+        """``type,text``: what replaces bash's own word, which is COMP_CWORD."""
+        if item.type != "plain":
+            return f"{item.type},{item.value}"
+        raw, current = self.last.raw, os.environ.get("COMP_CWORD", "")
+        before = words(raw.removesuffix(current))[-1].text.removeprefix(self.option)
+        return f"plain,{escaped(item.value[len(before) :], self.last.quote)}"
+
+
+@add_completion_class
+class Zsh(_Complete):
+    """Zsh quotes by itself, and replaces the whole word."""
+
+    name = "zsh"
+    source_template = _ZSH
+
+    def format_completion(self, item: CompletionItem[str]) -> str:
+        """Type, value and help, a line each."""
+        return f"{item.type}\n{self.option}{item.value}\n{item.help or '_'}"
+
+
+@add_completion_class
+class Fish(_Complete):
+    """Fish quotes by itself, and compares with the whole word."""
+
+    name = "fish"
+    source_template = _FISH
+
+    def format_completion(self, item: CompletionItem[str]) -> str:
+        """``type,value``, and after a tab the help."""
+        return f"{item.type},{self.option}{item.value}" + (f"\t{item.help}" if item.help else "")
+
+
+_SHELLS: dict[str, type[_Complete]] = {each.name: each for each in (Bash, Zsh, Fish)}
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(list(_SHELLS)))
+@common()
+def completion(shell: str) -> int:
+    """Print the script that completes commands, options and account names in a shell."""
+    root = click.get_current_context().find_root().command
+    click.echo(_SHELLS[shell](root, {}, _PROGRAM, COMPLETION).source(), nl=False)
+    return 0
+
+
+def account_completions(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """The accounts that the files name, by name: without state, secrets or network, and silent on errors."""
+    del parameter
+    chosen = context.find_root().obj
+    begun = incomplete.casefold()
+    names = dict.fromkeys(_names(chosen if isinstance(chosen, Globals) else Globals()))
+    return [CompletionItem(name) for name in sorted(names) if name.casefold().startswith(begun)]
+
+
+def _names(chosen: Globals) -> list[str]:
+    from ekomi_reconcile.config.load import find
+    from ekomi_reconcile.config.names import account_names
+    from ekomi_reconcile.config.tree import DiskTree
+
+    explicit = chosen.config
+    if explicit is not None and chosen.chdir is not None:
+        explicit = chosen.chdir / explicit
+    try:
+        return list(account_names(DiskTree(), find(chosen.directory, explicit).as_posix()))
+    except (ReconcileError, OSError):
+        return []

@@ -1,0 +1,290 @@
+"""What a run does as a stream of JSON objects, one per line, in the shape that Terraform's readers know.
+
+Every object has ``@level``, ``@message``, ``@module``, ``@timestamp`` and ``type``; a reader shows what it
+does not know by its ``@message``. The first line is of type ``version``. Nothing secret or personal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+from ekomi_reconcile.errors import ConfigurationInvalid, ReconcileError
+from ekomi_reconcile.model.account import Json, account_address
+from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.model.event import (
+    Ended,
+    Progress,
+    QueueWritten,
+    Running,
+    Stage,
+    Started,
+    Task,
+    Work,
+)
+from ekomi_reconcile.model.instant import Instant, iso
+from ekomi_reconcile.model.result import Done, Result
+from ekomi_reconcile.plan.codec import diagnostic_json
+from ekomi_reconcile.plan.plan import AccountChange, Guard, Operation, Plan
+from ekomi_reconcile.render.json_text import json_text
+from ekomi_reconcile.render.plan_concise import steps_of
+from ekomi_reconcile.render.plan_text import summary_line
+
+UI_VERSION = "1.0"
+"""Minor versions only add types and keys; a reader refuses a higher major."""
+
+MODULE = "ekomi_reconcile.ui"
+FIRST_KEY = "@level"
+"""Every line begins with it: so a stream of events is known when it is seen."""
+
+Body: TypeAlias = Mapping[str, Json]
+"""An event without its time."""
+
+_ACCOUNT = "account"
+_REFRESHES = (Work.SYNC, Work.IMPORT)
+_DOING = {
+    Work.CREATE: "Creating",
+    Work.UPDATE: "Modifying",
+    Work.REPLACE: "Replacing",
+    Work.DELETE: "Destroying",
+    Work.SYNC: "Syncing",
+    Work.IMPORT: "Importing reviews",
+    Work.SEND: "Sending",
+}
+_DONE = {
+    Work.CREATE: "Creation",
+    Work.UPDATE: "Modification",
+    Work.REPLACE: "Replacement",
+    Work.DELETE: "Destruction",
+    Work.SYNC: "Sync",
+    Work.IMPORT: "Import",
+    Work.SEND: "Sending",
+}
+_PROGRESS = {Stage.ORDERS: "orders_progress", Stage.QUEUE: "queue_progress"}
+
+
+def event_text(body: Body, *, at: Instant) -> str:
+    """The event as its line, newline included."""
+    head = {key: body[key] for key in (FIRST_KEY, "@message")}
+    rest = {key: value for key, value in body.items() if key not in head}
+    return json_text({**head, "@module": MODULE, "@timestamp": iso(at), **rest}, indent=None) + "\n"
+
+
+def version_event(version: str) -> Body:
+    """The first line."""
+    return _body("version", f"ekomi-reconcile {version}", ekomi_reconcile=version, ui=UI_VERSION)
+
+
+def plan_events(plan: Plan) -> Iterator[Body]:
+    """What is going to be done, and what there is to say about it."""
+    for each in plan.diagnostics:
+        yield _diagnostic_event(each)
+    for guard in plan.guards:
+        yield _guard_event(guard)
+    for change in plan.changes:
+        yield _planned_change(change)
+    for operation in plan.operations:
+        yield _planned_refresh(operation)
+    yield from _planned_invitations(plan)
+    summary = plan.summary
+    figures = {**summary.as_json(), "remove": summary.destroy, "operation": "plan"}
+    yield _body("change_summary", summary_line(summary), changes=figures, complete=plan.complete)
+
+
+def happened(event: Progress | Started | Running | Ended | QueueWritten) -> Body | None:
+    """What has just happened; ``None`` where it is told already by other lines."""
+    match event:
+        case Started(task):
+            return _body(_kind(task, "start"), f"{_subject(task)}: {_DOING[task.work]}...", hook=_hook(task))
+        case Running(task, seconds):
+            message = f"{_subject(task)}: Still {_DOING[task.work].lower()}... [{seconds}s elapsed]"
+            return _body(_kind(task, "progress"), message, hook=_hook(task, seconds))
+        case Ended():
+            return _ended(event)
+        case QueueWritten():
+            return _queue_written(event)
+        case Progress(stage=stage) if stage in _PROGRESS:
+            return _progress(event)
+    return None
+
+
+def result_events(result: Result, *, complete: bool) -> Iterator[Body]:
+    """How the run ended: what failed, what was not tried, and the figures."""
+    for failure in result.failures:
+        yield _diagnostic("error", f"{failure.subject}: {failure.message}", failure.mend)
+    for text in result.not_tried:
+        yield _diagnostic("warning", f"not tried: {text}", None)
+    changes = _result_figures(result)
+    good = result.succeeded and complete
+    message = (
+        f"Apply {'complete' if good else 'incomplete'}! Resources: {changes['add']} added, "
+        f"{changes['change']} changed, {changes['remove']} destroyed. Invitations: {changes['send']} sent."
+    )
+    yield _body("change_summary", message, level="info" if good else "error", changes=changes, complete=good)
+
+
+def problem_events(error: ReconcileError) -> Iterator[Body]:
+    """What ended a run before its end."""
+    if isinstance(error, ConfigurationInvalid):
+        for each in error.diagnostics:
+            yield _diagnostic_event(each)
+    yield _diagnostic("error", error.message, error.mend)
+
+
+def cycle_event(outcome: str, message: str | None) -> Body:
+    """The end of one cycle of ``run``."""
+    level = "info" if message is None else "error"
+    text = f"Cycle {outcome}" + (f": {message}" if message else "")
+    return _body("cycle_complete", text, level=level, outcome=outcome, message=message)
+
+
+def _body(kind: str, text: str, *, level: str = "info", **more: Json) -> Body:
+    return {FIRST_KEY: level, "@message": text, "type": kind, **more}
+
+
+def _kind(task: Task, end: str) -> str:
+    if task.work is Work.SEND:
+        return f"invitation_{end}"
+    return f"refresh_{end}" if task.work in _REFRESHES else f"apply_{end}"
+
+
+def _subject(task: Task) -> str:
+    return f"order {task.order}" if task.work is Work.SEND else account_address(task.account)
+
+
+def _hook(task: Task, seconds: int | None = None) -> dict[str, Json]:
+    hook: dict[str, Json] = {"resource": _resource(task.account), "action": task.work.value}
+    hook |= {"id_key": "interface_id", "id_value": task.interface_id}
+    if task.work is Work.SEND:
+        hook["invitation"] = {"id": task.invitation, "order": task.order}
+    return hook if seconds is None else {**hook, "elapsed_seconds": seconds}
+
+
+def _resource(name: str) -> dict[str, Json]:
+    address = account_address(name)
+    return {
+        "addr": address,
+        "module": "",
+        "resource": address,
+        "implied_provider": "ekomi",
+        "resource_type": _ACCOUNT,
+        "resource_name": name,
+        "resource_key": None,
+    }
+
+
+def _ended(event: Ended) -> Body:
+    task, work = event.task, event.task.work
+    hook = _hook(task, event.seconds)
+    if event.status is not None:
+        hook["status"] = event.status.value
+    if event.error is None:
+        text = f"{_subject(task)}: {_DONE[work]} complete after {event.seconds}s"
+        text += f" [interface_id={task.interface_id}]"
+        return _body(_kind(task, "complete"), text, hook=hook)
+    text = f"{_subject(task)}: {_DONE[work]} errored after {event.seconds}s: {event.error}"
+    return _body(_kind(task, "errored"), text, level="error", hook={**hook, "error": event.error})
+
+
+def _queue_written(event: QueueWritten) -> Body:
+    figures = {
+        "schedule": event.scheduled,
+        "reschedule": event.rescheduled,
+        "cancel": event.cancelled,
+        "left_out": event.left_out,
+    }
+    text = f"Queue: {event.scheduled} scheduled, {event.rescheduled} rescheduled, {event.cancelled} cancelled"
+    return _body("queue_complete", text, changes=figures)
+
+
+def _progress(event: Progress) -> Body:
+    total = "" if event.total is None else f" of {event.total}"
+    what = "orders read" if event.stage is Stage.ORDERS else "invitations written"
+    source = event.subject
+    return _body(
+        _PROGRESS[event.stage],
+        f"{event.done}{total} {what}",
+        done=event.done,
+        total=event.total,
+        source=source,
+    )
+
+
+def _planned_change(change: AccountChange) -> Body:
+    previous = None if change.previous_name is None else _resource(change.previous_name)
+    blocked = f" (not done: {change.blocked})" if change.blocked else ""
+    return _body(
+        "planned_change",
+        f"{change.address}: Plan to {change.action.value}{blocked}",
+        change={
+            "resource": _resource(change.name),
+            "action": change.action.value,
+            "reason": change.reason,
+            "previous_resource": previous,
+            "changed": list(change.changed),
+            "blocked": change.blocked,
+        },
+    )
+
+
+def _planned_refresh(operation: Operation) -> Body:
+    return _body(
+        "planned_refresh",
+        f"{account_address(operation.account)}: Plan to {operation.kind.value}",
+        change={
+            "resource": _resource(operation.account),
+            "action": operation.kind.value,
+            "reason": operation.reason,
+        },
+    )
+
+
+def _planned_invitations(plan: Plan) -> Iterator[Body]:
+    for key, name in sorted(plan.names.items(), key=lambda each: each[1].casefold()):
+        counts = steps_of(plan, key)
+        if any(counts.values()):
+            text = ", ".join(f"{count} to {word}" for word, count in counts.items() if count)
+            yield _body(
+                "planned_invitations",
+                f"{account_address(name)}: {text}",
+                change={"resource": _resource(name), **counts},
+            )
+
+
+def _result_figures(result: Result) -> dict[str, Json]:
+    count = result.counts.get
+    words = {
+        "add": Done.ADDED,
+        "change": Done.CHANGED,
+        "remove": Done.DESTROYED,
+        "destroy": Done.DESTROYED,
+        "sync": Done.SYNCED,
+        "import": Done.IMPORTED,
+        "schedule": Done.SCHEDULED,
+        "reschedule": Done.RESCHEDULED,
+        "cancel": Done.CANCELLED,
+        "send": Done.SENT,
+    }
+    rest = {each.value: count(each, 0) for each in Done if each not in words.values()}
+    return {**{word: count(done, 0) for word, done in words.items()}, **rest, "operation": "apply"}
+
+
+def _diagnostic_event(each: Diagnostic) -> Body:
+    detail = "; ".join(
+        f"{name}: {text}"
+        for name, text in (("found", each.found), ("allowed", each.allowed), ("mend", each.mend))
+        if text
+    )
+    body = {**diagnostic_json(each), "detail": detail}
+    level = "error" if each.is_error else "warn"
+    return _body("diagnostic", each.message, level=level, diagnostic=body)
+
+
+def _guard_event(guard: Guard) -> Body:
+    return _diagnostic("warning", guard.message, f"if it is meant: {guard.override}", rule=guard.rule)
+
+
+def _diagnostic(severity: str, summary: str, mend: str | None, rule: str | None = None) -> Body:
+    body = {"severity": severity, "rule": rule, "summary": summary, "detail": mend or "", "mend": mend}
+    level = "error" if severity == "error" else "warn"
+    return _body("diagnostic", summary, level=level, diagnostic=body)

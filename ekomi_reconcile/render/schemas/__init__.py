@@ -1,0 +1,1 @@
+"""JSON Schemas of everything that is written as JSON beside the plan."""

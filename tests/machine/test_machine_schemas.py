@@ -1,0 +1,151 @@
+"""What commands write as JSON is what the schemas say, and the schemas are where they are looked for."""
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+from jsonschema import Draft202012Validator
+from machine_support import ADDRESS, make_project, strict, written
+from project_support import PASSWORDS
+
+from ekomi_reconcile.cli.app import app
+from ekomi_reconcile.cli.main import run
+from ekomi_reconcile.cli.schema import ALL, schema_text, write_all
+from ekomi_reconcile.sandbox.server import SandboxServer
+
+SCHEMAS = Path(__file__).parents[2] / "schemas"
+OUTPUTS = {
+    "validate": ["validate", "--format", "json"],
+    "plan": ["plan", "--format", "json"],
+    "accounts-list": ["accounts", "list", "--format", "json"],
+    "accounts-show": ["accounts", "show", "Germany", "--format", "json"],
+    "accounts-check": ["accounts", "check", "--format", "json"],
+    "invitations-list": ["invitations", "list", "--format", "json"],
+    "invitations-show": ["invitations", "show", "1", "--format", "json"],
+    "invitations-history": ["invitations", "history", "1", "--format", "json"],
+    "reviews-list": ["reviews", "list", "--format", "json"],
+    "reviews-stats": ["reviews", "stats", "--format", "json"],
+    "errors": ["errors", "--format", "json"],
+    "explain": ["explain", "100000001", "--format", "json"],
+    "doctor": ["doctor", "--format", "json"],
+    "state-list": ["state", "list", "--format", "json"],
+    "state-show": ["state", "show", "Germany", "--format", "json"],
+    "state-history": ["state", "history", "--format", "json"],
+    "state-check": ["state", "check", "--format", "json"],
+    "state-format": ["state", "migrate", "--format", "json"],
+    "state-mv": ["state", "mv", "Germany", "Deutschland", "--dry-run", "--format", "json"],
+    "state-rm": ["state", "rm", "Germany", "--dry-run", "--format", "json"],
+    "lock": ["lock", "show", "--format", "json"],
+    "suppress-add": ["suppress", "add", ADDRESS, "@example.org", "--format", "json"],
+    "suppress-list": ["suppress", "list", "--format", "json"],
+    "suppress-remove": ["suppress", "remove", "@example.org", "--format", "json"],
+    "privacy-export": ["privacy", "export", ADDRESS],
+    "invitations-mark-sent": ["invitations", "mark-sent", "past.csv", "--keep-going", "--format", "json"],
+    "state-backup": ["state", "backup", "--out", "copy.db", "--format", "json"],
+    "state-restore": ["state", "restore", "copy.db", "--format", "json"],
+    "state-migrate": ["state", "migrate", "moved.db", "--format", "json"],
+    "privacy-erase": ["privacy", "erase", ADDRESS, "--format", "json"],
+    "version": ["version", "--json"],
+}
+"""Every schema and a command that writes such a document, in an order in which each has something to say."""
+
+LIKE_ANOTHER = {
+    "invitations-skip": "invitations-show",
+    "invitations-unskip": "invitations-show",
+    "invitations-push": "invitations-show",
+    "invitations-retry": "invitations-show",
+    "invitations-resolve": "invitations-show",
+    "lock-show": "lock",
+    "force-unlock": "lock",
+    "state-push": "state-restore",
+}
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory):
+    """What each command wrote, in a project that has applied once, not without trouble."""
+    found = {}
+    with pytest.MonkeyPatch.context() as patch, SandboxServer() as server:
+        patch.setenv("NO_PROXY", "*")
+        for interface_id, password in PASSWORDS.items():
+            patch.setenv(f"PASSWORD_{interface_id}", password)
+        patch.setenv("PASSWORD_28376", "not-the-password")
+        project = make_project(tmp_path_factory.mktemp("lived"), server.url)
+        code, text = written(project, "apply", "--auto-approve", "--no-send")
+        assert code == 1, text
+        for name, command in OUTPUTS.items():
+            changed = [str(project.folder / each) if each == "moved.db" else each for each in command]
+            found[name] = written(project, *changed)[1]
+    return found
+
+
+@pytest.mark.parametrize("name", [*OUTPUTS])
+def test_outputs_fit_their_schemas(outputs, name):
+    """Every key that is written is in the schema, and every key of the schema is written."""
+    document = json.loads(outputs[name])
+    strict(name).validate(document)
+    assert document, "an empty list proves nothing"
+    assert isinstance(document, list) or document["format_version"].startswith("1.")
+
+
+def test_every_schema_has_an_output():
+    """Nothing is described that is not written; the files and the events have tests of their own."""
+    assert set(OUTPUTS) == set(ALL) - {"account", "project", "events"}
+
+
+def test_every_output_has_a_schema():
+    """A command that writes JSON has a schema of its name."""
+    wanted = {LIKE_ANOTHER.get(name, name) for name in _writers(app, "")}
+    assert wanted - set(ALL) == set()
+
+
+def _writers(group, prefix):
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from _writers(command, f"{prefix}{name}-")
+        elif any("--json" in each.opts or _offers_json(each) for each in command.params):
+            yield f"{prefix}{name}"
+
+
+def _offers_json(option):
+    return "--format" in option.opts and "json" in option.type.choices
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_schemas_are_committed_as_printed(name, capsys):
+    """schemas/ holds what the command prints, it is a valid schema, and says which version it is of."""
+    assert run(["schema", name]) == 0
+    printed = capsys.readouterr().out
+    assert (SCHEMAS / f"{name}.schema.json").read_text("utf-8") == printed, (
+        "run: python -m ekomi_reconcile.cli.schema schemas"
+    )
+    Draft202012Validator.check_schema(json.loads(printed))
+
+
+def test_no_schema_is_left_over():
+    """Every committed schema is one that the command knows."""
+    assert {path.name.removesuffix(".schema.json") for path in SCHEMAS.iterdir()} == set(ALL)
+
+
+def test_writing_all(tmp_path):
+    """One command writes all files."""
+    write_all(tmp_path)
+    assert (tmp_path / "errors.schema.json").read_text("utf-8") == schema_text("errors")
+    assert len(list(tmp_path.iterdir())) == len(ALL)
+
+
+def test_an_unknown_schema_is_a_usage_error(capsys):
+    """It says what there is."""
+    assert run(["schema", "nothing"]) == 64
+    assert "accounts-list" in capsys.readouterr().err
+
+
+def test_lists_tell_their_version_in_the_schema():
+    """An array has no place for a version: it stands in the id and the title of its schema."""
+    schema = json.loads(schema_text("accounts-list"))
+    assert schema["type"] == "array"
+    assert schema["$id"] == "urn:ekomi-reconcile:schema:accounts-list:1"
+    assert schema["title"] == "ekomi-reconcile accounts list, format 1.0"

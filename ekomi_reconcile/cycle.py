@@ -15,9 +15,10 @@ from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.ekomi.values import Call
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.result import Result
+from ekomi_reconcile.model.run import figures_of
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.reconcile import Sources, make_context, make_plan, read_passwords
-from ekomi_reconcile.state.journal import APPLY
+from ekomi_reconcile.state.journal import APPLY, DONE, INCOMPLETE, STARTED
 from ekomi_reconcile.state.lock import Lock
 from ekomi_reconcile.state.store import State
 
@@ -97,15 +98,29 @@ class Cycle:
         """Carry it out. ``digest`` is that of a saved plan, which is not done a second time."""
         self._sources.listen = nobody
         self._lock.verify()
-        self._note(plan, "started", digest)
+        noted = digest is not None or not plan.empty
+        if noted:
+            self._note(plan, STARTED, digest=digest)
         context = replace(self._context, listen=listen)
         result = execute(context, plan, sending=sending, before_sending=self._lock.let_others_write)
-        self._note(plan, "done" if result.succeeded else "incomplete")
+        if noted or plan.invitations.not_invited:
+            outcome = DONE if result.succeeded else INCOMPLETE
+            self._note(plan, outcome, detail=self._figures(plan, result))
         return result
 
-    def _note(self, plan: Plan, outcome: str, digest: str | None = None) -> None:
-        if plan.empty and digest is None:
-            return
+    def _figures(self, plan: Plan, result: Result) -> str:
+        keys = {each.name: each.interface_id for each in self._configuration.accounts}
+        reasons = {keys.get(name, name): counts for name, counts in plan.invitations.not_invited.items()}
+        return figures_of(result, reasons).text()
+
+    def _note(
+        self, plan: Plan, outcome: str, *, digest: str | None = None, detail: str | None = None
+    ) -> None:
         self._state.journal(
-            APPLY, outcome=outcome, now=instant.now(), commit=plan.git_commit, plan_digest=digest
+            APPLY,
+            outcome=outcome,
+            now=instant.now(),
+            commit=plan.git_commit,
+            plan_digest=digest,
+            detail=detail,
         )

@@ -60,7 +60,7 @@ def demo(folder: Path | None, orders: int) -> int:
     """See the whole loop on a sandbox in one minute.
 
     Five accounts, a local eKomi, some hundred orders: validate, plan, apply, an empty plan, an edit of a
-    rule, and what it changes for customers who wait. The folder stays for playing on.
+    rule, what it changes for customers who wait, and a report. The folder stays for playing on.
     """
     from ekomi_reconcile.cli.extras import needs_sandbox
 
@@ -122,6 +122,7 @@ def _play(target: Path) -> int:
         ("What does that mean for customers who wait already?", ["plan", "--out", "plan.json"]),
         ("Agreed, so do it.", ["apply", "plan.json"]),
         ("The accounts as they are now.", ["accounts", "list"]),
+        ("And all of it as a page to look at in a browser.", ["report"]),
     )
     return _steps(target, first) or _edit(target) or _steps(target, then)
 

@@ -6,8 +6,10 @@ from dataclasses import asdict
 
 from ekomi_reconcile.model.account import Json, account_address
 from ekomi_reconcile.model.instant import iso, iso_or_none
+from ekomi_reconcile.model.run import read_figures
 from ekomi_reconcile.render.fields import Field, at, blocks_text, fields_text, plain
 from ekomi_reconcile.render.records import ShownAccount, ShownEntry, ShownHolder
+from ekomi_reconcile.render.run_words import run_words
 from ekomi_reconcile.render.style import Paint, Tone, printable
 from ekomi_reconcile.render.tables import Column, Layout, Row, cell, time_cell
 
@@ -106,9 +108,17 @@ def entry_row(entry: ShownEntry) -> Row:
         cell(entry.action),
         cell(entry.outcome),
         cell(entry.subject),
-        cell(entry.detail),
+        cell(_remark(entry)),
         cell(entry.commit[:_COMMIT_LENGTH] if entry.commit else None),
     )
+
+
+def _remark(entry: ShownEntry) -> str | None:
+    """What a person wrote, or what a run did, in words."""
+    figures = read_figures(entry.detail)
+    if figures is None:
+        return entry.detail
+    return run_words(figures.counts, failures=figures.failures, not_tried=figures.not_tried) or None
 
 
 def lock_json(info: ShownHolder | None) -> dict[str, Json]:

@@ -16,6 +16,11 @@ from ekomi_reconcile.state.tables import api_error, journal
 APPLY = "apply"
 """The action of executing a plan."""
 
+STARTED = "started"
+DONE = "done"
+INCOMPLETE = "incomplete"
+"""The outcomes of executing a plan: it began, it ended well, something of it is left."""
+
 
 class JournalStore(Session):
     """The journal and the log of failed calls; both only grow."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -17,11 +17,13 @@ from ekomi_reconcile.state.copies import CopyStore
 from ekomi_reconcile.state.customers import CustomerStore
 from ekomi_reconcile.state.dialect import Dialect
 from ekomi_reconcile.state.export import ExportStore
+from ekomi_reconcile.state.figures import FigureStore
 from ekomi_reconcile.state.identity import runner
 from ekomi_reconcile.state.journal import JournalStore
 from ekomi_reconcile.state.listing import ListingStore
 from ekomi_reconcile.state.location import Location
 from ekomi_reconcile.state.manual import ManualStore
+from ekomi_reconcile.state.offers import OfferStore
 from ekomi_reconcile.state.positions import PositionStore
 from ekomi_reconcile.state.queue import QueueStore
 from ekomi_reconcile.state.renaming import RenameStore
@@ -45,8 +47,10 @@ class State(
     SendingStore,
     ManualStore,
     ReviewStore,
+    OfferStore,
     JournalStore,
     ListingStore,
+    FigureStore,
     ExportStore,
 ):
     """What the tool has recorded; ``open_state`` opens it, leaving the ``with`` block closes it.
@@ -85,6 +89,15 @@ class State(
         """
         del interface_id, rate, now
         return None
+
+    @property
+    def turns(self) -> Callable[[str, float], float | None] | None:
+        """``take_turn`` for any thread, over a connection of its own; ``None`` where there is one runner."""
+        return None
+
+    def obstacles(self) -> Sequence[tuple[str, str]]:
+        """What keeps this user from writing, and what to do about it. A file tells by its mode."""
+        return ()
 
     def spread(self, rows: Sequence[Invitation]) -> list[Invitation]:
         """These rows in an order in which runners do not get into each other's way."""

@@ -1,0 +1,1 @@
+"""What the report says: figures and short lists from the state. Nothing here is personal."""

@@ -1,0 +1,210 @@
+"""The report as data. Instants are UTC epoch seconds, days are whole days since 1970-01-01 in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import Status
+
+OTHER_REASON = "other"
+"""Stands for reasons in words of a person, which the report does not repeat."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many rows the lists of a report have at most, whatever the size of the state."""
+
+    accounts: int = 1_000
+    invitations: int = 50
+    unclear: int = 20
+    runs: int = 20
+    by_account: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRow:
+    """A line of the accounts grid; ``total`` and ``pending`` count its invitations."""
+
+    id: int
+    name: str
+    account_name: str | None
+    interface_id: str
+    locale: str | None
+    total_reviews: int | None
+    average_score: float | None
+    invites: bool
+    total: int
+    pending: int
+    updated_at: Instant
+    last_fetched_at: Instant | None
+    last_error: str | None
+    last_error_at: Instant | None
+    review_page: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountGrid:
+    """The accounts by name: ``rows`` are the first of ``count``, of which ``inviting`` are enabled."""
+
+    count: int
+    inviting: int
+    rows: tuple[AccountRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationRow:
+    """A line of the invitations grid. ``reason`` is only there where no person wrote it."""
+
+    id: int
+    number: str
+    order_id: int
+    account: str
+    interface_id: str
+    store_view: str | None
+    order_date: Instant
+    scheduled_at: Instant
+    sent_at: Instant | None
+    changed_at: Instant
+    status: Status
+    reason: str | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayCount:
+    """How many on one day."""
+
+    day: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """The queue as it stands, of deleted accounts too.
+
+    ``due`` and ``oldest_due`` are of enabled accounts; ``held`` are pending rows of disabled ones.
+    ``scheduled`` has the coming days, the present one first; ``later`` is what comes after them.
+    """
+
+    total: int
+    by_status: Mapping[Status, int]
+    due: int
+    oldest_due: Instant | None
+    held: int
+    sent: tuple[DayCount, ...]
+    scheduled: tuple[DayCount, ...]
+    later: int
+    latest: tuple[InvitationRow, ...]
+    unknown: tuple[InvitationRow, ...]
+    failed: tuple[InvitationRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasonRow:
+    """How many orders of an account were not invited, by reason; ``account`` is ``None`` for all others."""
+
+    account: str | None
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reasons:
+    """Why orders were not invited: ``runs`` runs since then looked at them; ``reasons`` are the columns."""
+
+    since: Instant
+    runs: int
+    reasons: tuple[str, ...]
+    rows: tuple[ReasonRow, ...]
+    cancelled_reasons: tuple[str, ...]
+    cancelled: tuple[ReasonRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonthFigure:
+    """The reviews of one month, 1 to 12; without any there is no ``average``."""
+
+    year: int
+    month: int
+    count: int
+    average: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountReviews:
+    """The imported reviews of an account, in all and by month."""
+
+    account: str
+    count: int
+    average: float
+    months: tuple[MonthFigure, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviews:
+    """The imported reviews; ``rows`` are the accounts with the most, of ``accounts`` that have any."""
+
+    count: int
+    average: float | None
+    months: tuple[MonthFigure, ...]
+    accounts: int
+    rows: tuple[AccountReviews, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Something that was done. Without ``outcome`` its end is not on record: it goes on, or was killed.
+
+    ``counts`` are by the value of ``Done``.
+    """
+
+    began_at: Instant
+    ended_at: Instant | None
+    who: str
+    host: str
+    action: str
+    subject: str | None
+    outcome: str | None
+    commit: str | None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    failures: int = 0
+    not_tried: int = 0
+
+
+class Urgency(StrEnum):
+    """Does somebody have to do something?"""
+
+    ACT = "to do"
+    KNOW = "to know"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something that a person should see: what it is, what to do, and the ``commands`` for it."""
+
+    urgency: Urgency
+    title: str
+    text: str
+    commands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportData:
+    """Everything that the report shows, as of ``made_at``.
+
+    ``looked_at`` is when orders were evaluated last.
+    """
+
+    made_at: Instant
+    tool_version: str
+    lineage: str
+    serial: int
+    looked_at: Instant | None
+    accounts: AccountGrid
+    queue: Queue
+    reasons: Reasons
+    reviews: Reviews
+    runs: tuple[Run, ...]
+    notices: tuple[Notice, ...]

@@ -1,0 +1,117 @@
+"""Figures that the database sums up, against the rows counted one by one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+from state_support import NOW, an_order
+
+from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.review import Review
+from ekomi_reconcile.state.figures import BEFORE
+from ekomi_reconcile.state.records import InvitationFilter, Outcome
+from ekomi_reconcile.state.store import State
+
+DAY = 86_400
+
+
+def _fill(state: State) -> None:
+    rng = Random(3)
+    orders = [
+        an_order(each, rng.choice("12"), scheduled_at=NOW + rng.randrange(-5 * DAY, 5 * DAY))
+        for each in range(120)
+    ]
+    state.schedule(orders, now=NOW)
+    rows = list(state.list_invitations())
+    state.cancel(
+        {row.id: rng.choice(("order_age", "conditions", "Kim said so")) for row in rows[:30]}, now=NOW
+    )
+    claimed = state.claim([row.id for row in rows[30:80]], now=NOW)
+    ends = (Status.SENT, Status.SENT, Status.FAILED, Status.UNKNOWN, Status.PENDING)
+    state.settle(
+        [
+            Outcome(
+                id=row.id,
+                status=(end := rng.choice(ends)),
+                at=NOW - rng.randrange(4 * DAY),
+                next_attempt_at=NOW + 60 if end is Status.PENDING else None,
+            )
+            for row in claimed
+        ]
+    )
+
+
+def test_days_are_counted_as_the_rows_say(state: State) -> None:
+    """Sent, scheduled and due rows, by day and by account."""
+    _fill(state)
+    rows = list(state.list_invitations())
+    sent = [row.sent_at for row in rows if row.status is Status.SENT and row.sent_at is not None]
+    since = NOW - 2 * DAY
+    assert state.sent_by_day(since) == Counter(at // DAY for at in sent if at >= since)
+    waiting = [row for row in rows if row.status is Status.PENDING]
+    found = state.scheduled_by_day({"1"}, after=NOW, before=NOW + 3 * DAY)
+    times = (row.scheduled_at for row in waiting if row.interface_id == "1")
+    assert found == Counter(at // DAY for at in times if NOW < at < NOW + 3 * DAY)
+    due = list(state.due({"1", "2"}, NOW))
+    figures = state.due_by_account(NOW)
+    assert {key: each.count for key, each in figures.items()} == Counter(row.interface_id for row in due)
+    assert min(each.oldest for each in figures.values()) == due[0].scheduled_at
+
+
+def test_the_latest_rows_come_first(state: State) -> None:
+    """In all, and of one status."""
+    _fill(state)
+    rows = list(state.list_invitations())
+    assert list(state.latest_invitations(7)) == rows[: -7 - 1 : -1]
+    failed = list(state.list_invitations(InvitationFilter(statuses=frozenset({Status.FAILED}))))
+    assert list(state.latest_invitations(3, Status.FAILED)) == failed[: -3 - 1 : -1]
+
+
+def test_cancelled_rows_are_counted_by_reason(state: State) -> None:
+    """Reasons that are not asked for count as one."""
+    _fill(state)
+    cancelled = [row for row in state.list_invitations() if row.status is Status.CANCELLED]
+    known = {"order_age", "conditions"}
+    counted = Counter((row.interface_id, row.reason if row.reason in known else "rest") for row in cancelled)
+    found = state.cancelled_by_reason(known, "rest")
+    assert {(key, why): count for key, each in found.items() for why, count in each.items()} == counted
+
+
+def test_reviews_are_summed_by_account_and_day(state: State) -> None:
+    """Reviews before the first day count as one sum; those that are gone do not count."""
+    rng = Random(5)
+    kept = {
+        key: [
+            Review(
+                order_id=f"{each}", submitted_at=NOW - rng.randrange(9 * DAY), rating=float(rng.randint(1, 5))
+            )
+            for each in range(40)
+        ]
+        for key in "12"
+    }
+    gone = Review(order_id="gone", submitted_at=NOW, rating=1.0)
+    for key, found in kept.items():
+        state.import_reviews(key, [*found, gone], full=True, now=NOW)
+        state.import_reviews(key, found, full=True, now=NOW)
+    since = (NOW // DAY - 4) * DAY
+    expected: Counter[tuple[str, int]] = Counter()
+    stars: Counter[tuple[str, int]] = Counter()
+    for key, found in kept.items():
+        for each in found:
+            place = (key, each.submitted_at // DAY if each.submitted_at >= since else BEFORE)
+            expected[place] += 1
+            stars[place] += int(each.rating)
+    figures = list(state.review_figures(since))
+    assert {(each.interface_id, each.day): each.count for each in figures} == expected
+    assert {(each.interface_id, each.day): round(each.stars) for each in figures} == stars
+
+
+def test_remarks_on_runs(state: State) -> None:
+    """Only those on runs, only from then on, the latest first, and no more than asked for."""
+    for place in range(5):
+        state.journal("apply", outcome="done", now=NOW + place, detail=f"run {place}")
+    state.journal("apply", outcome="started", now=NOW + 9)
+    state.journal("invitations skip", outcome="skipped", now=NOW + 9, detail="asked on the telephone")
+    assert list(state.run_remarks(NOW + 1, 3)) == ["run 4", "run 3", "run 2"]
+    assert list(state.run_remarks(NOW + 4, 3)) == ["run 4"]

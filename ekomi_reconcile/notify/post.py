@@ -1,0 +1,116 @@
+"""Posting to a webhook, as safely as all other calls. The address is a secret: no error tells it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+import httpx
+
+from ekomi_reconcile import __version__
+from ekomi_reconcile.transport import BoundedTransport, keep_libraries_quiet, within
+
+TIMEOUT = 10.0
+"""Seconds for one attempt, from connecting to the end of the answer."""
+
+PAUSES = (0.5, 2.0)
+"""Seconds before the second and the third attempt, which is the last."""
+
+_PASSING = frozenset({408, 425, 429})
+_WORD = re.compile(rb"[a-z]+(_[a-z]+)+")
+_LONGEST_WORD = 40
+_WORDS: tuple[tuple[type[Exception], str], ...] = (
+    (httpx.ConnectTimeout, "the connection could not be made in time"),
+    (httpx.TimeoutException, "no answer in time"),
+    (httpx.ConnectError, "no connection"),
+    (httpx.TransportError, "the connection was cut"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why nothing was delivered, in words; ``passing``: another attempt may help."""
+
+    reason: str
+    passing: bool = False
+
+
+def address_problem(url: str) -> str | None:
+    """Why this address is not posted to: anything but https, where it is not this machine itself."""
+    try:
+        parts = httpx.URL(url)
+    except (httpx.InvalidURL, UnicodeError):
+        return "the webhook is not an address"
+    if parts.scheme not in {"https", "http"} or not parts.host:
+        return "the webhook is not an address of the web"
+    if parts.scheme == "http" and not _is_loopback(parts.host):
+        return (
+            "the webhook must be https: its address is a secret, and with http everybody on the way reads it"
+        )
+    return None
+
+
+def post(url: str, body: bytes, *, rest: Callable[[float], bool]) -> Problem | None:
+    """Post JSON, with two more attempts; ``None`` once it was taken.
+
+    No redirect is followed, no proxy used. ``rest`` waits so many seconds, and is true when the run must
+    end: then nothing is repeated.
+    """
+    keep_libraries_quiet()
+    for pause in (*PAUSES, None):
+        problem = _attempt(url, body)
+        if problem is None or not problem.passing or pause is None or rest(pause):
+            break
+    return problem
+
+
+def _attempt(url: str, body: bytes) -> Problem | None:
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": f"ekomi-reconcile/{__version__}",
+        "Accept-Encoding": "identity",
+    }
+    try:
+        with (
+            within(TIMEOUT),
+            httpx.Client(
+                transport=BoundedTransport(), timeout=TIMEOUT, trust_env=False, follow_redirects=False
+            ) as client,
+            client.stream("POST", url, content=body, headers=headers) as answer,
+        ):
+            return _judged(answer, url)
+    except (httpx.InvalidURL, UnicodeError):
+        return Problem("the webhook is not an address")
+    except httpx.HTTPError as error:
+        words = next((words for kind, words in _WORDS if isinstance(error, kind)), "the request failed")
+        return Problem(words, passing=True)
+
+
+def _judged(answer: httpx.Response, url: str) -> Problem | None:
+    status = answer.status_code
+    if answer.is_success:
+        return None
+    if answer.has_redirect_location:
+        return Problem(f"the webhook redirects (HTTP {status}), which is not followed")
+    return Problem(
+        f"the webhook answered HTTP {status}{_word(answer, url)}", passing=status >= 500 or status in _PASSING
+    )
+
+
+def _word(answer: httpx.Response, url: str) -> str:
+    """Slack's one word for what is wrong, such as ``no_service``; nothing that could be of the address."""
+    said = next(answer.iter_raw(_LONGEST_WORD + 1), b"").strip()
+    if len(said) > _LONGEST_WORD or not _WORD.fullmatch(said) or said.decode() in url:
+        return ""
+    return f" ({said.decode()})"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

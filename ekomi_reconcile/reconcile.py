@@ -1,6 +1,7 @@
 """Bringing the parts together: files, state and orders become a plan; a plan is carried out.
 
-This is the one place that knows both where things come from and what is made of them. It prints nothing.
+This is the one place that knows both where things come from and what is made of them. It prints nothing,
+and does not import what only carrying out needs: a plan is asked for far more often.
 """
 
 from __future__ import annotations
@@ -12,14 +13,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.apply.clients import Clients
-from ekomi_reconcile.apply.context import Context
 from ekomi_reconcile.apply.events import Listener, Progress, Stage, nobody
 from ekomi_reconcile.apply.stop import Stop
-from ekomi_reconcile.apply.upkeep import Upkeep
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import Secret, resolve
 from ekomi_reconcile.ekomi.values import Call, Endpoints
@@ -28,6 +26,7 @@ from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.orders.open import CACHE, open_source
 from ekomi_reconcile.orders.source import Annotating, OrderSource, Wanted
@@ -38,13 +37,30 @@ from ekomi_reconcile.plan.fetches import Intervals
 from ekomi_reconcile.plan.guards import Limits
 from ekomi_reconcile.plan.needs import Need
 from ekomi_reconcile.plan.plan import Plan, Scope
-from ekomi_reconcile.plan.view import Cap, Privacy
+from ekomi_reconcile.plan.view import Cap, Privacy, Queue, RecordedAccount, RecordedPosition
 from ekomi_reconcile.privacy import CustomerPrivacy, SuppressionList, read_suppression_list, scratch_key
 from ekomi_reconcile.rules.rulebook import RuleBook
 from ekomi_reconcile.shopnames import unknown_names
 from ekomi_reconcile.state.key import KEY_BYTES, Purpose
 from ekomi_reconcile.state.key import digest as keyed_digest
-from ekomi_reconcile.state.store import State
+from ekomi_reconcile.state.records import Meta
+
+if TYPE_CHECKING:
+    from ekomi_reconcile.apply.clients import Clients, Turns
+    from ekomi_reconcile.apply.context import Context
+    from ekomi_reconcile.state.store import State
+
+
+class Readable(Queue, Protocol):
+    """A state as planning reads it."""
+
+    @property
+    def meta(self) -> Meta: ...
+    def require_key(self) -> bytes: ...
+    def accounts(self, *, include_deleted: bool = ...) -> Sequence[RecordedAccount]: ...
+    def positions(self) -> Mapping[str, RecordedPosition]: ...
+    def counts(self) -> Mapping[str, Mapping[Status, int]]: ...
+    def in_flight(self, *, now: Instant) -> int: ...
 
 
 @dataclass(slots=True)
@@ -66,8 +82,9 @@ class Sources:
             settings = self.configuration.project.orders.get(name)
             if settings is None:
                 raise OrderSourceError(f"there is no order source {name}", mend="name it under orders:")
+            uses = None if settings.magento is None else self._uses(name)
             self._opened[name] = open_source(
-                settings, root=self.configuration.root, uses=self._uses(name), stop=self.stop
+                settings, root=self.configuration.root, uses=uses, stop=self.stop
             )
         return self._opened[name]
 
@@ -163,13 +180,14 @@ class Passwords:
     unresolved: Mapping[str, SecretError] = field(default_factory=dict)
 
 
-def read_passwords(configuration: Configuration, state: State | None) -> Passwords:
+def read_passwords(configuration: Configuration, state: Readable | None) -> Passwords:
     """Resolve the passwords of all accounts; what cannot be resolved is told, not raised."""
     found: dict[str, Secret] = {}
     unresolved: dict[str, SecretError] = {}
+    root = configuration.root
     for account in configuration.accounts:
         try:
-            found[account.interface_id] = resolve(account.interface_password, root=configuration.root)
+            found[account.interface_id] = resolve(account.interface_password, root=root)
         except SecretError as error:
             unresolved[account.interface_id] = error
     digest = digester(state, Purpose.PASSWORD)
@@ -177,7 +195,7 @@ def read_passwords(configuration: Configuration, state: State | None) -> Passwor
     return Passwords(found, digests, unresolved)
 
 
-def digester(state: State | None, purpose: Purpose) -> Callable[[str], str] | None:
+def digester(state: Readable | None, purpose: Purpose) -> Callable[[str], str] | None:
     """The keyed digest of this state for one purpose; without a state there is none.
 
     Raises:
@@ -186,8 +204,8 @@ def digester(state: State | None, purpose: Purpose) -> Callable[[str], str] | No
     return None if state is None else partial(keyed_digest, state.require_key(), purpose)
 
 
-def read_privacy(configuration: Configuration, state: State | None) -> CustomerPrivacy:
-    """The privacy settings at work.
+def read_privacy(configuration: Configuration, digest: Callable[[str], str] | None = None) -> CustomerPrivacy:
+    """The privacy settings at work, with the keyed digest of the state; without one they make their own.
 
     Raises:
         ConfigurationError: the suppression list cannot be read.
@@ -197,7 +215,6 @@ def read_privacy(configuration: Configuration, state: State | None) -> CustomerP
     suppressed = SuppressionList()
     if settings.suppress is not None:
         suppressed = read_suppression_list(configuration.root / settings.suppress)
-    digest = digester(state, Purpose.CUSTOMER)
     return CustomerPrivacy(
         cap=None if cap is None else Cap(cap.count, cap.days),
         suppressed=suppressed,
@@ -208,7 +225,7 @@ def read_privacy(configuration: Configuration, state: State | None) -> CustomerP
 
 def make_plan(  # noqa: PLR0913 - everything meets here
     configuration: Configuration,
-    state: State | None,
+    state: Readable | None,
     *,
     sources: Sources,
     scope: Scope,
@@ -228,7 +245,8 @@ def make_plan(  # noqa: PLR0913 - everything meets here
     """
     project = configuration.project
     safety = project.safety
-    pseudonym = digester(state, Purpose.CUSTOMER) or _scratch_pseudonym(configuration)
+    customer = digester(state, Purpose.CUSTOMER)
+    pseudonym = customer or _scratch_pseudonym(configuration)
     circumstances = Circumstances(
         now=now,
         tool_version=__version__,
@@ -249,9 +267,9 @@ def make_plan(  # noqa: PLR0913 - everything meets here
     ]
     return build(
         desired,
-        _recorded(state),
+        _recorded(state, now=now),
         circumstances,
-        privacy=privacy or read_privacy(configuration, state),
+        privacy=privacy or read_privacy(configuration, customer),
         orders=lambda need: SourcePass(sources, need, reread_from, pseudonym),
     )
 
@@ -274,7 +292,7 @@ def _missing_passwords(passwords: Passwords) -> Iterator[Diagnostic]:
         )
 
 
-def _recorded(state: State | None) -> Recorded:
+def _recorded(state: Readable | None, *, now: Instant) -> Recorded:
     if state is None:
         return Recorded(lineage=None, serial=0, accounts=(), positions={}, counts={}, queue=EmptyQueue())
     return Recorded(
@@ -284,6 +302,7 @@ def _recorded(state: State | None) -> Recorded:
         positions=state.positions(),
         counts=state.counts(),
         queue=state,
+        in_flight=state.in_flight(now=now),
     )
 
 
@@ -293,8 +312,11 @@ def make_clients(
     stop: Stop,
     *,
     on_call: Callable[[Call], None] | None = None,
+    turns: Turns | None = None,
 ) -> Clients:
-    """Clients of eKomi as the settings say; ``on_call`` hears of every request."""
+    """Clients of eKomi as the settings say; ``on_call`` hears of every request, ``turns`` paces reads."""
+    from ekomi_reconcile.apply.clients import Clients
+
     ekomi = configuration.project.ekomi
     return Clients(
         endpoints=Endpoints(ekomi.api_url, ekomi.srr_url, float(ekomi.timeout)),
@@ -302,6 +324,7 @@ def make_clients(
         stop=stop,
         passwords=passwords.secrets,
         on_call=on_call,
+        turns=turns,
     )
 
 
@@ -321,11 +344,14 @@ def make_context(  # noqa: PLR0913 - everything meets here
     Raises:
         ConfigurationError: the suppression list cannot be read.
     """
+    from ekomi_reconcile.apply.context import Context
+    from ekomi_reconcile.apply.upkeep import Upkeep, lasting_sights
+
     unresolved: dict[str, ReconcileError] = dict(passwords.unresolved)
-    settings, privacy = configuration.project.privacy, read_privacy(configuration, state)
+    privacy = read_privacy(configuration, digester(state, Purpose.CUSTOMER))
     return Context(
         state=state,
-        clients=make_clients(configuration, passwords, stop, on_call=on_call),
+        clients=make_clients(configuration, passwords, stop, on_call=on_call, turns=state.turns),
         accounts={each.interface_id: each for each in configuration.accounts},
         digests=passwords.digests,
         unresolved=unresolved,
@@ -334,7 +360,10 @@ def make_context(  # noqa: PLR0913 - everything meets here
         annotate=sources.annotate,
         annotated=sources.annotated,
         privacy=privacy,
-        upkeep=Upkeep(retention=settings.retention, opted_out=privacy.opted_out_digests),
+        upkeep=Upkeep(
+            retention=configuration.project.privacy.retention,
+            sights=lasting_sights(configuration.accounts),
+        ),
         parallelism=configuration.project.ekomi.parallelism,
         now=clock,
         stop=stop,

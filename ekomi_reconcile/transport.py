@@ -1,19 +1,115 @@
-"""What every HTTP client of this project shares: trusted authorities, silence of the libraries, dates."""
+"""What every HTTP client of this project shares: bounded transports, trusted authorities, silence, dates."""
 
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from email.utils import mktime_tz, parsedate_tz
 from functools import cache
+from math import inf
 from ssl import SSLContext
+from typing import Any
 
+import httpcore
 import httpx
+
+_ends: ContextVar[float] = ContextVar("ends", default=inf)
+"""When (``time.monotonic``) what this thread asks for must be over."""
 
 
 @cache
 def tls_context() -> SSLContext:
     """One context for all clients: reading the authorities takes about 20 ms."""
     return httpx.create_ssl_context()
+
+
+class BoundedTransport(httpx.HTTPTransport):
+    """Connections whose every wait ends with ``within``, whatever timeouts the client has.
+
+    A timeout of the library counts from each byte on: a head that is sent byte by byte never meets one.
+    No proxy and no setting of the environment is used.
+    """
+
+    def __init__(self, limits: httpx.Limits | None = None) -> None:
+        limits = limits or httpx.Limits(max_connections=100, max_keepalive_connections=20)
+        super().__init__(verify=tls_context(), trust_env=False, limits=limits)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=tls_context(),
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
+            network_backend=_Network(),
+        )
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Let what this thread asks over bounded transports be over after so many seconds, answers included.
+
+    Whoever still waits then gets the timeout error of the library.
+    """
+    before = _ends.set(min(_ends.get(), time.monotonic() + seconds))
+    try:
+        yield
+    finally:
+        _ends.reset(before)
+
+
+class _Network(httpcore.NetworkBackend):
+    def __init__(self) -> None:
+        self._network = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        left = _left(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._network.connect_tcp(host, port, left, local_address, socket_options))
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _left(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        left = _left(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _left(timeout: float | None, late: type[httpcore.TimeoutException]) -> float | None:
+    """The seconds that a wait may still take.
+
+    Raises:
+        httpcore.TimeoutException: there are none left.
+    """
+    ends = _ends.get()
+    if ends == inf:
+        return timeout
+    left = ends - time.monotonic()
+    if left <= 0:
+        raise late("out of time")
+    return left if timeout is None else min(timeout, left)
 
 
 def keep_libraries_quiet() -> None:

@@ -10,7 +10,6 @@ from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
 from ekomi_reconcile.doctor.subject import Part, Subject
 from ekomi_reconcile.model.instant import HOUR
 from ekomi_reconcile.model.invitation import Invitation, Status
-from ekomi_reconcile.state.lock import holder
 from ekomi_reconcile.state.records import InvitationFilter
 
 STUCK_AFTER = 2 * HOUR
@@ -38,14 +37,15 @@ def stuck(subject: Subject) -> Iterator[Note]:
 
 def sending(subject: Subject) -> Iterator[Note]:
     """Rows that are being sent, while nobody is there who could be sending them."""
-    rows = subject.state.abandoned(now=subject.now)
-    if not rows:
+    flying = subject.state.in_flight(now=subject.now)
+    left = sum(each.get(Status.SENDING, 0) for each in subject.state.counts().values()) - flying
+    if flying > 0:
+        yield passed(f"{flying} invitation(s) are being sent just now")
+    elif left <= 0:
         yield passed("no invitation is left half-way")
-    elif holder(subject.place.lock) is not None:
-        yield passed(f"{len(rows)} invitation(s) are being sent just now")
-    else:
+    if left > 0:
         yield failed(
-            f"{len(rows)} invitation(s) were being sent when the run died: the outcome is not known",
+            f"{left} invitation(s) were being sent when the run died: the outcome is not known",
             mend="the next apply marks them unknown; then: ekomi-reconcile invitations resolve ID",
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from ekomi_reconcile.doctor.check import Check
 from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
@@ -11,7 +12,9 @@ from ekomi_reconcile.doctor.subject import Part, Subject
 from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import HOUR
-from ekomi_reconcile.state.lock import holder
+from ekomi_reconcile.state.location import FileLocation
+from ekomi_reconcile.state.locking import holder
+from ekomi_reconcile.state.store import State
 
 LONG_HELD = 2 * HOUR
 """A writer lock held for longer than this is worth a look."""
@@ -39,15 +42,32 @@ def state(subject: Subject) -> Iterator[Note]:
 
 
 def writable(subject: Subject) -> Iterator[Note]:
-    """The state file, and the folder in which SQLite keeps its log, may be written. Nothing is."""
-    path = subject.place.path
+    """The state may be written: a file and its folder by this user, a database by its rules. Nothing is."""
+    place = subject.place
+    if isinstance(place, FileLocation):
+        yield _writable_file(place.path)
+    elif subject.state_file.state is None:
+        yield warned(f"not checked: {Part.STATE.value}")
+    else:
+        yield from _writable_tables(subject.state)
+
+
+def _writable_tables(state: State) -> Iterator[Note]:
+    obstacles = state.obstacles()
+    for said, mend in obstacles:
+        yield failed(said, mend=mend)
+    if not obstacles:
+        yield passed("the state may be written")
+
+
+def _writable_file(path: Path) -> Note:
+    """Also the folder, in which SQLite keeps its log."""
     folder = next(each for each in path.parents if each.exists())
     if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
-        yield failed(f"{folder} is no folder that this user may write", mend="choose another path: --state")
-    elif path.exists() and not os.access(path, os.W_OK):
-        yield failed(f"{path} may not be written by this user", mend="change its owner or mode")
-    else:
-        yield passed("the state may be written")
+        return failed(f"{folder} is no folder that this user may write", mend="choose another path: --state")
+    if path.exists() and not os.access(path, os.W_OK):
+        return failed(f"{path} may not be written by this user", mend="change its owner or mode")
+    return passed("the state may be written")
 
 
 def integrity(subject: Subject) -> Iterator[Note]:
@@ -76,7 +96,7 @@ def key(subject: Subject) -> Iterator[Note]:
 
 def lock(subject: Subject) -> Iterator[Note]:
     """Who holds the writer lock; somebody who has held it for hours is worth a look."""
-    info = holder(subject.place.lock)
+    info = holder(subject.place)
     if info is None:
         yield passed("nobody holds the writer lock")
         return

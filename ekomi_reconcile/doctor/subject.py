@@ -20,7 +20,7 @@ from ekomi_reconcile.orders.magento.probe import Probe
 from ekomi_reconcile.orders.source import OrderSource
 from ekomi_reconcile.reconcile import Passwords, Sources, read_passwords
 from ekomi_reconcile.rules.rulebook import RuleBook
-from ekomi_reconcile.state.location import FileLocation
+from ekomi_reconcile.state.location import Location
 from ekomi_reconcile.state.store import State
 
 
@@ -28,7 +28,7 @@ class Part(StrEnum):
     """What a check may need; the value says what is missing where it is not there."""
 
     FILES = "the files have errors"
-    PLACE = "there is no place for a state file"
+    PLACE = "there is no place for a state"
     STATE = "there is no readable state"
 
 
@@ -40,7 +40,7 @@ class StateFile:
     ``required`` that a missing state is an accident.
     """
 
-    place: FileLocation | None = None
+    place: Location | None = None
     state: State | None = None
     error: ReconcileError | None = None
     key_error: ReconcileError | None = None
@@ -92,7 +92,7 @@ class Subject:
         return self.state_file.state
 
     @property
-    def place(self) -> FileLocation:
+    def place(self) -> Location:
         """Where the state is; only for checks that need it."""
         if self.state_file.place is None:
             raise RuntimeError("a check that needs the state's place runs without it")

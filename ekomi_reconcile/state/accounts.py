@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
@@ -16,7 +15,7 @@ from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.state.history import HistoryStore
-from ekomi_reconcile.state.records import ACCOUNT_DELETED, LOOP, AccountChange, AccountRecord
+from ekomi_reconcile.state.records import ACCOUNT_DELETED, LOOP, AccountRecord, AppliedAccount
 from ekomi_reconcile.state.tables import PENDING, account, invitation, position
 
 _SHOP_FIELDS = tuple(each.name for each in fields(ShopData))
@@ -35,11 +34,11 @@ class AccountStore(HistoryStore):
     def save_account(self, desired: Account, *, now: Instant, password_digest: str | None = None) -> int:
         """Create, update or revive one account and return its id; see ``save_accounts``."""
         (key,) = self.save_accounts(
-            [AccountChange(account=desired, password_digest=password_digest)], now=now
+            [AppliedAccount(account=desired, password_digest=password_digest)], now=now
         )
         return key
 
-    def save_accounts(self, changes: Sequence[AccountChange], *, now: Instant) -> tuple[int, ...]:
+    def save_accounts(self, changes: Sequence[AppliedAccount], *, now: Instant) -> tuple[int, ...]:
         """Create, update or revive accounts and return their ids, which stay for ever.
 
         All names are taken at once, so accounts may swap them. An absent password digest leaves the
@@ -81,12 +80,12 @@ class AccountStore(HistoryStore):
         with self._joined():
             self._change(self._account_id(interface_id), last_error=message, last_error_at=now)
 
-    def _save(self, change: AccountChange, now: Instant) -> int:
+    def _save(self, change: AppliedAccount, now: Instant) -> int:
         desired, key = change.account, change.account.interface_id
         values: dict[str, Json] = {
             "name": desired.name,
             "name_key": name_key(desired.name),
-            "desired": _json(desired.canonical()),
+            "desired": desired.derived.text,
             "protect": desired.protect,
             "updated_at": now,
             "deleted_at": None,
@@ -100,7 +99,7 @@ class AccountStore(HistoryStore):
         created = insert(account).values(interface_id=key, created_at=now, **values).returning(account.c.id)
         return int(self._execute(created).scalar_one())
 
-    def _release_names(self, changes: Sequence[AccountChange]) -> None:
+    def _release_names(self, changes: Sequence[AppliedAccount]) -> None:
         """No name of these accounts is taken for the rest of this transaction."""
         for change in changes:
             interface_id = change.account.interface_id
@@ -110,7 +109,7 @@ class AccountStore(HistoryStore):
                 .values(name_key=f"\n{interface_id}")
             )
 
-    def _check_names(self, changes: Sequence[AccountChange]) -> None:
+    def _check_names(self, changes: Sequence[AppliedAccount]) -> None:
         taken = select(account.c.name, account.c.interface_id).where(account.c.deleted_at.is_(None))
         for change in changes:
             row = self._execute(taken.where(account.c.name_key == name_key(change.account.name))).first()
@@ -142,16 +141,13 @@ def name_key(name: str) -> str:
     return name.casefold()
 
 
-def _json(value: Json) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-
-
 def _record(row: Row[Any]) -> AccountRecord:
     return AccountRecord(
         id=row.id,
         interface_id=row.interface_id,
         name=row.name,
         desired=msgspec.json.decode(row.desired),
+        text=row.desired,
         password_digest=row.password_digest,
         protect=row.protect,
         created_at=row.created_at,

@@ -12,7 +12,8 @@ from sqlalchemy import select, update
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import BLOCKING, Evidence, Status
 from ekomi_reconcile.state.history import HistoryStore
-from ekomi_reconcile.state.records import LOOP
+from ekomi_reconcile.state.records import LOOP, NewInvitation
+from ekomi_reconcile.state.rows import NEW_COLUMNS, new_row
 from ekomi_reconcile.state.session import chunks
 from ekomi_reconcile.state.tables import invitation
 
@@ -20,24 +21,7 @@ ADOPTED = "adopted"
 """The reason of a row that was sent by another tool."""
 
 _BLOCKING = frozenset(each.value for each in BLOCKING)
-_NEW = (
-    "account_id",
-    "source",
-    "order_id",
-    "number",
-    "store_view",
-    "order_date",
-    "status",
-    "reached_at",
-    "reached_status",
-    "reached_source",
-    "judged_at",
-    "scheduled_at",
-    "sent_at",
-    "reason",
-    "customer",
-    "changed_at",
-)
+_NEW = (*NEW_COLUMNS, "sent_at", "reason")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,21 +127,18 @@ class AdoptStore(HistoryStore):
 
 def _values(each: Adopted, account_id: int, now: Instant) -> tuple[Any, ...]:
     """The new row; of what nobody knows it holds the date of the order."""
-    return (
-        account_id,
-        each.source,
-        each.order_id,
-        each.number,
-        each.store_view,
-        each.order_date,
-        Status.SENT.value,
-        each.order_date,
-        each.order_status or "",
-        Evidence.CREATED.value,
-        now,
-        each.order_date if each.sent_at is None else each.sent_at,
-        each.sent_at,
-        ADOPTED,
-        each.customer,
-        now,
+    row = NewInvitation(
+        interface_id=each.interface_id,
+        source=each.source,
+        order_id=each.order_id,
+        number=each.number,
+        store_view=each.store_view,
+        order_date=each.order_date,
+        reached_at=each.order_date,
+        reached_status=each.order_status or "",
+        reached_source=Evidence.CREATED.value,
+        judged_at=now,
+        scheduled_at=each.order_date if each.sent_at is None else each.sent_at,
+        customer=each.customer,
     )
+    return (*new_row(account_id, row, Status.SENT, now), each.sent_at, ADOPTED)

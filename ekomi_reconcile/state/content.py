@@ -12,11 +12,10 @@ from sqlalchemy import Select, Table, delete, exists, func, literal, select
 
 from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.state.described import KEY_CHECK
 from ekomi_reconcile.state.meta import MetaStore, read_meta
 from ekomi_reconcile.state.session import ROWS_PER_PAGE, chunks
 from ekomi_reconcile.state.tables import journal, meta, metadata, turn
-
-KEY_CHECK = "key_check"
 
 TABLES: tuple[Table, ...] = tuple(each for each in metadata.sorted_tables if each not in (meta, turn))
 """What is copied, referred to before referring: all but the state's own data and what runners share."""

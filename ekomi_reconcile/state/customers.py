@@ -6,6 +6,7 @@ belong to a customer through the orders of these rows.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,8 +49,22 @@ class CustomerStore(ErasedReviewStore, HistoryStore):
         rows = self._rows(select(*COLUMNS).where(invitation.c.customer == customer).order_by(invitation.c.id))
         return tuple(to_invitation(row, self._names()) for row in rows)
 
-    def pending_of(self, customers: Collection[str]) -> dict[int, str]:
-        """The pending rows of these customers: ids with their customers."""
+    def pending_of(self, customers: Collection[str]) -> Iterator[Invitation]:
+        """The pending rows of these customers, by id."""
+        ids = sorted(self._ids_of_pending(customers))
+        for chunk in chunks(ids):
+            names = self._names()
+            for row in self._rows(
+                select(*COLUMNS).where(invitation.c.id.in_(chunk)).order_by(invitation.c.id)
+            ):
+                yield to_invitation(row, names)
+
+    def count_pending_of(self, customers: Collection[str]) -> dict[str, int]:
+        """How many pending rows each of these customers has; without any: left out."""
+        return dict(Counter(self._ids_of_pending(customers).values()))
+
+    def _ids_of_pending(self, customers: Collection[str]) -> dict[int, str]:
+        """Ids of pending rows with their customers."""
         waiting = select(invitation.c.id, invitation.c.customer).where(
             invitation.c.status == PENDING, invitation.c.customer.is_not(None)
         )
@@ -61,13 +76,6 @@ class CustomerStore(ErasedReviewStore, HistoryStore):
             for chunk in chunks(sorted(customers))
             for row in self._rows(waiting.where(invitation.c.customer.in_(chunk)))
         }
-
-    def count_pending_of(self, customers: Collection[str]) -> dict[str, int]:
-        """How many pending rows each of these customers has; without any: left out."""
-        found: dict[str, int] = {}
-        for customer in self.pending_of(customers).values():
-            found[customer] = found.get(customer, 0) + 1
-        return found
 
     def erase_customer(self, customer: str, *, now: Instant, actor: str) -> ErasureCounts:
         """Forget a customer, but not that the orders were dealt with: ids, status and times stay.

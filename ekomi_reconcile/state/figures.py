@@ -103,13 +103,15 @@ class FigureStore(Session):
         return found
 
     def review_figures(self, since: Instant) -> Iterator[ReviewFigure]:
-        """Reviews by account and day from then on, and by account before; what is gone does not count.
+        """Reviews of the shop by account and day from then on, and by account before.
 
+        What is gone does not count, nor do reviews of products: eKomi's figures leave them out, too.
         Read to the end before anything else.
         """
         table = review.c
         day = case((table.submitted_at < since, literal(BEFORE)), else_=table.submitted_at // DAY)
-        labelled = select(table.account_id, day.label("day"), table.rating).where(table.gone_at.is_(None))
+        counted = table.gone_at.is_(None) & (table.product_id == "")
+        labelled = select(table.account_id, day.label("day"), table.rating).where(counted)
         inner = labelled.subquery()
         columns = (inner.c.account_id, inner.c.day)
         statement = select(*columns, func.count(), func.sum(inner.c.rating)).group_by(*columns)

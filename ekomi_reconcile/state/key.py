@@ -35,6 +35,27 @@ def check_value(key: bytes) -> str:
     return _hmac(key, "check", "")
 
 
+def proven_key(key: bytes | None, expected: str | None) -> bytes:
+    """The key, which is certainly the one whose check value is ``expected``, where there is one.
+
+    Raises:
+        StateError: there is none, or it is another one.
+    """
+    if key is None:
+        raise StateError(
+            "the key of the digests is missing: changed passwords and customers asked before "
+            "cannot be noticed",
+            mend="restore the file <state>.key, or set privacy.key to the key used before",
+        )
+    if expected is not None and expected != check_value(key):
+        raise StateError(
+            "the key of the digests is not the one this state was made with: every password would look "
+            "changed, and customers asked before would be asked again",
+            mend="set privacy.key (or the file <state>.key) back to the key used before",
+        )
+    return key
+
+
 def configured_key(text: str) -> bytes:
     """The key in a setting: any text, or what a key file holds, which then is the key of that file."""
     try:

@@ -15,12 +15,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from ekomi_reconcile.errors import StateError, StateLocked
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.state.files import file_errors, make_folder
 from ekomi_reconcile.state.identity import host, job_url, user
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 _FIRST_WAIT = 0.02
 _LONGEST_WAIT = 5.0
@@ -85,6 +88,17 @@ class Lock(ABC):
         """
 
     @abstractmethod
+    def fence(self, connection: Connection) -> None:
+        """Make sure of the same within a transaction that writes the state and has just begun.
+
+        Until that transaction ends nobody else is given the lock. A lock that was given back is no longer
+        looked at.
+
+        Raises:
+            StateLocked: it was broken, or was lost with its connection; nothing may be written.
+        """
+
+    @abstractmethod
     def let_others_write(self) -> None:
         """From here on this process only sends: what else it writes needs no lock if rows are claimed."""
 
@@ -146,6 +160,12 @@ class WriterLock(Lock):
             raise StateLocked(
                 "the writer lock was taken away by force-unlock", mend="see: ekomi-reconcile lock show"
             )
+
+    def fence(self, connection: Connection) -> None:
+        """See ``Lock``. SQLite has one transaction that writes at a time, so whoever comes next waits."""
+        del connection
+        if self.info is not None:
+            self.verify()
 
     def let_others_write(self) -> None:
         """See ``Lock``. On a file rows are sent by the holder of the lock, so it is kept."""

@@ -9,15 +9,20 @@ from sqlalchemy import Connection, update
 
 from ekomi_reconcile import __version__
 from ekomi_reconcile.errors import StateDamaged, StateError
-from ekomi_reconcile.state.tables import FORMAT_VERSION, meta
+from ekomi_reconcile.state.described import FORMAT_VERSION
+from ekomi_reconcile.state.tables import meta
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """Turns a state of format ``version - 1`` into one of format ``version``."""
+    """Turns a state of format ``version - 1`` into one of format ``version``.
+
+    ``retires`` are the tables of the format before that are there no more.
+    """
 
     version: int
     change: Callable[[Connection], None]
+    retires: tuple[str, ...] = ()
 
 
 MIGRATIONS: tuple[Migration, ...] = ()
@@ -56,6 +61,21 @@ def refuse_older(steps: Sequence[Migration]) -> None:
         raise StateError(
             f"the state has format {steps[0].version - 1}; reading needs format {steps[-1].version}",
             mend="run `ekomi-reconcile state migrate` or `apply`: both make a backup and bring it up to date",
+        )
+
+
+def refuse_unasked(steps: Sequence[Migration]) -> None:
+    """What several runners share is not migrated by the way.
+
+    Raises:
+        StateError: there are steps to take.
+    """
+    if steps:
+        raise StateError(
+            f"the state has format {steps[0].version - 1}; this version ({__version__}) needs format "
+            f"{steps[-1].version}",
+            mend="bring all runners to this version; then run once, where the copy that it makes is kept: "
+            "ekomi-reconcile state migrate",
         )
 
 

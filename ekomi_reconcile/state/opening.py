@@ -12,12 +12,13 @@ from sqlalchemy import Connection
 
 from ekomi_reconcile.errors import StateMissing
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.state import sqlite
+from ekomi_reconcile.state import driver, sqlite
 from ekomi_reconcile.state.backup import back_up
+from ekomi_reconcile.state.described import FORMAT_VERSION, format_version
 from ekomi_reconcile.state.files import create_private, file_errors, make_folder, publish
 from ekomi_reconcile.state.key import make_key, read_key
 from ekomi_reconcile.state.location import FileLocation, PostgresLocation, locate, needs_postgres
-from ekomi_reconcile.state.meta import format_version, read_meta, write_meta
+from ekomi_reconcile.state.meta import read_meta, write_meta
 from ekomi_reconcile.state.migrations import (
     MIGRATIONS,
     Migration,
@@ -26,15 +27,18 @@ from ekomi_reconcile.state.migrations import (
     refuse_older,
 )
 from ekomi_reconcile.state.store import State
-from ekomi_reconcile.state.tables import FORMAT_VERSION, metadata
+from ekomi_reconcile.state.tables import metadata
 
 
 class Mode(StrEnum):
-    """What for: to read, to write, or to write and make a new state where there is none."""
+    """What for: to read, to write, to write and make a new state where there is none, or to write and
+    bring an older format up to date wherever it is.
+    """
 
     READ = "read"
     WRITE = "write"
     CREATE = "create"
+    MIGRATE = "migrate"
 
 
 def open_state(
@@ -49,8 +53,8 @@ def open_state(
     """Open the state at a path (relative to ``root``) or URL; a writer should hold the writer lock.
 
     ``key`` is the configured key of the digests; without one a key is made beside a new file, and a
-    database is opened for reading only. A writer brings an older format (below ``target``) up to date, a
-    file after a backup.
+    database is opened for reading only. A writer brings a file of an older format (below ``target``) up to
+    date, after a backup; a database, which others use too, only where ``mode`` says so.
 
     Raises:
         StateMissing: there is none, and ``mode`` does not make one.
@@ -62,7 +66,7 @@ def open_state(
         needs_postgres()
         from ekomi_reconcile.state.postgres_opening import open_postgres
 
-        return open_postgres(place, mode=mode, key=key, migrations=migrations, target=target)
+        return open_postgres(place, root=root, mode=mode, key=key, migrations=migrations, target=target)
     with file_errors(place.path):
         missing = not place.path.exists()
     if missing:
@@ -103,7 +107,7 @@ def _fill(draft: Path) -> None:
 def _open_reader(
     place: FileLocation, key: bytes | None, steps_known: tuple[Sequence[Migration], int]
 ) -> State:
-    sqlite.check_header(place.path)
+    driver.check_header(place.path)
     with ExitStack() as stack:
         connection = stack.enter_context(sqlite.connect_reader(place.path).connect())
         refuse_older(_steps(connection, place, steps_known))
@@ -122,7 +126,7 @@ def _open_reader(
 def _open_writer(
     place: FileLocation, key: bytes | None, steps_known: tuple[Sequence[Migration], int]
 ) -> State:
-    sqlite.check_header(place.path)
+    driver.check_header(place.path)
     with sqlite.connect_reader(place.path).connect() as connection:
         sqlite.check_owner(connection, place.path)  # before anything is written, be it only a switch to WAL
     dialect = sqlite.SqliteDialect()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, select, tuple_
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.state.records import Observation, Observed, PositionRecord
@@ -33,10 +33,6 @@ class PositionStore(Session):
             for row in self._rows(select(position).order_by(position.c.account_id))
             if row.account_id in live
         }
-
-    def set_position(self, interface_id: str, reached: PositionRecord) -> None:
-        """This account has been evaluated up to here."""
-        self.set_positions({interface_id: reached})
 
     def set_positions(self, reached: dict[str, PositionRecord]) -> None:
         """These accounts, by interface id, have been evaluated up to here.
@@ -93,15 +89,9 @@ class PositionStore(Session):
         with self._joined():
             self._execute(statement, rows)
 
-    def forget_observations(self, source: str, order_ids: Sequence[int]) -> None:
-        """These orders have their invitation, or never will: what was seen of them is not needed."""
+    def forget_observations(self, *, before: Instant, most: int) -> int:
+        """Forget statuses that orders had since an instant before that, at most so many; how many it were."""
+        oldest = select(observation.c.source, observation.c.order_id).where(observation.c.since < before)
+        mine = tuple_(observation.c.source, observation.c.order_id).in_(oldest.limit(most))
         with self._joined():
-            for ids in chunks(order_ids):
-                self._execute(
-                    delete(observation).where(observation.c.source == source, observation.c.order_id.in_(ids))
-                )
-
-    def forget_observations_before(self, instant: Instant) -> int:
-        """Forget what was seen before and never moved on since; how many there were."""
-        with self._joined():
-            return self._execute(delete(observation).where(observation.c.since < instant)).rowcount
+            return self._execute(delete(observation).where(mine)).rowcount

@@ -43,7 +43,8 @@ _SESSION = {
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
 }
-_WRITER, _MAKER = 0x454B5243, 0x454B5244
+_RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+_WRITER, _MAKER, _FENCE = 0x454B5243, 0x454B5244, 0x454B5245
 
 
 class PostgresDialect:
@@ -179,9 +180,31 @@ def clock_ahead(connection: Connection) -> float:
     return float(theirs) - time.time()
 
 
+def obstacles(connection: Connection) -> list[tuple[str, str]]:
+    """What keeps this user from writing the tables, and what to do about it; nothing is written."""
+    found = []
+    standby, read_only = connection.exec_driver_sql(
+        "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')::bool"
+    ).one()
+    if standby or read_only:
+        found.append(("the server takes no changes", "name the primary server, not a standby"))
+    rights = " AND ".join(f"has_table_privilege(found, '{each}')" for each in _RIGHTS)
+    for table in metadata.sorted_tables:
+        statement = f"SELECT {rights} FROM to_regclass('\"{table.name}\"') AS found"  # noqa: S608
+        if connection.exec_driver_sql(statement).scalar() is False:
+            mend = f"grant this user {', '.join(_RIGHTS)} on all tables of the schema"
+            found.append((f"this user may not change the table {table.name}", mend))
+    return found
+
+
 def writer_lock_key(schema: str) -> int:
     """The advisory lock of who writes the state in this schema."""
     return _WRITER << 32 | zlib.crc32(schema.encode())
+
+
+def fence_key(schema: str) -> int:
+    """The advisory lock that transactions under the writer lock share."""
+    return _FENCE << 32 | zlib.crc32(schema.encode())
 
 
 def maker_lock_key(schema: str) -> int:

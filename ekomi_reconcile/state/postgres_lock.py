@@ -2,6 +2,11 @@
 
 Who holds it is a comment of the last statement of that connection, which the server shows for as long
 as the connection lives (``pg_stat_activity``), to members of the same role.
+
+A transaction that writes runs over another connection. So the holder's connection also holds a lock of a
+random number, its token: whoever can take that one has lost the writer lock. And every such transaction
+shares a lock, the fence, which the next holder must have had alone: when it begins, those of its
+predecessor have ended, whatever became of their process or network.
 """
 
 from __future__ import annotations
@@ -10,18 +15,30 @@ import base64
 import binascii
 import json
 import re
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 
 import psycopg
+from sqlalchemy import Connection
 
 from ekomi_reconcile.errors import StateError, StateLocked
 from ekomi_reconcile.state.location import PostgresLocation
 from ekomi_reconcile.state.lock import Lock, LockInfo, held_as, parse_info
-from ekomi_reconcile.state.postgres import connect, writer_lock_key
+from ekomi_reconcile.state.postgres import connect, fence_key, writer_lock_key
 from ekomi_reconcile.state.postgres_errors import meaning
+
+_LOST = "the writer lock was taken away by force-unlock, or the connection to the server was lost"
+_LOOK = "see: ekomi-reconcile lock show"
+
+_TAKE = """{comment} SELECT CASE
+    WHEN NOT pg_try_advisory_lock({key}) THEN false
+    WHEN NOT pg_try_advisory_lock({fence}) THEN NOT pg_advisory_unlock({key})
+    ELSE pg_advisory_unlock({fence}) AND pg_try_advisory_lock({token})
+END"""
+_FENCE = "SELECT pg_advisory_xact_lock_shared({fence}), pg_try_advisory_xact_lock_shared({token})"
 
 _ENDING_MS = 5_000
 """How long ``force-unlock`` waits for the server to end the holder's connection."""
@@ -46,6 +63,8 @@ class PostgresLock(Lock):
         super().__init__(operation=operation, sleep=sleep)
         self.location = location
         self._connection: psycopg.Connection | None = None
+        self._fence = 0
+        self._token = secrets.randbits(63)
 
     def acquire(self, timeout: float = 0.0) -> LockInfo:
         """See ``Lock``."""
@@ -69,10 +88,16 @@ class PostgresLock(Lock):
             with suppress(psycopg.Error):
                 self._connection.execute(f"{_comment(self.info)} SELECT 1")
                 return
-        raise StateLocked(
-            "the writer lock was taken away by force-unlock, or the connection to the server was lost",
-            mend="see: ekomi-reconcile lock show",
-        )
+        raise StateLocked(_LOST, mend=_LOOK)
+
+    def fence(self, connection: Connection) -> None:
+        """See ``Lock``."""
+        if self.info is None:
+            return
+        statement = _FENCE.format(fence=self._fence, token=self._token)
+        _, lost = connection.exec_driver_sql(statement).one()
+        if lost:
+            raise StateLocked(_LOST, mend=_LOOK)
 
     def let_others_write(self) -> None:
         """See ``Lock``. Here rows are claimed by whoever sends them."""
@@ -83,8 +108,10 @@ class PostgresLock(Lock):
         with _told(self.location):
             if self._connection is None:
                 self._connection = connect(self.location, purpose=f"{self.operation} {info.Who}")
-            statement = (
-                f"{_comment(info)} SELECT pg_try_advisory_lock({_key(self.location, self._connection)})"
+            schema = _schema(self.location, self._connection)
+            self._fence = fence_key(schema)
+            statement = _TAKE.format(
+                comment=_comment(info), key=writer_lock_key(schema), fence=self._fence, token=self._token
             )
             row = self._connection.execute(statement).fetchone()
         return info if row and row[0] else None
@@ -119,19 +146,20 @@ def force_unlock(location: PostgresLocation, lock_id: str) -> LockInfo:
 
 def _find(location: PostgresLocation) -> tuple[int, LockInfo] | None:
     with _told(location), connect(location) as connection:
-        row = connection.execute(_HOLDER, (_key(location, connection),)).fetchone()
+        key = writer_lock_key(_schema(location, connection))
+        row = connection.execute(_HOLDER, (key,)).fetchone()
     return None if row is None else (row[0], _info(row[1]))
 
 
-def _key(location: PostgresLocation, connection: psycopg.Connection) -> int:
+def _schema(location: PostgresLocation, connection: psycopg.Connection) -> str:
     if location.schema is not None:
-        return writer_lock_key(location.schema)
+        return location.schema
     row = connection.execute("SELECT current_schema()").fetchone()
     if row is None or row[0] is None:
         raise StateError(
             f"{location} has no schema to work in", mend="add one that exists to the URL: ?schema=public"
         )
-    return writer_lock_key(row[0])
+    return str(row[0])
 
 
 def _comment(info: LockInfo) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from sqlalchemy import Connection
 from sqlalchemy.schema import CreateSchema
@@ -11,10 +12,13 @@ from sqlalchemy.schema import CreateSchema
 from ekomi_reconcile.errors import StateDamaged, StateError, StateMissing
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.state import postgres
+from ekomi_reconcile.state.copies import copy_path
+from ekomi_reconcile.state.described import format_version
 from ekomi_reconcile.state.location import PostgresLocation
-from ekomi_reconcile.state.meta import format_version, read_meta, write_meta
-from ekomi_reconcile.state.migrations import Migration, migrate, pending_migrations, refuse_older
+from ekomi_reconcile.state.meta import read_meta, write_meta
+from ekomi_reconcile.state.migrations import Migration, migrate, pending_migrations, refuse_unasked
 from ekomi_reconcile.state.opening import Mode
+from ekomi_reconcile.state.postgres_copy import copy_as_it_stands
 from ekomi_reconcile.state.shared import SharedState
 from ekomi_reconcile.state.tables import metadata
 
@@ -24,6 +28,7 @@ _SIGN = "the state of ekomi-reconcile"
 def open_postgres(
     place: PostgresLocation,
     *,
+    root: Path,
     mode: Mode,
     key: bytes | None,
     migrations: Sequence[Migration],
@@ -31,7 +36,8 @@ def open_postgres(
 ) -> SharedState:
     """Open the state in a database; see ``open_state``.
 
-    An older format is brought up to date in one transaction; its backup is a dump of the database.
+    An older format is brought up to date in one transaction, in which a copy is made first: a file below
+    ``root`` that the version before can restore.
 
     Raises:
         StateError: also if there is no key and the state would be written.
@@ -53,10 +59,11 @@ def open_postgres(
                 )
             _create(connection, dialect, place)
         steps = _steps(connection, place, migrations, target)
-        if mode is Mode.READ:
-            refuse_older(steps)
-        elif steps:
-            _migrate(connection, dialect, place, migrations, target)
+        if mode is not Mode.MIGRATE:
+            refuse_unasked(steps)
+        else:
+            with _changing(connection, dialect, place):
+                _migrate(connection, _steps(connection, place, migrations, target), place, root)
         state = SharedState(connection, dialect, location=place, writable=mode is not Mode.READ, key=key)
         if mode is not Mode.READ:
             state.adopt_key()
@@ -67,31 +74,33 @@ def open_postgres(
 
 def _create(connection: Connection, dialect: postgres.PostgresDialect, place: PostgresLocation) -> None:
     """Make all of it or nothing; whoever comes second finds what the first has made."""
-    connection.rollback()
-    dialect.begin_writing(connection)
-    with connection.begin():
-        _shut_out(connection, place)
+    with _changing(connection, dialect, place):
         if not _exists(connection):
             if place.schema is not None and _schema(connection) is None:
                 connection.execute(CreateSchema(place.schema))
             metadata.create_all(connection, checkfirst=False)
             connection.exec_driver_sql(f"COMMENT ON TABLE meta IS '{_SIGN}'")
             write_meta(connection, now=instant.now())
-    dialect.begin_reading(connection)
 
 
-def _migrate(
-    connection: Connection,
-    dialect: postgres.PostgresDialect,
-    place: PostgresLocation,
-    migrations: Sequence[Migration],
-    target: int,
-) -> None:
+def _migrate(connection: Connection, steps: Sequence[Migration], place: PostgresLocation, root: Path) -> None:
+    if steps:
+        ours = metadata.tables.keys() | {name for step in steps for name in step.retires}
+        copy = copy_path(place, f"format-{steps[0].version - 1}", root=root)
+        copy_as_it_stands(connection, ours, target=copy)
+        migrate(connection, steps)
+
+
+@contextmanager
+def _changing(
+    connection: Connection, dialect: postgres.PostgresDialect, place: PostgresLocation
+) -> Iterator[None]:
+    """A transaction in which nobody else makes or changes tables here: whole, or as if it had not begun."""
     connection.rollback()
     dialect.begin_writing(connection)
     with connection.begin():
         _shut_out(connection, place)
-        migrate(connection, _steps(connection, place, migrations, target))
+        yield
     dialect.begin_reading(connection)
 
 

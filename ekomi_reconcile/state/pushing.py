@@ -19,10 +19,11 @@ from ekomi_reconcile.model.invitation import Evidence, Status
 from ekomi_reconcile.state.accounts import name_key
 from ekomi_reconcile.state.content import Identity
 from ekomi_reconcile.state.copies import copy_path
+from ekomi_reconcile.state.described import FORMAT_VERSION
 from ekomi_reconcile.state.export import TABLE_NAMES
 from ekomi_reconcile.state.identity import user
 from ekomi_reconcile.state.store import State
-from ekomi_reconcile.state.tables import FORMAT_VERSION, metadata
+from ekomi_reconcile.state.tables import metadata
 
 OPERATION = "state push"
 

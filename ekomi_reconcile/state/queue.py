@@ -8,6 +8,8 @@ from sqlalchemy import ColumnElement, bindparam, func, or_, select, tuple_
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.state.location import FileLocation, Location
+from ekomi_reconcile.state.lock import holder
 from ekomi_reconcile.state.rows import COLUMNS, to_invitation
 from ekomi_reconcile.state.session import ROWS_PER_PAGE, Session, chunks
 from ekomi_reconcile.state.tables import PENDING, SENDING, invitation
@@ -64,6 +66,8 @@ _LOAD = (
 class QueueStore(Session):
     """Looking up rows by order, account, time or customer."""
 
+    location: Location
+
     def rows_for(self, source: str, order_ids: Sequence[int]) -> dict[int, list[Invitation]]:
         """All rows of these orders, of whatever account and state; orders without rows are left out."""
         first = self._execute(_FIRST_ORDER, {"source": source}).scalar()
@@ -108,6 +112,17 @@ class QueueStore(Session):
         statement = select(*COLUMNS).where(invitation.c.status == SENDING, *self._leaseless(now))
         rows = self._rows(statement.order_by(invitation.c.id))
         return tuple(to_invitation(row, self._names()) for row in rows)
+
+    def in_flight(self, *, now: Instant) -> int:
+        """How many rows in ``sending`` a living runner is sending just now; the others are in doubt.
+
+        On a file whoever holds the writer lock is that runner, elsewhere each has its leases.
+        """
+        statement = select(func.count()).where(invitation.c.status == SENDING)
+        count = int(self._execute(statement).scalar_one())
+        if count and isinstance(self.location, FileLocation):
+            return 0 if holder(self.location.lock) is None else count
+        return count - len(self.abandoned(now=now))
 
     def still_pending(self, ids: Collection[int]) -> frozenset[int]:
         """Those of these rows that are pending."""

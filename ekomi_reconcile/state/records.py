@@ -31,7 +31,7 @@ class Meta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountChange:
+class AppliedAccount:
     """What ``save_accounts`` records: the account as applied, and the keyed digest of its password."""
 
     account: Account
@@ -40,7 +40,10 @@ class AccountChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRecord:
-    """An account as last applied, with what eKomi told. ``deleted_at`` marks a tombstone."""
+    """An account as last applied, with what eKomi told. ``deleted_at`` marks a tombstone.
+
+    ``text`` is ``desired`` as it stands in the state.
+    """
 
     id: int
     interface_id: str
@@ -57,6 +60,7 @@ class AccountRecord:
     last_full_import_at: Instant | None = None
     last_error: str | None = None
     last_error_at: Instant | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

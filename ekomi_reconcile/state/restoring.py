@@ -7,16 +7,17 @@ from pathlib import Path
 
 from ekomi_reconcile.errors import StateDamaged, StateError, StateMissing
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.state import sqlite
+from ekomi_reconcile.state import driver, sqlite
 from ekomi_reconcile.state.copies import copy_path, needs_file
+from ekomi_reconcile.state.described import FORMAT_VERSION, format_version
 from ekomi_reconcile.state.files import file_errors, publish
 from ekomi_reconcile.state.identity import user
 from ekomi_reconcile.state.key import check_value
 from ekomi_reconcile.state.location import FileLocation, locate
-from ekomi_reconcile.state.meta import format_version, read_meta
+from ekomi_reconcile.state.lock import Lock
+from ekomi_reconcile.state.meta import read_meta
 from ekomi_reconcile.state.opening import Mode, open_state
 from ekomi_reconcile.state.store import State
-from ekomi_reconcile.state.tables import FORMAT_VERSION
 
 OPERATION = "state restore"
 
@@ -37,8 +38,10 @@ class Restored:
     key_fits: bool
 
 
-def restore(copy: Path, location: str, *, root: Path, key: bytes | None, now: Instant) -> Restored:
-    """Replace the records of the state by those of a copy; the caller holds the writer lock.
+def restore(
+    copy: Path, location: str, *, root: Path, key: bytes | None, now: Instant, lock: Lock | None = None
+) -> Restored:
+    """Replace the records of the state by those of a copy; the caller holds the writer ``lock``.
 
     A readable state changes in one transaction: killed, it is as before. A missing one is made; a damaged
     file is set aside first. Of a readable state a copy is kept, and the journal goes on.
@@ -53,6 +56,8 @@ def restore(copy: Path, location: str, *, root: Path, key: bytes | None, now: In
         try:
             _must_be_sound(location, root=root)
             with open_state(location, root=root, mode=Mode.WRITE, key=key) as state:
+                if lock is not None:
+                    state.guard_by(lock)
                 return _replace(found, state, root=root, now=now)
         except StateMissing:
             aside = None
@@ -148,9 +153,9 @@ def _set_aside(location: str, error: StateDamaged, *, root: Path) -> Path:
 def _is_ours(path: Path) -> bool:
     """May this file be set aside: is it neither another program's database nor of a newer format?"""
     try:
-        sqlite.check_header(path)
+        driver.check_header(path)
         with sqlite.connect_reader(path).connect() as connection:
             signed = connection.exec_driver_sql("PRAGMA application_id").scalar()
-            return signed == sqlite.APPLICATION_ID and format_version(read_meta(connection)) <= FORMAT_VERSION
+            return signed == driver.APPLICATION_ID and format_version(read_meta(connection)) <= FORMAT_VERSION
     except StateDamaged:
         return True

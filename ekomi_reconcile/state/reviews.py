@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, exists, select, update
 
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.review import Review
+from ekomi_reconcile.model.review import Review, ReviewKind
 from ekomi_reconcile.state.erased import ErasedReviewStore
 from ekomi_reconcile.state.records import ImportCounts, RecordedReview
+from ekomi_reconcile.state.review_stats import ReviewStatisticsStore
 from ekomi_reconcile.state.session import ROWS_PER_PAGE, chunks
 from ekomi_reconcile.state.tables import account, review
 
@@ -52,16 +53,23 @@ class _Known:
     gone: bool
 
 
-class ReviewStore(ErasedReviewStore):
+class ReviewStore(ErasedReviewStore, ReviewStatisticsStore):
     """Importing and listing reviews."""
 
     def import_reviews(
-        self, interface_id: str, reviews: Iterable[Review], *, full: bool, now: Instant
+        self,
+        interface_id: str,
+        reviews: Iterable[Review],
+        *,
+        full: bool,
+        now: Instant,
+        kind: ReviewKind | None = None,
     ) -> ImportCounts:
-        """Record what an import found, committed as one. ``full``: these are all there are.
+        """Record what an import found, committed as one. ``full``: these are all there are (of that kind).
 
         A changed rating, text, title or answer updates; reviews alike in order, instant and product are
         numbered; one that a full import no longer finds is marked as gone, and comes back if found again.
+        An import of product reviews alone does not count as one of the account.
 
         Raises:
             StateError: there is no such live account.
@@ -70,14 +78,20 @@ class ReviewStore(ErasedReviewStore):
         with self._joined():
             key = self._account_id(interface_id)
             found = self._without_erased(key, found)
-            known = self._known(key, _earliest(found, full=full))
+            known = self._known(key, _earliest(found, full=full), kind)
             counts = self._store(key, found, known, now=now)
             if full:
                 gone = [each.id for name, each in known.items() if name not in found and not each.gone]
                 counts = replace(counts, gone=self._mark_gone(gone, now=now))
-            done = {"last_import_at": now} | ({"last_full_import_at": now} if full else {})
-            self._execute(update(account).where(account.c.id == key).values(**done))
+            if kind is not ReviewKind.PRODUCT:
+                done = {"last_import_at": now} | ({"last_full_import_at": now} if full else {})
+                self._execute(update(account).where(account.c.id == key).values(**done))
         return counts
+
+    def has_product_reviews(self, interface_id: str) -> bool:
+        """Was any review of a product ever imported for this account?"""
+        mine = review.c.account_id.in_(self._any_account_ids([interface_id]))
+        return bool(self._execute(select(exists().where(mine, _of_kind(ReviewKind.PRODUCT)))).scalar())
 
     def list_reviews(
         self,
@@ -85,8 +99,9 @@ class ReviewStore(ErasedReviewStore):
         *,
         since: Instant | None = None,
         include_gone: bool = False,
+        product_id: str | None = None,
     ) -> Iterator[RecordedReview]:
-        """Reviews by account, then by instant, the oldest first."""
+        """Reviews by account, then by instant, the oldest first; of all kinds, or of one product."""
         names = self._names()
         keys = sorted(names) if interface_ids is None else self._any_account_ids(interface_ids)
         for key in keys:
@@ -95,13 +110,17 @@ class ReviewStore(ErasedReviewStore):
                 statement = statement.where(review.c.submitted_at >= since)
             if not include_gone:
                 statement = statement.where(review.c.gone_at.is_(None))
+            if product_id is not None:
+                statement = statement.where(review.c.product_id == product_id)
             statement = statement.order_by(review.c.submitted_at, review.c.id)
             with self._connection.execute(statement, execution_options={"yield_per": ROWS_PER_PAGE}) as rows:
                 for row in rows:
                     yield to_review(row, names[key])
 
-    def _known(self, key: int, earliest: Instant) -> dict[_Key, _Known]:
+    def _known(self, key: int, earliest: Instant, kind: ReviewKind | None) -> dict[_Key, _Known]:
         statement = select(review).where(review.c.account_id == key, review.c.submitted_at >= earliest)
+        if kind is not None:
+            statement = statement.where(_of_kind(kind))
         return {
             (row.order_id, row.submitted_at, row.product_id, row.repeat): _Known(
                 row.id, (row.rating, row.text, row.comment, row.title), row.gone_at is not None
@@ -130,6 +149,10 @@ class ReviewStore(ErasedReviewStore):
         for chunk in chunks(ids):
             self._execute(update(review).where(review.c.id.in_(chunk)).values(gone_at=now, changed_at=now))
         return len(ids)
+
+
+def _of_kind(kind: ReviewKind) -> ColumnElement[bool]:
+    return review.c.product_id == "" if kind is ReviewKind.SHOP else review.c.product_id != ""
 
 
 def _numbered(reviews: Iterable[Review]) -> dict[_Key, Review]:

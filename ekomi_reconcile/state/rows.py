@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Evidence, Invitation, Reached, Status
+from ekomi_reconcile.state.records import Scheduled
 from ekomi_reconcile.state.tables import invitation
 
 _c = invitation.c
@@ -34,6 +36,24 @@ COLUMNS = (
 )
 """What ``to_invitation`` takes, in its order."""
 
+NEW_COLUMNS = (
+    "account_id",
+    "source",
+    "order_id",
+    "number",
+    "store_view",
+    "order_date",
+    "status",
+    "reached_at",
+    "reached_status",
+    "reached_source",
+    "judged_at",
+    "scheduled_at",
+    "customer",
+    "changed_at",
+)
+"""What ``new_row`` gives, in its order."""
+
 _STATUS = {each.value: each for each in Status}
 _EVIDENCE = {each.value: each for each in Evidence}
 
@@ -60,4 +80,24 @@ def to_invitation(row: Sequence[Any], interface_ids: Mapping[int, str]) -> Invit
         pushed=row[18],
         customer=row[19],
         changed_at=row[20],
+    )
+
+
+def new_row(account_id: int, row: Scheduled, status: Status, now: Instant) -> tuple[object, ...]:
+    """A row that is put into the queue, as the values of ``NEW_COLUMNS``."""
+    return (
+        account_id,
+        row.source,
+        row.order_id,
+        row.number,
+        row.store_view,
+        row.order_date,
+        status.value,
+        row.reached_at,
+        row.reached_status,
+        row.reached_source,
+        row.judged_at,
+        row.scheduled_at,
+        row.customer,
+        now,
     )

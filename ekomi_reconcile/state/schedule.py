@@ -11,25 +11,9 @@ from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.state.history import HistoryStore
 from ekomi_reconcile.state.records import LOOP, Rescheduled, ScheduleCounts, Scheduled
+from ekomi_reconcile.state.rows import NEW_COLUMNS, new_row
 from ekomi_reconcile.state.session import chunks
 from ekomi_reconcile.state.tables import CANCELLED, PENDING, invitation
-
-_NEW = (
-    "account_id",
-    "source",
-    "order_id",
-    "number",
-    "store_view",
-    "order_date",
-    "status",
-    "reached_at",
-    "reached_status",
-    "reached_source",
-    "judged_at",
-    "scheduled_at",
-    "customer",
-    "changed_at",
-)
 
 _other = invitation.alias("other")
 _BLOCKED = exists().where(
@@ -89,7 +73,8 @@ class ScheduleStore(HistoryStore):
         counts: Counter[str] = Counter()
         with self._joined():
             for chunk in chunks(rows, self._dialect.rows_per_insert):
-                inserted = self._insert_rows(invitation, _NEW, [self._values(row, now) for row in chunk])
+                new = [new_row(self._account_id(row.interface_id), row, Status.PENDING, now) for row in chunk]
+                inserted = self._insert_rows(invitation, NEW_COLUMNS, new)
                 counts["inserted"] += inserted
                 if inserted < len(chunk):
                     counts["revived"] += self._revive(chunk, now=now, actor=actor)
@@ -134,24 +119,6 @@ class ScheduleStore(HistoryStore):
         done = sorted(row.id for row in self._rows(statement))
         self._record_changes(done, Status.PENDING, Status.CANCELLED, at=now, actor=actor, detail=reason)
         return len(done)
-
-    def _values(self, row: Scheduled, now: Instant) -> tuple[object, ...]:
-        return (
-            self._account_id(row.interface_id),
-            row.source,
-            row.order_id,
-            row.number,
-            row.store_view,
-            row.order_date,
-            Status.PENDING.value,
-            row.reached_at,
-            row.reached_status,
-            row.reached_source,
-            row.judged_at,
-            row.scheduled_at,
-            row.customer,
-            now,
-        )
 
     def _revive(self, rows: Sequence[Scheduled], *, now: Instant, actor: str) -> int:
         wanted = {(self._account_id(row.interface_id), row.source, row.order_id): row for row in rows}

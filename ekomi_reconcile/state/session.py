@@ -11,6 +11,7 @@ from sqlalchemy import Connection, CursorResult, Executable, Table, select
 
 from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.state.dialect import Dialect
+from ekomi_reconcile.state.lock import Lock
 from ekomi_reconcile.state.tables import account
 
 IDS_PER_QUERY = 500
@@ -34,8 +35,13 @@ class Session:
         self._dialect = dialect
         self._writable = writable
         self._writing = False
+        self._lock: Lock | None = None
         self._interface_ids: dict[int, str] = _Names(self._read_accounts)
         self._live_accounts: dict[str, int] = {}
+
+    def guard_by(self, lock: Lock) -> None:
+        """From now on every transaction makes sure that this writer lock is still held."""
+        self._lock = lock
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -43,6 +49,7 @@ class Session:
 
         Raises:
             StateError: the state was opened for reading, or it cannot be written.
+            StateLocked: the writer lock was lost.
         """
         if self._writing:
             raise RuntimeError("a transaction is open already")
@@ -53,6 +60,8 @@ class Session:
         committed = False
         try:
             with self._connection.begin():
+                if self._lock is not None:
+                    self._lock.fence(self._connection)
                 self._writing = True
                 yield
             committed = True

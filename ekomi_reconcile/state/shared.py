@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation
 from ekomi_reconcile.state.location import PostgresLocation
-from ekomi_reconcile.state.postgres import PostgresDialect, clock_ahead, driver_of
+from ekomi_reconcile.state.postgres import PostgresDialect, clock_ahead, driver_of, engine, obstacles
 from ekomi_reconcile.state.records import LOOP, Outcome
 from ekomi_reconcile.state.sending import LEASE
 from ekomi_reconcile.state.store import State
@@ -71,6 +72,7 @@ class SharedState(State):
         super().__init__(connection, dialect, location=location, writable=writable, key=key)
         self._ahead = round(clock_ahead(connection))
         self._renewed = 0
+        self._turns = _Turns(location)
 
     def claim(self, ids: Sequence[int], *, now: Instant, actor: str = LOOP) -> tuple[Invitation, ...]:
         """See ``State``. Of a connection lost in the middle, rows may stay that nobody sends."""
@@ -94,6 +96,20 @@ class SharedState(State):
         asked = {"interface_id": interface_id, "amount": amount, "seconds": amount / rate, "now": now}
         row = self._persist(partial(self._take, asked))
         return None if row.taken else min(max(row.wait or 0, _SHORTEST_WAIT), amount / rate)
+
+    @property
+    def turns(self) -> Callable[[str, float], float | None] | None:
+        """See ``State``."""
+        return self._turns.take
+
+    def close(self) -> None:
+        """See ``State``."""
+        self._turns.close()
+        super().close()
+
+    def obstacles(self) -> Sequence[tuple[str, str]]:
+        """See ``State``."""
+        return obstacles(self._connection)
 
     def spread(self, rows: Sequence[Invitation]) -> list[Invitation]:
         """See ``State``."""
@@ -134,3 +150,31 @@ class SharedState(State):
 
     def _lease_end(self, now: Instant) -> Instant:
         return now + self._ahead + LEASE
+
+
+class _Turns:
+    """Taking turns from any thread, one at a time."""
+
+    def __init__(self, location: PostgresLocation) -> None:
+        self._location = location
+        self._lock = threading.Lock()
+        self._state: SharedState | None = None
+
+    def take(self, interface_id: str, rate: float) -> float | None:
+        """See ``State.take_turn``."""
+        if rate >= _UNLIMITED:
+            return None
+        with self._lock:
+            if self._state is None:
+                dialect = PostgresDialect()
+                connection = engine(self._location, dialect).connect()
+                self._state = SharedState(
+                    connection, dialect, location=self._location, writable=True, key=None
+                )
+            return self._state.take_turn(interface_id, rate)
+
+    def close(self) -> None:
+        """Let go of the server."""
+        with self._lock:
+            if self._state is not None:
+                self._state.close()

@@ -2,61 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, NullPool, Table, create_engine, event
 from sqlalchemy.dialects import sqlite as dialect
 from sqlalchemy.engine import ExceptionContext
 
-from ekomi_reconcile.errors import StateDamaged, StateError, StateLocked
-from ekomi_reconcile.state.files import file_errors
-
-APPLICATION_ID = 0x454B5243
-"""Written into the header of the file, so that a foreign database is not taken for a state."""
-
-BUSY_SECONDS = 10.0
-"""How long a statement waits for another process; the writer lock makes this rare."""
+from ekomi_reconcile.errors import StateDamaged
+from ekomi_reconcile.state import driver
 
 _SHARE = 16
-
-_HEADER = b"SQLite format 3\0"
-_RESTORE = "restore a backup of the state; nothing was changed"
-_MEANINGS: dict[int, tuple[type[StateError], str, str]] = {
-    sqlite3.SQLITE_NOTADB: (StateDamaged, "is not a state", _RESTORE),
-    sqlite3.SQLITE_CORRUPT: (StateDamaged, "is damaged", "restore a backup of the state"),
-    sqlite3.SQLITE_FULL: (
-        StateError,
-        "has no more room: the disk is full",
-        "make room and run again; nothing was lost",
-    ),
-    sqlite3.SQLITE_READONLY: (
-        StateError,
-        "may not be written",
-        "let this user write the file and its folder",
-    ),
-    sqlite3.SQLITE_CANTOPEN: (StateError, "cannot be opened", "check the path and who may use it"),
-    sqlite3.SQLITE_PERM: (StateError, "may not be used", "check who may use the file and its folder"),
-    sqlite3.SQLITE_IOERR: (
-        StateError,
-        "cannot be read or written: the disk reports an error",
-        "check the disk, then run again",
-    ),
-    sqlite3.SQLITE_BUSY: (StateLocked, "is being written by another process", "wait for it and run again"),
-    sqlite3.SQLITE_LOCKED: (StateLocked, "is being written by another process", "wait for it and run again"),
-}
 
 
 class SqliteDialect:
     """The ways of SQLite."""
 
-    rows_per_insert = 100
+    rows_per_insert = 500
 
     def begin_writing(self, connection: Connection) -> None:
         """Take the write lock at once: a transaction that reads first could not get it later."""
@@ -101,41 +67,28 @@ class SqliteDialect:
         try:
             source.backup(copy)
         except sqlite3.Error as error:
-            raise meaning(error, target) from error
+            raise driver.meaning(error, target) from error
         finally:
             copy.close()
 
 
 def connect_writer(path: Path) -> Engine:
     """An engine on an existing file that reads and writes."""
-    return _engine(path, f"{_uri(path)}?mode=rw", _prepare_writer)
+    return _engine(path, partial(driver.connect, path, mode="rw", prepare=_prepare_writer))
 
 
 def connect_reader(path: Path) -> Engine:
-    """An engine that cannot write, and that leaves no files behind where SQLite allows.
-
-    A read-only connection would leave the two files of the write-ahead log behind, a writing one that
-    is forbidden to write removes them. Where nothing may be written, nobody writes: ``immutable``.
-    """
-    log = path.with_name(path.name + "-wal")
-    if log.exists():
-        return _engine(path, f"{_uri(path)}?mode=ro", _prepare_reader)
-    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
-        return _engine(path, f"{_uri(path)}?mode=rw", _prepare_reader)
-    return _engine(path, f"{_uri(path)}?mode=ro&immutable=1", _prepare_reader)
+    """An engine that cannot write, and that leaves no files behind where SQLite allows."""
+    return _engine(path, partial(driver.connect_reader, path))
 
 
-def check_header(path: Path) -> None:
-    """Refuse what is not an SQLite file before SQLite gets to see it.
-
-    Raises:
-        StateDamaged: the file is empty or something else.
-    """
-    with file_errors(path), path.open("rb") as file:
-        header = file.read(len(_HEADER))
-    if header != _HEADER:
-        said = "is empty" if not header else "is not a state"
-        raise StateDamaged(f"{path} {said}", mend=f"{_RESTORE}. Only to start anew, move the file away")
+def adopt_reader(path: Path, connection: sqlite3.Connection) -> Engine:
+    """An engine whose connection is this one, which reads already: its snapshot stays what it is."""
+    # What SQLAlchemy does with the first connection it gets would end the snapshot.
+    handed = iter((sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False), connection))
+    engine = _engine(path, lambda: next(handed))
+    engine.connect().close()
+    return engine
 
 
 def check_owner(connection: Connection, path: Path) -> None:
@@ -144,7 +97,7 @@ def check_owner(connection: Connection, path: Path) -> None:
     Raises:
         StateDamaged: it is not one of ours.
     """
-    if connection.exec_driver_sql("PRAGMA application_id").scalar() != APPLICATION_ID:
+    if connection.exec_driver_sql("PRAGMA application_id").scalar() != driver.APPLICATION_ID:
         raise StateDamaged(
             f"{path} is the database of another program", mend="choose another path with --state"
         )
@@ -152,20 +105,7 @@ def check_owner(connection: Connection, path: Path) -> None:
 
 def sign(connection: Connection) -> None:
     """Mark a new database as ours."""
-    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
-
-
-def meaning(error: BaseException, path: Path) -> StateError:
-    """What an error of the driver means for a user."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in _MEANINGS:
-        kind, said, mend = _MEANINGS[code]
-        return kind(f"{path} {said}", mend=mend)
-    if isinstance(error, sqlite3.IntegrityError):
-        return StateError(f"{path}: refused by a rule of the database: {error}")
-    if isinstance(error, sqlite3.OperationalError) and "no such" in str(error):
-        return StateDamaged(f"{path} lacks a part of a state: {error}", mend=_RESTORE)
-    return StateError(f"{path}: {error}")
+    connection.exec_driver_sql(f"PRAGMA application_id = {driver.APPLICATION_ID}")
 
 
 def _prepare_writer(connection: sqlite3.Connection) -> None:
@@ -176,39 +116,22 @@ def _prepare_writer(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA cache_size = -16384")
 
 
-def _prepare_reader(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA query_only = ON")
-
-
-def _engine(path: Path, uri: str, prepare: Callable[[sqlite3.Connection], None]) -> Engine:
-    def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False
-        )
-        try:
-            prepare(connection)
-        except sqlite3.Error as error:
-            connection.close()
-            raise meaning(error, path) from error
-        return connection
-
+def _engine(path: Path, connect: Callable[[], sqlite3.Connection]) -> Engine:
     engine = create_engine("sqlite+pysqlite://", creator=connect, poolclass=NullPool)
     event.listen(engine, "begin", _begin)
 
     @event.listens_for(engine, "handle_error")
     def translate(context: ExceptionContext) -> None:
         if isinstance(context.original_exception, sqlite3.Error):
-            raise meaning(context.original_exception, path) from context.original_exception
+            raise driver.meaning(context.original_exception, path) from context.original_exception
 
     return engine
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.info.get("begin", "BEGIN"))
-
-
-def _uri(path: Path) -> str:
-    return f"file:{quote(str(path.absolute()))}"
+    begun = connection.connection.driver_connection
+    if not (isinstance(begun, sqlite3.Connection) and begun.in_transaction):
+        connection.exec_driver_sql(connection.info.get("begin", "BEGIN"))
 
 
 @cache

@@ -24,8 +24,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import SchemaItem
 
-FORMAT_VERSION = 1
-
 metadata = MetaData()
 
 _ROW_ID = BigInteger().with_variant(Integer, "sqlite")

@@ -19,9 +19,8 @@ def fill(state: State) -> dict[int, int]:
     ids = schedule(state, 1, 2, 3, 4, 5, 6, customer=CUSTOMER)
     send(state, ids[2])
     state.skip(ids[3], now=NOW, actor="kim", reason="asked by telephone")
-    state.set_position(
-        "1", PositionRecord(source="default", rule_digest="sha256:0", cursor="c", evaluated_at=NOW)
-    )
+    position = PositionRecord(source="default", rule_digest="sha256:0", cursor="c", evaluated_at=NOW)
+    state.set_positions({"1": position})
     state.observe([Observation(source="default", order_id=9, status="processing", since=NOW)])
     review = Review(order_id="100000002", submitted_at=NOW, rating=4.5, text="Gut\0 & günstig", title="T")
     state.import_reviews("1", [review], full=True, now=NOW)

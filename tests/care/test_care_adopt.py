@@ -31,7 +31,9 @@ def mark(project, capsys, text, *flags, name="past.csv"):
     code = project.cli("invitations", "mark-sent", name, "--format", "json", *flags)
     output = capsys.readouterr()
     assert CANARY not in output.out + output.err
-    return code, json.loads(output.out) if output.out else None
+    found = json.loads(output.out) if output.out else None
+    assert found is None or found.pop("format_version") == "1.0"
+    return code, found
 
 
 def rows(project):

@@ -102,10 +102,10 @@ def test_another_key_at_the_target_is_refused(place, tmp_path):
     assert not target.place.path.exists()
 
 
-@pytest.mark.parametrize("kind", ["file", "postgres"])
-def test_killed_while_moving(place, kind):
+@pytest.mark.parametrize(("kind", "other"), PAIRS)
+def test_killed_while_moving(place, kind, other):
     """What a killed process leaves is unused: the next one moves there, and the origin has lost nothing."""
-    origin, target = place("file"), place(kind)
+    origin, target = place(kind), place(other)
     with origin.opened() as state:
         fill(state)
         before = records(state)

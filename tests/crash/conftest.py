@@ -1,11 +1,16 @@
 """The long tier of the crash tests: hundreds of kills, only where SLOW_TESTS is set."""
 
 import os
+import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 _HERE = Path(__file__).parent
+_NUMBERS = count(1)
+
+sys.path.insert(0, str(_HERE.parent / "state"))
 
 
 def pytest_configure(config):
@@ -31,16 +36,48 @@ def gate():
         yield made
 
 
+@pytest.fixture(scope="session")
+def server():
+    """A PostgreSQL server, started by the first test that asks for it."""
+    from state_server import running_server
+
+    with running_server() as started:
+        yield started
+
+
 @pytest.fixture
 def gated(tmp_path, monkeypatch, gate):
-    """A project whose invitations go through the gate."""
+    """A project whose invitations go through the gate, its state in a file."""
+    from crash_support import Gated
+
+    return _prepared(Gated(tmp_path), gate, monkeypatch)
+
+
+@pytest.fixture
+def shared(tmp_path, monkeypatch, gate, server):
+    """The same with its state on PostgreSQL."""
+    from crash_support import Gated
+
+    project = Gated(tmp_path / "project", server, f"crash{next(_NUMBERS)}")
+    project.folder.mkdir()
+    monkeypatch.setenv("STATE_URL", server.url(schema=project.schema))
+    monkeypatch.setenv("STATE_KEY", "k" * 32)
+    return _prepared(project, gate, monkeypatch)
+
+
+@pytest.fixture(params=["file", "postgres"])
+def anywhere(request):
+    """The same on each kind of store."""
+    return request.getfixturevalue("gated" if request.param == "file" else "shared")
+
+
+def _prepared(project, gate, monkeypatch):
     from crash_support import gated_settings
-    from project_support import PASSWORDS, Project
+    from project_support import PASSWORDS
 
     for interface_id, password in PASSWORDS.items():
         monkeypatch.setenv(f"PASSWORD_{interface_id}", password)
     monkeypatch.delenv("CI", raising=False)
-    made = Project(tmp_path)
-    made.settings(gated_settings(gate))
-    made.orders([])
-    return made
+    project.settings(gated_settings(gate))
+    project.orders([])
+    return project

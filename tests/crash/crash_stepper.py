@@ -2,8 +2,8 @@
 
 KILL_AT says at which step, from 1; the process gets SIGKILL right before it. KILL_STEPS is
 ``commits`` (of the state), ``writes`` (of files) or ``all``: commits, every statement to the state, every
-change of a file or a lock, every call of a socket, in whichever thread. Steps count from the first lock,
-folder or connection to a state on: nothing before that can leave a trace.
+change of a file or a lock, every call of a socket, in whichever thread; on PostgreSQL commits only. Steps
+count from the first lock, folder or connection to a state on: nothing before that can leave a trace.
 """
 
 import io
@@ -53,17 +53,26 @@ def _is_step(call, kinds, files):
     return any(isinstance(owner, kind) and call.__name__ == name for kind, name in kinds)
 
 
+def _shared_commit():
+    """The code of a commit on PostgreSQL, whose driver is written in Python, once that is there."""
+    driver = getattr(sys.modules.get("psycopg"), "Connection", None)
+    return None if driver is None else driver.commit.__code__
+
+
 def arm(at, steps):
     """Watch the calls of this process as soon as they can matter."""
     kinds, files = _KINDS[steps], _FILES if steps == "all" else frozenset()
     counter, armed = itertools.count(1), threading.Event()
 
     def watch(frame, event, argument):
-        if event == "c_call" and _is_step(argument, kinds, files) and next(counter) == at:
+        step = event == "c_call" and _is_step(argument, kinds, files)
+        step = step or (event == "call" and kinds & _COMMITS and frame.f_code is _shared_commit())
+        if step and next(counter) == at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def begin(event, arguments):
-        if event in _BEGINNINGS and not armed.is_set():
+        begins = event in _BEGINNINGS or (event == "import" and arguments[0] == "psycopg")
+        if begins and not armed.is_set():
             armed.set()
             threading.setprofile(watch)
             sys.setprofile(watch)

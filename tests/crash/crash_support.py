@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import time_machine
@@ -18,6 +19,7 @@ from project_support import Project, order
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from state_server import Server
 
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import HOUR
@@ -34,19 +36,65 @@ PATIENCE = 60.0
 NOW_DUE = "pending_period: 0"
 
 
+@dataclass(frozen=True)
+class Gated(Project):
+    """A project whose invitations go through the gate, on a file or in a ``schema`` of a ``server``."""
+
+    server: Server | None = None
+    schema: str = ""
+
+    def settings(self, text: str) -> None:
+        """Write the project file, with the place of the state where that is no file."""
+        place = "state: ${env:STATE_URL}\nprivacy: {key: '${env:STATE_KEY}'}\n" if self.server else ""
+        super().settings(text if place in text else text + place)
+
+    def twin(self, runner: int) -> Gated:
+        """The same project as another runner has it, who goes through a door of its own."""
+        folder = self.folder.parent / f"{self.folder.name}-{runner}"
+        folder.mkdir()
+        for name in ("accounts.d", "orders.jsonl"):
+            (folder / name).symlink_to(self.folder / name)
+        made = Gated(folder, self.server, self.schema)
+        text = (self.folder / "ekomi-reconcile.yaml").read_text()
+        made.settings(text.replace("/gate,", f"/gate/{runner},"))
+        return made
+
+    def rows(self) -> list[tuple[str, str]]:
+        """The number and status of every invitation, read past the program; none without a state."""
+        if self.server is not None:
+            table = f"{self.schema}.invitation"
+            if self.server.run(f"SELECT to_regclass('{table}')") == [(None,)]:
+                return []
+            return self.server.run(f"SELECT number, status FROM {table}")
+        if not self.state.exists():
+            return []
+        with closing(sqlite3.connect(f"file:{self.state}?mode=ro", uri=True)) as connection:
+            return connection.execute("SELECT number, status FROM invitation").fetchall()
+
+    def let_leases_end(self) -> None:
+        """Let half a minute pass in which no runner lived. On a file nobody has a lease."""
+        if self.server is not None and self.rows():
+            self.server.run(f"UPDATE {self.schema}.invitation SET lease_until = lease_until - 31")
+
+
 class Gate:
     """A sandbox; every add-recipient passes here. ``before`` and ``after`` hear of the n-th, from 1.
 
     They are called before and after the recipient is recorded, on the server's thread; where ``before``
-    answers true, the request is lost. Once ``hold`` is called requests wait before they are recorded, and
+    answers true, the request is lost. ``runner`` is whose it is, if each has a door of its own; each takes
+    ``pace`` seconds. Once ``hold`` is called requests wait before they are recorded, and
     ``waiting`` counts them.
     """
 
     def __init__(self) -> None:
         self.world = World()
+        doors = ("/gate/add-recipient", "/gate/{runner}/add-recipient")
         self.server = SandboxServer(
-            self.world, extra_routes=[Route("/gate/add-recipient", self._add_recipient, methods=["POST"])]
+            self.world, extra_routes=[Route(door, self._add_recipient, methods=["POST"]) for door in doors]
         )
+        self.runner = ""
+        self.pace = 0.0
+        self._inside = 0
         self.before: Callable[[int], bool] = _nothing
         self.after: Callable[[int], bool] = _nothing
         self.waiting = threading.Semaphore(0)
@@ -63,7 +111,9 @@ class Gate:
         self.server.stop()
 
     def restart(self) -> None:
-        """Count from 1 again and do nothing at any request."""
+        """Let the requests of the dead end, count from 1 again, and do nothing at any request."""
+        while self._inside:
+            threading.Event().wait(0.005)
         self._count, self.before, self.after = 0, _nothing, _nothing
 
     def hold(self) -> None:
@@ -84,10 +134,18 @@ class Gate:
         return {each.transaction_id: each.requests for each in self.world.outbox.entries()}
 
     async def _add_recipient(self, request: Request) -> Response:
+        self._inside += 1
+        try:
+            return await self._answer(request)
+        finally:
+            self._inside -= 1
+
+    async def _answer(self, request: Request) -> Response:
         async with request.form() as form:
             fields = {name: str(value) for name, value in form.items()}
+        await asyncio.sleep(self.pace)
         self._count += 1
-        number = self._count
+        number, self.runner = self._count, request.path_params.get("runner", "")
         if self.before(number):
             return CutResponse()
         if not self._open.is_set():
@@ -96,6 +154,7 @@ class Gate:
         response = await answered(
             self.world, ADD_RECIPIENT, fields["shop_id"], lambda: recipient_answer(self.world, fields)
         )
+        self.runner = request.path_params.get("runner", "")
         self.after(number)
         return response
 
@@ -105,12 +164,12 @@ def _nothing(number: int) -> bool:
     return False
 
 
-def gated_settings(gate: Gate, *, parallelism: int = 4, more: str = "") -> str:
+def gated_settings(gate: Gate, *, parallelism: int = 4, more: str = "", timeout: str = "5s") -> str:
     """A project file that sends through the gate."""
     url = gate.server.url
     return (
         "version: 1\norders: {file: orders.jsonl}\n"
-        f"ekomi: {{api_url: {url}/v3, srr_url: {url}/gate, requests_per_second: 100000, timeout: 5s, "
+        f"ekomi: {{api_url: {url}/v3, srr_url: {url}/gate, requests_per_second: 100000, timeout: {timeout}, "
         f"parallelism: {parallelism}}}\n{more}"
     )
 
@@ -152,35 +211,39 @@ def started(
         process.communicate()
 
 
-def statuses(state: Path) -> Counter[str]:
-    """How many invitations are in which state, read past the program; none without a state."""
-    if not state.exists():
-        return Counter()
-    with closing(sqlite3.connect(f"file:{state}?mode=ro", uri=True)) as connection:
-        return Counter(dict(connection.execute("SELECT status, count(*) FROM invitation GROUP BY status")))
+def killed(project: Project, *arguments: str, at: int, steps: str) -> bool:
+    """Run a command that is killed right before step ``at``; false if it has fewer steps."""
+    with started(project, *arguments, script=STEPPER, KILL_AT=str(at), KILL_STEPS=steps) as process:
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode in {-9, 0}, errors
+    return process.returncode == -9
 
 
-def numbers(state: Path, status: str) -> set[str]:
+def statuses(project: Gated) -> Counter[str]:
+    """How many invitations are in which state."""
+    return Counter(status for _, status in project.rows())
+
+
+def numbers(project: Gated, wanted: str) -> set[str]:
     """The orders whose invitation is in this state."""
-    with closing(sqlite3.connect(f"file:{state}?mode=ro", uri=True)) as connection:
-        found = connection.execute("SELECT number FROM invitation WHERE status = ?", (status,))
-        return {number for (number,) in found}
+    return {number for number, status in project.rows() if status == wanted}
 
 
-def finish(project: Project) -> None:
+def finish(project: Gated) -> None:
     """Run on, an hour later each time, until nothing waits any more."""
+    project.let_leases_end()
     for hours in range(1, 30):
         with time_machine.travel(instant.now() + hours * HOUR, tick=True):
             assert project.cli("apply", "--auto-approve") == 0
-        if statuses(project.state).keys() <= {"sent", "unknown", "failed", "cancelled"}:
+        if statuses(project).keys() <= {"sent", "unknown", "failed", "cancelled"}:
             return
-    raise AssertionError(f"after a day of runs there still is work: {statuses(project.state)}")
+    raise AssertionError(f"after a day of runs there still is work: {statuses(project)}")
 
 
-def check_exactly_once(state: Path, outbox: dict[str, int], expected: set[str]) -> None:
+def check_exactly_once(project: Gated, outbox: dict[str, int], expected: set[str]) -> None:
     """Nobody was asked twice, nobody is forgotten, nothing is recorded as sent that was not."""
     assert {number: count for number, count in outbox.items() if count != 1} == {}
-    sent, unknown = numbers(state, "sent"), numbers(state, "unknown")
+    sent, unknown = numbers(project, "sent"), numbers(project, "unknown")
     assert sent | unknown == expected
     assert sent <= outbox.keys()
     assert outbox.keys() - unknown == sent

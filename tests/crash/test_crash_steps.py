@@ -8,13 +8,11 @@ from itertools import count
 import pytest
 from crash_support import (
     NOW_DUE,
-    PATIENCE,
-    STEPPER,
     check_exactly_once,
     finish,
     gated_settings,
+    killed,
     numbers,
-    started,
     statuses,
     two_accounts,
 )
@@ -24,23 +22,15 @@ PARALLELISM = 4
 STRIDE = 8
 
 
-def killed(project, *arguments, at, steps):
-    """Run a command that is killed right before step ``at``; false if it has fewer steps."""
-    with started(project, *arguments, script=STEPPER, KILL_AT=str(at), KILL_STEPS=steps) as process:
-        _, errors = process.communicate(timeout=PATIENCE)
-    assert process.returncode in {-9, 0}, errors
-    return process.returncode == -9
-
-
 def kill_first_run(project, gate, *, at, steps):
     """Kill the very first run at a step, then finish and check; false if it has fewer steps."""
     expected = two_accounts(project, 6)
     was_killed = killed(project, "apply", "--auto-approve", at=at, steps=steps)
-    in_flight = statuses(project.state)["sending"]
+    in_flight = statuses(project)["sending"]
     assert in_flight <= PARALLELISM
     finish(project)
-    check_exactly_once(project.state, gate.outbox(), expected)
-    assert len(numbers(project.state, "unknown")) == in_flight
+    check_exactly_once(project, gate.outbox(), expected)
+    assert len(numbers(project, "unknown")) == in_flight
     assert project.cli("plan", "--detailed-exitcode") == 0
     return was_killed
 
@@ -50,6 +40,13 @@ def test_a_first_run_killed_before_a_commit_is_finished_by_the_next(gated, gate,
     """Killed while it makes the state, accounts, queue or requests: each order once, or unknown."""
     gated.settings(gated_settings(gate, parallelism=1))
     assert kill_first_run(gated, gate, at=at, steps="commits")
+
+
+@pytest.mark.parametrize("at", [1, 8, 15])
+def test_a_first_run_on_a_server_killed_before_a_commit_is_finished_by_the_next(shared, gate, at):
+    """The same on PostgreSQL, once the leases of the dead have run out."""
+    shared.settings(gated_settings(gate, parallelism=1))
+    assert kill_first_run(shared, gate, at=at, steps="commits")
 
 
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
@@ -82,12 +79,12 @@ def kill_changing_run(project, gate, *, at, steps):
     """Kill the run that carries out many changes, then finish and check; false if it has fewer steps."""
     expected = arrange_changes(project)
     was_killed = killed(project, "apply", "--auto-approve", at=at, steps=steps)
-    in_flight = statuses(project.state)["sending"]
+    in_flight = statuses(project)["sending"]
     assert in_flight <= PARALLELISM
     finish(project)
-    check_exactly_once(project.state, gate.outbox(), expected)
-    assert len(numbers(project.state, "unknown")) == in_flight
-    assert len(numbers(project.state, "cancelled")) == 6
+    check_exactly_once(project, gate.outbox(), expected)
+    assert len(numbers(project, "unknown")) == in_flight
+    assert len(numbers(project, "cancelled")) == 6
     assert project.cli("plan", "--detailed-exitcode") == 0
     return was_killed
 
@@ -96,6 +93,12 @@ def kill_changing_run(project, gate, *, at, steps):
 def test_a_run_of_changes_killed_before_a_commit_is_finished_by_the_next(gated, gate, at):
     """Killed between a rename, cancels, schedules, reschedules, a delete: nothing is lost or done twice."""
     assert kill_changing_run(gated, gate, at=at, steps="commits")
+
+
+@pytest.mark.parametrize("at", [3, 8])
+def test_a_run_of_changes_on_a_server_killed_before_a_commit_is_finished_by_the_next(shared, gate, at):
+    """The same on PostgreSQL."""
+    assert kill_changing_run(shared, gate, at=at, steps="commits")
 
 
 def digest(path):
@@ -120,10 +123,10 @@ def test_scheduling_many_rows_is_continued_after_a_kill(gated, gate):
     gated.account("Germany", "28374", "pending_period: 14")
     gated.orders(order(number) for number in range(1, 6_001))
     assert killed(gated, "apply", "--auto-approve", at=10, steps="commits")
-    assert 0 < statuses(gated.state)["pending"] < 6_000
+    assert 0 < statuses(gated)["pending"] < 6_000
     assert "invitation_customer" not in indexes(gated.state)
     assert gated.cli("apply", "--auto-approve") == 0
-    assert statuses(gated.state) == {"pending": 6_000}
+    assert statuses(gated) == {"pending": 6_000}
     assert "invitation_customer" in indexes(gated.state)
     assert gate.outbox() == {}
 
@@ -133,6 +136,20 @@ def indexes(state):
     with closing(sqlite3.connect(state)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill", [kill_first_run, kill_changing_run])
+def test_a_run_on_a_server_killed_before_any_commit_is_finished_by_the_next(shared, gate, tmp_path, kill):
+    """Every commit of a run on PostgreSQL, one kill each: the same promises hold."""
+    for at in count(1):
+        gate.world.outbox.clear()
+        shared.server.run(f"DROP SCHEMA IF EXISTS {shared.schema} CASCADE")
+        project = type(shared)(tmp_path / str(at), shared.server, shared.schema)
+        (project.folder / "accounts.d").mkdir(parents=True)
+        project.settings(gated_settings(gate))
+        if not kill(project, gate, at=at, steps="commits"):
+            return
 
 
 @pytest.mark.slow

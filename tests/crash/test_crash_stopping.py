@@ -56,7 +56,7 @@ def test_a_stopped_run_looks_at_no_more_orders(gated, gate):
         out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "failed" not in out
-    left = statuses(gated.state)["pending"]
+    left = statuses(gated)["pending"]
     assert LOOK <= left < LOOK + 10
     counted = [int(found) for found in re.findall(r"(\d+) due invitations not tried", out)]
     assert sum(counted) == left
@@ -75,11 +75,11 @@ def test_a_signal_finishes_what_is_in_flight(gated, gate, number):
         gate.release()
         out, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
-    assert statuses(gated.state) == {"sent": 4, "pending": 8}
+    assert statuses(gated) == {"sent": 4, "pending": 8}
     assert "due invitations not tried: the run was stopped" in out + errors
     finish(gated)
-    check_exactly_once(gated.state, gate.outbox(), expected)
-    assert numbers(gated.state, "unknown") == set()
+    check_exactly_once(gated, gate.outbox(), expected)
+    assert numbers(gated, "unknown") == set()
 
 
 def test_a_second_ctrl_c_leaves_only_what_was_in_flight_in_doubt(gated, gate):
@@ -95,11 +95,11 @@ def test_a_second_ctrl_c_leaves_only_what_was_in_flight_in_doubt(gated, gate):
         gate.release()
         process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
-    in_doubt = statuses(gated.state)["sending"]
+    in_doubt = statuses(gated)["sending"]
     assert in_doubt <= 4
     finish(gated)
-    check_exactly_once(gated.state, gate.outbox(), expected)
-    assert len(numbers(gated.state, "unknown")) == in_doubt
+    check_exactly_once(gated, gate.outbox(), expected)
+    assert len(numbers(gated, "unknown")) == in_doubt
 
 
 def test_a_signal_ends_a_wait_for_the_next_turn(gated, gate):
@@ -114,10 +114,10 @@ def test_a_signal_ends_a_wait_for_the_next_turn(gated, gate):
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=SOON)
     assert process.returncode == 130
-    assert statuses(gated.state) == {"sent": 2, "pending": 4}
+    assert statuses(gated) == {"sent": 2, "pending": 4}
     gated.settings(gated_settings(gate))
     finish(gated)
-    check_exactly_once(gated.state, gate.outbox(), expected)
+    check_exactly_once(gated, gate.outbox(), expected)
 
 
 def test_a_deadline_ends_a_run_between_sends(gated, gate, capsys):
@@ -126,13 +126,13 @@ def test_a_deadline_ends_a_run_between_sends(gated, gate, capsys):
     gated.settings(slow(gate, 2))
     capsys.readouterr()
     assert gated.cli("apply", "--auto-approve", "--deadline", "1s") == 1
-    left = statuses(gated.state)["pending"]
+    left = statuses(gated)["pending"]
     assert 0 < left < 20
     assert "due invitations not tried: the run was stopped" in capsys.readouterr().out
-    assert statuses(gated.state) == {"sent": 20 - left, "pending": left}
+    assert statuses(gated) == {"sent": 20 - left, "pending": left}
     gated.settings(gated_settings(gate))
     assert gated.cli("apply", "--auto-approve", "--deadline", "10m") == 0
-    check_exactly_once(gated.state, gate.outbox(), expected)
+    check_exactly_once(gated, gate.outbox(), expected)
 
 
 def test_a_deadline_before_the_queue_is_no_success(gated, gate, capsys):
@@ -143,7 +143,7 @@ def test_a_deadline_before_the_queue_is_no_success(gated, gate, capsys):
     assert "12 steps of invitations" in capsys.readouterr().out
     assert gate.outbox() == {}
     assert gated.cli("apply", "--auto-approve") == 0
-    check_exactly_once(gated.state, gate.outbox(), expected)
+    check_exactly_once(gated, gate.outbox(), expected)
 
 
 def test_a_deadline_during_the_first_sync_is_made_up_for(gated, gate, capsys):
@@ -154,4 +154,4 @@ def test_a_deadline_during_the_first_sync_is_made_up_for(gated, gate, capsys):
     assert gated.cli("errors", "--format", "json") == 0
     assert json.loads(capsys.readouterr().out) == []
     assert gated.cli("apply", "--auto-approve") == 0
-    check_exactly_once(gated.state, gate.outbox(), expected)
+    check_exactly_once(gated, gate.outbox(), expected)

@@ -70,7 +70,7 @@ class Clinic:
     def evaluated(self, state: State, interface_id: str, at: int) -> None:
         """This account was last looked at then."""
         position = PositionRecord(source="default", rule_digest="sha256:x", cursor="x", evaluated_at=at)
-        state.set_position(interface_id, position)
+        state.set_positions({interface_id: position})
 
     def queue(self, state: State, order_id: int, *, due_in: float, interface_id: str = "28374") -> int:
         """One pending row, due in so many days; its id."""

@@ -1,17 +1,56 @@
 """A project that is in step with its eKomi, right before something goes wrong."""
 
+import sys
+from itertools import count
+from pathlib import Path
+
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "state"))
+
+_NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A PostgreSQL server, started by the first test that asks for it."""
+    from state_server import running_server
+
+    with running_server() as started:
+        yield started
 
 
 @pytest.fixture
 def trial(project, sandbox, monkeypatch):
     """Germany sends by e-mail, France makes links; both exist, nothing is due yet, all data are canaries."""
-    from faults_support import PASSWORD, Trial
+    from faults_support import Trial
 
-    sandbox.world.shops["28374"].password = PASSWORD
+    return _in_step(Trial(project, sandbox), monkeypatch)
+
+
+@pytest.fixture
+def shared(project, sandbox, monkeypatch, server):
+    """The same with its state on PostgreSQL."""
+    from faults_support import Trial
+
+    made = Trial(project, sandbox, server, f"faults{next(_NUMBERS)}")
+    monkeypatch.setenv("STATE_URL", server.url(schema=made.schema))
+    monkeypatch.setenv("STATE_KEY", "k" * 32)
+    return _in_step(made, monkeypatch)
+
+
+@pytest.fixture(params=["trial", "shared"], ids=["file", "postgres"])
+def anywhere(request):
+    """The same on each kind of store."""
+    return request.getfixturevalue(request.param)
+
+
+def _in_step(made, monkeypatch):
+    from faults_support import PASSWORD
+
+    made.sandbox.world.shops["28374"].password = PASSWORD
     monkeypatch.setenv("PASSWORD_28374", PASSWORD)
-    made = Trial(project, sandbox)
     made.settings()
     made.accounts()
-    assert project.cli("-q", "apply", "--auto-approve") == 0
+    assert made.project.cli("-q", "apply", "--auto-approve") == 0
     return made

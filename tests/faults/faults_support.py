@@ -12,6 +12,7 @@ from pathlib import Path
 
 import time_machine
 from project_support import Project, order
+from state_server import Server
 
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.sandbox.server import SandboxServer
@@ -64,10 +65,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Trial:
-    """A project and its eKomi."""
+    """A project and its eKomi; the state is in a file, or in a ``schema`` of a ``server``."""
 
     project: Project
     sandbox: SandboxServer
+    server: Server | None = None
+    schema: str = ""
 
     @property
     def state(self) -> Path:
@@ -76,10 +79,11 @@ class Trial:
 
     def settings(self, *, srr: str | None = None, api: str | None = None, parallelism: int = 10) -> None:
         """Write the project file; another address than the sandbox's is given as a base."""
+        place = "state: ${env:STATE_URL}\nprivacy: {key: '${env:STATE_KEY}'}\n" if self.server else ""
         self.project.settings(
             "version: 1\norders: {file: orders.jsonl}\n"
             f"ekomi: {{api_url: '{api or self.sandbox.url}/v3', srr_url: '{srr or self.sandbox.url}', "
-            f"requests_per_second: 100000, timeout: 1s, parallelism: {parallelism}}}\n"
+            f"requests_per_second: 100000, timeout: 1s, parallelism: {parallelism}}}\n{place}"
         )
 
     def accounts(self) -> None:
@@ -106,9 +110,13 @@ class Trial:
     def rows(self) -> dict[str, Row]:
         """All invitations, by order number, read past the program."""
         columns = "number, status, attempts, next_attempt_at, reason"
-        with closing(sqlite3.connect(f"file:{self.state}?mode=ro", uri=True)) as connection:
-            found = connection.execute(f"SELECT {columns} FROM invitation ORDER BY id")
-            return {number: Row(*values) for number, *values in found}
+        statement = f"SELECT {columns} FROM {{}}invitation ORDER BY id"
+        if self.server is not None:
+            found = self.server.run(statement.format(f"{self.schema}."))
+        else:
+            with closing(sqlite3.connect(f"file:{self.state}?mode=ro", uri=True)) as connection:
+                found = connection.execute(statement.format("")).fetchall()
+        return {number: Row(*values) for number, *values in found}
 
     def statuses(self) -> dict[str, str]:
         """How each order stands."""

@@ -30,6 +30,7 @@ ARGUMENTS = {
     "plan": ("--out", "plan.json"),
     "apply": ("--auto-approve",),
     "schema": ("plan",),
+    "reviews export": ("--format", "csv"),
     "privacy erase": (PERSON["customer_email"],),
     "privacy export": (PERSON["customer_email"],),
 }

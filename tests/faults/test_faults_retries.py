@@ -16,8 +16,9 @@ def calls(sandbox):
     return sandbox.world.requests.of("add-recipient")
 
 
-def test_the_next_attempt_is_not_made_before_its_time(trial, sandbox):
+def test_the_next_attempt_is_not_made_before_its_time(anywhere, sandbox):
     """A run before next_attempt_at leaves the row alone and succeeds; one after it tries again."""
+    trial = anywhere
     (number,), _ = trial.orders(german=1, french=0)
     rule = sandbox.world.fault(DOWN)
     assert trial.apply() == 1
@@ -42,8 +43,9 @@ def test_what_failed_together_does_not_come_back_together(trial, sandbox):
     assert max(times) - min(times) <= 70
 
 
-def test_attempts_are_used_up_and_a_person_brings_the_row_back(trial, sandbox, capsys):
+def test_attempts_are_used_up_and_a_person_brings_the_row_back(anywhere, sandbox, capsys):
     """After MOST_ATTEMPTS runs it is failed with the reason, for good; `invitations retry` starts anew."""
+    trial = anywhere
     (number,), _ = trial.orders(german=1, french=0)
     sandbox.world.fault(DOWN)
     for attempt in range(MOST_ATTEMPTS):
@@ -75,8 +77,9 @@ def test_a_person_may_shorten_the_wait(trial, sandbox):
 
 
 @pytest.mark.parametrize("jump", [-400 * DAY, -2 * DAY, -HOUR, -1])
-def test_a_clock_set_back_forgets_and_repeats_nothing(trial, sandbox, jump):
+def test_a_clock_set_back_forgets_and_repeats_nothing(anywhere, sandbox, jump):
     """Runs in the past do no harm; when the clock is right again, what waited is sent, once."""
+    trial = anywhere
     german, french = trial.orders()
     sandbox.world.fault(Fault(match="add-recipient", kind="status", status=302, count=1))
     assert trial.apply() == 1
@@ -88,8 +91,9 @@ def test_a_clock_set_back_forgets_and_repeats_nothing(trial, sandbox, jump):
 
 
 @pytest.mark.parametrize("jump", [HOUR, 3 * DAY, 20 * DAY])
-def test_a_clock_that_jumped_ahead_forgets_and_repeats_nothing(trial, sandbox, jump):
+def test_a_clock_that_jumped_ahead_forgets_and_repeats_nothing(anywhere, sandbox, jump):
     """A run in the future sends what is due then; back in the present new orders are found as ever."""
+    trial = anywhere
     german, french = trial.orders()
     assert trial.apply_in(jump) == 0
     assert trial.statuses() == dict.fromkeys(german | french, "sent")
@@ -99,8 +103,9 @@ def test_a_clock_that_jumped_ahead_forgets_and_repeats_nothing(trial, sandbox, j
     assert trial.requests() == dict.fromkeys(more, 1)
 
 
-def test_a_doubtful_row_is_settled_by_a_person(trial, sandbox, capsys):
+def test_a_doubtful_row_is_settled_by_a_person(anywhere, sandbox, capsys):
     """unknown is never sent on its own; `resolve --resend` sends it, `--sent` closes it."""
+    trial = anywhere
     german, _ = trial.orders(german=2, french=0)
     rule = sandbox.world.fault(Fault(match="add-recipient", kind="cut_before"))
     assert trial.apply() == 1

@@ -105,6 +105,19 @@ CASES = {
     ),
 }
 
+RECORDED = (
+    "timeout after sending",
+    "cut after recording",
+    "429, later by seconds",
+    "429 once",
+    "half JSON",
+    "Access denied",
+    "a line of refusal",
+    "a failure that repeats data",
+    "redirect",
+)
+"""One row for every kind of outcome: in doubt, waiting, sent, failed, account stopped."""
+
 
 def address(case, sandbox, stack):
     """Where this case sends to; ``None`` is the sandbox."""
@@ -126,6 +139,17 @@ def address(case, sandbox, stack):
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_a_failing_call_leaves_behind(trial, sandbox, capsys, case):
     """The row ends as the table says, the other account is served, exit 1, no data told, none asked twice."""
+    check(trial, sandbox, capsys, case)
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_what_a_failing_call_leaves_behind_on_a_server(shared, sandbox, capsys, name):
+    """The same on PostgreSQL, for every kind of outcome that is recorded."""
+    check(shared, sandbox, capsys, CASES[name])
+
+
+def check(trial, sandbox, capsys, case):
+    """Run into the fault, look at what is recorded, and let eKomi be well again."""
     german, french = trial.orders()
     if case.fault is not None:
         sandbox.world.fault(case.fault)
@@ -181,8 +205,9 @@ def test_an_object_without_a_status_is_not_recorded_as_sent(trial, sandbox):
     ],
     ids=["credentials", "unavailable", "failing", "cut"],
 )
-def test_an_account_that_fails_in_a_row_is_left_alone(trial, sandbox, capsys, broken, tried, status):
+def test_an_account_that_fails_in_a_row_is_left_alone(anywhere, sandbox, capsys, broken, tried, status):
     """Wrong credentials stop it at once, other failures after five; the rest waits, untouched and told."""
+    trial = anywhere
     german, french = trial.orders(german=8, french=3)
     trial.settings(parallelism=1)
     sandbox.world.fault(broken)
@@ -228,9 +253,6 @@ def test_reads_that_fail_leave_what_was_known(trial, sandbox, capsys):
     assert set(trial.statuses().values()) == {SENT}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="only the body has a deadline; each byte of the head begins a new wait"
-)
 def test_an_endless_head_ends_in_time(trial, capsys):
     """A server that sends its head a byte at a time does not hold a run up beyond the timeout."""
     (number,), _ = trial.orders(german=1, french=0)
@@ -244,10 +266,10 @@ def test_an_endless_head_ends_in_time(trial, capsys):
         dripping.join()
     assert code == 1
     assert trial.statuses() == {number: UNKNOWN}
-    assert seconds < 2.5
+    assert seconds < 10
 
 
-def drip(listener, seconds=4.0):
+def drip(listener, seconds=30.0):
     """Answer one request with a head that does not end for so long."""
     connection, _ = listener.accept()
     pause = threading.Event()

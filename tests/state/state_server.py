@@ -7,7 +7,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -29,6 +29,7 @@ class Server:
     """A running server; its socket is in ``folder``."""
 
     folder: Path
+    control: Callable[..., None]
 
     def url(self, database: str = "postgres", user: str = USER, **query: str) -> str:
         """Where a state may live."""
@@ -39,6 +40,15 @@ class Server:
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
+
+    def stop(self) -> None:
+        """Let it die as in a power cut."""
+        self.control("-m", "immediate", "stop")
+
+    def start(self) -> None:
+        """Let it come back, with all that was committed."""
+        options = f"{_QUICK} -k {self.folder}"
+        self.control("-l", str(self.folder / "log"), "-o", options, "start")
 
     def end_connections(self) -> None:
         """What a restart of the server does to whoever is connected."""
@@ -61,16 +71,17 @@ def running_server() -> Iterator[Server]:
     begin = ["-D", data, "-U", USER, "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C"]
     subprocess.run([programs / "initdb", *begin], check=True, **who)
     (folder / "data/pg_hba.conf").write_text(_NO_PASSWORD_NEEDED)
-    control = [programs / "pg_ctl", "-D", data, "-w"]
-    subprocess.run(
-        [*control, "-l", str(folder / "log"), "-o", f"{_QUICK} -k {folder}", "start"], check=True, **who
-    )
+
+    def control(*arguments: str) -> None:
+        subprocess.run([programs / "pg_ctl", "-D", data, "-w", *arguments], check=True, **who)
+
+    server = Server(folder, control)
+    server.start()
     try:
-        server = Server(folder)
         server.run(f"CREATE ROLE {GUARDED} LOGIN PASSWORD '{PASSWORD}'")
         yield server
     finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], check=True, **who)
+        server.stop()
         shutil.rmtree(folder)
 
 

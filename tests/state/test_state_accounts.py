@@ -9,7 +9,7 @@ from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.model.account import InvitationRule
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import ShopData
-from ekomi_reconcile.state.records import AccountChange, Observation, PositionRecord
+from ekomi_reconcile.state.records import AppliedAccount, Observation, PositionRecord
 from ekomi_reconcile.state.store import State
 
 HERE = PositionRecord(source="default", rule_digest="sha256:a", cursor="c1", evaluated_at=NOW)
@@ -59,7 +59,7 @@ def test_letter_case_beyond_ascii(state: State) -> None:
 def test_accounts_swap_names_when_saved_together(state: State) -> None:
     """A swap of names is an ordinary change."""
     swapped = [an_account("1", "Account 2"), an_account("2", "Account 1")]
-    state.save_accounts([AccountChange(account=each) for each in swapped], now=NOW)
+    state.save_accounts([AppliedAccount(account=each) for each in swapped], now=NOW)
     assert names(state) == {"1": "Account 2", "2": "Account 1"}
 
 
@@ -79,7 +79,7 @@ def test_deleting_cancels_what_is_pending(state: State) -> None:
     """Deleting cancels the pending rows, with the reason and their history, and keeps all others."""
     ids = schedule(state, 1, 2, 3)
     state.skip(ids[3], now=NOW, actor="support")
-    state.set_position("1", HERE)
+    state.set_positions({"1": HERE})
     assert state.delete_account("1", now=NOW + 5, actor="someone") == 2
     rows = [state.invitation(key) for key in ids.values()]
     assert [row.status for row in rows] == [Status.CANCELLED, Status.CANCELLED, Status.SKIPPED]
@@ -98,7 +98,7 @@ def test_unknown_or_deleted_accounts_are_refused(state: State) -> None:
             lambda key=key: state.delete_account(key, now=NOW),
             lambda key=key: state.record_shop_data(key, ShopData(), now=NOW),
             lambda key=key: state.record_account_error(key, "x", now=NOW),
-            lambda key=key: state.set_position(key, HERE),
+            lambda key=key: state.set_positions({key: HERE}),
             lambda key=key: state.schedule([an_order(1, key)], now=NOW),
         ):
             with pytest.raises(StateError, match=f"interface id {key}"):
@@ -143,7 +143,7 @@ def test_serial_counts(state: State) -> None:
 def test_positions_are_kept_per_account(state: State) -> None:
     """The last position of each account stays; accounts without one are left out."""
     later = PositionRecord(source="eu", rule_digest="sha256:b", cursor="c2", evaluated_at=NOW + 1)
-    state.set_position("1", HERE)
+    state.set_positions({"1": HERE})
     assert state.positions() == {"1": HERE}
     state.set_positions({"1": later, "2": HERE})
     assert state.positions() == {"1": later, "2": HERE}
@@ -165,9 +165,8 @@ def test_observation_keeps_the_first_instant_of_a_status(state: State) -> None:
 
 
 def test_observations_are_forgotten(state: State) -> None:
-    """What is no longer needed can be forgotten, by order or by age."""
+    """What is no longer needed is forgotten by its age, in bounded steps."""
     state.observe([seen(key, "pending", key) for key in range(1, 1_200)])
-    state.forget_observations("default", range(1, 600))
-    assert min(state.observations("default", range(2_000))) == 600
-    assert state.forget_observations_before(1_000) == 400
+    assert [state.forget_observations(before=1_000, most=600) for _ in range(3)] == [600, 399, 0]
+    assert min(state.observations("default", range(2_000))) == 1_000
     assert len(state.observations("default", range(2_000))) == 200

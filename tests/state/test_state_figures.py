@@ -8,7 +8,7 @@ from random import Random
 from state_support import NOW, an_order
 
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.model.review import Review
+from ekomi_reconcile.model.review import Review, ReviewKind
 from ekomi_reconcile.state.figures import BEFORE
 from ekomi_reconcile.state.records import InvitationFilter, Outcome
 from ekomi_reconcile.state.store import State
@@ -79,7 +79,7 @@ def test_cancelled_rows_are_counted_by_reason(state: State) -> None:
 
 
 def test_reviews_are_summed_by_account_and_day(state: State) -> None:
-    """Reviews before the first day count as one sum; those that are gone do not count."""
+    """Reviews before the first day count as one sum; those that are gone or of a product do not count."""
     rng = Random(5)
     kept = {
         key: [
@@ -94,6 +94,8 @@ def test_reviews_are_summed_by_account_and_day(state: State) -> None:
     for key, found in kept.items():
         state.import_reviews(key, [*found, gone], full=True, now=NOW)
         state.import_reviews(key, found, full=True, now=NOW)
+    of_product = Review(order_id="1", submitted_at=NOW, rating=1.0, product_id="P1")
+    state.import_reviews("1", [of_product], full=True, now=NOW, kind=ReviewKind.PRODUCT)
     since = (NOW // DAY - 4) * DAY
     expected: Counter[tuple[str, int]] = Counter()
     stars: Counter[tuple[str, int]] = Counter()

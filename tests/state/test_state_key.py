@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from state_support import KEY, NOW, Store, an_account, opened, schedule
+from state_support import KEY, Store, opened
 
 from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.state.key import Purpose, digest
@@ -75,16 +75,3 @@ def test_damaged_key_file_is_told(tmp_path: Path, text: str) -> None:
     with pytest.raises(StateError, match="does not hold a key"):
         opened(tmp_path, Mode.WRITE)
     assert path.read_text("latin-1") == text
-
-
-def test_replacing_the_key_forgets_old_digests(store: Store) -> None:
-    """After going over to another key on purpose, no digest of the old one is left to mislead."""
-    other = b"j" * 32
-    with store.opened() as state:
-        state.save_account(an_account(), now=NOW, password_digest=state.digest(Purpose.PASSWORD, "x"))
-        ids = schedule(state, 1, customer=state.digest(Purpose.CUSTOMER, "x"))
-        state.replace_key(other)
-        assert state.accounts()[0].password_digest is None
-        assert state.invitation(ids[1]).customer is None
-    with store.opened(Mode.READ, key=other) as state:
-        assert state.require_key() == other

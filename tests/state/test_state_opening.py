@@ -182,15 +182,15 @@ def fail(connection: Connection) -> None:
 
 
 def test_migration_keeps_everything(store: Store) -> None:
-    """Writing to an older format brings it up to date, with everything in it; a reader says what to run."""
+    """Migrating brings an older format up to date, with everything in it; a reader says what to run."""
     with store.opened() as state:
         state.save_account(an_account(), now=NOW)
         schedule(state, *range(1, 50))
     steps = [Migration(2, add_note), Migration(3, lambda _: None)]
-    with pytest.raises(StateError, match="reading needs format 3") as caught:
+    with pytest.raises(StateError, match="needs format 3") as caught:
         store.opened(Mode.READ, migrations=steps, target=3)
     assert "state migrate" in str(caught.value.mend)
-    with store.opened(Mode.WRITE, migrations=steps, target=3) as state:
+    with store.opened(Mode.MIGRATE, migrations=steps, target=3) as state:
         assert state.meta.format_version == 3
         assert len(state.rows_for("default", range(100))) == 49
     with pytest.raises(StateDamaged, match="format 3"):
@@ -226,7 +226,7 @@ def test_failed_migration_changes_nothing(store: Store) -> None:
     with store.opened() as state:
         state.save_account(an_account(), now=NOW)
     with pytest.raises(StateError):
-        store.opened(Mode.WRITE, migrations=[Migration(2, fail)], target=2)
+        store.opened(Mode.MIGRATE, migrations=[Migration(2, fail)], target=2)
     with store.opened(Mode.WRITE) as state:
         assert state.meta.format_version == 1
         columns = {key for row in state.export()["accounts"] for key in row}

@@ -105,7 +105,7 @@ def fill(state: State) -> None:
     ids = schedule(state, 1, 2, interface_id="3", customer=customer)
     state.skip(ids[1], now=NOW, actor="support")
     state.import_reviews("3", [Review(order_id="A", submitted_at=NOW, rating=4.0)], full=True, now=NOW)
-    state.set_position("3", PositionRecord(source="s", rule_digest="r", cursor="c", evaluated_at=NOW))
+    state.set_positions({"3": PositionRecord(source="s", rule_digest="r", cursor="c", evaluated_at=NOW)})
     state.observe([Observation(source="s", order_id=9, status="pending", since=NOW)])
     state.journal("apply", outcome="ok", now=NOW)
     state.record_error("3", operation="sync", kind="refused", message="no", now=NOW)

@@ -12,11 +12,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import time_machine
 from project_support import Project, order, settings
 from state_server import Server
 from state_support import KEY, LATER, NOW, PROJECT, Store, an_account, an_order, schedule
 
 from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.sandbox.faults import Fault
 from ekomi_reconcile.sandbox.server import SandboxServer
@@ -223,6 +226,28 @@ def test_pace_goes_by_the_server(pair: tuple[State, State]) -> None:
     assert 8 < (two.take_turn("1", 0.1) or 0) <= 10
 
 
+def test_pace_for_threads(pair: tuple[State, State]) -> None:
+    """Turns taken from other threads, over other connections, are turns of the account like all others."""
+    one, two = pair
+    assert one.turns is not None
+    assert two.turns is not None
+    with ThreadPoolExecutor(4) as pool:
+        waits = list(pool.map(lambda take: take("1", 2), [one.turns, two.turns] * 4))
+    assert waits.count(None) == 2
+    assert all(0 < wait <= 1 for wait in waits if wait is not None)
+    assert one.take_turn("1", 2) is not None
+    assert [one.turns("1", float("inf")) for _ in range(3)] == [None] * 3
+
+
+def test_pace_for_threads_outlives_a_connection(server: Server, pair: tuple[State, State]) -> None:
+    """A lost connection is made anew."""
+    one, _ = pair
+    assert one.turns is not None
+    assert one.turns("1", 0.1) is None
+    server.end_connections()
+    assert 8 < (one.turns("1", 0.1) or 0) <= 10
+
+
 def test_changed_rates_count_at_once(pair: tuple[State, State]) -> None:
     """A rate that was raised or lowered in the settings judges the turns taken before by the new one."""
     one, _ = pair
@@ -241,6 +266,7 @@ def test_file_has_one_runner(tmp_path: Path) -> None:
         assert [state.take_turn("1", 0.001) for _ in range(3)] == [None] * 3
         state.renew(now=NOW)
         assert state.spread(rows) == rows
+        assert state.turns is None
 
 
 @pytest.fixture
@@ -313,3 +339,18 @@ def test_senders_keep_the_shared_pace(shop: Project, sandbox: SandboxServer, sha
     shop.settings(text)
     assert shop.cli("apply", "--auto-approve", "--deadline", "1s") == 1
     assert sandbox.world.outbox.entries() == []
+
+
+def test_syncs_and_imports_keep_the_shared_pace(
+    shop: Project, sandbox: SandboxServer, shared: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An account whose turns other runners have used up is not asked for its data either."""
+    with shared.opened(Mode.WRITE) as state:
+        for _ in range(100):
+            state.take_turn("28374", 9_999, now=4e9)
+    shop.settings((shop.folder / "ekomi-reconcile.yaml").read_text().replace("100000,", "9999,"))
+    asked = sandbox.world.requests.of("getSnapshot")
+    with time_machine.travel(instant.now() + DAY, tick=True):
+        assert shop.cli("apply", "--auto-approve", "--no-send", "--deadline", "1s") == 1
+    assert sandbox.world.requests.of("getSnapshot") == asked
+    assert "Germany: sync not tried" in capsys.readouterr().out

@@ -1,0 +1,200 @@
+"""A file state as a plan sees it: read with the driver alone, until rows of the queue are asked for.
+
+Importing the SQL toolkit takes longer than reading everything that a plan without changes needs. Once the
+queue is asked for, the whole store goes on over the same connection: it sees the same snapshot.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import msgspec
+
+from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.state import driver
+from ekomi_reconcile.state.described import FORMAT_VERSION, KEY_CHECK, parse_meta
+from ekomi_reconcile.state.key import proven_key, read_key
+from ekomi_reconcile.state.location import FileLocation, locate
+from ekomi_reconcile.state.records import Meta, Observation
+
+if TYPE_CHECKING:
+    from ekomi_reconcile.state.store import State
+
+_ACCOUNTS = """
+    SELECT interface_id, name, desired, password_digest, protect, deleted_at, last_fetched_at, last_import_at
+    FROM account WHERE ? OR deleted_at IS NULL ORDER BY id
+"""
+_POSITIONS = """
+    SELECT interface_id, source, rule_digest, cursor FROM position JOIN account ON account.id = account_id
+    WHERE deleted_at IS NULL ORDER BY account_id
+"""
+_COUNTS = """
+    SELECT interface_id, status, rows FROM account
+    JOIN (SELECT account_id, status, count(*) AS rows FROM invitation GROUP BY account_id, status)
+    ON account.id = account_id
+"""
+_DUE = "SELECT 1 FROM invitation WHERE status = 'pending' AND scheduled_at <= ? LIMIT 1"
+_SENDING = "SELECT 1 FROM invitation WHERE status = 'sending' LIMIT 1"
+
+
+class GlancedAccount(NamedTuple):
+    """An account in the state; ``text`` is its canonical form as it stands there."""
+
+    interface_id: str
+    name: str
+    text: str
+    password_digest: str | None
+    protected: int
+    deleted_at: Instant | None
+    last_fetched_at: Instant | None
+    last_import_at: Instant | None
+
+    @property
+    def desired(self) -> Mapping[str, Json]:
+        """The canonical form; worked out at every look."""
+        found: Mapping[str, Json] = msgspec.json.decode(self.text)
+        return found
+
+    @property
+    def protect(self) -> bool:
+        """Is it kept from being deleted?"""
+        return bool(self.protected)
+
+
+class GlancedPosition(NamedTuple):
+    """Up to where an account was evaluated, and by which rules."""
+
+    source: str
+    rule_digest: str
+    cursor: str
+
+
+def glance(location: str, *, root: Path, key: bytes | None = None) -> Glance | State:
+    """The state at a path or URL, for planning; a ``Glance`` where that is enough.
+
+    Raises:
+        StateMissing: there is none.
+        StateDamaged: it is damaged, of another program, or of another format.
+        StateError: it cannot be opened.
+    """
+    place = locate(location, root=root)
+    if isinstance(place, FileLocation) and place.path.is_file():
+        driver.check_header(place.path)
+        key = key or read_key(place.key)
+        with ExitStack() as stack:
+            seen = stack.enter_context(Glance(place, driver.connect_reader(place.path), key=key))
+            if seen.usual:
+                stack.pop_all()
+                return seen
+    # Whatever is the matter, the store says it.
+    from ekomi_reconcile.state.opening import Mode, open_state
+
+    return open_state(location, root=root, mode=Mode.READ, key=key)
+
+
+class Glance:
+    """What every plan reads of a file state, in one snapshot. Errors of the database are ``StateError``."""
+
+    def __init__(self, place: FileLocation, connection: sqlite3.Connection, *, key: bytes | None) -> None:
+        self._place = place
+        self._connection = connection
+        self._key = key
+        self._rows("BEGIN")
+
+    @property
+    def usual(self) -> bool:
+        """Is it a state, and of the present format?"""
+        ours = self._rows("PRAGMA application_id") == [(driver.APPLICATION_ID,)]
+        return ours and self._described.get("format_version") == str(FORMAT_VERSION)
+
+    @property
+    def meta(self) -> Meta:
+        """The state's own data; raises like that of the store."""
+        return parse_meta(self._described)
+
+    def require_key(self) -> bytes:
+        """The key that the digests were certainly made with; raises like that of the store."""
+        return proven_key(self._key, self._described.get(KEY_CHECK))
+
+    def accounts(self, *, include_deleted: bool = False) -> Sequence[GlancedAccount]:
+        """The accounts in the order of their ids; tombstones only on request."""
+        return [GlancedAccount._make(row) for row in self._rows(_ACCOUNTS, (include_deleted,))]
+
+    def positions(self) -> Mapping[str, GlancedPosition]:
+        """The positions of live accounts by interface id."""
+        return {row[0]: GlancedPosition._make(row[1:]) for row in self._rows(_POSITIONS)}
+
+    def counts(self) -> Mapping[str, Mapping[Status, int]]:
+        """How many rows each account has in each state, of deleted accounts too."""
+        found = dict[str, dict[Status, int]]()
+        for interface_id, status, count in self._rows(_COUNTS):
+            found.setdefault(interface_id, {})[Status(status)] = count
+        return found
+
+    def in_flight(self, *, now: Instant) -> int:
+        """How many rows in ``sending`` a living runner is sending just now."""
+        return self._store.in_flight(now=now) if self._rows(_SENDING) else 0
+
+    def rows_for(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Sequence[Invitation]]:
+        """All rows of these orders, of whatever account."""
+        return self._store.rows_for(source, order_ids) if order_ids else {}
+
+    def observations(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Observation]:
+        """In which status these orders were last seen."""
+        return self._store.observations(source, order_ids) if order_ids else {}
+
+    def rows_of(self, interface_ids: Collection[str], statuses: Collection[Status]) -> Iterator[Invitation]:
+        """The rows of these accounts in one of these states."""
+        return self._store.rows_of(interface_ids, statuses) if interface_ids else iter(())
+
+    def due(self, interface_ids: Collection[str], now: Instant) -> Iterator[Invitation]:
+        """Pending rows whose time has come, the oldest first."""
+        return self._store.due(interface_ids, now) if self._rows(_DUE, (now,)) else iter(())
+
+    def pending_of(self, customers: Collection[str]) -> Iterator[Invitation]:
+        """The pending rows of these customers (keyed digests)."""
+        return self._store.pending_of(customers) if customers else iter(())
+
+    def customer_load(self, customers: Collection[str], since: Instant) -> Mapping[str, Sequence[Instant]]:
+        """When these customers (keyed digests) were, or will be, asked since then."""
+        return self._store.customer_load(customers, since) if customers else {}
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if "_store" in vars(self):
+            self._store.close()
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @cached_property
+    def _described(self) -> dict[str, str]:
+        return dict(self._rows("SELECT key, value FROM meta"))
+
+    @cached_property
+    def _store(self) -> State:
+        from ekomi_reconcile.state.sqlite import SqliteDialect, adopt_reader
+        from ekomi_reconcile.state.store import State
+
+        engine = adopt_reader(self._place.path, self._connection)
+        return State(engine.connect(), SqliteDialect(), location=self._place, writable=False, key=self._key)
+
+    def _rows(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        try:
+            return self._connection.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise driver.meaning(error, self._place.path) from error

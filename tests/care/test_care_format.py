@@ -1,0 +1,143 @@
+"""Bringing a state to another format: after a copy, whole or not at all, whenever the process dies."""
+
+import stat
+
+import pytest
+from care_formats import TARGET, steps
+from care_support import fill, more_orders
+from state_support import KEY, NOW, Store, kill, process
+
+from ekomi_reconcile.errors import StateDamaged, StateError
+from ekomi_reconcile.state.checking import check_state
+from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.state.restoring import restore
+
+MIGRATE = (
+    "sys.path.append(sys.argv[2] + '/tests/care')\n"
+    "from care_formats import TARGET, steps\n"
+    "store.opened(Mode.MIGRATE, migrations=steps({moment!r}, wait), target=TARGET)\n"
+    "wait()"
+)
+
+
+@pytest.fixture
+def old(store):
+    """A place with a state of format 1, and what is in it."""
+    with store.opened() as state:
+        fill(state)
+        return store, state.digests()
+
+
+def migrated(store):
+    """The state, brought to the format after the next."""
+    return store.opened(Mode.MIGRATE, migrations=steps(), target=TARGET)
+
+
+def copies(store):
+    """The copies that migrations have made."""
+    folder = store.root if store.is_file else store.root / ".ekomi-reconcile"
+    return sorted(folder.glob("*.format-1.backup*")) if folder.is_dir() else []
+
+
+@pytest.mark.parametrize("moment", ["before the first step", "between the steps", "before the commit"])
+def test_killed_while_migrating(old, moment):
+    """There is a copy, the state is of the old format with every row, and the next one goes through."""
+    store, before = old
+    kill(process(MIGRATE.format(moment=moment), store))
+    (copy,) = copies(store)
+    with open_state(str(copy), root=store.root, mode=Mode.READ) as found:
+        assert found.digests() == before
+    with store.opened(Mode.WRITE) as state:
+        assert state.meta.format_version == 1
+        assert state.digests() == before
+        assert check_state(state) == []
+    with migrated(store) as state:
+        assert state.meta.format_version == TARGET
+        assert notes(state) == 6
+    assert len(copies(store)) == 2
+
+
+def notes(state):
+    """How many rows have what the first step adds."""
+    counted = "SELECT count(*) FROM invitation WHERE note = number"
+    return state._connection.exec_driver_sql(counted).scalar_one()
+
+
+def test_killed_after_migrating(old):
+    """The new format is whole, with every row; it is not migrated a second time."""
+    store, before = old
+    kill(process(MIGRATE.format(moment=""), store))
+    with migrated(store) as state:
+        assert state.meta.format_version == TARGET
+        assert notes(state) == before["invitation"].rows
+    assert len(copies(store)) == 1
+    with pytest.raises(StateDamaged, match="format 3"):
+        store.opened(Mode.WRITE)
+
+
+def test_the_copy_brings_the_old_format_back(old, place):
+    """The version before restores the copy, on a file or a server, and goes on as if nothing had been."""
+    store, before = old
+    migrated(store).close()
+    (copy,) = copies(store)
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    for kind in ("file", "postgres"):
+        where = place(kind)
+        key = store.key or bytes.fromhex(store.place.key.read_text())
+        restore(copy, where.text, root=where.root, key=key, now=NOW)
+        with Store(where.text, where.root, key).opened(Mode.WRITE) as state:
+            after = state.digests()
+            assert {name: after[name] for name in before if name != "journal"} == {
+                name: before[name] for name in before if name != "journal"
+            }
+            assert check_state(state) == []
+            assert more_orders(state, 70) == {70: 7}
+
+
+def test_a_shared_state_is_migrated_only_on_demand(place):
+    """Other runners may not know the new format: an apply refuses, changes nothing, and says what to run."""
+    store = place("postgres")
+    with store.opened() as state:
+        fill(state)
+        before = state.digests()
+    for mode in (Mode.READ, Mode.WRITE, Mode.CREATE):
+        with pytest.raises(StateError, match="needs format 3") as caught:
+            store.opened(mode, migrations=steps(), target=TARGET)
+        assert "state migrate" in caught.value.mend
+    assert copies(store) == []
+    with store.opened(Mode.READ) as state:
+        assert state.digests() == before
+
+
+def test_nobody_writes_between_the_copy_and_the_migration(place, server):
+    """A runner that is sending meanwhile is kept waiting: what it writes is in the copy or comes after it."""
+    store = place("postgres")
+    with store.opened() as state:
+        fill(state)
+    running = process(MIGRATE.format(moment="before the first step"), store)
+    with pytest.raises(Exception, match="lock timeout"):
+        server.run(f"SET lock_timeout = 50; UPDATE {store.place.schema}.invitation SET attempts = 9")
+    kill(running)
+
+
+def test_tables_of_others_are_not_copied(place, server):
+    """What another program keeps in the same schema is neither in the copy nor kept from being written."""
+    store = place("postgres")
+    with store.opened() as state:
+        fill(state)
+    server.run(f"CREATE TABLE {store.place.schema}.theirs (secret text)")
+    migrated(store).close()
+    (copy,) = copies(store)
+    assert b"theirs" not in copy.read_bytes()
+
+
+def test_without_room_for_a_copy_nothing_is_migrated(place):
+    """Where the copy cannot be written the state stays in its format."""
+    store = place("postgres")
+    with store.opened() as state:
+        fill(state)
+    (store.root / ".ekomi-reconcile").write_text("a file")
+    with pytest.raises(StateError, match=r"\.ekomi-reconcile"):
+        migrated(store)
+    with Store(store.text, store.root, KEY).opened(Mode.WRITE) as state:
+        assert state.meta.format_version == 1

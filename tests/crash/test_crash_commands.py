@@ -1,0 +1,76 @@
+"""Commands that look after the state are killed right before a commit: they did everything or nothing."""
+
+import json
+from itertools import count
+
+import pytest
+from crash_support import killed, two_accounts
+
+from ekomi_reconcile.state.opening import Mode, open_state
+
+COMMANDS = {
+    "mv": ("state", "mv", "Germany", "Deutschland"),
+    "rm": ("state", "rm", "France"),
+    "push": ("state", "push", "edited.json"),
+    "restore": ("state", "restore", "copy.db"),
+    "migrate": ("state", "migrate", "other.db"),
+}
+SLOW = {"push", "restore", "migrate"}
+"""Tests of their own kill these within their transactions."""
+
+
+def arrange(project, capsys):
+    """A state with a queue, a copy of it, an edited export, and then one account less."""
+    project.settings(
+        (project.folder / "ekomi-reconcile.yaml").read_text() + "safety: {max_delete_percent: 100}\n"
+    )
+    two_accounts(project, 6)
+    assert project.cli("apply", "--auto-approve", "--no-send") == 0
+    assert project.cli("state", "backup", "--out", str(project.folder / "copy.db")) == 0
+    exported = pulled(project, capsys)
+    exported["reviews"] = []
+    exported["serial"] += 1
+    (project.folder / "edited.json").write_text(json.dumps(exported))
+
+
+def pulled(project, capsys):
+    """Everything that is recorded."""
+    capsys.readouterr()
+    assert project.cli("state", "pull") == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    "command", [pytest.param(each, marks=pytest.mark.slow if each in SLOW else ()) for each in COMMANDS]
+)
+def test_a_command_killed_before_a_commit_did_nothing(anywhere, capsys, command):
+    """Killed before each of its commits it has changed no record; when it is run again it does its work."""
+    arrange(anywhere, capsys)
+    before = pulled(anywhere, capsys)
+    for at in count(1):
+        if not killed(anywhere, *COMMANDS[command], at=at, steps="commits"):
+            break
+        after = pulled(anywhere, capsys)
+        for each in (before, after):
+            each["journal"] = [row for row in each["journal"] if row["action"] != "state migrate"]
+        assert command == "migrate" or after == before
+        assert {**after, "serial": 0} == {**before, "serial": 0}
+        assert anywhere.cli("state", "check") == 0
+    assert at > 1
+    done = pulled(anywhere, capsys)
+    assert done["serial"] > before["serial"]
+    if command == "migrate":
+        with open_state("other.db", root=anywhere.folder, mode=Mode.READ, key=b"k" * 32) as other:
+            assert other.identity.lineage == before["lineage"]
+            assert other.identity.serial == done["serial"]
+
+
+def test_a_state_of_the_present_format_needs_no_migration(anywhere, capsys):
+    """`state migrate` without a place says which format it is, makes no copy, and gives the lock back."""
+    two_accounts(anywhere, 0)
+    assert anywhere.cli("apply", "--auto-approve") == 0
+    for _ in range(2):
+        capsys.readouterr()
+        assert anywhere.cli("state", "migrate", "--format", "json") == 0
+        assert json.loads(capsys.readouterr().out)["state_format"] == "1"
+    assert not list(anywhere.folder.rglob("*.backup"))

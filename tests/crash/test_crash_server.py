@@ -1,0 +1,105 @@
+"""The server of a shared state dies and comes back while the service runs."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+
+from crash_support import (
+    PATIENCE,
+    ROOT,
+    check_exactly_once,
+    gated_settings,
+    numbers,
+    statuses,
+    two_accounts,
+)
+from project_support import order
+
+
+class Service:
+    """A running ``run --every 1s``, and the lines that it has logged."""
+
+    def __init__(self, project):
+        command = [sys.executable, "-m", "ekomi_reconcile", "-v", "-C", str(project.folder), "run"]
+        self.process = subprocess.Popen(
+            [*command, "--every", "1s"], cwd=ROOT, env=dict(os.environ), stderr=subprocess.PIPE, text=True
+        )
+        self.log, self._changed = [], threading.Condition()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self):
+        for line in self.process.stderr:
+            with self._changed:
+                self.log.append(line)
+                self._changed.notify_all()
+
+    def says(self, pattern):
+        """Come back when it has logged this, since the last time that it was asked."""
+
+        def said():
+            return next((at for at, line in enumerate(self.log) if re.search(pattern, line)), None)
+
+        with self._changed:
+            assert self._changed.wait_for(lambda: said() is not None, PATIENCE), self.log
+            del self.log[: said() + 1]
+
+    def end(self):
+        """Stop it with SIGTERM; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def serving(project):
+    """The service as a context: nothing is left running."""
+    service = Service(project)
+    try:
+        yield service
+    finally:
+        service.process.kill()
+        service.process.wait()
+        service._reader.join()
+        service.process.stderr.close()
+
+
+def test_the_service_goes_on_when_the_server_is_back(shared, gate, server):
+    """Cycles without the server fail and are told; the first one with it sends what came in meanwhile."""
+    expected = two_accounts(shared, 2)
+    with serving(shared) as service:
+        service.says("2 sent")
+        server.stop()
+        try:
+            more = [order(number, store_code="de") for number in (3, 4)]
+            shared.orders([order(1, store_code="fr"), order(2, store_code="de"), *more])
+            service.says("cycle failed: .*cannot be reached")
+            service.says("cycle failed: .*cannot be reached")
+        finally:
+            server.start()
+        service.says("2 sent")
+        assert service.end() == 0
+    check_exactly_once(shared, gate.outbox(), expected | {"100000003", "100000004"})
+    assert statuses(shared) == {"sent": 4}
+
+
+def test_what_was_asked_while_the_server_was_away_is_recorded(shared, gate, server):
+    """The server dies while calls are in flight: their outcomes wait for it, and none becomes unknown."""
+    shared.settings(gated_settings(gate, timeout="60s"))
+    expected = two_accounts(shared, 8)
+    gate.hold()
+    with serving(shared) as service:
+        for _ in range(4):
+            gate.held(service.process)
+        server.stop()
+        try:
+            gate.release()
+        finally:
+            server.start()
+        service.says("8 sent")
+        assert service.end() == 0
+    check_exactly_once(shared, gate.outbox(), expected)
+    assert numbers(shared, "unknown") == set()

@@ -8,6 +8,7 @@ from itertools import islice
 
 import click
 
+from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import common, option
 from ekomi_reconcile.cli.lazy import LazyGroup
@@ -64,7 +65,7 @@ def list_command(form: str, limit: int | None) -> int:
 
 
 @accounts.command("show")
-@click.argument("name", metavar="NAME|INTERFACE_ID")
+@click.argument("name", metavar="NAME|INTERFACE_ID", shell_complete=account_completions)
 @format_option
 @common()
 def show(name: str, form: str) -> int:
@@ -86,7 +87,7 @@ def _detail(configuration: Configuration, state: State, name: str) -> Detail:
 
 
 @accounts.command("open")
-@click.argument("name")
+@click.argument("name", shell_complete=account_completions)
 @option("--print", "only_print", is_flag=True, help="Print the address only; open no browser.")
 @common()
 def open_command(name: str, only_print: bool) -> int:
@@ -109,7 +110,7 @@ def open_command(name: str, only_print: bool) -> int:
 
 
 @accounts.command("check")
-@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=account_completions)
 @format_option
 @common()
 def check(names: tuple[str, ...], form: str) -> int:

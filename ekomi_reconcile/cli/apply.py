@@ -17,6 +17,7 @@ from ekomi_reconcile.cli.events import Events, events_into, json_events_option
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.files import read_file
 from ekomi_reconcile.cli.globals import common, interactive, option, options
+from ekomi_reconcile.cli.metrics import MetricsFile, metrics_out_option
 from ekomi_reconcile.cli.notifying import Notifying
 from ekomi_reconcile.cli.plan import check_selection, concise_option, selections, show
 from ekomi_reconcile.cli.progress import progress
@@ -88,6 +89,7 @@ class _Order:
 @option("--allow-sends", env=False, type=int, metavar="N", help="Let exactly N invitations be sent.")
 @concise_option
 @json_events_option
+@metrics_out_option
 @selections
 @common()
 def apply(
@@ -104,6 +106,7 @@ def apply(
     allow_sends: int | None,
     concise: bool,
     json_events: Path | None,
+    metrics_out: Path | None,
     target: tuple[str, ...],
     exclude: tuple[str, ...],
     replace: tuple[str, ...],
@@ -130,23 +133,34 @@ def apply(
         new_state=new_state or None,
         detail=Detail.CONCISE if concise else Detail.FULL,
     )
+    metrics = MetricsFile(metrics_out)
     with events_into(json_events) as events:
-        return events.judge(_run(order, events))
+        with metrics:
+            code = _run(order, events, metrics)
+        return events.judge(metrics.judge(code))
 
 
-def _run(order: _Order, events: Events) -> int:
+def _run(order: _Order, events: Events, metrics: MetricsFile) -> int:
     configuration = load_configuration()
     mention_warnings(configuration)
     with stopping(order.deadline) as stop, Notifying(configuration, "apply", stop) as notice:
-        return _carry_out(configuration, order, events=events, stop=stop, notice=notice)
+        watch = _Watch(events=events, metrics=metrics, notice=notice)
+        return _carry_out(configuration, order, watch=watch, stop=stop)
 
 
-def _carry_out(
-    configuration: Configuration, order: _Order, *, events: Events, stop: Stop, notice: Notifying
-) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Watch:
+    """Who is told what happens, beside the person at the terminal."""
+
+    events: Events
+    metrics: MetricsFile
+    notice: Notifying
+
+
+def _carry_out(configuration: Configuration, order: _Order, *, watch: _Watch, stop: Stop) -> int:
     from ekomi_reconcile.cycle import Cycle
 
-    wait, beginning = order.lock_timeout, order.new_state
+    events, wait, beginning = watch.events, order.lock_timeout, order.new_state
     with (
         locking(configuration, "apply", new_state=beginning, lock_timeout=wait) as (state, lock),
         Cycle(configuration, state, lock, stop=stop) as cycle,
@@ -164,7 +178,8 @@ def _carry_out(
             told = both(listen, events.listen)
             result = cycle.execute(made, digest=digest, sending=order.sending, listen=told)
         events.tell(result_events(result, complete=made.complete))
-        notice.ended(made, result)
+        watch.notice.ended(made, result)
+        watch.metrics.ended(configuration, state, result, complete=made.complete)
     return _report(made, result, stop)
 
 

@@ -26,7 +26,7 @@ from ekomi_reconcile.errors import ConfigurationNotFound, ReconcileError
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.reconcile import Sources
 from ekomi_reconcile.render.doctor import findings_json, findings_text
-from ekomi_reconcile.state.location import FileLocation, locate
+from ekomi_reconcile.state.location import Location, locate
 from ekomi_reconcile.state.opening import Mode, open_state
 
 
@@ -67,12 +67,11 @@ def _subject(stack: ExitStack, stop: Stop, *, offline: bool) -> Subject:
 
 def _state_file(files: Configuration, stack: ExitStack) -> StateFile:
     required = bool(os.environ.get("CI") or os.environ.get(REQUIRE_STATE))
-    place: FileLocation | None = None
+    place: Location | None = None
     key, key_error = _key(files)
     try:
         location, root = state_location(files)
-        found = locate(location, root=root)
-        place = found if isinstance(found, FileLocation) else None
+        place = locate(location, root=root)
         state = stack.enter_context(open_state(location, root=root, mode=Mode.READ, key=key))
     except ReconcileError as error:
         return StateFile(place=place, error=error, key_error=key_error, required=required)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import click
 
+from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import common, option
 from ekomi_reconcile.cli.lists import format_option, write_one
@@ -31,7 +31,12 @@ from ekomi_reconcile.state.store import State
 
 @click.command()
 @click.argument("order")
-@option("--account", metavar="NAME", help="Only this account, by name or interface id.")
+@option(
+    "--account",
+    metavar="NAME",
+    shell_complete=account_completions,
+    help="Only this account, by name or interface id.",
+)
 @format_option
 @common()
 def explain(order: str, account: str | None, form: str) -> int:
@@ -41,15 +46,14 @@ def explain(order: str, account: str | None, form: str) -> int:
     """
     configuration = load_configuration()
     only = None if account is None else choose_one(account, written_in(configuration))
-    privacy = read_privacy(configuration, None)
-    digests = privacy.cap is not None or bool(privacy.suppressed.digests)
+    settings = configuration.project.privacy
+    known = settings.max_per_customer is not None or settings.suppress is not None
     with (
-        reading_if_any(configuration, key=digests) as state,
+        reading_if_any(configuration, key=known) as state,
         Sources(configuration) as sources,
     ):
         found = _find(order, _searched(configuration, only), sources, state)
-        if digests:
-            privacy = replace(privacy, digest=digester(state, Purpose.CUSTOMER))
+        privacy = read_privacy(configuration, digester(state, Purpose.CUSTOMER) if known else None)
         told = _told(_explained(configuration, state, found, privacy), state, only)
         write_one(told, form, as_text=explanation_text, as_json=explanation_json)
     return Exit.OK

@@ -7,6 +7,19 @@ from importlib.util import find_spec
 from ekomi_reconcile.errors import ReconcileError
 
 
+def needs_parquet() -> None:
+    """Make sure that Parquet files can be written.
+
+    Raises:
+        ReconcileError: the extra is not installed.
+    """
+    if find_spec("pyarrow") is None:
+        raise ReconcileError(
+            "writing Parquet needs pyarrow, which is not installed",
+            mend="install it: pip install 'ekomi-reconcile[parquet]'",
+        )
+
+
 def needs_sandbox() -> None:
     """Make sure that the sandbox can run.
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from ekomi_reconcile.errors import ReconcileError
 
@@ -15,17 +18,30 @@ def write_private(path: Path, content: bytes) -> None:
     Raises:
         ReconcileError: it cannot be written.
     """
+    with private_file(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file that only its owner may read; it gets its name when all of it is written, or never.
+
+    Raises:
+        ReconcileError: it cannot be written.
+    """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            yield file
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise ReconcileError(
             f"{path} cannot be written: {error.strerror}", mend="choose another place for it"
         ) from None
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def read_file(path: Path, *, limit: int) -> bytes:

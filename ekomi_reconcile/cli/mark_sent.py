@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ekomi_reconcile.adopt import Adoption
+from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.files import read_file
 from ekomi_reconcile.cli.globals import common, option, options
@@ -19,10 +20,11 @@ from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.errors import ReconcileError
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.past import BadLine, Entry, read_past
-from ekomi_reconcile.reconcile import Sources, read_privacy
+from ekomi_reconcile.reconcile import Sources, digester, read_privacy
 from ekomi_reconcile.render.adopted import AdoptedPast, adopted_json, adopted_text
 from ekomi_reconcile.state.adopting import Adopted, Standing
 from ekomi_reconcile.state.identity import user
+from ekomi_reconcile.state.key import Purpose
 from ekomi_reconcile.state.store import State
 
 _OPERATION = "invitations mark-sent"
@@ -32,7 +34,12 @@ _LARGEST = 1 << 29
 @click.command("mark-sent")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
 @option("--source", metavar="NAME", help="The order source of orders whose account does not tell it.")
-@option("--account", metavar="NAME", help="The account of orders for which FILE names none.")
+@option(
+    "--account",
+    metavar="NAME",
+    shell_complete=account_completions,
+    help="The account of orders for which FILE names none.",
+)
 @option(
     "--keep-going", is_flag=True, help="Leave lines out that cannot be used; without it, do nothing then."
 )
@@ -101,7 +108,7 @@ def _found(
             accounts=configuration.accounts,
             names=sorted(configuration.project.orders),
             open_source=sources.get,
-            customer=read_privacy(configuration, state).customer,
+            customer=read_privacy(configuration, digester(state, Purpose.CUSTOMER)).customer,
             source=source,
             account=account,
         )

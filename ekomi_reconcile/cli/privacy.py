@@ -23,13 +23,14 @@ from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.orders.open import CACHE
 from ekomi_reconcile.privacy import DIGEST_PREFIX
-from ekomi_reconcile.reconcile import read_privacy
+from ekomi_reconcile.reconcile import digester, read_privacy
 from ekomi_reconcile.render.errors import ListedError
 from ekomi_reconcile.render.json_text import json_text
 from ekomi_reconcile.render.privacy import Erased, Held, erased_json, erased_text, held_json
 from ekomi_reconcile.render.reviews import ListedReview
 from ekomi_reconcile.state.copies import copies_beside
 from ekomi_reconcile.state.identity import user
+from ekomi_reconcile.state.key import Purpose
 from ekomi_reconcile.state.store import State
 
 _SHOWN_DIGITS = 8
@@ -101,7 +102,7 @@ def erase(address: str, suppressing: bool, lock_timeout: int, form: str) -> int:
 def _held(configuration: Configuration, state: State, digest: str, *, address: str) -> Held:
     rows = state.invitations_of(digest)
     names = {each.interface_id: each.name for each in state.accounts(include_deleted=True)}
-    suppressed = read_privacy(configuration, state)
+    suppressed = read_privacy(configuration, digester(state, Purpose.CUSTOMER))
     return Held(
         digest=DIGEST_PREFIX + digest,
         suppressed=digest in suppressed.opted_out_digests

@@ -7,18 +7,20 @@ from collections.abc import Iterable
 
 import click
 
+from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import common, option
 from ekomi_reconcile.cli.lazy import LazyGroup
 from ekomi_reconcile.cli.lists import (
-    accounts_option,
     format_option,
     limit_option,
     lock_timeout_option,
     since_option,
     write_list,
 )
-from ekomi_reconcile.cli.selection import choose, known_to
+from ekomi_reconcile.cli.reviews_chosen import account_names, chosen_accounts, patterns_option, product_option
+from ekomi_reconcile.cli.reviews_export import export_command
+from ekomi_reconcile.cli.reviews_stats import stats_command
 from ekomi_reconcile.cli.session import load_configuration, reading
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.render.reviews import LAYOUT, ListedReview, review_json, review_row
@@ -28,11 +30,11 @@ from ekomi_reconcile.state.records import RecordedReview
 @click.group(cls=LazyGroup)
 @common()
 def reviews() -> None:
-    """The reviews: import, list."""
+    """The reviews: import, list, stats, export."""
 
 
 @reviews.command("import")
-@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=account_completions)
 @option("--full", is_flag=True, help="All reviews, not only recent ones; notices those that are gone.")
 @lock_timeout_option
 @common()
@@ -54,22 +56,27 @@ def import_command(names: tuple[str, ...], full: bool, lock_timeout: int) -> int
 
 
 @reviews.command("list")
-@accounts_option
+@patterns_option
+@product_option
 @since_option
 @option("--gone", is_flag=True, help="Also those that eKomi no longer shows.")
 @limit_option
 @format_option
 @common()
 def list_command(
-    names: tuple[str, ...], since: Instant | None, gone: bool, limit: int | None, form: str
+    patterns: tuple[str, ...],
+    product: str | None,
+    since: Instant | None,
+    gone: bool,
+    limit: int | None,
+    form: str,
 ) -> int:
     """The imported reviews, the latest first."""
     with reading(load_configuration(), key=False) as state:
-        wanted = choose(names, known_to(state)) if names else None
-        account_names = {each.interface_id: each.name for each in state.accounts(include_deleted=True)}
-        found = _latest(state.list_reviews(wanted, since=since, include_gone=gone), limit)
+        wanted, names = chosen_accounts(state, patterns), account_names(state)
+        listed = state.list_reviews(wanted, since=since, include_gone=gone, product_id=product)
         write_list(
-            (ListedReview(account_names[each.interface_id], each) for each in found),
+            (ListedReview(names[each.interface_id], each) for each in _latest(listed, limit)),
             form,
             layout=LAYOUT,
             as_row=review_row,
@@ -77,6 +84,10 @@ def list_command(
             nothing="There are no such reviews.",
         )
     return Exit.OK
+
+
+reviews.add_command(stats_command)
+reviews.add_command(export_command)
 
 
 def _latest(found: Iterable[RecordedReview], limit: int | None) -> list[RecordedReview]:

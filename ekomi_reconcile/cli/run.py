@@ -16,6 +16,7 @@ from ekomi_reconcile.cli.durations import DURATION
 from ekomi_reconcile.cli.events import Events, json_events_option, open_events
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import common, option
+from ekomi_reconcile.cli.metrics import measure
 from ekomi_reconcile.cli.notifying import ended, tell
 from ekomi_reconcile.cli.session import load_configuration, locking, stopping
 from ekomi_reconcile.errors import ConfigurationError, GuardRefused, ReconcileError
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from ekomi_reconcile.apply.stop import Stop
     from ekomi_reconcile.config.configuration import Configuration
     from ekomi_reconcile.service.metrics import Metrics
-    from ekomi_reconcile.state.store import State
 
 _log = logging.getLogger("ekomi_reconcile.run")
 
@@ -170,17 +170,9 @@ class _Service:
                 result = cycle.execute(plan, listen=self._events.listen)
                 self._events.tell(result_events(result, complete=plan.complete))
                 ended(self._record, plan, result)
-            self._measure(configuration, state)
+            self.metrics.did(result)
+            measure(self.metrics, configuration, state)
         return _judged(plan, result)
-
-    def _measure(self, configuration: Configuration, state: State) -> None:
-        names = {each.interface_id: each.name for each in state.accounts(include_deleted=True)}
-        counts = {names[key]: by_status for key, by_status in state.counts().items()}
-        senders = [each.interface_id for each in configuration.accounts if each.invitations.enabled]
-        now = instant.now()
-        oldest = next(state.due(senders, now), None)
-        at = None if oldest is None else oldest.scheduled_at
-        self.metrics.queue(counts, oldest_due=at, now=now)
 
 
 def _judged(plan: Plan, result: Result) -> tuple[Outcome, str | None]:

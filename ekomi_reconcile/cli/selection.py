@@ -5,10 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.errors import ReconcileError
 from ekomi_reconcile.state.store import State
+
+_WILD = frozenset("*?[")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,30 @@ def choose(names: Iterable[str], known: Sequence[Named]) -> tuple[str, ...]:
         ReconcileError: there is no such account; it offers the nearest name.
     """
     return tuple(dict.fromkeys(choose_one(name, known) for name in names))
+
+
+def choose_matching(patterns: Iterable[str], known: Sequence[Named]) -> tuple[str, ...]:
+    """Like ``choose``; a pattern with ``*``, ``?`` or ``[…]`` chooses every name or interface id that fits.
+
+    Raises:
+        ReconcileError: there is no such account, or none that fits.
+    """
+    found = (key for each in patterns for key in _matching(each, known))
+    return tuple(dict.fromkeys(found))
+
+
+def _matching(pattern: str, known: Sequence[Named]) -> list[str]:
+    if not _WILD.intersection(pattern) or any(each.name == pattern for each in known):
+        return [choose_one(pattern, known)]
+    folded = pattern.casefold()
+    fitting = [
+        each.interface_id
+        for each in known
+        if fnmatchcase(each.name.casefold(), folded) or fnmatchcase(each.interface_id, folded)
+    ]
+    if not fitting:
+        raise ReconcileError(f'no account fits "{pattern}"', mend="see: ekomi-reconcile accounts list")
+    return fitting
 
 
 def choose_one(name: str, known: Sequence[Named]) -> str:

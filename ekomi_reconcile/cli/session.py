@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,8 +26,10 @@ from ekomi_reconcile.state.key import configured_key
 from ekomi_reconcile.state.location import locate
 from ekomi_reconcile.state.lock import Lock
 from ekomi_reconcile.state.locking import writer_lock
-from ekomi_reconcile.state.opening import Mode, open_state
-from ekomi_reconcile.state.store import State
+
+if TYPE_CHECKING:
+    from ekomi_reconcile.state.glance import Glance
+    from ekomi_reconcile.state.store import State
 
 _REFERENCE = "${"
 
@@ -46,7 +50,16 @@ def load_configuration() -> Configuration:
     Raises:
         ConfigurationError: there is none, or it has errors.
     """
-    return load(configuration_path())
+    path = configuration_path()
+    if gc.get_freeze_count():
+        return load(path)
+    # What is loaded first stays to the end: looking through it for garbage costs a sixth of a plan.
+    gc.disable()
+    try:
+        return load(path)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def mention_warnings(configuration: Configuration) -> None:
@@ -85,6 +98,8 @@ def reading(configuration: Configuration, *, key: bool = True) -> Iterator[State
     Raises:
         StateMissing: there is none.
     """
+    from ekomi_reconcile.state.opening import Mode, open_state
+
     location, root = state_location(configuration)
     secret = state_key(configuration) if key else None
     with open_state(location, root=root, mode=Mode.READ, key=secret) as state:
@@ -99,6 +114,22 @@ def reading_if_any(configuration: Configuration, *, key: bool = True) -> Iterato
             state = stack.enter_context(reading(configuration, key=key))
         except StateMissing:
             state = None
+        yield state
+
+
+@contextmanager
+def glancing_if_any(configuration: Configuration, *, key: bool = True) -> Iterator[Glance | State | None]:
+    """The state, for planning, at the least cost; without a state there is ``None``."""
+    from ekomi_reconcile.state.glance import glance
+
+    location, root = state_location(configuration)
+    secret = state_key(configuration) if key else None
+    try:
+        state = glance(location, root=root, key=secret)
+    except StateMissing:
+        yield None
+        return
+    with state:
         yield state
 
 
@@ -123,6 +154,8 @@ def locking(
     configuration: Configuration, operation: str, *, new_state: bool | None = False, lock_timeout: float = 0.0
 ) -> Iterator[tuple[State, Lock]]:
     """Like ``writing``, for who lets others write before the end."""
+    from ekomi_reconcile.state.opening import Mode, open_state
+
     location, root = state_location(configuration)
     key = state_key(configuration)
     lock = writer_lock(locate(location, root=root), operation=operation)
@@ -130,6 +163,7 @@ def locking(
     with lock:
         mode = Mode.CREATE if new_state or (new_state is None and _may_begin()) else Mode.WRITE
         with open_state(location, root=root, mode=mode, key=key) as state:
+            state.guard_by(lock)
             yield state, lock
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import common
 from ekomi_reconcile.cli.lazy import LazyGroup
@@ -58,7 +59,7 @@ def list_command(limit: int | None, form: str) -> int:
 
 
 @state.command("show")
-@click.argument("name", metavar="ADDRESS|NAME")
+@click.argument("name", metavar="ADDRESS|NAME", shell_complete=account_completions)
 @format_option
 @common()
 def show(name: str, form: str) -> int:

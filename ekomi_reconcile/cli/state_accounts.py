@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import click
 
+from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import common, option
 from ekomi_reconcile.cli.lists import format_option, lock_timeout_option, write_one
@@ -30,7 +31,7 @@ from ekomi_reconcile.state.identity import user
 from ekomi_reconcile.state.records import AccountRecord
 from ekomi_reconcile.state.store import State
 
-_which = click.argument("name", metavar="ADDRESS|NAME")
+_which = click.argument("name", metavar="ADDRESS|NAME", shell_complete=account_completions)
 _dry_run = option("--dry-run", is_flag=True, help="Only say what it would do.")
 
 

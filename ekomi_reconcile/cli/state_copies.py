@@ -12,6 +12,7 @@ from ekomi_reconcile.cli.files import read_file
 from ekomi_reconcile.cli.globals import common, option, options
 from ekomi_reconcile.cli.lists import format_option, lock_timeout_option, write_one
 from ekomi_reconcile.cli.session import load_configuration, state_key, state_location, writing
+from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import resolve
 from ekomi_reconcile.errors import ReconcileError
 from ekomi_reconcile.model import instant
@@ -81,7 +82,8 @@ def restore(file: Path, lock_timeout: int, form: str) -> int:
     lock = writer_lock(locate(location, root=root), operation=OPERATION)
     lock.acquire(lock_timeout)
     with lock:
-        done = bring_back(options().directory / file, location, root=root, key=key, now=instant.now())
+        copy = options().directory / file
+        done = bring_back(copy, location, root=root, key=key, now=instant.now(), lock=lock)
     write_one(done, form, as_text=restored_text, as_json=restored_json)
     return Exit.OK
 
@@ -118,14 +120,13 @@ def migrate(url: str | None, lock_timeout: int, form: str) -> int:
     """Copy the state to URL: a file, sqlite:///… or postgresql://…, also as ${env:NAME}.
 
     Every row is compared. Refuses a place that has a state already. Without URL the state is brought to
-    the format of this version, after a backup.
+    the format of this version, after a backup: a shared state only by this.
     """
     from ekomi_reconcile.state.moving import OPERATION, move
 
     configuration = load_configuration()
     if url is None:
-        with writing(configuration, OPERATION, lock_timeout=lock_timeout) as state:
-            version = state.meta.format_version
+        version = _bring_up_to_date(configuration, OPERATION, lock_timeout=lock_timeout)
         write_one(version, form, as_text=format_text, as_json=format_json)
         return Exit.OK
     target = resolve(url).reveal() if url.startswith("${") else url
@@ -145,3 +146,15 @@ def migrate(url: str | None, lock_timeout: int, form: str) -> int:
     )
     write_one(migrated, form, as_text=migrated_text, as_json=migrated_json)
     return Exit.OK
+
+
+def _bring_up_to_date(configuration: Configuration, operation: str, *, lock_timeout: float) -> int:
+    """The format that the state has then."""
+    from ekomi_reconcile.state.opening import Mode, open_state
+
+    location, root = state_location(configuration)
+    lock = writer_lock(locate(location, root=root), operation=operation)
+    lock.acquire(lock_timeout)
+    key = state_key(configuration)
+    with lock, open_state(location, root=root, mode=Mode.MIGRATE, key=key) as state:
+        return state.meta.format_version

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from ekomi_reconcile.apply.fetching import Errand
+from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import common
 from ekomi_reconcile.cli.lists import lock_timeout_option, stdout_paint, write_text
@@ -24,7 +25,7 @@ from ekomi_reconcile.state.store import State
 
 
 @click.command()
-@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=account_completions)
 @lock_timeout_option
 @common()
 def sync(names: tuple[str, ...], lock_timeout: int) -> int:

@@ -13,12 +13,28 @@ from pydantic_core import PydanticCustomError
 
 from ekomi_reconcile.config.types import Flag, Number, Text, Whole
 
+ABSENT: Final = "absent"
+"""Key under which a model says what leaving out an optional key means; the schema says it in words."""
+
 _NOT_OPERATORS: Final = frozenset({"of", "where"})
+_MISSING: Final = "Also true where the order has no value."
 
 
-def optional(description: str, *, alias: str | None = None, examples: list[Any] | None = None) -> Any:
-    """An optional key: absent is the only way to leave it out, ``null`` is an error."""
-    return Field(default=None, alias=alias, description=description, examples=examples)
+def optional(
+    description: str,
+    *,
+    alias: str | None = None,
+    absent: str | None = None,
+    examples: list[Any] | None = None,
+) -> Any:
+    """An optional key: absent is the only way to leave it out, ``null`` is an error.
+
+    ``absent`` says for editors what leaving it out means.
+    """
+    extra: dict[str, Any] | None = {ABSENT: absent} if absent else None
+    return Field(
+        default=None, alias=alias, description=description, examples=examples, json_schema_extra=extra
+    )
 
 
 def _low_first(ends: list[int | float]) -> list[int | float]:
@@ -50,47 +66,52 @@ Wholes: TypeAlias = Annotated[list[Whole], Strict(), Field(min_length=1)]
 class NumberTest(_Operators):
     """Operators of a number."""
 
-    eq: Number = optional("equal to")
-    ne: Number = optional("not equal to; also true where the order has no value")
-    gt: Number = optional("greater than")
-    gte: Number = optional("greater than or equal to")
-    lt: Number = optional("less than")
-    lte: Number = optional("less than or equal to")
-    between: Range = optional("from low to high, both included", examples=[[50, 200]])
-    in_: Numbers = optional("one of these", alias="in")
-    not_in: Numbers = optional("none of these; also true where the order has no value")
+    eq: Number = optional("Equal to.")
+    ne: Number = optional(f"Not equal to. {_MISSING}")
+    gt: Number = optional("Greater than.")
+    gte: Number = optional("Greater than or equal to.")
+    lt: Number = optional("Less than.")
+    lte: Number = optional("Less than or equal to.")
+    between: Range = optional("From low to high, both included.", examples=[[50, 200]])
+    in_: Numbers = optional("One of these.", alias="in")
+    not_in: Numbers = optional(f"None of these. {_MISSING}")
 
 
 class TextTest(_Operators):
     """Operators of a text; upper and lower case are the same."""
 
-    eq: Text = optional("the same text")
-    ne: Text = optional("another text; also true where the order has no value")
-    in_: Texts = optional("one of these", alias="in")
-    not_in: Texts = optional("none of these; also true where the order has no value")
-    contains: Text = optional("holds this text")
-    not_contains: Text = optional("does not hold this text; also true where the order has no value")
-    starts_with: Text = optional("begins with this text")
-    ends_with: Text = optional("ends with this text")
-    glob: Text = optional("matches a pattern in which * is any text and ? any character", examples=["SALE-*"])
+    eq: Text = optional("The same text.")
+    ne: Text = optional(f"Another text. {_MISSING}")
+    in_: Texts = optional("One of these.", alias="in")
+    not_in: Texts = optional(f"None of these. {_MISSING}")
+    contains: Text = optional("Holds this text.")
+    not_contains: Text = optional(f"Does not hold this text. {_MISSING}")
+    starts_with: Text = optional("Begins with this text.")
+    ends_with: Text = optional("Ends with this text.")
+    glob: Text = optional(
+        "Matches a pattern in which `*` is any text and `?` any one character.", examples=["SALE-*"]
+    )
 
 
 class FlagTest(_Operators):
     """The operator of a yes/no value."""
 
-    eq: Flag = optional("true or false")
+    eq: Flag = optional("true or false.")
 
 
 class CategoryTest(_Operators):
     """Operators of the category ids of an item."""
 
-    in_: Wholes = optional("is in one of these categories", alias="in", examples=[[12, 14]])
-    not_in: Wholes = optional("is in none of these categories")
+    in_: Wholes = optional("Is in one of these categories.", alias="in", examples=[[12, 14]])
+    not_in: Wholes = optional("Is in none of these categories.")
 
 
 class _OneKey(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", frozen=True, json_schema_extra={"minProperties": 1, "maxProperties": 1}
+        extra="forbid",
+        frozen=True,
+        # Beside the keys, "maxProperties" would keep editors from offering any of them on an empty line.
+        json_schema_extra={"minProperties": 1, "allOf": [{"maxProperties": 1}]},
     )
 
     @model_validator(mode="after")
@@ -103,21 +124,33 @@ class _OneKey(BaseModel):
 class ItemCondition(_OneKey):
     """A condition about one item of an order: a mapping with exactly one key."""
 
-    all: Annotated[list[ItemCondition], Strict(), Field(min_length=1)] = optional("every one of these holds")
+    all: Annotated[list[ItemCondition], Strict(), Field(min_length=1)] = optional("Every one of these holds.")
     any: Annotated[list[ItemCondition], Strict(), Field(min_length=1)] = optional(
-        "at least one of these holds"
+        "At least one of these holds."
     )
-    not_: ItemCondition = optional("this does not hold", alias="not")
-    sku: TextTest = optional("article number", examples=[{"starts_with": "BK-"}])
-    name: TextTest = optional("product name")
-    product_type: TextTest = optional("Magento product type", examples=[{"eq": "simple"}])
-    price: NumberTest = optional("unit price")
-    qty: NumberTest = optional("quantity ordered")
-    row_total: NumberTest = optional("price of the row")
-    category_id: CategoryTest = optional("ids of the product's categories", examples=[{"in": [12, 14]}])
+    not_: ItemCondition = optional("This does not hold.", alias="not")
+    sku: TextTest = optional("Article number.", examples=[{"starts_with": "BK-"}])
+    name: TextTest = optional("Product name.")
+    product_type: TextTest = optional(
+        "Magento product type, such as simple, configurable or virtual.", examples=[{"eq": "simple"}]
+    )
+    price: NumberTest = optional("Price of one piece.")
+    qty: NumberTest = optional("Pieces ordered of this item.")
+    row_total: NumberTest = optional("Price of the row: all pieces of this item.")
+    category_id: CategoryTest = optional(
+        "Ids of the categories that the product is in.", examples=[{"in": [12, 14]}]
+    )
 
 
-class SumTest(NumberTest):
+class _SumOf(_Operators):
+    of: Literal["qty", "row_total"] = Field(
+        description="What is added up.",
+        json_schema_extra={"enumDescriptions": ["Pieces ordered.", "Prices of the rows."]},
+    )
+    where: ItemCondition = optional("Only items for which this holds are added up.", absent="all items")
+
+
+class SumTest(NumberTest, _SumOf):
     """A number over all items, and what must hold for it; ``where`` picks the items that count."""
 
     model_config = ConfigDict(
@@ -130,40 +163,51 @@ class SumTest(NumberTest):
         }
     )
 
-    of: Literal["qty", "row_total"] = Field(description="what is added up")
-    where: ItemCondition = optional("only items for which this holds")
-
 
 class Condition(_OneKey):
     """A condition about an order: a mapping with exactly one key."""
 
-    all: Annotated[list[Condition], Strict(), Field(min_length=1)] = optional("every one of these holds")
-    any: Annotated[list[Condition], Strict(), Field(min_length=1)] = optional("at least one of these holds")
-    not_: Condition = optional("this does not hold", alias="not")
-    any_item: ItemCondition = optional("at least one item is like this")
-    every_item: ItemCondition = optional("every item is like this; false for an order without items")
-    no_item: ItemCondition = optional("no item is like this")
-    sum_items: SumTest = optional("a number over the items", examples=[{"of": "qty", "gte": 3}])
-    grand_total: NumberTest = optional("order total in the order's currency", examples=[{"gte": 50}])
-    base_grand_total: NumberTest = optional("order total in the shop's base currency")
-    subtotal: NumberTest = optional("total of the items in the order's currency")
-    base_subtotal: NumberTest = optional("total of the items in the shop's base currency")
-    discount_amount: NumberTest = optional("discount; Magento gives it as a negative number")
-    shipping_amount: NumberTest = optional("shipping costs")
-    total_qty: NumberTest = optional("pieces ordered (Magento: total_qty_ordered)")
-    item_count: NumberTest = optional("rows of the order (Magento: total_item_count)")
-    weight: NumberTest = optional("weight of the order")
-    currency: TextTest = optional("currency of the order", examples=[{"eq": "EUR"}])
-    coupon_code: TextTest = optional("coupon used", examples=[{"glob": "STAFF-*"}])
-    payment_method: TextTest = optional("payment method code", examples=[{"in": ["checkmo", "banktransfer"]}])
-    shipping_method: TextTest = optional("shipping method code", examples=[{"in": ["flatrate_flatrate"]}])
-    shipping_country: TextTest = optional("country of the shipping address", examples=[{"in": ["DE", "AT"]}])
-    shipping_region: TextTest = optional("region name of the shipping address")
-    shipping_postcode: TextTest = optional(
-        "postcode of the shipping address", examples=[{"starts_with": "10"}]
+    all: Annotated[list[Condition], Strict(), Field(min_length=1)] = optional("Every one of these holds.")
+    any: Annotated[list[Condition], Strict(), Field(min_length=1)] = optional("At least one of these holds.")
+    not_: Condition = optional("This does not hold.", alias="not")
+    any_item: ItemCondition = optional("At least one item is like this.")
+    every_item: ItemCondition = optional("Every item is like this; false for an order without items.")
+    no_item: ItemCondition = optional("No item is like this.")
+    sum_items: SumTest = optional(
+        "A number over the items: what is added up, and what must hold for the sum.",
+        examples=[{"of": "qty", "gte": 3}],
     )
-    shipping_city: TextTest = optional("city of the shipping address")
-    billing_country: TextTest = optional("country of the billing address", examples=[{"eq": "DE"}])
-    email_domain: TextTest = optional("what follows the @ of the address", examples=[{"ne": "example.com"}])
-    is_guest: FlagTest = optional("ordered without a customer account", examples=[{"eq": True}])
-    is_virtual: FlagTest = optional("nothing is shipped", examples=[{"eq": False}])
+    grand_total: NumberTest = optional("Total of the order in its currency.", examples=[{"gte": 50}])
+    base_grand_total: NumberTest = optional("Total of the order in the shop's base currency.")
+    subtotal: NumberTest = optional("Total of the items in the order's currency.")
+    base_subtotal: NumberTest = optional("Total of the items in the shop's base currency.")
+    discount_amount: NumberTest = optional("Discount; Magento gives it as a negative number.")
+    shipping_amount: NumberTest = optional("Shipping costs in the order's currency.")
+    total_qty: NumberTest = optional("Pieces ordered (Magento: total_qty_ordered).")
+    item_count: NumberTest = optional("Rows of the order (Magento: total_item_count).")
+    weight: NumberTest = optional("Weight of the order.")
+    currency: TextTest = optional("Currency of the order.", examples=[{"eq": "EUR"}])
+    coupon_code: TextTest = optional("Coupon code used.", examples=[{"glob": "STAFF-*"}])
+    payment_method: TextTest = optional(
+        "Code of the payment method.", examples=[{"in": ["checkmo", "banktransfer"]}]
+    )
+    shipping_method: TextTest = optional(
+        "Code of the shipping method; a virtual order has none.", examples=[{"in": ["flatrate_flatrate"]}]
+    )
+    shipping_country: TextTest = optional(
+        "Country of the shipping address (two letters); of a virtual order, of the billing address.",
+        examples=[{"in": ["DE", "AT"]}],
+    )
+    shipping_region: TextTest = optional("Name of the region of the shipping address.")
+    shipping_postcode: TextTest = optional(
+        "Postcode of the shipping address.", examples=[{"starts_with": "10"}]
+    )
+    shipping_city: TextTest = optional("City of the shipping address.")
+    billing_country: TextTest = optional(
+        "Country of the billing address (two letters).", examples=[{"eq": "DE"}]
+    )
+    email_domain: TextTest = optional(
+        "What follows the @ of the e-mail address.", examples=[{"ne": "example.com"}]
+    )
+    is_guest: FlagTest = optional("Ordered without a customer account.", examples=[{"eq": True}])
+    is_virtual: FlagTest = optional("Nothing is shipped.", examples=[{"eq": False}])

@@ -21,6 +21,7 @@ _LINKS: Final = ("webshop_url", "submit_url")
 _RULE: Final = (
     "enabled",
     "pending_period",
+    "spread",
     "skip_orders_older_than",
     "store_views",
     "customer_groups",
@@ -48,7 +49,8 @@ class Configuration:
     accounts: tuple[Account, ...]
     digest: str
     diagnostics: tuple[Diagnostic, ...] = ()
-    entries: tuple[AccountEntry, ...] = field(default=(), repr=False, compare=False)
+    written: Mapping[str, AccountEntry] = field(default_factory=dict, repr=False, compare=False)
+    """By interface id: the accounts as the files have them."""
 
     @property
     def root(self) -> Path:
@@ -65,29 +67,25 @@ class Configuration:
 
         ``accounts.d/de.yaml:7``, ``ekomi-reconcile.yaml:9 (defaults)`` or ``default``.
         """
-        return _Origins(self._by_id)
+        return _Origins(self.written)
 
     def place(self, interface_id: str) -> Place | None:
         """Where the account with this id is written."""
-        entry = self._by_id.get(interface_id)
+        entry = self.written.get(interface_id)
         return None if entry is None else entry.place(("name",))
-
-    @cached_property
-    def _by_id(self) -> dict[str, AccountEntry]:
-        return {each.account.interface_id: each for each in self.entries}
 
 
 def digest_of(project: Project, accounts: Iterable[Account]) -> str:
     """The digest of a configuration with these settings and accounts."""
     body = {
         "project": project.canonical(),
-        "accounts": {each.interface_id: each.canonical() for each in accounts},
+        "accounts": {each.interface_id: msgspec.Raw(each.derived.text) for each in accounts},
     }
     return f"sha256:{hashlib.sha256(msgspec.json.encode(body, order='sorted')).hexdigest()}"
 
 
 class _Origins(Mapping[str, Mapping[str, str]]):
-    def __init__(self, entries: dict[str, AccountEntry]) -> None:
+    def __init__(self, entries: Mapping[str, AccountEntry]) -> None:
         self._entries = entries
 
     def __getitem__(self, interface_id: str) -> Mapping[str, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ekomi_reconcile.config import models, settings
+from ekomi_reconcile.config import models, settings, source_models
+from ekomi_reconcile.config.notify_models import Notification
 from ekomi_reconcile.config.types import seconds
 from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Json, Selection
 
@@ -40,6 +41,8 @@ def _rule(values: dict[str, Any]) -> InvitationRule:
     for key in _SELECTIONS:
         if key in values:
             values[key] = _selection(values[key])
+    if "spread" in values:
+        values["spread"] = seconds(values["spread"])
     if "order_statuses" in values:
         values["order_statuses"] = tuple(values["order_statuses"])
     if "deliver" in values:
@@ -68,22 +71,23 @@ def project(model: models.ProjectDocument, data: Mapping[str, Any]) -> settings.
         safety=settings.SafetySettings(**model.safety.model_dump()),
         privacy=_privacy(model.privacy),
         defaults=data.get("defaults", {}),
+        notify=tuple(_notification(each) for each in _given(model, "notify") or ()),
     )
 
 
 def _sources(
-    orders: models.OrderSource | dict[str, models.OrderSource] | None,
+    orders: source_models.OrderSource | dict[str, source_models.OrderSource] | None,
 ) -> dict[str, settings.OrdersSettings]:
     match orders:
         case None:
             return {}
-        case models.OrderSource():
+        case source_models.OrderSource():
             return {settings.DEFAULT_SOURCE: _source(settings.DEFAULT_SOURCE, orders)}
         case _:
             return {name: _source(name, each) for name, each in orders.items()}
 
 
-def _source(name: str, source: models.OrderSource) -> settings.OrdersSettings:
+def _source(name: str, source: source_models.OrderSource) -> settings.OrdersSettings:
     magento = _given(source, "magento")
     return settings.OrdersSettings(
         name=name,
@@ -95,7 +99,7 @@ def _source(name: str, source: models.OrderSource) -> settings.OrdersSettings:
     )
 
 
-def _magento(shop: models.Magento) -> settings.MagentoSettings:
+def _magento(shop: source_models.Magento) -> settings.MagentoSettings:
     oauth = _given(shop, "oauth")
     return settings.MagentoSettings(
         base_url=shop.base_url,
@@ -116,6 +120,14 @@ def _privacy(privacy: models.Privacy) -> settings.PrivacySettings:
         retention=None if retention is None else seconds(retention),
         max_per_customer=None if cap is None else settings.CustomerCap(count=cap.count, days=cap.days),
         suppress=_given(privacy, "suppress"),
+    )
+
+
+def _notification(each: Notification) -> settings.NotifySettings:
+    return settings.NotifySettings(
+        webhook=each.webhook,
+        format=settings.NotifyFormat(each.format),
+        on=tuple(map(settings.Occasion, each.on)),
     )
 
 

@@ -114,6 +114,9 @@ def secret_paths(data: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
         for key, value in data.items():
             if path[:1] != ("defaults",):
                 yield from secret_paths(value, (*path, key))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from secret_paths(value, (*path, index))
     elif path and path[-1] in SECRET_KEYS and isinstance(data, str):
         yield path
 

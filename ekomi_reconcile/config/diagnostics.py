@@ -22,10 +22,11 @@ SECRET_KEYS: Final = frozenset(
         "access_token",
         "access_token_secret",
         "key",
+        "webhook",
     }
 )
 _SECRET_KEY = re.compile(
-    r"(?:interface_password|\btoken|consumer_key|consumer_secret|access_token|access_token_secret)\s*[:=]",
+    r"(?:interface_password|\btoken|\bwebhook|consumer_key|consumer_secret|access_token|access_token_secret)\s*[:=]",
     re.I,
 )
 _LONGEST: Final = 60

@@ -159,6 +159,8 @@ def _of_project(
             found=shown(project.document.data["schedule"]["sync_every"]),
             mend="write 24h or less, such as 6h",
         )
+    yield from _forgetful(project, settings)
+    yield from _told_twice(project, settings)
     if not settings.orders and any(each.account.invitations.enabled for each in entries):
         yield warning(
             "no-order-source",
@@ -167,6 +169,37 @@ def _of_project(
             path=("orders",),
             mend="add `orders: {magento: {...}}` or `orders: {file: orders.jsonl}`",
         )
+
+
+def _forgetful(project: ProjectEntry, settings: Project) -> Iterator[Diagnostic]:
+    retention, cap = settings.privacy.retention, settings.privacy.max_per_customer
+    if retention is not None and cap is not None and retention < cap.days * DAY:
+        path: KeyPath = ("privacy", "retention")
+        yield warning(
+            "retention-below-limit",
+            f"customers are forgotten before the {cap.days} days of max_per_customer are over: "
+            "they may be asked more often",
+            project.document.place(path),
+            path=path,
+            found=shown(project.document.data["privacy"]["retention"]),
+            mend=f"write {cap.days}d or more",
+        )
+
+
+def _told_twice(project: ProjectEntry, settings: Project) -> Iterator[Diagnostic]:
+    for index, each in enumerate(settings.notify):
+        for before in settings.notify[:index]:
+            both = sorted(set(each.on) & set(before.on))
+            if both and each.webhook == before.webhook:
+                path: KeyPath = ("notify", index, "webhook")
+                yield warning(
+                    "notified-twice",
+                    f"the same webhook is told of {' and '.join(both)} twice",
+                    project.document.place(path),
+                    path=path,
+                    mend="remove one of the two, or give them different `on:`",
+                )
+                break
 
 
 def _all_disabled(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:

@@ -9,18 +9,17 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
     Strict,
     Tag,
-    model_validator,
 )
-from pydantic_core import PydanticCustomError
 
-from ekomi_reconcile.config.conditions import Condition, optional
+from ekomi_reconcile.config.conditions import ABSENT, Condition, optional
+from ekomi_reconcile.config.notify_models import Notifications
+from ekomi_reconcile.config.source_models import Orders
 from ekomi_reconcile.config.types import (
     Also,
     BaseUrl,
@@ -29,6 +28,7 @@ from ekomi_reconcile.config.types import (
     CapDays,
     Days,
     Duration,
+    FixedKeys,
     Flag,
     InterfaceId,
     Limit,
@@ -40,23 +40,27 @@ from ekomi_reconcile.config.types import (
     Rate,
     SecretReference,
     SourceName,
-    StoreId,
+    Spread,
     Text,
     whole,
 )
 from ekomi_reconcile.model.account import InvitationRule
 
 _RULE: Final = InvitationRule()
+_IMPORTED: Final = "imported from eKomi"
 
 
-class _Mapping(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Exclude(_Mapping):
+class Exclude(FixedKeys):
     """All but these."""
 
-    exclude: Names = Field(description="every one but these", examples=[["NOT LOGGED IN"]])
+    exclude: Names = Field(description="Every one is meant but these.", examples=[["NOT LOGGED IN"]])
+
+
+_DELIVER: Final = {
+    "ekomi-email": "eKomi writes an e-mail; an order without a usable address is not invited.",
+    "ekomi-sms": "eKomi writes a text message; an order without a mobile number is not invited.",
+    "link": "Nobody is written to: the review link stands in the queue for a mailer of your own.",
+}
 
 
 def _list_or_exclude(value: Any) -> str | None:
@@ -70,58 +74,114 @@ Selection: TypeAlias = Annotated[
 ]
 
 
-class Links(_Mapping):
+class Links(FixedKeys):
     """Pages of the shop at eKomi; left out, they are imported from eKomi."""
 
-    webshop_url: PageUrl = optional("address of the shop", examples=["https://shop.example.com/de"])
-    submit_url: PageUrl = optional("where a customer writes a review")
+    webshop_url: PageUrl = optional(
+        "Address of the shop.", absent=_IMPORTED, examples=["https://shop.example.com/de"]
+    )
+    submit_url: PageUrl = optional(
+        "Page where a customer writes a review.",
+        absent=_IMPORTED,
+        examples=["https://shop.example.com/review"],
+    )
 
 
-class Invitations(_Mapping):
+class Invitations(FixedKeys):
     """Which orders get an invitation, when, and how."""
 
-    enabled: Flag = Field(default=_RULE.enabled, description="are invitations sent at all")
+    enabled: Flag = Field(
+        default=_RULE.enabled,
+        description="Are invitations sent at all? While false, what waits in the queue is held back.",
+    )
     pending_period: Days = Field(
-        default=_RULE.pending_period, description="days from the trigger status to the invitation"
+        default=_RULE.pending_period,
+        description="Days from the trigger status to the invitation: time for the parcel to arrive and "
+        "the goods to be tried. A day is 24 hours.",
+    )
+    spread: Spread = optional(
+        "Sends up to so much later than the pending period says, by an offset that every order keeps: a "
+        "day with many orders does not become a minute with many requests.",
+        absent="0d, no spread",
+        examples=["3d"],
     )
     skip_orders_older_than: Days = Field(
         default=_RULE.skip_orders_older_than,
-        description="older orders are never invited; days since the order date, 0 = no limit",
+        description="Orders older than so many days are never invited, counted from the order date; an "
+        "order of exactly this age still is. 0 means no limit: then a first apply may ask for years back.",
     )
     store_views: Selection = optional(
-        "store view codes, or {exclude: [...]}; left out: all", examples=[["de", "at"], {"exclude": ["b2b"]}]
+        "Codes of the store views whose orders are meant: a list, or `exclude` with a list.",
+        absent="all store views",
+        examples=[["de", "at"], {"exclude": ["b2b"]}],
     )
     customer_groups: Selection = optional(
-        "customer group names, or {exclude: [...]}; left out: all", examples=[{"exclude": ["NOT LOGGED IN"]}]
+        "Names of the customer groups whose orders are meant: a list, or `exclude` with a list. Guests are "
+        "the group NOT LOGGED IN.",
+        absent="all customer groups",
+        examples=[["General", "Retailer"], {"exclude": ["NOT LOGGED IN"]}],
     )
     order_statuses: Names = Field(
         default=list(_RULE.order_statuses),
-        description="trigger statuses: the first one that an order reaches starts the clock",
+        description="Trigger statuses: the first of them that an order reaches starts the clock. A status "
+        "that means canceled, closed or on hold is refused.",
     )
     deliver: Literal["ekomi-email", "ekomi-sms", "link"] = Field(
         default=_RULE.deliver.value,
-        description="ekomi-email, ekomi-sms: eKomi writes to the customer; link: only make the review link",
+        description="Who asks the customer, and how.",
+        json_schema_extra={"enumDescriptions": list(_DELIVER.values())},
     )
     conditions: Condition = optional(
-        "what else must hold for an order", examples=[{"all": [{"grand_total": {"gte": 50}}]}]
+        "What else must hold for an order: one attribute with its operators, a test of its items, or a "
+        "group (`all`, `any`, `not`).",
+        absent="nothing else",
+        examples=[{"all": [{"grand_total": {"gte": 50}}]}],
     )
 
 
-class AccountDefaults(_Mapping):
+class AccountDefaults(FixedKeys):
     """What accounts share: a key that an account does not have is taken from here."""
 
-    protect: Flag = Field(default=False, description="deleting or replacing the account fails")
-    tags: Names = optional("words for selecting and for lint, such as digital", examples=[["dach"]])
-    priority: Priority = Field(default=0, description="when several accounts match an order the highest wins")
-    orders: SourceName = optional("name of the order source in the project file", examples=["eu"])
-    invitations: Invitations = optional("which orders get an invitation, when, and how")
+    protect: Flag = Field(
+        default=False,
+        description="Deleting or replacing the account fails until an apply with false. Kept in the "
+        "state, it holds also when the whole file is gone.",
+    )
+    tags: Names = optional(
+        "Words of your own. `digital` or `service` say that nothing is shipped: a short pending period is "
+        "fine then.",
+        absent="no tags",
+        examples=[["dach"], ["digital"]],
+    )
+    priority: Priority = Field(
+        default=0,
+        description="When several accounts match an order the highest wins, then the lowest interface id.",
+    )
+    orders: SourceName = optional(
+        "Name of the order source in the project file.",
+        absent="the source called `default`, or the only one",
+        examples=["eu"],
+    )
+    invitations: Invitations = optional(
+        "Which orders get an invitation, when, and how.", absent="no invitations are sent"
+    )
 
 
-class _Identity(_Mapping):
-    name: Name = Field(description="internal name, unique among the accounts", examples=["Germany"])
-    interface_id: InterfaceId = Field(description="eKomi interface id, in quotes; it never changes")
-    interface_password: SecretReference = Field(description="where the password is found, never itself")
-    links: Links = optional("pages of the shop; left out, they are imported from eKomi")
+class _Identity(FixedKeys):
+    name: Name = Field(
+        description="Name of your own, unique among the accounts (upper and lower case are the same). It may "
+        "be changed at any time.",
+        examples=["Germany"],
+    )
+    interface_id: InterfaceId = Field(
+        description="The interface id of the eKomi dashboard, in quotes. It is the identity of the account "
+        "and never changes."
+    )
+    interface_password: SecretReference = Field(
+        description="Where the interface password of the eKomi dashboard is found: a reference such as "
+        "`${env:NAME}`, `${file:/path}` or `${keyring:service/user}`, never the password itself."
+    )
+    links: Links = optional("Pages of the shop.", absent=_IMPORTED)
 
 
 class AccountDocument(AccountDefaults, _Identity):
@@ -130,156 +190,125 @@ class AccountDocument(AccountDefaults, _Identity):
     model_config = ConfigDict(title="eKomi account")
 
 
-class OAuth(_Mapping):
-    """The four values of a Magento integration, each as a reference."""
-
-    consumer_key: SecretReference
-    consumer_secret: SecretReference
-    access_token: SecretReference
-    access_token_secret: SecretReference
-
-
-def _exactly_one(model: BaseModel, first: str, second: str) -> None:
-    if len(model.model_fields_set & {first, second}) != 1:
-        raise PydanticCustomError("one_of", "not exactly one of two", {"keys": f"{first} {second}"})
-
-
-def _one_of_schema(first: str, second: str) -> dict[str, Any]:
-    return {"oneOf": [{"required": [first]}, {"required": [second]}]}
-
-
-class Magento(_Mapping):
-    """A Magento shop, read through its REST interface."""
-
-    model_config = ConfigDict(json_schema_extra=_one_of_schema("token", "oauth"))
-
-    base_url: BaseUrl = Field(description="address of the shop")
-    token: SecretReference = optional("access token of an integration", examples=["${env:MAGENTO_TOKEN}"])
-    oauth: OAuth = optional("the four values of an integration, instead of a token")
-    annotate: Flag = Field(default=False, description="write a comment into the order when it is invited")
-
-    @model_validator(mode="after")
-    def _one_credential(self) -> Magento:
-        _exactly_one(self, "token", "oauth")
-        return self
-
-
-Ids: TypeAlias = Annotated[dict[StoreId, Name], Strict(), Also(additionalProperties=False)]
-
-
-class OrderSource(_Mapping):
-    """Where orders are read: a shop or a file."""
-
-    model_config = ConfigDict(json_schema_extra=_one_of_schema("magento", "file"))
-
-    magento: Magento = optional("a Magento shop")
-    file: Text = optional("orders as JSONL, JSON or CSV, relative to this file", examples=["orders.jsonl"])
-    stores: Ids = optional(
-        "store ids to store view codes, where an order has no code", examples=[{"1": "de"}]
-    )
-    customer_groups: Ids = optional("group ids to names, where an order has no name", examples=[{"4": "VIP"}])
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> OrderSource:
-        _exactly_one(self, "magento", "file")
-        return self
-
-
-_SOURCE_KEYS: Final = tuple(OrderSource.model_fields)
-NamedSources: TypeAlias = Annotated[
-    dict[SourceName, OrderSource],
-    Strict(),
-    Field(min_length=1),
-    Also(properties=dict.fromkeys(_SOURCE_KEYS, False), additionalProperties=False),
-]
-
-
-def _short_or_named(value: Any) -> str | None:
-    if not isinstance(value, dict | OrderSource):
-        return None
-    return (
-        "#short" if not isinstance(value, dict) or any(each in value for each in _SOURCE_KEYS) else "#named"
-    )
-
-
-Orders: TypeAlias = Annotated[
-    Annotated[OrderSource, Tag("#short")] | Annotated[NamedSources, Tag("#named")],
-    Discriminator(_short_or_named),
-]
-
-
-class Schedule(_Mapping):
+class Schedule(FixedKeys):
     """How often statistics and reviews are fetched."""
 
-    sync_every: Duration = Field(default="6h", description="statistics and shop details")
-    import_reviews_every: Duration = Field(default="12h", description="reviews")
-
-
-class Ekomi(_Mapping):
-    """How eKomi is called."""
-
-    api_url: BaseUrl = Field(default="https://api.ekomi.de/v3", description="address of the API")
-    srr_url: BaseUrl = Field(default="https://srr.ekomi.com", description="address that takes orders")
-    requests_per_second: Rate = Field(default=5, description="per account; any positive number")
-    parallelism: Calls = Field(default=10, description="calls at the same time")
-    timeout: Duration = Field(default="30s", description="of one call")
-
-
-class Safety(_Mapping):
-    """Limits at which apply stops and asks for an explicit override."""
-
-    max_delete_percent: Percent = Field(default=30, description="accounts deleted in one run, in percent")
-    max_sends: Limit = Field(default=1000, description="invitations sent in one run")
-    max_schedules: Limit = Field(
-        default=10000, description="invitations that a change of the files may schedule at once"
+    sync_every: Duration = Field(
+        default="6h", description="How old statistics and shop details may become before they are fetched."
+    )
+    import_reviews_every: Duration = Field(
+        default="12h", description="How old the last import of reviews may become before the next."
     )
 
 
-class CustomerCap(_Mapping):
+class Ekomi(FixedKeys):
+    """How eKomi is called."""
+
+    api_url: BaseUrl = Field(
+        default="https://api.ekomi.de/v3",
+        examples=["https://api.ekomi.de/v3"],
+        description="Address of the API.",
+    )
+    srr_url: BaseUrl = Field(
+        default="https://srr.ekomi.com",
+        examples=["https://srr.ekomi.com"],
+        description="Address that takes orders.",
+    )
+    requests_per_second: Rate = Field(
+        default=5, description="Calls per second and account; any positive number."
+    )
+    parallelism: Calls = Field(default=10, description="Calls at the same time.")
+    timeout: Duration = Field(default="30s", description="How long one call may take.")
+
+
+class Safety(FixedKeys):
+    """Limits at which apply stops and asks for an explicit override."""
+
+    max_delete_percent: Percent = Field(
+        default=30,
+        description="So many percent of the accounts may be deleted in one run; all of them never without "
+        "--allow-deletes.",
+    )
+    max_sends: Limit = Field(
+        default=1000,
+        description="So many invitations are sent in one run. More wait for the next; where a change of the "
+        "files would send more, apply stops.",
+    )
+    max_schedules: Limit = Field(
+        default=10000, description="So many invitations may a change of the files schedule at once."
+    )
+
+
+class CustomerCap(FixedKeys):
     """At most ``count`` invitations per customer within ``days``."""
 
-    count: CapCount
-    days: CapDays
+    count: CapCount = Field(description="At most so many invitations.", examples=[1])
+    days: CapDays = Field(description="Within so many days.", examples=[90])
 
 
-class Privacy(_Mapping):
+class Privacy(FixedKeys):
     """What is kept about customers, and for how long."""
 
     key: SecretReference = optional(
-        "key of the digests in the state", examples=["${env:EKOMI_RECONCILE_KEY}"]
+        "Reference to the key of the digests in the state; PostgreSQL needs one.",
+        absent="a random key beside the state file",
+        examples=["${env:EKOMI_RECONCILE_KEY}"],
     )
     retention: Duration = optional(
-        "finished invitations and reviews older than this are removed", examples=["730d"]
+        "Finished invitations and reviews older than this are removed.",
+        absent="they are kept",
+        examples=["730d"],
     )
-    max_per_customer: CustomerCap = optional("cap on invitations", examples=[{"count": 1, "days": 90}])
-    suppress: Text = optional("file with addresses that are never asked", examples=["suppressed.txt"])
+    max_per_customer: CustomerCap = optional(
+        "At most so many invitations per customer within so many days.",
+        absent="one per order is the only limit",
+        examples=[{"count": 1, "days": 90}],
+    )
+    suppress: Text = optional(
+        "File with addresses that are never asked, one per line, relative to the project file.",
+        absent="no file",
+        examples=["suppressed.txt"],
+    )
 
 
-def _section(model: type[_Mapping], description: str) -> Any:
-    return Field(default_factory=model, description=description)
+def _section(model: type[FixedKeys], description: str) -> Any:
+    extra: dict[str, Any] = {ABSENT: "the default of each of its keys"}
+    return Field(default_factory=model, description=description, json_schema_extra=extra)
 
 
-class ProjectDocument(_Mapping):
+class ProjectDocument(FixedKeys):
     """Settings of a project: ekomi-reconcile.yaml."""
 
     model_config = ConfigDict(title="ekomi-reconcile project")
 
     version: Annotated[int, Strict(), Field(ge=1, le=1), BeforeValidator(whole), Also(const=1)] = Field(
-        description="version of the format"
+        description="Version of this format."
     )
-    accounts: Text = Field(default="accounts.d", description="folder of the account files")
+    accounts: Text = Field(
+        default="accounts.d",
+        description="Folder of the account files, relative to this file: all `*.yaml` and `*.yml` below it.",
+    )
     state: Text = Field(
         default=".ekomi-reconcile/state.db",
-        description="file, sqlite:///... or postgresql://...; EKOMI_RECONCILE_STATE wins",
+        description="Where the state is: a file, sqlite:///… or postgresql://…, or a reference to it. "
+        "EKOMI_RECONCILE_STATE and --state win.",
     )
     orders: Orders = optional(
-        "the order source, or several by name",
+        "Where orders are read: one source, or several by name.",
+        absent="no orders are read, and nobody is invited",
         examples=[{"file": "orders.jsonl"}, {"eu": {"file": "eu.jsonl"}, "us": {"file": "us.jsonl"}}],
     )
-    schedule: Schedule = _section(Schedule, "how often statistics and reviews are fetched")
+    schedule: Schedule = _section(Schedule, "How often statistics and reviews are fetched.")
     defaults: AccountDefaults = optional(
-        "put under every account", examples=[{"invitations": {"pending_period": 14}}]
+        "Put under every account: mappings are merged, lists and conditions replaced.",
+        absent="the built-in defaults",
+        examples=[{"invitations": {"pending_period": 14}}],
     )
-    ekomi: Ekomi = _section(Ekomi, "how eKomi is called")
-    safety: Safety = _section(Safety, "limits at which apply stops")
-    privacy: Privacy = _section(Privacy, "what is kept about customers")
+    ekomi: Ekomi = _section(Ekomi, "How eKomi is called.")
+    safety: Safety = _section(Safety, "Limits at which apply stops and asks for an explicit override.")
+    privacy: Privacy = _section(Privacy, "What is kept about customers, and for how long.")
+    notify: Notifications = optional(
+        "Who is told how runs ended.",
+        absent="nobody",
+        examples=[[{"webhook": "${env:HOOK_URL}", "format": "slack", "on": ["failure"]}]],
+    )

@@ -12,7 +12,6 @@ import re
 import threading
 from collections.abc import Callable
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, quote_plus
@@ -22,7 +21,11 @@ from ekomi_reconcile.errors import SecretError
 
 ENTRY_POINTS: Final = "ekomi_reconcile.secrets"
 _REFERENCE = re.compile(r"\$\{(?P<kind>[a-z][a-z0-9_-]*):(?P<rest>[^{}]+)\}")
-_BUILT_IN: Final = ("env", "file", "keyring")
+BUILT_IN: Final = ("env", "file", "keyring")
+"""The kinds of references that need no plug-in."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
+"""What is written in addresses as it is."""
 _SHORTEST: Final = 4
 """Characters from which on a secret is redacted: shorter ones would blacken ordinary text."""
 _LARGEST_FILE: Final = 64 * 1024
@@ -50,27 +53,48 @@ class Secret:
 
 
 class _Redaction:
-    """All secrets of this process, in every form in which they may turn up in a text."""
+    """All secrets of this process, in every form in which they may turn up in a text.
+
+    There may be thousands, so they are looked up, not tried one by one: a place in a text is worth a look
+    if a form begins like it, and then in the lengths of those that do.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._forms: frozenset[str] = frozenset()
-        self._pattern: re.Pattern[str] | None = None
+        self._forms: set[str] = set()
+        self._lengths: dict[str, tuple[int, ...]] = {}
 
     def learn(self, value: str) -> None:
         """From now on this value is redacted."""
-        if len(value) < _SHORTEST:
+        if len(value) < _SHORTEST or value in self._forms:
             return
         with self._lock:
-            forms = self._forms | {value, quote(value), quote(value, safe=""), quote_plus(value)}
-            if forms != self._forms:
-                longest_first = sorted(forms, key=len, reverse=True)
-                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
-                self._forms = forms
+            for form in _written(value):
+                self._forms.add(form)
+                lengths = self._lengths.get(form[:_SHORTEST], ())
+                if len(form) not in lengths:
+                    longest_first = sorted((*lengths, len(form)), reverse=True)
+                    self._lengths[form[:_SHORTEST]] = tuple(longest_first)
 
     def apply(self, text: str) -> str:
-        """The text without secrets."""
-        return text if self._pattern is None else self._pattern.sub(SENSITIVE, text)
+        """The text without secrets: the leftmost first, of several there the longest."""
+        parts, start, at = [], 0, 0
+        last = len(text) - _SHORTEST if self._forms else -1
+        while at <= last:
+            lengths = self._lengths.get(text[at : at + _SHORTEST], ())
+            found = next((each for each in lengths if text[at : at + each] in self._forms), 0)
+            if found:
+                parts += [text[start:at], SENSITIVE]
+                start = at + found
+            at += found or 1
+        return "".join([*parts, text[start:]])
+
+
+def _written(value: str) -> set[str]:
+    """The value, and how it is written in addresses."""
+    if _PLAIN.fullmatch(value):
+        return {value}
+    return {value, quote(value), quote(value, safe=""), quote_plus(value)}
 
 
 _REDACTION: Final = _Redaction()
@@ -88,7 +112,7 @@ def kind_of(reference: str) -> str:
 
 def kinds() -> tuple[str, ...]:
     """Every kind of reference that can be resolved here."""
-    return (*_BUILT_IN, *_plug_ins())
+    return (*BUILT_IN, *_plug_ins())
 
 
 def resolve(reference: str, *, root: Path | None = None) -> Secret:
@@ -196,5 +220,7 @@ def _from_plug_in(reference: str, kind: str, rest: str) -> str:
 
 @cache
 def _plug_ins() -> dict[str, Callable[[str], str]]:
+    from importlib.metadata import entry_points
+
     found = entry_points(group=ENTRY_POINTS)
-    return {each.name: each.load() for each in found if each.name not in _BUILT_IN}
+    return {each.name: each.load() for each in found if each.name not in BUILT_IN}

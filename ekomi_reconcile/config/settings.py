@@ -68,7 +68,7 @@ class EkomiSettings:
 
     api_url: str
     srr_url: str
-    requests_per_second: float
+    requests_per_second: int | float
     parallelism: int
     timeout: int
 
@@ -100,6 +100,30 @@ class PrivacySettings:
     suppress: str | None
 
 
+class Occasion(StrEnum):
+    """After which runs somebody is told."""
+
+    SUCCESS = "success"
+    CHANGES = "changes"
+    FAILURE = "failure"
+
+
+class NotifyFormat(StrEnum):
+    """What is posted."""
+
+    JSON = "json"
+    SLACK = "slack"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifySettings:
+    """Who is told how runs ended; ``webhook`` is a reference to the address."""
+
+    webhook: str
+    format: NotifyFormat
+    on: tuple[Occasion, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """All settings. ``state`` is a path (relative to the project file) or a URL, as written.
@@ -116,11 +140,15 @@ class Project:
     safety: SafetySettings
     privacy: PrivacySettings
     defaults: Mapping[str, Json]
+    notify: tuple[NotifySettings, ...] = ()
 
     def canonical(self) -> dict[str, Json]:
-        """The settings that decide what a run does: not where files, state and defaults are kept."""
+        """The settings that decide what a run does: not where files, state and defaults are kept.
+
+        Nor who is told of it: a plan that was made before stays good.
+        """
         values = asdict(self)
-        for name in ("accounts", "state", "defaults"):
+        for name in ("accounts", "state", "defaults", "notify"):
             del values[name]
         for source in values["orders"].values():
             for name in ("stores", "customer_groups"):

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
+import posixpath
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from ekomi_reconcile.config.yaml import MAX_BYTES
+from ekomi_reconcile.errors import ConfigurationNotFound
+
+MAX_BYTES: Final = 10 * 1024 * 1024
+"""Size of the largest file that is read."""
 
 SUFFIXES: Final = (".yaml", ".yml")
 
-_DEEPEST: Final = 100
+DEEPEST: Final = 100
 """Folders above a folder that is still read."""
 
 
@@ -44,6 +48,46 @@ class Tree(Protocol):
         """
 
 
+class KeepingTree:
+    """A tree that reads everything once: what is looked at twice is the same both times."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._contents: dict[str, bytes] = {}
+        self._listings: dict[str, Listing] = {}
+
+    def read(self, path: str) -> bytes:
+        """Implements ``Tree``."""
+        content = self._contents.get(path)
+        if content is None:
+            content = self._contents[path] = self._tree.read(path)
+        return content
+
+    def walk(self, folder: str) -> Listing:
+        """Implements ``Tree``."""
+        if folder not in self._listings:
+            self._listings[folder] = self._tree.walk(folder)
+        return self._listings[folder]
+
+
+def account_files(tree: Tree, project: str, folder: str) -> Listing:
+    """The files of the accounts in ``folder``, which is relative to that of the project file ``project``.
+
+    Raises:
+        OSError, ValueError: the folder cannot be read; FileNotFoundError when there is none.
+    """
+    found = tree.walk(posixpath.normpath(posixpath.join(posixpath.dirname(project), folder)))
+    return Listing(tuple(each for each in found.files if each != project), found.unreadable)
+
+
+def no_project(path: str) -> ConfigurationNotFound:
+    """There is no project file at ``path``."""
+    return ConfigurationNotFound(
+        f"there is no project file {path}",
+        mend="run in the folder of the project, or name it: -C DIR or --config FILE; `init` makes a new one",
+    )
+
+
 class DiskTree:
     """The files of this machine, relative to the working directory."""
 
@@ -54,7 +98,7 @@ class DiskTree:
             status = os.fstat(handle)
             if not stat.S_ISREG(status.st_mode):
                 raise OSError(errno.EINVAL, "not a regular file", path)
-            return _read_all(handle, min(status.st_size, MAX_BYTES) + 1)
+            return _read_all(handle, status.st_size)
         finally:
             os.close(handle)
 
@@ -68,8 +112,12 @@ class DiskTree:
 
 
 def _read_all(handle: int, size: int) -> bytes:
-    content = os.read(handle, size)
-    while len(content) < MAX_BYTES + 1 and (more := os.read(handle, size)):
+    wanted = min(size, MAX_BYTES) + 1
+    content = os.read(handle, wanted)
+    if size and len(content) == size:
+        return content
+    # The file has changed since, or does not tell its size.
+    while len(content) <= MAX_BYTES and (more := os.read(handle, wanted)):
         content += more
     return content
 
@@ -94,7 +142,7 @@ def _walk(
 def _inner(path: str, outer: tuple[tuple[int, int], ...], unreadable: list[tuple[str, str]]) -> Iterator[str]:
     try:
         identity = _identity(path)
-        if identity in outer or len(outer) > _DEEPEST:
+        if identity in outer or len(outer) > DEEPEST:
             unreadable.append((path, "it leads back to a folder above it, or too deep"))
             return
         yield from _walk(path, (*outer, identity), unreadable)

@@ -11,7 +11,9 @@ from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     GetJsonSchemaHandler,
     PlainValidator,
@@ -40,6 +42,12 @@ class Also:
         return {**handler(core), **self._keywords}
 
 
+class FixedKeys(BaseModel):
+    """A mapping whose keys are all named by the format."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
 def whole(value: Any) -> Any:
     """14.0 is a whole number, as in JSON Schema."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -60,7 +68,8 @@ def _rate(value: Any) -> int | float:
 _Item = TypeVar("_Item", bound=Hashable)
 
 
-def _distinct(values: list[_Item]) -> list[_Item]:
+def distinct(values: list[_Item]) -> list[_Item]:
+    """A list whose entries differ."""
     if len(set(values)) != len(values):
         raise PydanticCustomError("duplicate_item", "an entry occurs twice")
     return values
@@ -83,7 +92,7 @@ Name: TypeAlias = Annotated[
     str, StringConstraints(strict=True, min_length=1, max_length=255, pattern=_NAME), Also(**NO_CONTROL)
 ]
 Names: TypeAlias = Annotated[
-    list[Name], Strict(), Field(min_length=1), AfterValidator(_distinct), Also(uniqueItems=True)
+    list[Name], Strict(), Field(min_length=1), AfterValidator(distinct), Also(uniqueItems=True)
 ]
 InterfaceId: TypeAlias = Annotated[
     str, StringConstraints(strict=True, pattern="^[0-9]{1,20}$"), Also(examples=["28374"], **NO_CONTROL)
@@ -97,6 +106,11 @@ Duration: TypeAlias = Annotated[
     str,
     StringConstraints(strict=True, pattern="^[1-9][0-9]{0,5}[smhdw]$"),
     Also(examples=["30s", "15m", "6h", "14d", "2w"], **NO_CONTROL),
+]
+Spread: TypeAlias = Annotated[
+    str,
+    StringConstraints(strict=True, pattern="^((0|[1-9][0-9]{0,2})h|(0|[1-9][0-9]?)d|[1-9]w)$"),
+    Also(examples=["3d", "36h", "2w"], **NO_CONTROL),
 ]
 PageUrl: TypeAlias = Annotated[
     str,
@@ -123,5 +137,5 @@ _SECONDS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, 
 
 
 def seconds(duration: str) -> int:
-    """The seconds of a ``Duration`` such as ``6h``."""
+    """The seconds of a ``Duration`` or ``Spread`` such as ``6h``."""
     return int(duration[:-1]) * _SECONDS[duration[-1]]

@@ -16,10 +16,8 @@ from ekomi_reconcile.config.build import BOUNDS, Builder
 from ekomi_reconcile.config.compose import OutOfBounds, TooDeep, composer
 from ekomi_reconcile.config.diagnostics import error
 from ekomi_reconcile.config.source import Document, Source
+from ekomi_reconcile.config.tree import MAX_BYTES
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place
-
-MAX_BYTES: Final = 10 * 1024 * 1024
-"""Size of the largest file that is read."""
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # U+0085, U+2028 and U+2029 were line breaks in YAML 1.1: libyaml and an editor would count lines differently.

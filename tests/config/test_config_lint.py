@@ -170,6 +170,14 @@ def test_rare_sync() -> None:
     assert _found("rare-sync", project=PROJECT + "schedule: {sync_every: 1d}\n") == []
 
 
+def test_retention_below_the_limit_per_customer() -> None:
+    """Who is forgotten before the limit looks back that far may be asked too often; equal is enough."""
+    limit = PROJECT + "privacy: {max_per_customer: {count: 1, days: 90}, retention: %s}\n"
+    assert _found("retention-below-limit", project=limit % "12w") == ["ekomi-reconcile.yaml:3:62"]
+    assert _found("retention-below-limit", project=limit % "90d") == []
+    assert _found("retention-below-limit", project=PROJECT + "privacy: {retention: 1d}\n") == []
+
+
 def test_all_disabled() -> None:
     """When no account is enabled nothing is ever sent; a folder without accounts is another matter."""
     assert _found("all-disabled", account(1), account(2)) == ["accounts.d/0.yaml:1:7"]

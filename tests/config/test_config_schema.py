@@ -92,6 +92,7 @@ RULES = st.fixed_dictionaries(
     optional={
         "enabled": st.booleans(),
         "pending_period": st.integers(0, 365) | st.just(14.0),
+        "spread": st.from_regex("([0-9]{1,3}h|[0-9]{1,2}d|[0-9]w)", fullmatch=True),
         "skip_orders_older_than": st.integers(0, 365),
         "store_views": SELECTIONS,
         "customer_groups": SELECTIONS,

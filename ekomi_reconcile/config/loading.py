@@ -1,0 +1,204 @@
+"""Reading all files: they are parsed, checked and merged, and all mistakes come in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ekomi_reconcile.config import convert, lint
+from ekomi_reconcile.config.configuration import Configuration, digest_of
+from ekomi_reconcile.config.crosscheck import (
+    Seen,
+    secret_paths,
+    secret_problems,
+    source_of,
+    source_problem,
+    status_problems,
+    unknown_source,
+)
+from ekomi_reconcile.config.diagnostics import error, shown, sort_key
+from ekomi_reconcile.config.documents import KnownFiles
+from ekomi_reconcile.config.entries import AccountEntry, ProjectEntry
+from ekomi_reconcile.config.models import ProjectDocument
+from ekomi_reconcile.config.source import Document
+from ekomi_reconcile.config.tree import Listing, Tree, account_files, no_project
+from ekomi_reconcile.config.validate import account_problems, project_model
+from ekomi_reconcile.config.yaml import read
+from ekomi_reconcile.model.diagnostic import Diagnostic, Place
+
+_FOLDER: Final = ProjectDocument.model_fields["accounts"].default
+_PASSWORD: Final = (("interface_password",),)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file that was read. ``valid``: its documents are known to fit the schema; ``sound``: it is YAML."""
+
+    content: bytes
+    documents: Sequence[Document]
+    valid: bool = False
+    sound: bool = False
+
+
+class Loader:
+    """One run over the files of a tree; ``known`` are files that need not be parsed and checked."""
+
+    def __init__(self, tree: Tree, path: str, known: KnownFiles) -> None:
+        self.diagnostics: list[Diagnostic] = []
+        self._tree = tree
+        self._path = path
+        self._known = known
+        self._seen = Seen()
+
+    def run(self) -> tuple[Configuration | None, tuple[Diagnostic, ...]]:
+        """The configuration, unless there are errors, and everything there is to say about the files."""
+        configuration = self._configuration()
+        return configuration, tuple(sorted(self.diagnostics, key=sort_key))
+
+    def _configuration(self) -> Configuration | None:
+        project = self._project()
+        files = list(self._files(project))
+        if project is None:
+            return None
+        entries = [entry for each in files for entry in self._entries(each, project)]
+        has_errors = any(each.is_error for each in self.diagnostics)
+        if project.settings is not None:
+            self.diagnostics += lint.warnings(project, entries, complete=not has_errors)
+        if project.settings is None or has_errors:
+            return None
+        accounts = tuple(each.account for each in entries)
+        return Configuration(
+            path=Path(self._path),
+            project=project.settings,
+            accounts=accounts,
+            digest=digest_of(project.settings, accounts),
+            diagnostics=tuple(sorted(self.diagnostics, key=sort_key)),
+            written={each.account.interface_id: each for each in entries},
+        )
+
+    def _project(self) -> ProjectEntry | None:
+        try:
+            content = self._tree.read(self._path)
+        except FileNotFoundError:
+            raise no_project(self._path) from None
+        except OSError as problem:
+            self._unreadable(self._path, problem.strerror)
+            return None
+        documents, problems = read(self._path, content)
+        self.diagnostics += problems
+        if not documents and not problems:
+            self.diagnostics.append(
+                error(
+                    "empty-project",
+                    "the project file is empty",
+                    Place(path=self._path),
+                    mend="write `version: 1`",
+                )
+            )
+        for each in documents[1:]:
+            self.diagnostics.append(
+                error(
+                    "several-documents",
+                    "the project file holds more than one document",
+                    each.place(),
+                    mend="remove `---` and what follows; accounts go into files of their own",
+                )
+            )
+        return self._checked_project(documents[0]) if documents else None
+
+    def _checked_project(self, document: Document) -> ProjectEntry:
+        model, problems = project_model(document)
+        self.diagnostics += problems
+        if model is None:
+            return ProjectEntry(document, None)
+        settings = convert.project(model, document.data)
+        self.diagnostics += status_problems(document, ("defaults",))
+        self.diagnostics += secret_problems(document, list(secret_paths(document.data)))
+        default = settings.defaults.get("orders")
+        if default is not None and default not in settings.orders:
+            self.diagnostics.append(
+                unknown_source(document, ("defaults", "orders"), default, list(settings.orders))
+            )
+        return ProjectEntry(document, settings)
+
+    def _files(self, project: ProjectEntry | None) -> Iterator[_File]:
+        for path in self._listing(project).files:
+            try:
+                content = self._tree.read(path)
+            except OSError as problem:
+                self._unreadable(path, problem.strerror)
+                continue
+            known = self._known.find(path, content)
+            if known is not None:
+                yield _File(content, known, valid=True)
+                continue
+            documents, problems = read(path, content)
+            self.diagnostics += problems
+            yield _File(content, documents, sound=not problems)
+
+    def _listing(self, project: ProjectEntry | None) -> Listing:
+        folder = project.document.data.get("accounts", _FOLDER) if project else _FOLDER
+        if not isinstance(folder, str) or not folder:
+            return Listing(())
+        try:
+            listing = account_files(self._tree, self._path, folder)
+        except (OSError, ValueError) as problem:
+            self.diagnostics.append(self._no_folder(project, folder, problem))
+            return Listing(())
+        for path, reason in listing.unreadable:
+            self._unreadable(path, reason)
+        return listing
+
+    def _no_folder(
+        self, project: ProjectEntry | None, folder: str, problem: OSError | ValueError
+    ) -> Diagnostic:
+        missing = isinstance(problem, FileNotFoundError)
+        return error(
+            "accounts-folder",
+            "the folder of the accounts does not exist"
+            if missing
+            else "the folder of the accounts cannot be read",
+            project.document.place(("accounts",)) if project else Place(path=self._path),
+            path=("accounts",),
+            found=shown(folder),
+            allowed="a folder, relative to the project file; it may be empty",
+            mend=f"create the folder {folder}, or correct `accounts:`",
+        )
+
+    def _entries(self, file: _File, project: ProjectEntry) -> Iterator[AccountEntry]:
+        wrong = 0
+        for document in file.documents:
+            self.diagnostics += self._seen.problems(document)
+            problems = [] if file.valid else account_problems(document)
+            if problems:
+                self.diagnostics += problems
+                wrong += 1
+            elif (entry := self._entry(document, project)) is not None:
+                yield entry
+        if file.sound and not wrong:
+            self._known.keep(file.content, file.documents)
+
+    def _entry(self, document: Document, project: ProjectEntry) -> AccountEntry | None:
+        self.diagnostics += status_problems(document)
+        self.diagnostics += secret_problems(document, _PASSWORD)
+        if project.settings is None:
+            return None
+        sources = tuple(project.settings.orders)
+        source = source_of(document.data, project.defaults, sources)
+        if source is None:
+            if "orders" in document.data or "orders" not in project.defaults:
+                self.diagnostics.append(source_problem(document, sources))
+            return None
+        return AccountEntry(document, convert.account(document.data, project.defaults, source), project)
+
+    def _unreadable(self, path: str, reason: str | None) -> None:
+        self.diagnostics.append(
+            error(
+                "unreadable-file",
+                f"it cannot be read: {reason or 'unknown reason'}",
+                Place(path=path),
+                mend="check that it is a regular file that may be read; remove links that lead nowhere",
+            )
+        )

@@ -1,0 +1,131 @@
+"""Where orders are read, as the project file says it: a shop or a file, one or several by name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
+from pydantic_core import PydanticCustomError
+
+from ekomi_reconcile.config.conditions import optional
+from ekomi_reconcile.config.types import (
+    Also,
+    BaseUrl,
+    FixedKeys,
+    Flag,
+    Name,
+    SecretReference,
+    SourceName,
+    StoreId,
+    Text,
+)
+
+
+class OAuth(FixedKeys):
+    """The four values of a Magento integration, each as a reference."""
+
+    consumer_key: SecretReference = Field(
+        description="Reference to the consumer key of the integration.",
+        examples=["${env:MAGENTO_CONSUMER_KEY}"],
+    )
+    consumer_secret: SecretReference = Field(
+        description="Reference to the consumer secret of the integration.",
+        examples=["${env:MAGENTO_CONSUMER_SECRET}"],
+    )
+    access_token: SecretReference = Field(
+        description="Reference to the access token of the integration.",
+        examples=["${env:MAGENTO_ACCESS_TOKEN}"],
+    )
+    access_token_secret: SecretReference = Field(
+        description="Reference to the access token secret of the integration.",
+        examples=["${env:MAGENTO_ACCESS_TOKEN_SECRET}"],
+    )
+
+
+def _exactly_one(model: BaseModel, first: str, second: str) -> None:
+    if len(model.model_fields_set & {first, second}) != 1:
+        raise PydanticCustomError("one_of", "not exactly one of two", {"keys": f"{first} {second}"})
+
+
+def _one_of_schema(first: str, second: str) -> dict[str, Any]:
+    return {"oneOf": [{"required": [first]}, {"required": [second]}]}
+
+
+class Magento(FixedKeys):
+    """A Magento shop, read through its REST interface."""
+
+    model_config = ConfigDict(json_schema_extra=_one_of_schema("token", "oauth"))
+
+    base_url: BaseUrl = Field(description="Address of the shop, without /rest.")
+    token: SecretReference = optional(
+        "Reference to the access token of an integration.",
+        absent="`oauth` is needed",
+        examples=["${env:MAGENTO_TOKEN}"],
+    )
+    oauth: OAuth = optional(
+        "The four values of an integration, each as a reference, instead of a token.",
+        absent="`token` is needed",
+    )
+    annotate: Flag = Field(
+        default=False, description="Writes a comment into the order in the shop when it is invited."
+    )
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> Magento:
+        _exactly_one(self, "token", "oauth")
+        return self
+
+
+Named: TypeAlias = Annotated[Name, Also(description="Its code or name in the files.")]
+Ids: TypeAlias = Annotated[dict[StoreId, Named], Strict(), Also(additionalProperties=False)]
+
+
+class OrderSource(FixedKeys):
+    """Where orders are read: a shop or a file."""
+
+    model_config = ConfigDict(json_schema_extra=_one_of_schema("magento", "file"))
+
+    magento: Magento = optional("A Magento shop, read through its REST interface.", absent="`file` is needed")
+    file: Text = optional(
+        "A file of Magento-shaped orders as JSONL, JSON or CSV, relative to the project file.",
+        absent="`magento` is needed",
+        examples=["orders.jsonl"],
+    )
+    stores: Ids = optional(
+        "Store ids to store view codes, for orders that have an id only.",
+        absent="orders have their code",
+        examples=[{"1": "de"}],
+    )
+    customer_groups: Ids = optional(
+        "Customer group ids to names, for orders that have an id only.",
+        absent="orders have their group's name",
+        examples=[{"4": "VIP"}],
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> OrderSource:
+        _exactly_one(self, "magento", "file")
+        return self
+
+
+_SOURCE_KEYS: Final = tuple(OrderSource.model_fields)
+NamedSources: TypeAlias = Annotated[
+    dict[SourceName, OrderSource],
+    Strict(),
+    Field(min_length=1),
+    Also(properties=dict.fromkeys(_SOURCE_KEYS, False), additionalProperties=False),
+]
+
+
+def _short_or_named(value: Any) -> str | None:
+    if not isinstance(value, dict | OrderSource):
+        return None
+    return (
+        "#short" if not isinstance(value, dict) or any(each in value for each in _SOURCE_KEYS) else "#named"
+    )
+
+
+Orders: TypeAlias = Annotated[
+    Annotated[OrderSource, Tag("#short")] | Annotated[NamedSources, Tag("#named")],
+    Discriminator(_short_or_named),
+]

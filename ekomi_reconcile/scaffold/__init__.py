@@ -1,0 +1,1 @@
+"""A new project: its files, from templates that come with the package."""

@@ -1,0 +1,66 @@
+"""Values without quotes where they need none, and never with another meaning."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ekomi_reconcile.config.yaml import read
+from ekomi_reconcile.formatting.scalars import key, quoted, text
+from ekomi_reconcile.formatting.tree import Scalar
+
+WORDS = st.sampled_from(
+    ["no", "true", "~", "1", "007", "1e3", "- ", "? ", ": ", " #", "---", "{", ",", "\u00a0", "é"]
+)
+TEXTS = st.lists(WORDS | st.text(st.characters(codec="utf-8"), max_size=4), max_size=4).map("".join)
+
+
+def _read(line):
+    (document,), problems = read("x.yaml", f"{line}\n".encode())
+    assert problems == []
+    return document.data
+
+
+@settings(max_examples=400, deadline=None)
+@given(value=TEXTS)
+def test_every_text_is_read_back(value):
+    """Whatever the text: in a block, in brackets and as a key it is read as the same text again."""
+    assert _read(f"k: {text(value, in_flow=False)}") == {"k": value}
+    assert _read(f"k: [a, {text(value, in_flow=True)}, b]") == {"k": ["a", value, "b"]}
+    assert _read(f"k: {{{key(Scalar(value, True, 0), in_flow=True)}: 1}}") == {"k": {value: 1}}
+    assert _read(f"{key(Scalar(value, True, 0), in_flow=False)}: 1") == {value: 1}
+    assert _read(f"k: {quoted(value)}") == {"k": value}
+
+
+@pytest.mark.parametrize(
+    "value", ["no", "on", "y", "12:30", "1_000", "2026-01-01", "STAFF-*", "a#b", "-x", "a b"]
+)
+def test_what_is_text_anyway_has_no_quotes(value):
+    """Words that were special in YAML 1.1 only are plain, everywhere."""
+    assert text(value, in_flow=False) == text(value, in_flow=True) == value
+
+
+@pytest.mark.parametrize("value", ["${env:X}", "https://shop.example.com/?a=[b]", "a, b"])
+def test_brackets_and_commas_need_quotes_only_inside_brackets(value):
+    """The same text is plain on a line of its own and quoted between brackets."""
+    assert text(value, in_flow=False) == value
+    assert text(value, in_flow=True) == f'"{value}"'
+
+
+@pytest.mark.parametrize("value", ["14", "1.0", "0x1F", "true", "NULL", "~", "", ".inf", "9" * 30])
+def test_what_would_be_another_value_has_quotes(value):
+    """Numbers, yes/no, null: as text they are quoted."""
+    assert text(value, in_flow=False) == f'"{value}"'
+
+
+@pytest.mark.parametrize("value", ["007", "01067", "1e3", "00.5"])
+def test_numbers_of_other_readers_have_quotes(value):
+    """007 is text to us, and a number to an editor: quotes make them agree."""
+    assert text(value, in_flow=False) == f'"{value}"'
+
+
+def test_quotes_are_double_unless_only_single_ones_need_no_escapes():
+    """Backslashes and double quotes stay readable; invisible characters are spelled out."""
+    assert quoted("it's") == '"it\'s"'
+    assert quoted('say "x"') == "'say \"x\"'"
+    assert quoted("C:\\dir") == "'C:\\dir'"
+    assert quoted("a\tb\ufeff\u2028") == '"a\\tb\\ufeff\\u2028"'

@@ -1,0 +1,138 @@
+"""init: a project that works at once, and nothing overwritten."""
+
+import subprocess
+
+import pytest
+import yaml
+from project_support import Project
+from tools import program
+
+from ekomi_reconcile.config.load import load
+from ekomi_reconcile.config.schema import rendered
+from ekomi_reconcile.scaffold.files import CI, account_path, password_variable
+
+FILES = {
+    "ekomi-reconcile.yaml",
+    "accounts.d/germany.yaml",
+    "schemas/account.schema.json",
+    "schemas/project.schema.json",
+    ".gitignore",
+}
+
+
+def written(folder):
+    """Every file below a folder."""
+    return {each.relative_to(folder).as_posix() for each in folder.rglob("*") if each.is_file()}
+
+
+def test_a_new_project_works_at_once(tmp_path, capsys):
+    """What init writes is valid, canonical, and can be planned offline; its account is disabled."""
+    project = Project(tmp_path)
+    assert project.cli("init") == 0
+    found = capsys.readouterr()
+    assert {line.removeprefix("wrote ") for line in found.out.splitlines()} == FILES == written(tmp_path)
+    assert "EKOMI_GERMANY_PASSWORD=" in found.err
+    assert project.cli("validate") == 0
+    assert project.cli("fmt", "--check") == 0
+    assert project.cli("plan", "--offline") == 0
+    assert "Plan: 1 to add" in capsys.readouterr().out
+    (account,) = load(tmp_path / "ekomi-reconcile.yaml").accounts
+    assert (account.name, account.invitations.enabled) == ("Germany", False)
+    assert account.interface_password == "${env:EKOMI_GERMANY_PASSWORD}"
+
+
+def test_the_schema_lines_lead_to_the_schemas(tmp_path):
+    """The first line of each file names a schema that was written, as it is now."""
+    assert Project(tmp_path).cli("init") == 0
+    for path, kind in (("ekomi-reconcile.yaml", "project"), ("accounts.d/germany.yaml", "account")):
+        first = (tmp_path / path).read_text().partition("\n")[0]
+        schema = (tmp_path / path).parent / first.removeprefix("# yaml-language-server: $schema=")
+        assert schema.read_text(encoding="utf-8") == rendered(kind)
+
+
+def test_git_does_not_see_the_state(tmp_path):
+    """The state folder is ignored by git itself."""
+    assert Project(tmp_path).cli("init") == 0
+    (tmp_path / ".ekomi-reconcile").mkdir()
+    (tmp_path / ".ekomi-reconcile" / "state.db").write_bytes(b"x")
+    git = program("git")
+    subprocess.run([git, "init", "-q"], cwd=tmp_path, check=True)
+    shown = subprocess.run(
+        [git, "status", "--porcelain", "--untracked-files=all"], cwd=tmp_path, check=True, capture_output=True
+    ).stdout.decode()
+    assert "germany.yaml" in shown
+    assert "state.db" not in shown
+
+
+@pytest.mark.parametrize("ci", CI)
+def test_a_workflow_comes_with_it(tmp_path, ci):
+    """Where its system looks for it, as YAML, with the variable of the account."""
+    assert Project(tmp_path).cli("init", "--ci", ci, "--name", "Österreich: B2B") == 0
+    workflow = (tmp_path / CI[ci]).read_text(encoding="utf-8")
+    assert "EKOMI_OSTERREICH_B2B_PASSWORD" in workflow
+    assert "EKOMI_DE_PASSWORD" not in workflow
+    assert {"check", "plan", "apply"} <= set(yaml.safe_load(workflow).get("jobs", yaml.safe_load(workflow)))
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "variable"),
+    [
+        ("Österreich: B2B", "accounts.d/osterreich-b2b.yaml", "EKOMI_OSTERREICH_B2B_PASSWORD"),
+        ("日本", "accounts.d/account.yaml", "EKOMI_ACCOUNT_PASSWORD"),
+        ("no", "accounts.d/no.yaml", "EKOMI_NO_PASSWORD"),
+        ("# 1", "accounts.d/1.yaml", "EKOMI_1_PASSWORD"),
+    ],
+)
+def test_any_name_makes_a_valid_account(tmp_path, name, path, variable):
+    """The name is kept as it is; file and variable are plain ASCII words."""
+    assert (account_path(name), password_variable(name)) == (path, variable)
+    assert Project(tmp_path).cli("init", "--name", name) == 0
+    (account,) = load(tmp_path / "ekomi-reconcile.yaml").accounts
+    assert account.name == name
+    assert Project(tmp_path).cli("fmt", "--check") == 0
+
+
+@pytest.mark.parametrize("name", ["", " x", "a\nb"])
+def test_an_impossible_name_writes_nothing(tmp_path, capsys, name):
+    """What no account can be called is refused before the first file."""
+    assert Project(tmp_path).cli("init", "--name", name) == 1
+    assert "cannot be called that" in capsys.readouterr().err
+    assert written(tmp_path) == set()
+
+
+def test_existing_files_are_kept(tmp_path, capsys):
+    """They are listed and not touched; what they lack for the state is said."""
+    (tmp_path / ".gitignore").write_text("build/\n")
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "account.schema.json").write_text("{}")
+    assert Project(tmp_path).cli("init") == 0
+    found = capsys.readouterr()
+    kept = {line.removeprefix("kept  ") for line in found.out.splitlines() if line.startswith("kept")}
+    assert kept == {".gitignore", "schemas/account.schema.json"}
+    assert (tmp_path / ".gitignore").read_text() == "build/\n"
+    assert "Add .ekomi-reconcile/ to .gitignore" in found.err
+
+
+def test_no_example_beside_real_accounts(tmp_path, capsys):
+    """Who has accounts already gets no second one."""
+    Project(tmp_path).account("Austria", "28375")
+    assert Project(tmp_path).cli("init") == 0
+    found = capsys.readouterr()
+    assert "kept  accounts.d/28375.yaml\n" in found.out
+    assert "germany" not in found.out + found.err
+    assert [each.name for each in load(tmp_path / "ekomi-reconcile.yaml").accounts] == ["Austria"]
+
+
+def test_a_second_init_writes_nothing(tmp_path, capsys):
+    """With a project file there, exit 1, the way on, and no file touched or added."""
+    Project(tmp_path).settings("version: 1\n")
+    assert Project(tmp_path).cli("init", "--ci", "github") == 1
+    assert "go on with `ekomi-reconcile validate`" in capsys.readouterr().err
+    assert written(tmp_path) == {"ekomi-reconcile.yaml"}
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path, capsys):
+    """A file where a folder is needed: an error in plain words."""
+    (tmp_path / "schemas").write_text("")
+    assert Project(tmp_path).cli("init") == 1
+    assert "cannot be written" in capsys.readouterr().err

@@ -18,6 +18,10 @@ MUST_NOT_KNOW = {
     "ekomi": {"plan", "state", "apply", "render", "cli", "sandbox"},
     "state": {"cli", "render", "apply", "ekomi", "orders", "sandbox"},
     "render": {"state", "ekomi", "orders", "apply", "cli", "sandbox"},
+    "notify": {"state", "orders", "ekomi", "apply", "plan", "render", "cli", "sandbox", "rules"},
+    "report": {"orders", "ekomi", "apply", "plan", "render", "cli", "sandbox", "rules", "config"},
+    "formatting": {"state", "orders", "ekomi", "apply", "plan", "render", "cli", "sandbox", "rules"},
+    "scaffold": {"state", "orders", "ekomi", "apply", "plan", "render", "cli", "sandbox", "rules"},
     "sandbox": {"config", "ekomi", "apply", "plan", "state", "render", "cli", "orders", "rules", "model"},
 }
 

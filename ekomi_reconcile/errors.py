@@ -3,7 +3,8 @@
 ReconcileError                  anything a user is told in plain words; exit 1
 ├── ConfigurationError          the files are wrong
 │   ├── ConfigurationNotFound   there is no ekomi-reconcile.yaml
-│   └── ConfigurationInvalid    the files have errors; carries the diagnostics
+│   ├── ConfigurationInvalid    the files have errors; carries the diagnostics
+│   └── RevisionUnreadable      the files cannot be read as they are at a git revision
 ├── SecretError                 a secret reference cannot be resolved
 ├── OrderSourceError            orders cannot be read
 │   └── OrderUnreadable         one order cannot be read; the others can
@@ -56,6 +57,10 @@ class ConfigurationInvalid(ConfigurationError):
         count = sum(1 for each in diagnostics if each.is_error)
         super().__init__(f"the configuration has {count} error{'s' if count != 1 else ''}")
         self.diagnostics = tuple(diagnostics)
+
+
+class RevisionUnreadable(ConfigurationError):
+    """The files cannot be read as they are at a git revision."""
 
 
 class SecretError(ReconcileError):

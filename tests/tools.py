@@ -18,6 +18,7 @@ _PACKAGES = {
     "node": "nodejs",
     "bash": "bash",
     "git": "git",
+    "jq": "jq",
 }
 
 

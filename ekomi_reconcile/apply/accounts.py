@@ -13,8 +13,8 @@ from itertools import islice
 
 from ekomi_reconcile.apply.context import Context, was_tried
 from ekomi_reconcile.apply.events import Progress, Stage
-from ekomi_reconcile.apply.fetching import FULL_IMPORT_EVERY, Errand, Fetched, fetch
-from ekomi_reconcile.apply.importing import PRODUCTS, keep_products, keep_reviews, with_products
+from ekomi_reconcile.apply.fetching import FULL_IMPORT_EVERY, PRODUCTS, Errand, Fetched, fetch
+from ekomi_reconcile.apply.importing import keep_products, keep_reviews, with_products
 from ekomi_reconcile.apply.tasks import STILL_RUNNING, error_of, tasks_of
 from ekomi_reconcile.ekomi.feedback import Reviews
 from ekomi_reconcile.errors import EkomiError, EkomiUnavailable, ReconcileError

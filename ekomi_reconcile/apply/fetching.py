@@ -8,10 +8,13 @@ from enum import Enum, auto
 from ekomi_reconcile.ekomi.client import EkomiClient
 from ekomi_reconcile.ekomi.feedback import Reviews
 from ekomi_reconcile.ekomi.values import range_for
-from ekomi_reconcile.errors import EkomiError
+from ekomi_reconcile.errors import CredentialsRefused, EkomiError, RequestRefused
 from ekomi_reconcile.model.event import Work
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.review import ShopData
+
+PRODUCTS = "import of product reviews"
+"""How a failure of that part is called."""
 
 FULL_IMPORT_EVERY = 30 * DAY
 """Seconds. Only a full import notices that a review is gone."""
@@ -57,6 +60,11 @@ class Fetched:
     shop: ShopData | EkomiError | None = None
     reviews: Reviews | EkomiError | None = None
     products: Reviews | EkomiError | None = None
+
+    @property
+    def products_refused(self) -> bool:
+        """Does eKomi not offer this account reviews of products? Lower tiers have none: that is no failure."""
+        return isinstance(self.products, RequestRefused | CredentialsRefused)
 
 
 def fetch(client: EkomiClient, errand: Errand, *, now: Instant) -> Fetched:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from ekomi_reconcile.apply.context import Context
 from ekomi_reconcile.apply.fetching import Errand, Fetched, Products
 from ekomi_reconcile.ekomi.feedback import Reviews
-from ekomi_reconcile.errors import CredentialsRefused, EkomiError, RequestRefused
+from ekomi_reconcile.errors import EkomiError
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.result import Done
 from ekomi_reconcile.model.review import ReviewKind
@@ -20,9 +20,6 @@ from ekomi_reconcile.state.offers import Offer
 
 _REMOVED_WITHIN = 2 * DAY
 """Seconds in which a run surely has removed what is older than the retention says."""
-
-PRODUCTS = "import of product reviews"
-"""How a failure of that part is called."""
 
 
 def with_products(context: Context, errands: Iterable[Errand]) -> list[Errand]:
@@ -74,7 +71,7 @@ def keep_products(context: Context, fetched: Fetched) -> EkomiError | None:
         keep_reviews(context, errand, products, ReviewKind.PRODUCT)
         if errand.refused_before:
             _note(context, errand, Offer.OFFERED)
-    elif isinstance(products, RequestRefused | CredentialsRefused):
+    elif fetched.products_refused:
         if not errand.refused_before:
             _note(context, errand, Offer.NOT_OFFERED)
             context.result.notes.append(

@@ -16,7 +16,7 @@ from ekomi_reconcile.state.records import PositionRecord
 BATCH = 1_000
 """Rows per transaction."""
 
-NEW_ROWS = 10_000
+NEW_ROWS = 2_500
 """New rows per transaction: waiting for the disk costs more than writing them."""
 
 

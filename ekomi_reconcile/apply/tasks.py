@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ekomi_reconcile.apply.events import Listener
-from ekomi_reconcile.apply.fetching import Errand, Fetched
+from ekomi_reconcile.apply.fetching import PRODUCTS, Errand, Fetched
 from ekomi_reconcile.errors import EkomiError
 from ekomi_reconcile.model.event import Ended, Running, Started, Task, Work
 from ekomi_reconcile.model.instant import Instant
@@ -61,7 +61,12 @@ def tasks_of(errand: Errand, account: str) -> Iterator[Task]:
 
 
 def error_of(work: Work, fetched: Fetched) -> str | None:
-    """Why this part of an errand failed, if it did."""
+    """Why this part of an errand failed, if it did; that of an import also where only products did."""
     answers = {Work.SYNC: fetched.shop, Work.IMPORT: fetched.reviews}
     answer = fetched.refused or answers.get(work)
-    return answer.message if isinstance(answer, EkomiError) else None
+    if isinstance(answer, EkomiError):
+        return answer.message
+    products = fetched.products
+    if work is Work.IMPORT and isinstance(products, EkomiError) and not fetched.products_refused:
+        return f"{PRODUCTS}: {products.message}"
+    return None

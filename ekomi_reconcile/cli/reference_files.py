@@ -17,8 +17,8 @@ _INTRODUCTION: Final = """\
 
 <!-- made by `python -m ekomi_reconcile.cli.reference_files`; do not edit -->
 
-A project is a file `ekomi-reconcile.yaml` and, below the folder that it names, one YAML document per account: a
-file each, or several in a file, separated by `---`. Editors show the same texts:
+A project is a file `ekomi-reconcile.yaml` and, below the folder that it names, one YAML document per account:
+a file each, or several in a file, separated by `---`. Editors show the same texts:
 [In the editor](../how-to/editor.md).
 
 - Only `true` and `false` are yes and no: a store view called `no` or `on` is text. Numbers are decimal.

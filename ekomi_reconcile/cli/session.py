@@ -151,14 +151,19 @@ def writing(
 
 @contextmanager
 def locking(
-    configuration: Configuration, operation: str, *, new_state: bool | None = False, lock_timeout: float = 0.0
+    configuration: Configuration,
+    operation: str,
+    *,
+    new_state: bool | None = False,
+    lock_timeout: float = 0.0,
+    about: str | None = None,
 ) -> Iterator[tuple[State, Lock]]:
-    """Like ``writing``, for who lets others write before the end."""
+    """Like ``writing``, for who lets others write before the end; ``about`` tells others more of it."""
     from ekomi_reconcile.state.opening import Mode, open_state
 
     location, root = state_location(configuration)
     key = state_key(configuration)
-    lock = writer_lock(locate(location, root=root), operation=operation)
+    lock = writer_lock(locate(location, root=root), operation=operation, about=about)
     lock.acquire(lock_timeout)
     with lock:
         mode = Mode.CREATE if new_state or (new_state is None and _may_begin()) else Mode.WRITE

@@ -151,8 +151,11 @@ class EkomiClient:
         """Product reviews of that window, of all products or one; a lower tier gets ``RequestRefused``."""
         wanted = {"range": since.value, "product": product_id or "all"}
         reviews = self._dump("getProductfeedback", wanted, fields=PRODUCT_FIELDS, extra=PRODUCT_TITLE)
+        found = len(reviews)
+        reviews.keep(lambda each: bool(each.product_id))
+        reviews.unreadable += found - len(reviews)
         if product_id is not None:  # the filter is known to be ignored at times
-            reviews[:] = [each for each in reviews if each.product_id == product_id]
+            reviews.keep(lambda each: each.product_id == product_id)
         return reviews
 
     def put_order(self, order_number: str, ordered_at: Instant) -> Receipt:

@@ -6,6 +6,8 @@ Rows have no id. Their keys differ from the names of the fields asked for (``dat
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ekomi_reconcile.ekomi.fields import identifier, number, text
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import Instant, parse
@@ -20,9 +22,23 @@ _LATEST = 253_402_300_799  # the end of the year 9999
 
 
 class Reviews(list[Review]):
-    """The reviews of one answer; ``unreadable`` counts the rows that have no date or rating."""
+    """The reviews of one answer.
+
+    ``unreadable`` counts the rows that lack what makes a review: date and rating, of a product also its id.
+    ``silent``: there was no answer at all, which mostly means that there are no reviews, but proves nothing.
+    """
 
     unreadable: int = 0
+    silent: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Are these surely all the reviews that were asked for?"""
+        return not (self.unreadable or self.silent)
+
+    def keep(self, wanted: Callable[[Review], bool]) -> None:
+        """Forget the others."""
+        self[:] = [each for each in self if wanted(each)]
 
 
 def reviews_from(rows: list[Json]) -> Reviews:

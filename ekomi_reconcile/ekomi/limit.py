@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable
 
 from limits import RateLimitItemPerSecond
 from limits.storage import MemoryStorage
@@ -51,6 +52,18 @@ class RateLimiter:
                 return True
             stop.wait(wait)
         return False
+
+
+class SharedLimiter(RateLimiter):
+    """The pace of an account that other processes share: ``turn`` takes a turn as ``take`` does."""
+
+    def __init__(self, turn: Callable[[], float | None]) -> None:
+        super().__init__(math.inf)
+        self._turn = turn
+
+    def take(self) -> float | None:
+        """See ``RateLimiter``; raises whatever ``turn`` does."""
+        return self._turn()
 
 
 class _Window:

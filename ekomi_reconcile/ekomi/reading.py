@@ -21,10 +21,11 @@ def read_object(reply: Reply, reporter: Reporter) -> dict[str, Json]:
 
 def read_reviews(reply: Reply, reporter: Reporter) -> Reviews:
     """The rows of a dump; an answer of which nothing can be read is no empty list."""
-    rows = read_json(reply, reporter, empty=[])
-    reviews = reviews_from(rows) if isinstance(rows, list) else None
+    rows = read_json(reply, reporter, empty=None)
+    reviews = reviews_from(rows or []) if isinstance(rows, list | None) else None
     if reviews is None or (reviews.unreadable and not reviews):
         raise _unfit(reply, reporter, "the answer holds no readable reviews")
+    reviews.silent = rows is None
     return reviews
 
 

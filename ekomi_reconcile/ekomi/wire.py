@@ -16,7 +16,7 @@ from typing import Self, TypeAlias
 import httpx
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.transport import http_date, keep_libraries_quiet, tls_context
+from ekomi_reconcile.transport import BoundedTransport, http_date, keep_libraries_quiet, within
 
 LONGEST_RETRY_AFTER = 86_400.0
 """Seconds: no Retry-After is believed beyond a day."""
@@ -126,16 +126,17 @@ class Wire:
             prepared = self._prepare(request)
         except (httpx.InvalidURL, UnicodeError):
             return Failure(reason="the address or a value cannot be sent", sent=False)
-        try:
-            response = self._http.send(prepared, stream=True)
-        except _BEFORE_SENDING as error:
-            return Failure(reason=_words_for(error), sent=False)
-        except httpx.HTTPError as error:
-            return Failure(reason=_words_for(error), sent=True)
-        try:
-            return self._read(response, limit=request.max_bytes, ends=ends)
-        finally:
-            response.close()
+        with within(request.deadline):
+            try:
+                response = self._http.send(prepared, stream=True)
+            except _BEFORE_SENDING as error:
+                return Failure(reason=_words_for(error), sent=False)
+            except httpx.HTTPError as error:
+                return Failure(reason=_words_for(error), sent=True)
+            try:
+                return self._read(response, limit=request.max_bytes, ends=ends)
+            finally:
+                response.close()
 
     def _prepare(self, request: Request) -> httpx.Request:
         if request.method == "POST":
@@ -171,11 +172,7 @@ class Wire:
 
 def new_transport() -> httpx.HTTPTransport:
     """Connections that several clients of one thread may share."""
-    return httpx.HTTPTransport(
-        verify=tls_context(),
-        trust_env=False,
-        limits=httpx.Limits(keepalive_expiry=_IDLE, max_connections=None),
-    )
+    return BoundedTransport(httpx.Limits(keepalive_expiry=_IDLE, max_connections=None))
 
 
 def _words_for(error: httpx.HTTPError) -> str:

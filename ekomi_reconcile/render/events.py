@@ -109,11 +109,13 @@ def happened(event: Progress | Started | Running | Ended | QueueWritten) -> Body
 
 
 def result_events(result: Result, *, complete: bool) -> Iterator[Body]:
-    """How the run ended: what failed, what was not tried, and the figures."""
+    """How the run ended: what failed, what was not tried, what else there is to know, and the figures."""
     for failure in result.failures:
         yield _diagnostic("error", f"{failure.subject}: {failure.message}", failure.mend)
     for text in result.not_tried:
         yield _diagnostic("warning", f"not tried: {text}", None)
+    for text in result.notes:
+        yield _body("log", text)
     changes = _result_figures(result)
     good = result.succeeded and complete
     message = (

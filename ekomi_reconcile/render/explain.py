@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ekomi_reconcile.explain.explanation import AccountVerdict, Explanation, Outcome
 from ekomi_reconcile.model.account import Json
-from ekomi_reconcile.model.instant import iso_or_none
+from ekomi_reconcile.model.instant import HOUR, iso_or_none
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.render.fields import Field, at, blocks_text, fields_text, plain
 from ekomi_reconcile.render.invitations import Listed, listed_json
@@ -147,8 +147,16 @@ def _clock(verdict: AccountVerdict) -> str:
     period = verdict.account.invitations.pending_period
     return (
         f"{plain(reached.status)} reached {at(reached.at)} (by {reached.source.value}), "
-        f"pending period {period} days, due {at(verdict.scheduled_at)}"
+        f"pending period {period} days{_spread(verdict)}, due {at(verdict.scheduled_at)}"
     )
+
+
+def _spread(verdict: AccountVerdict) -> str:
+    """The order's own part of the spread, to the minute."""
+    if not verdict.account.invitations.spread:
+        return ""
+    hours, seconds = divmod(verdict.offset, HOUR)
+    return f", {hours} h {seconds // 60} min of the spread"
 
 
 def _queue(told: Told, paint: Paint) -> str:

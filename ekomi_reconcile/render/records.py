@@ -131,3 +131,9 @@ class ShownHolder(Protocol):
     def PID(self) -> int: ...  # noqa: N802
     @property
     def Job(self) -> str | None: ...  # noqa: N802
+    @property
+    def Info(self) -> str | None: ...  # noqa: N802
+    @property
+    def Version(self) -> str | None: ...  # noqa: N802
+    @property
+    def Path(self) -> str | None: ...  # noqa: N802

@@ -12,10 +12,8 @@ _ALWAYS = (
     (Done.SYNCED, Done.IMPORTED),
     (Done.SCHEDULED, Done.RESCHEDULED, Done.CANCELLED, Done.SENT),
 )
+_REVIEWS = {Done.REVIEWS_NEW: "new", Done.REVIEWS_CHANGED: "changed", Done.REVIEWS_GONE: "gone"}
 _IF_ANY = {
-    Done.REVIEWS_NEW: "new reviews",
-    Done.REVIEWS_CHANGED: "changed reviews",
-    Done.REVIEWS_GONE: "reviews gone",
     Done.REVIEWS_UNREADABLE: "reviews without a date or a rating, left out",
     Done.WAITING: "due but waiting: the order is on hold or could not be read",
     Done.RETRY_LATER: "not delivered, to be tried again by a later run",
@@ -42,6 +40,10 @@ def details(result: Result, paint: Paint) -> Iterator[str]:
             yield f"    mend: {printable(failure.mend)}"
     for text in result.not_tried:
         yield f"{paint(Tone.CHANGE, 'not tried')}: {printable(text)}"
+    for text in result.notes:
+        yield f"note: {printable(text)}"
+    if any(result.counts.get(each) for each in (Done.IMPORTED, *_REVIEWS)):
+        yield f"reviews: {', '.join(f'{result.counts.get(each, 0)} {_REVIEWS[each]}' for each in _REVIEWS)}"
     for what, words in _IF_ANY.items():
         if count := result.counts.get(what):
             yield f"{count} {words}"

@@ -134,6 +134,9 @@ def lock_json(info: ShownHolder | None) -> dict[str, Json]:
         "operation": info.Operation if info else None,
         "process": info.PID if info else None,
         "job": info.Job if info else None,
+        "info": info.Info if info else None,
+        "version": info.Version if info else None,
+        "path": info.Path if info else None,
     }
 
 
@@ -142,7 +145,7 @@ def lock_text(info: ShownHolder | None, paint: Paint) -> str:
     if info is None:
         return NOBODY
     shown = lock_json(info)
-    names = ("who", "host", "since", "operation", "process", "job", "id")
+    names = ("who", "host", "since", "operation", "info", "process", "job", "version", "path", "id")
     return fields_text("The writer lock is held", [Field(key, plain(shown[key])) for key in names], paint)
 
 

@@ -32,6 +32,7 @@ class AccountChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     locale: str | msgspec.UnsetType = msgspec.UNSET
     active: bool | msgspec.UnsetType = msgspec.UNSET
     afnor: bool | msgspec.UnsetType = msgspec.UNSET
+    has_product_feedback: bool | msgspec.UnsetType = msgspec.UNSET
     details: dict[str, str] | msgspec.UnsetType | None = msgspec.UNSET
 
 
@@ -129,6 +130,7 @@ def _summary(shop: Shop) -> dict[str, object]:
         "locale": shop.locale,
         "active": shop.active,
         "afnor": shop.afnor,
+        "has_product_feedback": shop.has_product_feedback,
         "smartcheck_on": shop.smartcheck_on,
         "details": shop.details,
         "public_page": shop.public_page,

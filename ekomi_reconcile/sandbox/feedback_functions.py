@@ -41,7 +41,9 @@ def feedback(call: Call) -> Payload:
 
 
 def product_feedback(call: Call) -> Payload:
-    """The reviews of products, of one (``product``) or of all."""
+    """The reviews of products, of one (``product``) or of all; not every tier has them."""
+    if not call.shop.has_product_feedback:
+        raise Refusal(call.world.switches.tier_refusal)
     fields = _fields(call, MORE_PRODUCT_FIELDS, default=PRODUCT_FIELDS)
     product = call.text("product", "all")
     reviews = call.shop.product_reviews

@@ -63,7 +63,10 @@ def _default_segments() -> list[Segment]:
 
 
 class Shop(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """One interface. ``details`` are the fields of getShopDetails, ``None``: there are none."""
+    """One interface. ``details`` are the fields of getShopDetails, ``None``: there are none.
+
+    ``has_product_feedback``: its tier has getProductfeedback (Professional Plus light and above).
+    """
 
     interface_id: str
     password: str
@@ -74,6 +77,7 @@ class Shop(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     public_page: str = ""
     active: bool = True
     afnor: bool = False
+    has_product_feedback: bool = True
     mail_delay: int = 0
     reviews: list[Review] = []
     product_reviews: list[Review] = []

@@ -26,6 +26,7 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     - ``empty_list``: no reviews are ``[]`` (``brackets``) or an empty body (``nothing``).
     - ``row_order``, ``feedback_fields`` (``plain``: only the five of old), ``range_1w``, ``caching``,
       ``product_filter``: as named.
+    - ``tier_refusal``: what getProductfeedback answers a shop whose tier does not have it.
     - ``order_timestamp``: putOrder takes a ``date`` only, or a ``date_time`` too.
     - ``known_since_first``, ``known_since_repeat``: putOrder's value for a new and for a known order.
     - ``odd_product_ids``: ids that are not 1-32 letters and digits.
@@ -49,6 +50,7 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     range_1w: Literal["accepted", "refused"] = "accepted"
     caching: Literal["honoured", "ignored"] = "honoured"
     product_filter: Literal["honoured", "ignored"] = "honoured"
+    tier_refusal: Literal["NonFunction", "Access denied", "ERROR: Function is not available."] = "NonFunction"
     order_timestamp: Literal["date", "date_time"] = "date"
     known_since_first: Literal["zero", "absent", "null", "date"] = "zero"
     known_since_repeat: Literal["seconds", "date"] = "seconds"

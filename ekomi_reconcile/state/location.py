@@ -11,6 +11,9 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from ekomi_reconcile.errors import StateError
 
+LOCK_ENDING = ".lock"
+"""What the name of a state's lock file has more than that of the state."""
+
 _POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
 
 
@@ -23,7 +26,7 @@ class FileLocation:
     @property
     def lock(self) -> Path:
         """The file of the writer lock."""
-        return self.path.with_name(self.path.name + ".lock")
+        return self.path.with_name(self.path.name + LOCK_ENDING)
 
     @property
     def key(self) -> Path:

@@ -17,10 +17,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from ekomi_reconcile import __version__
 from ekomi_reconcile.errors import StateError, StateLocked
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.state.files import file_errors, make_folder
 from ekomi_reconcile.state.identity import host, job_url, user
+from ekomi_reconcile.state.location import LOCK_ENDING as ENDING
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -33,7 +35,11 @@ _PATIENCE = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockInfo:
-    """Who holds the lock: ``ID`` is what ``force-unlock`` asks for, ``Created`` ISO 8601 in UTC."""
+    """Who holds the lock: ``ID`` is what ``force-unlock`` asks for, ``Created`` ISO 8601 in UTC.
+
+    ``Info`` says which plan or commit is carried out, ``Version`` is that of the tool, ``Path`` where the
+    state is, without a password.
+    """
 
     ID: str
     Operation: str
@@ -41,9 +47,12 @@ class LockInfo:
     Created: str
     PID: int
     Job: str | None = None
+    Info: str | None = None
+    Version: str | None = None
+    Path: str | None = None
 
     def __str__(self) -> str:
-        job = f", {self.Job}" if self.Job else ""
+        job = "".join(f", {each}" for each in (self.Info, self.Job) if each)
         return (
             f"{self.Operation} by {self.Who}, process {self.PID}, since {self.Created}{job} (lock {self.ID})"
         )
@@ -52,8 +61,16 @@ class LockInfo:
 class Lock(ABC):
     """One writer at a time. Use it as a context manager, or ``acquire`` and ``release``."""
 
-    def __init__(self, *, operation: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        *,
+        operation: str,
+        about: str | None = None,
+        place: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.operation = operation
+        self._more = {"Info": about, "Version": __version__, "Path": place}
         self.info: LockInfo | None = None
         self._sleep = sleep
 
@@ -131,14 +148,23 @@ class Lock(ABC):
             Created=instant.iso(instant.now()),
             PID=os.getpid(),
             Job=job_url(),
+            **self._more,
         )
 
 
 class WriterLock(Lock):
     """The lock of the file state whose lock file is ``path``."""
 
-    def __init__(self, path: Path, *, operation: str, sleep: Callable[[float], None] = time.sleep) -> None:
-        super().__init__(operation=operation, sleep=sleep)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        operation: str,
+        about: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        place = str(path.absolute()).removesuffix(ENDING)
+        super().__init__(operation=operation, about=about, place=place, sleep=sleep)
         self.path = path
         self._descriptor: int | None = None
 
@@ -240,9 +266,13 @@ def held_as(info: LockInfo | None, lock_id: str) -> LockInfo:
 
 
 def parse_info(text: bytes | str) -> LockInfo:
-    """What a holder wrote about itself; one that cannot be read is an unknown one."""
+    """What a holder wrote about itself; one that cannot be read is an unknown one.
+
+    A newer version may write more than this one knows.
+    """
     try:
-        return LockInfo(**json.loads(text))
+        told = json.loads(text)
+        return LockInfo(**{name: told[name] for name in LockInfo.__slots__ if name in told})
     except (ValueError, TypeError):
         return LockInfo(ID="", Operation="unknown", Who="unknown", Created="", PID=0)
 

@@ -10,18 +10,24 @@ from ekomi_reconcile.state.location import FileLocation, Location, needs_postgre
 from ekomi_reconcile.state.lock import Lock, LockInfo, WriterLock
 
 
-def writer_lock(location: Location, *, operation: str, sleep: Callable[[float], None] = time.sleep) -> Lock:
-    """The lock of the state there, not taken yet; ``operation`` tells others what it is held for.
+def writer_lock(
+    location: Location,
+    *,
+    operation: str,
+    about: str | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Lock:
+    """The lock of the state there, not taken yet; ``operation`` and ``about`` tell others what it is held for.
 
     Raises:
         StateError: the driver of the database is not installed.
     """
     if isinstance(location, FileLocation):
-        return WriterLock(location.lock, operation=operation, sleep=sleep)
+        return WriterLock(location.lock, operation=operation, about=about, sleep=sleep)
     needs_postgres()
     from ekomi_reconcile.state.postgres_lock import PostgresLock
 
-    return PostgresLock(location, operation=operation, sleep=sleep)
+    return PostgresLock(location, operation=operation, about=about, sleep=sleep)
 
 
 def holder(location: Location) -> LockInfo | None:

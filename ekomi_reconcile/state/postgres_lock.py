@@ -19,7 +19,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import psycopg
 from sqlalchemy import Connection
@@ -58,9 +58,14 @@ class PostgresLock(Lock):
     """The lock of the state at ``location``, held by a connection of its own."""
 
     def __init__(
-        self, location: PostgresLocation, *, operation: str, sleep: Callable[[float], None] = time.sleep
+        self,
+        location: PostgresLocation,
+        *,
+        operation: str,
+        about: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        super().__init__(operation=operation, sleep=sleep)
+        super().__init__(operation=operation, about=about, place=str(location), sleep=sleep)
         self.location = location
         self._connection: psycopg.Connection | None = None
         self._fence = 0
@@ -148,7 +153,7 @@ def _find(location: PostgresLocation) -> tuple[int, LockInfo] | None:
     with _told(location), connect(location) as connection:
         key = writer_lock_key(_schema(location, connection))
         row = connection.execute(_HOLDER, (key,)).fetchone()
-    return None if row is None else (row[0], _info(row[1]))
+    return None if row is None else (row[0], replace(_info(row[1]), Path=str(location)))
 
 
 def _schema(location: PostgresLocation, connection: psycopg.Connection) -> str:
@@ -163,7 +168,9 @@ def _schema(location: PostgresLocation, connection: psycopg.Connection) -> str:
 
 
 def _comment(info: LockInfo) -> str:
-    packed = base64.b64encode(json.dumps(asdict(info)).encode()).decode()
+    """The server keeps 1024 bytes of a statement: what who asks knows already is left out."""
+    told = {name: value for name, value in asdict(info).items() if value is not None and name != "Path"}
+    packed = base64.b64encode(json.dumps(told).encode()).decode()
     return f"/* ekomi-reconcile {packed} */"
 
 

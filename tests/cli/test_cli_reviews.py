@@ -48,7 +48,9 @@ def test_importing_brings_what_is_new(project, sandbox, capsys):
     oldest = min(shop.reviews, key=lambda each: each.submitted)
     shop.reviews.remove(oldest)
     assert project.cli("reviews", "import") == 0
-    assert capsys.readouterr().out == "Import complete. 1 imported, 0 failed.\n"
+    nothing = "reviews: 0 new, 0 changed, 0 gone\n"
+    assert capsys.readouterr().out == f"{nothing}Import complete. 1 imported, 0 failed.\n"
     assert project.cli("reviews", "import", "Germany", "--full") == 0
-    assert capsys.readouterr().out == "1 reviews gone\nImport complete. 1 imported, 0 failed.\n"
+    told = "reviews: 0 new, 0 changed, 1 gone\nImport complete. 1 imported, 0 failed.\n"
+    assert capsys.readouterr().out == told
     assert len(texts(project, capsys)) == known - 1

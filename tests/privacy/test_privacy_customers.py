@@ -170,7 +170,7 @@ def test_copies_and_caches(told, address, capsys):
     """Copies that still hold the customer are named; the cache, which may too, is thrown away."""
     assert told.cli("state", "backup") == 0
     cache = told.folder / ".ekomi-reconcile" / "cache"
-    cache.mkdir()
+    cache.mkdir(exist_ok=True)
     (cache / "orders").write_text("digests")
     done = erase(told, capsys, address)
     assert len(done["copies"]) == 1

@@ -11,9 +11,11 @@ from ekomi_reconcile.state.opening import Mode, open_state
 
 
 def shown(project, capsys, *arguments):
-    """What a command says in JSON."""
+    """What a command says in JSON, beside the version of its format."""
     assert project.cli("suppress", *arguments, "--format", "json") == 0
-    return json.loads(capsys.readouterr().out)
+    found = json.loads(capsys.readouterr().out)
+    assert isinstance(found, list) or found.pop("format_version") == "1.0"
+    return found
 
 
 def text(project):

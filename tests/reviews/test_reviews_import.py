@@ -124,6 +124,28 @@ def test_a_failing_part_does_not_hide_the_other(project, sandbox, shop, capsys):
     assert "reviews: 1 new, 0 changed, 0 gone" in told
 
 
+def events(project):
+    """The events that the last ``apply`` wrote."""
+    lines = (project.folder / "events.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_events_tell_of_products(project, sandbox):
+    """What the result has as a note is an event of type log; an import whose products failed has failed."""
+    run = ("apply", "--auto-approve", "--json-events", "events.jsonl")
+    sandbox.world.shops["28374"].has_product_feedback = False
+    project.account("Germany", "28374")
+    assert project.cli(*run) == 0
+    (note,) = (each["@message"] for each in events(project) if each["type"] == "log")
+    assert note.startswith("Germany: eKomi offers this account no product reviews")
+    sandbox.world.fault(Fault(match="getProductfeedback", kind="status", status=302))
+    project.account("France", "28375")
+    assert project.cli(*run) == 1
+    (failed,) = (each for each in events(project) if each["type"] == "refresh_errored")
+    assert failed["hook"]["action"] == "import"
+    assert failed["hook"]["error"].startswith("import of product reviews: getProductfeedback")
+
+
 def test_what_retention_removes_stays_away(project, sandbox, shop, capsys):
     """A review older than the retention is not brought back by each full import."""
     from project_support import settings

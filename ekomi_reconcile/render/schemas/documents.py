@@ -133,7 +133,7 @@ def state_record() -> Mapping[str, Json]:
 
 def lock() -> Mapping[str, Json]:
     """``lock show`` and ``force-unlock``."""
-    texts = dict.fromkeys(("id", "who", "host", "operation", "job"), _NO_TEXT)
+    texts = dict.fromkeys(("id", "who", "host", "operation", "job", "info", "version", "path"), _NO_TEXT)
     return {"held": FLAG, **texts, "since": _NO_TIME, "process": maybe(COUNT)}
 
 

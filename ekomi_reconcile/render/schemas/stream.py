@@ -69,6 +69,7 @@ def _kinds() -> dict[str, Mapping[str, Json]]:
     return {
         "version": {"ekomi_reconcile": TEXT, "ui": version_of(UI_VERSION)},
         "diagnostic": {"diagnostic": _diagnostic()},
+        "log": {},
         "planned_change": {"change": _planned_change()},
         "planned_refresh": {"change": _planned_refresh()},
         "planned_invitations": {"change": _planned_invitations()},

@@ -1,0 +1,146 @@
+"""The tutorial can be followed word for word."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from docs_blocks import DOCS, Block, blocks
+from project_support import Project
+from tools import program
+
+PORT = "8021"
+SHELL = ("OLDPWD", "PWD", "SHLVL")
+MARK = "-- the folder is now: "
+
+
+class Reader:
+    """Somebody who types what the page says, in one shell after the other."""
+
+    def __init__(self, folder: Path, port: str) -> None:
+        self.folder = folder
+        self.port = port
+        self.environment = {
+            "HOME": str(folder),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "LANG": "C.UTF-8",
+            "NO_PROXY": "*",
+            "GIT_AUTHOR_NAME": "Kim",
+            "GIT_AUTHOR_EMAIL": "kim@example.com",
+            "GIT_COMMITTER_NAME": "Kim",
+            "GIT_COMMITTER_EMAIL": "kim@example.com",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+        }
+        self.background: list[subprocess.Popen[str]] = []
+
+    def words(self, text: str) -> str:
+        """The words of the page, at a port that is free here."""
+        return text.replace(PORT, self.port)
+
+    def run(self, block: Block) -> str:
+        """Type a block; the folder and exported variables last. What it wrote to both streams."""
+        wanted = int(block.remark.removeprefix("exit: ")) if block.remark.startswith("exit: ") else 0
+        script = f"set -e\n{self.words(block.text)}\nprintf '\\n{MARK}%s\\n' \"$PWD\"\nexport -p\n"
+        made = subprocess.run(
+            [program("bash"), "-c", script],
+            check=False,
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+        )
+        output, _, rest = made.stdout.partition(f"\n{MARK}")
+        assert made.returncode == wanted, f"{block.text}\n{made.stdout}"
+        if rest:
+            where, _, exported = rest.partition("\n")
+            self.folder = Path(where)
+            found = re.findall(r'^declare -x (\w+)="(.*)"$', exported, re.MULTILINE)
+            self.environment |= {
+                name: value for name, value in found if name not in ("OLDPWD", "PWD", "SHLVL")
+            }
+        return output
+
+    def start(self, block: Block, lines: int) -> str:
+        """Type a block in another terminal, and wait for its first lines."""
+        command = [program("bash"), "-c", f"exec {self.words(block.text).strip()}"]
+        started = subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, text=True
+        )
+        self.background.append(started)
+        assert started.stdout is not None
+        return "".join(started.stdout.readline() for _ in range(lines))
+
+    def close(self) -> None:
+        """End what goes on in other terminals."""
+        for each in self.background:
+            each.terminate()
+            each.wait(30)
+            if each.stdout is not None:
+                each.stdout.close()
+
+
+def loosely(text: str) -> list[str]:
+    """The lines of an output without what differs from day to day: figures, times, columns."""
+    plain = re.sub(r"\d+", "0", text)
+    return [re.sub(r"\s+", " ", line).strip() for line in plain.splitlines() if line.strip()]
+
+
+def check_output(shown: str, real: str) -> None:
+    """Every line that the page shows is there, in its order; ``…`` stands for anything."""
+    rest = iter(loosely(real))
+    for line in loosely(shown):
+        if line == "…":
+            continue
+        pattern = re.compile(re.escape(line).replace("…", ".*"))
+        assert any(pattern.fullmatch(each) for each in rest), f"not there, or not here: {line}\n{real}"
+
+
+@pytest.fixture
+def reader(tmp_path):
+    """A reader in an empty folder, whose sandbox is at a port of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    made = Reader(tmp_path, port)
+    yield made
+    made.close()
+
+
+def test_the_tutorial_works_word_for_word(reader, tmp_path):
+    """Every command ends as the page says, shows what it says, and leaves a project that is fit for CI."""
+    output = ""
+    for block in blocks(DOCS / "tutorial.md"):
+        if block.remark.startswith("not run"):
+            continue
+        match block.language:
+            case "sh" if block.remark == "background":
+                output = reader.start(block, lines=10)
+            case "sh":
+                output = reader.run(block)
+            case "yaml":
+                (reader.folder / (block.title or "")).write_text(reader.words(block.text), encoding="utf-8")
+            case "console":
+                check_output(reader.words(block.text), output)
+    project = Project(tmp_path / "reviews")
+    assert project.cli("validate", "--strict") == 0
+    assert project.cli("fmt", "--check") == 0
+    workflow = (project.folder / ".github" / "workflows" / "ekomi-reconcile.yml").read_text("utf-8")
+    assert "EKOMI_GERMANY_PASSWORD" in workflow
+    assert "plan --base" in workflow
+    status = [program("git"), "-C", str(project.folder), "status", "--porcelain"]
+    assert subprocess.run(status, check=True, capture_output=True, text=True).stdout == ""
+
+
+def test_the_output_of_a_page_is_really_compared():
+    """A line that was not written fails, and so does one in the wrong place."""
+    check_output("a 1\n…\nb 2 …\n", "a 7\nmore\nb 8 and so on\n")
+    for wrong in ("c\n", "b 2 …\na 1\n"):
+        with pytest.raises(AssertionError):
+            check_output(wrong, "a 7\nmore\nb 8 and so on\n")

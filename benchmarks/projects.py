@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ekomi_reconcile.config.load import load
@@ -10,16 +11,23 @@ from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.state.key import Purpose
 from ekomi_reconcile.state.opening import Mode, open_state
-from ekomi_reconcile.state.records import AccountChange
+from ekomi_reconcile.state.records import AppliedAccount
+
+STATE = ".ekomi-reconcile/state.db"
+CACHE = ".ekomi-reconcile/cache"
+PASSWORD = "sandbox-bench"
+ACCOUNTS = 10
+"""In every project that is not about their number."""
+ENV = {f"BENCH_PASSWORD_{number}": PASSWORD for number in range(ACCOUNTS)}
 
 PROJECT = """\
 version: 1
 accounts: accounts.d
 orders: {{file: orders.jsonl}}
-ekomi: {{api_url: "{url}/v3", srr_url: "{url}", requests_per_second: 100000, parallelism: 16}}
+ekomi: {{api_url: "{url}/v3", srr_url: "{url}", requests_per_second: 100000, parallelism: {parallelism}}}
 safety: {{max_delete_percent: 100, max_sends: 10000000, max_schedules: 10000000}}
 schedule: {{sync_every: 365d, import_reviews_every: 365d}}
-"""
+{more}"""
 
 ACCOUNT = """\
 name: Account {number}
@@ -52,10 +60,19 @@ invitations:
 """
 
 
-def make_project(folder: Path, *, accounts: int, url: str = "http://127.0.0.1:9", period: int = 14) -> None:
-    """A project with this many accounts, one file each."""
+def make_project(
+    folder: Path,
+    *,
+    accounts: int,
+    url: str = "http://127.0.0.1:9",
+    period: int = 14,
+    parallelism: int = 16,
+    more: str = "",
+) -> None:
+    """A project with this many accounts, one file each; ``more`` are further lines of the project file."""
     (folder / "accounts.d").mkdir(parents=True)
-    (folder / "ekomi-reconcile.yaml").write_text(PROJECT.format(url=url))
+    text = PROJECT.format(url=url, parallelism=parallelism, more=more)
+    (folder / "ekomi-reconcile.yaml").write_text(text)
     for number in range(accounts):
         text = ACCOUNT.format(number=number, interface=100_000 + number, group=number % 10, period=period)
         (folder / "accounts.d" / f"account{number:05}.yaml").write_text(text)
@@ -126,6 +143,11 @@ def order(number: int, *, stores: int, created_at: str) -> dict[str, object]:
     }
 
 
+def days_ago(days: float) -> str:
+    """An instant as Magento writes it."""
+    return (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def write_orders(path: Path, *, count: int, stores: int, created_at: str, first: int = 1) -> None:
     """Append this many orders to a JSONL file."""
     with path.open("a") as file:
@@ -133,13 +155,13 @@ def write_orders(path: Path, *, count: int, stores: int, created_at: str, first:
             file.write(json.dumps(order(number, stores=stores, created_at=created_at)) + "\n")
 
 
-def record_accounts(folder: Path, *, password: str) -> None:
+def record_accounts(folder: Path, *, password: str, location: str = STATE, key: bytes | None = None) -> None:
     """A state in which every account of the files was applied, synced and imported just now."""
     configuration, now = load(folder / "ekomi-reconcile.yaml"), instant.now()
-    with open_state(".ekomi-reconcile/state.db", root=folder, mode=Mode.CREATE) as state, state.transaction():
+    with open_state(location, root=folder, mode=Mode.CREATE, key=key) as state, state.transaction():
         digest = state.digest(Purpose.PASSWORD, password)
         state.save_accounts(
-            [AccountChange(account=each, password_digest=digest) for each in configuration.accounts], now=now
+            [AppliedAccount(account=each, password_digest=digest) for each in configuration.accounts], now=now
         )
         for each in configuration.accounts:
             state.record_shop_data(each.interface_id, ShopData(account_name=each.name), now=now)

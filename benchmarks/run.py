@@ -1,116 +1,102 @@
-"""Run the benchmarks: ``python benchmarks/run.py [NAME…]``."""
+"""Run the benchmarks: ``python benchmarks/run.py [NAME…] [--json FILE] [--growth] [--page]``."""
 
 from __future__ import annotations
 
-import shutil
-import sys
+import argparse
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from measure import Figure, Run, command, compare, python, run
-from projects import make_project, record_accounts, write_orders
+import page
+import results
+from backfill import backfill
+from growth import growth_accounts, growth_orders
+from matching import matching
+from measure import Figure, Point
+from noop import noop_plan
+from peers import peers
+from queues import growth_rows, large_state, new_orders
+from results import Results, Taken
+from runners import runners
+from sending import sending
+from start import start
 
-from ekomi_reconcile.sandbox import seed
-from ekomi_reconcile.sandbox.server import SandboxServer
-from ekomi_reconcile.sandbox.world import World
+RESULTS = Path(__file__).parent.parent / "build" / "benchmarks.json"
+"""Where results go unless said otherwise; the file of the documentation is docs/performance.json."""
 
-PASSWORD = "sandbox-bench"
-ENV = {f"BENCH_PASSWORD_{number}": PASSWORD for number in range(10_000)}
-"""One reference per account, as real projects have: a shared one is a finding of its own."""
-
-BARE_PARSE = """
-import sys, yaml, pathlib
-for path in sorted(pathlib.Path(sys.argv[1]).rglob("*.yaml")):
-    for event in yaml.parse(path.read_bytes(), Loader=yaml.CSafeLoader):
-        pass
-"""
-BARE_JSON = """
-import sys, json
-with open(sys.argv[1], "rb") as file:
-    for line in file:
-        json.loads(line)
-"""
+Benchmark = Callable[[Path], Iterator[Figure | Point]]
 
 
-def noop_plan(folder: Path, *, accounts: int = 10_000) -> Iterator[Figure]:
-    """A plan that finds nothing to do, over accounts in a file each."""
-    make_project(folder, accounts=accounts)
-    (folder / "orders.jsonl").touch()
-    record_accounts(folder, password=PASSWORD)
-    run(command("apply", "--auto-approve", "-q"), cwd=folder, env=ENV)
-    yield compare(
-        f"no-op plan, {accounts} accounts",
-        lambda: run(command("plan"), cwd=folder, env=ENV),
-        lambda: run(python(BARE_PARSE, "accounts.d"), cwd=folder),
-        target="<= 2.0 first, <= 0.5 again",
-    )
+def few_peers(folder: Path) -> Iterator[Figure]:
+    """The peers over 1,000 objects; the targets are about 10,000, which take Terraform very long."""
+    return (replace(each, target="") for each in peers(folder, objects=1_000))
 
 
-def backfill(folder: Path, *, orders: int = 200_000) -> Iterator[Figure]:
-    """Orders from a file, matched and queued in one apply."""
-    make_project(folder, accounts=10)
-    created = (datetime.now(UTC) - timedelta(days=2)).strftime("%Y-%m-%d %H:%M:%S")
-    write_orders(folder / "orders.jsonl", count=orders, stores=10, created_at=created)
-    shops = [
-        seed.new_shop(
-            str(100_000 + number), PASSWORD, name=f"A{number}", locale="en", seed=1, now=0, review_count=0
-        )
-        for number in range(10)
-    ]
-    with SandboxServer(World(shops=shops)) as server:
-        _point_at(folder, server.url)
-
-        def apply() -> Run:
-            shutil.rmtree(folder / ".ekomi-reconcile", ignore_errors=True)
-            return run(command("apply", "--auto-approve", "--no-send", "-q"), cwd=folder, env=ENV)
-
-        yield compare(
-            f"backfill of {orders} orders, one apply",
-            apply,
-            lambda: run(python(BARE_JSON, "orders.jsonl"), cwd=folder),
-            target="<= 0.67 (1.5 x the rate of json.loads)",
-        )
-        yield compare(
-            "a run in which nothing is new",
-            lambda: run(command("apply", "--auto-approve", "-q"), cwd=folder, env=ENV),
-            apply,
-            target="<= 0.10 of the first run",
-        )
-
-
-def start(folder: Path) -> Iterator[Figure]:
-    """Starting the program."""
-    for name, arguments, target in (("version", ["version"], "<= 1.6"), ("--help", ["--help"], "<= 2.0")):
-        yield compare(
-            f"start: {name}",
-            lambda arguments=arguments: run(command(*arguments), cwd=folder),
-            lambda: run(python("import click"), cwd=folder),
-            target=target,
-            rounds=11,
-        )
-
-
-def _point_at(folder: Path, url: str) -> None:
-    path = folder / "ekomi-reconcile.yaml"
-    path.write_text(path.read_text().replace("http://127.0.0.1:9", url))
-
-
-BENCHMARKS: dict[str, Callable[[Path], Iterator[Figure]]] = {
+BENCHMARKS: dict[str, Benchmark] = {
     "start": start,
     "noop_plan": noop_plan,
+    "peers": few_peers,
     "backfill": backfill,
+    "new_orders": new_orders,
+    "matching": matching,
+    "sending": sending,
+    "runners": runners,
+    "large_state": large_state,
+    "growth_accounts": growth_accounts,
+    "growth_orders": growth_orders,
+    "growth_rows": growth_rows,
 }
+FARTHER: dict[str, Benchmark] = {
+    "peers": peers,
+    "growth_orders": partial(growth_orders, sizes=(10_000, 100_000, 1_000_000)),
+}
+"""What ``--growth`` runs in place of the same name: minutes each, most of them Terraform's first apply."""
 
 
-def main(names: list[str]) -> None:
-    """Run the named benchmarks, or all."""
-    for name in names or BENCHMARKS:
-        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            for figure in BENCHMARKS[name](Path(folder)):
-                print(figure, flush=True)
+def main(arguments: list[str] | None = None) -> None:
+    """Run the named benchmarks, or all; what was not run keeps what the file says of it."""
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    if unknown := sorted(set(chosen.names) - set(BENCHMARKS)):
+        parser.error(f"there is no benchmark {', '.join(unknown)}")
+    known = BENCHMARKS | (FARTHER if chosen.growth else {})
+    found = results.read(chosen.json) if chosen.names and chosen.json.exists() else Results()
+    found.machine = results.machine()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        for name in chosen.names or known:
+            found.taken[name] = _take(known[name], Path(folder) / name)
+            found.taken = {each: found.taken[each] for each in known if each in found.taken}
+            results.write(chosen.json, found)
+    missed = page.missed(found)
+    print(f"\n{len(missed)} targets not reached" + "".join(f"\n  {each}" for each in missed))
+    if chosen.page:
+        page.PAGE.write_text(page.page_with(page.PAGE.read_text("utf-8"), found), encoding="utf-8")
+
+
+def _take(benchmark: Benchmark, folder: Path) -> Taken:
+    folder.mkdir()
+    taken, before = Taken(), time.perf_counter()
+    for each in benchmark(folder):
+        print(each, flush=True)
+        if isinstance(each, Figure):
+            taken.figures.append(each)
+        else:
+            taken.points.append(each)
+    taken.seconds = time.perf_counter() - before
+    return taken
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Measure this project beside baselines, in one run.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}")
+    parser.add_argument("--json", type=Path, default=RESULTS, metavar="FILE", help="where the results go")
+    parser.add_argument("--growth", action="store_true", help="also the sizes that take long")
+    parser.add_argument("--page", action="store_true", help="write the table of docs/performance.md too")
+    return parser
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -22,6 +22,7 @@ from ekomi_reconcile.cli.notifying import Notifying
 from ekomi_reconcile.cli.plan import check_selection, concise_option, selections, show
 from ekomi_reconcile.cli.progress import progress
 from ekomi_reconcile.cli.session import (
+    about_run,
     interruptible,
     load_configuration,
     locking,
@@ -160,16 +161,23 @@ class _Watch:
 def _carry_out(configuration: Configuration, order: _Order, *, watch: _Watch, stop: Stop) -> int:
     from ekomi_reconcile.cycle import Cycle
 
-    events, wait, beginning = watch.events, order.lock_timeout, order.new_state
+    events, saved = watch.events, None if order.file is None else _saved(order.file)
     with (
-        locking(configuration, "apply", new_state=beginning, lock_timeout=wait) as (state, lock),
+        locking(
+            configuration,
+            "apply",
+            new_state=order.new_state,
+            lock_timeout=order.lock_timeout,
+            about=about_run(configuration, None if saved is None else saved[1]),
+        ) as (state, lock),
         Cycle(configuration, state, lock, stop=stop) as cycle,
     ):
-        if order.file is None:
+        if saved is None:
             made, digest = _plan(cycle, order, events), None
             show(made, "text", order.detail)
         else:
-            made, digest = _saved(state, configuration, order.file)
+            made, digest = saved
+            _check_fresh(made, digest, configuration, state)
         events.tell(plan_events(made))
         _enforce(made, order)
         if not (order.file or order.approved or made.empty or _agreed()):
@@ -199,11 +207,15 @@ def _enforce(made: Plan, order: _Order) -> None:
     enforce(made, dataclasses.replace(order.allowed, sends=sends))
 
 
-def _saved(state: State, configuration: Configuration, path: Path) -> tuple[Plan, str]:
+def _saved(path: Path) -> tuple[Plan, str]:
     from ekomi_reconcile.plan.codec import decode
+
+    return decode(read_file(options().directory / path, limit=_LARGEST_PLAN))
+
+
+def _check_fresh(made: Plan, digest: str, configuration: Configuration, state: State) -> None:
     from ekomi_reconcile.plan.stale import Present, check_fresh
 
-    made, digest = decode(read_file(options().directory / path, limit=_LARGEST_PLAN))
     meta = state.meta
     check_fresh(
         made,
@@ -214,7 +226,6 @@ def _saved(state: State, configuration: Configuration, path: Path) -> tuple[Plan
             applied=state.applied(digest),
         ),
     )
-    return made, digest
 
 
 def _agreed() -> bool:

@@ -18,7 +18,7 @@ from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import common, option
 from ekomi_reconcile.cli.metrics import measure
 from ekomi_reconcile.cli.notifying import ended, tell
-from ekomi_reconcile.cli.session import load_configuration, locking, stopping
+from ekomi_reconcile.cli.session import about_run, load_configuration, locking, stopping
 from ekomi_reconcile.errors import ConfigurationError, GuardRefused, ReconcileError
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.invitation import Status
@@ -162,7 +162,11 @@ class _Service:
     def _carry_out(self, configuration: Configuration) -> tuple[Outcome, str | None]:
         from ekomi_reconcile.cycle import Cycle
 
-        with locking(configuration, "run", new_state=None, lock_timeout=self.lock_timeout) as (state, lock):
+        about = about_run(configuration)
+        with locking(configuration, "run", new_state=None, lock_timeout=self.lock_timeout, about=about) as (
+            state,
+            lock,
+        ):
             with Cycle(configuration, state, lock, stop=self.stop, on_call=self.metrics.call) as cycle:
                 plan = cycle.plan(Scope(), listen=self._events.listen)
                 self._events.tell(plan_events(plan))

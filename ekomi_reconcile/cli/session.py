@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from ekomi_reconcile.state.store import State
 
 _REFERENCE = "${"
+_DIGEST_SHOWN = len("sha256:") + 12
+_COMMIT_SHOWN = 12
 
 
 def configuration_path() -> Path:
@@ -170,6 +172,16 @@ def locking(
         with open_state(location, root=root, mode=mode, key=key) as state:
             state.guard_by(lock)
             yield state, lock
+
+
+def about_run(configuration: Configuration, digest: str | None = None) -> str | None:
+    """What a run carries out, for others who look at the lock: a saved plan, or the commit of the files."""
+    from ekomi_reconcile.reconcile import git_commit
+
+    if digest is not None:
+        return f"plan {digest[:_DIGEST_SHOWN]}"
+    commit = git_commit(configuration.root)
+    return None if commit is None else f"commit {commit[:_COMMIT_SHOWN]}"
 
 
 def _may_begin() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from sqlalchemy import ColumnElement, bindparam, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, bindparam, exists, func, or_, select, tuple_
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
@@ -12,7 +12,7 @@ from ekomi_reconcile.state.location import FileLocation, Location
 from ekomi_reconcile.state.lock import holder
 from ekomi_reconcile.state.rows import COLUMNS, to_invitation
 from ekomi_reconcile.state.session import ROWS_PER_PAGE, Session, chunks
-from ekomi_reconcile.state.tables import PENDING, SENDING, invitation
+from ekomi_reconcile.state.tables import PENDING, SENDING, account, invitation
 
 _ASKED = (Status.PENDING.value, Status.SENDING.value, Status.SENT.value, Status.UNKNOWN.value)
 """Rows in one of these count as a request to their customer."""
@@ -29,6 +29,18 @@ _ORDER_IDS = select(invitation.c.order_id).where(invitation.c.source == bindpara
 _FIRST_ORDER = _ORDER_IDS.order_by(invitation.c.order_id)
 _LAST_ORDER = _ORDER_IDS.order_by(invitation.c.order_id.desc())
 
+_WITH_ROWS = (
+    select(account.c.id)
+    .where(
+        account.c.id.in_(bindparam("accounts", expanding=True)),
+        exists().where(
+            invitation.c.account_id == account.c.id,
+            invitation.c.status.in_(bindparam("statuses", expanding=True)),
+        ),
+    )
+    .order_by(account.c.id)
+)
+"""Most accounts that are asked about have no such rows: one probe of the index each, not a statement."""
 _PAGE_OF_ACCOUNT = (
     select(*COLUMNS)
     .where(
@@ -82,9 +94,11 @@ class QueueStore(Session):
 
     def rows_of(self, interface_ids: Collection[str], statuses: Collection[Status]) -> Iterator[Invitation]:
         """The rows of these accounts in these states, by account, state and id; safe to change meanwhile."""
-        for key in self._any_account_ids(interface_ids):
-            for status in sorted(statuses):
-                yield from self._rows_of(key, status)
+        for chunk in chunks(self._any_account_ids(interface_ids)):
+            bound = {"accounts": chunk, "statuses": [each.value for each in statuses]}
+            for (key,) in self._rows(_WITH_ROWS, bound):
+                for status in sorted(statuses):
+                    yield from self._rows_of(key, status)
 
     def pending(self, interface_ids: Collection[str]) -> Iterator[Invitation]:
         """The pending rows of these accounts."""

@@ -57,6 +57,9 @@ HOLDER = LockInfo(
     Created="2026-10-31T12:00:00Z",
     PID=42,
     Job="https://ci.example.com/1",
+    Info="commit 0123456789ab",
+    Version="0.1.0",
+    Path="/srv/state.db",
 )
 
 
@@ -147,6 +150,9 @@ def test_the_holder_of_the_lock():
         "operation": "apply",
         "process": 42,
         "job": "https://ci.example.com/1",
+        "info": "commit 0123456789ab",
+        "version": "0.1.0",
+        "path": "/srv/state.db",
     }
     assert state.lock_json(None) == dict.fromkeys(state.lock_json(HOLDER)) | {"held": False}
     assert state.lock_text(None, Paint()) == "Nobody holds the lock.\n"

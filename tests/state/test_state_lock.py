@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from state_support import Store, kill, process
 
+from ekomi_reconcile import __version__
 from ekomi_reconcile.errors import StateError, StateLocked
 from ekomi_reconcile.state.identity import job_url
 from ekomi_reconcile.state.lock import WriterLock
@@ -25,6 +26,7 @@ def test_lock_tells_its_holder(store: Store) -> None:
         assert info == lock.info
         assert info is not None
         assert (info.Operation, info.PID) == ("apply", os.getpid())
+        assert (info.Version, info.Path) == (__version__, str(store.place))
         assert "@" in info.Who
         assert info.Created.endswith("Z")
     assert lock.info is None

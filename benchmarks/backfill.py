@@ -1,0 +1,109 @@
+"""Orders from a file: the first run over very many, and the runs after it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from measure import Figure, Run, beside, command, in_turn, median, python, run
+from projects import ACCOUNTS, ENV, PASSWORD, days_ago, make_project, write_orders
+
+from ekomi_reconcile.sandbox import seed
+from ekomi_reconcile.sandbox.server import SandboxServer
+from ekomi_reconcile.sandbox.world import World
+
+BARE_JSON = """
+import sys, json
+with open(sys.argv[1], "rb") as file:
+    for line in file:
+        json.loads(line)
+"""
+
+
+def backfill(
+    folder: Path, *, orders: int = 200_000, fewer: int = 20_000, rounds: int = 3
+) -> Iterator[Figure]:
+    """The first run over ``orders``, and the run after it; its memory and that run over ``fewer``."""
+    with _ekomi() as url:
+        make_backfill(folder / "many", orders=orders, url=url)
+        make_backfill(folder / "few", orders=fewer, url=url)
+        works = {
+            "first": partial(first_run, folder / "many"),
+            "again": partial(again, folder / "many"),
+            "json": partial(bare_json, folder / "many"),
+            "few first": partial(first_run, folder / "few"),
+            "few again": partial(again, folder / "few"),
+        }
+        found = {name: median(runs) for name, runs in in_turn(works, rounds=rounds).items()}
+    yield beside(
+        f"backfill of {orders:,} orders, one apply",
+        found["first"],
+        found["json"],
+        target="<= 0.67 (1.5 x the rate)",
+        against="bare json.loads of the same lines",
+    )
+    yield beside(
+        "a run in which nothing is new",
+        found["again"],
+        found["first"],
+        target="<= 0.10",
+        against="the first run",
+    )
+    yield beside(
+        f"nothing new among {orders:,} orders",
+        found["again"],
+        found["few again"],
+        target="<= 1.2",
+        against=f"the same among {fewer:,}",
+    )
+    yield memory_figure(orders, fewer, found["first"], found["few first"])
+
+
+def memory_figure(orders: int, fewer: int, many: Run, few: Run) -> Figure:
+    """How the peak memory of a first run grows."""
+    return Figure(
+        f"peak memory, {orders:,} orders in one apply",
+        many.megabytes,
+        few.megabytes,
+        "<= 1.5",
+        unit="MiB",
+        against=f"the same with {fewer:,}",
+    )
+
+
+@contextmanager
+def _ekomi() -> Iterator[str]:
+    """An eKomi that knows the accounts, and has no reviews."""
+    shops = [
+        seed.new_shop(
+            str(100_000 + number), PASSWORD, name=f"A{number}", locale="en", seed=1, now=0, review_count=0
+        )
+        for number in range(ACCOUNTS)
+    ]
+    with SandboxServer(World(shops=shops)) as server:
+        yield server.url
+
+
+def make_backfill(folder: Path, *, orders: int, url: str = "http://127.0.0.1:9") -> None:
+    """A project with so many orders that all match."""
+    make_project(folder, accounts=ACCOUNTS, url=url)
+    write_orders(folder / "orders.jsonl", count=orders, stores=ACCOUNTS, created_at=days_ago(2))
+
+
+def first_run(folder: Path) -> Run:
+    """An apply without a state, to the end of the queue."""
+    shutil.rmtree(folder / ".ekomi-reconcile", ignore_errors=True)
+    return run(command("apply", "--auto-approve", "--no-send", "-q"), cwd=folder, env=ENV)
+
+
+def again(folder: Path) -> Run:
+    """The same apply again."""
+    return run(command("apply", "--auto-approve", "-q"), cwd=folder, env=ENV)
+
+
+def bare_json(folder: Path) -> Run:
+    """Reading the same lines and nothing else."""
+    return run(python(BARE_JSON, "orders.jsonl"), cwd=folder)

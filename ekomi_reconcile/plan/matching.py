@@ -169,7 +169,7 @@ class Matcher:
         sight = self._sight(order, seen)
         taken, waits = owner is not None, False
         for rule in self.question.book.candidates(order.store_view):
-            key = rule.account.interface_id
+            key = rule.interface_id
             self.tally.saw(key)
             if key == owner or key in self.question.leaving:
                 continue
@@ -193,7 +193,7 @@ class Matcher:
         self._observe(order, seen, waits=waits and not taken)
 
     def _schedule(self, rule: Rule, order: Order, known: Reached, judged_at: Instant) -> None:
-        question, key = self.question, rule.account.interface_id
+        question, key = self.question, rule.interface_id
         if key not in question.selected:
             if self._released:
                 self.passed_over.add(key)

@@ -14,6 +14,16 @@ ENOUGH = 20
 _AFTER_CONDITIONS = frozenset({Criterion.DELIVERABLE, Criterion.SUPPRESSED, Criterion.ALREADY_INVITED})
 
 
+class _Counts:
+    """Of one account: orders looked at, orders for which its conditions held or not, and refusals."""
+
+    __slots__ = ("against", "held", "refused", "seen")
+
+    def __init__(self) -> None:
+        self.seen = self.held = self.against = 0
+        self.refused: Counter[Criterion] = Counter()
+
+
 class Tally:
     """Counts the first criterion that fails.
 
@@ -21,37 +31,36 @@ class Tally:
     from the orders read and the orders seen.
     """
 
-    __slots__ = ("_conditions", "_refused", "_seen", "orders")
+    __slots__ = ("_counts", "orders")
 
     def __init__(self) -> None:
         self.orders = 0
-        self._seen: Counter[str] = Counter()
-        self._refused: defaultdict[str, Counter[Criterion]] = defaultdict(Counter)
-        self._conditions: defaultdict[str, Counter[bool]] = defaultdict(Counter)
+        self._counts: defaultdict[str, _Counts] = defaultdict(_Counts)
 
     def saw(self, interface_id: str) -> None:
         """This account was looked at for one order."""
-        self._seen[interface_id] += 1
+        self._counts[interface_id].seen += 1
 
     def refused(self, interface_id: str, criterion: Criterion) -> None:
         """It was not invited, and this is why."""
-        self._refused[interface_id][criterion] += 1
+        self._counts[interface_id].refused[criterion] += 1
 
     def judged(self, interface_id: str, first_failed: Criterion | None) -> None:
         """Its conditions were reached for one order, unless a criterion before them failed."""
         if first_failed is Criterion.CONDITIONS:
-            self._conditions[interface_id][False] += 1
+            self._counts[interface_id].against += 1
         elif first_failed is None or first_failed in _AFTER_CONDITIONS:
-            self._conditions[interface_id][True] += 1
+            self._counts[interface_id].held += 1
 
     def one_sided(self, accounts: Collection[Account]) -> Iterator[tuple[Account, bool, int]]:
         """Accounts whose conditions held for all, or for none, of so many orders."""
         for account in accounts:
-            counts = self._conditions.get(account.interface_id)
-            if account.invitations.conditions is None or counts is None:
+            if account.invitations.conditions is None or account.interface_id not in self._counts:
                 continue
-            if counts.total() >= ENOUGH and len(+counts) == 1:
-                yield account, bool(counts[True]), counts.total()
+            counts = self._counts[account.interface_id]
+            total = counts.held + counts.against
+            if total >= ENOUGH and total in (counts.held, counts.against):
+                yield account, bool(counts.held), total
 
     def result(self, accounts: Collection[Account]) -> dict[str, dict[str, int]]:
         """By account name and criterion, in the order in which criteria are judged."""
@@ -61,8 +70,8 @@ class Tally:
     def _of(self, account: Account) -> dict[str, int]:
         if not account.invitations.enabled:
             return _positive({Criterion.ENABLED: self.orders})
-        elsewhere = self.orders - self._seen[account.interface_id]
-        return _positive({Criterion.STORE_VIEW: elsewhere, **self._refused[account.interface_id]})
+        counts = self._counts[account.interface_id]
+        return _positive({Criterion.STORE_VIEW: self.orders - counts.seen, **counts.refused})
 
 
 def _positive(counts: Mapping[Criterion, int]) -> dict[str, int]:

@@ -8,8 +8,11 @@ items, rounded to 4 decimals; if one of them does not tell the amount, the sum i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, TypeAlias
+
+import msgspec
 
 from ekomi_reconcile.model.order import Item, Order
 from ekomi_reconcile.rules.operators import Test, flag_test, ids_test, number_test, text_test
@@ -34,8 +37,16 @@ _SUM_KEYS = frozenset({"of", "where"})
 
 
 def compile_condition(condition: Condition | None) -> Predicate:
-    """The test of an order that this condition asks for; none asks for nothing."""
-    return _always if condition is None else compile_node(condition)
+    """The test of an order that this condition asks for; none asks for nothing.
+
+    Equal conditions, which a default gives to many accounts, share one test.
+    """
+    return _always if condition is None else _compiled(msgspec.json.encode(condition))
+
+
+@lru_cache(maxsize=4096)
+def _compiled(condition: bytes) -> Predicate:
+    return compile_node(msgspec.json.decode(condition))
 
 
 def compile_node(condition: Condition) -> Test:

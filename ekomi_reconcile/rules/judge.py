@@ -5,23 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
-from typing import TypeAlias
 
-from ekomi_reconcile.model.account import Deliver
+from ekomi_reconcile.model.account import Deliver, Selection
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Criterion, Reached
 from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.rules.conditions import Predicate
 from ekomi_reconcile.rules.contact import usable_email, usable_telephone
-from ekomi_reconcile.rules.rulebook import Rule, key_of
+from ekomi_reconcile.rules.rulebook import Check, Rule, key_of
 
 ON_HOLD = frozenset({"holded", "on_hold", "on hold"})
 ENDED = frozenset({"canceled", "cancelled", "closed"})
 BLOCKED = ON_HOLD | ENDED
 """States (statuses, where no state is given) in which nobody is asked. Magento: canceled, closed, holded."""
-
-
-Check: TypeAlias = Callable[[Order, Instant, Reached | None], bool]
-"""Does a criterion hold for this order, its age judged at that instant, with that evidence?"""
 
 
 def refusal(rule: Rule, order: Order, *, judged_at: Instant, reached: Reached | None) -> Criterion | None:
@@ -30,13 +26,15 @@ def refusal(rule: Rule, order: Order, *, judged_at: Instant, reached: Reached | 
     ``suppressed`` and ``already_invited`` are left to the caller, who knows the state. ``judged_at`` is
     the instant at which the order's age is judged, ``reached`` when it reached a trigger status.
     """
-    for criterion, holds in _checks_of(rule):
+    checks = rule.checks
+    if checks is None:
+        checks = rule.checks = _checks_of(rule)
+    for criterion, holds in checks:
         if not holds(order, judged_at, reached):
             return criterion
     return None
 
 
-@lru_cache(maxsize=4096)
 def _checks_of(rule: Rule) -> tuple[tuple[Criterion, Check], ...]:
     """What this rule asks for: of every order the same, so it is worked out once."""
     checks = ((criterion, make(rule)) for criterion, make in CHECKS)
@@ -50,9 +48,8 @@ def scheduled_at(rule: Rule, reached: Reached, order_id: int, *, judged_at: Inst
     With a spread the order's offset is added; what was overdue when it was first judged counts from then, or
     else it would be asked at once whatever the spread.
     """
-    wanted = rule.account.invitations
-    due = reached.at + wanted.pending_period * DAY
-    return max(due, judged_at) + spread_offset(rule, order_id) if wanted.spread else due
+    due = reached.at + rule.pending
+    return max(due, judged_at) + spread_offset(rule, order_id) if rule.spread else due
 
 
 def spread_offset(rule: Rule, order_id: int) -> int:
@@ -61,11 +58,10 @@ def spread_offset(rule: Rule, order_id: int) -> int:
     The first 8 bytes of the SHA-256 of ``INTERFACE_ID:ORDER_ID`` as a number, modulo the spread: the same in
     every run and plan, whatever else changes.
     """
-    spread = rule.account.invitations.spread
-    if not spread:
+    if not rule.spread:
         return 0
-    drawn = sha256(f"{rule.account.interface_id}:{order_id}".encode()).digest()[:8]
-    return int.from_bytes(drawn) % spread
+    drawn = sha256(f"{rule.interface_id}:{order_id}".encode()).digest()[:8]
+    return int.from_bytes(drawn) % rule.spread
 
 
 def blocked_state(order: Order) -> bool:
@@ -93,8 +89,11 @@ def _step(order: Order) -> str:
     return key_of(order.state or order.status or "")
 
 
+# Rules of many accounts ask for the same: they share the checks, which then stay in the processor's cache.
+
+
 def _enabled(rule: Rule) -> Check | None:
-    return None if rule.account.invitations.enabled else lambda order, at, reached: False  # noqa: ARG005
+    return None if rule.account.invitations.enabled else _never
 
 
 def _store_view(rule: Rule) -> Check | None:
@@ -104,30 +103,53 @@ def _store_view(rule: Rule) -> Check | None:
 
 def _customer_group(rule: Rule) -> Check | None:
     groups = rule.account.invitations.customer_groups
-    if groups.names is None:
-        return None
-    return lambda order, at, reached: groups.admits(order.customer_group)  # noqa: ARG005
+    return None if groups.names is None else _groups_check(groups)
 
 
 def _order_status(rule: Rule) -> Check:  # noqa: ARG001 - what a rule waits for is in the evidence
-    return lambda order, at, reached: reached is not None and not blocked_state(order)  # noqa: ARG005
+    return _reached_and_open
 
 
 def _order_age(rule: Rule) -> Check | None:
-    limit = rule.account.invitations.skip_orders_older_than * DAY
-    return None if limit == 0 else lambda order, at, reached: at - order.created_at <= limit  # noqa: ARG005
+    limit = rule.account.invitations.skip_orders_older_than
+    return None if limit == 0 else _age_check(limit * DAY)
 
 
 def _conditions(rule: Rule) -> Check | None:
-    if rule.account.invitations.conditions is None:
-        return None
-    hold = rule.conditions
-    return lambda order, at, reached: hold(order)  # noqa: ARG005
+    return None if rule.account.invitations.conditions is None else _conditions_check(rule.conditions)
 
 
 def _deliverable(rule: Rule) -> Check | None:
     deliver = rule.account.invitations.deliver
-    return None if deliver is Deliver.LINK else lambda order, at, reached: deliverable(order, deliver)  # noqa: ARG005
+    return None if deliver is Deliver.LINK else _delivery_check(deliver)
+
+
+def _never(order: Order, at: Instant, reached: Reached | None) -> bool:  # noqa: ARG001 - a check like others
+    return False
+
+
+def _reached_and_open(order: Order, at: Instant, reached: Reached | None) -> bool:  # noqa: ARG001
+    return reached is not None and not blocked_state(order)
+
+
+@lru_cache
+def _groups_check(groups: Selection) -> Check:
+    return lambda order, at, reached: groups.admits(order.customer_group)  # noqa: ARG005
+
+
+@lru_cache
+def _age_check(limit: int) -> Check:
+    return lambda order, at, reached: at - order.created_at <= limit  # noqa: ARG005
+
+
+@lru_cache
+def _conditions_check(hold: Predicate) -> Check:
+    return lambda order, at, reached: hold(order)  # noqa: ARG005
+
+
+@lru_cache
+def _delivery_check(deliver: Deliver) -> Check:
+    return lambda order, at, reached: deliverable(order, deliver)  # noqa: ARG005
 
 
 CHECKS: tuple[tuple[Criterion, Callable[[Rule], Check | None]], ...] = (

@@ -7,19 +7,33 @@ accounts that serve other store views.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, lru_cache
+from typing import TypeAlias
 
 from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.model.invitation import Criterion, Reached
+from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.rules.conditions import Predicate, attributes, compile_condition
 from ekomi_reconcile.rules.operators import fold
 
+Check: TypeAlias = Callable[[Order, Instant, Reached | None], bool]
+"""Does a criterion hold for this order, its age judged at that instant, with that evidence?"""
+
 
 class Rule:
-    """The invitation rule of one account, ready to be asked."""
+    """The invitation rule of one account, ready to be asked.
+
+    ``pending`` and ``spread`` are in seconds; ``checks`` is what it asks for, once that was needed.
+    """
 
     def __init__(self, account: Account) -> None:
         self.account = account
+        self.interface_id = account.interface_id
+        self.pending = account.invitations.pending_period * DAY
+        self.spread = account.invitations.spread
+        self.checks: tuple[tuple[Criterion, Check], ...] | None = None
 
     def __repr__(self) -> str:
         return f"Rule({self.account.interface_id})"
@@ -37,7 +51,12 @@ class Rule:
     @cached_property
     def triggers(self) -> tuple[tuple[str, str], ...]:
         """The trigger statuses: as they compare, and as the files write them."""
-        return tuple({key_of(status): status for status in self.account.invitations.order_statuses}.items())
+        return _triggers(self.account.invitations.order_statuses)
+
+
+@lru_cache(maxsize=4096)
+def _triggers(statuses: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple({key_of(status): status for status in statuses}.items())
 
 
 @lru_cache(maxsize=4096)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 
-from ekomi_reconcile.errors import PlanError
-from ekomi_reconcile.model.account import Account, account_address
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
@@ -18,6 +16,7 @@ from ekomi_reconcile.plan.fetches import Intervals, due_fetches
 from ekomi_reconcile.plan.match import match, opted_out, strays
 from ekomi_reconcile.plan.needs import Need, needs
 from ekomi_reconcile.plan.plan import AccountChange, InvitationSteps, Plan, Position, Scope
+from ekomi_reconcile.plan.select import select
 from ekomi_reconcile.plan.view import Orders, Privacy, Queue, RecordedAccount, RecordedPosition
 
 
@@ -170,44 +169,6 @@ def _merged(parts: Iterable[InvitationSteps]) -> InvitationSteps:
         whole.observations.extend(part.observations)
         not_invited.update(part.not_invited)
     return replace(whole, not_invited=not_invited)
-
-
-def select(
-    scope: Scope,
-    accounts: Sequence[Account],
-    changes: Sequence[AccountChange],
-    recorded: Sequence[RecordedAccount],
-) -> frozenset[str]:
-    """The interface ids that ``--target`` and ``--exclude`` leave in the plan.
-
-    Raises:
-        PlanError: a glob matches no account.
-    """
-    names = {each.interface_id: {each.name} for each in accounts}
-    for known in recorded:
-        if known.deleted_at is None:
-            names.setdefault(known.interface_id, set()).add(known.name)
-    for change in changes:
-        if change.previous_id is not None:
-            names.setdefault(change.previous_id, set()).add(change.name)
-    for glob in (*scope.targets, *scope.excludes):
-        if not any(_matches(glob, each) for each in names.values()):
-            raise PlanError(
-                f"{glob!r} matches no account",
-                mend="give a name or an address as `accounts list` shows it; globs know * and ?",
-            )
-    if scope.targets:
-        return frozenset(
-            key for key, own in names.items() if any(_matches(glob, own) for glob in scope.targets)
-        )
-    return frozenset(
-        key for key, own in names.items() if not any(_matches(glob, own) for glob in scope.excludes)
-    )
-
-
-def _matches(glob: str, names: set[str]) -> bool:
-    literal = glob.replace("[", "[[]")
-    return any(fnmatchcase(name, literal) or fnmatchcase(account_address(name), literal) for name in names)
 
 
 def _names(accounts: Sequence[Account], recorded: Sequence[RecordedAccount]) -> dict[str, str]:

@@ -94,6 +94,9 @@ def to_json(plan: Plan) -> dict[str, Json]:
         "scope": {
             "targets": list(plan.scope.targets),
             "excludes": list(plan.scope.excludes),
+            "tags": list(plan.scope.tags),
+            "changed_since": plan.scope.changed_since,
+            "changed": None if plan.scope.changed is None else list(plan.scope.changed),
             "replaces": list(plan.scope.replaces),
             "offline": plan.scope.offline,
             "refresh_only": plan.scope.refresh_only,

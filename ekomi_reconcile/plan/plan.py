@@ -154,7 +154,9 @@ class InvitationSteps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What a plan was asked to look at. Globs are over account names and addresses.
+    """What a plan was asked to look at. Globs are over account names and addresses; an account is meant that
+    has one of ``tags``. ``changed`` are the interface ids of the accounts that changed since the git revision
+    ``changed_since``. Where several of these are given, all must hold.
 
     ``base`` is the git revision, as it was given, whose files stand in for the state; ``base_commit`` is the
     commit that was looked at. Such a plan is only ever shown.
@@ -162,6 +164,9 @@ class Scope:
 
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    changed_since: str | None = None
+    changed: tuple[str, ...] | None = None
     replaces: tuple[str, ...] = ()
     offline: bool = False
     refresh_only: bool = False
@@ -171,7 +176,7 @@ class Scope:
     @property
     def partial(self) -> bool:
         """Does it leave accounts out?"""
-        return bool(self.targets or self.excludes)
+        return bool(self.targets or self.excludes or self.tags or self.changed_since)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ from ekomi_reconcile.model.account import Account, Json
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.plan import guards
-from ekomi_reconcile.plan.build import select
 from ekomi_reconcile.plan.diff import Desired, diff, differing
 from ekomi_reconcile.plan.plan import Plan, Scope
+from ekomi_reconcile.plan.select import select
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
 
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.plan.spool import Kept, Spool
 
 
 class Schedule(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -93,6 +95,9 @@ EXAMPLES = 3
 
 _CHUNK = 1 << 16
 
+_Ends: TypeAlias = "array[int]"
+"""Where the steps of a chunk end."""
+
 
 class Steps(Generic[Step]):
     """A growing sequence of steps of one kind, in order.
@@ -102,11 +107,13 @@ class Steps(Generic[Step]):
     """
 
     __slots__ = (
-        "_chunks",
+        "_chunk",
         "_decoder",
         "_encoder",
         "_ends",
+        "_full",
         "_size",
+        "_spool",
         "by_account",
         "by_rule_change",
         "examples",
@@ -115,8 +122,10 @@ class Steps(Generic[Step]):
     def __init__(self, kind: type[Step]) -> None:
         self._decoder: msgspec.msgpack.Decoder[Step] = msgspec.msgpack.Decoder(kind)
         self._encoder = msgspec.msgpack.Encoder()
-        self._chunks: list[bytearray] = [bytearray()]
-        self._ends: list[list[int]] = [[]]
+        self._spool = Spool()
+        self._full: list[tuple[Kept, _Ends]] = []
+        self._chunk = bytearray()
+        self._ends: _Ends = array("I")
         self._size = 0
         self.by_account: Counter[str] = Counter()
         self.by_rule_change = 0
@@ -124,27 +133,32 @@ class Steps(Generic[Step]):
 
     def append(self, step: Step) -> None:
         """Add one step at the end."""
-        chunk = self._chunks[-1]
-        if len(chunk) > _CHUNK:
-            chunk = bytearray()
-            self._chunks.append(chunk)
-            self._ends.append([])
+        chunk = self._chunk
         self._encoder.encode_into(step, chunk, -1)
-        self._ends[-1].append(len(chunk))
+        self._ends.append(len(chunk))
+        if len(chunk) > _CHUNK:
+            self._put_away()
         self._size += 1
         if not isinstance(step, Observation):
             self.by_rule_change += step.rule_change
             self._count(step.interface_id, step)
 
+    def _put_away(self) -> None:
+        """The chunk is full: begin another one."""
+        if self._ends:
+            self._full.append((self._spool.keep(bytes(self._chunk)), self._ends))
+            self._chunk, self._ends = bytearray(), array("I")
+
     def _count(self, owner: str, step: Step) -> None:
-        self.by_account[owner] += 1
-        if self.by_account[owner] <= EXAMPLES:
+        count = self.by_account[owner] = self.by_account[owner] + 1
+        if count <= EXAMPLES:
             self.examples.setdefault(owner, []).append(step)
 
     def extend(self, other: Steps[Step]) -> None:
         """Add all steps of ``other`` behind the own ones; ``other`` must not grow afterwards."""
-        self._chunks += other._chunks
-        self._ends += other._ends
+        self._put_away()
+        other._put_away()
+        self._full += other._full
         self._size += other._size
         self.by_account.update(other.by_account)
         self.by_rule_change += other.by_rule_change
@@ -156,12 +170,15 @@ class Steps(Generic[Step]):
         return self._size
 
     def __iter__(self) -> Iterator[Step]:
-        decode = self._decoder.decode
-        for chunk, ends in zip(self._chunks, self._ends, strict=True):
-            view, start = memoryview(chunk), 0
-            for end in ends:
-                yield decode(view[start:end])
-                start = end
+        for kept, ends in self._full:
+            yield from self._unpacked(kept.read(), ends)
+        yield from self._unpacked(bytes(self._chunk), self._ends)
+
+    def _unpacked(self, packed: bytes, ends: _Ends) -> Iterator[Step]:
+        decode, view, start = self._decoder.decode, memoryview(packed), 0
+        for end in ends:
+            yield decode(view[start:end])
+            start = end
 
     def batches(self, size: int) -> Iterator[list[Step]]:
         """The steps in lists of at most ``size``."""

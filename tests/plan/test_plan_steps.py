@@ -1,9 +1,13 @@
 """Packed steps."""
 
+import tempfile
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 from plan_examples import schedule
 
+from ekomi_reconcile.plan.spool import IN_MEMORY
 from ekomi_reconcile.plan.steps import EXAMPLES, Schedule, Steps
 
 steps_of = st.lists(st.tuples(st.integers(1, 10**6), st.sampled_from("123"), st.booleans()), max_size=60)
@@ -42,9 +46,34 @@ def test_joined_steps_are_both(first, second):
         )
 
 
-def test_many_steps_stay_small():
-    """A hundred thousand steps take less than 150 bytes each."""
+MANY = 50_000
+
+
+def many():
+    """As many steps as a shop has in a month or two."""
     steps = Steps(Schedule)
-    for number in range(100_000):
+    for number in range(MANY):
         steps.append(schedule(number))
-    assert sum(len(chunk) for chunk in steps._chunks) < 150 * len(steps)
+    return steps
+
+
+def test_many_steps_take_little_memory():
+    """They are in a file without a name: what is left at hand is a few bytes each."""
+    tracemalloc.start()
+    steps = many()
+    used = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert used < IN_MEMORY + 10 * MANY
+    assert [each.order_id for each in steps] == [schedule(number).order_id for number in range(MANY)]
+
+
+def test_two_readers_of_many_steps_do_not_disturb_each_other():
+    """Each goes through all of them, however they take turns."""
+    steps = many()
+    assert all(one == other for one, other in zip(steps, steps, strict=True))
+
+
+def test_without_room_for_a_file_steps_stay_in_memory(monkeypatch, tmp_path):
+    """A disk that takes nothing loses no step."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    assert len(list(many())) == MANY

@@ -27,6 +27,11 @@ class Block:
     remark: str
     text: str
 
+    @property
+    def exit_code(self) -> int:
+        """With what its commands end: 0, or what the remark says (``exit: 1``)."""
+        return int(self.remark.removeprefix("exit: ")) if self.remark.startswith("exit: ") else 0
+
 
 def blocks(page: Path) -> Iterator[Block]:
     """The fenced blocks of a page, from top to bottom."""

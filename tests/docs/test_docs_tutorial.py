@@ -44,7 +44,6 @@ class Reader:
 
     def run(self, block: Block) -> str:
         """Type a block; the folder and exported variables last. What it wrote to both streams."""
-        wanted = int(block.remark.removeprefix("exit: ")) if block.remark.startswith("exit: ") else 0
         script = f"set -e\n{self.words(block.text)}\nprintf '\\n{MARK}%s\\n' \"$PWD\"\nexport -p\n"
         made = subprocess.run(
             [program("bash"), "-c", script],
@@ -57,7 +56,7 @@ class Reader:
             timeout=120,
         )
         output, _, rest = made.stdout.partition(f"\n{MARK}")
-        assert made.returncode == wanted, f"{block.text}\n{made.stdout}"
+        assert made.returncode == block.exit_code, f"{block.text}\n{made.stdout}"
         if rest:
             where, _, exported = rest.partition("\n")
             self.folder = Path(where)

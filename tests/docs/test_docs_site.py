@@ -1,0 +1,102 @@
+"""The documentation becomes a site that is whole and asks nobody else for anything."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import pytest
+from docs_blocks import DOCS, ROOT
+
+LOADED = {("img", "src"), ("script", "src"), ("iframe", "src"), ("source", "src"), ("object", "data")}
+STYLES = ("stylesheet", "icon", "preload", "preconnect", "dns-prefetch", "modulepreload")
+
+
+class Page(HTMLParser):
+    """What a page loads, where it leads, and the places in it that can be led to."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.loads: list[str] = []
+        self.links: list[str] = []
+        self.anchors: set[str] = {""}
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Called for every element."""
+        given = {name: value or "" for name, value in attrs}
+        self.anchors |= {given[name] for name in ("id", "name") if name in given}
+        self.loads += [value for name, value in given.items() if (tag, name) in LOADED]
+        if tag == "link" and set(given.get("rel", "").split()) & set(STYLES):
+            self.loads.append(given["href"])
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The site, built strictly: a warning, such as a link that leads nowhere, is an error."""
+    folder = tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "DISABLE_MKDOCS_2_WARNING": "true"}
+    run = subprocess.run(build, cwd=ROOT, env=quiet, check=False, capture_output=True, text=True, timeout=180)
+    assert run.returncode == 0, run.stderr
+    assert "WARNING" not in run.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    """All pages but that for what is not found, whose addresses are those of a server."""
+    return [Page(path) for path in site.rglob("*.html") if path.name != "404.html"]
+
+
+def test_every_page_is_in_the_site(site, pages):
+    """Each Markdown file of docs is a page, and reached from the first one."""
+    written = {page.path.relative_to(site).as_posix() for page in pages}
+    for source in DOCS.rglob("*.md"):
+        name = source.relative_to(DOCS).with_suffix("").as_posix()
+        name = name.removesuffix("README").removesuffix("index").strip("/")
+        assert f"{name}/index.html".lstrip("/") in written
+    home = next(page for page in pages if page.path == site / "index.html")
+    assert any("tutorial" in link for link in home.links)
+
+
+def test_nothing_is_loaded_from_elsewhere(site, pages):
+    """No page, style or font comes from another server."""
+    elsewhere = [load for page in pages for load in page.loads if urlsplit(load).netloc]
+    assert elsewhere == []
+    for style in site.rglob("*.css"):
+        text = style.read_text("utf-8")
+        assert not re.search(r"url\(\s*['\"]?(?:https?:)?//|@import", text), style
+    assert not any('class="mermaid"' in page.path.read_text("utf-8") for page in pages)
+
+
+def test_every_link_leads_to_a_place(site, pages):
+    """Links within the site name files that are there, and headings that are on their page."""
+    anchors = {page.path: page.anchors for page in pages}
+    broken = []
+    for page in pages:
+        for link in (*page.links, *page.loads):
+            address, anchor = urldefrag(link)
+            if urlsplit(link).scheme:
+                continue
+            target = (page.path.parent / unquote(address)).resolve() if address else page.path
+            target = target / "index.html" if target.is_dir() else target
+            known = anchors.get(target, {unquote(anchor)})
+            if not target.is_file() or unquote(anchor) not in known:
+                broken.append(f"{page.path.relative_to(site)}: {link}")
+    assert broken == []
+
+
+def test_the_search_is_built_in(site):
+    """The index of the search is a file of the site, and knows the pages."""
+    text = (site / "search" / "search_index.json").read_text("utf-8")
+    assert "at-most-once" in text
+    assert "reference/features" in text

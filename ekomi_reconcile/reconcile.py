@@ -245,7 +245,7 @@ def make_plan(  # noqa: PLR0913 - everything meets here
     """
     project = configuration.project
     safety = project.safety
-    customer = digester(state, Purpose.CUSTOMER)
+    customer = None if scope.offline else digester(state, Purpose.CUSTOMER)
     pseudonym = customer or _scratch_pseudonym(configuration)
     circumstances = Circumstances(
         now=now,

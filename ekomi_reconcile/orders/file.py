@@ -119,7 +119,7 @@ class FileReading:
         """
         with self._file.opened() as (stream, identity):
             known = earliest(self._wanted.cursors, stream, identity, codes=self._codes)
-            if known and not self._wanted.full and identity.unchanged_since(known.identity):
+            if known and not self._whole and identity.unchanged_since(known.identity):
                 self._reached = known
             else:
                 yield from self._read(stream, identity, known)
@@ -130,7 +130,7 @@ class FileReading:
         return self._reached
 
     def _read(self, stream: BinaryIO, identity: Identity, known: Cursor | None) -> Iterator[Sequence[Order]]:
-        start = None if self._wanted.full else known
+        start = None if self._whole else known
         span = Span(start.offset, identity.size, start.lines) if start else Span(0, identity.size)
         layout = layout_of(self._file.path, stream)
         found = index(layout.scan(stream, span), layout)
@@ -176,15 +176,26 @@ class FileReading:
             if offset >= changed_from or order.created_at >= created_from:
                 yield order
 
+    @property
+    def _whole(self) -> bool:
+        """Are orders wanted that did not change?"""
+        return self._wanted.full or self._wanted.reread_from is not None
+
     def _bounds(self, known: Cursor | None) -> tuple[int, float]:
         """Records from this offset on are wanted, and orders created at or after this instant."""
-        wanted = self._wanted
-        created_from = -math.inf if wanted.created_from is None else wanted.created_from
-        if not wanted.full:
-            return 0, created_from
+        if not self._whole:
+            return 0, -math.inf
         if known is not None:
-            return known.offset, created_from
-        return (0 if wanted.cursors else sys.maxsize), created_from
+            return known.offset, self._created_from()
+        return (0 if self._wanted.cursors else sys.maxsize), self._created_from()
+
+    def _created_from(self) -> float:
+        """Of orders that did not change those created since are wanted."""
+        wanted = self._wanted
+        since = [] if wanted.reread_from is None else [wanted.reread_from]
+        if wanted.full:
+            since.append(-sys.maxsize if wanted.created_from is None else wanted.created_from)
+        return min(since, default=-math.inf)
 
 
 def _batches(orders: Iterator[Order]) -> Iterator[Sequence[Order]]:

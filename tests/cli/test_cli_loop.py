@@ -243,6 +243,32 @@ def test_offline_asks_nobody(project, sandbox, monkeypatch, capsys):
     assert sandbox.world.requests.summary()["total"] == 0
 
 
+def test_offline_needs_no_key_of_the_digests(project, sandbox, monkeypatch):
+    """A key that stands in the environment of the scheduled job is not missed by an offline plan."""
+    project.settings(settings(sandbox.url, "privacy: {key: '${env:DIGEST_KEY}'}\n"))
+    monkeypatch.setenv("DIGEST_KEY", "k" * 40)
+    eligible(project, count=1)
+    assert project.cli("apply", "--auto-approve") == 0
+    monkeypatch.delenv("DIGEST_KEY")
+    assert project.cli("plan") == 1
+    assert project.cli("plan", "--offline") == 0
+
+
+def test_a_window_of_orders_is_looked_at_again(project, sandbox):
+    """--reconcile-window brings back the order of a customer who opted out and then in again."""
+    project.settings(settings(sandbox.url, "privacy: {suppress: suppressed.txt}\n"))
+    project.account("Germany", "28374", NOW)
+    project.orders([order(1), order(2), order(3, age_days=9)])
+    suppressed = project.folder / "suppressed.txt"
+    suppressed.write_text("customer1@example.com\ncustomer3@example.com\n")
+    assert project.cli("apply", "--auto-approve") == 0
+    suppressed.write_text("")
+    assert project.cli("apply", "--auto-approve") == 0
+    assert outbox(sandbox) == {"100000002": 1}
+    assert project.cli("apply", "--auto-approve", "--reconcile-window", "7d") == 0
+    assert outbox(sandbox) == {"100000002": 1, "100000001": 1}
+
+
 def test_targets_choose_accounts(project, sandbox):
     """--target makes only matching accounts; who wins an order is still decided among all."""
     project.account("Germany", "28374", NOW, "priority: 1")

@@ -63,7 +63,7 @@ class Fetched:
 
     @property
     def products_refused(self) -> bool:
-        """Does eKomi not offer this account reviews of products? Lower tiers have none: that is no failure."""
+        """Does eKomi offer this account no reviews of products? Lower tiers have none: no failure."""
         return isinstance(self.products, RequestRefused | CredentialsRefused)
 
 

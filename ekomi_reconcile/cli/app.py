@@ -44,6 +44,10 @@ _COMMANDS = {
         "ekomi_reconcile.cli.state:state",
         "The state: list, show, pull, push, backup, restore, mv, rm, check, migrate, history.",
     ),
+    "dump": (
+        "ekomi_reconcile.cli.dump:dump",
+        "Print the accounts of the state as YAML, as they were applied last.",
+    ),
     "lock": ("ekomi_reconcile.cli.lock:lock", "The writer lock: show."),
     "force-unlock": (
         "ekomi_reconcile.cli.force_unlock:force_unlock",

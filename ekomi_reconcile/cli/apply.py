@@ -109,6 +109,7 @@ def apply(
     json_events: Path | None,
     metrics_out: Path | None,
     target: tuple[str, ...],
+    tag: tuple[str, ...],
     exclude: tuple[str, ...],
     replace: tuple[str, ...],
 ) -> int:
@@ -118,13 +119,13 @@ def apply(
     made, it never asks: it does exactly that plan, or refuses because something changed since.
     """
     check_selection(target, exclude)
-    if plan_file is not None and (target or exclude or replace or refresh_only):
+    if plan_file is not None and (target or tag or exclude or replace or refresh_only):
         raise click.UsageError(
-            "a saved plan is applied as it is: no --target, --exclude, --replace, --refresh-only."
+            "a saved plan is applied as it is: no --target, --exclude, --tag, --replace, --refresh-only."
         )
     order = _Order(
         file=plan_file,
-        scope=Scope(targets=target, excludes=exclude, replaces=replace, refresh_only=refresh_only),
+        scope=Scope(targets=target, excludes=exclude, tags=tag, replaces=replace, refresh_only=refresh_only),
         allowed=Allowed(deletes=allow_deletes, schedules=allow_schedules, sends=allow_sends),
         approved=auto_approve,
         sending=not no_send,

@@ -20,10 +20,15 @@ from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.plan.revisions import Comparison, between, settings_changed
 
 
+def check_revision(flag: str, ref: str) -> None:
+    """Refuse what git would take for a flag of its own."""
+    if not ref or ref.startswith("-"):
+        raise click.UsageError(f"{flag}: {ref!r} is no revision of git.")
+
+
 def check_base(base: str, *, out: Path | None, refresh_only: bool, at: Instant | None) -> None:
     """Refuse what makes no sense together with ``--base``."""
-    if not base or base.startswith("-"):
-        raise click.UsageError(f"--base: {base!r} is no revision of git.")
+    check_revision("--base", base)
     if refresh_only or at is not None:
         raise click.UsageError("--base compares files only: no --refresh-only, no --at.")
     if out is not None:
@@ -56,6 +61,28 @@ def base_plan(configuration: Configuration, scope: Scope, *, now: Instant) -> Pl
         diagnostics=found,
     )
     return between(() if before is None else before.accounts, configuration.accounts, comparison)
+
+
+def changed_accounts(configuration: Configuration, ref: str) -> tuple[str, ...]:
+    """The interface ids of the accounts that are new, gone or not the same since the files left ``ref``.
+
+    Defaults of the project count as a part of each account.
+
+    Raises:
+        RevisionUnreadable: that revision cannot be read.
+        ConfigurationInvalid: its files have errors.
+    """
+    revision = merge_base(ref, configuration.root)
+    try:
+        with tree_at(revision) as tree:
+            before = load_from(tree, configuration.path.as_posix()).accounts
+    except ConfigurationNotFound:
+        before = ()
+    then, now = (
+        {each.interface_id: each.derived.text for each in accounts}
+        for accounts in (before, configuration.accounts)
+    )
+    return tuple(sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key)))
 
 
 def _before(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
 import click
 
-from ekomi_reconcile.cli.base import base_plan, check_base
+from ekomi_reconcile.cli.base import base_plan, changed_accounts, check_base, check_revision
 from ekomi_reconcile.cli.comment import comment_options, comment_text, save_comment, telling_failures
 from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.exits import Exit
@@ -55,6 +56,13 @@ def selections(command: Command) -> Command:
             help="Leave matching accounts out.",
         ),
         option(
+            "--tag",
+            env=False,
+            multiple=True,
+            metavar="TAG",
+            help="Only accounts with this tag, or with one of several; beside --target both must hold.",
+        ),
+        option(
             "--target",
             env=False,
             multiple=True,
@@ -95,6 +103,12 @@ def concise_option(command: Command) -> Command:
     help="What the files change since they branched off from REF: no state, no secret, no shop.",
 )
 @option(
+    "--changed-since",
+    env=False,
+    metavar="REF",
+    help="Only accounts that the files have changed since they branched off from REF.",
+)
+@option(
     "--detailed-exitcode", is_flag=True, help="Exit with 2 when accounts change or rules move invitations."
 )
 @option("--refresh-only", is_flag=True, help="Only syncs and imports.")
@@ -110,12 +124,14 @@ def plan(
     comment_key: str | None,
     details_url: str | None,
     base: str | None,
+    changed_since: str | None,
     detailed_exitcode: bool,
     refresh_only: bool,
     offline: bool,
     at: Instant | None,
     concise: bool,
     target: tuple[str, ...],
+    tag: tuple[str, ...],
     exclude: tuple[str, ...],
     replace: tuple[str, ...],
 ) -> int:
@@ -123,9 +139,13 @@ def plan(
     check_selection(target, exclude)
     if base is not None:
         check_base(base, out=out, refresh_only=refresh_only, at=at)
+    if changed_since is not None:
+        check_revision("--changed-since", changed_since)
     scope = Scope(
         targets=target,
         excludes=exclude,
+        tags=tag,
+        changed_since=changed_since,
         replaces=replace,
         offline=offline,
         refresh_only=refresh_only,
@@ -157,6 +177,8 @@ def check_selection(target: tuple[str, ...], exclude: tuple[str, ...]) -> None:
 def _make(scope: Scope, *, now: Instant) -> Plan:
     configuration = load_configuration()
     mention_warnings(configuration)
+    if scope.changed_since is not None:
+        scope = dataclasses.replace(scope, changed=changed_accounts(configuration, scope.changed_since))
     if scope.base is not None:
         return base_plan(configuration, scope, now=now)
     from ekomi_reconcile.reconcile import Passwords, Sources, make_plan, read_passwords

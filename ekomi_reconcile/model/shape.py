@@ -62,7 +62,9 @@ def hinted(hint: Any) -> dict[str, Json]:
     if get_origin(hint) is tuple:
         return array_of(hinted(get_args(hint)[0]))
     if isinstance(hint, types.UnionType):
-        return {"type": [_SIMPLE[each] for each in get_args(hint)]}
+        shapes = [hinted(each) for each in get_args(hint)]
+        rest = {key: value for shape in shapes for key, value in shape.items()}
+        return {**rest, "type": [shape["type"] for shape in shapes]}
     return {"type": _SIMPLE[hint]}
 
 

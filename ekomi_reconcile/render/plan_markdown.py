@@ -18,7 +18,7 @@ from ekomi_reconcile.render.diagnostics import diagnostic_text
 from ekomi_reconcile.render.markdown import Fold, clipped, code, fence, size
 from ekomi_reconcile.render.plan_concise import Detail
 from ekomi_reconcile.render.plan_markdown_parts import change_folds, fetch_folds, invitation_folds
-from ekomi_reconcile.render.plan_text import last_line
+from ekomi_reconcile.render.plan_text import last_line, scope_parts
 from ekomi_reconcile.render.style import Paint, moment, plural
 
 BUDGET = 60_000
@@ -82,9 +82,8 @@ def _top(plan: Plan) -> Iterator[str]:
         commit = code((scope.base_commit or "")[:12])
         yield f"Files only, compared with {code(scope.base)} ({commit}): neither state nor orders were read."
     if scope.partial:
-        globs = scope.targets or scope.excludes
-        which = "that match" if scope.targets else "that do not match"
-        yield f"**Only part of the accounts**, those {which} {_list(globs)}."
+        which = "; ".join(f"{words} {_list(those)}" for words, those in scope_parts(scope).items())
+        yield f"**Only part of the accounts**, those {which}."
     if not plan.complete:
         yield _alert("This plan is **not complete**: what could not be read is left out of it.")
     for guard in plan.guards:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ekomi_reconcile.model.account import Account, Json
 from ekomi_reconcile.model.instant import Instant, iso
-from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, Plan, Summary
+from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, Plan, Scope, Summary
 from ekomi_reconcile.plan.steps import Cancel, Reschedule, Schedule, Send, Steps
 from ekomi_reconcile.render.diagnostics import diagnostic_text
 from ekomi_reconcile.render.style import Paint, Tone, moment, printable
@@ -53,9 +53,21 @@ def _sections(plan: Plan, paint: Paint) -> Iterator[str]:
 
 def scope_text(plan: Plan) -> str:
     """Which accounts a partial plan looks at."""
-    if plan.scope.targets:
-        return "only accounts that match " + ", ".join(map(printable, plan.scope.targets))
-    return "without accounts that match " + ", ".join(map(printable, plan.scope.excludes))
+    parts = scope_parts(plan.scope).items()
+    return "only accounts " + "; ".join(
+        f"{words} {', '.join(map(printable, those))}" for words, those in parts
+    )
+
+
+def scope_parts(scope: Scope) -> dict[str, tuple[str, ...]]:
+    """What was asked for, by the words before it; all of it holds for each account that is looked at."""
+    parts = {
+        "that match": scope.targets,
+        "that do not match": scope.excludes,
+        "with the tag": scope.tags,
+        "that changed since": (scope.changed_since,) if scope.changed_since else (),
+    }
+    return {words: those for words, those in parts.items() if those}
 
 
 def base_text(plan: Plan) -> str:

@@ -17,7 +17,7 @@ def writer_lock(
     about: str | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Lock:
-    """The lock of the state there, not taken yet; ``operation`` and ``about`` tell others what it is held for.
+    """The lock of the state there, not taken yet; ``operation`` and ``about`` tell others what it is for.
 
     Raises:
         StateError: the driver of the database is not installed.

@@ -24,6 +24,8 @@ ROOT = Path(__file__).parent.parent.parent
 NO_ENVIRONMENT = {
     "--target",
     "--exclude",
+    "--tag",
+    "--changed-since",
     "--replace",
     "--allow-deletes",
     "--allow-schedules",

@@ -32,4 +32,4 @@ def test_the_versions_are_those_of_the_modules():
 def test_every_extra_for_users_is_told():
     """What can be installed for use is listed; what is for work on the project is not."""
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
-    assert set(EXTRAS) == set(declared) - {"bench", "docs", "test"}
+    assert set(EXTRAS) == set(declared) - {"bench", "docs", "release", "test"}

@@ -237,8 +237,8 @@ def _agreed() -> bool:
             "there are changes to make, and nobody to ask",
             mend="run with --auto-approve, or apply a saved plan",
         )
-    click.echo("\nDo you want to do this? Only 'yes' is taken as a yes: ", err=True, nl=False)
     with interruptible():
+        click.echo("\nDo you want to do this? Only 'yes' is taken as a yes: ", err=True, nl=False)
         answer = sys.stdin.readline().strip()
     if answer == "yes":
         return True

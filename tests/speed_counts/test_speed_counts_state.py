@@ -75,15 +75,20 @@ def counted_apply(project):
     return found
 
 
+def settled_apply(project):
+    """The same, when nothing is new: a file written a moment ago is read twice, it might change unseen."""
+    for _ in range(2):
+        assert project.cli("apply", "--auto-approve") == 0
+    return counted_apply(project)
+
+
 def test_an_apply_without_news_costs_the_same_whatever_waits(project):
     """With nothing to do, 1,000 waiting invitations take as many statements as 10."""
     project.account("Germany", "28374")
     project.orders(order(number) for number in range(1, 11))
-    assert project.cli("apply", "--auto-approve") == 0
-    few = counted_apply(project)
+    few = settled_apply(project)
     project.orders(order(number) for number in range(1, 1_001))
-    assert project.cli("apply", "--auto-approve") == 0
-    assert counted_apply(project) == few
+    assert settled_apply(project) == few
     assert few["transactions"] <= 1
     assert statements(few) <= 30
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from ekomi_reconcile.errors import PlanError
@@ -25,15 +25,13 @@ def select(
         PlanError: a glob matches no account, or none has a tag.
     """
     live = [each for each in recorded if each.deleted_at is None]
-    names, tags = _names(accounts, changes, live), _tags(accounts, changes, live)
+    names = _names(accounts, changes, live)
     _check_globs(scope, names.values())
-    _check_tags(scope, tags.values())
+    tagged = _tagged(scope, _tags(accounts, changes, live)) if scope.tags else names.keys()
     return frozenset(
         key
         for key, own in names.items()
-        if _named(scope, own)
-        and (not scope.tags or tags[key] & set(scope.tags))
-        and (scope.changed is None or key in scope.changed)
+        if key in tagged and _named(scope, own) and (scope.changed is None or key in scope.changed)
     )
 
 
@@ -76,14 +74,15 @@ def _check_globs(scope: Scope, names: Iterable[set[str]]) -> None:
             )
 
 
-def _check_tags(scope: Scope, tags: Iterable[frozenset[str]]) -> None:
-    known = frozenset[str]().union(*tags)
+def _tagged(scope: Scope, tags: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    known = frozenset[str]().union(*tags.values())
     for tag in scope.tags:
         if tag not in known:
             there = f"these there are: {', '.join(sorted(known))}"
             raise PlanError(
                 f"no account has the tag {tag!r}", mend=there if known else "give one to accounts"
             )
+    return frozenset(key for key, own in tags.items() if not own.isdisjoint(scope.tags))
 
 
 def _matches(glob: str, names: set[str]) -> bool:

@@ -106,7 +106,7 @@ def test_a_replacement_takes_its_orders_over(project, capsys):
 def test_a_replacement_that_fails_changes_nothing(project, monkeypatch, capsys):
     """If eKomi refuses the new account, the old one stays, and so do its rows."""
     replaced(project)
-    monkeypatch.setenv("PASSWORD_28375", "wrong")
+    monkeypatch.setenv("PASSWORD_28375", "not-the-password")
     assert project.cli("apply", "--auto-approve", "--replace", "Germany") == 1
     assert rows(project, capsys) == [("28374", "pending")]
 
@@ -199,7 +199,7 @@ def test_accounts_changed_since_make_a_plan_stale(project, capsys):
 def test_wrong_credentials_stop_only_their_account(project, sandbox, monkeypatch, capsys):
     """One account with a wrong password fails, the other is made and sends; exit 1 and both are told."""
     eligible(project, count=30)
-    monkeypatch.setenv("PASSWORD_28375", "wrong")
+    monkeypatch.setenv("PASSWORD_28375", "not-the-password")
     assert project.cli("apply", "--auto-approve") == 1
     shown = capsys.readouterr().out
     assert "failed: France: create" in shown

@@ -182,7 +182,7 @@ def test_an_interrupted_first_load_goes_on_where_it_was(served, capsys):
     for path in (project.folder / ".ekomi-reconcile").rglob("*"):
         if path.is_file():
             path.unlink()
-    shop.faults.add(FaultKind.MAINTENANCE, path="/V1/orders", skip=3, times=50)
+    shop.faults.add(FaultKind.REDIRECT, path="/V1/orders", skip=3, location="https://example.com/")
     assert project.cli("plan") == 1
     assert "not complete" in capsys.readouterr().out
     shop.faults.clear()

@@ -14,7 +14,7 @@ def test_credentials(clinic, sandbox, monkeypatch):
     names = {"28375": "France", "28376": "Norway", "10001": "Brand A"}
     for key, name in names.items():
         clinic.project.account(name, key, f"pending_period: 7\nstore_views: [v{key}]")
-    monkeypatch.setenv("PASSWORD_28375", "wrong")
+    monkeypatch.setenv("PASSWORD_28375", "not-the-password")
     monkeypatch.delenv("PASSWORD_28376")
     sandbox.world.fault(Fault(match="*", kind="status", status=403, shop="10001", body="blocked"))
     found = clinic.examine()

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import settings
 from support_loop import IDS, Loop, shops
 
-settings.register_profile("long", max_examples=10 * settings.get_profile("default").max_examples)
+settings.register_profile(
+    "long", max_examples=10 * settings.get_profile("default").max_examples, deadline=None
+)
 if os.environ.get("HYPOTHESIS_PROFILE") == "long":
     settings.load_profile("long")
 

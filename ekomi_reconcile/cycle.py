@@ -17,7 +17,8 @@ from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.result import Result
 from ekomi_reconcile.model.run import figures_of
 from ekomi_reconcile.plan.plan import Plan, Scope
-from ekomi_reconcile.reconcile import Sources, make_context, make_plan, read_passwords
+from ekomi_reconcile.reconcile import make_context, make_plan, read_passwords
+from ekomi_reconcile.sources import Sources
 from ekomi_reconcile.state.journal import APPLY, DONE, INCOMPLETE, STARTED
 from ekomi_reconcile.state.lock import Lock
 from ekomi_reconcile.state.store import State

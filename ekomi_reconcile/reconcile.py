@@ -8,39 +8,34 @@ from __future__ import annotations
 
 import secrets
 import subprocess
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.apply.events import Listener, Progress, Stage, nobody
+from ekomi_reconcile.apply.events import Listener, nobody
 from ekomi_reconcile.apply.stop import Stop
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import Secret, resolve
 from ekomi_reconcile.ekomi.values import Call, Endpoints
-from ekomi_reconcile.errors import OrderSourceError, ReconcileError, SecretError
+from ekomi_reconcile.errors import ReconcileError, SecretError
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.orders.open import CACHE, open_source
-from ekomi_reconcile.orders.source import Annotating, OrderSource, Wanted
+from ekomi_reconcile.orders.open import CACHE
 from ekomi_reconcile.plan.build import Circumstances, Recorded, build
 from ekomi_reconcile.plan.diff import Desired
 from ekomi_reconcile.plan.empty import EmptyQueue
 from ekomi_reconcile.plan.fetches import Intervals
 from ekomi_reconcile.plan.guards import Limits
-from ekomi_reconcile.plan.needs import Need
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.plan.view import Cap, Privacy, Queue, RecordedAccount, RecordedPosition
 from ekomi_reconcile.privacy import CustomerPrivacy, SuppressionList, read_suppression_list, scratch_key
 from ekomi_reconcile.rules.rulebook import RuleBook
-from ekomi_reconcile.shopnames import unknown_names
+from ekomi_reconcile.sources import SourcePass, Sources
 from ekomi_reconcile.state.key import KEY_BYTES, Purpose
 from ekomi_reconcile.state.key import digest as keyed_digest
 from ekomi_reconcile.state.records import Meta
@@ -61,114 +56,6 @@ class Readable(Queue, Protocol):
     def positions(self) -> Mapping[str, RecordedPosition]: ...
     def counts(self) -> Mapping[str, Mapping[Status, int]]: ...
     def in_flight(self, *, now: Instant) -> int: ...
-
-
-@dataclass(slots=True)
-class Sources:
-    """The order sources of a project, opened when they are needed."""
-
-    configuration: Configuration
-    listen: Listener = nobody
-    stop: Stop | None = None
-    _opened: dict[str, OrderSource] = field(default_factory=dict)
-
-    def get(self, name: str) -> OrderSource:
-        """The source of this name.
-
-        Raises:
-            OrderSourceError: there is none, or it cannot be opened.
-        """
-        if name not in self._opened:
-            settings = self.configuration.project.orders.get(name)
-            if settings is None:
-                raise OrderSourceError(f"there is no order source {name}", mend="name it under orders:")
-            uses = None if settings.magento is None else self._uses(name)
-            self._opened[name] = open_source(
-                settings, root=self.configuration.root, uses=uses, stop=self.stop
-            )
-        return self._opened[name]
-
-    @property
-    def annotated(self) -> frozenset[str]:
-        """The names of the sources whose orders get a remark once their customer was asked."""
-        orders = self.configuration.project.orders.values()
-        return frozenset(each.name for each in orders if each.magento is not None and each.magento.annotate)
-
-    def annotate(self, name: str, order_id: int, text: str) -> None:
-        """Write a remark into an order's history.
-
-        Raises:
-            OrderSourceError: the source does not take it.
-        """
-        source = self.get(name)
-        if isinstance(source, Annotating):
-            source.annotate(order_id, text)
-
-    def accounts(self, name: str) -> tuple[Account, ...]:
-        """The enabled accounts that read their orders there."""
-        return tuple(
-            each for each in self.configuration.accounts if each.orders == name and each.invitations.enabled
-        )
-
-    def _uses(self, name: str) -> frozenset[str]:
-        """What rules look at: attributes of conditions, and whether views and groups matter."""
-        accounts = self.accounts(name)
-        chosen = {
-            "store_view": any(each.invitations.store_views.names is not None for each in accounts),
-            "customer_group": any(each.invitations.customer_groups.names is not None for each in accounts),
-        }
-        return RuleBook(accounts).attributes | {key for key, matters in chosen.items() if matters}
-
-    def look_up(self, name: str, order_ids: Collection[int]) -> Mapping[int, Order]:
-        """The present version of these orders."""
-        return self.get(name).by_ids(order_ids)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Let go of everything."""
-        for source in self._opened.values():
-            source.close()
-
-
-@dataclass(slots=True)
-class SourcePass:
-    """One pass over a source for the planner; it tells how many orders were read."""
-
-    sources: Sources
-    need: Need
-    reread_from: Instant | None = None
-    pseudonym: Callable[[str], str] | None = None
-    cursor: str = ""
-    problems: Sequence[Diagnostic] = ()
-
-    def batches(self) -> Iterator[Sequence[Order]]:
-        """The orders that the need asks for."""
-        need = self.need
-        wanted = Wanted(
-            cursors=need.cursors,
-            full=bool(need.fresh),
-            created_from=need.created_from,
-            attributes=need.attributes,
-            reread_from=self.reread_from,
-            pseudonym=self.pseudonym,
-        )
-        source = self.sources.get(need.source)
-        reading, read = source.read(wanted), 0
-        for batch in reading.batches():
-            read += len(batch)
-            self.sources.listen(Progress(stage=Stage.ORDERS, done=read, subject=need.source))
-            yield batch
-        accounts = self.sources.accounts(need.source)
-        self.cursor = reading.cursor
-        self.problems = (*reading.problems, *unknown_names(source, accounts))
-
-    def by_ids(self, order_ids: Collection[int]) -> Mapping[int, Order]:
-        """The present version of these orders."""
-        return self.sources.look_up(self.need.source, order_ids)
 
 
 @dataclass(frozen=True, slots=True)

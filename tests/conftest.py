@@ -5,11 +5,16 @@ import os
 import pytest
 from hypothesis import settings
 
-settings.register_profile("steady", deadline=None)
+settings.register_profile("steady", deadline=None, max_examples=50)
 settings.load_profile("steady")
-"""Whether a test passes does not depend on how busy the machine is."""
+"""Whether a test passes does not depend on how busy the machine is; HYPOTHESIS_PROFILE=long tries far more."""
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+def pytest_xdist_auto_num_workers(config):
+    """More workers than processors: tests of faults, kills and browsers wait a good part of their time."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(autouse=True)

@@ -24,8 +24,8 @@ from ekomi_reconcile.doctor.finding import healthy
 from ekomi_reconcile.doctor.subject import StateFile, Subject
 from ekomi_reconcile.errors import ConfigurationNotFound, ReconcileError
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.reconcile import Sources
 from ekomi_reconcile.render.doctor import findings_json, findings_text
+from ekomi_reconcile.sources import Sources
 from ekomi_reconcile.state.location import Location, locate
 from ekomi_reconcile.state.opening import Mode, open_state
 

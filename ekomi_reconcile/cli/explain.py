@@ -21,9 +21,10 @@ from ekomi_reconcile.explain.judging import question_of
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.plan.empty import EmptyQueue
 from ekomi_reconcile.privacy import CustomerPrivacy
-from ekomi_reconcile.reconcile import Sources, digester, read_privacy
+from ekomi_reconcile.reconcile import digester, read_privacy
 from ekomi_reconcile.render.explain import Told, explanation_json, explanation_text
 from ekomi_reconcile.render.style import printable
+from ekomi_reconcile.sources import Sources
 from ekomi_reconcile.state.key import Purpose
 from ekomi_reconcile.state.records import InvitationFilter
 from ekomi_reconcile.state.store import State

@@ -20,8 +20,9 @@ from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.errors import ReconcileError
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.past import BadLine, Entry, read_past
-from ekomi_reconcile.reconcile import Sources, digester, read_privacy
+from ekomi_reconcile.reconcile import digester, read_privacy
 from ekomi_reconcile.render.adopted import AdoptedPast, adopted_json, adopted_text
+from ekomi_reconcile.sources import Sources
 from ekomi_reconcile.state.adopting import Adopted, Standing
 from ekomi_reconcile.state.identity import user
 from ekomi_reconcile.state.key import Purpose

@@ -181,7 +181,8 @@ def _make(scope: Scope, *, now: Instant) -> Plan:
         scope = dataclasses.replace(scope, changed=changed_accounts(configuration, scope.changed_since))
     if scope.base is not None:
         return base_plan(configuration, scope, now=now)
-    from ekomi_reconcile.reconcile import Passwords, Sources, make_plan, read_passwords
+    from ekomi_reconcile.reconcile import Passwords, make_plan, read_passwords
+    from ekomi_reconcile.sources import Sources
 
     online = not scope.offline
     with (

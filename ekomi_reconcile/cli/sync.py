@@ -18,8 +18,9 @@ from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.errors import ReconcileError, SecretError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.result import Done
-from ekomi_reconcile.reconcile import Passwords, Sources, make_context, read_passwords
+from ekomi_reconcile.reconcile import Passwords, make_context, read_passwords
 from ekomi_reconcile.render.fetched import fetched_text
+from ekomi_reconcile.sources import Sources
 from ekomi_reconcile.state.records import AccountRecord
 from ekomi_reconcile.state.store import State
 

@@ -18,8 +18,9 @@ from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.orders.magento.probe import Probe
 from ekomi_reconcile.orders.source import OrderSource
-from ekomi_reconcile.reconcile import Passwords, Sources, read_passwords
+from ekomi_reconcile.reconcile import Passwords, read_passwords
 from ekomi_reconcile.rules.rulebook import RuleBook
+from ekomi_reconcile.sources import Sources
 from ekomi_reconcile.state.location import Location
 from ekomi_reconcile.state.store import State
 

@@ -22,9 +22,10 @@ from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.result import Result
 from ekomi_reconcile.plan.plan import Plan, Scope
-from ekomi_reconcile.reconcile import Sources, make_context, make_plan, read_passwords
+from ekomi_reconcile.reconcile import make_context, make_plan, read_passwords
 from ekomi_reconcile.sandbox.seed import new_shop
 from ekomi_reconcile.sandbox.server import SandboxServer
+from ekomi_reconcile.sources import Sources
 from ekomi_reconcile.state.opening import Mode, open_state
 from ekomi_reconcile.state.store import State
 

@@ -7,7 +7,7 @@ from hypothesis import settings
 
 settings.register_profile("steady", deadline=None, max_examples=50)
 settings.load_profile("steady")
-"""Whether a test passes does not depend on how busy the machine is; HYPOTHESIS_PROFILE=long tries far more."""
+"""Whether a test passes does not depend on how busy the machine is; HYPOTHESIS_PROFILE=long tries more."""
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 

@@ -6,7 +6,6 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -30,15 +29,10 @@ RESULTS = Path(__file__).parent.parent / "build" / "benchmarks.json"
 Benchmark = Callable[[Path], Iterator[Figure | Point]]
 
 
-def few_peers(folder: Path) -> Iterator[Figure]:
-    """The peers over 1,000 objects; the targets are about 10,000, which take Terraform very long."""
-    return (replace(each, target="") for each in peers(folder, objects=1_000))
-
-
 BENCHMARKS: dict[str, Benchmark] = {
     "start": start,
     "noop_plan": noop_plan,
-    "peers": few_peers,
+    "peers": peers,
     "backfill": backfill,
     "new_orders": new_orders,
     "matching": matching,
@@ -50,10 +44,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     "growth_rows": growth_rows,
 }
 FARTHER: dict[str, Benchmark] = {
-    "peers": peers,
     "growth_orders": partial(growth_orders, sizes=(10_000, 100_000, 1_000_000)),
 }
-"""What ``--growth`` runs in place of the same name: minutes each, most of them Terraform's first apply."""
+"""What ``--growth`` runs in place of the same name: minutes each."""
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -24,7 +24,6 @@ from ekomi_reconcile.errors import ReconcileError, SecretError
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.orders.open import CACHE
 from ekomi_reconcile.plan.build import Circumstances, Recorded, build
 from ekomi_reconcile.plan.diff import Desired
@@ -54,8 +53,7 @@ class Readable(Queue, Protocol):
     def require_key(self) -> bytes: ...
     def accounts(self, *, include_deleted: bool = ...) -> Sequence[RecordedAccount]: ...
     def positions(self) -> Mapping[str, RecordedPosition]: ...
-    def counts(self) -> Mapping[str, Mapping[Status, int]]: ...
-    def in_flight(self, *, now: Instant) -> int: ...
+    def in_doubt(self, *, now: Instant) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,15 +179,14 @@ def _missing_passwords(passwords: Passwords) -> Iterator[Diagnostic]:
 
 def _recorded(state: Readable | None, *, now: Instant) -> Recorded:
     if state is None:
-        return Recorded(lineage=None, serial=0, accounts=(), positions={}, counts={}, queue=EmptyQueue())
+        return Recorded(lineage=None, serial=0, accounts=(), positions={}, queue=EmptyQueue())
     return Recorded(
         lineage=state.meta.lineage,
         serial=state.meta.serial,
         accounts=state.accounts(include_deleted=True),
         positions=state.positions(),
-        counts=state.counts(),
         queue=state,
-        in_flight=state.in_flight(now=now),
+        in_doubt=state.in_doubt(now=now),
     )
 
 

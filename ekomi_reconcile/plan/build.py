@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.plan import guards
 from ekomi_reconcile.plan.diff import Desired, diff
 from ekomi_reconcile.plan.due import bursts, due
@@ -22,18 +21,14 @@ from ekomi_reconcile.plan.view import Orders, Privacy, Queue, RecordedAccount, R
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """The state as the planner sees it. ``counts`` gives the rows per interface id and status.
-
-    ``in_flight`` is how many of those in ``sending`` a living runner is sending just now.
-    """
+    """The state as the planner sees it; ``in_doubt`` is how many rows may have been sent, nobody knows."""
 
     lineage: str | None
     serial: int
     accounts: Sequence[RecordedAccount]
     positions: Mapping[str, RecordedPosition]
-    counts: Mapping[str, Mapping[Status, int]]
     queue: Queue
-    in_flight: int = 0
+    in_doubt: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,16 +173,13 @@ def _names(accounts: Sequence[Account], recorded: Sequence[RecordedAccount]) -> 
 
 def _attention(recorded: Recorded) -> tuple[Diagnostic, ...]:
     """Rows that wait for a person; they are shown in every plan until somebody decides."""
-    unknown = sum(each.get(Status.UNKNOWN, 0) for each in recorded.counts.values())
-    sending = sum(each.get(Status.SENDING, 0) for each in recorded.counts.values())
-    unknown += max(0, sending - recorded.in_flight)
-    if not unknown:
+    if not recorded.in_doubt:
         return ()
     return (
         Diagnostic(
             severity=Severity.WARNING,
             rule="outcome-unknown",
-            message=f"{unknown} invitation(s) may have been sent: the outcome is not known",
+            message=f"{recorded.in_doubt} invitation(s) may have been sent: the outcome is not known",
             mend="`invitations list --status unknown`, then `invitations resolve ID --sent` or `--resend`",
         ),
     )

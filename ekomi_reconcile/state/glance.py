@@ -36,13 +36,13 @@ _POSITIONS = """
     SELECT interface_id, source, rule_digest, cursor FROM position JOIN account ON account.id = account_id
     WHERE deleted_at IS NULL ORDER BY account_id
 """
-_COUNTS = """
-    SELECT interface_id, status, rows FROM account
-    JOIN (SELECT account_id, status, count(*) AS rows FROM invitation GROUP BY account_id, status)
-    ON account.id = account_id
+_UNKNOWN = """
+    SELECT coalesce(sum(
+        (SELECT count(*) FROM invitation WHERE account_id = account.id AND status = 'unknown')
+    ), 0) FROM account
 """
-_DUE = "SELECT 1 FROM invitation WHERE status = 'pending' AND scheduled_at <= ? LIMIT 1"
 _SENDING = "SELECT 1 FROM invitation WHERE status = 'sending' LIMIT 1"
+_DUE = "SELECT 1 FROM invitation WHERE status = 'pending' AND scheduled_at <= ? LIMIT 1"
 
 
 class GlancedAccount(NamedTuple):
@@ -132,16 +132,12 @@ class Glance:
         """The positions of live accounts by interface id."""
         return {row[0]: GlancedPosition._make(row[1:]) for row in self._rows(_POSITIONS)}
 
-    def counts(self) -> Mapping[str, Mapping[Status, int]]:
-        """How many rows each account has in each state, of deleted accounts too."""
-        found = dict[str, dict[Status, int]]()
-        for interface_id, status, count in self._rows(_COUNTS):
-            found.setdefault(interface_id, {})[Status(status)] = count
-        return found
-
-    def in_flight(self, *, now: Instant) -> int:
-        """How many rows in ``sending`` a living runner is sending just now."""
-        return self._store.in_flight(now=now) if self._rows(_SENDING) else 0
+    def in_doubt(self, *, now: Instant) -> int:
+        """How many rows may have been sent, while nobody alive is sending them."""
+        if self._rows(_SENDING):
+            return self._store.in_doubt(now=now)
+        ((unknown,),) = self._rows(_UNKNOWN)
+        return int(unknown)
 
     def rows_for(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Sequence[Invitation]]:
         """All rows of these orders, of whatever account."""

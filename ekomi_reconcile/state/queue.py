@@ -29,6 +29,15 @@ _ORDER_IDS = select(invitation.c.order_id).where(invitation.c.source == bindpara
 _FIRST_ORDER = _ORDER_IDS.order_by(invitation.c.order_id)
 _LAST_ORDER = _ORDER_IDS.order_by(invitation.c.order_id.desc())
 
+_UNKNOWN = select(
+    func.sum(
+        select(func.count())
+        .where(invitation.c.account_id == account.c.id, invitation.c.status == Status.UNKNOWN.value)
+        .scalar_subquery()
+    )
+)
+"""Account by account through their index: there are few of these rows among very many."""
+_SENDING = select(func.count()).where(invitation.c.status == SENDING)
 _WITH_ROWS = (
     select(account.c.id)
     .where(
@@ -127,13 +136,17 @@ class QueueStore(Session):
         rows = self._rows(statement.order_by(invitation.c.id))
         return tuple(to_invitation(row, self._names()) for row in rows)
 
+    def in_doubt(self, *, now: Instant) -> int:
+        """How many rows may have been sent: unknown ones, and those in ``sending`` that nobody is sending."""
+        unknown, sending = (int(self._execute(each).scalar() or 0) for each in (_UNKNOWN, _SENDING))
+        return unknown + (max(0, sending - self.in_flight(now=now)) if sending else 0)
+
     def in_flight(self, *, now: Instant) -> int:
         """How many rows in ``sending`` a living runner is sending just now; the others are in doubt.
 
         On a file whoever holds the writer lock is that runner, elsewhere each has its leases.
         """
-        statement = select(func.count()).where(invitation.c.status == SENDING)
-        count = int(self._execute(statement).scalar_one())
+        count = int(self._execute(_SENDING).scalar_one())
         if count and isinstance(self.location, FileLocation):
             return 0 if holder(self.location.lock) is None else count
         return count - len(self.abandoned(now=now))

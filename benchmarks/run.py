@@ -66,7 +66,8 @@ def main(arguments: list[str] | None = None) -> None:
     missed = page.missed(found)
     print(f"\n{len(missed)} targets not reached" + "".join(f"\n  {each}" for each in missed))
     if chosen.page:
-        page.PAGE.write_text(page.page_with(page.PAGE.read_text("utf-8"), found), encoding="utf-8")
+        text = page.page_with(page.PAGE.read_text("utf-8"), results.read(chosen.json))
+        page.PAGE.write_text(text, encoding="utf-8")
 
 
 def _take(benchmark: Benchmark, folder: Path) -> Taken:

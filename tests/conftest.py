@@ -17,14 +17,15 @@ def pytest_xdist_auto_num_workers(config):
     return 2 * (os.cpu_count() or 1)
 
 
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch):
+@pytest.fixture(autouse=True, scope="session")
+def _clean_environment():
     """No settings of the person who runs the tests, and no proxy between a test and its own server."""
-    for name in list(os.environ):
-        if name.startswith("EKOMI_RECONCILE_") or name.upper() in PROXIES:
-            monkeypatch.delenv(name)
-    monkeypatch.delenv("CI", raising=False)
-    monkeypatch.setenv("NO_PROXY", "*")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("EKOMI_RECONCILE_") or name.upper() in {*PROXIES, "CI"}:
+                patch.delenv(name)
+        patch.setenv("NO_PROXY", "*")
+        yield
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from ekomi_reconcile import __version__
 from ekomi_reconcile.apply.events import Listener, nobody
 from ekomi_reconcile.apply.stop import Stop
+from ekomi_reconcile.config.cache import FOLDER
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import Secret, resolve
 from ekomi_reconcile.ekomi.values import Call, Endpoints
@@ -24,7 +25,6 @@ from ekomi_reconcile.errors import ReconcileError, SecretError
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.orders.open import CACHE
 from ekomi_reconcile.plan.build import Circumstances, Recorded, build
 from ekomi_reconcile.plan.diff import Desired
 from ekomi_reconcile.plan.empty import EmptyQueue
@@ -163,7 +163,7 @@ def _scratch_pseudonym(configuration: Configuration) -> Callable[[str], str] | N
     """Before there is a state, a shop's orders are kept in the cache under a key that is kept there too."""
     if all(each.magento is None for each in configuration.project.orders.values()):
         return None
-    return partial(keyed_digest, scratch_key(configuration.root / CACHE), Purpose.CUSTOMER)
+    return partial(keyed_digest, scratch_key(configuration.root / FOLDER), Purpose.CUSTOMER)
 
 
 def _missing_passwords(passwords: Passwords) -> Iterator[Diagnostic]:

@@ -19,9 +19,9 @@ from ekomi_reconcile.cli.lists import format_option, lock_timeout_option, write_
 from ekomi_reconcile.cli.one_invitation import listed
 from ekomi_reconcile.cli.session import load_configuration, reading, writing
 from ekomi_reconcile.cli.suppress import put_on_list
+from ekomi_reconcile.config.cache import FOLDER
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.orders.open import CACHE
 from ekomi_reconcile.privacy import DIGEST_PREFIX
 from ekomi_reconcile.reconcile import digester, read_privacy
 from ekomi_reconcile.render.errors import ListedError
@@ -86,7 +86,7 @@ def erase(address: str, suppressing: bool, lock_timeout: int, form: str) -> int:
                 state.journal("privacy erase", subject=_prefix(digest), outcome=outcome, now=now)
                 state.bump_serial()
         copies = copies_beside(state.location) if counts.invitations else []
-    shutil.rmtree(configuration.root / CACHE, ignore_errors=True)
+    shutil.rmtree(configuration.root / FOLDER, ignore_errors=True)
     erased = Erased(
         invitations=counts.invitations,
         skipped=counts.skipped,

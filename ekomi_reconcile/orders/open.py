@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ekomi_reconcile.config.cache import FOLDER
 from ekomi_reconcile.config.settings import OrdersSettings, SourceKind
 from ekomi_reconcile.ekomi.values import Stop
 from ekomi_reconcile.errors import OrderSourceError
 from ekomi_reconcile.orders.file import FileSource
 from ekomi_reconcile.orders.source import OrderSource
-
-CACHE = Path(".ekomi-reconcile", "cache")
-"""Relative to the project file; safe to delete, to corrupt and to share."""
 
 
 def open_source(
@@ -39,5 +37,5 @@ def open_source(
     if settings.magento is not None:
         from ekomi_reconcile.orders.magento.opening import open_magento
 
-        return open_magento(settings, settings.magento, root=root, cache=root / CACHE, uses=uses, stop=stop)
+        return open_magento(settings, settings.magento, root=root, cache=root / FOLDER, uses=uses, stop=stop)
     raise OrderSourceError(f"order source {settings.name} is neither a shop nor a file")

@@ -20,7 +20,6 @@ from ekomi_reconcile.config.documents import KnownFiles
 from ekomi_reconcile.config.load import check, load
 from ekomi_reconcile.config.source import Document, Source
 from ekomi_reconcile.errors import ConfigurationInvalid
-from ekomi_reconcile.orders.open import CACHE
 
 READ = "config.yaml.read"
 CHECKED = "config.validate.account_problems"
@@ -229,11 +228,6 @@ def test_no_place_no_cache(tmp_path):
     assert sorted(each.name for each in tmp_path.iterdir()) == ["accounts.d", NAME]
     (tmp_path / ".ekomi-reconcile").touch()
     assert seen(path) == expected
-
-
-def test_the_cache_of_orders_lies_beside_it():
-    """There is one folder to delete."""
-    assert FOLDER == CACHE
 
 
 def test_the_cache_does_not_grow_for_ever(tmp_path):

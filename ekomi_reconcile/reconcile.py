@@ -10,7 +10,6 @@ import secrets
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -35,8 +34,7 @@ from ekomi_reconcile.plan.view import Cap, Privacy, Queue, RecordedAccount, Reco
 from ekomi_reconcile.privacy import CustomerPrivacy, SuppressionList, read_suppression_list, scratch_key
 from ekomi_reconcile.rules.rulebook import RuleBook
 from ekomi_reconcile.sources import SourcePass, Sources
-from ekomi_reconcile.state.key import KEY_BYTES, Purpose
-from ekomi_reconcile.state.key import digest as keyed_digest
+from ekomi_reconcile.state.key import KEY_BYTES, KeyedDigest, Purpose
 from ekomi_reconcile.state.records import Meta
 
 if TYPE_CHECKING:
@@ -86,7 +84,7 @@ def digester(state: Readable | None, purpose: Purpose) -> Callable[[str], str] |
     Raises:
         StateError: the key is lost, or another one than before.
     """
-    return None if state is None else partial(keyed_digest, state.require_key(), purpose)
+    return None if state is None else KeyedDigest(state.require_key(), purpose)
 
 
 def read_privacy(configuration: Configuration, digest: Callable[[str], str] | None = None) -> CustomerPrivacy:
@@ -103,7 +101,7 @@ def read_privacy(configuration: Configuration, digest: Callable[[str], str] | No
     return CustomerPrivacy(
         cap=None if cap is None else Cap(cap.count, cap.days),
         suppressed=suppressed,
-        digest=digest or partial(keyed_digest, secrets.token_bytes(KEY_BYTES), Purpose.CUSTOMER),
+        digest=digest or KeyedDigest(secrets.token_bytes(KEY_BYTES), Purpose.CUSTOMER),
         lasting=digest is not None,
     )
 
@@ -163,7 +161,7 @@ def _scratch_pseudonym(configuration: Configuration) -> Callable[[str], str] | N
     """Before there is a state, a shop's orders are kept in the cache under a key that is kept there too."""
     if all(each.magento is None for each in configuration.project.orders.values()):
         return None
-    return partial(keyed_digest, scratch_key(configuration.root / FOLDER), Purpose.CUSTOMER)
+    return KeyedDigest(scratch_key(configuration.root / FOLDER), Purpose.CUSTOMER)
 
 
 def _missing_passwords(passwords: Passwords) -> Iterator[Diagnostic]:

@@ -13,7 +13,7 @@ from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.errors import ConfigurationError, ReconcileError
 from ekomi_reconcile.optouts import checked, is_domain
 from ekomi_reconcile.privacy import DIGEST_PREFIX
-from ekomi_reconcile.state.key import Purpose, digest
+from ekomi_reconcile.state.key import KeyedDigest, Purpose
 from ekomi_reconcile.state.store import State
 
 Digest = Callable[[str], str]
@@ -58,7 +58,7 @@ def customer_digest(configuration: Configuration, state: State | None) -> Digest
             "customers cannot be told apart yet: there is no state, and no privacy.key",
             mend="make a state with `ekomi-reconcile apply`, or set privacy.key",
         )
-    return lambda address: digest(key, Purpose.CUSTOMER, address)
+    return KeyedDigest(key, Purpose.CUSTOMER)
 
 
 def entries_for(address: str, of_customer: Digest) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from msgspec import Struct
+
 from ekomi_reconcile.model.instant import Instant
 
 
@@ -50,8 +52,7 @@ class Evidence(StrEnum):
     UPDATED = "updated_at"
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(Struct, frozen=True, gc=False):
     """When an order first reached the trigger status ``status``, and how that is known."""
 
     at: Instant

@@ -12,16 +12,8 @@ from datetime import datetime
 from ekomi_reconcile.errors import OrderUnreadable
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Contact, HistoryEntry, Item, Order
-from ekomi_reconcile.orders.wire import (
-    WireAddress,
-    WireDocument,
-    WireFacts,
-    WireHead,
-    WireHistory,
-    WireItem,
-    WireOrder,
-    WireShipping,
-)
+from ekomi_reconcile.orders.facts import Getter, shipping_address
+from ekomi_reconcile.orders.wire import NO_ADDRESS, WireDocument, WireHistory, WireItem, WireOrder
 
 NOT_LOGGED_IN = "NOT LOGGED IN"
 SHIPPED_GROUPS: Mapping[int, str] = {0: NOT_LOGGED_IN, 1: "General", 2: "Wholesale", 3: "Retailer"}
@@ -32,8 +24,6 @@ Categories = Mapping[int, Iterable[int]]
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - Magento's times carry no zone, and are UTC
 _LATEST = 250_000_000_000  # in the year 9892: periods added to it still have a date
-_NO_ADDRESS = WireAddress()
-_NO_SHIPPING = WireShipping()
 
 
 class Codes:
@@ -46,13 +36,15 @@ class Codes:
         self.customer_groups = {**SHIPPED_GROUPS, **(customer_groups or {})}
 
 
-def head_of(wire: WireHead, codes: Codes) -> Order:
-    """The order without what only conditions ask for, at half the cost of all.
+def order_of(
+    wire: WireOrder, codes: Codes, facts: Iterable[tuple[str, Getter]], items: tuple[Item, ...] = ()
+) -> Order:
+    """The order with these facts and items.
 
     Raises:
         OrderUnreadable: its order date is before 1970 or out of range.
     """
-    guest = wire.customer_is_guest
+    invoiced = _dates(wire.invoices) if wire.invoices else ()
     return Order(
         order_id=wire.entity_id,
         number=wire.increment_id or str(wire.entity_id),
@@ -63,60 +55,12 @@ def head_of(wire: WireHead, codes: Codes) -> Order:
         created_at=_order_date(wire),
         updated_at=None if wire.updated_at is None else instant_of(wire.updated_at),
         history=_history(wire.status_histories) if wire.status_histories else (),
-        first_invoiced_at=min(_dates(wire.invoices), default=None) if wire.invoices else None,
-        last_invoiced_at=max(_dates(wire.invoices), default=None) if wire.invoices else None,
+        first_invoiced_at=min(invoiced) if invoiced else None,
+        last_invoiced_at=max(invoiced) if invoiced else None,
         last_shipped_at=max(_dates(wire.shipments), default=None) if wire.shipments else None,
-        contact=_contact(wire, wire.shipping_address or _shipping(wire).address or _NO_ADDRESS),
-        is_guest=None if guest is None else bool(guest),
-    )
-
-
-def order_of(wire: WireFacts, codes: Codes, items: tuple[Item, ...] = ()) -> Order:
-    """The order with these items.
-
-    Raises:
-        OrderUnreadable: its order date is before 1970 or out of range.
-    """
-    billing = wire.billing_address or _NO_ADDRESS
-    shipping = _shipping(wire)
-    virtual, guest, payment = wire.is_virtual, wire.customer_is_guest, wire.payment
-    given = wire.shipping_address or shipping.address or _NO_ADDRESS
-    place = billing if virtual else given
-    return Order(
-        order_id=wire.entity_id,
-        number=wire.increment_id or str(wire.entity_id),
-        state=wire.state or None,
-        status=wire.status or None,
-        store_view=wire.store_code or _known(codes.stores, wire.store_id),
-        customer_group=wire.customer_group or _group(wire, codes),
-        created_at=_order_date(wire),
-        updated_at=None if wire.updated_at is None else instant_of(wire.updated_at),
-        history=_history(wire.status_histories) if wire.status_histories else (),
-        first_invoiced_at=min(_dates(wire.invoices), default=None) if wire.invoices else None,
-        last_invoiced_at=max(_dates(wire.invoices), default=None) if wire.invoices else None,
-        last_shipped_at=max(_dates(wire.shipments), default=None) if wire.shipments else None,
-        contact=_contact(wire, given),
-        grand_total=wire.grand_total,
-        base_grand_total=wire.base_grand_total,
-        subtotal=wire.subtotal,
-        base_subtotal=wire.base_subtotal,
-        discount_amount=wire.discount_amount,
-        shipping_amount=wire.shipping_amount,
-        total_qty=wire.total_qty_ordered,
-        item_count=wire.total_item_count,
-        weight=wire.weight,
-        currency=wire.order_currency_code or None,
-        coupon_code=wire.coupon_code or None,
-        payment_method=(payment.method if payment else None) or wire.payment_method or None,
-        shipping_method=None if virtual else shipping.method or wire.shipping_method or None,
-        shipping_country=place.country_id or None,
-        shipping_region=place.region or None,
-        shipping_postcode=place.postcode or None,
-        shipping_city=place.city or None,
-        billing_country=billing.country_id or None,
-        is_guest=None if guest is None else bool(guest),
-        is_virtual=None if virtual is None else bool(virtual),
+        contact=_contact(wire),
         items=items,
+        **{name: get(wire) for name, get in facts},
     )
 
 
@@ -155,22 +99,14 @@ def product_ids(orders: Iterable[WireOrder]) -> frozenset[int]:
     )
 
 
-def _order_date(wire: WireHead) -> Instant:
+def _order_date(wire: WireOrder) -> Instant:
     at = instant_of(wire.created_at)
     if not 0 <= at <= _LATEST:
         raise OrderUnreadable("created_at: a time since 1970 is expected", order_id=wire.entity_id)
     return at
 
 
-def _shipping(wire: WireHead) -> WireShipping:
-    extension = wire.extension_attributes
-    if extension is None or not extension.shipping_assignments:
-        return _NO_SHIPPING
-    shipping = extension.shipping_assignments[0].shipping
-    return shipping if isinstance(shipping, WireShipping) else _NO_SHIPPING
-
-
-def _group(wire: WireHead, codes: Codes) -> str | None:
+def _group(wire: WireOrder, codes: Codes) -> str | None:
     if wire.customer_group_id is None and wire.customer_is_guest:
         return NOT_LOGGED_IN
     return _known(codes.customer_groups, wire.customer_group_id)
@@ -180,10 +116,10 @@ def _known(names: Mapping[int, str], key: int | None) -> str | None:
     return None if key is None else names.get(key)
 
 
-def _contact(wire: WireHead, shipping: WireAddress) -> Contact:
-    billing = wire.billing_address or _NO_ADDRESS
+def _contact(wire: WireOrder) -> Contact:
+    billing = wire.billing_address or NO_ADDRESS
     telephone, home = billing.telephone, billing
-    if not telephone and (shipping.telephone or billing is _NO_ADDRESS):
+    if not telephone and ((shipping := shipping_address(wire)).telephone or billing is NO_ADDRESS):
         telephone, home = shipping.telephone, shipping
     return Contact(
         email=wire.customer_email or billing.email or None,

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
 
 from msgspec import Raw
 
 from ekomi_reconcile.errors import OrderUnreadable
-from ekomi_reconcile.model.order import Item, Order
+from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.orders.facts import FACTS, fields_for
 from ekomi_reconcile.orders.lenient import LenientDecoder, Unfit
-from ekomi_reconcile.orders.normalize import Categories, Codes, head_of, items_of, order_of
-from ekomi_reconcile.orders.wire import WireFacts, WireHead, WireKey, WireOrder, split_page
+from ekomi_reconcile.orders.narrow import narrow
+from ekomi_reconcile.orders.normalize import Categories, Codes, items_of, order_of
+from ekomi_reconcile.orders.wire import WireKey, WireOrder, split_page
 
 T = TypeVar("T")
 
-ITEM_ATTRIBUTES = frozenset({"category_id", *Item.__struct_fields__})
-HEAD_ATTRIBUTES = frozenset({"email_domain", "is_guest"})
-"""Rule attributes that even the shortest form of an order has."""
-
 _ID_KEY = b'"entity_id":'
 _KEY = LenientDecoder(WireKey)
-_HEAD = LenientDecoder(WireHead)
-_FACTS = LenientDecoder(WireFacts)
 _ORDER = LenientDecoder(WireOrder)
 
 
@@ -73,23 +70,25 @@ class OrderReader:
 
     def __init__(self, codes: Codes, attributes: frozenset[str] | None = None) -> None:
         self._codes = codes
-        self.order: Callable[[bytes | Raw], Order]
-        """The order in this JSON text; raises OrderUnreadable, which names the order and the field."""
-        if attributes is not None and attributes <= HEAD_ATTRIBUTES:
-            self.order = self._head
-        elif attributes is not None and not attributes & ITEM_ATTRIBUTES:
-            self.order = self._facts
-        else:
-            self.order = self._whole
+        self._facts = [(name, fact.of) for name, fact in FACTS.items() if _wanted(name, attributes)]
+        self._decoder = _ORDER if attributes is None else _decoder(fields_for(attributes))
+
+    def order(self, raw: bytes | Raw) -> Order:
+        """The order in this JSON text.
+
+        Raises:
+            OrderUnreadable: a field that is needed cannot be read; names the order and the field.
+        """
+        return self.complete(_decode(self._decoder, raw))
 
     def tree(self, tree: Mapping[str, Any]) -> Order:
-        """The order in this parsed JSON object, with everything.
+        """The order in this parsed JSON object.
 
         Raises:
             OrderUnreadable: a field cannot be read; names the order and the field.
         """
         try:
-            return self.complete(_ORDER.convert(tree))
+            return self.complete(self._decoder.convert(tree))
         except Unfit as unfit:
             key = key_in(tree)
             raise OrderUnreadable(str(unfit), order_id=key.entity_id if key else None) from None
@@ -100,16 +99,9 @@ class OrderReader:
         Raises:
             OrderUnreadable: its order date is out of range.
         """
-        return order_of(wire, self._codes, items_of(wire.items, categories) if wire.items else ())
-
-    def _head(self, raw: bytes | Raw) -> Order:
-        return head_of(_decode(_HEAD, raw), self._codes)
-
-    def _facts(self, raw: bytes | Raw) -> Order:
-        return order_of(_decode(_FACTS, raw), self._codes)
-
-    def _whole(self, raw: bytes | Raw) -> Order:
-        return self.complete(_decode(_ORDER, raw))
+        return order_of(
+            wire, self._codes, self._facts, items_of(wire.items, categories) if wire.items else ()
+        )
 
 
 @dataclass(slots=True)
@@ -145,3 +137,12 @@ def _decode(decoder: LenientDecoder[T], raw: bytes | Raw) -> T:
         return decoder.decode(raw)
     except Unfit as unfit:
         raise OrderUnreadable(str(unfit), order_id=id_of(bytes(raw))) from None
+
+
+@cache
+def _decoder(fields: frozenset[str]) -> LenientDecoder[WireOrder]:
+    return LenientDecoder(narrow(WireOrder, fields))
+
+
+def _wanted(name: str, attributes: frozenset[str] | None) -> bool:
+    return attributes is None or name in attributes

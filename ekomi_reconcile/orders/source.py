@@ -17,9 +17,9 @@ class Wanted:
 
     ``cursors`` are the positions reached earlier: everything that changed since the earliest of them
     is wanted. With ``full`` also every order created at or after ``created_from`` (``None``: every
-    order there is). ``attributes`` are the rule attributes in use (design: conditions), so that a
-    source may ask for less; contact and history are always wanted. With ``reread_from`` orders created
-    since are read again whether or not they say that they changed.
+    order there is). ``attributes`` are what the rules in use look at (design: conditions; ``telephone``), so
+    that a source may ask for less; history and e-mail address are always wanted. With ``reread_from`` orders
+    created since are read again whether or not they say that they changed.
 
     ``pseudonym`` makes a keyed digest of a canonical address. With it a source may keep the facts of orders
     it read, and hand them out in a later ``full`` pass with ``Contact.pseudonym`` in place of the contact.

@@ -88,6 +88,10 @@ class WireExtension(Struct, gc=False):
     shipping_assignments: list[WireAssignment] | None = None
 
 
+NO_ADDRESS = WireAddress()
+NO_SHIPPING = WireShipping()
+
+
 class WirePayment(Struct, gc=False):
     """How an order is paid."""
 
@@ -100,11 +104,11 @@ class WireDocument(Struct, gc=False):
     created_at: datetime | None = None
 
 
-class WireHead(Struct, gc=False, kw_only=True):
-    """What scheduling and sending need of every order: ids, times, status, history, customer.
+class WireOrder(Struct, gc=False, kw_only=True):
+    """Everything of an order that is used; how much of it is read depends on the rules in use.
 
-    Not Magento's: ``store_code``, ``customer_group`` (texts instead of ids), ``shipping_address`` at top
-    level, ``invoices``, ``shipments``. Times are UTC.
+    Not Magento's: ``store_code``, ``customer_group`` (texts instead of ids), ``shipping_address``,
+    ``payment_method`` and ``shipping_method`` at top level, ``invoices``, ``shipments``. Times are UTC.
     """
 
     entity_id: OrderId
@@ -128,14 +132,6 @@ class WireHead(Struct, gc=False, kw_only=True):
     status_histories: list[WireHistory] | None = None
     invoices: list[WireDocument] | None = None
     shipments: list[WireDocument] | None = None
-
-
-class WireFacts(WireHead, gc=False, kw_only=True):
-    """With what conditions on the order itself ask for.
-
-    Not Magento's: ``payment_method``, ``shipping_method`` at top level.
-    """
-
     grand_total: float | None = None
     base_grand_total: float | None = None
     subtotal: float | None = None
@@ -151,11 +147,6 @@ class WireFacts(WireHead, gc=False, kw_only=True):
     payment_method: str | None = None
     shipping_method: str | None = None
     payment: WirePayment | None = None
-
-
-class WireOrder(WireFacts, gc=False, kw_only=True):
-    """With its rows: everything that is used."""
-
     items: list[WireItem] | None = None
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+TELEPHONE = "telephone"
+"""The attribute that an order source is asked for where customers are reached by telephone."""
+
 _EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(?:\.[^\s@.]+)+")
 _MOST_DIGITS = 15  # E.164
 _FEWEST_DIGITS = 7

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, lru_cache
 from typing import TypeAlias
 
-from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.account import Account, Deliver
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Criterion, Reached
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.rules.conditions import Predicate, attributes, compile_condition
+from ekomi_reconcile.rules.contact import TELEPHONE
 from ekomi_reconcile.rules.operators import fold
 
 Check: TypeAlias = Callable[[Order, Instant, Reached | None], bool]
@@ -89,9 +90,10 @@ class RuleBook:
 
     @cached_property
     def attributes(self) -> frozenset[str]:
-        """The attributes that the conditions of enabled rules look at."""
-        rules = (each.account.invitations for each in self.rules)
-        return attributes(each.conditions for each in rules if each.enabled and each.conditions is not None)
+        """What enabled rules look at in orders: attributes of conditions, and the telephone for an SMS."""
+        rules = [each.account.invitations for each in self.rules if each.account.invitations.enabled]
+        reached = {TELEPHONE} if any(each.deliver is Deliver.EKOMI_SMS for each in rules) else set[str]()
+        return attributes(each.conditions for each in rules if each.conditions is not None) | reached
 
     def _enter(self, at: int, rule: Rule) -> None:
         """Note where this rule may be met: in the store views it names, or in any."""

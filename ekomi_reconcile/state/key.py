@@ -21,18 +21,27 @@ class Purpose(StrEnum):
     CUSTOMER = "customer"
 
 
-def digest(key: bytes, purpose: Purpose, text: str) -> str:
-    """HMAC-SHA256 in hex: it tells equal from unequal, and nothing without the key.
+class KeyedDigest:
+    """HMAC-SHA256 in hex for one purpose: it tells equal from unequal, and nothing without the key.
 
-    Of a customer the first 128 bits: there are as many as orders, and all of them are indexed.
+    Of a customer the first 128 bits: there are as many as orders, and all of them are indexed. The key is
+    taken in once, which makes many digests twice as fast.
     """
-    whole = _hmac(key, purpose.value, text)
-    return whole[:CUSTOMER_DIGITS] if purpose is Purpose.CUSTOMER else whole
+
+    __slots__ = ("_begun", "_digits")
+
+    def __init__(self, key: bytes, purpose: Purpose) -> None:
+        self._begun = _begun(key, purpose.value)
+        self._digits = CUSTOMER_DIGITS if purpose is Purpose.CUSTOMER else None
+
+    def __call__(self, text: str) -> str:
+        """The digest of this text."""
+        return _ended(self._begun, text)[: self._digits]
 
 
 def check_value(key: bytes) -> str:
     """A value by which a state knows its key again."""
-    return _hmac(key, "check", "")
+    return _begun(key, "check").hexdigest()
 
 
 def proven_key(key: bytes | None, expected: str | None) -> bytes:
@@ -109,5 +118,11 @@ def make_key(path: Path) -> bytes:
     return key
 
 
-def _hmac(key: bytes, domain: str, text: str) -> str:
-    return hmac.digest(key, f"{domain}\0{text}".encode(), "sha256").hex()
+def _begun(key: bytes, domain: str) -> hmac.HMAC:
+    return hmac.new(key, f"{domain}\0".encode(), "sha256")
+
+
+def _ended(begun: hmac.HMAC, text: str) -> str:
+    mac = begun.copy()
+    mac.update(text.encode())
+    return mac.hexdigest()

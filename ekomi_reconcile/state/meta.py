@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, select, update
 from ekomi_reconcile import __version__
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.state.described import FORMAT_VERSION, KEY_CHECK, parse_meta
-from ekomi_reconcile.state.key import Purpose, check_value, digest, proven_key
+from ekomi_reconcile.state.key import KeyedDigest, Purpose, check_value, proven_key
 from ekomi_reconcile.state.records import Meta
 from ekomi_reconcile.state.session import Session
 from ekomi_reconcile.state.tables import meta
@@ -43,7 +43,7 @@ class MetaStore(Session):
         Raises:
             StateError: the key is lost, or another one than before.
         """
-        return digest(self.require_key(), purpose, text)
+        return KeyedDigest(self.require_key(), purpose)(text)
 
     def require_key(self) -> bytes:
         """The key of this state, which is certainly the one its digests were made with.

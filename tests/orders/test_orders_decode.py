@@ -10,9 +10,11 @@ from orders_support import RECORDED, STORES, record, recorded_orders
 
 from ekomi_reconcile.errors import OrderUnreadable
 from ekomi_reconcile.model.instant import parse
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import Contact, Order
+from ekomi_reconcile.orders.facts import FACTS, ITEM_FACTS
 from ekomi_reconcile.orders.normalize import Codes, product_ids
 from ekomi_reconcile.orders.reader import OrderReader, id_of, key_of, whole_order, whole_page
+from ekomi_reconcile.rules.contact import TELEPHONE
 
 READER = OrderReader(Codes(STORES))
 ANSWERS = sorted(
@@ -372,34 +374,56 @@ def test_numbers_as_text_and_text_as_numbers_mean_the_same(at, data):
     assert READER.order(json.dumps(as_text).encode()) == READER.order(json.dumps(wire).encode())
 
 
-@pytest.mark.parametrize(
-    ("attributes", "known", "unknown"),
-    [
-        (frozenset(), "number", "grand_total"),
-        (frozenset({"is_guest", "email_domain"}), "is_guest", "currency"),
-        (frozenset({"grand_total"}), "grand_total", "items"),
-        (frozenset({"sku", "grand_total"}), "items", None),
-        (frozenset({"category_id"}), "items", None),
-    ],
-)
-def test_only_what_rules_look_at_is_read(attributes, known, unknown):
-    """Status, history and contact always; the rest as the attributes in use ask for it."""
-    raw = json.dumps(recorded_orders()[0]).encode()
+ATTRIBUTES = sorted({*FACTS, *ITEM_FACTS, TELEPHONE, "email_domain"})
+HEAD = ("order_id", "number", "state", "status", "history", "store_view", "customer_group", "created_at")
+
+
+def asked(order: Order, name: str) -> object:
+    """What an attribute is in this order."""
+    if name == TELEPHONE:
+        return order.contact.telephone, order.contact.country
+    if name in ITEM_FACTS:
+        return [getattr(item, "category_ids" if name == "category_id" else name) for item in order.items]
+    return getattr(order, name)
+
+
+@given(st.integers(0, len(recorded_orders()) - 1), st.frozensets(st.sampled_from(ATTRIBUTES)))
+def test_what_rules_look_at_is_read_as_if_all_were(at, attributes):
+    """Head, evidence and address always, and whatever is asked for, equal what reading everything gives."""
+    raw = json.dumps(recorded_orders()[at]).encode()
     whole, part = READER.order(raw), OrderReader(Codes(STORES), attributes).order(raw)
-    for name in (
-        "order_id",
-        "number",
-        "state",
-        "status",
-        "history",
-        "contact",
-        "store_view",
-        "customer_group",
-    ):
-        assert getattr(part, name) == getattr(whole, name)
-    assert getattr(part, known) == getattr(whole, known)
-    if unknown is not None:
-        assert getattr(part, unknown) in (None, ())
+    assert [getattr(part, name) for name in HEAD] == [getattr(whole, name) for name in HEAD]
+    assert part.contact.email == whole.contact.email
+    for name in attributes:
+        assert asked(part, name) == asked(whole, name)
+
+
+@pytest.mark.parametrize("name", ["billing_address", "extension_attributes", "shipping_address"])
+@pytest.mark.parametrize("attribute", [TELEPHONE, "shipping_country", "shipping_method", "billing_country"])
+def test_parts_of_an_address_are_found_where_all_of_it_is(name, attribute):
+    """Wherever an order tells its address: what is asked for is found, and what is absent too."""
+    place = {"country_id": "AT", "telephone": "1", "postcode": "1010"}
+    shipping = {"shipping_assignments": [{"shipping": {"method": "post", "address": place}}]}
+    raw = json.dumps({**record(7), name: shipping if name == "extension_attributes" else place}).encode()
+    part = OrderReader(Codes(STORES), frozenset({attribute})).order(raw)
+    assert asked(part, attribute) == asked(READER.order(raw), attribute)
+
+
+def test_only_what_rules_look_at_is_read():
+    """What nobody asks for stays out of the process: amounts, rows, names, telephone numbers."""
+    raw = json.dumps(recorded_orders()[0]).encode()
+    order = OrderReader(Codes(STORES), frozenset({"grand_total"})).order(raw)
+    assert order.grand_total is not None
+    assert (order.items, order.currency, order.shipping_city) == ((), None, None)
+    assert order.contact == Contact(email=order.contact.email)
+
+
+def test_a_field_that_nobody_asks_for_may_be_wrong():
+    """An order is not refused for an amount that no rule looks at."""
+    raw = json.dumps({**record(7), "grand_total": "a lot"}).encode()
+    assert OrderReader(Codes(STORES), frozenset({"subtotal"})).order(raw).order_id == 7
+    with pytest.raises(OrderUnreadable, match="grand_total: a number is expected"):
+        OrderReader(Codes(STORES), frozenset({"grand_total"})).order(raw)
 
 
 def test_the_key_of_an_order_is_read_with_the_same_goodwill():

@@ -100,7 +100,8 @@ def test_cells_of_csv(tmp_path):
         "3,2026-01-31",
     ]
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join([header, *rows]).encode())
-    one, two, three = Pass(path, attributes=frozenset({"sku"})).orders
+    asked = frozenset({"sku", "qty", "coupon_code", "billing_country", "is_guest"})
+    one, two, three = Pass(path, attributes=asked).orders
     assert (one.coupon_code, one.billing_country, one.is_guest) == (None, "AT", True)
     assert [(each.sku, each.qty) for each in one.items] == [("A", 2.0)]
     assert (two.status, two.coupon_code, two.items) == ("com\nplete", "X", ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import stat
 from pathlib import Path
 
@@ -9,19 +10,27 @@ import pytest
 from state_support import KEY, Store, opened
 
 from ekomi_reconcile.errors import StateError
-from ekomi_reconcile.state.key import Purpose, digest
+from ekomi_reconcile.state.key import KeyedDigest, Purpose
 from ekomi_reconcile.state.opening import Mode, open_state
 
 
 def test_digests_are_keyed_and_separate() -> None:
     """Equal texts have equal digests only under the same key and for the same purpose."""
-    password = digest(KEY, Purpose.PASSWORD, "text")
-    customer = digest(KEY, Purpose.CUSTOMER, "text")
-    assert password == digest(KEY, Purpose.PASSWORD, "text")
+    digest = KeyedDigest(KEY, Purpose.PASSWORD)
+    password, customer = digest("text"), KeyedDigest(KEY, Purpose.CUSTOMER)("text")
+    assert password == digest("text")
     assert (len(password), len(customer)) == (64, 32)
     assert not password.startswith(customer)
-    assert password != digest(b"j" * 32, Purpose.PASSWORD, "text")
-    assert password != digest(KEY, Purpose.PASSWORD, "text ")
+    assert password != KeyedDigest(b"j" * 32, Purpose.PASSWORD)("text")
+    assert password != digest("text ")
+
+
+@pytest.mark.parametrize("purpose", list(Purpose))
+def test_digests_are_what_states_hold(purpose: Purpose) -> None:
+    """HMAC-SHA256 of the purpose, a zero byte and the text: older states know their customers again."""
+    whole = hmac.digest(KEY, f"{purpose.value}\0kim@example.com".encode(), "sha256").hex()
+    digits = 32 if purpose is Purpose.CUSTOMER else 64
+    assert KeyedDigest(KEY, purpose)("kim@example.com") == whole[:digits]
 
 
 def test_made_key_stays(tmp_path: Path) -> None:
@@ -38,7 +47,7 @@ def test_made_key_stays(tmp_path: Path) -> None:
 def test_configured_key_is_used_and_no_file_made(tmp_path: Path) -> None:
     """With a configured key there is no key file; a second run with that key agrees."""
     with open_state("state.db", root=tmp_path, mode=Mode.CREATE, key=KEY) as state:
-        assert state.digest(Purpose.PASSWORD, "x") == digest(KEY, Purpose.PASSWORD, "x")
+        assert state.digest(Purpose.PASSWORD, "x") == KeyedDigest(KEY, Purpose.PASSWORD)("x")
     assert not (tmp_path / "state.db.key").exists()
     with open_state("state.db", root=tmp_path, mode=Mode.READ, key=KEY) as state:
         assert state.require_key() == KEY

@@ -5,7 +5,7 @@ It saves bytes and keeps personal data out of the process; the shop's time stays
 
 from __future__ import annotations
 
-from ekomi_reconcile.orders.reader import ITEM_ATTRIBUTES
+from ekomi_reconcile.orders.facts import ITEM_FACTS
 
 _ALWAYS = (
     "entity_id",
@@ -68,7 +68,7 @@ def order_fields(attributes: frozenset[str]) -> str:
     if "shipping_method" in attributes:
         shipping = f"method,{shipping}"
     wanted.append(f"extension_attributes[shipping_assignments[shipping[{shipping}]]]")
-    if attributes & ITEM_ATTRIBUTES:
+    if attributes & ITEM_FACTS.keys():
         wanted.append(_names("items", {*_ITEM_KEYS, *(_ITEM[name] for name in attributes & _ITEM.keys())}))
     return ",".join(wanted)
 

@@ -1,0 +1,138 @@
+"""What conditions and deliveries ask of an order, and which fields of Magento's shape tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, TypeAlias
+
+from ekomi_reconcile.orders.wire import NO_ADDRESS, NO_SHIPPING, WireAddress, WireOrder, WireShipping
+from ekomi_reconcile.rules.contact import TELEPHONE
+
+Getter: TypeAlias = Callable[[WireOrder], Any]
+
+_SHIPPED = "extension_attributes.shipping_assignments.shipping"
+_SHIPPING_ADDRESSES = ("shipping_address", f"{_SHIPPED}.address")
+_ADDRESSES = ("billing_address", *_SHIPPING_ADDRESSES)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A value of an order: how it is found, and in which fields."""
+
+    of: Getter
+    fields: frozenset[str]
+
+
+def shipping_of(wire: WireOrder) -> WireShipping:
+    """How and where to it is shipped; an empty one where that is not told."""
+    extension = wire.extension_attributes
+    if extension is None or not extension.shipping_assignments:
+        return NO_SHIPPING
+    shipping = extension.shipping_assignments[0].shipping
+    return NO_SHIPPING if shipping is None or isinstance(shipping, list) else shipping
+
+
+def shipping_address(wire: WireOrder) -> WireAddress:
+    """Where it is shipped to; an empty one where that is not told."""
+    return wire.shipping_address or shipping_of(wire).address or NO_ADDRESS
+
+
+def _payment_method(wire: WireOrder) -> str | None:
+    return (wire.payment.method if wire.payment else None) or wire.payment_method or None
+
+
+def _shipping_method(wire: WireOrder) -> str | None:
+    return None if wire.is_virtual else shipping_of(wire).method or wire.shipping_method or None
+
+
+def _billing_country(wire: WireOrder) -> str | None:
+    return (wire.billing_address or NO_ADDRESS).country_id or None
+
+
+def _flag(name: str) -> Fact:
+    def of(wire: WireOrder) -> bool | None:
+        value = getattr(wire, name)
+        return None if value is None else bool(value)
+
+    return Fact(of, frozenset({name}))
+
+
+def _number(name: str) -> Fact:
+    return Fact(attrgetter(name), frozenset({name}))
+
+
+def _text(name: str) -> Fact:
+    return Fact(lambda wire: getattr(wire, name) or None, frozenset({name}))
+
+
+def _place(name: str) -> Fact:
+    """Of where it is shipped to; a virtual order is judged by its billing address."""
+
+    def of(wire: WireOrder) -> str | None:
+        place = (wire.billing_address or NO_ADDRESS) if wire.is_virtual else shipping_address(wire)
+        return getattr(place, name) or None
+
+    return Fact(of, frozenset({"is_virtual", *(f"{each}.{name}" for each in _ADDRESSES)}))
+
+
+FACTS = {
+    **{
+        name: _number(name)
+        for name in (
+            *("grand_total", "base_grand_total", "subtotal", "base_subtotal"),
+            *("discount_amount", "shipping_amount", "weight"),
+        )
+    },
+    "total_qty": _number("total_qty_ordered"),
+    "item_count": _number("total_item_count"),
+    "currency": _text("order_currency_code"),
+    "coupon_code": _text("coupon_code"),
+    "payment_method": Fact(_payment_method, frozenset({"payment", "payment_method"})),
+    "shipping_method": Fact(
+        _shipping_method, frozenset({"is_virtual", "shipping_method", f"{_SHIPPED}.method"})
+    ),
+    "shipping_country": _place("country_id"),
+    "shipping_region": _place("region"),
+    "shipping_postcode": _place("postcode"),
+    "shipping_city": _place("city"),
+    "billing_country": Fact(_billing_country, frozenset({"billing_address.country_id"})),
+    "is_guest": _flag("customer_is_guest"),
+    "is_virtual": _flag("is_virtual"),
+}
+"""Attributes of an order that conditions look at, beside its head and its items."""
+
+ITEM_FACTS = {
+    "product_type": frozenset({"items.product_type"}),
+    "sku": frozenset({"items.sku"}),
+    "name": frozenset({"items.name"}),
+    "product_id": frozenset({"items.product_id"}),
+    "price": frozenset({"items.price"}),
+    "qty": frozenset({"items.qty_ordered"}),
+    "row_total": frozenset({"items.row_total"}),
+    "category_id": frozenset({"items.category_ids", "items.extension_attributes"}),
+}
+"""Attributes of an order's items, and the fields that tell them."""
+
+_HEAD = frozenset(
+    {
+        *("entity_id", "increment_id", "created_at", "updated_at", "state", "status"),
+        *("store_id", "store_code", "customer_group_id", "customer_group", "customer_is_guest"),
+        *("customer_email", "billing_address.email", "status_histories", "invoices", "shipments"),
+    }
+)
+_TELEPHONE = frozenset(f"{each}.{name}" for each in _ADDRESSES for name in ("telephone", "country_id"))
+
+
+def fields_for(attributes: Iterable[str]) -> frozenset[str]:
+    """The fields of an order, as paths, that these attributes need; its head is always among them."""
+    found = set(_HEAD)
+    for name in attributes:
+        if name in FACTS:
+            found |= FACTS[name].fields
+        elif name in ITEM_FACTS:
+            found |= {"items.parent_item_id", *ITEM_FACTS[name]}
+        elif name == TELEPHONE:
+            found |= _TELEPHONE
+    return frozenset(found)

@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from measure import Figure, in_turn
-from projects import days_ago, make_project, write_orders
+from projects import days_ago, make_project
+from shop_orders import write_orders
 
 from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model import instant

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -78,81 +77,9 @@ def make_project(
         (folder / "accounts.d" / f"account{number:05}.yaml").write_text(text)
 
 
-def order(number: int, *, stores: int, created_at: str) -> dict[str, object]:
-    """A Magento-shaped order of about 1.5 kB that matches the account of its store view."""
-    address = {
-        "firstname": "Kim",
-        "lastname": f"Example {number}",
-        "street": ["Example Street 1"],
-        "city": "Example City",
-        "postcode": "10000",
-        "region": "Example Region",
-        "country_id": "DE",
-        "telephone": "+49 30 000000",
-        "email": f"customer{number}@example.com",
-    }
-    items = [
-        {
-            "item_id": number * 3 + i,
-            "product_id": i,
-            "product_type": "simple",
-            "sku": f"SKU-{i:04}",
-            "name": f"Example product {i}",
-            "qty_ordered": 1,
-            "price": 29.9,
-            "row_total": 29.9,
-            "base_row_total": 29.9,
-        }
-        for i in range(2)
-    ]
-    return {
-        "entity_id": number,
-        "increment_id": f"{100_000_000 + number}",
-        "state": "complete",
-        "status": "complete",
-        "store_id": number % stores + 1,
-        "store_code": f"view{number % stores}",
-        "customer_group_id": 1,
-        "customer_group": "General",
-        "created_at": created_at,
-        "updated_at": created_at,
-        "customer_email": address["email"],
-        "customer_firstname": "Kim",
-        "customer_lastname": f"Example {number}",
-        "customer_is_guest": 0,
-        "customer_id": number,
-        "is_virtual": 0,
-        "grand_total": 64.8,
-        "base_grand_total": 64.8,
-        "subtotal": 59.8,
-        "base_subtotal": 59.8,
-        "discount_amount": 0,
-        "shipping_amount": 5,
-        "weight": 1.2,
-        "total_qty_ordered": 2,
-        "total_item_count": 2,
-        "order_currency_code": "EUR",
-        "base_currency_code": "EUR",
-        "billing_address": address,
-        "items": items,
-        "payment": {"method": "banktransfer"},
-        "status_histories": [{"entity_id": number, "created_at": created_at, "status": "complete"}],
-        "extension_attributes": {
-            "shipping_assignments": [{"shipping": {"method": "flatrate_flatrate", "address": address}}]
-        },
-    }
-
-
 def days_ago(days: float) -> str:
     """An instant as Magento writes it."""
     return (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def write_orders(path: Path, *, count: int, stores: int, created_at: str, first: int = 1) -> None:
-    """Append this many orders to a JSONL file."""
-    with path.open("a") as file:
-        for number in range(first, first + count):
-            file.write(json.dumps(order(number, stores=stores, created_at=created_at)) + "\n")
 
 
 def record_accounts(folder: Path, *, password: str, location: str = STATE, key: bytes | None = None) -> None:

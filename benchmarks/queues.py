@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -18,8 +19,8 @@ from projects import (
     days_ago,
     make_project,
     record_accounts,
-    write_orders,
 )
+from shop_orders import write_orders
 
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import DAY
@@ -122,6 +123,7 @@ def apply_new(place: Path, new: int) -> Run:
     kept, size = place / "kept", orders.stat().st_size
     shutil.copytree(state, kept)
     write_orders(orders, count=new, stores=ACCOUNTS, created_at=days_ago(2), first=NEW + 1)
+    os.sync()  # or the command would wait until the disk has written the copy
     try:
         return run(command("apply", "--auto-approve", "--no-send", "-q"), cwd=place, env=ENV)
     finally:

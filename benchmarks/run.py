@@ -11,7 +11,7 @@ from pathlib import Path
 
 import page
 import results
-from backfill import backfill
+from backfill import backfill, backfill_whole
 from growth import growth_accounts, growth_orders
 from matching import matching
 from measure import Figure, Point
@@ -34,6 +34,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "noop_plan": noop_plan,
     "peers": peers,
     "backfill": backfill,
+    "backfill_whole": backfill_whole,
     "new_orders": new_orders,
     "matching": matching,
     "sending": sending,

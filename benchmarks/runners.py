@@ -12,7 +12,8 @@ from itertools import count
 from pathlib import Path
 
 from measure import Figure, command, in_turn, run, start
-from projects import ACCOUNTS, ENV, PASSWORD, days_ago, make_project, record_accounts, write_orders
+from projects import ACCOUNTS, ENV, PASSWORD, days_ago, make_project, record_accounts
+from shop_orders import write_orders
 from slow_ekomi import SlowEkomi, slow_ekomi
 
 sys.path.append(str(Path(__file__).parent.parent / "tests" / "state"))

@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from measure import Figure, command, in_turn, python, run
-from projects import ACCOUNTS, ENV, PASSWORD, days_ago, make_project, record_accounts, write_orders
+from projects import ACCOUNTS, ENV, PASSWORD, days_ago, make_project, record_accounts
+from shop_orders import write_orders
 from slow_ekomi import SlowEkomi, slow_ekomi
 
 LATENCY = 0.02

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import page
 import results
-from backfill import backfill, backfill_whole
+from backfill import backfill, backfill_cut_down
 from growth import growth_accounts, growth_orders
 from matching import matching
 from measure import Figure, Point
@@ -34,7 +34,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "noop_plan": noop_plan,
     "peers": peers,
     "backfill": backfill,
-    "backfill_whole": backfill_whole,
+    "backfill_cut_down": backfill_cut_down,
     "new_orders": new_orders,
     "matching": matching,
     "sending": sending,

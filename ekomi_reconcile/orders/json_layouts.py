@@ -9,12 +9,10 @@ from typing import BinaryIO
 
 from ekomi_reconcile.errors import OrderSourceError, OrderUnreadable
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.orders.lines import BYTE_ORDER_MARK, MAX_LINE, Lines, blocks
+from ekomi_reconcile.orders.lines import BYTE_ORDER_MARK, MAX_LINE, TOO_LONG, Lines
 from ekomi_reconcile.orders.reader import OrderReader, id_of, key_of
 from ekomi_reconcile.orders.records import Payload, Record, Scan, Span, first
 from ekomi_reconcile.orders.wire import WireKey, split_page
-
-_NEARBY = 8 * 1024  # bytes read for a single order: most have less
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +26,16 @@ class JsonLines:
         """The records that start in this span."""
 
         def records(scan: Scan) -> Iterator[Record]:
-            for block in blocks(stream, start=span.start, end=span.end, number=span.lines):
-                if block.ended:
-                    scan.settled, scan.settled_lines = block.end, block.number + len(block.lines)
-                offset, number = block.offset, block.number
-                for line in block.lines:
-                    number += 1
-                    if line is None:
-                        yield offset, number, _too_long()
-                        continue
-                    if line[:1] == b"{" or line.strip():
-                        yield offset, number, line
-                    offset += len(line) + 1
+            lines = Lines(stream, start=span.start, end=span.end, number=span.lines)
+            offset = span.start
+            for line in lines:
+                if lines.ended:
+                    scan.settled, scan.settled_lines = lines.offset, lines.number
+                if line is TOO_LONG:
+                    yield offset, lines.number, _too_long()
+                elif line[:1] == b"{" or line.strip():
+                    yield offset, lines.number, line
+                offset = lines.offset
 
         return Scan(records, span)
 
@@ -58,7 +54,7 @@ class JsonLines:
     def pick(self, stream: BinaryIO, offsets: Sequence[int], end: int) -> Iterator[Payload]:
         """The lines that start at these offsets."""
         for offset in offsets:
-            yield from first(Lines(stream, start=offset, end=end, size=_NEARBY))
+            yield from first(Lines(stream, start=offset, end=end))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ TINY = {
     "start": {"rounds": 1},
     "noop_plan": {"accounts": 3, "rounds": 1},
     "backfill": {"orders": 20, "fewer": 10, "rounds": 1},
-    "backfill_whole": {"orders": 20, "rounds": 1},
+    "backfill_cut_down": {"orders": 20, "rounds": 1},
     "new_orders": {"sizes": (10, 20), "new": 5, "rounds": 1},
     "matching": {"orders": 40, "many": 4, "few": 2, "rounds": 1},
     "sending": {"invitations": 12, "hands": (2,), "latency": 0.001, "rounds": 1},

@@ -115,7 +115,7 @@ def test_damaged_rows_of_csv(tmp_path):
         b"entity_id,created_at,items\n1,2026-01-31,\n2,2026-01-31,,too,many\n3,2026-01-31,\xff\n"
         b'4,2026-01-31,"a"b"\n5,2026-01-31,"[{"\n,2026-01-31,\n7,2026-01-31,\n'
     )
-    found = Pass(path)
+    found = Pass(path, attributes=frozenset({"sku"}))
     assert found.ids == [1, 7]
     assert [each.place.line for each in found.problems] == [3, 4, 5, 6, 7]
     assert found.problems[3].message == "order 5: items: JSON is expected"

@@ -77,10 +77,16 @@ class OneOrder(Matcher):
 
     @override
     def _refusal(
-        self, rule: Rule, order: Order, *, judged_at: Instant, known: Reached | None
+        self,
+        rule: Rule,
+        order: Order,
+        *,
+        judged_at: Instant,
+        known: Reached | None,
+        candidate: bool = False,
     ) -> Criterion | None:
         self._looks[rule.account.interface_id] = self._noted(rule, order, judged_at, known)
-        return super()._refusal(rule, order, judged_at=judged_at, known=known)
+        return super()._refusal(rule, order, judged_at=judged_at, known=known, candidate=candidate)
 
     @override
     def _schedule(self, rule: Rule, order: Order, known: Reached, judged_at: Instant) -> None:

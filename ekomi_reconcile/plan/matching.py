@@ -131,9 +131,15 @@ class Matcher:
         return reached(rule, order, now=self.question.now, frozen=row.reached)
 
     def _refusal(
-        self, rule: Rule, order: Order, *, judged_at: Instant, known: Reached | None
+        self,
+        rule: Rule,
+        order: Order,
+        *,
+        judged_at: Instant,
+        known: Reached | None,
+        candidate: bool = False,
     ) -> Criterion | None:
-        failed = refusal(rule, order, judged_at=judged_at, reached=known)
+        failed = refusal(rule, order, judged_at=judged_at, reached=known, candidate=candidate)
         if failed is None and self.privacy.opted_out(order):
             return Criterion.SUPPRESSED
         return failed
@@ -178,7 +184,7 @@ class Matcher:
                 rule, order, now=self.question.now, seen=sight, frozen=row.reached if row else None
             )
             judged_at = row.judged_at if row else self.question.now
-            failed = self._refusal(rule, order, judged_at=judged_at, known=known)
+            failed = self._refusal(rule, order, judged_at=judged_at, known=known, candidate=True)
             self.tally.judged(key, failed)
             if failed is None and taken:
                 failed = Criterion.ALREADY_INVITED

@@ -12,7 +12,7 @@ from ekomi_reconcile.model.invitation import Criterion, Reached
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.rules.conditions import Predicate
 from ekomi_reconcile.rules.contact import usable_email, usable_telephone
-from ekomi_reconcile.rules.rulebook import Check, Rule, key_of
+from ekomi_reconcile.rules.rulebook import Check, Checks, Rule, key_of
 
 ON_HOLD = frozenset({"holded", "on_hold", "on hold"})
 ENDED = frozenset({"canceled", "cancelled", "closed"})
@@ -20,25 +20,36 @@ BLOCKED = ON_HOLD | ENDED
 """States (statuses, where no state is given) in which nobody is asked. Magento: canceled, closed, holded."""
 
 
-def refusal(rule: Rule, order: Order, *, judged_at: Instant, reached: Reached | None) -> Criterion | None:
+def refusal(
+    rule: Rule, order: Order, *, judged_at: Instant, reached: Reached | None, candidate: bool = False
+) -> Criterion | None:
     """The first criterion that fails, ``None`` if the order is to be invited.
 
     ``suppressed`` and ``already_invited`` are left to the caller, who knows the state. ``judged_at`` is
-    the instant at which the order's age is judged, ``reached`` when it reached a trigger status.
+    the instant at which the order's age is judged, ``reached`` when it reached a trigger status. What
+    ``RuleBook.candidates`` saw to is not asked again of a ``candidate`` for this order.
     """
-    checks = rule.checks
+    checks = rule.candidate_checks if candidate else rule.checks
     if checks is None:
-        checks = rule.checks = _checks_of(rule)
+        checks = _prepared(rule, candidate=candidate)
     for criterion, holds in checks:
         if not holds(order, judged_at, reached):
             return criterion
     return None
 
 
-def _checks_of(rule: Rule) -> tuple[tuple[Criterion, Check], ...]:
+def _prepared(rule: Rule, *, candidate: bool) -> Checks:
     """What this rule asks for: of every order the same, so it is worked out once."""
-    checks = ((criterion, make(rule)) for criterion, make in CHECKS)
-    return tuple((criterion, holds) for criterion, holds in checks if holds is not None)
+    made = ((criterion, make(rule)) for criterion, make in CHECKS)
+    checks = tuple((criterion, holds) for criterion, holds in made if holds is not None)
+    rule.checks = checks
+    rule.candidate_checks = _shared(tuple(each for each in checks if each[0] not in _OF_CANDIDATES))
+    return rule.candidate_checks if candidate else checks
+
+
+@lru_cache
+def _shared(checks: Checks) -> Checks:
+    return checks
 
 
 def scheduled_at(rule: Rule, reached: Reached, order_id: int, *, judged_at: Instant) -> Instant:
@@ -88,6 +99,8 @@ def _step(order: Order) -> str:
     """The step of the workflow: the state, and where none is given the status."""
     return key_of(order.state or order.status or "")
 
+
+_OF_CANDIDATES = frozenset({Criterion.ENABLED, Criterion.STORE_VIEW})
 
 # Rules of many accounts ask for the same: they share the checks, which then stay in the processor's cache.
 

@@ -22,19 +22,28 @@ from ekomi_reconcile.rules.operators import fold
 Check: TypeAlias = Callable[[Order, Instant, Reached | None], bool]
 """Does a criterion hold for this order, its age judged at that instant, with that evidence?"""
 
+Checks: TypeAlias = tuple[tuple[Criterion, Check], ...]
+
 
 class Rule:
     """The invitation rule of one account, ready to be asked.
 
-    ``pending`` and ``spread`` are in seconds; ``checks`` is what it asks for, once that was needed.
+    ``pending`` and ``spread`` are in seconds, ``triggers`` the trigger statuses: as they compare, and as the
+    files write them. ``checks`` is what it asks for, ``candidate_checks`` what is left of that for an order
+    whose store view led here; both are there once they were needed. Everything is near at hand: with very
+    many rules, each is far from the processor whenever its turn comes.
     """
+
+    __slots__ = ("account", "candidate_checks", "checks", "interface_id", "pending", "spread", "triggers")
 
     def __init__(self, account: Account) -> None:
         self.account = account
         self.interface_id = account.interface_id
         self.pending = account.invitations.pending_period * DAY
         self.spread = account.invitations.spread
-        self.checks: tuple[tuple[Criterion, Check], ...] | None = None
+        self.triggers = _triggers(account.invitations.order_statuses)
+        self.checks: Checks | None = None
+        self.candidate_checks: Checks | None = None
 
     def __repr__(self) -> str:
         return f"Rule({self.account.interface_id})"
@@ -44,15 +53,10 @@ class Rule:
         """Changes exactly when the rule asks for something else: ``sha256:`` and 64 digits."""
         return self.account.derived.rule_digest
 
-    @cached_property
+    @property
     def conditions(self) -> Predicate:
         """The test that its custom conditions ask for."""
         return compile_condition(self.account.invitations.conditions)
-
-    @cached_property
-    def triggers(self) -> tuple[tuple[str, str], ...]:
-        """The trigger statuses: as they compare, and as the files write them."""
-        return _triggers(self.account.invitations.order_statuses)
 
 
 @lru_cache(maxsize=4096)

@@ -16,7 +16,7 @@ from ekomi_reconcile.model.order import Contact, Order
 from ekomi_reconcile.rules.explain import explain
 from ekomi_reconcile.rules.judge import blocked_state, on_hold, refusal, scheduled_at, spread_offset
 from ekomi_reconcile.rules.reached import reached
-from ekomi_reconcile.rules.rulebook import Rule
+from ekomi_reconcile.rules.rulebook import Rule, RuleBook
 
 REACHED = Reached(NOW - DAY, "complete", Evidence.HISTORY)
 
@@ -39,6 +39,19 @@ def test_refusals_agree_with_a_plain_reading(asked, subject):
     known = reached(compiled, subject, now=NOW)
     wanted = naive.first_refusal(compiled.account, subject, judged_at=NOW, reached=known)
     assert refusal(compiled, subject, judged_at=NOW, reached=known) is wanted
+
+
+@settings(max_examples=200)
+@given(given_some.rules, given_some.orders)
+def test_a_candidate_is_judged_like_any_rule(asked, subject):
+    """What finding it by the store view has settled need not be asked again: the answer is the same."""
+    compiled = Rule(account(invitations=asked))
+    known = reached(compiled, subject, now=NOW)
+    wanted = refusal(compiled, subject, judged_at=NOW, reached=known)
+    found = RuleBook([compiled.account]).candidates(subject.store_view)
+    assert bool(found) is (wanted not in (Criterion.ENABLED, Criterion.STORE_VIEW))
+    for each in found:
+        assert refusal(each, subject, judged_at=NOW, reached=known, candidate=True) is wanted
 
 
 @settings(max_examples=200)

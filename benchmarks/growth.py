@@ -30,7 +30,7 @@ def growth_accounts(
 
 
 def growth_orders(
-    folder: Path, *, sizes: tuple[int, ...] = (10_000, 100_000), rounds: int = 1
+    folder: Path, *, sizes: tuple[int, ...] = (10_000, 100_000, 1_000_000), rounds: int = 1
 ) -> Iterator[Point]:
     """The first apply over orders of a file; the accounts are in the state already."""
     for orders in sizes:

@@ -1,4 +1,4 @@
-"""Run the benchmarks: ``python benchmarks/run.py [NAME…] [--json FILE] [--growth] [--page]``."""
+"""Run the benchmarks: ``python benchmarks/run.py [NAME…] [--json FILE] [--page]``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import page
@@ -44,10 +43,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     "growth_orders": growth_orders,
     "growth_rows": growth_rows,
 }
-FARTHER: dict[str, Benchmark] = {
-    "growth_orders": partial(growth_orders, sizes=(10_000, 100_000, 1_000_000)),
-}
-"""What ``--growth`` runs in place of the same name: minutes each."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -56,13 +51,12 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     if unknown := sorted(set(chosen.names) - set(BENCHMARKS)):
         parser.error(f"there is no benchmark {', '.join(unknown)}")
-    known = BENCHMARKS | (FARTHER if chosen.growth else {})
     found = results.read(chosen.json) if chosen.names and chosen.json.exists() else Results()
     found.machine = results.machine()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        for name in chosen.names or known:
-            found.taken[name] = _take(known[name], Path(folder) / name)
-            found.taken = {each: found.taken[each] for each in known if each in found.taken}
+        for name in chosen.names or BENCHMARKS:
+            found.taken[name] = _take(BENCHMARKS[name], Path(folder) / name)
+            found.taken = {each: found.taken[each] for each in BENCHMARKS if each in found.taken}
             results.write(chosen.json, found)
     missed = page.missed(found)
     print(f"\n{len(missed)} targets not reached" + "".join(f"\n  {each}" for each in missed))
@@ -88,7 +82,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Measure this project beside baselines, in one run.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}")
     parser.add_argument("--json", type=Path, default=RESULTS, metavar="FILE", help="where the results go")
-    parser.add_argument("--growth", action="store_true", help="also the sizes that take long")
     parser.add_argument("--page", action="store_true", help="write the table of docs/performance.md too")
     return parser
 

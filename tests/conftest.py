@@ -37,6 +37,15 @@ def sandbox():
         yield server
 
 
+@pytest.fixture(scope="session")
+def server():
+    """A PostgreSQL server, started by the first test that asks for it; each test has schemas of its own."""
+    from state_server import running_server
+
+    with running_server() as started:
+        yield started
+
+
 @pytest.fixture
 def project(tmp_path, sandbox, monkeypatch):
     """A project folder with an empty order file, an eKomi of its own, and all passwords set."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
@@ -15,7 +14,7 @@ from ekomi_reconcile.orders.facts import FACTS, fields_for
 from ekomi_reconcile.orders.lenient import LenientDecoder, Unfit
 from ekomi_reconcile.orders.narrow import narrow
 from ekomi_reconcile.orders.normalize import Categories, Codes, items_of, order_of
-from ekomi_reconcile.orders.wire import WireKey, WireOrder, split_page
+from ekomi_reconcile.orders.wire import WireKey, WireOrder
 
 T = TypeVar("T")
 
@@ -102,34 +101,6 @@ class OrderReader:
         return order_of(
             wire, self._codes, self._facts, items_of(wire.items, categories) if wire.items else ()
         )
-
-
-@dataclass(slots=True)
-class WirePage:
-    """The orders of one answer in Magento's shape, and those that cannot be read.
-
-    ``total_count`` is how many match in all, ``None`` if the answer does not tell.
-    """
-
-    orders: list[WireOrder] = field(default_factory=list)
-    problems: list[OrderUnreadable] = field(default_factory=list)
-    total_count: int | None = None
-
-
-def whole_page(raw: bytes) -> WirePage:
-    """The orders in a list, in a search answer with ``items``, or a lone order.
-
-    Raises:
-        OrderUnreadable: the whole is none of these.
-    """
-    answer = split_page(raw)
-    page = WirePage(total_count=answer.total_count)
-    for piece in answer.orders:
-        try:
-            page.orders.append(whole_order(piece))
-        except OrderUnreadable as problem:
-            page.problems.append(problem)
-    return page
 
 
 def _decode(decoder: LenientDecoder[T], raw: bytes | Raw) -> T:

@@ -1,24 +1,11 @@
 """Places for states of every kind, shared with the tests of the state itself."""
 
-import sys
 from itertools import count
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "state"))
-
-from state_server import running_server
 from state_support import KEY, Store
 
 _NUMBERS = count(1)
-
-
-@pytest.fixture(scope="session")
-def server():
-    """A PostgreSQL server, started by the first test that asks for it."""
-    with running_server() as started:
-        yield started
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The long tier of the crash tests: hundreds of kills, only where SLOW_TESTS is set."""
 
 import os
-import sys
 from itertools import count
 from pathlib import Path
 
@@ -9,8 +8,6 @@ import pytest
 
 _HERE = Path(__file__).parent
 _NUMBERS = count(1)
-
-sys.path.insert(0, str(_HERE.parent / "state"))
 
 
 def pytest_configure(config):
@@ -34,15 +31,6 @@ def gate():
 
     with Gate() as made:
         yield made
-
-
-@pytest.fixture(scope="session")
-def server():
-    """A PostgreSQL server, started by the first test that asks for it."""
-    from state_server import running_server
-
-    with running_server() as started:
-        yield started
 
 
 @pytest.fixture

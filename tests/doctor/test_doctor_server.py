@@ -1,25 +1,12 @@
 """The self-test of a state on PostgreSQL: may it be written, who writes it, what is left half-way."""
 
-import sys
-from pathlib import Path
-
 import pytest
 from project_support import order, settings
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "state"))
-
-from state_server import GUARDED, running_server
+from state_server import GUARDED
 from state_support import KEY, Store
 
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.state.opening import Mode
-
-
-@pytest.fixture(scope="module")
-def server():
-    """A PostgreSQL server."""
-    with running_server() as started:
-        yield started
 
 
 @pytest.fixture

@@ -1,23 +1,10 @@
 """A project that is in step with its eKomi, right before something goes wrong."""
 
-import sys
 from itertools import count
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "state"))
-
 _NUMBERS = count(1)
-
-
-@pytest.fixture(scope="session")
-def server():
-    """A PostgreSQL server, started by the first test that asks for it."""
-    from state_server import running_server
-
-    with running_server() as started:
-        yield started
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from ekomi_reconcile.orders.normalize import Codes
-from ekomi_reconcile.orders.reader import OrderReader, whole_page
+from ekomi_reconcile.orders.reader import OrderReader
 from ekomi_reconcile.rules.conditions import compile_condition
 
 RECORDED = Path(__file__).parent.parent / "data" / "magento" / "orders"
@@ -78,9 +78,8 @@ NEGATIVE = {"ne", "not_in", "not_contains"}
 @pytest.fixture(scope="module")
 def orders():
     """The recorded orders as the rules see them."""
-    page = whole_page(msgspec.json.encode({"items": RAW, "total_count": len(RAW)}))
     reader = OrderReader(Codes({}, {}))
-    return [reader.complete(wire) for wire in page.orders]
+    return [reader.order(msgspec.json.encode(each)) for each in RAW]
 
 
 def wanted_for(operator, values):

@@ -7,19 +7,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from state_server import Server, running_server
+from state_server import Server
 from state_support import KEY, NOW, Store, an_account
 
 from ekomi_reconcile.state.store import State
 
 _NUMBERS = count(1)
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """A PostgreSQL server, started by the first test that asks for it."""
-    with running_server() as started:
-        yield started
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

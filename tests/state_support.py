@@ -20,12 +20,12 @@ LATER = NOW + 31
 """An instant after the lease of what was claimed ``NOW``."""
 
 KEY = b"k" * 32
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[1]
 
 PRELUDE = """
 import sys
 from pathlib import Path
-sys.path[:0] = [sys.argv[2], sys.argv[2] + "/tests/state"]
+sys.path[:0] = [sys.argv[2], sys.argv[2] + "/tests"]
 from state_support import *
 from ekomi_reconcile.state.records import Outcome
 root = Path(sys.argv[1])

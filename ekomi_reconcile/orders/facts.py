@@ -89,7 +89,7 @@ FACTS = {
     "item_count": _number("total_item_count"),
     "currency": _text("order_currency_code"),
     "coupon_code": _text("coupon_code"),
-    "payment_method": Fact(_payment_method, frozenset({"payment", "payment_method"})),
+    "payment_method": Fact(_payment_method, frozenset({"payment.method", "payment_method"})),
     "shipping_method": Fact(
         _shipping_method, frozenset({"is_virtual", "shipping_method", f"{_SHIPPED}.method"})
     ),
@@ -111,28 +111,39 @@ ITEM_FACTS = {
     "price": frozenset({"items.price"}),
     "qty": frozenset({"items.qty_ordered"}),
     "row_total": frozenset({"items.row_total"}),
-    "category_id": frozenset({"items.category_ids", "items.extension_attributes"}),
+    "category_id": frozenset({"items.category_ids", "items.extension_attributes.category_links.category_id"}),
 }
 """Attributes of an order's items, and the fields that tell them."""
+
+CONTACT = "contact"
+"""Asked for where a customer is written to: everything that a request for a review tells of the person."""
+
+EVERYTHING = frozenset({*FACTS, *ITEM_FACTS, CONTACT})
+"""All that can be asked of an order beside its head."""
 
 _HEAD = frozenset(
     {
         *("entity_id", "increment_id", "created_at", "updated_at", "state", "status"),
         *("store_id", "store_code", "customer_group_id", "customer_group", "customer_is_guest"),
-        *("customer_email", "billing_address.email", "status_histories", "invoices", "shipments"),
+        *("customer_email", "billing_address.email", "invoices.created_at", "shipments.created_at"),
+        *(f"status_histories.{name}" for name in ("created_at", "status", "entity_id")),
     }
 )
 _TELEPHONE = frozenset(f"{each}.{name}" for each in _ADDRESSES for name in ("telephone", "country_id"))
+_CONTACT = _TELEPHONE | {
+    *("customer_id", "customer_firstname", "customer_lastname"),
+    *("billing_address.firstname", "billing_address.lastname"),
+}
 
 
 def fields_for(attributes: Iterable[str]) -> frozenset[str]:
     """The fields of an order, as paths, that these attributes need; its head is always among them."""
-    found = set(_HEAD)
-    for name in attributes:
-        if name in FACTS:
-            found |= FACTS[name].fields
-        elif name in ITEM_FACTS:
-            found |= {"items.parent_item_id", *ITEM_FACTS[name]}
-        elif name == TELEPHONE:
-            found |= _TELEPHONE
-    return frozenset(found)
+    return _HEAD.union(*(_fields(name) for name in attributes))
+
+
+def _fields(attribute: str) -> frozenset[str]:
+    if attribute in FACTS:
+        return FACTS[attribute].fields
+    if attribute in ITEM_FACTS:
+        return ITEM_FACTS[attribute] | {"items.parent_item_id"}
+    return {TELEPHONE: _TELEPHONE, CONTACT: _CONTACT}.get(attribute, frozenset())

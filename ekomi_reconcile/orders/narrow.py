@@ -22,7 +22,7 @@ def narrow(kind: type[S], paths: frozenset[str]) -> type[S]:
     Its instances have the same attributes as those of ``kind``: a field that was left out has its default. A
     path that ends at a struct means all of that struct.
     """
-    inner = _grouped(paths)
+    inner = grouped(paths)
     kept, left = [], {}
     for each in msgspec.structs.fields(kind):
         if each.name in inner:
@@ -33,8 +33,8 @@ def narrow(kind: type[S], paths: frozenset[str]) -> type[S]:
     return cast("type[S]", made)
 
 
-def _grouped(paths: Iterable[str]) -> Mapping[str, frozenset[str]]:
-    """What is wanted below each first name; nothing in particular means everything."""
+def grouped(paths: Iterable[str]) -> Mapping[str, frozenset[str]]:
+    """What is wanted below the first name of each path; nothing in particular means everything."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for path in paths:
         name, _, rest = path.partition(".")

@@ -7,14 +7,17 @@ from typing import Any
 import pytest
 
 from ekomi_reconcile.errors import OrderSourceError
+from ekomi_reconcile.model.order import Contact
+from ekomi_reconcile.orders.facts import EVERYTHING, FACTS, ITEM_FACTS
 from ekomi_reconcile.orders.magento.directory import SHIPPED_STATUSES
 from ekomi_reconcile.orders.magento.failure import ShopFailure
-from ekomi_reconcile.orders.magento.fields import EVERYTHING, order_fields
+from ekomi_reconcile.orders.magento.fields import order_fields
 from ekomi_reconcile.orders.magento.shop import CUSTOMER_GROUP, STORE_VIEW
 from ekomi_reconcile.orders.source import Wanted
+from ekomi_reconcile.rules.contact import TELEPHONE
 from ekomi_reconcile.sandbox.magento import FaultKind
 from ekomi_reconcile.sandbox.magento.clock import from_sql
-from tests.orders_magento.magento_support import NOW, Case, ids, opened, orders, read
+from tests.orders_magento.magento_support import EMAIL, NOW, Case, ids, opened, orders, read
 
 NEEDED = ["Magento_Sales::actions_view", "Magento_Backend::store"]
 
@@ -248,9 +251,12 @@ def test_statuses(case: Case) -> None:
 
 
 def test_only_needed_fields() -> None:
-    """Personal data beyond the contact is never asked for, and attributes bring just their fields."""
+    """Personal data beyond the address is asked for where needed; attributes bring just their fields."""
     least = order_fields(frozenset())
     for name in (
+        "telephone",
+        "name",
+        "customer_id",
         "street",
         "remote_ip",
         "protect_code",
@@ -278,13 +284,27 @@ def test_every_attribute_arrives(case: Case) -> None:
     case.shop.order(1).update(coupon_code="C", weight=2.5)
     assignment = case.shop.order(1)["extension_attributes"]["shipping_assignments"][0]["shipping"]
     assignment["address"] |= {"region": "Tyrol", "city": "Imst", "postcode": "6460", "country_id": "AT"}
-    names = EVERYTHING - {"category_id", "sku", "name", "product_type", "price", "qty", "row_total"}
-    for name in sorted(names):
+    case.shop.order(1)["billing_address"]["country_id"] = "AT"
+    for name in FACTS:
         (found, *_), _, _ = read(case.source(), Wanted(full=True, attributes=frozenset({name})))
         assert getattr(found, name) is not None, name
-    for name in ("sku", "name", "product_type", "price", "qty", "row_total"):
+    for name in ITEM_FACTS.keys() - {"category_id"}:
         (found, *_), _, _ = read(case.source(), Wanted(full=True, attributes=frozenset({name})))
         assert getattr(found.items[0], name) is not None, name
+
+
+def test_who_is_asked_is_read_when_it_is_needed(case: Case) -> None:
+    """A pass brings the address alone, with a telephone number where rules need it; a look-up all of it."""
+    address = {"country_id": "AT", "telephone": "+43 1 000000", "lastname": "Kolb"}
+    case.shop.order(1)["billing_address"] |= address
+    source = case.source()
+    (plain, *_), _, _ = read(source, Wanted(full=True))
+    assert plain.contact == Contact(email=EMAIL)
+    (called, *_), _, _ = read(case.source(), Wanted(full=True, attributes=frozenset({TELEPHONE})))
+    assert called.contact == Contact(email=EMAIL, telephone="+43 1 000000", country="AT")
+    known = source.by_ids([1])[1].contact
+    assert (known.email, known.first_name, known.last_name) == (EMAIL, "Mira", "Kolb")
+    assert (known.telephone, known.country) == ("+43 1 000000", "AT")
 
 
 def test_dates_are_utc(case: Case) -> None:

@@ -5,73 +5,35 @@ It saves bytes and keeps personal data out of the process; the shop's time stays
 
 from __future__ import annotations
 
-from ekomi_reconcile.orders.facts import ITEM_FACTS
+from collections.abc import Iterable
 
-_ALWAYS = (
-    "entity_id",
-    "increment_id",
-    "state",
-    "status",
-    "store_id",
-    "customer_group_id",
-    "customer_id",
-    "customer_is_guest",
-    "customer_email",
-    "customer_firstname",
-    "customer_lastname",
-    "created_at",
-    "updated_at",
-    "status_histories[created_at,status,entity_id]",
-)
-_BILLING = ("firstname", "lastname", "email", "telephone", "country_id")
-_SHIPPING = ("telephone", "country_id")
-_ITEM_KEYS = ("item_id", "parent_item_id", "product_id")
-_PLACES = {
-    "shipping_country": "country_id",
-    "shipping_region": "region",
-    "shipping_postcode": "postcode",
-    "shipping_city": "city",
-}
-_ORDER = {
-    **{
-        name: name
-        for name in (
-            *("grand_total", "base_grand_total", "subtotal", "base_subtotal", "discount_amount"),
-            *("shipping_amount", "weight", "coupon_code", "is_virtual"),
-        )
-    },
-    "total_qty": "total_qty_ordered",
-    "item_count": "total_item_count",
-    "currency": "order_currency_code",
-    "payment_method": "payment[method]",
-}
-_ITEM = {
-    **{name: name for name in ("sku", "name", "product_type", "price", "row_total")},
-    "qty": "qty_ordered",
-}
+from ekomi_reconcile.orders.facts import fields_for
+from ekomi_reconcile.orders.narrow import grouped
 
 PERSONAL = frozenset({"shipping_postcode", "shipping_city"})
 """Attributes that, beside an order's number, are about a person; such facts are not kept in caches."""
 
-EVERYTHING = frozenset({*_ORDER, *_PLACES, *_ITEM, "shipping_method", "category_id"})
-"""All attributes that a rule may look at and that are not always there."""
+_NOT_MAGENTOS = frozenset(
+    {
+        *("store_code", "customer_group", "shipping_address", "invoices", "shipments"),
+        *("payment_method", "shipping_method"),
+    }
+)
+"""Fields that only exports have."""
+
+_NOT_OF_ITEMS = frozenset({"items.category_ids", "items.extension_attributes.category_links.category_id"})
+_ITEM_KEYS = frozenset({"items.item_id", "items.parent_item_id", "items.product_id"})
+"""By these rows and products are told apart, and categories found."""
 
 
 def order_fields(attributes: frozenset[str]) -> str:
     """The fields of one order that these rule attributes need."""
-    places = {_PLACES[name] for name in attributes & _PLACES.keys()}
-    wanted = [*_ALWAYS, *sorted(_ORDER[name] for name in attributes & _ORDER.keys())]
-    if (places or "shipping_method" in attributes) and "is_virtual" not in attributes:
-        wanted.append("is_virtual")  # a virtual order is judged by its billing address
-    wanted.append(_names("billing_address", {*_BILLING, *places}))
-    shipping = _names("address", {*_SHIPPING, *places})
-    if "shipping_method" in attributes:
-        shipping = f"method,{shipping}"
-    wanted.append(f"extension_attributes[shipping_assignments[shipping[{shipping}]]]")
-    if attributes & ITEM_FACTS.keys():
-        wanted.append(_names("items", {*_ITEM_KEYS, *(_ITEM[name] for name in attributes & _ITEM.keys())}))
-    return ",".join(wanted)
+    wanted = {path for path in fields_for(attributes) if path.partition(".")[0] not in _NOT_MAGENTOS}
+    if any(path.startswith("items.") for path in wanted):
+        wanted |= _ITEM_KEYS
+    return _written(wanted - _NOT_OF_ITEMS)
 
 
-def _names(name: str, parts: set[str]) -> str:
-    return f"{name}[{','.join(sorted(parts))}]"
+def _written(paths: Iterable[str]) -> str:
+    parts = sorted(grouped(paths).items())
+    return ",".join(f"{name}[{_written(below)}]" if below else name for name, below in parts)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.orders.facts import CONTACT, EVERYTHING
 from ekomi_reconcile.orders.magento.assembly import Assembly
 from ekomi_reconcile.orders.magento.categories import Categories
 from ekomi_reconcile.orders.magento.client import MagentoClient
@@ -21,7 +22,7 @@ from ekomi_reconcile.orders.magento.directory import (
 )
 from ekomi_reconcile.orders.magento.evidence import Evidence
 from ekomi_reconcile.orders.magento.failure import Kind, ShopFailure
-from ekomi_reconcile.orders.magento.fields import EVERYTHING, order_fields
+from ekomi_reconcile.orders.magento.fields import order_fields
 from ekomi_reconcile.orders.magento.optional import Warnings, Withheld
 from ekomi_reconcile.orders.magento.search import PAGE_SIZE, Searcher
 from ekomi_reconcile.orders.magento.table import OrderTable
@@ -116,9 +117,9 @@ class MagentoShop:
         return Assembly(OrderReader(self.codes), self._evidence, ask)
 
     def look_up(self) -> tuple[OrderTable, Assembly]:
-        """For single orders: with what rules are known to look at, else with everything there is."""
+        """For single orders: with the contact and what rules are known to look at, else with everything."""
         if self._asked is not None:
-            return self.table(self._asked), self.assembly(self._asked)
+            return self.table(self._asked | {CONTACT}), self.assembly(self._asked)
         return self.table(EVERYTHING), Assembly(OrderReader(self.codes), self._evidence, self._any_categories)
 
     def observe(self, orders: Iterable[Order]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -41,9 +42,8 @@ class Sources:
             settings = self.configuration.project.orders.get(name)
             if settings is None:
                 raise OrderSourceError(f"there is no order source {name}", mend="name it under orders:")
-            uses = None if settings.magento is None else self._uses(name)
             self._opened[name] = open_source(
-                settings, root=self.configuration.root, uses=uses, stop=self.stop
+                settings, root=self.configuration.root, uses=partial(self._uses, name), stop=self.stop
             )
         return self._opened[name]
 

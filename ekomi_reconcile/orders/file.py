@@ -27,14 +27,17 @@ from ekomi_reconcile.orders.normalize import Codes
 from ekomi_reconcile.orders.order_file import OrderFile
 from ekomi_reconcile.orders.reader import OrderReader
 from ekomi_reconcile.orders.records import Payload, Scan, Span
-from ekomi_reconcile.orders.source import Wanted
+from ekomi_reconcile.orders.source import Uses, Wanted
 
 BATCH = 1_000
 """Orders per batch."""
 
 
 class FileSource:
-    """An order source that is a file. ``stores`` and ``customer_groups`` say what ids mean."""
+    """An order source that is a file.
+
+    ``stores`` and ``customer_groups`` say what ids mean, ``uses`` what rules look at.
+    """
 
     def __init__(
         self,
@@ -42,9 +45,10 @@ class FileSource:
         path: Path,
         stores: Mapping[int, str] | None = None,
         customer_groups: Mapping[int, str] | None = None,
+        uses: Uses = lambda: None,
     ) -> None:
         self._name = name
-        self._file = OrderFile(path, Codes(stores, customer_groups))
+        self._file = OrderFile(path, Codes(stores, customer_groups), uses)
 
     @property
     def name(self) -> str:

@@ -9,19 +9,19 @@ from ekomi_reconcile.config.settings import OrdersSettings, SourceKind
 from ekomi_reconcile.ekomi.values import Stop
 from ekomi_reconcile.errors import OrderSourceError
 from ekomi_reconcile.orders.file import FileSource
-from ekomi_reconcile.orders.source import OrderSource
+from ekomi_reconcile.orders.source import OrderSource, Uses
 
 
 def open_source(
     settings: OrdersSettings,
     *,
     root: Path,
-    uses: frozenset[str] | None = None,
+    uses: Uses = lambda: None,
     stop: Stop | None = None,
 ) -> OrderSource:
     """The source that these settings describe; nothing is read yet.
 
-    ``uses`` are the attributes of orders that rules look at, with ``store_view`` and ``customer_group``
+    ``uses`` tells the attributes of orders that rules look at, with ``store_view`` and ``customer_group``
     among them (``None``: not known); a source that waits does so through ``stop``.
 
     Raises:
@@ -33,9 +33,12 @@ def open_source(
             root / settings.file,
             stores=settings.stores,
             customer_groups=settings.customer_groups,
+            uses=uses,
         )
     if settings.magento is not None:
         from ekomi_reconcile.orders.magento.opening import open_magento
 
-        return open_magento(settings, settings.magento, root=root, cache=root / FOLDER, uses=uses, stop=stop)
+        return open_magento(
+            settings, settings.magento, root=root, cache=root / FOLDER, uses=uses(), stop=stop
+        )
     raise OrderSourceError(f"order source {settings.name} is neither a shop nor a file")

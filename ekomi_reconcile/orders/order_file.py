@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO
@@ -11,11 +12,13 @@ from typing import BinaryIO
 from ekomi_reconcile.errors import OrderSourceError, OrderUnreadable
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.orders.cursor import Identity
+from ekomi_reconcile.orders.facts import CONTACT
 from ekomi_reconcile.orders.index import Index, index
 from ekomi_reconcile.orders.layouts import layout_of
 from ekomi_reconcile.orders.normalize import Codes
 from ekomi_reconcile.orders.reader import OrderReader
-from ekomi_reconcile.orders.records import Span
+from ekomi_reconcile.orders.records import Payload, Span
+from ekomi_reconcile.orders.source import Uses
 from ekomi_reconcile.orders.wire import WireKey
 
 _BUFFER = 256 * 1024  # lines come twice as fast as through the usual 8 kB
@@ -24,9 +27,10 @@ _BUFFER = 256 * 1024  # lines come twice as fast as through the usual 8 kB
 class OrderFile:
     """One file, and what its ids mean. The index of its orders is kept while it stays the same."""
 
-    def __init__(self, path: Path, codes: Codes) -> None:
+    def __init__(self, path: Path, codes: Codes, uses: Uses) -> None:
         self.path = path
         self.codes = codes
+        self._uses = uses
         self._known: tuple[Identity, Index] | None = None
 
     @contextmanager
@@ -53,7 +57,7 @@ class OrderFile:
         self._known = (identity, found)
 
     def by_ids(self, order_ids: Collection[int]) -> dict[int, Order]:
-        """The last readable version of these orders.
+        """The last version of these orders; one that cannot be read is left out.
 
         Raises:
             OrderSourceError: the file cannot be read.
@@ -65,15 +69,16 @@ class OrderFile:
                 self.remember(identity, found)
             else:
                 found = self._known[1]
-            read = layout.reading(OrderReader(self.codes))
-            orders: dict[int, Order] = {}
-            for payload in layout.pick(stream, found.last(order_ids), identity.size):
-                try:
-                    order = read(payload)
-                except OrderUnreadable:
-                    continue
-                orders[order.order_id] = order
-            return orders
+            reads = [layout.reading(reader) for reader in self._readers]
+            payloads = layout.pick(stream, found.last(order_ids), identity.size)
+            orders = (order for each in payloads if (order := _first_read(reads, each)) is not None)
+            return {order.order_id: order for order in orders}
+
+    @cached_property
+    def _readers(self) -> tuple[OrderReader, ...]:
+        """For all of an order; and where that cannot be read, for as much as rules and a request need."""
+        whole, uses = OrderReader(self.codes), self._uses()
+        return (whole,) if uses is None else (whole, OrderReader(self.codes, uses | {CONTACT}))
 
     def ids_of(self, number: str, order_id: int | None) -> frozenset[int]:
         """The ids of the orders with this number, and this id if there is an order with it.
@@ -106,3 +111,12 @@ def _refuse_other_than_files(path: Path) -> None:
     """A folder has no orders, and opening a pipe would wait for its other end."""
     if not S_ISREG(path.stat().st_mode):
         raise OrderSourceError("it is not a file")
+
+
+def _first_read(reads: Sequence[Callable[[Payload], Order]], payload: Payload) -> Order | None:
+    for read in reads:
+        try:
+            return read(payload)
+        except OrderUnreadable:
+            continue
+    return None

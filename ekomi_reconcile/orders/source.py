@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Order
+
+Uses: TypeAlias = Callable[[], frozenset[str] | None]
+"""Tells the attributes that rules look at, ``None`` where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,25 @@ def test_every_eligible_order_is_sent_exactly_once(project, sandbox, capsys):
     assert capsys.readouterr().out.startswith("No changes.")
 
 
+def test_a_wrong_field_that_no_rule_looks_at_stops_nobody(project, sandbox, capsys):
+    """The order is planned, found again by the second look, and its customer is asked once."""
+    project.account("Germany", "28374", NOW)
+    project.orders([order(1, grand_total="a lot", items="none"), order(2)])
+    assert project.cli("apply", "--auto-approve") == 0
+    assert outbox(sandbox) == {"100000001": 1, "100000002": 1}
+    capsys.readouterr()
+    assert project.cli("plan", "--detailed-exitcode") == 0
+
+
+def test_a_wrong_field_that_a_rule_looks_at_is_told(project, sandbox, capsys):
+    """It is a problem of that line, and only that customer is not asked."""
+    project.account("Germany", "28374", f"{NOW}\nconditions: {{grand_total: {{gte: 1}}}}")
+    project.orders([order(1, grand_total="a lot"), order(2)])
+    project.cli("apply", "--auto-approve")
+    assert "order 1: grand_total: a number is expected" in capsys.readouterr().out
+    assert outbox(sandbox) == {"100000002": 1}
+
+
 def test_changes_without_a_yes_are_an_error(project, sandbox, capsys):
     """Without a terminal and without --auto-approve nothing is done, and the exit code is 1."""
     eligible(project, count=3)

@@ -16,7 +16,7 @@ from projects import ACCOUNTS, ENV, PASSWORD, days_ago, make_project, record_acc
 from shop_orders import write_orders
 from slow_ekomi import SlowEkomi, slow_ekomi
 
-sys.path.append(str(Path(__file__).parent.parent / "tests" / "state"))
+sys.path.append(str(Path(__file__).parent.parent / "tests"))
 
 from state_server import Server, running_server
 

@@ -1,7 +1,10 @@
 """Every benchmark runs: at a size so small that its figures mean nothing."""
 
 import math
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import measure
 import pytest
@@ -68,3 +71,10 @@ def test_a_benchmark_runs_to_its_end(name, folder):
 def test_no_benchmark_is_left_out():
     """All are tried here but the one that installs other tools from the package index."""
     assert set(benchmarks.BENCHMARKS) == {*TINY, "peers"}
+
+
+def test_the_command_of_the_documentation_starts():
+    """Outside of the tests, whose modules it borrows, it finds everything that it needs."""
+    script = Path(benchmarks.__file__)
+    found = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True, check=True)
+    assert all(name in found.stdout for name in benchmarks.BENCHMARKS)

@@ -61,7 +61,7 @@ def _template(recorded: dict[str, Any], created_at: str) -> str:
 
 
 def order(number: int, *, stores: int, created_at: str) -> dict[str, Any]:
-    """A Magento-shaped order of about 1.5 kB that matches the account of its store view."""
+    """A Magento-shaped order of about 1.8 kB that matches the account of its store view."""
     address = {
         "firstname": "Kim",
         "lastname": f"Example {number}",

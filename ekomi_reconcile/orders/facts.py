@@ -25,7 +25,7 @@ class Fact:
     fields: frozenset[str]
 
 
-def shipping_of(wire: WireOrder) -> WireShipping:
+def _shipping(wire: WireOrder) -> WireShipping:
     """How and where to it is shipped; an empty one where that is not told."""
     extension = wire.extension_attributes
     if extension is None or not extension.shipping_assignments:
@@ -36,7 +36,7 @@ def shipping_of(wire: WireOrder) -> WireShipping:
 
 def shipping_address(wire: WireOrder) -> WireAddress:
     """Where it is shipped to; an empty one where that is not told."""
-    return wire.shipping_address or shipping_of(wire).address or NO_ADDRESS
+    return wire.shipping_address or _shipping(wire).address or NO_ADDRESS
 
 
 def _payment_method(wire: WireOrder) -> str | None:
@@ -44,7 +44,7 @@ def _payment_method(wire: WireOrder) -> str | None:
 
 
 def _shipping_method(wire: WireOrder) -> str | None:
-    return None if wire.is_virtual else shipping_of(wire).method or wire.shipping_method or None
+    return None if wire.is_virtual else _shipping(wire).method or wire.shipping_method or None
 
 
 def _billing_country(wire: WireOrder) -> str | None:

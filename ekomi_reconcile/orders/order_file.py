@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -69,16 +69,19 @@ class OrderFile:
                 self.remember(identity, found)
             else:
                 found = self._known[1]
-            reads = [layout.reading(reader) for reader in self._readers]
-            payloads = layout.pick(stream, found.last(order_ids), identity.size)
-            orders = (order for each in payloads if (order := _first_read(reads, each)) is not None)
-            return {order.order_id: order for order in orders}
+            whole = layout.reading(OrderReader(self.codes))
+            orders: dict[int, Order] = {}
+            for payload in layout.pick(stream, found.last(order_ids), identity.size):
+                order = _read(whole, payload) or _read(layout.reading(self._least), payload)
+                if order is not None:
+                    orders[order.order_id] = order
+            return orders
 
     @cached_property
-    def _readers(self) -> tuple[OrderReader, ...]:
-        """For all of an order; and where that cannot be read, for as much as rules and a request need."""
-        whole, uses = OrderReader(self.codes), self._uses()
-        return (whole,) if uses is None else (whole, OrderReader(self.codes, uses | {CONTACT}))
+    def _least(self) -> OrderReader:
+        """For as much as rules and a request need, where not all of an order can be read."""
+        uses = self._uses()
+        return OrderReader(self.codes, None if uses is None else uses | {CONTACT})
 
     def ids_of(self, number: str, order_id: int | None) -> frozenset[int]:
         """The ids of the orders with this number, and this id if there is an order with it.
@@ -113,10 +116,8 @@ def _refuse_other_than_files(path: Path) -> None:
         raise OrderSourceError("it is not a file")
 
 
-def _first_read(reads: Sequence[Callable[[Payload], Order]], payload: Payload) -> Order | None:
-    for read in reads:
-        try:
-            return read(payload)
-        except OrderUnreadable:
-            continue
-    return None
+def _read(reading: Callable[[Payload], Order], payload: Payload) -> Order | None:
+    try:
+        return reading(payload)
+    except OrderUnreadable:
+        return None

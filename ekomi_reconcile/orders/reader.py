@@ -69,7 +69,8 @@ class OrderReader:
 
     def __init__(self, codes: Codes, attributes: frozenset[str] | None = None) -> None:
         self._codes = codes
-        self._facts = [(name, fact.of) for name, fact in FACTS.items() if _wanted(name, attributes)]
+        wanted = FACTS if attributes is None else FACTS.keys() & attributes
+        self._facts = [(name, FACTS[name].of) for name in wanted]
         self._decoder = _ORDER if attributes is None else _decoder(fields_for(attributes))
 
     def order(self, raw: bytes | Raw) -> Order:
@@ -113,7 +114,3 @@ def _decode(decoder: LenientDecoder[T], raw: bytes | Raw) -> T:
 @cache
 def _decoder(fields: frozenset[str]) -> LenientDecoder[WireOrder]:
     return LenientDecoder(narrow(WireOrder, fields))
-
-
-def _wanted(name: str, attributes: frozenset[str] | None) -> bool:
-    return attributes is None or name in attributes

@@ -19,6 +19,9 @@ ENDED = frozenset({"canceled", "cancelled", "closed"})
 BLOCKED = ON_HOLD | ENDED
 """States (statuses, where no state is given) in which nobody is asked. Magento: canceled, closed, holded."""
 
+_OF_CANDIDATES = frozenset({Criterion.ENABLED, Criterion.STORE_VIEW})
+"""What is settled for a rule that ``RuleBook.candidates`` found."""
+
 
 def refusal(
     rule: Rule, order: Order, *, judged_at: Instant, reached: Reached | None, candidate: bool = False
@@ -99,8 +102,6 @@ def _step(order: Order) -> str:
     """The step of the workflow: the state, and where none is given the status."""
     return key_of(order.state or order.status or "")
 
-
-_OF_CANDIDATES = frozenset({Criterion.ENABLED, Criterion.STORE_VIEW})
 
 # Rules of many accounts ask for the same: they share the checks, which then stay in the processor's cache.
 

@@ -11,6 +11,7 @@ from orders_support import Pass, line, record, recorded_orders, source
 from ekomi_reconcile.errors import OrderSourceError
 from ekomi_reconcile.model.diagnostic import Severity
 from ekomi_reconcile.model.instant import parse
+from ekomi_reconcile.orders.file import FileSource
 from ekomi_reconcile.orders.source import OrderSource, Wanted
 
 
@@ -323,3 +324,15 @@ def test_only_orders_created_since_then(tmp_path):
     assert Pass(path, full=True, created_from=parse("2026-01-02") + 1).ids == [3]
     assert Pass(path, full=True).ids == [1, 2, 3]
     assert Pass(path).ids == [1, 2, 3]
+
+
+def test_what_rules_look_at_is_asked_only_for_what_cannot_be_read_whole(tmp_path):
+    """Single orders are read whole; one with a damaged field as far as rules and a request need it."""
+    path = write(tmp_path / "orders.jsonl", line(1) + line(2, grand_total="a lot", customer_firstname="Kim"))
+    asked = []
+    found = FileSource("default", path, uses=lambda: asked.append("asked") or frozenset())
+    assert found.by_ids([1]).keys() == {1}
+    assert asked == []
+    assert found.by_ids([2])[2].contact.first_name == "Kim"
+    assert source(path).by_ids([1, 2]).keys() == {1}
+    assert asked == ["asked"]

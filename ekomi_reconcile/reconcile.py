@@ -18,6 +18,7 @@ from ekomi_reconcile.apply.events import Listener, nobody
 from ekomi_reconcile.apply.stop import Stop
 from ekomi_reconcile.config.cache import FOLDER
 from ekomi_reconcile.config.configuration import Configuration
+from ekomi_reconcile.config.revision import environment
 from ekomi_reconcile.config.secrets import Secret, resolve
 from ekomi_reconcile.ekomi.values import Call, Endpoints
 from ekomi_reconcile.errors import ReconcileError, SecretError
@@ -262,6 +263,7 @@ def git_commit(root: Path) -> str | None:
             text=True,
             timeout=5,
             check=False,
+            env=environment(),
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

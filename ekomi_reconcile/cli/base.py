@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from ekomi_reconcile import __version__
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.load import load_from
 from ekomi_reconcile.config.revision import Revision, merge_base
-from ekomi_reconcile.config.revision_tree import tree_at
-from ekomi_reconcile.errors import ConfigurationInvalid, ConfigurationNotFound
+from ekomi_reconcile.config.revision_tree import GitTree, tree_at
+from ekomi_reconcile.errors import ConfigurationInvalid, ConfigurationNotFound, RevisionUnreadable
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.plan.guards import Limits
@@ -39,7 +40,7 @@ def base_plan(configuration: Configuration, scope: Scope, *, now: Instant) -> Pl
     """The changes of accounts since the files branched off from the revision that ``scope`` names.
 
     Raises:
-        RevisionUnreadable: that revision cannot be read.
+        RevisionUnreadable: that revision cannot be read, or has no project at this path.
         PlanError: an interface id changed under a known name, or a selection matches no account.
     """
     revision = merge_base(scope.base or "HEAD", configuration.root)
@@ -69,15 +70,12 @@ def changed_accounts(configuration: Configuration, ref: str) -> tuple[str, ...]:
     Defaults of the project count as a part of each account.
 
     Raises:
-        RevisionUnreadable: that revision cannot be read.
+        RevisionUnreadable: that revision cannot be read, or has no project at this path.
         ConfigurationInvalid: its files have errors.
     """
     revision = merge_base(ref, configuration.root)
-    try:
-        with tree_at(revision) as tree:
-            before = load_from(tree, configuration.path.as_posix()).accounts
-    except ConfigurationNotFound:
-        before = ()
+    with tree_at(revision) as tree:
+        before = _project_in(tree, configuration, revision).accounts
     then, now = (
         {each.interface_id: each.derived.text for each in accounts}
         for accounts in (before, configuration.accounts)
@@ -88,12 +86,10 @@ def changed_accounts(configuration: Configuration, ref: str) -> tuple[str, ...]:
 def _before(
     configuration: Configuration, revision: Revision
 ) -> tuple[Configuration | None, tuple[Diagnostic, ...]]:
-    """The configuration of the revision; without one, everything is new."""
+    """The configuration of the revision; where that has errors, every account is new."""
     try:
         with tree_at(revision) as tree:
-            return load_from(tree, configuration.path.as_posix()), ()
-    except ConfigurationNotFound:
-        return None, ()
+            return _project_in(tree, configuration, revision), ()
     except ConfigurationInvalid as error:
         first = next(each for each in error.diagnostics if each.is_error)
         return None, (
@@ -106,3 +102,19 @@ def _before(
                 mend="nothing to mend here if this change repairs it",
             ),
         )
+
+
+def _project_in(tree: GitTree, configuration: Configuration, revision: Revision) -> Configuration:
+    """The configuration that the revision has at the path of this one.
+
+    Nothing there is an error: a project that was moved, or a wrong path, would show every account as new.
+    """
+    try:
+        return load_from(tree, configuration.path.as_posix())
+    except ConfigurationNotFound:
+        path = posixpath.join(revision.prefix, configuration.path.name)
+        raise RevisionUnreadable(
+            f"there is no project file {path} at {revision.ref} ({revision.commit[:12]})",
+            mend="if this branch adds or moves the project there is nothing to compare with: "
+            "run `ekomi-reconcile validate`, and merge the move without other changes",
+        ) from None

@@ -169,10 +169,7 @@ def _names(chosen: Globals) -> list[str]:
     from ekomi_reconcile.config.names import account_names
     from ekomi_reconcile.config.tree import DiskTree
 
-    explicit = chosen.config
-    if explicit is not None and chosen.chdir is not None:
-        explicit = chosen.chdir / explicit
     try:
-        return list(account_names(DiskTree(), find(chosen.directory, explicit).as_posix()))
+        return list(account_names(DiskTree(), find(chosen.directory, chosen.config).as_posix()))
     except (ReconcileError, OSError):
         return []

@@ -19,7 +19,7 @@ from ekomi_reconcile.config.models import ProjectDocument
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.config.tree import DiskTree, account_files
 from ekomi_reconcile.config.yaml import read
-from ekomi_reconcile.errors import ConfigurationInvalid
+from ekomi_reconcile.errors import ConfigurationInvalid, ReconcileError
 from ekomi_reconcile.formatting.canonical import NOT_OURS, canonical
 from ekomi_reconcile.formatting.difference import difference
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place
@@ -101,9 +101,16 @@ def _named(paths: tuple[str, ...]) -> Iterator[_Target]:
         if not Path(path).is_dir():
             yield _Target(path)
             continue
-        for file in DiskTree().walk(path).files:
-            if not any(step.startswith(".") for step in Path(file).relative_to(path).parts):
-                yield _Target(file, found=True)
+        yield from (_Target(file, found=True) for file in _walked(path))
+
+
+def _walked(folder: str) -> tuple[str, ...]:
+    try:
+        return DiskTree().walk(folder).files
+    except OSError as problem:
+        raise ReconcileError(
+            f"{folder} cannot be read: {problem.strerror}", mend="name the folder of the account files"
+        ) from None
 
 
 def _project() -> Iterator[_Target]:

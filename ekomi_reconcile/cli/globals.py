@@ -97,7 +97,7 @@ _COMMON: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         {
             "type": click.Path(dir_okay=False, path_type=Path),
             "metavar": "FILE",
-            "help": "The project file.  [default: ekomi-reconcile.yaml]",
+            "help": "The project file; with -C, relative to DIR.  [default: ekomi-reconcile.yaml]",
         },
     ),
     (("--state",), {"metavar": "URL", "help": "The state: a file, sqlite:///… or postgresql://…"}),

@@ -40,10 +40,7 @@ def configuration_path() -> Path:
     """The project file that the common options name."""
     chosen = options()
     set_up_logging(chosen)
-    explicit = chosen.config
-    if explicit is not None and chosen.chdir is not None:
-        explicit = chosen.chdir / explicit
-    return find(chosen.directory, explicit)
+    return find(chosen.directory, chosen.config)
 
 
 def load_configuration() -> Configuration:

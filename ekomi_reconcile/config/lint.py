@@ -18,6 +18,8 @@ from ekomi_reconcile.model.instant import DAY
 _BEFORE_DELIVERY: Final = frozenset({"pending", "processing"})
 _QUICK_TAGS: Final = frozenset({"digital", "service"})
 _QUICK: Final = 7
+_WILDCARDS: Final = frozenset({"all", "*"})
+_EVERYTHING: Final = {"store_views": "store view", "customer_groups": "customer group"}
 _FILLERS = re.compile(r"ekomi|account|interface|konto|id|[\W_]")
 
 
@@ -59,6 +61,7 @@ def _of_account(entry: AccountEntry) -> Iterator[Diagnostic]:
             mend="wait longer, or tag the account `digital` or `service` if nothing is shipped",
         )
     yield from _early_statuses(entry)
+    yield from _wildcards(entry)
     yield from _bare_id(entry)
 
 
@@ -89,6 +92,20 @@ def _early_statuses(entry: AccountEntry) -> Iterator[Diagnostic]:
             ("invitations", "order_statuses"),
             mend="write the status of a shipped order, such as complete",
         )
+
+
+def _wildcards(entry: AccountEntry) -> Iterator[Diagnostic]:
+    """Entries of a list that look like a wildcard, and are compared with codes like any other."""
+    for key, thing in _EVERYTHING.items():
+        names = getattr(entry.account.invitations, key).names or ()
+        for name in sorted(each for each in names if each.strip().lower() in _WILDCARDS):
+            yield _warn(
+                entry,
+                "literal-wildcard",
+                f"`{name}` in a list means a {thing} called `{name}`, not every {thing}",
+                ("invitations", key),
+                mend=f"leave {key} out to mean all {thing}s, unless one of that name exists",
+            )
 
 
 def _bare_id(entry: AccountEntry) -> Iterator[Diagnostic]:

@@ -73,7 +73,8 @@ def check(path: Path) -> tuple[Configuration | None, tuple[Diagnostic, ...]]:
 def check_from(tree: Tree, path: str) -> tuple[Configuration | None, tuple[Diagnostic, ...]]:
     """The same over any tree of files, without a cache."""
     with _collection_paused():
-        return _read(tree, posixpath.normpath(path), KnownFiles(None))
+        bounded = tree if isinstance(tree, KeepingTree) else KeepingTree(tree)
+        return _read(bounded, posixpath.normpath(path), KnownFiles(None))
 
 
 def _valid(configuration: Configuration | None, diagnostics: tuple[Diagnostic, ...]) -> Configuration:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +19,28 @@ from ekomi_reconcile.config.crosscheck import (
     status_problems,
     unknown_source,
 )
-from ekomi_reconcile.config.diagnostics import error, shown, sort_key
+from ekomi_reconcile.config.diagnostics import error, shown, sort_key, warning
 from ekomi_reconcile.config.documents import KnownFiles
 from ekomi_reconcile.config.entries import AccountEntry, ProjectEntry
 from ekomi_reconcile.config.models import ProjectDocument
 from ekomi_reconcile.config.source import Document
-from ekomi_reconcile.config.tree import Listing, Tree, account_files, no_project
+from ekomi_reconcile.config.tree import (
+    MAX_ENTRIES,
+    MAX_TOTAL_BYTES,
+    Listing,
+    OutOfLimits,
+    Tree,
+    account_files,
+    no_project,
+)
 from ekomi_reconcile.config.validate import account_problems, project_model
 from ekomi_reconcile.config.yaml import read
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place
 
 _FOLDER: Final = ProjectDocument.model_fields["accounts"].default
+_MOST_UNREADABLE: Final = 20
+"""Errors about what a walk could not follow; beyond that they are counted."""
+
 _PASSWORD: Final = (("interface_password",),)
 
 
@@ -127,6 +139,9 @@ class Loader:
         for path in self._listing(project).files:
             try:
                 content = self._tree.read(path)
+            except OutOfLimits as limit:
+                self.diagnostics.append(self._too_much(project, limit))
+                return
             except OSError as problem:
                 self._unreadable(path, problem.strerror)
                 continue
@@ -144,12 +159,29 @@ class Loader:
             return Listing(())
         try:
             listing = account_files(self._tree, self._path, folder)
+        except OutOfLimits as limit:
+            self.diagnostics.append(self._too_much(project, limit))
+            return Listing(())
         except (OSError, ValueError) as problem:
             self.diagnostics.append(self._no_folder(project, folder, problem))
             return Listing(())
-        for path, reason in listing.unreadable:
+        for path, reason in listing.unreadable[:_MOST_UNREADABLE]:
             self._unreadable(path, reason)
+        if (more := len(listing.unreadable) - _MOST_UNREADABLE) > 0:
+            self._unreadable(folder, f"{more:,} more files and folders below it cannot be read either")
+        self.diagnostics += map(_misnamed, listing.misnamed)
         return listing
+
+    def _too_much(self, project: ProjectEntry | None, limit: OutOfLimits) -> Diagnostic:
+        return error(
+            "accounts-folder",
+            "the folder of the accounts holds too much",
+            project.document.place(("accounts",)) if project else Place(path=self._path),
+            path=("accounts",),
+            found=limit.strerror,
+            allowed=f"{MAX_ENTRIES:,} files and folders, {MAX_TOTAL_BYTES // 1024 // 1024} MiB together",
+            mend="set `accounts:` to a folder that holds account files and nothing else",
+        )
 
     def _no_folder(
         self, project: ProjectEntry | None, folder: str, problem: OSError | ValueError
@@ -202,3 +234,14 @@ class Loader:
                 mend="check that it is a regular file that may be read; remove links that lead nowhere",
             )
         )
+
+
+def _misnamed(path: str) -> Diagnostic:
+    stem, dot, extension = path.rpartition(".")
+    return warning(
+        "upper-case-extension",
+        "the file is not read: its extension is not in lower case",
+        Place(path=path),
+        found=f"{dot}{extension}",
+        mend=f"rename it to {posixpath.basename(stem)}{dot}{extension.lower()}",
+    )

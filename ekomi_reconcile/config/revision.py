@@ -13,6 +13,29 @@ from ekomi_reconcile.errors import RevisionUnreadable
 _TIMEOUT: Final = 120.0
 """Seconds for one question; the largest repositories answer in a few."""
 
+_LOCAL: Final = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_CONFIG",
+        "GIT_DIR",
+        "GIT_GRAFT_FILE",
+        "GIT_IMPLICIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_INTERNAL_SUPER_PREFIX",
+        "GIT_NO_REPLACE_OBJECTS",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_SHALLOW_FILE",
+        "GIT_WORK_TREE",
+    }
+)
+"""What ties git to one repository (``git rev-parse --local-env-vars``): hooks and aliases set it, and the
+project may lie in another one. ``GIT_CONFIG_COUNT`` and ``GIT_CONFIG_PARAMETERS`` are passed on, as git does
+for submodules: CI systems set ``safe.directory`` with them.
+"""
+
 _DEEPER: Final = (
     "fetch it: `git fetch origin` here, `fetch-depth: 0` for actions/checkout, `GIT_DEPTH: 0` in GitLab"
 )
@@ -105,9 +128,12 @@ def command(folder: Path, *arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """This process's environment, for a git that neither asks nor goes to the network nor writes."""
+    """This process's environment, for a git that finds its repository from the folder alone.
+
+    It neither prompts nor goes to the network nor writes.
+    """
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name not in _LOCAL},
         "GIT_NO_LAZY_FETCH": "1",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_TERMINAL_PROMPT": "0",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import IO, Final, cast
 
 from ekomi_reconcile.config.revision import Revision, ask, command, environment
-from ekomi_reconcile.config.tree import DEEPEST, MAX_BYTES, SUFFIXES, Listing
+from ekomi_reconcile.config.tree import DEEPEST, MAX_BYTES, Listing, Walk
 from ekomi_reconcile.errors import RevisionUnreadable
 
 _LINK: Final = "120000"
@@ -57,25 +57,26 @@ class GitTree:
         real = self._real(self._inside(folder))
         if real not in self._folders:
             raise FileNotFoundError(errno.ENOENT, "not in this revision", folder)
-        unreadable: list[tuple[str, str]] = []
-        files = sorted(self._below(folder, (*_parents(real), real), unreadable))
-        return Listing(tuple(files), tuple(unreadable))
+        walk = Walk()
+        self._below(folder, (*_parents(real), real), walk)
+        return walk.listing()
 
-    def _below(self, shown: str, outer: tuple[str, ...], unreadable: list[tuple[str, str]]) -> Iterator[str]:
+    def _below(self, shown: str, outer: tuple[str, ...], walk: Walk) -> None:
         for name in self._folders[outer[-1]]:
+            if not walk.meet(name):
+                continue
             path = name if shown == "." else f"{shown}/{name}"
             try:
                 real = self._real(posixpath.join(outer[-1], name))
             except OSError as problem:
-                unreadable.append((path, problem.strerror or str(problem)))
+                walk.unreadable.append((path, problem.strerror or str(problem)))
                 continue
             if real not in self._folders:
-                if name.endswith(SUFFIXES):
-                    yield path
+                walk.add_file(path)
             elif real in outer or len(outer) > DEEPEST:
-                unreadable.append((path, "it leads back to a folder above it, or too deep"))
+                walk.unreadable.append((path, "it leads back to a folder above it, or too deep"))
             else:
-                yield from self._below(path, (*outer, real), unreadable)
+                self._below(path, (*outer, real), walk)
 
     def _inside(self, path: str) -> str:
         """A path of the working directory as a path of the repository."""

@@ -6,8 +6,7 @@ import errno
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -18,16 +17,63 @@ MAX_BYTES: Final = 10 * 1024 * 1024
 
 SUFFIXES: Final = (".yaml", ".yml")
 
+MAX_TOTAL_BYTES: Final = 256 * 1024 * 1024
+"""Size of all files of a project together."""
+
+MAX_ENTRIES: Final = 100_000
+"""Files and folders below the accounts folder, of whatever kind, counted once per path that leads to them."""
+
 DEEPEST: Final = 100
 """Folders above a folder that is still read."""
 
 
+class OutOfLimits(OSError):
+    """A folder with more entries than ``MAX_ENTRIES``, or files larger than ``MAX_TOTAL_BYTES`` together."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a walk found: paths of files, sorted, and paths that could not be followed, with the reason."""
+    """What a walk found: paths of files, sorted, and paths that could not be followed, with the reason.
+
+    ``misnamed`` are files whose extension would be one of ``SUFFIXES`` in lower case; they are not read.
+    """
 
     files: tuple[str, ...]
     unreadable: tuple[tuple[str, str], ...] = ()
+    misnamed: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Walk:
+    """A walk under way: it counts what it meets, and sorts it into the parts of a ``Listing``."""
+
+    files: list[str] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    misnamed: list[str] = field(default_factory=list)
+    entries: int = 0
+    max_entries: int = MAX_ENTRIES
+
+    def meet(self, name: str) -> bool:
+        """Count an entry of a folder; is it looked at? Hidden ones (``.#a.yaml``, ``..data``) are not.
+
+        Raises:
+            OutOfLimits: it is one too many.
+        """
+        self.entries += 1
+        if self.entries > self.max_entries:
+            raise OutOfLimits(errno.E2BIG, f"more than {self.max_entries:,} files and folders")
+        return not name.startswith(".")
+
+    def add_file(self, path: str) -> None:
+        """Add a file if it is named like a YAML file."""
+        if path.endswith(SUFFIXES):
+            self.files.append(path)
+        elif path[-5:].lower().endswith(SUFFIXES):
+            self.misnamed.append(path)
+
+    def listing(self) -> Listing:
+        """What was found, sorted."""
+        return Listing(tuple(sorted(self.files)), tuple(self.unreadable), tuple(sorted(self.misnamed)))
 
 
 class Tree(Protocol):
@@ -41,26 +87,38 @@ class Tree(Protocol):
         """
 
     def walk(self, folder: str) -> Listing:
-        """Every YAML file below ``folder``.
+        """Every YAML file below ``folder``; names that begin with a dot are left out, at every level.
 
         Raises:
-            OSError: the folder cannot be read; FileNotFoundError when there is none.
+            OSError: the folder cannot be read; FileNotFoundError when there is none, ``OutOfLimits`` when it
+                holds too much.
         """
 
 
 class KeepingTree:
     """A tree that reads everything once: what is looked at twice is the same both times."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, *, max_bytes: int = MAX_TOTAL_BYTES) -> None:
         self._tree = tree
+        self._max_bytes = max_bytes
         self._contents: dict[str, bytes] = {}
         self._listings: dict[str, Listing] = {}
+        self._total = 0
 
     def read(self, path: str) -> bytes:
-        """Implements ``Tree``."""
+        """Implements ``Tree``.
+
+        Raises:
+            OutOfLimits: the files that were read are larger than ``max_bytes`` together.
+        """
         content = self._contents.get(path)
         if content is None:
-            content = self._contents[path] = self._tree.read(path)
+            content = self._tree.read(path)
+            self._total += len(content)
+            if self._total > self._max_bytes:
+                limit = self._max_bytes // 1024 // 1024
+                raise OutOfLimits(errno.EFBIG, f"the files are larger than {limit} MiB together")
+            self._contents[path] = content
         return content
 
     def walk(self, folder: str) -> Listing:
@@ -77,7 +135,7 @@ def account_files(tree: Tree, project: str, folder: str) -> Listing:
         OSError, ValueError: the folder cannot be read; FileNotFoundError when there is none.
     """
     found = tree.walk(posixpath.normpath(posixpath.join(posixpath.dirname(project), folder)))
-    return Listing(tuple(each for each in found.files if each != project), found.unreadable)
+    return replace(found, files=tuple(each for each in found.files if each != project))
 
 
 def no_project(path: str) -> ConfigurationNotFound:
@@ -90,6 +148,9 @@ def no_project(path: str) -> ConfigurationNotFound:
 
 class DiskTree:
     """The files of this machine, relative to the working directory."""
+
+    def __init__(self, *, max_entries: int = MAX_ENTRIES) -> None:
+        self._max_entries = max_entries
 
     def read(self, path: str) -> bytes:
         """Implements ``Tree``; only regular files are read, so that a pipe does not hang the run."""
@@ -104,11 +165,10 @@ class DiskTree:
 
     def walk(self, folder: str) -> Listing:
         """Implements ``Tree``; links to folders are followed, but not back to where they lead from."""
-        unreadable: list[tuple[str, str]] = []
+        walk = Walk(max_entries=self._max_entries)
         itself = _identity(folder)
-        outer = (itself, *(_identity(each) for each in Path(folder).resolve().parents))
-        files = sorted(_walk(folder, outer, unreadable))
-        return Listing(tuple(files), tuple(unreadable))
+        _walk(folder, (itself, *(_identity(each) for each in Path(folder).resolve().parents)), walk)
+        return walk.listing()
 
 
 def _read_all(handle: int, size: int) -> bytes:
@@ -122,32 +182,34 @@ def _read_all(handle: int, size: int) -> bytes:
     return content
 
 
-def _walk(
-    folder: str, outer: tuple[tuple[int, int], ...], unreadable: list[tuple[str, str]]
-) -> Iterator[str]:
+def _walk(folder: str, outer: tuple[tuple[int, int], ...], walk: Walk) -> None:
     with os.scandir(folder) as entries:
         for entry in entries:
+            if not walk.meet(entry.name):
+                continue
             path = entry.name if folder == "." else f"{folder}/{entry.name}"
             try:
                 is_folder = entry.is_dir()
             except OSError as problem:
-                unreadable.append((path, problem.strerror or str(problem)))
+                walk.unreadable.append((path, problem.strerror or str(problem)))
                 continue
             if is_folder:
-                yield from _inner(path, outer, unreadable)
-            elif entry.name.endswith(SUFFIXES):
-                yield path
+                _inner(path, outer, walk)
+            else:
+                walk.add_file(path)
 
 
-def _inner(path: str, outer: tuple[tuple[int, int], ...], unreadable: list[tuple[str, str]]) -> Iterator[str]:
+def _inner(path: str, outer: tuple[tuple[int, int], ...], walk: Walk) -> None:
     try:
         identity = _identity(path)
         if identity in outer or len(outer) > DEEPEST:
-            unreadable.append((path, "it leads back to a folder above it, or too deep"))
+            walk.unreadable.append((path, "it leads back to a folder above it, or too deep"))
             return
-        yield from _walk(path, (*outer, identity), unreadable)
+        _walk(path, (*outer, identity), walk)
+    except OutOfLimits:
+        raise
     except OSError as problem:
-        unreadable.append((path, problem.strerror or str(problem)))
+        walk.unreadable.append((path, problem.strerror or str(problem)))
 
 
 def _identity(path: str | Path) -> tuple[int, int]:

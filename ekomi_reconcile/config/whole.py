@@ -105,7 +105,7 @@ def _digest(tree: KeepingTree, path: str, folder: str) -> bytes:
         OSError, ValueError: one of the files cannot be read.
     """
     listing = account_files(tree, path, folder)
-    digest = sha256(repr(listing.unreadable).encode())
+    digest = sha256(repr((listing.unreadable, listing.misnamed)).encode(errors="surrogateescape"))
     for each in (path, *listing.files):
         content = tree.read(each)
         digest.update(f"{each}\0{len(content)}\0".encode(errors="surrogateescape"))

@@ -24,6 +24,7 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _FORBIDDEN = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
+_CONFLICT = re.compile(r"^(?:<{7,}|\|{7,}|={7,}|>{7,})(?:[ \t].*)?\r?$", re.M)
 _QUOTED_WORD = re.compile(r"\s*'[^']*\w[^']*'")
 _SYNTAX_MENDS: Final = (
     ("tab", "indent with spaces, never with tabs"),
@@ -36,6 +37,7 @@ _SYNTAX_MENDS: Final = (
     ("quoted scalar", "close the quotes"),
     ("flow", "close the bracket, and put commas between the entries"),
 )
+_MARKER_SHOWN: Final = 60
 _SYNTAX_MEND: Final = "check indentation, colons, quotes and brackets here and in the line before"
 
 
@@ -47,6 +49,9 @@ def read(path: str, content: bytes) -> tuple[list[Document], list[Diagnostic]]:
     text = _decode(path, content)
     if isinstance(text, Diagnostic):
         return [], [text]
+    conflict = _CONFLICT.search(text)
+    if conflict is not None:
+        return [], [_conflict_markers(path, text, conflict)]
     return _documents(Source(path, text))
 
 
@@ -87,6 +92,16 @@ def _odd_character(path: str, text: str, odd: re.Match[str]) -> Diagnostic:
         found=f"U+{ord(odd.group()):04X}",
         allowed="text, tabs and line breaks (LF or CRLF)",
         mend='delete the character; in double quotes it can be written as "\\uXXXX"',
+    )
+
+
+def _conflict_markers(path: str, text: str, first: re.Match[str]) -> Diagnostic:
+    return error(
+        "git-conflict",
+        "git conflict markers: resolve them",
+        _place_of(path, text, first.start()),
+        found=first.group().strip()[:_MARKER_SHOWN],
+        mend="keep the lines that are right, and remove those that begin with <<<<<<<, ======= and >>>>>>>",
     )
 
 

@@ -43,6 +43,15 @@ ALONE = {
         [("order_statuses: [complete, processing]", 4, 31), ("order_statuses: [Pending]", 4, 31)],
         ["order_statuses: [shipped]"],
     ),
+    "literal-wildcard": (
+        [
+            ("store_views: [all]", 4, 15),
+            ("store_views: [de, '*']", 4, 15),
+            ("store_views: {exclude: [All]}", 4, 15),
+            ("customer_groups: ['*', VIP]", 4, 15),
+        ],
+        ["store_views: [allgemein, de]", "customer_groups: {exclude: [NOT LOGGED IN]}"],
+    ),
     "short-pending-period": ([("pending_period: 6", 4, 31)], ["pending_period: 7"]),
 }
 

@@ -1,14 +1,15 @@
 """Loading: finding files, merging defaults, cross-file errors, origins, digest, odd file systems."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 from config_files import ACCOUNT, PROJECT, MemoryTree, account, checked, loaded, rules
 
-from ekomi_reconcile.config.load import check, find, load, load_from
+from ekomi_reconcile.config.load import check, check_from, find, load, load_from
 from ekomi_reconcile.config.settings import CustomerCap, SourceKind
-from ekomi_reconcile.config.tree import DiskTree
+from ekomi_reconcile.config.tree import DiskTree, KeepingTree, OutOfLimits
 from ekomi_reconcile.errors import ConfigurationInvalid, ConfigurationNotFound
 from ekomi_reconcile.model.account import Deliver, Selection
 
@@ -100,6 +101,109 @@ def test_odd_files_are_diagnostics(project: Path) -> None:
         f"accounts.d/{each}" for each in ("loop", "round", "gone.yaml", "self.yaml", "pipe.yaml")
     } <= found
     assert len(diagnostics) < 10
+
+
+def test_hidden_names_are_not_account_files(project: Path) -> None:
+    """Locks of Emacs, copies of macOS, drafts of editors, folders put aside: none of them is looked at."""
+    folder = project / "accounts.d"
+    (folder / ".#de.yaml").symlink_to("kim@host.4711:1")
+    (folder / "._de.yaml").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+    (folder / ".de.yaml.swp.yaml").write_text("[")
+    (folder / ".retired").mkdir()
+    (folder / ".retired" / "at.yaml").write_text(account(1))
+    (folder / "eu").mkdir()
+    (folder / "eu" / ".git.yml").write_text("[")
+    configuration, diagnostics = check(Path("ekomi-reconcile.yaml"))
+    assert configuration is not None
+    assert [each.name for each in configuration.accounts] == ["Germany"]
+    assert rules(diagnostics) == ["all-disabled"]
+
+
+def test_a_folder_that_is_named_itself_may_be_hidden(project: Path) -> None:
+    """Only what is found below the folder is left out, not the folder that the project file names."""
+    (project / "accounts.d").rename(project / ".accounts")
+    (project / "ekomi-reconcile.yaml").write_text(PROJECT + "accounts: .accounts\n")
+    assert len(load(Path("ekomi-reconcile.yaml")).accounts) == 1
+
+
+def test_the_mount_of_a_config_map_is_read_once(project: Path) -> None:
+    """Kubernetes links each file through `..data`, and swaps that link when the content changes."""
+    folder = project / "accounts.d"
+    for version, name in (("..2026_11_30", "Germany"), ("..2026_12_01", "Deutschland")):
+        (folder / version).mkdir()
+        (folder / version / "de.yaml").write_text(ACCOUNT.replace("Germany", name))
+    (folder / "de.yaml").unlink()
+    (folder / "..data").symlink_to("..2026_11_30")
+    (folder / "de.yaml").symlink_to("..data/de.yaml")
+    assert [each.name for each in load(Path("ekomi-reconcile.yaml")).accounts] == ["Germany"]
+    (folder / "..data").unlink()
+    (folder / "..data").symlink_to("..2026_12_01")
+    assert [each.name for each in load(Path("ekomi-reconcile.yaml")).accounts] == ["Deutschland"]
+
+
+@pytest.mark.parametrize("name", ["at.YAML", "at.Yml", "at.YML", "eu/at.yamL"])
+def test_an_upper_case_extension_is_a_warning(project: Path, name: str) -> None:
+    """The file is not read on any system; the warning says so, also from the cache."""
+    path = project / "accounts.d" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("[")
+    for _ in range(2):
+        configuration, diagnostics = check(Path("ekomi-reconcile.yaml"))
+        assert configuration is not None
+        assert len(configuration.accounts) == 1
+        (warning,) = (each for each in diagnostics if each.rule != "all-disabled")
+        assert (warning.rule, warning.is_error) == ("upper-case-extension", False)
+        assert str(warning.place) == f"accounts.d/{name}:1:1"
+        assert str(warning.mend).endswith(f"rename it to {path.stem}{path.suffix.lower()}")
+    path.rename(path.with_suffix(".txt"))
+    assert rules(check(Path("ekomi-reconcile.yaml"))[1]) == ["all-disabled"]
+
+
+def test_what_is_read_is_bounded(project: Path) -> None:
+    """Too many entries, or too many bytes, are one error that names the limit."""
+    for number in range(60):
+        (project / "accounts.d" / f"{number}.txt").touch()
+    _, (found,) = check_from(DiskTree(max_entries=50), "ekomi-reconcile.yaml")
+    assert (found.rule, found.found) == ("accounts-folder", "more than 50 files and folders")
+    for number in range(60):
+        (project / "accounts.d" / f"{number}.txt").unlink()
+    for number in range(4):
+        (project / "accounts.d" / f"x{number}.yaml").write_text(f"# {'x' * 400_000}\n{account(number + 1)}")
+    small = KeepingTree(DiskTree(), max_bytes=1024 * 1024)
+    _, diagnostics = check_from(small, "ekomi-reconcile.yaml")
+    assert [each.found for each in diagnostics] == ["the files are larger than 1 MiB together"]
+
+
+def test_what_cannot_be_read_is_named_up_to_a_number_then_counted(project: Path) -> None:
+    """Thousands of broken links are no thousands of errors, and none of them goes missing."""
+    for number in range(30):
+        (project / "accounts.d" / f"{number:02}").symlink_to(".")
+    _, diagnostics = check(Path("ekomi-reconcile.yaml"))
+    assert rules(diagnostics) == ["unreadable-file"] * 21
+    assert any("10 more files and folders" in each.message for each in diagnostics)
+
+
+def test_links_that_multiply_are_bounded(project: Path) -> None:
+    """Two links per level double the paths at every level: the count of paths stops that."""
+    for level in range(40):
+        folder = project / "accounts.d" / f"d{level}"
+        folder.mkdir()
+        for name in "ab":
+            (folder / name).symlink_to(f"../d{level + 1}")
+    (project / "accounts.d" / "d40").mkdir()
+    with pytest.raises(OutOfLimits):
+        DiskTree(max_entries=5_000).walk("accounts.d")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a system without /proc")
+def test_a_folder_of_the_system_ends(project: Path) -> None:
+    """`accounts: /proc` is answered, and names the limit or what could not be read."""
+    (project / "ekomi-reconcile.yaml").write_text(PROJECT + "accounts: /proc\n")
+    began = time.monotonic()
+    configuration, diagnostics = check(Path("ekomi-reconcile.yaml"))
+    assert configuration is None
+    assert diagnostics
+    assert time.monotonic() - began < 30
 
 
 def test_folder_that_cannot_be_walked(project: Path) -> None:

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from config_files import ACCOUNT, account, checked, loaded, rules
+from config_files import ACCOUNT, PROJECT, account, checked, loaded, rules
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -46,6 +46,37 @@ from ekomi_reconcile.model.diagnostic import Diagnostic
 def test_words_of_yaml_1_1_are_text(text: str) -> None:
     """What YAML 1.1 would turn into a boolean, a date or an odd number stays the text it is."""
     assert plain(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (f"{ACCOUNT}tags:\n<<<<<<< HEAD\n  - a\n=======\n  - b\n>>>>>>> feature/x\n", 5),
+        (f"<<<<<<< HEAD\n{ACCOUNT}=======\n{ACCOUNT}>>>>>>> feature/x\n", 1),
+        (f"{ACCOUNT}>>>>>>> feature/x\n", 4),
+        (f"{ACCOUNT}=======\n", 4),
+        (f"{ACCOUNT}||||||| 1f0c2a3\n", 4),
+        (f"{ACCOUNT}<<<<<<<\n", 4),
+        (f"# x\r\n{ACCOUNT}<<<<<<< HEAD\r\n=======\r\n>>>>>>> x\r\n", 5),
+    ],
+)
+@pytest.mark.parametrize("of_project", [False, True])
+def test_conflict_markers_are_named_at_their_line(text: str, line: int, of_project: bool) -> None:
+    """A merge that was not finished is one error, at the first marker, in accounts and project files."""
+    if of_project:
+        _, diagnostics = checked(project=text.replace(ACCOUNT, PROJECT + "timezone: UTC\n"))
+    else:
+        _, diagnostics = checked(text)
+    (found,) = (each for each in diagnostics if each.rule != "unused-default")
+    assert (found.rule, found.message) == ("git-conflict", "git conflict markers: resolve them")
+    assert found.place is not None
+    assert found.place.line == line
+
+
+@pytest.mark.parametrize("text", ["# <<<<<<< HEAD\n", "tags: [<<<<<<< HEAD]\n", "tags: ['=======']\n"])
+def test_what_only_looks_like_a_marker_is_none(text: str) -> None:
+    """In a comment, a list or a string these signs mean nothing."""
+    loaded(ACCOUNT + text)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,12 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import pytest
-from pull_request_support import executable, repository
+from project_support import Project
+from pull_request_support import Repository, executable, repository
 from tools import program
 
 from ekomi_reconcile.cli.main import run
@@ -94,16 +97,50 @@ def test_what_apply_would_refuse_is_told_in_the_pull_request(repo, capsys):
     assert "not done: protected" in out
 
 
-def test_a_project_that_is_new_is_created_whole(repo, capsys):
-    """No project file at the base means that there was nothing, not that something is wrong."""
-    repo.git("switch", "-q", "--orphan", "empty")
-    repo.commit("nothing")
-    repo.project.settings("version: 1\norders: {file: nowhere.jsonl}\n")
-    repo.project.account("Germany", "28374")
-    assert repo.project.cli("plan", "--base", "empty") == 0
-    out = capsys.readouterr().out
-    assert "Plan: 1 to add, 0 to change, 0 to destroy." in out
-    assert "warning" not in out
+@pytest.mark.parametrize("flag", ["--base", "--changed-since"])
+def test_a_base_without_a_project_at_this_path_is_an_error(tmp_path, capsys, flag):
+    """A project that was moved, or is new, is not compared with nothing: the path is named."""
+    made = repository(tmp_path / "repo", "shops/de")
+    made.git("mv", "shops/de", "shops/germany")
+    made.commit("move")
+    assert run(["-C", str(made.folder / "shops" / "germany"), "plan", "--offline", flag, "HEAD^"]) == 1
+    assert "there is no project file shops/germany/ekomi-reconcile.yaml at HEAD^" in capsys.readouterr().err
+    named = ("-C", str(made.folder / "shops" / "germany"), "--config", "other.yaml")
+    (made.folder / "shops" / "germany" / "other.yaml").write_text("version: 1\n")
+    assert run([*named, "plan", "--offline", flag, "HEAD"]) == 1
+    assert "shops/germany/other.yaml at HEAD" in capsys.readouterr().err
+
+
+LOCAL = subprocess.run(
+    [program("git"), "rev-parse", "--local-env-vars"], check=True, capture_output=True, text=True
+).stdout.split()
+
+
+@pytest.mark.parametrize("name", [each for each in LOCAL if not each.startswith("GIT_CONFIG_")])
+@pytest.mark.parametrize("flag", ["--base", "--changed-since"])
+def test_variables_of_git_do_not_lead_elsewhere(repo, tmp_path, monkeypatch, capsys, name, flag):
+    """Whatever a hook or an alias exports about its repository, the project's own is compared."""
+    repo.project.account("France", "28375")
+    other = repository(tmp_path / "other")
+    repo.project.cli("plan", "--offline", flag, "main")
+    expected = capsys.readouterr()
+    monkeypatch.setenv(name, str(other.folder / ".git"))
+    repo.project.cli("plan", "--offline", flag, "main")
+    assert capsys.readouterr() == expected
+    assert "1 to add" in expected.out
+
+
+def test_in_a_hook_of_a_linked_worktree_the_right_tree_is_compared(tmp_path):
+    """Git exports GIT_DIR without GIT_WORK_TREE there; by hand and in the hook the answer is the same."""
+    made = repository(tmp_path / "made", "shops/de")
+    made.git("worktree", "add", "-q", str(tmp_path / "linked"), "-b", "work")
+    linked = Repository(tmp_path / "linked", Project(tmp_path / "linked" / "shops" / "de"))
+    linked.project.account("France", "28375")
+    hook = made.folder / ".git" / "hooks" / "pre-commit"
+    command = f"{sys.executable} -m ekomi_reconcile -C shops/de plan --base main --concise"
+    executable(hook, f"#!/bin/sh\n{command} >{tmp_path / 'seen'}\n")
+    linked.commit("two")
+    assert "1 to add" in (tmp_path / "seen").read_text()
 
 
 def test_an_invalid_base_is_a_warning_and_everything_is_shown(repo, capsys):
@@ -251,6 +288,11 @@ def test_a_revision_lists_and_reads_the_same_files_as_the_disk(tmp_path, monkeyp
     (project / "accounts.d" / "round.yaml").symlink_to("round.yaml")
     (project / "accounts.d" / "alias.yaml").symlink_to("28374.yaml")
     (project / "accounts.d" / "notes.txt").write_text("no account\n")
+    (project / "accounts.d" / ".hidden").mkdir()
+    for hidden in (".hidden/h.yaml", "._28374.yaml", "deep/.h.yml"):
+        (project / "accounts.d" / hidden).write_text("name: x\n")
+    (project / "accounts.d" / ".#28374.yaml").symlink_to("kim@host.4711:1")
+    (project / "accounts.d" / "UPPER.YAML").write_text("name: x\n")
     (made.folder / "shops" / "shared").mkdir()
     (made.folder / "shops" / "shared" / "s.yaml").write_text("name: s\n")
     made.commit()
@@ -259,6 +301,8 @@ def test_a_revision_lists_and_reads_the_same_files_as_the_disk(tmp_path, monkeyp
         for folder in ("de/accounts.d", str(project / "accounts.d"), "de", "shared", "../shops"):
             then, now = tree.walk(folder), DiskTree().walk(folder)
             assert then.files == now.files
+            assert then.misnamed == now.misnamed
+            assert not any("/." in path.removeprefix("..") for path in now.files)
             assert {path for path, _ in then.unreadable} == {path for path, _ in now.unreadable}
             for path in now.files:
                 if not path.endswith("gone.yaml"):

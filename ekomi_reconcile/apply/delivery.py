@@ -12,7 +12,7 @@ from ekomi_reconcile.model.account import Account, Deliver
 from ekomi_reconcile.model.instant import HOUR, Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.rules.contact import usable_telephone
+from ekomi_reconcile.rules.contact import mobile_number
 from ekomi_reconcile.state.records import Outcome
 
 MOST_ATTEMPTS = 8
@@ -41,7 +41,7 @@ def _recipient(account: Account, order: Order) -> Recipient:
         transaction_id=order.number,
         transaction_time=order.created_at,
         email=contact.email,
-        telephone=usable_telephone(contact.telephone, contact.country) if by_sms else None,
+        telephone=mobile_number(contact.telephone, contact.country) if by_sms else None,
         first_name=contact.first_name,
         last_name=contact.last_name,
         client_id=None if contact.customer_id is None else str(contact.customer_id),

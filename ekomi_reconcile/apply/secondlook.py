@@ -9,7 +9,7 @@ from ekomi_reconcile.model.invitation import Criterion, Invitation
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.plan.matching import cancel_reason
 from ekomi_reconcile.plan.view import Privacy
-from ekomi_reconcile.rules.judge import on_hold, refusal
+from ekomi_reconcile.rules.judge import refusal, waits_on_hold
 from ekomi_reconcile.rules.rulebook import Rule
 
 
@@ -35,11 +35,11 @@ def second_look(row: Invitation, order: Order | None, rule: Rule | None, *, priv
     Refunded, canceled, moved or no longer matching is cancelled; on hold or not readable waits. The age
     is judged by the instant of scheduling, the status by the evidence recorded with the row.
     """
-    if order is None or rule is None or not rule.account.invitations.enabled or on_hold(order):
+    if order is None or rule is None or not rule.account.invitations.enabled or waits_on_hold(order, rule):
         return Look(Verdict.WAIT)
     failed = refusal(rule, order, judged_at=row.judged_at, reached=row.reached)
     if failed is None and privacy.opted_out(order):
         failed = Criterion.SUPPRESSED
     if failed is not None:
-        return Look(Verdict.CANCEL, cancel_reason(failed, order))
+        return Look(Verdict.CANCEL, cancel_reason(failed, order, rule))
     return Look(Verdict.SEND)

@@ -177,6 +177,15 @@ class Condition(_OneKey):
         "A number over the items: what is added up, and what must hold for the sum.",
         examples=[{"of": "qty", "gte": 3}],
     )
+    status: TextTest = optional("Present status of the order.", examples=[{"ne": "in_dispute"}])
+    state: TextTest = optional(
+        "Present state of the order, the fixed step of Magento's workflow.", examples=[{"eq": "complete"}]
+    )
+    total_paid: NumberTest = optional("Amount paid, in the order's currency.")
+    total_refunded: NumberTest = optional(
+        "Amount refunded, in the order's currency; an order without a refund has no value.",
+        examples=[{"gt": 0}],
+    )
     grand_total: NumberTest = optional("Total of the order in its currency.", examples=[{"gte": 50}])
     base_grand_total: NumberTest = optional("Total of the order in the shop's base currency.")
     subtotal: NumberTest = optional("Total of the items in the order's currency.")
@@ -211,3 +220,5 @@ class Condition(_OneKey):
     )
     is_guest: FlagTest = optional("Ordered without a customer account.", examples=[{"eq": True}])
     is_virtual: FlagTest = optional("Nothing is shipped.", examples=[{"eq": False}])
+    has_company: FlagTest = optional("The billing address has a company.", examples=[{"eq": True}])
+    has_vat_id: FlagTest = optional("The billing address has a VAT id.", examples=[{"eq": True}])

@@ -11,6 +11,7 @@ from ekomi_reconcile.config.types import seconds
 from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Json, Selection
 
 _SELECTIONS: Final = ("store_views", "customer_groups")
+_LISTS: Final = ("order_statuses", "cancel_statuses")
 
 
 def account(data: Mapping[str, Any], defaults: Mapping[str, Any], source: str) -> Account:
@@ -43,8 +44,9 @@ def _rule(values: dict[str, Any]) -> InvitationRule:
             values[key] = _selection(values[key])
     if "spread" in values:
         values["spread"] = seconds(values["spread"])
-    if "order_statuses" in values:
-        values["order_statuses"] = tuple(values["order_statuses"])
+    for key in _LISTS:
+        if key in values:
+            values[key] = tuple(values[key])
     if "deliver" in values:
         values["deliver"] = Deliver(values["deliver"])
     return InvitationRule(**values)

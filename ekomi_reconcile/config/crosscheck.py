@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from ekomi_reconcile.config.diagnostics import SECRET_KEYS, did_you_mean, error, shown
+from ekomi_reconcile.config.entries import AccountEntry
 from ekomi_reconcile.config.secrets import kind_of, kinds
 from ekomi_reconcile.config.settings import DEFAULT_SOURCE
 from ekomi_reconcile.config.source import Document, KeyPath
@@ -76,6 +77,26 @@ def status_problems(document: Document, path: KeyPath = ()) -> Iterator[Diagnost
     for index, status in enumerate(rule.get("order_statuses", ())):
         if status.lower() in _OVER:
             yield _status(document, (*path, *_RULE_PATH, "order_statuses", index), status)
+
+
+def ending_problems(entry: AccountEntry) -> Iterator[Diagnostic]:
+    """Statuses of an account, defaults included, that are to start the clock and to end the order."""
+    rule = entry.account.invitations
+    triggers = {each.strip().casefold() for each in rule.order_statuses}
+    path: KeyPath = ("invitations", "cancel_statuses")
+    there = entry.origin(("invitations", "order_statuses"))
+    for status in sorted(set(rule.cancel_statuses)):
+        if status.strip().casefold() in triggers:
+            yield error(
+                "cancel-status-is-trigger",
+                f"the status {status} is in order_statuses ({there}) "
+                "and in cancel_statuses: it cannot start an invitation and end it",
+                entry.place(path),
+                path=path,
+                found=shown(status),
+                allowed="statuses that are not in order_statuses",
+                mend=f"remove {status} from one of the two lists",
+            )
 
 
 def _status(document: Document, path: KeyPath, status: str) -> Diagnostic:

@@ -12,6 +12,7 @@ from ekomi_reconcile.config import convert, lint
 from ekomi_reconcile.config.configuration import Configuration, digest_of
 from ekomi_reconcile.config.crosscheck import (
     Seen,
+    ending_problems,
     secret_paths,
     secret_problems,
     source_of,
@@ -223,7 +224,9 @@ class Loader:
             if "orders" in document.data or "orders" not in project.defaults:
                 self.diagnostics.append(source_problem(document, sources))
             return None
-        return AccountEntry(document, convert.account(document.data, project.defaults, source), project)
+        entry = AccountEntry(document, convert.account(document.data, project.defaults, source), project)
+        self.diagnostics += ending_problems(entry)
+        return entry
 
     def _unreadable(self, path: str, reason: str | None) -> None:
         self.diagnostics.append(

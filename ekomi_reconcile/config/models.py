@@ -126,6 +126,16 @@ class Invitations(FixedKeys):
         description="Trigger statuses: the first of them that an order reaches starts the clock. A status "
         "that means canceled, closed or on hold is refused.",
     )
+    cancel_statuses: Names = optional(
+        "Statuses that end an order although its state does not, such as a status for returned parcels: "
+        "the order is not invited, and a pending invitation is cancelled. Upper and lower case are the same.",
+        absent="no status ends an order by itself",
+        examples=[["returned"]],
+    )
+    skip_refunded: Flag = Field(
+        default=_RULE.skip_refunded,
+        description="Fully refunded orders are not invited.",
+    )
     deliver: Literal["ekomi-email", "ekomi-sms", "link"] = Field(
         default=_RULE.deliver.value,
         description="Who asks the customer, and how.",

@@ -11,7 +11,7 @@ from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Criterion
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.rules.explain import CriterionResult
-from ekomi_reconcile.rules.judge import blocked_state
+from ekomi_reconcile.rules.judge import blocked_state, ended_by
 from ekomi_reconcile.rules.verdict import MASKED, Verdict
 
 
@@ -49,8 +49,9 @@ def _order_status(failure: Failure) -> str:
     order, parts = failure.order, []
     if failure.look.reached is None:
         parts.append(f"the order reached {' or '.join(failure.rule.order_statuses)}")
-    if blocked_state(order):
-        parts.append(f"the order were not {order.state or order.status}")
+    ended = ended_by(order, failure.rule)
+    if ended is not None or blocked_state(order):
+        parts.append(f"the order were not {ended or order.state or order.status}")
     return " and ".join(parts)
 
 
@@ -79,7 +80,7 @@ def _culprits(verdict: Verdict) -> Iterator[str]:
 
 def _deliverable(failure: Failure) -> str:
     sms = failure.rule.deliver is Deliver.EKOMI_SMS
-    return f"the order had a usable {'telephone number' if sms else 'e-mail address'}"
+    return f"the order had a usable {'mobile number' if sms else 'e-mail address'}"
 
 
 def _suppressed(failure: Failure) -> str:
@@ -93,6 +94,7 @@ _REMEDIES: Mapping[Criterion, Callable[[Failure], str]] = {
     Criterion.STORE_VIEW: _store_view,
     Criterion.CUSTOMER_GROUP: _customer_group,
     Criterion.ORDER_STATUS: _order_status,
+    Criterion.REFUNDED: lambda _: "refunded orders were invited (skip_refunded: false)",
     Criterion.ORDER_AGE: _order_age,
     Criterion.CONDITIONS: _conditions,
     Criterion.DELIVERABLE: _deliverable,

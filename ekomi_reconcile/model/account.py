@@ -62,9 +62,15 @@ class InvitationRule:
     order_statuses: tuple[str, ...] = ("complete",)
     deliver: Deliver = Deliver.EKOMI_EMAIL
     conditions: Mapping[str, Json] | None = None
+    skip_refunded: bool = True
+    cancel_statuses: tuple[str, ...] = ()
 
     def canonical(self) -> dict[str, Json]:
-        """All fields as JSON values, sets sorted, absent conditions as ``None``."""
+        """All fields as JSON values, sets sorted, absent conditions as ``None``.
+
+        Keys that are newer than the first format are left out at their default, so that an upgrade changes
+        neither an account nor a digest.
+        """
         return {
             "enabled": self.enabled,
             "pending_period": self.pending_period,
@@ -75,6 +81,8 @@ class InvitationRule:
             "order_statuses": sorted(set(self.order_statuses)),
             "deliver": self.deliver.value,
             "conditions": self.conditions,
+            **({} if self.skip_refunded else {"skip_refunded": False}),
+            **({"cancel_statuses": sorted(set(self.cancel_statuses))} if self.cancel_statuses else {}),
         }
 
 

@@ -33,6 +33,7 @@ class Criterion(StrEnum):
     STORE_VIEW = "store_view"
     CUSTOMER_GROUP = "customer_group"
     ORDER_STATUS = "order_status"
+    REFUNDED = "refunded"
     ORDER_AGE = "order_age"
     CONDITIONS = "conditions"
     DELIVERABLE = "deliverable"

@@ -60,7 +60,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     ``order_id`` is the source's own key (Magento: entity_id), ``number`` what people see
     (increment_id). ``state`` is the fixed workflow step, ``status`` the shop's own word for it.
-    ``first_invoiced_at`` and ``last_shipped_at`` are evidence of processing and complete.
+    ``first_invoiced_at`` and ``last_shipped_at`` are evidence of processing and complete. ``refunded``: the
+    whole order was refunded; ``None`` where that was not asked for.
     """
 
     order_id: int
@@ -77,6 +78,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     last_shipped_at: Instant | None = None
     contact: Contact = Contact()
 
+    refunded: bool | None = None
+    total_paid: float | None = None
+    total_refunded: float | None = None
     grand_total: float | None = None
     base_grand_total: float | None = None
     subtotal: float | None = None
@@ -97,6 +101,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     billing_country: str | None = None
     is_guest: bool | None = None
     is_virtual: bool | None = None
+    has_company: bool | None = None
+    has_vat_id: bool | None = None
     items: tuple[Item, ...] = ()
 
     def __repr__(self) -> str:

@@ -7,8 +7,19 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, TypeAlias
 
-from ekomi_reconcile.orders.wire import NO_ADDRESS, NO_SHIPPING, WireAddress, WireOrder, WireShipping
+from ekomi_reconcile.orders.wire import (
+    NO_ADDRESS,
+    NO_SHIPPING,
+    WireAddress,
+    WireItem,
+    WireOrder,
+    WireShipping,
+)
 from ekomi_reconcile.rules.contact import TELEPHONE
+from ekomi_reconcile.rules.rulebook import REFUNDED
+
+_CENT = 0.01
+"""Amounts that differ by less are the same: shops round."""
 
 Getter: TypeAlias = Callable[[WireOrder], Any]
 
@@ -51,6 +62,31 @@ def _billing_country(wire: WireOrder) -> str | None:
     return (wire.billing_address or NO_ADDRESS).country_id or None
 
 
+def _refunded(wire: WireOrder) -> bool:
+    """Is the whole order refunded: all that was paid, or every row that was not cancelled?"""
+    refunded = wire.total_refunded or 0
+    paid = wire.grand_total if wire.total_paid is None else wire.total_paid
+    if refunded > 0 and paid is not None and refunded >= paid - _CENT:
+        return True
+    rows = [row for row in wire.items or () if not row.parent_item_id]
+    return any((row.qty_refunded or 0) > 0 for row in rows) and all(map(_given_back, rows))
+
+
+def _given_back(row: WireItem) -> bool:
+    """Was this row refunded or cancelled altogether? Not where it does not say how much was ordered."""
+    gone = (row.qty_refunded or 0) + (row.qty_canceled or 0)
+    return row.qty_ordered is not None and gone >= row.qty_ordered
+
+
+def _billed(name: str) -> Fact:
+    """Does the billing address have this?"""
+
+    def of(wire: WireOrder) -> bool:
+        return bool((getattr(wire.billing_address or NO_ADDRESS, name) or "").strip())
+
+    return Fact(of, frozenset({f"billing_address.{name}"}))
+
+
 def _flag(name: str) -> Fact:
     def of(wire: WireOrder) -> bool | None:
         value = getattr(wire, name)
@@ -81,6 +117,7 @@ FACTS = {
     **{
         name: _number(name)
         for name in (
+            *("total_paid", "total_refunded"),
             *("grand_total", "base_grand_total", "subtotal", "base_subtotal"),
             *("discount_amount", "shipping_amount", "weight"),
         )
@@ -100,6 +137,18 @@ FACTS = {
     "billing_country": Fact(_billing_country, frozenset({"billing_address.country_id"})),
     "is_guest": _flag("customer_is_guest"),
     "is_virtual": _flag("is_virtual"),
+    "has_company": _billed("company"),
+    "has_vat_id": _billed("vat_id"),
+    REFUNDED: Fact(
+        _refunded,
+        frozenset(
+            {
+                *("total_refunded", "total_paid", "grand_total"),
+                *(f"items.{name}" for name in ("qty_ordered", "qty_refunded", "qty_canceled")),
+                "items.parent_item_id",
+            }
+        ),
+    ),
 }
 """Attributes of an order that conditions look at, beside its head and its items."""
 

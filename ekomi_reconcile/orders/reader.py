@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from ekomi_reconcile.errors import OrderUnreadable
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.orders.facts import FACTS, fields_for
+from ekomi_reconcile.orders.facts import FACTS, ITEM_FACTS, fields_for
 from ekomi_reconcile.orders.lenient import LenientDecoder, Unfit
 from ekomi_reconcile.orders.narrow import narrow
 from ekomi_reconcile.orders.normalize import Categories, Codes, items_of, order_of
@@ -71,6 +71,7 @@ class OrderReader:
         self._codes = codes
         wanted = FACTS if attributes is None else FACTS.keys() & attributes
         self._facts = [(name, FACTS[name].of) for name in wanted]
+        self._items = attributes is None or not ITEM_FACTS.keys().isdisjoint(attributes)
         self._decoder = _ORDER if attributes is None else _decoder(fields_for(attributes))
 
     def order(self, raw: bytes | Raw) -> Order:
@@ -99,9 +100,8 @@ class OrderReader:
         Raises:
             OrderUnreadable: its order date is out of range.
         """
-        return order_of(
-            wire, self._codes, self._facts, items_of(wire.items, categories) if wire.items else ()
-        )
+        items = items_of(wire.items, categories) if wire.items and self._items else ()
+        return order_of(wire, self._codes, self._facts, items)
 
 
 def _decode(decoder: LenientDecoder[T], raw: bytes | Raw) -> T:

@@ -26,11 +26,13 @@ class WireAddress(Struct, gc=False, kw_only=True):
     city: str | None = None
     country_id: str | None = None
     email: str | None = None
+    company: str | None = None
     firstname: str | None = None
     lastname: str | None = None
     postcode: str | None = None
     region: str | None = None
     telephone: str | None = None
+    vat_id: str | None = None
 
 
 class WireCategoryLink(Struct, gc=False):
@@ -56,6 +58,8 @@ class WireItem(Struct, gc=False, kw_only=True):
     name: str | None = None
     price: float | None = None
     qty_ordered: float | None = None
+    qty_refunded: float | None = None
+    qty_canceled: float | None = None
     row_total: float | None = None
     category_ids: list[int] | None = None
     extension_attributes: WireItemExtension | list[Raw] | None = None
@@ -132,6 +136,8 @@ class WireOrder(Struct, gc=False, kw_only=True):
     status_histories: list[WireHistory] | None = None
     invoices: list[WireDocument] | None = None
     shipments: list[WireDocument] | None = None
+    total_paid: float | None = None
+    total_refunded: float | None = None
     grand_total: float | None = None
     base_grand_total: float | None = None
     subtotal: float | None = None

@@ -18,7 +18,7 @@ from ekomi_reconcile.plan.plan import InvitationSteps
 from ekomi_reconcile.plan.steps import Cancel, Observation, Reschedule, Schedule
 from ekomi_reconcile.plan.tally import Tally
 from ekomi_reconcile.plan.view import Privacy, Queue, RecordedObservation
-from ekomi_reconcile.rules.judge import blocked_state, on_hold, refusal, scheduled_at
+from ekomi_reconcile.rules.judge import blocked_state, ended_by, refusal, scheduled_at, waits_on_hold
 from ekomi_reconcile.rules.reached import reached
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook, key_of
 
@@ -113,7 +113,7 @@ class Matcher:
         held = (
             rule is None or not rule.account.invitations.enabled or row.interface_id not in question.selected
         )
-        if rule is None or held or on_hold(order):
+        if rule is None or held or waits_on_hold(order, rule):
             return True
         fresh = row.interface_id in question.fresh or not _follows(row, rule)
         known = self._reached(rule, order, row) if fresh else row.reached
@@ -121,7 +121,7 @@ class Matcher:
         if failed is None and row.customer in self.privacy.opted_out_digests:
             failed = Criterion.SUPPRESSED
         if failed is not None or known is None:
-            self.cancel(row, cancel_reason(failed, order))
+            self.cancel(row, cancel_reason(failed, order, rule))
             return False
         if fresh and not row.pushed:
             self._reschedule(row, known, scheduled_at(rule, known, order.order_id, judged_at=row.judged_at))
@@ -291,8 +291,9 @@ def cancellation(row: Invitation, reason: str, *, rule_change: bool) -> Cancel:
     )
 
 
-def cancel_reason(failed: Criterion | None, order: Order) -> str:
-    """Why a row leaves the queue, as it is recorded: the criterion, with the state that closed the order."""
-    if failed is Criterion.ORDER_STATUS and blocked_state(order):
-        return f"{failed.value}: {order.state or order.status}"
+def cancel_reason(failed: Criterion | None, order: Order, rule: Rule) -> str:
+    """Why a row leaves the queue, as it is recorded: the criterion, with the status that ended the order."""
+    ended = ended_by(order, rule.account.invitations)
+    if failed is Criterion.ORDER_STATUS and ended is not None:
+        return f"{failed.value}: {ended}"
     return (failed or Criterion.ORDER_STATUS).value

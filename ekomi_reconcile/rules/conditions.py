@@ -23,9 +23,10 @@ Condition: TypeAlias = Mapping[str, Any]
 CATEGORY_ID = "category_id"
 """The attribute that sources have to ask extra for."""
 
-FLAGS = frozenset({"is_guest", "is_virtual"})
+FLAGS = frozenset({"is_guest", "is_virtual", "has_company", "has_vat_id"})
 NUMBERS = frozenset(
     {
+        *("total_paid", "total_refunded"),
         *("grand_total", "base_grand_total", "subtotal", "base_subtotal", "discount_amount"),
         *("shipping_amount", "total_qty", "item_count", "weight", "price", "qty", "row_total"),
     }

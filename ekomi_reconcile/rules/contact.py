@@ -7,6 +7,9 @@ import re
 TELEPHONE = "telephone"
 """The attribute that an order source is asked for where customers are reached by telephone."""
 
+WITHHELD_NUMBER = "+9999999"
+"""Stands for a mobile number that a cache does not keep; no country has this prefix."""
+
 _EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(?:\.[^\s@.]+)+")
 _MOST_DIGITS = 15  # E.164
 _FEWEST_DIGITS = 7
@@ -34,6 +37,25 @@ def usable_telephone(telephone: str | None, country: str | None) -> str | None:
     digits = _SEPARATORS.sub("", _TRUNK.sub("", text.removeprefix("+").removeprefix("00")))
     fits = _FEWEST_DIGITS <= len(digits) <= _MOST_DIGITS and not digits.startswith("0")
     return f"+{digits}" if fits and digits.isascii() and digits.isdigit() else None
+
+
+def mobile_number(telephone: str | None, country: str | None) -> str | None:
+    """The number in E.164, if a text message can reach it: a mobile, or fixed-line or mobile, number.
+
+    Where a numbering plan does not tell the two apart (as in the USA) the number counts. ``country`` is as
+    for ``usable_telephone``.
+    """
+    number = usable_telephone(telephone, country)
+    if number is None or number == WITHHELD_NUMBER:
+        return number
+    import phonenumbers
+
+    try:
+        kind = phonenumbers.number_type(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:
+        return None
+    reachable = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
+    return number if kind in reachable else None
 
 
 def _national(text: str, country: str) -> str | None:

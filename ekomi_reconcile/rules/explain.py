@@ -77,8 +77,16 @@ def _order_status(case: Case) -> tuple[str | None, str]:
     known = [order.status or "", f"state {order.state}" if order.state not in (None, order.status) else ""]
     if reached is not None:
         known.append(f"{reached.status} reached {iso(reached.at)} by {reached.source.value}")
-    wanted = " or ".join(case.rule.account.invitations.order_statuses)
-    return ", ".join(filter(None, known)) or None, f"{wanted}, then or now; not canceled, closed or on hold"
+    rule = case.rule.account.invitations
+    wanted = " or ".join(rule.order_statuses)
+    ending = ", ".join(["canceled", "closed", *rule.cancel_statuses])
+    return ", ".join(filter(None, known)) or None, f"{wanted}, then or now; not {ending} or on hold"
+
+
+def _refunded(case: Case) -> tuple[str | None, str]:
+    if not case.rule.account.invitations.skip_refunded:
+        return None, "refunded or not"
+    return "fully refunded" if case.order.refunded else "no", "not fully refunded"
 
 
 def _order_age(case: Case) -> tuple[str, str]:
@@ -100,7 +108,7 @@ def _deliverable(case: Case) -> tuple[str | None, str]:
         return None, "nothing: the shop shows the link itself"
     contact = case.order.contact
     sms = deliver is Deliver.EKOMI_SMS
-    what, given = ("telephone number", contact.telephone) if sms else ("e-mail address", contact.email)
+    what, given = ("mobile number", contact.telephone) if sms else ("e-mail address", contact.email)
     if given is None:
         return None, f"a usable {what}"
     return f"{what} {'usable' if deliverable(case.order, deliver) else 'not usable'}", f"a usable {what}"
@@ -117,6 +125,7 @@ _TEXTS: dict[Criterion, Callable[[Case], tuple[str | None, str]]] = {
     Criterion.STORE_VIEW: _store_view,
     Criterion.CUSTOMER_GROUP: _customer_group,
     Criterion.ORDER_STATUS: _order_status,
+    Criterion.REFUNDED: _refunded,
     Criterion.ORDER_AGE: _order_age,
     Criterion.CONDITIONS: _conditions,
     Criterion.DELIVERABLE: _deliverable,

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
 
-from ekomi_reconcile.model.account import Deliver, Selection
+from ekomi_reconcile.model.account import Deliver, InvitationRule, Selection
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Criterion, Reached
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.rules.conditions import Predicate
-from ekomi_reconcile.rules.contact import usable_email, usable_telephone
+from ekomi_reconcile.rules.contact import mobile_number, usable_email
 from ekomi_reconcile.rules.rulebook import Check, Checks, Rule, key_of
 
 ON_HOLD = frozenset({"holded", "on_hold", "on hold"})
@@ -83,9 +83,21 @@ def blocked_state(order: Order) -> bool:
     return _step(order) in BLOCKED
 
 
+def ended_by(order: Order, rule: InvitationRule) -> str | None:
+    """The status or state that ends the order for this rule; ``None`` where it is alive or on hold."""
+    if order.status is not None and key_of(order.status) in map(key_of, rule.cancel_statuses):
+        return order.status
+    return (order.state or order.status) if _step(order) in ENDED else None
+
+
 def on_hold(order: Order) -> bool:
     """Is the order on hold: neither alive nor ended?"""
     return _step(order) in ON_HOLD
+
+
+def waits_on_hold(order: Order, rule: Rule) -> bool:
+    """Is the order on hold, and does no cancel status of the rule end it?"""
+    return on_hold(order) and ended_by(order, rule.account.invitations) is None
 
 
 def deliverable(order: Order, deliver: Deliver) -> bool:
@@ -94,7 +106,7 @@ def deliverable(order: Order, deliver: Deliver) -> bool:
     if deliver is Deliver.EKOMI_EMAIL:
         return usable_email(contact.email)
     if deliver is Deliver.EKOMI_SMS:
-        return usable_telephone(contact.telephone, contact.country) is not None
+        return mobile_number(contact.telephone, contact.country) is not None
     return True
 
 
@@ -120,8 +132,14 @@ def _customer_group(rule: Rule) -> Check | None:
     return None if groups.names is None else _groups_check(groups)
 
 
-def _order_status(rule: Rule) -> Check:  # noqa: ARG001 - what a rule waits for is in the evidence
-    return _reached_and_open
+def _order_status(rule: Rule) -> Check:
+    """What a rule waits for is in the evidence."""
+    ending = rule.account.invitations.cancel_statuses
+    return _not_ended_check(frozenset(map(key_of, ending))) if ending else _reached_and_open
+
+
+def _refunded(rule: Rule) -> Check | None:
+    return _not_refunded if rule.account.invitations.skip_refunded else None
 
 
 def _order_age(rule: Rule) -> Check | None:
@@ -144,6 +162,17 @@ def _never(order: Order, at: Instant, reached: Reached | None) -> bool:  # noqa:
 
 def _reached_and_open(order: Order, at: Instant, reached: Reached | None) -> bool:  # noqa: ARG001
     return reached is not None and not blocked_state(order)
+
+
+def _not_refunded(order: Order, at: Instant, reached: Reached | None) -> bool:  # noqa: ARG001
+    return not order.refunded
+
+
+@lru_cache
+def _not_ended_check(ending: frozenset[str]) -> Check:
+    return lambda order, at, reached: (
+        _reached_and_open(order, at, reached) and key_of(order.status or "") not in ending
+    )
 
 
 @lru_cache
@@ -171,6 +200,7 @@ CHECKS: tuple[tuple[Criterion, Callable[[Rule], Check | None]], ...] = (
     (Criterion.STORE_VIEW, _store_view),
     (Criterion.CUSTOMER_GROUP, _customer_group),
     (Criterion.ORDER_STATUS, _order_status),
+    (Criterion.REFUNDED, _refunded),
     (Criterion.ORDER_AGE, _order_age),
     (Criterion.CONDITIONS, _conditions),
     (Criterion.DELIVERABLE, _deliverable),

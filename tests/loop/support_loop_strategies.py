@@ -20,11 +20,12 @@ STATES = {
 TRIGGERS = ["complete", "processing", "pending", "in_picking", "shipped"]
 NUMBERS = [
     *("grand_total", "base_grand_total", "subtotal", "base_subtotal", "discount_amount"),
-    *("shipping_amount", "total_qty", "item_count", "weight"),
+    *("shipping_amount", "total_qty", "item_count", "weight", "total_paid", "total_refunded"),
 ]
 TEXTS = [
     *("currency", "coupon_code", "payment_method", "shipping_method", "shipping_country"),
     *("shipping_region", "shipping_postcode", "shipping_city", "billing_country", "email_domain"),
+    *("status", "state"),
 ]
 
 numbers = st.sampled_from([-5, 0, 1, 2, 3, 19.99, 20, 49.5, 50, 50.01, 100])
@@ -124,6 +125,8 @@ def items(draw):
                 product_type=st.sampled_from(["simple", "configurable", "virtual"]),
                 price=numbers,
                 qty_ordered=numbers,
+                qty_refunded=st.sampled_from([0, 1, 2, 3]),
+                qty_canceled=st.sampled_from([0, 1]),
                 row_total=numbers,
                 category_ids=st.lists(st.integers(1, 4), max_size=3),
             )
@@ -140,9 +143,13 @@ addresses = mapping(
     region=words,
     postcode=words,
     city=words,
-    telephone=st.sampled_from(["+43 316 123456", "+49 30 1234567", "unknown", ""]),
+    telephone=st.sampled_from(["+43 664 1234567", "+49 170 1234567", "+49 30 1234567", "unknown", ""]),
+    company=st.sampled_from(["Example Ltd", "", " "]),
+    vat_id=st.sampled_from(["DE123", ""]),
 )
 facts = mapping(
+    total_paid=numbers,
+    total_refunded=st.sampled_from([0, 0, 10, 50]),
     grand_total=numbers,
     base_grand_total=numbers,
     subtotal=numbers,
@@ -275,7 +282,10 @@ sums = st.builds(
 conditions = st.recursive(
     leaves(NUMBERS, number_tests)
     | leaves(TEXTS, text_tests)
-    | leaves(["is_guest", "is_virtual"], st.booleans().map(lambda wanted: {"eq": wanted}))
+    | leaves(
+        ["is_guest", "is_virtual", "has_company", "has_vat_id"],
+        st.booleans().map(lambda wanted: {"eq": wanted}),
+    )
     | st.builds(
         lambda key, inner: {key: inner},
         st.sampled_from(["any_item", "every_item", "no_item"]),
@@ -305,6 +315,10 @@ PARTS = {
     "order_statuses": st.lists(st.sampled_from(TRIGGERS), min_size=1, max_size=3, unique=True),
     "deliver": st.sampled_from(["ekomi-email", "ekomi-email", "ekomi-sms", "link"]),
     "conditions": conditions,
+    "skip_refunded": st.booleans(),
+    "cancel_statuses": st.lists(
+        st.sampled_from(["Shipped", "in_picking", "FRAUD", "returned"]), min_size=1, max_size=2, unique=True
+    ),
 }
 
 
@@ -312,10 +326,14 @@ PARTS = {
 def rules(draw):
     """A rule that says some of what a rule can say; the rest are defaults."""
     named = draw(st.lists(st.sampled_from(list(PARTS)), max_size=4, unique=True))
-    return {
+    rule = {
         "enabled": draw(st.sampled_from([True] * 6 + [False])),
         **{key: draw(PARTS[key]) for key in named},
     }
+    triggers = rule.get("order_statuses", ["complete"])
+    if any(each.casefold() in triggers for each in rule.get("cancel_statuses", [])):
+        del rule["cancel_statuses"]
+    return rule
 
 
 @st.composite

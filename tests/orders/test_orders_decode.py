@@ -58,6 +58,7 @@ def test_an_order_of_a_real_shop_is_read_whole():
         created_at=parse("2026-11-23 14:09:07"),
         updated_at=parse("2026-11-23 14:09:09"),
         contact=order.contact,
+        refunded=False,
         grand_total=184.1,
         base_grand_total=184.1,
         subtotal=153.8,
@@ -78,6 +79,8 @@ def test_an_order_of_a_real_shop_is_read_whole():
         billing_country="AT",
         is_guest=True,
         is_virtual=False,
+        has_company=False,
+        has_vat_id=False,
         items=order.items,
     )
     contact = order.contact
@@ -386,6 +389,52 @@ def test_numbers_as_text_and_text_as_numbers_mean_the_same(at, data):
         for key, value in wire.items()
     }
     assert READER.order(json.dumps(as_text).encode()) == READER.order(json.dumps(wire).encode())
+
+
+def row(**values):
+    """A row of an order."""
+    return {"item_id": 1, "sku": "A", "qty_ordered": 2, **values}
+
+
+@pytest.mark.parametrize(
+    ("fields", "refunded"),
+    [
+        ({"total_paid": 50, "total_refunded": 50}, True),
+        ({"total_paid": 50, "total_refunded": 49.99}, True),
+        ({"total_paid": 50, "total_refunded": 49.98}, False),
+        ({"total_paid": 50, "total_refunded": 60}, True),
+        ({"total_paid": "50", "total_refunded": "50"}, True),
+        ({"total_paid": 0, "total_refunded": 0}, False),
+        ({"total_paid": 0}, False),
+        ({"grand_total": 50, "total_refunded": 10}, False),  # what was paid is not told
+        ({"grand_total": 50, "total_refunded": 50}, True),
+        ({"total_refunded": 50}, False),
+        ({"items": [row(qty_refunded=2)]}, True),
+        ({"items": [row(qty_refunded=1)]}, False),
+        ({"items": [row(qty_refunded=2), row()]}, False),
+        ({"items": [row(qty_refunded=2), row(qty_canceled=2)]}, True),
+        ({"items": [row(qty_canceled=2)]}, False),  # nothing was refunded
+        ({"items": [row(qty_refunded=2), row(parent_item_id=1)]}, True),
+        ({"items": [row(qty_ordered=None, qty_refunded=2)]}, False),
+        ({"items": []}, False),
+        ({}, False),
+    ],
+)
+def test_an_order_is_refunded_by_its_amounts_or_by_its_rows(fields, refunded):
+    """All that was paid to the cent, or every row that was not cancelled, and at least one of them."""
+    raw = json.dumps({**record(7), "items": None, "grand_total": None, **fields}).encode()
+    assert READER.order(raw).refunded is refunded
+    part = OrderReader(Codes(STORES), frozenset({"refunded"})).order(raw)
+    assert (part.refunded, part.items) == (refunded, ())
+
+
+@pytest.mark.parametrize("name", ["company", "vat_id"])
+def test_a_company_is_known_by_the_billing_address(name):
+    """Whether it has a company or a VAT id; spaces are none, and what they are is not kept."""
+    for address, has in (({name: "X 1"}, True), ({name: " "}, False), ({}, False), (None, False)):
+        order = READER.order(json.dumps({**record(7), "billing_address": address}).encode())
+        assert getattr(order, f"has_{name}") is has
+        assert "X 1" not in repr(msgspec.structs.asdict(order))
 
 
 HEAD = ("order_id", "number", "state", "status", "history", "store_view", "customer_group", "created_at")

@@ -87,8 +87,8 @@ def first_refusal(account, order, *, judged_at, reached):
     contact = order.contact
     usable = {
         Deliver.EKOMI_EMAIL: contact.email in ("a@b.example", "A@B.Example"),
-        Deliver.EKOMI_SMS: contact.telephone in ("+43 1 000000", "0043 1 000000")
-        or (contact.telephone == "01 000000" and contact.country is not None),
+        Deliver.EKOMI_SMS: contact.telephone in ("+49 151 12345678", "0049 151 12345678")
+        or (contact.telephone == "0151 12345678" and contact.country == "DE"),
         Deliver.LINK: True,
     }
     limit = rule.skip_orders_older_than
@@ -96,7 +96,13 @@ def first_refusal(account, order, *, judged_at, reached):
         (Criterion.ENABLED, rule.enabled),
         (Criterion.STORE_VIEW, admitted(rule.store_views, order.store_view)),
         (Criterion.CUSTOMER_GROUP, admitted(rule.customer_groups, order.customer_group)),
-        (Criterion.ORDER_STATUS, step not in ("canceled", "closed", "holded") and reached is not None),
+        (
+            Criterion.ORDER_STATUS,
+            step not in ("canceled", "closed", "holded")
+            and (order.status or "").casefold() not in [each.casefold() for each in rule.cancel_statuses]
+            and reached is not None,
+        ),
+        (Criterion.REFUNDED, not (rule.skip_refunded and order.refunded)),
         (Criterion.ORDER_AGE, limit == 0 or not judged_at - order.created_at > limit * DAY),
         (Criterion.CONDITIONS, rule.conditions is None or holds(rule.conditions, order)),
         (Criterion.DELIVERABLE, usable[rule.deliver]),

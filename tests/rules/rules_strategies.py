@@ -7,13 +7,14 @@ from ekomi_reconcile.model.order import Contact, HistoryEntry, Item, Order
 
 NUMBER_ATTRIBUTES = [
     *("grand_total", "base_grand_total", "subtotal", "base_subtotal", "discount_amount"),
-    *("shipping_amount", "total_qty", "item_count", "weight"),
+    *("shipping_amount", "total_qty", "item_count", "weight", "total_paid", "total_refunded"),
 ]
 TEXT_ATTRIBUTES = [
     *("currency", "coupon_code", "payment_method", "shipping_method", "shipping_country"),
     *("shipping_region", "shipping_postcode", "shipping_city", "billing_country", "email_domain"),
+    *("status", "state"),
 ]
-FLAG_ATTRIBUTES = ["is_guest", "is_virtual"]
+FLAG_ATTRIBUTES = ["is_guest", "is_virtual", "has_company", "has_vat_id"]
 ITEM_TEXTS = ["sku", "name", "product_type"]
 ITEM_NUMBERS = ["price", "qty", "row_total"]
 VIEWS = ["de", "at", "fr", "no"]
@@ -48,7 +49,9 @@ contacts = st.builds(
     email=maybe(
         st.sampled_from(["a@b.example", "A@B.Example", "no-at", "x y@b.example", "a@b", "@b.example"])
     ),
-    telephone=maybe(st.sampled_from(["+43 1 000000", "0043 1 000000", "01 000000", "none", "+0123456789"])),
+    telephone=maybe(
+        st.sampled_from(["+49 151 12345678", "0049 151 12345678", "0151 12345678", "+43 1 000000", "none"])
+    ),
     country=maybe(st.sampled_from(["AT", "DE"])),
 )
 histories = st.lists(
@@ -71,8 +74,9 @@ orders = st.builds(
     last_shipped_at=maybe(times),
     contact=contacts,
     items=st.lists(items, max_size=3).map(tuple),
+    refunded=maybe(st.booleans()),
     **{name: maybe(numbers) for name in NUMBER_ATTRIBUTES},
-    **{name: maybe(texts) for name in TEXT_ATTRIBUTES if name != "email_domain"},
+    **{name: maybe(texts) for name in TEXT_ATTRIBUTES if name not in ("email_domain", "status", "state")},
     **{name: maybe(st.booleans()) for name in FLAG_ATTRIBUTES},
 )
 
@@ -152,6 +156,8 @@ rules = st.builds(
     order_statuses=st.lists(st.sampled_from(STATUSES[:5]), min_size=1, max_size=2).map(tuple),
     deliver=st.sampled_from(Deliver),
     conditions=maybe(conditions),
+    skip_refunded=st.booleans(),
+    cancel_statuses=st.lists(st.sampled_from(["PROCESSING", "in_picking", "closed"]), max_size=2).map(tuple),
 )
 account_lists = st.lists(
     st.builds(

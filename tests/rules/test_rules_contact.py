@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ekomi_reconcile.rules.contact import usable_email, usable_telephone
+from ekomi_reconcile.rules.contact import mobile_number, usable_email, usable_telephone
 
 
 @pytest.mark.parametrize(
@@ -79,3 +79,27 @@ def test_international_numbers_need_no_library():
         "assert u('01 5880000', 'AT') == '+4315880000'; assert 'phonenumbers' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("telephone", "country", "number"),
+    [
+        ("+49 170 1234567", None, "+491701234567"),
+        ("0049 (0) 170 1234567", "AT", "+491701234567"),
+        ("0170 1234567", "DE", "+491701234567"),
+        ("0664 1234567", "AT", "+436641234567"),
+        ("079 123 45 67", "CH", "+41791234567"),
+        ("+1 202 555 0143", None, "+12025550143"),  # the plan does not tell mobile from fixed
+        ("+49 30 1234567", None, None),
+        ("030 1234567", "DE", None),
+        ("+43 1 58858", "AT", None),
+        ("+49 800 1234567", None, None),
+        ("+49 900 1234567", None, None),
+        ("+999 170 1234567", None, None),
+        ("+49 170 1", None, None),
+        (None, "DE", None),
+    ],
+)
+def test_text_messages_go_to_mobile_numbers_only(telephone, country, number):
+    """A fixed line, a free-call or a premium number is none, nor one that no country has given out."""
+    assert mobile_number(telephone, country) == number

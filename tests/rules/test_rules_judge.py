@@ -14,7 +14,14 @@ from ekomi_reconcile.model.account import Deliver, InvitationRule, Selection
 from ekomi_reconcile.model.invitation import Criterion, Evidence, Reached
 from ekomi_reconcile.model.order import Contact, Order
 from ekomi_reconcile.rules.explain import explain
-from ekomi_reconcile.rules.judge import blocked_state, on_hold, refusal, scheduled_at, spread_offset
+from ekomi_reconcile.rules.judge import (
+    blocked_state,
+    on_hold,
+    refusal,
+    scheduled_at,
+    spread_offset,
+    waits_on_hold,
+)
 from ekomi_reconcile.rules.reached import reached
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook
 
@@ -27,7 +34,9 @@ def rule(**changes):
 
 def order(**facts):
     known = {"status": "complete", "state": "complete", "created_at": NOW - DAY}
-    contact = Contact(email="mira@example.com", first_name="Mira", last_name="Kolb", telephone="+43 1 000000")
+    contact = Contact(
+        email="mira@example.com", first_name="Mira", last_name="Kolb", telephone="+49 151 12345678"
+    )
     return Order(order_id=1, number="1", **{**known, "contact": contact, **facts})
 
 
@@ -63,7 +72,7 @@ def test_explanations_cannot_disagree_with_decisions(asked, subject):
     results = explain(compiled, subject, judged_at=NOW, reached=known)
     first = next((each.criterion for each in results if not each.ok), None)
     assert first is refusal(compiled, subject, judged_at=NOW, reached=known)
-    assert [each.criterion for each in results] == list(Criterion)[:7]
+    assert [each.criterion for each in results] == list(Criterion)[:8]
 
 
 @pytest.mark.parametrize(("age", "limit", "kept"), [(30, 30, True), (31, 30, False), (9_999, 0, True)])
@@ -93,6 +102,27 @@ def test_the_state_decides_over_the_status():
     assert not blocked_state(order(state="complete", status="closed"))
     assert blocked_state(order(state=None, status="closed"))
     assert not blocked_state(order(state=None, status=None))
+
+
+@pytest.mark.parametrize("status", ["returned", "Returned", " RETURNED "])
+@pytest.mark.parametrize("state", ["complete", "processing", "holded", None])
+def test_a_cancel_status_ends_an_order_whatever_its_state(status, state):
+    """Only for the rule that names it; also an order on hold, which otherwise waits."""
+    subject, ending = order(state=state, status=status), rule(cancel_statuses=("returned", "lost"))
+    assert refusal(ending, subject, judged_at=NOW, reached=REACHED) is Criterion.ORDER_STATUS
+    assert not waits_on_hold(subject, ending)
+    other = refusal(rule(), subject, judged_at=NOW, reached=REACHED)
+    assert other is (Criterion.ORDER_STATUS if state == "holded" else None)
+    assert waits_on_hold(subject, rule()) is (state == "holded")
+
+
+def test_refunds_are_judged_after_the_status_and_before_the_age():
+    """The first criterion that fails is the reason."""
+    old = {"created_at": NOW - 90 * DAY, "refunded": True}
+    assert refusal(rule(), order(**old), judged_at=NOW, reached=REACHED) is Criterion.REFUNDED
+    assert refusal(rule(), order(**old), judged_at=NOW, reached=None) is Criterion.ORDER_STATUS
+    kept = rule(skip_refunded=False)
+    assert refusal(kept, order(**old), judged_at=NOW, reached=REACHED) is Criterion.ORDER_AGE
 
 
 def test_scheduling_is_in_exact_days():
@@ -143,8 +173,9 @@ def test_the_drawing_never_changes():
     ("deliver", "contact", "ok"),
     [
         (Deliver.EKOMI_EMAIL, Contact(email="mira@example.com"), True),
-        (Deliver.EKOMI_EMAIL, Contact(telephone="+43 1 000000"), False),
-        (Deliver.EKOMI_SMS, Contact(telephone="+43 1 000000"), True),
+        (Deliver.EKOMI_EMAIL, Contact(telephone="+49 151 12345678"), False),
+        (Deliver.EKOMI_SMS, Contact(telephone="+49 151 12345678"), True),
+        (Deliver.EKOMI_SMS, Contact(telephone="+49 30 1234567"), False),
         (Deliver.EKOMI_SMS, Contact(email="mira@example.com"), False),
         (Deliver.LINK, Contact(), True),
     ],

@@ -41,8 +41,11 @@ def test_the_attributes_of_disabled_rules_are_not_asked_for():
     on = InvitationRule(enabled=True, conditions={"grand_total": {"gte": 1}})
     off = InvitationRule(conditions={"any_item": {"category_id": {"in": [1]}}})
     assert RuleBook([account("1", invitations=on), account("2", invitations=off)]).attributes == {
-        "grand_total"
+        "grand_total",
+        "refunded",
     }
+    kept = replace(on, skip_refunded=False)
+    assert RuleBook([account("1", invitations=kept)]).attributes == {"grand_total"}
 
 
 BASE = account(invitations=InvitationRule(enabled=True, conditions={"grand_total": {"gte": 1}}))
@@ -60,6 +63,8 @@ BASE = account(invitations=InvitationRule(enabled=True, conditions={"grand_total
         {"order_statuses": ("complete", "processing")},
         {"conditions": {"grand_total": {"gte": 2}}},
         {"conditions": None},
+        {"skip_refunded": False},
+        {"cancel_statuses": ("returned",)},
     ],
 )
 def test_every_rule_field_changes_the_digest(changes):

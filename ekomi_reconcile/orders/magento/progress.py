@@ -22,15 +22,12 @@ import msgspec
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.order import Contact, Order
 from ekomi_reconcile.orders.magento.table import Extent
-from ekomi_reconcile.rules.contact import usable_email, usable_telephone
+from ekomi_reconcile.rules.contact import WITHHELD_NUMBER, mobile_number, usable_email
 
 KEPT = 2 * DAY
 """Seconds after which a load starts over: by then too much has changed."""
 
 VERSION = 1
-
-_NUMBER = "+9999999"
-"""Stands for a usable telephone number; no country has this prefix."""
 
 Pseudonym = Callable[[str], str]
 """A keyed digest of an address."""
@@ -180,10 +177,10 @@ class Progress:
         """What is left of a contact: how it can be reached, and the digest that tells customers apart."""
         email = (contact.email or "").strip()
         domain = email.rpartition("@")[2]
-        telephone = usable_telephone(contact.telephone, contact.country)
+        mobile = mobile_number(contact.telephone, contact.country)
         return Contact(
             email=f"withheld@{domain}" if usable_email(contact.email) else None,
-            telephone=None if telephone is None else _NUMBER,
+            telephone=None if mobile is None else WITHHELD_NUMBER,
             pseudonym=self._pseudonym(email.casefold()) if email else None,
         )
 

@@ -31,6 +31,7 @@ REASONS = {
         "Order status",
         "the order has not reached a trigger status yet, or ended",
     ),
+    Criterion.REFUNDED.value: ("Refunded", "the whole order was refunded"),
     Criterion.ORDER_AGE.value: ("Order age", "the order is older than the account allows"),
     Criterion.CONDITIONS.value: ("Conditions", "a custom condition of the account does not hold"),
     Criterion.DELIVERABLE.value: ("No address", "there is no address or number that can be used"),

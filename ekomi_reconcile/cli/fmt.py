@@ -55,9 +55,10 @@ class _Outcome:
 def fmt(paths: tuple[str, ...], check: bool, diff: bool) -> int:
     """Format the files: canonical YAML, comments kept.
 
-    Two blanks of indentation, keys in the order of the schema, quotes only where they are needed. Without
-    PATH the project file and all accounts; PATH is a file, a folder, or - for standard input. What changed is
-    listed. A file that is not YAML, or would say something else afterwards, stays as it is.
+    Two spaces of indentation, keys in the order of the schema, quotes only where they are needed; those
+    around what YAML 1.1 reads as another type (no, 12:30, 2026-01-01) stay. So does a comment on the first
+    lines. Without PATH: the project file and all accounts; PATH is a file, a folder, or - for standard input.
+    Changed files are listed. A file that is not YAML, or whose meaning would change, is left as it is.
     """
     if _STREAM in paths:
         return _stream(paths, check=check, diff=diff)

@@ -49,7 +49,7 @@ def _format(text: str, kinds: list[str]) -> str:
         return _only_comments(comments)
     attach(comments, documents)
     for document, kind in zip(documents, kinds, strict=True):
-        order.sort(document, kind)
+        order.sort(document, kind, opens_file=document is documents[0])
     return emitted(documents)
 
 

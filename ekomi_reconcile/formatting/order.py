@@ -25,8 +25,11 @@ def kind_of(data: dict[str, Any]) -> str | None:
     return best if 2 * known[best] > len(data) else None
 
 
-def sort(document: Document, kind: str) -> None:
-    """Put the keys of a document into order, unless an alias would come before its anchor then."""
+def sort(document: Document, kind: str, *, opens_file: bool = False) -> None:
+    """Put the keys of a document into order, unless an alias would come before its anchor then.
+
+    The comment on the first lines of the document that ``opens_file`` is about the file, and stays there.
+    """
     collections = list(_mappings(document.root, ()))
     written = [list(each.entries) for each, _ in collections]
     for mapping, path in collections:
@@ -35,7 +38,8 @@ def sort(document: Document, kind: str) -> None:
         for (mapping, _), entries in zip(collections, written, strict=True):
             mapping.entries = entries
     for (mapping, _), entries in zip(collections, written, strict=True):
-        _keep_head(entries, mapping.entries)
+        is_header = opens_file and mapping is document.root
+        _keep_head(entries, mapping.entries, is_header=is_header)
 
 
 @cache
@@ -80,15 +84,19 @@ def _nodes(node: Node) -> Iterator[Node]:
             yield from _nodes(entry.value)
 
 
-def _keep_head(before: list[Entry], after: list[Entry]) -> None:
+def _keep_head(before: list[Entry], after: list[Entry], *, is_header: bool) -> None:
     """What stands above all keys is about all of them: it stays there, whichever key is now the first.
 
-    It ends with a blank line, or with the line that names the schema.
+    It ends with a blank line, or with the line that names the schema. Without a blank line all of a header
+    of the file stays: a licence, an owner, a line for yamllint or an editor.
     """
     if not before or before[0] is after[0]:
         return
     lead = before[0].lead
     ends = [number for number, line in enumerate(lead, 1) if not line or _MODELINE.match(line)]
     end = max(ends, default=0)
+    if is_header and "" not in lead:
+        end = len(lead)
+        after[0].lead[:0] = [""] * bool(lead and after[0].lead and after[0].lead[0])
     after[0].lead[:0] = lead[:end]
     del lead[:end]

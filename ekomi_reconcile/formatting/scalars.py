@@ -6,6 +6,8 @@ import json
 import re
 from typing import Final
 
+from yaml import SafeLoader
+
 from ekomi_reconcile.config.scalars import NotANumber, plain
 from ekomi_reconcile.formatting.tree import Scalar
 
@@ -21,6 +23,8 @@ _ENDS_IN_A_FLOW: Final = re.compile(r"[,\[\]{}]")
 _TO_ESCAPE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 # Numbers of the YAML 1.2 core schema that are text to us, such as 007: editors would take them for numbers.
 _CORE_NUMBER: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+# Booleans of YAML 1.1 that PyYAML leaves alone, but other readers do not.
+_LETTERS: Final = frozenset("yYnN")
 _WORDS: Final = {True: "true", False: "false"}
 _HEADER: Final = re.compile(r"[|>][-+0-9]*")
 
@@ -28,6 +32,8 @@ _HEADER: Final = re.compile(r"[|>][-+0-9]*")
 def written(scalar: Scalar, *, in_flow: bool) -> str:
     """A value that is not a block. Numbers stay as they are written."""
     value = plain(scalar.value) if not scalar.is_text else scalar.value
+    if scalar.is_text and _is_other_in_yaml_1_1(scalar.value):
+        return quoted(scalar.value)
     if isinstance(value, str):
         return text(value, in_flow=in_flow)
     if isinstance(value, bool):
@@ -41,7 +47,17 @@ def key(scalar: Scalar, *, in_flow: bool) -> str:
     """A key; whole numbers are text there."""
     if scalar.value.isascii() and scalar.value.isdigit():
         return scalar.value
-    return quoted(scalar.value) if scalar.value == "<<" else text(scalar.value, in_flow=in_flow)
+    if scalar.value == "<<" or (scalar.is_text and _is_other_in_yaml_1_1(scalar.value)):
+        return quoted(scalar.value)
+    return text(scalar.value, in_flow=in_flow)
+
+
+def _is_other_in_yaml_1_1(value: str) -> bool:
+    """Is it a boolean, a date or a number to a reader of YAML 1.1? Quotes around it stay."""
+    if value in _LETTERS:
+        return True
+    resolvers = SafeLoader.yaml_implicit_resolvers.get(value[:1], [])
+    return any(pattern.match(value) for _, pattern in resolvers)
 
 
 def text(value: str, *, in_flow: bool) -> str:

@@ -18,8 +18,28 @@ CASES = {
         "# head\n\nname: x\n# about tags\ntags: [a]\n",
     ),
     "the line that names the schema stays the first": (
-        "# yaml-language-server: $schema=s.json\n# about tags\ntags: [a]\nname: x\n",
-        "# yaml-language-server: $schema=s.json\nname: x\n# about tags\ntags: [a]\n",
+        "# yaml-language-server: $schema=s.json\n\n# about tags\ntags: [a]\nname: x\n",
+        "# yaml-language-server: $schema=s.json\n\nname: x\n# about tags\ntags: [a]\n",
+    ),
+    "a licence on the first lines stays there": (
+        "# Copyright 2026 Example GmbH\n# SPDX-License-Identifier: MIT\ntags: [a]\nname: x\n",
+        "# Copyright 2026 Example GmbH\n# SPDX-License-Identifier: MIT\nname: x\ntags: [a]\n",
+    ),
+    "a line for yamllint on the first line stays there": (
+        "# yamllint disable-file\ntags: [a]\n# about the name\nname: x\n",
+        "# yamllint disable-file\n\n# about the name\nname: x\ntags: [a]\n",
+    ),
+    "a line for vim below a line for the schema stays there": (
+        "# yaml-language-server: $schema=s.json\n# vim: ts=2\ntags: [a]\nname: x\n",
+        "# yaml-language-server: $schema=s.json\n# vim: ts=2\nname: x\ntags: [a]\n",
+    ),
+    "an owner above the mark of a document stays there": (
+        "# owner: shop team\n---\ntags: [a]\nname: x\n",
+        "# owner: shop team\nname: x\ntags: [a]\n",
+    ),
+    "a comment on the first lines of a later document moves with its key": (
+        "# file\ntags: [a]\nname: x\n---\n# about tags\ntags: [b]\nname: y\n",
+        "# file\nname: x\ntags: [a]\n---\nname: y\n# about tags\ntags: [b]\n",
     ),
     "indentation follows the key": (
         "invitations:\n        # above\n        enabled: true\n",

@@ -97,8 +97,8 @@ def read_privacy(configuration: Configuration, digest: Callable[[str], str] | No
     settings = configuration.project.privacy
     cap = settings.max_per_customer
     suppressed = SuppressionList()
-    if settings.suppress is not None:
-        suppressed = read_suppression_list(configuration.root / settings.suppress)
+    if (path := configuration.suppression_list) is not None:
+        suppressed = read_suppression_list(path)
     return CustomerPrivacy(
         cap=None if cap is None else Cap(cap.count, cap.days),
         suppressed=suppressed,

@@ -72,10 +72,10 @@ def suppression_path(configuration: Configuration) -> Path:
     Raises:
         ConfigurationError: the project has none.
     """
-    name = configuration.project.privacy.suppress
-    if name is None:
+    path = configuration.suppression_list
+    if path is None:
         raise ConfigurationError(
             "the project has no suppression list",
             mend="name one in the project file: privacy: {suppress: suppressed.txt}",
         )
-    return configuration.root / name
+    return path

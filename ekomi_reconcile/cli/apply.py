@@ -16,7 +16,7 @@ from ekomi_reconcile.cli.durations import DURATION
 from ekomi_reconcile.cli.events import Events, events_into, json_events_option
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.files import read_file
-from ekomi_reconcile.cli.globals import common, interactive, option, options
+from ekomi_reconcile.cli.globals import FilePath, common, interactive, option, options
 from ekomi_reconcile.cli.metrics import MetricsFile, metrics_out_option
 from ekomi_reconcile.cli.notifying import Notifying
 from ekomi_reconcile.cli.plan import check_selection, concise_option, selections, show
@@ -64,9 +64,7 @@ class _Order:
 
 
 @click.command()
-@click.argument(
-    "plan_file", metavar="[PLAN]", required=False, type=click.Path(dir_okay=False, path_type=Path)
-)
+@click.argument("plan_file", metavar="[PLAN]", required=False, type=FilePath(dir_okay=False, path_type=Path))
 @option("--auto-approve", env=False, is_flag=True, help="Do not ask.")
 @option("--no-send", is_flag=True, help="Everything but sending.")
 @option("--refresh-only", is_flag=True, help="Only syncs and imports.")

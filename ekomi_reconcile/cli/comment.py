@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from ekomi_reconcile.cli.globals import Command, option, options
+from ekomi_reconcile.cli.globals import Command, FilePath, option, options
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.errors import ReconcileError
 from ekomi_reconcile.plan.plan import Plan
@@ -38,7 +38,7 @@ class _Checked(click.ParamType[str]):
 _OPTIONS = (
     option(
         "--markdown-out",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=FilePath(dir_okay=False, path_type=Path),
         metavar="FILE",
         help="Write it as a comment, too: `--format markdown` into FILE.",
     ),

@@ -15,7 +15,7 @@ import msgspec
 
 from ekomi_reconcile.cli.example import FOLDER, copy_example
 from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import REQUIRE_STATE, common, option, options
+from ekomi_reconcile.cli.globals import REQUIRE_STATE, FilePath, common, option, options
 from ekomi_reconcile.errors import ReconcileError
 from ekomi_reconcile.render.style import Paint, Tone
 
@@ -48,7 +48,7 @@ _EDITED = "germany.yaml"
 @option(
     "--dir",
     "folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FilePath(file_okay=False, path_type=Path),
     metavar="DIR",
     help="Where to make the project.  [default: a new temporary folder]",
 )

@@ -17,7 +17,7 @@ import click
 from ekomi_reconcile import __version__
 from ekomi_reconcile.apply.events import Event
 from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import Command, option, options
+from ekomi_reconcile.cli.globals import Command, FilePath, option, options
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.errors import ReconcileError
 from ekomi_reconcile.model import instant
@@ -40,7 +40,7 @@ def json_events_option(command: Command) -> Command:
     """``--json-events FILE``."""
     return option(
         "--json-events",
-        type=click.Path(path_type=Path),
+        type=FilePath(path_type=Path),
         metavar="FILE",
         help="Also write what happens to FILE, one JSON object per line.",
     )(command)

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 import click
 
+from ekomi_reconcile.paths import MEND, expand, flaw
+
 PREFIX = "EKOMI_RECONCILE_"
 """Every flag has an environment name: this and its long name."""
 
@@ -51,6 +53,21 @@ class Globals:
         return bool(stream.isatty())
 
 
+class FilePath(click.Path):
+    """A path on the command line or in the environment: checked, with ``~`` expanded."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, as ``click.Path`` gives it."""
+        text = os.fsdecode(value)
+        found = flaw(text)
+        if found is not None:
+            self.fail(f"the path {found}: {MEND}.", param, ctx)
+        try:
+            return super().convert(expand(text), param, ctx)
+        except ValueError as unknown:
+            self.fail(f"the path {unknown}.", param, ctx)
+
+
 def options() -> Globals:
     """The common options of the command that runs."""
     found = click.get_current_context().find_root().obj
@@ -87,7 +104,7 @@ _COMMON: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (
         ("-C", "--chdir"),
         {
-            "type": click.Path(exists=True, file_okay=False, path_type=Path),
+            "type": FilePath(exists=True, file_okay=False, path_type=Path),
             "metavar": "DIR",
             "help": "Run as if started in DIR.",
         },
@@ -95,7 +112,7 @@ _COMMON: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (
         ("--config",),
         {
-            "type": click.Path(dir_okay=False, path_type=Path),
+            "type": FilePath(dir_okay=False, path_type=Path),
             "metavar": "FILE",
             "help": "The project file; with -C, relative to DIR.  [default: ekomi-reconcile.yaml]",
         },

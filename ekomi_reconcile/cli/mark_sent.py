@@ -12,7 +12,7 @@ from ekomi_reconcile.adopt import Adoption
 from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.files import read_file
-from ekomi_reconcile.cli.globals import common, option, options
+from ekomi_reconcile.cli.globals import FilePath, common, option, options
 from ekomi_reconcile.cli.lists import format_option, lock_timeout_option, write_one
 from ekomi_reconcile.cli.selection import choose_one, written_in
 from ekomi_reconcile.cli.session import load_configuration, reading_if_any, writing
@@ -33,7 +33,7 @@ _LARGEST = 1 << 29
 
 
 @click.command("mark-sent")
-@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+@click.argument("file", type=FilePath(dir_okay=False, allow_dash=True, path_type=Path))
 @option("--source", metavar="NAME", help="The order source of orders whose account does not tell it.")
 @option(
     "--account",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import Command, option, options
+from ekomi_reconcile.cli.globals import Command, FilePath, option, options
 from ekomi_reconcile.errors import ReconcileError
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.service.loop import Cycle, Outcome
@@ -33,7 +33,7 @@ def metrics_out_option(command: Command) -> Command:
     """``--metrics-out FILE``."""
     return option(
         "--metrics-out",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=FilePath(dir_okay=False, path_type=Path),
         metavar="FILE",
         help="Write the figures of the run to FILE, for Prometheus; e.g. /var/lib/node_exporter/ekomi.prom.",
     )(command)

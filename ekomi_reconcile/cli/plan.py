@@ -12,7 +12,7 @@ from ekomi_reconcile.cli.base import base_plan, changed_accounts, check_base, ch
 from ekomi_reconcile.cli.comment import comment_options, comment_text, save_comment, telling_failures
 from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import Command, common, option, options
+from ekomi_reconcile.cli.globals import Command, FilePath, common, option, options
 from ekomi_reconcile.cli.progress import progress
 from ekomi_reconcile.cli.session import glancing_if_any, load_configuration, mention_warnings, write_result
 from ekomi_reconcile.config.secrets import redact
@@ -85,7 +85,7 @@ def concise_option(command: Command) -> Command:
 @click.command()
 @option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FilePath(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Save the plan for `apply FILE`.",
 )

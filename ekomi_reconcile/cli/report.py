@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import common, option, options
+from ekomi_reconcile.cli.globals import FilePath, common, option, options
 from ekomi_reconcile.cli.lists import write_text
 from ekomi_reconcile.cli.session import load_configuration, reading
 from ekomi_reconcile.config.secrets import redact
@@ -23,7 +23,7 @@ _HEAD = 4_096
 @click.command()
 @option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FilePath(file_okay=False, path_type=Path),
     default=Path("report"),
     show_default=True,
     metavar="DIR",

@@ -10,7 +10,7 @@ import click
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.extras import needs_parquet
 from ekomi_reconcile.cli.files import private_file
-from ekomi_reconcile.cli.globals import common, option, options
+from ekomi_reconcile.cli.globals import FilePath, common, option, options
 from ekomi_reconcile.cli.lists import since_option, write_pieces
 from ekomi_reconcile.cli.reviews_chosen import account_names, chosen_accounts, patterns_option, product_option
 from ekomi_reconcile.cli.session import load_configuration, reading
@@ -26,7 +26,7 @@ CSV, JSONL, PARQUET = "csv", "jsonl", "parquet"
 @option("--format", "form", type=click.Choice([CSV, JSONL, PARQUET]), required=True, help="What to write.")
 @option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FilePath(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Where to; only its owner may read it.  [default: stdout]",
 )

@@ -9,7 +9,7 @@ import click
 
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.files import read_file
-from ekomi_reconcile.cli.globals import common, option, options
+from ekomi_reconcile.cli.globals import FilePath, common, option, options
 from ekomi_reconcile.cli.lists import format_option, lock_timeout_option, write_one
 from ekomi_reconcile.cli.session import load_configuration, state_key, state_location, writing
 from ekomi_reconcile.config.configuration import Configuration
@@ -34,7 +34,7 @@ from ekomi_reconcile.state.location import locate
 from ekomi_reconcile.state.locking import writer_lock
 
 _LARGEST_PUSH = 1 << 31
-_file = click.Path(dir_okay=False, path_type=Path)
+_file = FilePath(dir_okay=False, path_type=Path)
 
 
 @click.command()

@@ -15,6 +15,7 @@ from ekomi_reconcile.config.entries import AccountEntry
 from ekomi_reconcile.config.settings import Project
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place
+from ekomi_reconcile.paths import local_path
 
 _SINGLE: Final = ("name", "interface_id", "interface_password", "protect", "tags", "priority", "orders")
 _LINKS: Final = ("webshop_url", "submit_url")
@@ -60,6 +61,18 @@ class Configuration:
     def resolve(self, path: str) -> Path:
         """A path of the files, as seen from the working directory."""
         return self.root / path
+
+    @property
+    def suppression_list(self) -> Path | None:
+        """The file of the customers who opted out, if the project has one.
+
+        Raises:
+            ConfigurationError: the home folder in its path is not known.
+        """
+        written = self.project.privacy.suppress
+        if written is None:
+            return None
+        return local_path(written, root=self.root, what="the path of the suppression list (privacy.suppress)")
 
     @cached_property
     def origins(self) -> Mapping[str, Mapping[str, str]]:

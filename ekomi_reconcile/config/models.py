@@ -32,6 +32,7 @@ from ekomi_reconcile.config.types import (
     Flag,
     InterfaceId,
     Limit,
+    Location,
     Name,
     Names,
     PageUrl,
@@ -41,7 +42,6 @@ from ekomi_reconcile.config.types import (
     SecretReference,
     SourceName,
     Spread,
-    Text,
     whole,
 )
 from ekomi_reconcile.model.account import InvitationRule
@@ -274,7 +274,7 @@ class Privacy(FixedKeys):
         absent="one per order is the only limit",
         examples=[{"count": 1, "days": 90}],
     )
-    suppress: Text = optional(
+    suppress: Location = optional(
         "File with addresses that are never asked, one per line, relative to the project file.",
         absent="no file",
         examples=["suppressed.txt"],
@@ -294,11 +294,11 @@ class ProjectDocument(FixedKeys):
     version: Annotated[int, Strict(), Field(ge=1, le=1), BeforeValidator(whole), Also(const=1)] = Field(
         description="Version of this format."
     )
-    accounts: Text = Field(
+    accounts: Location = Field(
         default="accounts.d",
         description="Folder of the account files, relative to this file: all `*.yaml` and `*.yml` below it.",
     )
-    state: Text = Field(
+    state: Location = Field(
         default=".ekomi-reconcile/state.db",
         description="Where the state is: a file, sqlite:///… or postgresql://…, or a reference to it. "
         "EKOMI_RECONCILE_STATE and --state win.",

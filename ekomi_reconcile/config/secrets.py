@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from urllib.parse import quote, quote_plus
 
 from ekomi_reconcile.config.diagnostics import SENSITIVE
 from ekomi_reconcile.errors import SecretError
+from ekomi_reconcile.paths import flaw, local_path
 
 ENTRY_POINTS: Final = "ekomi_reconcile.secrets"
 _REFERENCE = re.compile(r"\$\{(?P<kind>[a-z][a-z0-9_-]*):(?P<rest>[^{}]+)\}")
@@ -29,6 +31,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
 _SHORTEST: Final = 4
 """Characters from which on a secret is redacted: shorter ones would blacken ordinary text."""
 _LARGEST_FILE: Final = 64 * 1024
+_MARK: Final = "\ufeff"
 
 
 class Secret:
@@ -138,7 +141,8 @@ def _read(reference: str, kind: str, rest: str, root: Path) -> str:
         case "env":
             return _from_environment(reference, rest)
         case "file":
-            return _from_file(reference, root / Path(rest).expanduser())
+            path = local_path(rest, root=root, what=f"{reference}: the path", error=SecretError)
+            return _from_file(reference, path)
         case "keyring":
             return _from_keyring(reference, rest)
         case _:
@@ -148,10 +152,10 @@ def _read(reference: str, kind: str, rest: str, root: Path) -> str:
 def _check(reference: str, value: str) -> None:
     if not value:
         raise SecretError(f"{reference} is empty", mend="put the secret there")
-    if value != value.strip():
+    if value != value.strip() or value.startswith(_MARK):
         raise SecretError(
-            f"{reference} has blanks or line breaks at its beginning or end",
-            mend="remove them: eKomi and shops refuse such a secret, and nobody sees why",
+            f"{reference} {flaw(value) or 'has whitespace at its beginning or end'}",
+            mend="remove it: eKomi and shops refuse such a secret, and nobody sees why",
         )
 
 
@@ -166,15 +170,21 @@ def _from_file(reference: str, path: Path) -> str:
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
     except (OSError, ValueError) as problem:
-        why = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
+        why = problem.strerror if isinstance(problem, OSError) else _not_text(content)
         raise SecretError(
             f"{reference} cannot be read: {why}", mend="check the path and who may read the file"
         ) from None
     if len(content) > _LARGEST_FILE:
         raise SecretError(f"{reference} is too large for a secret", mend="check the path")
     return text.removesuffix("\n").removesuffix("\r")
+
+
+def _not_text(content: bytes) -> str:
+    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return "it begins with a byte order mark of UTF-16; save it as UTF-8"
+    return "it is not UTF-8 text"
 
 
 def _from_keyring(reference: str, rest: str) -> str:

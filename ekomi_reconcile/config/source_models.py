@@ -13,11 +13,11 @@ from ekomi_reconcile.config.types import (
     BaseUrl,
     FixedKeys,
     Flag,
+    Location,
     Name,
     SecretReference,
     SourceName,
     StoreId,
-    Text,
 )
 
 
@@ -86,7 +86,7 @@ class OrderSource(FixedKeys):
     model_config = ConfigDict(json_schema_extra=_one_of_schema("magento", "file"))
 
     magento: Magento = optional("A Magento shop, read through its REST interface.", absent="`file` is needed")
-    file: Text = optional(
+    file: Location = optional(
         "A file of Magento-shaped orders as JSONL, JSON or CSV, relative to the project file.",
         absent="`magento` is needed",
         examples=["orders.jsonl"],

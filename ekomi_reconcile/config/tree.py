@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ekomi_reconcile.errors import ConfigurationNotFound
+from ekomi_reconcile.paths import expand
 
 MAX_BYTES: Final = 10 * 1024 * 1024
 """Size of the largest file that is read."""
@@ -134,7 +135,7 @@ def account_files(tree: Tree, project: str, folder: str) -> Listing:
     Raises:
         OSError, ValueError: the folder cannot be read; FileNotFoundError when there is none.
     """
-    found = tree.walk(posixpath.normpath(posixpath.join(posixpath.dirname(project), folder)))
+    found = tree.walk(posixpath.normpath(posixpath.join(posixpath.dirname(project), expand(folder))))
     return replace(found, files=tuple(each for each in found.files if each != project))
 
 

@@ -22,13 +22,15 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 
-_CONTROL: Final = r"\u0000-\u001f\u007f-\u009f"
-_BLANK: Final = r" \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+from ekomi_reconcile.paths import CONTROL as _CONTROL
+from ekomi_reconcile.paths import SPACE as _BLANK
+
 NO_CONTROL: Final = {"not": {"pattern": f"[{_CONTROL}]"}}
 
 _NAME: Final = f"^[^{_CONTROL}{_BLANK}]([^{_CONTROL}]*[^{_CONTROL}{_BLANK}])?$"
 _HOST: Final = f"[^{_CONTROL}{_BLANK}/?#@]+"
-REFERENCE: Final = f"^\\$\\{{[a-z][a-z0-9_-]*:[^{_CONTROL}{{}}]+\\}}$"
+_REFERENCE_END: Final = f"[^{_CONTROL}{_BLANK}{{}}]"
+REFERENCE: Final = f"^\\$\\{{[a-z][a-z0-9_-]*:{_REFERENCE_END}([^{_CONTROL}{{}}]*{_REFERENCE_END})?\\}}$"
 
 
 class Also:
@@ -87,6 +89,9 @@ CapDays: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=3_650), BeforeValid
 Rate: TypeAlias = Annotated[int | float, PlainValidator(_rate), Also(type="number", exclusiveMinimum=0)]
 Number: TypeAlias = Annotated[int | float, PlainValidator(_number), Also(type="number")]
 Text: TypeAlias = Annotated[str, StringConstraints(strict=True, min_length=1)]
+Location: TypeAlias = Annotated[
+    str, StringConstraints(strict=True, min_length=1, pattern=_NAME), Also(**NO_CONTROL)
+]
 
 Name: TypeAlias = Annotated[
     str, StringConstraints(strict=True, min_length=1, max_length=255, pattern=_NAME), Also(**NO_CONTROL)

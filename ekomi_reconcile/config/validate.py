@@ -20,6 +20,7 @@ from ekomi_reconcile.config.diagnostics import (
 from ekomi_reconcile.config.models import AccountDocument, ProjectDocument
 from ekomi_reconcile.config.source import Document, KeyPath, Part
 from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.paths import flaw
 
 _ACCOUNT: Final = TypeAdapter(AccountDocument)
 _PROJECT: Final = TypeAdapter(ProjectDocument)
@@ -60,6 +61,9 @@ _MENDS: Final[Mapping[str, str]] = {
     "between-order": "swap the two numbers: [low, high], both included",
     "one-key": "write exactly one condition; several go into `all: [...]` or `any: [...]`",
 }
+_FLAWED: Final = frozenset({"invalid-text"})
+"""Rules behind which a character may stand that nobody sees."""
+
 _EMPTY_MENDS: Final[Mapping[str, str]] = {
     "store_views": "leave the key out to mean all store views, or name at least one",
     "customer_groups": "leave the key out to mean all customer groups, or name at least one",
@@ -181,6 +185,8 @@ def _rule(error_type: str, path: KeyPath, value: Any) -> str:
 def _message(rule: str, value: Any, allowed: str) -> str:
     if rule == "one-key":
         return f"a condition has exactly one key, here are {len(value)}"
+    if rule in _FLAWED and isinstance(value, str) and (found := flaw(value)) is not None:
+        return f"the value {found}"
     return _MESSAGES.get(rule) or f"{kind(value)} does not fit here: {allowed} is expected"
 
 
@@ -191,6 +197,8 @@ def _mend(rule: str, path: KeyPath, value: Any, allowed: str, expected: expect.E
         return f'quote it: interface_id: "{value}"'
     if rule == "missing-operator":
         return f"add an operator, such as `{expected.example(path)}`"
+    if rule in _FLAWED and isinstance(value, str) and flaw(value) is not None:
+        return "remove this character"
     if rule == "wrong-type":
         return f"write {allowed}{_quotes(value, allowed)}"
     return _MENDS.get(rule, "write {allowed}").format(allowed=allowed)

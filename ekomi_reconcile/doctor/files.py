@@ -43,11 +43,11 @@ def overlapping_rules(subject: Subject) -> Iterator[Note]:
 
 def suppression_list(subject: Subject) -> Iterator[Note]:
     """The list of customers who opted out can be read; without one nothing is said."""
-    name = subject.configuration.project.privacy.suppress
-    if name is None:
-        return
     try:
-        found = read_suppression_list(subject.configuration.root / name)
+        path = subject.configuration.suppression_list
+        if path is None:
+            return
+        found = read_suppression_list(path)
     except ConfigurationError as error:
         yield failed(error.message, mend=error.mend)
         return

@@ -10,6 +10,7 @@ from ekomi_reconcile.ekomi.values import Stop
 from ekomi_reconcile.errors import OrderSourceError
 from ekomi_reconcile.orders.file import FileSource
 from ekomi_reconcile.orders.source import OrderSource, Uses
+from ekomi_reconcile.paths import local_path
 
 
 def open_source(
@@ -30,7 +31,12 @@ def open_source(
     if settings.kind is SourceKind.FILE and settings.file is not None:
         return FileSource(
             settings.name,
-            root / settings.file,
+            local_path(
+                settings.file,
+                root=root,
+                what=f"the path of the order file (orders: {settings.name})",
+                error=OrderSourceError,
+            ),
             stores=settings.stores,
             customer_groups=settings.customer_groups,
             uses=uses,

@@ -82,7 +82,7 @@ def read_key(path: Path) -> bytes | None:
     """
     with file_errors(path):
         try:
-            text = path.read_text("ascii").strip()
+            text = path.read_text("utf-8-sig").strip()
         except FileNotFoundError:
             return None
         except UnicodeDecodeError:

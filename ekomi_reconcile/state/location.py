@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import glob
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -10,10 +14,13 @@ from typing import TypeAlias
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.paths import MEND, flaw, local_path
+from ekomi_reconcile.state.files import file_errors
 
 LOCK_ENDING = ".lock"
 """What the name of a state's lock file has more than that of the state."""
 
+_WHAT = "the location of the state"
 _POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
 
 
@@ -64,11 +71,15 @@ def locate(text: str, *, root: Path) -> Location:
     """Read a path (relative to ``root``), ``sqlite:///path`` (``sqlite:////path`` is absolute) or
     ``postgresql://user:password@host:port/database?schema=name``.
 
-    What libpq knows as a connection parameter may follow the ``?``, ``sslmode=require`` for example.
+    ``~`` is the home folder, and symbolic links are followed: one file is one place, whatever name leads to
+    it. What libpq knows as a connection parameter may follow the ``?``, ``sslmode=require`` for example.
 
     Raises:
-        StateError: this version cannot keep a state there; the message never holds a password.
+        StateError: this version cannot keep a state there, the text has a flaw, or the file has more than one
+            hard link; the message never holds a password.
     """
+    if text and (found := flaw(text)) is not None:
+        raise StateError(f"{_WHAT} {found}", mend=MEND)
     if "://" not in text:
         return _file(text, root=root)
     scheme, rest = text.split("://", 1)
@@ -96,9 +107,52 @@ def needs_postgres() -> None:
 
 
 def _file(path: str, *, root: Path) -> FileLocation:
-    if not path or path == ":memory:" or "\0" in path:
+    if not path or path == ":memory:":
         raise StateError("the state has no path", mend="write one, for example: .ekomi-reconcile/state.db")
-    return FileLocation(Path(root, path))
+    real = _real(local_path(path, root=root, what=_WHAT, error=StateError))
+    _refuse_second_name(real)
+    return FileLocation(real)
+
+
+def _real(path: Path) -> Path:
+    """The file itself, behind all symbolic links, so that it has one lock and one key under every name.
+
+    A path without links stays as it is written.
+
+    Raises:
+        StateError: the links lead nowhere.
+    """
+    with file_errors(path):
+        real = os.path.realpath(path)
+        if real == os.path.abspath(path):  # noqa: PTH100 - without following links
+            return path
+        if os.path.islink(real):  # noqa: PTH114 - what realpath leaves when links form a circle
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        return Path(real)
+
+
+def _refuse_second_name(path: Path) -> None:
+    """Refuse a file that other hard links lead to: SQLite would keep a journal for each of its names.
+
+    Raises:
+        StateError: it has more than one name, or cannot be looked at.
+    """
+    with file_errors(path):
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return
+        if status.st_nlink == 1 or not stat.S_ISREG(status.st_mode):
+            return
+        # What was killed while it made the state leaves the name of a draft behind, which nobody opens.
+        drafts = path.parent.glob(f"{glob.escape(path.name)}.*.part")
+        names = status.st_nlink - sum(os.path.samestat(each.stat(), status) for each in drafts)
+    if names > 1:
+        raise StateError(
+            f"{path} has {names} names (hard links): two runs could write it at once without noticing "
+            "each other",
+            mend=f"keep one name and remove the others; to find them: find / -xdev -samefile {path}",
+        )
 
 
 def _postgres(url: str) -> PostgresLocation:
@@ -121,6 +175,9 @@ def _postgres(url: str) -> PostgresLocation:
     }
     schema = query.pop("schema", None)
     parameters = {name: value for name, value in given.items() if value} | query
+    for name, value in (("schema", schema), ("database", parameters.get("dbname"))):
+        if value and (found := flaw(value)) is not None:
+            raise StateError(f"the {name} in the URL of the state {found}", mend=MEND)
     return PostgresLocation(_name(parts, parameters, schema), schema, parameters)
 
 

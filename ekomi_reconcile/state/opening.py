@@ -82,6 +82,16 @@ def open_state(
     )
 
 
+def open_copy(path: Path) -> State:
+    """Open a copy of a state, for reading; unlike a state it may have several names.
+
+    Raises:
+        StateDamaged: it is damaged, of another program, or of a newer format.
+        StateError: it cannot be opened.
+    """
+    return _open_reader(FileLocation(path), None, (MIGRATIONS, FORMAT_VERSION))
+
+
 def _create(place: FileLocation) -> None:
     """Build the state under another name, so that a crash leaves all of it or nothing."""
     path = place.path

@@ -16,7 +16,7 @@ from ekomi_reconcile.state.key import check_value
 from ekomi_reconcile.state.location import FileLocation, locate
 from ekomi_reconcile.state.lock import Lock
 from ekomi_reconcile.state.meta import read_meta
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.state.opening import Mode, open_copy, open_state
 from ekomi_reconcile.state.store import State
 
 OPERATION = "state restore"
@@ -50,7 +50,7 @@ def restore(
         StateError: the copy is damaged, incomplete or of another state; nothing was changed.
     """
     needs_file(copy)
-    with open_state(str(copy.absolute()), root=root, mode=Mode.READ) as found:
+    with open_copy(copy.absolute()) as found:
         if problems := found.check():
             raise StateDamaged(f"{copy} is damaged: {problems[0]}", mend="choose another copy")
         try:

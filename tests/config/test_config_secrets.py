@@ -49,7 +49,7 @@ def test_blanks_and_emptiness_are_refused(monkeypatch: pytest.MonkeyPatch, value
 def test_two_line_ends_in_a_file(tmp_path: Path) -> None:
     """Only one line end is forgiven."""
     (tmp_path / "key").write_text(f"{VALUE}\n\n")
-    with pytest.raises(SecretError, match="line breaks"):
+    with pytest.raises(SecretError, match="ends in a line feed"):
         resolve("${file:key}", root=tmp_path)
 
 

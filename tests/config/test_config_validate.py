@@ -43,7 +43,7 @@ BROKEN_ACCOUNTS = {
     "delivery": (RULE + "deliver: post\n", "unknown-value", 5, 12, "ekomi-sms"),
     "number among names": ("tags: [a, 7]\n", "wrong-type", 4, 11, "in quotes"),
     "duplicate entry": ("tags: [a, b, a]\n", "duplicate-entry", 4, 7, "remove"),
-    "blank at the end": ('tags: ["a "]\n', "invalid-text", 4, 8, "no blanks"),
+    "blank at the end": ('tags: ["a "]\n', "invalid-text", 4, 8, "remove this character"),
     "empty name": ('tags: [""]\n', "empty-text", 4, 8, "1 to 255"),
     "long name": (f"tags: [{'x' * 256}]\n", "too-long", 4, 8, "1 to 255"),
     "control character": ('tags: ["a\\nb"]\n', "invalid-text", 4, 8, "write text"),

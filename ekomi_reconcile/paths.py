@@ -1,0 +1,94 @@
+"""Paths and locations that come from outside: flags, environment variables, files.
+
+What is typed by hand or sourced from a file with Windows line ends may carry characters that nobody sees.
+Such a name would quietly mean another file, so it is refused everywhere by the same check.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from ekomi_reconcile.errors import ConfigurationError, ReconcileError
+
+CONTROL: Final = r"\u0000-\u001f\u007f-\u009f"
+"""The control characters, as the inside of a character class."""
+
+SPACE: Final = r" \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+"""Whitespace beside the control characters, and the byte order mark, in the same form."""
+
+_INSIDE: Final = re.compile(f"[{CONTROL}]")
+_AT_ENDS: Final = re.compile(f"[{CONTROL}{SPACE}]")
+_NAMES: Final = {
+    "\0": "a NUL character",
+    "\t": "a tab",
+    "\n": "a line feed",
+    "\r": "a carriage return",
+    " ": "a space",
+    "\u00a0": "a no-break space",
+    "\ufeff": "a byte order mark",
+}
+_HOME: Final = "~"
+
+
+def flaw(text: str) -> str | None:
+    """What is wrong with a path, URL or name, such as ``ends in a carriage return (U+000D)``.
+
+    ``None`` if nothing is. The text itself is not repeated: a URL may hold a password.
+    """
+    if not text:
+        return "is empty"
+    if _AT_ENDS.match(text[-1]):
+        return f"ends in {_named(text[-1])}"
+    if _AT_ENDS.match(text[0]):
+        return f"begins with {_named(text[0])}"
+    found = _INSIDE.search(text)
+    return None if found is None else f"contains {_named(found[0])}"
+
+
+def expand(text: str) -> str:
+    """Replace a leading ``~`` or ``~user`` by the home folder.
+
+    Raises:
+        ValueError: the home folder is not known.
+    """
+    expanded = os.path.expanduser(text)  # noqa: PTH111 - a path of the files may be a git path
+    if expanded.startswith(_HOME):
+        name = text.partition("/")[0]
+        raise ValueError(f"begins with {name}, a home folder that is not known here")
+    return expanded
+
+
+def local_path(text: str, *, root: Path, what: str, error: type[ReconcileError] = ConfigurationError) -> Path:
+    """The path that ``text`` stands for: checked, ``~`` expanded, relative ones below ``root``.
+
+    ``what`` begins the message: ``the suppression list (privacy.suppress)``.
+
+    Raises:
+        ReconcileError: of the type ``error``; the text has a flaw.
+    """
+    problem = flaw(text)
+    if problem is None:
+        try:
+            return root / expand(text)
+        except ValueError as unknown:
+            raise error(
+                f"{what} {unknown}", mend="write the whole path; ./~name means a file of that name"
+            ) from None
+    raise error(f"{what} {problem}", mend=MEND)
+
+
+MEND: Final = (
+    "remove it where the path is set; an environment file with Windows line ends puts a carriage return "
+    "behind every value"
+)
+"""What to do about a flaw."""
+
+
+def _named(character: str) -> str:
+    known = _NAMES.get(character)
+    if known is None:
+        known = "a control character" if _INSIDE.match(character) else "whitespace"
+    return f"{known} (U+{ord(character):04X})"

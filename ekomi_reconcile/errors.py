@@ -9,9 +9,11 @@ ReconcileError                  anything a user is told in plain words; exit 1
 ├── OrderSourceError            orders cannot be read
 │   └── OrderUnreadable         one order cannot be read; the others can
 ├── EkomiError                  a call to eKomi did not do what was asked
-│   ├── CredentialsRefused      wrong interface id or password
+│   ├── AccountRefused          eKomi refused the account: quota, tariff, inactive, not permitted
+│   │   └── CredentialsRefused  wrong interface id or password
 │   ├── EkomiUnavailable        could not check: nothing was decided, try again later
-│   ├── RequestRefused          eKomi understood and said no; repeating does not help
+│   ├── RequestRefused          eKomi refused the request, with a text that is not known
+│   │   └── RecipientRefused    eKomi refused the recipient for good
 │   └── OutcomeUnknown          the call may have taken effect; never repeated on its own
 ├── StateError                  the state cannot be used
 │   ├── StateMissing            there is no state and this run may not make one
@@ -84,17 +86,31 @@ class OrderUnreadable(OrderSourceError):
 
 
 class EkomiError(ReconcileError):
-    """A call to eKomi failed; ``function`` names the call, ``status`` the HTTP status if any."""
+    """A call to eKomi failed; ``function`` names the call, ``status`` the HTTP status if any.
+
+    ``said`` is eKomi's own text, redacted.
+    """
 
     def __init__(
-        self, message: str, *, function: str = "", status: int | None = None, mend: str | None = None
+        self,
+        message: str,
+        *,
+        function: str = "",
+        status: int | None = None,
+        mend: str | None = None,
+        said: str = "",
     ) -> None:
         super().__init__(message, mend=mend)
         self.function = function
         self.status = status
+        self.said = said
 
 
-class CredentialsRefused(EkomiError):
+class AccountRefused(EkomiError):
+    """eKomi refused what the account asked, whoever the recipient is."""
+
+
+class CredentialsRefused(AccountRefused):
     """eKomi refused the interface id or password."""
 
 
@@ -110,7 +126,11 @@ class EkomiUnavailable(EkomiError):
 
 
 class RequestRefused(EkomiError):
-    """eKomi understood the request and refused it for good."""
+    """eKomi understood the request and refused it."""
+
+
+class RecipientRefused(RequestRefused):
+    """eKomi refused this recipient for good."""
 
 
 class OutcomeUnknown(EkomiError):

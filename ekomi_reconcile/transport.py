@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from email.utils import mktime_tz, parsedate_tz
 from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from math import inf
 from ssl import SSLContext
 from typing import Any
@@ -16,6 +17,12 @@ from typing import Any
 import httpcore
 import httpx
 
+from ekomi_reconcile import __version__
+
+TRANSPORT_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError, OSError)
+"""Everything the HTTP library raises for a request, an address or an answer it cannot handle."""
+
+_LOCATION = "ekomi_reconcile.location"
 _ends: ContextVar[float] = ContextVar("ends", default=inf)
 """When (``time.monotonic``) what this thread asks for must be over."""
 
@@ -45,6 +52,60 @@ class BoundedTransport(httpx.HTTPTransport):
         )
 
 
+class PlainTransport(httpx.BaseTransport):
+    """Passes requests to ``inner`` and hides from the HTTP library what it would act on by itself.
+
+    The library builds the next request of every redirect, even of one that is not followed, and parses
+    every cookie, even one that is refused: an odd ``Location`` or ``Set-Cookie`` would fail the call.
+    """
+
+    def __init__(self, inner: httpx.BaseTransport) -> None:
+        self._inner = inner
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send it; ``location_of`` has the target of a redirect."""
+        response = self._inner.handle_request(request)
+        response.extensions = {**response.extensions, _LOCATION: response.headers.get("Location")}
+        for name in ("Location", "Set-Cookie"):
+            response.headers.pop(name, None)
+        return response
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._inner.close()
+
+
+def location_of(response: httpx.Response) -> str | None:
+    """The ``Location`` of an answer that came over a ``PlainTransport``."""
+    found = response.extensions.get(_LOCATION)
+    return found if isinstance(found, str) else None
+
+
+def open_client(
+    transport: httpx.BaseTransport | None = None,
+    *,
+    timeout: httpx.Timeout | float,
+    headers: Mapping[str, str] | None = None,
+) -> httpx.Client:
+    """A client that follows no redirect and keeps no cookie.
+
+    No proxy and no ``.netrc`` of the environment is used, since they would see passwords.
+    """
+    keep_libraries_quiet()
+    return httpx.Client(
+        transport=PlainTransport(transport or BoundedTransport()),
+        timeout=timeout,
+        trust_env=False,
+        follow_redirects=False,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        headers={
+            "User-Agent": f"ekomi-reconcile/{__version__}",
+            "Accept-Encoding": "gzip",
+            **(headers or {}),
+        },
+    )
+
+
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
     """Let what this thread asks over bounded transports be over after so many seconds, answers included.
@@ -71,7 +132,10 @@ class _Network(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         left = _left(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._network.connect_tcp(host, port, left, local_address, socket_options))
+        try:
+            return _Stream(self._network.connect_tcp(host, port, left, local_address, socket_options))
+        except ValueError as error:  # a host name that cannot be looked up, such as `a..b`
+            raise httpcore.ConnectError("not a host name") from error
 
 
 class _Stream(httpcore.NetworkStream):

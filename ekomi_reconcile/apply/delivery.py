@@ -7,7 +7,14 @@ from random import randrange
 from ekomi_reconcile.apply.context import was_tried
 from ekomi_reconcile.ekomi.client import EkomiClient
 from ekomi_reconcile.ekomi.values import Channel, Receipt, Recipient
-from ekomi_reconcile.errors import CredentialsRefused, EkomiError, EkomiUnavailable, OutcomeUnknown
+from ekomi_reconcile.errors import (
+    AccountRefused,
+    EkomiError,
+    EkomiUnavailable,
+    OutcomeUnknown,
+    RecipientRefused,
+    RequestRefused,
+)
 from ekomi_reconcile.model.account import Account, Deliver
 from ekomi_reconcile.model.instant import HOUR, Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
@@ -63,7 +70,8 @@ def undelivered(row: Invitation, error: EkomiError, *, now: Instant) -> Outcome:
     """
     if isinstance(error, OutcomeUnknown):
         return Outcome(id=row.id, status=Status.UNKNOWN, at=now, reason=error.message, failed_calls=1)
-    if isinstance(error, CredentialsRefused) or not was_tried(error):
+    refused = isinstance(error, AccountRefused | RequestRefused) and not isinstance(error, RecipientRefused)
+    if refused or not was_tried(error):
         return Outcome(id=row.id, status=Status.PENDING, at=now, reason=error.message)
     attempts = row.attempts + 1
     if isinstance(error, EkomiUnavailable) and attempts < MOST_ATTEMPTS:

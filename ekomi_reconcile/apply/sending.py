@@ -7,6 +7,7 @@ doubt than there were calls in flight.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -39,6 +40,8 @@ HEARTBEAT = 5.0
 
 PATIENCE = 5
 """So many calls in a row without a clear answer, and an account is left alone for the rest of the run."""
+
+_log = logging.getLogger("ekomi_reconcile.apply")
 
 _COUNTED = {
     Status.SENT: Done.SENT,
@@ -229,16 +232,14 @@ class Sender:
         return Task(work=Work.SEND, account=name, interface_id=key, invitation=row.id, order=row.number)
 
     def _outcome(self, ready: _Ready, future: Future[Receipt]) -> Outcome:
-        error = future.exception()
+        error = _error_of(future)
         if error is None:
             return delivered(ready.row, future.result(), now=self.context.now())
-        if not isinstance(error, EkomiError):
-            raise error
         return undelivered(ready.row, error, now=self.context.now())
 
     def _tell(self, ready: _Ready, future: Future[Receipt]) -> None:
-        key, error = ready.row.interface_id, future.exception()
-        if not isinstance(error, EkomiError):
+        key, error = ready.row.interface_id, _error_of(future)
+        if error is None:
             self._in_a_row[key] = 0
             return
         if not was_tried(error):
@@ -251,3 +252,17 @@ class Sender:
             self._stopped[key] = "eKomi refused the credentials"
         elif self._in_a_row[key] >= PATIENCE:
             self._stopped[key] = "eKomi did not answer as it should"
+
+
+def _error_of(future: Future[Receipt]) -> EkomiError | None:
+    """How a call failed. A fault of this program leaves that one invitation in doubt, not the whole run."""
+    error = future.exception()
+    if error is None or isinstance(error, EkomiError):
+        return error
+    if not isinstance(error, Exception):
+        raise error
+    _log.debug("a call ended with an unexpected error", exc_info=error)
+    return OutcomeUnknown(
+        f"unexpected error while sending: {type(error).__name__}",
+        mend="this is a fault of ekomi-reconcile: please report it with the output of -vv",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
@@ -22,6 +23,10 @@ _PASSING = frozenset({408, 425, 429})
 """Client errors that say: later."""
 _IN_BETWEEN = _PASSING | {401, 403, 407}
 """Client errors that a proxy or firewall may have given."""
+
+_MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>?", re.IGNORECASE | re.DOTALL)
+_CONSIDERED = 20_000
+"""Characters of a page that are searched for text."""
 
 _CREDENTIALS_MEND = (
     "check interface_id and the interface password of the account: "
@@ -47,6 +52,12 @@ class Body:
         """What is worth showing of an unexpected body: not pages and not data."""
         return "" if not self.text or self.text[0] in "<[{" else self.text
 
+    @property
+    def words(self) -> str:
+        """The text of an answer that a person has to judge: JSON as it is, a page without its markup."""
+        text = self.text or ""
+        return _MARKUP.sub(" ", text[:_CONSIDERED]).strip() if is_html(text) else text
+
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
@@ -57,13 +68,14 @@ class Reporter:
 
     def error(self, kind: type[E], reason: str, *, answer: Answer | None = None, said: str = "") -> E:
         """``getAverage: reason (HTTP 500): "what eKomi said"``."""
-        message = f"{self.function}: {self.redactor.quote(reason)}"
+        message, quoted = f"{self.function}: {self.redactor.quote(reason)}", self.redactor.quote(said)
         if answer is not None:
             message += f" (HTTP {answer.status})"
-        if said.strip():
-            message += f': "{self.redactor.quote(said)}"'
+        if quoted:
+            message += f': "{quoted}"'
         mend = _CREDENTIALS_MEND if issubclass(kind, CredentialsRefused) else None
-        error = kind(message, function=self.function, status=answer.status if answer else None, mend=mend)
+        status = answer.status if answer else None
+        error = kind(message, function=self.function, status=status, mend=mend, said=quoted)
         if isinstance(error, EkomiUnavailable) and answer is not None:
             error.retry_after = answer.retry_after
         return error
@@ -76,10 +88,10 @@ class Reporter:
         """eKomi said no."""
         return self.error(RequestRefused, "eKomi refused the request", answer=answer, said=said)
 
-    def redirected(self, answer: Answer) -> EkomiUnavailable:
-        """The address is not the right one; where it leads is told without its query."""
+    def redirected(self, answer: Answer, kind: type[E]) -> E:
+        """The address is not the right one; where it leads is shown without its query."""
         where = (answer.location or "nowhere").split("?")[0].split("#")[0]
-        return self.error(EkomiUnavailable, f"the address redirects to {where}", answer=answer)
+        return self.error(kind, f"the address redirects to {where}", answer=answer)
 
 
 def read_json(reply: Reply, reporter: Reporter, *, empty: Json = NOT_JSON) -> Json:
@@ -134,7 +146,7 @@ def _raise_for_status(answer: Answer, body: Body, reporter: Reporter) -> None:
     if 200 <= status < 300:
         return
     if 300 <= status < 400:
-        raise reporter.redirected(answer)
+        raise reporter.redirected(answer, EkomiUnavailable)
     if 400 <= status < 500 and not is_in_between(answer, body):
         raise reporter.refused(answer, body.quotable)
     raise reporter.error(EkomiUnavailable, "eKomi did not answer", answer=answer, said=body.quotable)
@@ -142,7 +154,7 @@ def _raise_for_status(answer: Answer, body: Body, reporter: Reporter) -> None:
 
 def is_in_between(answer: Answer, body: Body) -> bool:
     """Does this 4xx come from something in between, or pass? Then eKomi has not decided anything."""
-    return answer.status in _IN_BETWEEN or not body.text or _is_html(body.text)
+    return answer.status in _IN_BETWEEN or not body.text or is_html(body.text)
 
 
 def _text_of(answer: Answer) -> str | None:
@@ -165,7 +177,7 @@ def _json_of(text: str | None) -> Json:
         return NOT_JSON
 
 
-def _is_html(text: str) -> bool:
+def is_html(text: str) -> bool:
     """A page for people; content types are not told apart, PHP calls everything HTML."""
     return text.startswith("<")
 
@@ -175,6 +187,6 @@ def _unreadable(text: str | None) -> str:
         return "the answer is not text"
     if text == "":
         return "the answer is empty"
-    if _is_html(text):
+    if is_html(text):
         return "the answer is a web page"
     return "the answer is incomplete" if text[0] in "[{" else "the answer is not what was expected"

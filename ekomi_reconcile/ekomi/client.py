@@ -39,6 +39,7 @@ from ekomi_reconcile.ekomi.values import (
 )
 from ekomi_reconcile.ekomi.wire import Answer, Reply, Request, Wire
 from ekomi_reconcile.errors import (
+    AccountRefused,
     CredentialsRefused,
     EkomiError,
     EkomiUnavailable,
@@ -61,6 +62,7 @@ _DUMP_PATIENCE = 20
 
 _OUTCOMES: tuple[tuple[type[EkomiError], Outcome], ...] = (
     (CredentialsRefused, Outcome.CREDENTIALS_REFUSED),
+    (AccountRefused, Outcome.REFUSED),
     (RequestRefused, Outcome.REFUSED),
     (EkomiUnavailable, Outcome.UNAVAILABLE),
     (OutcomeUnknown, Outcome.UNKNOWN),
@@ -74,8 +76,8 @@ class EkomiClient:
     nothing is asked after that. ``on_call`` hears of every request made; it must not raise.
 
     Every method raises ``CredentialsRefused``, ``RequestRefused`` or ``EkomiUnavailable``, and only
-    ``add_recipient`` also ``OutcomeUnknown``. No message, log or cause holds the password, an address
-    asked with it, or a customer's data.
+    ``add_recipient`` also ``AccountRefused`` and ``OutcomeUnknown``. No message, log or cause holds the
+    password, an address asked with it, or a customer's data.
     """
 
     def __init__(

@@ -1,79 +1,109 @@
-"""What the answer to add-recipient means, under the rule that nobody is asked twice.
+"""What the answer to add-recipient means, under the rule that nobody is invited twice.
 
-The answer's success word, its HTTP codes and its message texts are not documented. So: a clear no is
-a refusal, what certainly was not processed may be repeated, and all else is an unknown outcome.
+The answer's success word, its HTTP codes and its message texts are not documented. So only a listed
+value is a yes, only a listed value or an HTTP error in eKomi's own words a no, what certainly was not
+processed may be repeated, and everything else is an unknown outcome.
 """
 
 from __future__ import annotations
 
-from ekomi_reconcile.ekomi.answer import (
-    Body,
-    Reporter,
-    is_in_between,
-    meaning_of,
-    words_count,
+from ekomi_reconcile.ekomi.answer import NOT_JSON, Body, Reporter, is_html, meaning_of
+from ekomi_reconcile.ekomi.texts import (
+    Said,
+    Tendency,
+    denies_access,
+    meaning_of_message,
+    message_in,
+    tendency_of_answer,
 )
-from ekomi_reconcile.ekomi.texts import Said
 from ekomi_reconcile.ekomi.values import Receipt
 from ekomi_reconcile.ekomi.wire import Answer, Reply
-from ekomi_reconcile.errors import EkomiUnavailable, OutcomeUnknown
+from ekomi_reconcile.errors import (
+    AccountRefused,
+    EkomiError,
+    EkomiUnavailable,
+    OutcomeUnknown,
+    RecipientRefused,
+    RequestRefused,
+)
 
-_NOT_PROCESSED = frozenset({425, 429, 503})
+_NOT_PROCESSED = frozenset({429, 503})
 """The server says that it did not take the request on."""
 
-_TIMED_OUT = 408
+_NOT_ITS_OWN = frozenset({407, 408, 425})
+"""Client errors that decide nothing: they come from something in between, or after a timeout."""
 
-_YES = frozenset({"status", "status_code", "done"})
-"""An answer that names no error and has one of these keys is a yes; which one it is is not documented."""
+_DENIED = frozenset({401, 402, 403})
+
+_REFUSALS: dict[Said, tuple[type[EkomiError], str]] = {
+    Said.ACCOUNT: (AccountRefused, "eKomi refused the account"),
+    Said.RECIPIENT: (RecipientRefused, "eKomi refused the recipient"),
+    Said.REFUSAL: (RequestRefused, "eKomi refused the request"),
+}
 
 
 def read_receipt(reply: Reply, reporter: Reporter) -> Receipt:
-    """That eKomi took the recipient, now or earlier.
+    """Read that eKomi took the recipient, now or earlier.
 
     Raises:
         CredentialsRefused: wrong interface id or password, whatever the HTTP status.
-        RequestRefused: eKomi said no, for good.
+        AccountRefused: a clear no about the account.
+        RecipientRefused: a clear no about the recipient, for good.
+        RequestRefused: a clear no with a text that is not listed.
         EkomiUnavailable: the request certainly had no effect.
-        OutcomeUnknown: the customer may be asked, or not.
+        OutcomeUnknown: the customer may be invited, or not.
     """
     if not isinstance(reply, Answer):
         raise reporter.error(OutcomeUnknown if reply.sent else EkomiUnavailable, reply.reason)
     body = Body.of(reply)
-    receipt = _by_words(reply, body, reporter)
-    if receipt is not None:
-        return receipt
-    _raise_unless_success(reply, body, reporter)
+    said, message = meaning_of(reply, body)
+    if said is Said.CREDENTIALS:
+        raise reporter.credentials(reply, message)
+    if reply.status in _NOT_PROCESSED:
+        raise reporter.error(EkomiUnavailable, "eKomi did not take it on", answer=reply, said=body.quotable)
+    if 300 <= reply.status < 400:
+        raise reporter.redirected(reply, OutcomeUnknown)
     if reply.broken is not None:
         raise reporter.error(OutcomeUnknown, reply.broken, answer=reply)
-    if isinstance(body.value, dict) and not _YES.isdisjoint(body.value):
+    if 200 <= reply.status < 300:
+        return _by_words(reply, body, reporter, said=said, message=message)
+    if 400 <= reply.status < 500 and _is_ekomis(reply, body):
+        return _refused(reply, body, reporter, message=message or message_in(body.value) or body.quotable)
+    raise _unclear(reply, body, reporter)
+
+
+def _by_words(answer: Answer, body: Body, reporter: Reporter, *, said: Said, message: str) -> Receipt:
+    """Decide an answer with a success status by its words."""
+    tendency = tendency_of_answer(body.value)
+    if tendency is Tendency.YES:
         return Receipt()
-    raise reporter.error(
-        OutcomeUnknown, "the answer says neither yes nor no", answer=reply, said=body.quotable
-    )
+    listed = said not in {Said.NOTHING, Said.REFUSAL}
+    if listed or tendency is Tendency.NO or (body.value is NOT_JSON and said is Said.REFUSAL):
+        return _refused(answer, body, reporter, message=message)
+    raise _unclear(answer, body, reporter)
 
 
-def _by_words(answer: Answer, body: Body, reporter: Reporter) -> Receipt | None:
-    """Decide by what eKomi says, where its words and the status allow it."""
-    said, message = meaning_of(answer, body)
+def _refused(answer: Answer, body: Body, reporter: Reporter, *, message: str) -> Receipt:
+    """Return a receipt where eKomi has the order already; raise the refusal otherwise."""
+    said = meaning_of_message(message)
     if said is Said.CREDENTIALS:
         raise reporter.credentials(answer, message)
-    if said is Said.NOTHING or not words_count(answer):
-        return None
     if said is Said.KNOWN_ALREADY:
         return Receipt(known_before=True)
-    raise reporter.refused(answer, message)
+    if said is Said.REFUSAL and (answer.status in _DENIED or denies_access(body.value)):
+        said = Said.ACCOUNT
+    kind, reason = _REFUSALS[said]
+    raise reporter.error(kind, reason, answer=answer, said=message)
 
 
-def _raise_unless_success(answer: Answer, body: Body, reporter: Reporter) -> None:
-    status = answer.status
-    if 200 <= status < 300:
-        return
-    if 300 <= status < 400:
-        raise reporter.redirected(answer)
-    if status in _NOT_PROCESSED:
-        raise reporter.error(EkomiUnavailable, "eKomi did not take it on", answer=answer, said=body.quotable)
-    if 400 <= status < 500 and status != _TIMED_OUT:
-        if is_in_between(answer, body):
-            raise reporter.error(EkomiUnavailable, "the request did not reach eKomi", answer=answer)
-        raise reporter.refused(answer, body.quotable)
-    raise reporter.error(OutcomeUnknown, "eKomi failed on it", answer=answer, said=body.quotable)
+def _is_ekomis(answer: Answer, body: Body) -> bool:
+    """Is this client error eKomi's own, and not that of a proxy, a firewall or a timeout?"""
+    if answer.status in _NOT_ITS_OWN or not body.text or is_html(body.text):
+        return False
+    return tendency_of_answer(body.value) is not Tendency.YES
+
+
+def _unclear(answer: Answer, body: Body, reporter: Reporter) -> OutcomeUnknown:
+    """Nobody can say what became of the request; the text is shown for a person to judge."""
+    reason = "eKomi returned an error" if answer.status >= 400 else "unrecognised response"
+    return reporter.error(OutcomeUnknown, reason, answer=answer, said=body.words)

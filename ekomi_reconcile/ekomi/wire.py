@@ -15,8 +15,14 @@ from typing import Self, TypeAlias
 
 import httpx
 
-from ekomi_reconcile import __version__
-from ekomi_reconcile.transport import BoundedTransport, http_date, keep_libraries_quiet, within
+from ekomi_reconcile.transport import (
+    TRANSPORT_ERRORS,
+    BoundedTransport,
+    http_date,
+    location_of,
+    open_client,
+    within,
+)
 
 LONGEST_RETRY_AFTER = 86_400.0
 """Seconds: no Retry-After is believed beyond a day."""
@@ -33,13 +39,14 @@ _BEFORE_SENDING = (
 )
 """Raised while there was no connection yet: name lookup, connecting, TLS handshake."""
 
-_WORDS: tuple[tuple[type[httpx.HTTPError], str], ...] = (
+_WORDS: tuple[tuple[type[Exception], str], ...] = (
     (httpx.ConnectTimeout, "the connection could not be made in time"),
     (httpx.ConnectError, "no connection"),
     (httpx.PoolTimeout, "no connection was free in time"),
     (httpx.UnsupportedProtocol, "the address is not one of http or https"),
     (httpx.TimeoutException, "no answer in time"),
     (httpx.DecodingError, "the answer could not be decoded"),
+    (ValueError, "the answer is not valid HTTP"),
 )
 
 _CODINGS = frozenset({"", "identity", "gzip", "deflate"})
@@ -97,15 +104,8 @@ class Wire:
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        keep_libraries_quiet()
         self._clock = clock
-        self._http = httpx.Client(
-            transport=transport or new_transport(),
-            timeout=timeout,
-            trust_env=False,
-            follow_redirects=False,
-            headers={"User-Agent": f"ekomi-reconcile/{__version__}", "Accept-Encoding": "gzip"},
-        )
+        self._http = open_client(transport or new_transport(), timeout=timeout)
 
     def close(self) -> None:
         """Close the connections."""
@@ -124,19 +124,19 @@ class Wire:
         ends = self._clock() + request.deadline
         try:
             prepared = self._prepare(request)
-        except (httpx.InvalidURL, UnicodeError):
+        except (httpx.InvalidURL, ValueError):
             return Failure(reason="the address or a value cannot be sent", sent=False)
         with within(request.deadline):
             try:
                 response = self._http.send(prepared, stream=True)
+                try:
+                    return self._read(response, limit=request.max_bytes, ends=ends)
+                finally:
+                    response.close()
             except _BEFORE_SENDING as error:
                 return Failure(reason=_words_for(error), sent=False)
-            except httpx.HTTPError as error:
+            except TRANSPORT_ERRORS as error:
                 return Failure(reason=_words_for(error), sent=True)
-            try:
-                return self._read(response, limit=request.max_bytes, ends=ends)
-            finally:
-                response.close()
 
     def _prepare(self, request: Request) -> httpx.Request:
         if request.method == "POST":
@@ -150,7 +150,7 @@ class Wire:
             body=body,
             charset=response.charset_encoding,
             retry_after=_seconds(response.headers.get("Retry-After", "")),
-            location=response.headers.get("Location"),
+            location=location_of(response),
             broken=broken,
         )
 
@@ -165,7 +165,7 @@ class Wire:
                     return b"", f"the answer is larger than {limit // 1024:,} KiB"
                 if self._clock() > ends:
                     return b"", "the answer did not end in time"
-        except httpx.HTTPError as error:
+        except TRANSPORT_ERRORS as error:
             return b"", _words_for(error)
         return bytes(body), None
 
@@ -175,7 +175,7 @@ def new_transport() -> httpx.HTTPTransport:
     return BoundedTransport(httpx.Limits(keepalive_expiry=_IDLE, max_connections=None))
 
 
-def _words_for(error: httpx.HTTPError) -> str:
+def _words_for(error: Exception) -> str:
     """Plain words; the library's own are told only where no address can be in them."""
     words = next((words for kind, words in _WORDS if isinstance(error, kind)), "the connection was cut")
     return f"{words} ({error})" if isinstance(error, httpx.ConnectError) and str(error) else words

@@ -9,8 +9,7 @@ from ipaddress import ip_address
 
 import httpx
 
-from ekomi_reconcile import __version__
-from ekomi_reconcile.transport import BoundedTransport, keep_libraries_quiet, within
+from ekomi_reconcile.transport import TRANSPORT_ERRORS, location_of, open_client, within
 
 TIMEOUT = 10.0
 """Seconds for one attempt, from connecting to the end of the answer."""
@@ -58,7 +57,6 @@ def post(url: str, body: bytes, *, rest: Callable[[float], bool]) -> Problem | N
     No redirect is followed, no proxy used. ``rest`` waits so many seconds, and is true when the run must
     end: then nothing is repeated.
     """
-    keep_libraries_quiet()
     for pause in (*PAUSES, None):
         problem = _attempt(url, body)
         if problem is None or not problem.passing or pause is None or rest(pause):
@@ -67,23 +65,17 @@ def post(url: str, body: bytes, *, rest: Callable[[float], bool]) -> Problem | N
 
 
 def _attempt(url: str, body: bytes) -> Problem | None:
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": f"ekomi-reconcile/{__version__}",
-        "Accept-Encoding": "identity",
-    }
+    headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
     try:
         with (
             within(TIMEOUT),
-            httpx.Client(
-                transport=BoundedTransport(), timeout=TIMEOUT, trust_env=False, follow_redirects=False
-            ) as client,
-            client.stream("POST", url, content=body, headers=headers) as answer,
+            open_client(timeout=TIMEOUT, headers=headers) as client,
+            client.stream("POST", url, content=body) as answer,
         ):
             return _judged(answer, url)
-    except (httpx.InvalidURL, UnicodeError):
+    except httpx.InvalidURL:
         return Problem("the webhook is not an address")
-    except httpx.HTTPError as error:
+    except TRANSPORT_ERRORS as error:
         words = next((words for kind, words in _WORDS if isinstance(error, kind)), "the request failed")
         return Problem(words, passing=True)
 
@@ -92,7 +84,7 @@ def _judged(answer: httpx.Response, url: str) -> Problem | None:
     status = answer.status_code
     if answer.is_success:
         return None
-    if answer.has_redirect_location:
+    if answer.is_redirect and location_of(answer):
         return Problem(f"the webhook redirects (HTTP {status}), which is not followed")
     return Problem(
         f"the webhook answered HTTP {status}{_word(answer, url)}", passing=status >= 500 or status in _PASSING

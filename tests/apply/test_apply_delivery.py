@@ -10,7 +10,14 @@ from plan_examples import NOW, account
 from ekomi_reconcile.apply.delivery import MOST_ATTEMPTS, delivered, pause_after, undelivered
 from ekomi_reconcile.apply.secondlook import Verdict, second_look
 from ekomi_reconcile.ekomi.values import Receipt
-from ekomi_reconcile.errors import CredentialsRefused, EkomiUnavailable, OutcomeUnknown, RequestRefused
+from ekomi_reconcile.errors import (
+    AccountRefused,
+    CredentialsRefused,
+    EkomiUnavailable,
+    OutcomeUnknown,
+    RecipientRefused,
+    RequestRefused,
+)
 from ekomi_reconcile.model.account import Account, InvitationRule, Selection
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Evidence, Invitation, Reached, Status
@@ -55,7 +62,9 @@ def unavailable(*, asked=True, retry_after=None):
     ("error", "status", "failed_calls"),
     [
         (OutcomeUnknown("cut"), Status.UNKNOWN, 1),
-        (RequestRefused("no such order"), Status.FAILED, 1),
+        (RecipientRefused("no such address"), Status.FAILED, 1),
+        (AccountRefused("quota"), Status.PENDING, 0),
+        (RequestRefused("not today"), Status.PENDING, 0),
         (CredentialsRefused("Access denied"), Status.PENDING, 0),
         (unavailable(asked=False), Status.PENDING, 0),
         (unavailable(), Status.PENDING, 1),

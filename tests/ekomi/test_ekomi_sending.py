@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from pathlib import Path
 from urllib.parse import parse_qs
 
 import httpx
 import pytest
 from ekomi_support import EMAIL, INTERFACE_ID, PASSWORD, PHONE, Patience, always, client_for, recipient
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ekomi_reconcile.ekomi.texts import Tendency, tendency_of_answer
 from ekomi_reconcile.ekomi.values import Call, Channel, Outcome, Receipt
-from ekomi_reconcile.errors import CredentialsRefused, EkomiUnavailable, OutcomeUnknown, RequestRefused
+from ekomi_reconcile.errors import (
+    AccountRefused,
+    CredentialsRefused,
+    EkomiError,
+    EkomiUnavailable,
+    OutcomeUnknown,
+    RecipientRefused,
+    RequestRefused,
+)
 
 
 def form_of(**more) -> tuple[httpx.Request, dict[str, str]]:
@@ -70,6 +83,8 @@ SUCCESSES = [
     {"status": {"type": "success"}},
     {"status": True},
     {"status": "queued", "error": False},
+    {"status": 201},
+    {"success": True, "status_code": "200"},
 ]
 
 
@@ -88,16 +103,165 @@ def test_an_object_of_another_shape_is_no_success(body):
         client.add_recipient(recipient())
 
 
+RECORDED = json.loads(
+    Path(__file__).parent.parent.joinpath("cases/answers-that-say-no/answers.json").read_text()
+)
+REJECTIONS = [
+    '{"status":0}',
+    '{"status":false}',
+    '{"status":"failed"}',
+    '{"status":"FAILED "}',
+    '{"status":"invalid"}',
+    '{"status":{"type":"denied"}}',
+    '{"status":"quota_exceeded"}',
+    '{"status_code":"503"}',
+    '{"status_code":402.0}',
+    '{"done":"0"}',
+    '{"success":false}',
+    '{"error":"x"}',
+    '{"status":"inactive account"}',
+]
+UNCLEAR = [
+    '{"status":"success","done":0}',
+    '{"status":"success","status_code":403}',
+    '{"status":"success","done":null}',
+    '{"status":""}',
+    '{"status":[]}',
+    '{"status":{}}',
+    '{"status":NaN}',
+    '{"status":2}',
+    '{"status_code":202}',
+    '{"done":-1}',
+    '{"done":"yes"}',
+    '{"status":"duplicate"}',
+    "0",
+    "1",
+    "true",
+    "false",
+    "[1]",
+    '["success"]',
+    "Infinity",
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "verdict"),
+    [
+        *((each["status"], each["body"], each["verdict"]) for each in RECORDED),
+        *((200, body, "not sent") for body in REJECTIONS),
+        *((200, body, "unknown") for body in UNCLEAR),
+    ],
+)
+def test_only_a_clear_yes_is_sent(status, body, verdict):
+    """A clear no is a refusal, neither is unknown; each takes one request."""
+    calls: list[Call] = []
+    with client_for(always(status, body), on_call=calls.append) as client:
+        try:
+            client.add_recipient(recipient())
+            found = "sent"
+        except OutcomeUnknown:
+            found = "unknown"
+        except (AccountRefused, RequestRefused):
+            found = "not sent"
+    assert (found, len(calls)) == (verdict, 1)
+
+
+LISTED = {"success", "ok", "true", "1", "200", "201", "created", "accepted", "added", "queued"}
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(sorted(LISTED)),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "x"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+KEYS = st.sampled_from(["status", "status_code", "done", "success", "message", "error", "id"])
+
+
+def listed(value):
+    """Is it a value of the list, as JSON may carry it?"""
+    if isinstance(value, dict):
+        return listed(value.get("type"))
+    if isinstance(value, str):
+        return " ".join(value.lower().replace("_", " ").split()) in LISTED
+    return value is True or (isinstance(value, int | float) and value in {1, 200, 201})
+
+
+@given(VALUES | st.dictionaries(KEYS, VALUES, max_size=4))
+def test_no_value_outside_the_list_is_sent(answer):
+    """Whatever JSON comes back: it is a yes only where every verdict in it is on the list."""
+    if tendency_of_answer(answer) is not Tendency.YES:
+        return
+    verdicts = [value for key, value in answer.items() if key in {"status", "status_code", "done", "success"}]
+    assert verdicts
+    assert all(map(listed, verdicts))
+    assert not answer.get("error")
+
+
+@given(st.binary(max_size=60) | VALUES.map(json.dumps).map(str.encode), st.integers(100, 599))
+def test_any_answer_has_one_of_the_outcomes(body, status):
+    """Whatever comes back, with whatever status: a receipt or the one kind of error, never a crash."""
+    with client_for(always(status, body)) as client, suppress(EkomiError):
+        client.add_recipient(recipient())
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ('{"status":"vielleicht"}', '{"status":"vielleicht"}'),
+        ("<html><style>p{}</style><body><h1>Sorry</h1> Erika\nMustermann", "Sorry [personal] [personal]"),
+        (
+            json.dumps({"status": None, "for": EMAIL, "key": PASSWORD}),
+            '"for": "[personal]", "key": "[password]"',
+        ),
+        ("null", "null"),
+    ],
+)
+def test_an_unclear_answer_is_quoted_without_personal_data(body, shown):
+    """A person has to judge it, so its text is in the message: redacted, a page without its markup."""
+    with client_for(always(200, body)) as client, pytest.raises(OutcomeUnknown) as caught:
+        client.add_recipient(recipient())
+    assert shown in caught.value.message
+
+
+LOCATIONS = (
+    Path(__file__)
+    .parent.parent.joinpath("cases/redirects-with-odd-location/locations.txt")
+    .read_text()
+    .splitlines()
+)
+
+
+@pytest.mark.parametrize("location", [*LOCATIONS, "", "http://\x00", "/ok", "https://[", "a:b:c", "x" * 9000])
+@pytest.mark.parametrize("status", [301, 302, 303, 304, 307, 308])
+def test_a_redirect_is_an_answer_like_any_other(status, location):
+    """Wherever it leads, that one call fails: a request is unknown, a read cannot be done now."""
+    answer = always(status, "", Location=location)
+    with client_for(answer) as client:
+        with pytest.raises(OutcomeUnknown):
+            client.add_recipient(recipient())
+        with pytest.raises(EkomiUnavailable):
+            client.mail_delay()
+
+
 ERRORS = [
     ("Order already exists", Receipt),
     ("Duplicate transaction_id", Receipt),
     ("recipient already added", Receipt),
-    ("The shop no longer exists", RequestRefused),
-    ("Recipient has already unsubscribed", RequestRefused),
-    ("address is already blacklisted", RequestRefused),
+    ("The shop no longer exists", AccountRefused),
+    ("Monthly quota exceeded", AccountRefused),
+    ("You have already reached your limit of invitations", AccountRefused),
+    ("Your account is inactive", AccountRefused),
+    ("Product reviews are not included in your package", AccountRefused),
+    ("Recipient has already unsubscribed", RecipientRefused),
+    ("address is already blacklisted", RecipientRefused),
     ("order does not exist", RequestRefused),
     ("", RequestRefused),
-    ("Invalid telephone", RequestRefused),
+    ("Invalid telephone", RecipientRefused),
     ("Access denied", CredentialsRefused),
     ("Invalid shop_id or password", CredentialsRefused),
     ("Password is wrong", CredentialsRefused),
@@ -121,7 +285,12 @@ FORMS = [
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("message", "outcome"), ERRORS)
 def test_errors_in_words(message, outcome, form, status):
-    """An error's message decides: credentials, the order is known already, or a refusal."""
+    """An error's message decides: credentials, account, recipient, known already, or a refusal.
+
+    An unlisted error beside a success is neither a yes nor a no.
+    """
+    if outcome is RequestRefused and form({}).get("status") == "success" and status == 200:
+        outcome = OutcomeUnknown
     with client_for(always(status, json.dumps(form(message)))) as client:
         if outcome is Receipt:
             assert client.add_recipient(recipient()) == Receipt(known_before=True)
@@ -164,12 +333,16 @@ def test_errors_in_words(message, outcome, form, status):
         (429, '{"status":"error","message":"slow down"}', EkomiUnavailable),
         (503, "", EkomiUnavailable),
         (503, '{"status": "success"}', EkomiUnavailable),
-        (301, "", EkomiUnavailable),
-        (307, '{"status": "success"}', EkomiUnavailable),
-        (308, '{"status":"error","message":"moved"}', EkomiUnavailable),
-        (403, "<html>Access denied</html>", EkomiUnavailable),
-        (404, "<html>", EkomiUnavailable),
-        (407, "proxy", EkomiUnavailable),
+        (301, "", OutcomeUnknown),
+        (307, '{"status": "success"}', OutcomeUnknown),
+        (308, '{"status":"error","message":"moved"}', OutcomeUnknown),
+        (403, "<html>Access denied</html>", OutcomeUnknown),
+        (404, "<html>", OutcomeUnknown),
+        (425, "too early", OutcomeUnknown),
+        (409, '{"status": "success"}', OutcomeUnknown),
+        (403, "Forbidden", AccountRefused),
+        (403, '{"message": "no"}', AccountRefused),
+        (407, "proxy", OutcomeUnknown),
     ],
 )
 def test_other_answers(status, body, error):

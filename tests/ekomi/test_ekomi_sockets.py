@@ -219,3 +219,33 @@ def test_deadline_counts_from_the_start():
         answer = wire.send(request)
     assert answer.broken == "the answer did not end in time"
     assert PASSWORD not in repr(request)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 302 Found\r\nLocation: \xff\xfe\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://xn--/\r\nLocation: //\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nSet-Cookie: \xff=\x01; expires=x; max-age=-x\r\nContent-Length: 1\r\n\r\n0",
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset*=\xff''x\r\nContent-Length: 1\r\n\r\n0",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\n00",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n00",
+        b"HTTP/1.1 999 ?\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/9.9 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX\x00: y\r\n\r\n",
+        b"HTTP/1.1 503 x\r\nRetry-After: Mon, 99 Foo 99999 99:99:99 +9999\r\nContent-Length: 0\r\n\r\n",
+        b"\x16\x03\x01\x00",
+        b"",
+    ],
+)
+def test_garbage_fails_only_that_call(answer):
+    """What is no HTTP, or hardly any, is an outcome like any other and never a crash."""
+
+    def serve(connection, done):
+        connection.sendall(answer)
+
+    expected = EkomiUnavailable if b" 503 " in answer else OutcomeUnknown
+    with raw_server(serve) as url, client_at(url) as client, pytest.raises(expected):
+        client.add_recipient(recipient())

@@ -8,7 +8,7 @@ from ekomi_reconcile.apply.delivery import MOST_ATTEMPTS
 from ekomi_reconcile.sandbox.faults import Fault
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
-DOWN = Fault(match="add-recipient", kind="status", status=302)
+DOWN = Fault(match="add-recipient", kind="retry_after", seconds=61)
 
 
 def calls(sandbox):
@@ -53,12 +53,12 @@ def test_attempts_are_used_up_and_a_person_brings_the_row_back(anywhere, sandbox
         assert trial.apply_in(attempt * 16 * HOUR) == 1
     row = trial.rows()[number]
     assert (row.status, row.attempts, row.next_attempt_at) == ("failed", MOST_ATTEMPTS, None)
-    assert "redirects" in row.reason
+    assert "HTTP 429" in row.reason
     sandbox.world.faults.clear()
     assert trial.apply_in(10 * DAY) == 0
     assert calls(sandbox) == MOST_ATTEMPTS
     (shown,) = trial.listed(capsys, "invitations", "list", "--status", "failed")
-    assert "redirects" in shown["reason"]
+    assert "HTTP 429" in shown["reason"]
     assert trial.project.cli("invitations", "retry", number) == 0
     assert trial.apply() == 0
     assert trial.statuses() == {number: "sent"}
@@ -81,7 +81,7 @@ def test_a_clock_set_back_forgets_and_repeats_nothing(anywhere, sandbox, jump):
     """Runs in the past do no harm; when the clock is right again, what waited is sent, once."""
     trial = anywhere
     german, french = trial.orders()
-    sandbox.world.fault(Fault(match="add-recipient", kind="status", status=302, count=1))
+    sandbox.world.fault(Fault(match="add-recipient", kind="retry_after", seconds=61, count=1))
     assert trial.apply() == 1
     assert trial.apply_in(jump) == 0
     assert sorted(trial.statuses()[number] for number in german) == ["pending", "sent"]

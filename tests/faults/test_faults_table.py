@@ -43,6 +43,7 @@ class Case:
 fault = partial(Fault, match="add-recipient", shop="28374")
 waits = partial(Case, status=PENDING, pause=300)
 doubt = partial(Case, status=UNKNOWN)
+refused = partial(Case, status=PENDING, attempts=0)
 
 CASES = {
     "refused connection": waits(address="refused", reason="no connection"),
@@ -73,11 +74,11 @@ CASES = {
         for status in (500, 502, 504)
         for when in ("before", "after")
     },
-    "a web page": doubt(fault=fault(kind="html"), reason="neither yes nor no"),
+    "a web page": doubt(fault=fault(kind="html"), reason="unrecognised response"),
     "a web page of a gateway": doubt(fault=fault(kind="html", status=502), reason="502"),
-    "half JSON": doubt(fault=fault(kind="half_json"), reached=True, reason="neither yes nor no"),
-    "a JSON list": doubt(fault=fault(kind="wrong_json", body="[1, 2]"), reason="neither yes nor no"),
-    "a JSON number": doubt(fault=fault(kind="wrong_json", body="17"), reason="neither yes nor no"),
+    "half JSON": doubt(fault=fault(kind="half_json"), reached=True, reason="unrecognised response"),
+    "a JSON list": doubt(fault=fault(kind="wrong_json", body="[1, 2]"), reason="unrecognised response"),
+    "a JSON number": doubt(fault=fault(kind="wrong_json", body="17"), reason="unrecognised response"),
     "100 MB": doubt(fault=fault(kind="big_body", size=100 << 20), reason="larger than"),
     "an endless slow body": doubt(fault=fault(kind="slow_body", seconds=60), reached=True, reason="in time"),
     "Access denied": Case(
@@ -87,17 +88,28 @@ CASES = {
         attempts=0,
         stopped=True,
     ),
-    "a line of refusal": Case(
-        status=FAILED, fault=fault(kind="bare_text"), reason="Something in your request"
+    "a line of refusal": refused(fault=fault(kind="bare_text"), reason="Something in your request"),
+    "a refusal that repeats data": refused(
+        fault=fault(kind="bare_text", body=ECHO), reason=re.escape("[password]")
     ),
-    "a refusal that repeats data": Case(
-        status=FAILED, fault=fault(kind="bare_text", body=ECHO), reason=re.escape("[password]")
+    "a quota as JSON": refused(
+        fault=fault(kind="wrong_json", body='{"status": "error", "message": "Monthly quota exceeded"}'),
+        reason="quota",
     ),
+    "a code in the body": refused(
+        fault=fault(kind="wrong_json", body='{"status_code": 403, "message": "Forbidden"}'),
+        reason="Forbidden",
+    ),
+    "done 0": refused(fault=fault(kind="wrong_json", body='{"done": 0}'), reason="refused"),
     "a failure that repeats data": doubt(
         fault=fault(kind="status", body=ECHO), reason=re.escape("[personal]")
     ),
     "a line nobody knows": doubt(fault=fault(kind="bare_text", body="Good morning"), reason="Good morning"),
-    "redirect": waits(fault=fault(kind="status", status=302), reason="redirects"),
+    "redirect": doubt(fault=fault(kind="status", status=302), reason="redirects"),
+    "a firewall's page": doubt(fault=fault(kind="html", status=403), reason="HTTP 403"),
+    "a word that nobody knows": doubt(
+        fault=fault(kind="wrong_json", body='{"status": "vielleicht"}'), reason="vielleicht"
+    ),
     "refused as JSON": Case(
         status=FAILED,
         fault=fault(kind="wrong_json", body='{"status": "error", "message": "Invalid email"}'),
@@ -199,7 +211,7 @@ def test_an_object_without_a_status_is_not_recorded_as_sent(trial, sandbox):
     ("broken", "tried", "status"),
     [
         (fault(kind="bare_text", body="Access denied"), 1, PENDING),
-        (fault(kind="status", status=302), 5, PENDING),
+        (fault(kind="retry_after", seconds=61), 5, PENDING),
         (fault(kind="status", status=500), 5, UNKNOWN),
         (fault(kind="cut_after"), 5, UNKNOWN),
     ],
@@ -225,9 +237,9 @@ def test_a_refusal_between_failures_shows_that_ekomi_answers(trial, sandbox):
     """Only failures in a row count: an order that is refused begins the count anew."""
     trial.orders(german=8, french=0)
     trial.settings(parallelism=1)
-    sandbox.world.fault(fault(kind="status", status=302, count=4))
-    sandbox.world.fault(fault(kind="bare_text", count=1))
-    sandbox.world.fault(fault(kind="status", status=302, count=3))
+    sandbox.world.fault(fault(kind="retry_after", seconds=61, count=4))
+    sandbox.world.fault(fault(kind="bare_text", body="ERROR: Invalid email", count=1))
+    sandbox.world.fault(fault(kind="retry_after", seconds=61, count=3))
     assert trial.apply() == 1
     assert sorted(trial.statuses().values()) == [FAILED, *[PENDING] * 7]
     assert sandbox.world.requests.of("add-recipient", "28374") == 8

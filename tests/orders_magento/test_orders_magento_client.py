@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import tracemalloc
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from ekomi_reconcile.errors import OrderSourceError
+from ekomi_reconcile.orders.magento.answers import Reporter
 from ekomi_reconcile.orders.magento.client import MagentoClient
 from ekomi_reconcile.orders.magento.failure import Kind, ShopFailure
 from ekomi_reconcile.orders.magento.login import BearerLogin
 from ekomi_reconcile.orders.magento.retry import LONGEST_RETRY_AFTER
-from ekomi_reconcile.orders.magento.wire import LARGEST_ANSWER
+from ekomi_reconcile.orders.magento.wire import LARGEST_ANSWER, Answer
 from ekomi_reconcile.sandbox.magento import FaultKind
 from tests.orders_magento.magento_support import TOKEN, Case, Key, Patience, client_for, ids, read
 
@@ -115,6 +120,72 @@ def test_login_is_not_sent_elsewhere(location: str) -> None:
         client_for(handler).get("orders")
     assert len(handler.asked) == 1
     assert "base_url" in caught.value.mend
+
+
+CASES = Path(__file__).parents[1] / "cases"
+LOCATIONS = (CASES / "redirects-with-odd-location" / "locations.txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize("location", [*LOCATIONS, "http://\x00", "https://[", "a:b:c", "x" * 70_000])
+@pytest.mark.parametrize("status", [301, 302, 303, 304, 307, 308])
+def test_an_odd_redirect_fails_only_that_call(location: str, status: int) -> None:
+    """Wherever it leads, it is a failure of the shop, for reads and for writing a comment."""
+    handler = sequence(httpx.Response(status, headers={"Location": location}))
+    client = client_for(handler)
+    with pytest.raises(ShopFailure):
+        client.get("orders")
+    with pytest.raises(ShopFailure):
+        client.annotate(1, "invited")
+
+
+@pytest.mark.parametrize("base", ["http://xn--/", "http://[::1", "//", "mailto:x", "\\\\evil", "http://"])
+def test_an_odd_address_is_an_error(base: str) -> None:
+    """An address that nothing can be read from is refused in plain words."""
+    with pytest.raises(OrderSourceError, match="base_url"):
+        MagentoClient(base, BearerLogin(Key(TOKEN)))
+
+
+def nested(levels: int, width: int) -> dict[str, Any]:
+    """A message whose every value is made of names of the next."""
+    names = [f"k{at}" for at in range(levels)]
+    values = {name: f"%{following}" * width for name, following in pairwise([*names, "end"])}
+    return {"message": f"%{names[0]}", "parameters": values | {"end": "x"}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        (CASES / "magento-error-bomb" / "body.json").read_text(),
+        json.dumps(nested(60, 10)),
+        json.dumps({"message": "%1" * 100_000, "parameters": ["%1" * 100_000]}),
+        json.dumps({"message": "%a" * 10, "parameters": {"a": {"b": ["%a"] * 50_000}}}),
+        json.dumps({"message": "x", "parameters": {str(at): "%1" for at in range(50_000)}}),
+        json.dumps({"message": "%" + "1" * 100_000, "parameters": ["y"] * 1_000}),
+        json.dumps({"message": "no", "parameters": {"max": "9" * 9_000}}),
+    ],
+    ids=["case", "deep", "wide", "object", "many", "long name", "long limit"],
+)
+def test_a_shops_message_takes_bounded_memory(body: str) -> None:
+    """Placeholders are filled in once and not expanded again: a short message, little memory."""
+    answer = Answer(status=400, body=body.encode())
+    tracemalloc.start()
+    try:
+        found = Reporter("shop.example.com", secrets=(), refused="").failure("orders", answer)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found is not None
+    assert len(found.message) < 400
+    assert peak < 16 << 20
+
+
+def test_the_longest_name_of_a_placeholder_is_filled_in() -> None:
+    """`%field` is not taken for `%f`, and text behind a name stays."""
+    document = {"message": "%f %field %fieldx %none 5%", "parameters": {"f": 1, "field": "%f"}}
+    answer = Answer(status=400, body=json.dumps(document).encode())
+    found = Reporter("shop.example.com", secrets=(), refused="").failure("orders", answer)
+    assert found is not None
+    assert "1 %f %fx %none 5%" in found.message
 
 
 def test_redirect_within_the_shop() -> None:

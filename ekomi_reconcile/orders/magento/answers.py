@@ -18,6 +18,11 @@ from ekomi_reconcile.orders.magento.wire import Answer, NoAnswer
 
 _BUSY = frozenset({408, 425, 429, 503, 520, 521, 522, 523, 525, 526, 527, 529, 530})
 _GATEWAY = frozenset({502, 504, 524})
+_PLACEHOLDER = re.compile(r"%(\w{1,64})", re.ASCII)
+_LONGEST_MESSAGE = 4_000
+"""Characters of a shop's message that are looked at."""
+_LONGEST_VALUE = 200
+"""Characters of one value that is put into a message."""
 _REPORT = re.compile(r"\b(?:webapi-[0-9a-f]+|api/[0-9]+)")
 
 
@@ -88,7 +93,7 @@ class Reporter:
 
     def _bad_request(self, subject: str, document: Any) -> ShopFailure:
         limit = _parameters(document).get("max")
-        if isinstance(limit, int | str) and str(limit).isdecimal() and int(limit) > 0:
+        if isinstance(limit, int | str) and re.fullmatch("[1-9][0-9]{0,8}", str(limit)):
             found = self._make(Kind.PAGE_SIZE, subject, 400, document)
             found.limit = int(limit)
             return found
@@ -165,9 +170,18 @@ def _message(document: Any) -> str:
     values: dict[str, Any] = parameters if isinstance(parameters, dict) else {}
     if isinstance(parameters, list):
         values = {str(at): value for at, value in enumerate(parameters, 1)}
-    for name in sorted(values, key=len, reverse=True):
-        text = text.replace(f"%{name}", str(values[name]))
-    return text
+    return _PLACEHOLDER.sub(lambda found: _filled(found, values), text[:_LONGEST_MESSAGE])
+
+
+def _filled(found: re.Match[str], values: dict[str, Any]) -> str:
+    """The value of a placeholder, of the longest name that there is; a value is not expanded again."""
+    name = found[1]
+    known = next((size for size in range(len(name), 0, -1) if name[:size] in values), None)
+    if known is None:
+        return found[0]
+    value = values[name[:known]]
+    shown = str(value) if isinstance(value, str | int | float) else "…"
+    return shown[:_LONGEST_VALUE] + name[known:]
 
 
 def _fatal_message(document: dict[str, Any]) -> str:

@@ -188,9 +188,10 @@ class MagentoClient:
 def _address(base_url: str) -> httpx.URL:
     try:
         url = httpx.URL(base_url.rstrip("/").removesuffix("/rest"))
-    except (httpx.InvalidURL, UnicodeError):
-        url = httpx.URL()
-    if url.scheme not in {"http", "https"} or not url.host:
+        complete = url.scheme in {"http", "https"} and bool(url.host)
+    except (httpx.InvalidURL, ValueError):
+        complete = False
+    if not complete:
         raise OrderSourceError("orders.base_url is not the address of a shop", mend="write https://…")
     return httpx.URL(str(url.copy_with(userinfo=b"", query=None, fragment=None)).rstrip("/"))
 
@@ -199,8 +200,9 @@ def _target(url: str, location: str | None) -> httpx.URL | None:
     if not location:
         return None
     try:
-        return httpx.URL(urljoin(url, location)).copy_with(fragment=None)
-    except (httpx.InvalidURL, UnicodeError, ValueError):
+        target = httpx.URL(urljoin(url, location)).copy_with(fragment=None)
+        return target if target.host else None
+    except (httpx.InvalidURL, ValueError):  # reading the host decodes it, which may fail too
         return None
 
 

@@ -11,13 +11,11 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
-from ekomi_reconcile import __version__
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.transport import BoundedTransport, http_date, keep_libraries_quiet, within
+from ekomi_reconcile.transport import TRANSPORT_ERRORS, http_date, location_of, open_client, within
 
 READ_TIMEOUT = 120.0
 """Seconds without a byte: a page of 300 orders takes a shop several seconds, a busy one far more."""
@@ -30,11 +28,12 @@ LARGEST_ANSWER = 64 << 20
 
 _SLOW = (httpx.ReadTimeout, httpx.WriteTimeout)
 _CODINGS = frozenset({"", "identity", "gzip", "deflate"})
-_WORDS: tuple[tuple[type[httpx.HTTPError], str], ...] = (
+_WORDS: tuple[tuple[type[Exception], str], ...] = (
     (httpx.ConnectTimeout, "the connection could not be made in time"),
     (httpx.ConnectError, "no connection"),
     (httpx.PoolTimeout, "no connection was free in time"),
     (httpx.DecodingError, "the answer could not be decoded"),
+    (ValueError, "the answer is not valid HTTP"),
 )
 
 
@@ -68,15 +67,9 @@ class Wire:
         longest: float = LONGEST_ANSWER,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        keep_libraries_quiet()
         self._clock, self._longest = clock, longest
-        self._http = httpx.Client(
-            transport=transport or BoundedTransport(),
-            timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
-            trust_env=False,
-            follow_redirects=False,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-            headers={"User-Agent": f"ekomi-reconcile/{__version__}", "Accept-Encoding": "gzip"},
+        self._http = open_client(
+            transport, timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT))
         )
 
     def close(self) -> None:
@@ -98,16 +91,17 @@ class Wire:
             request = self._http.build_request(method, url, headers=dict(headers), content=content)
             if str(request.url) != url:
                 return NoAnswer("the address is not written as it is sent")
-            response = self._http.send(request, stream=True)
-        except (httpx.InvalidURL, UnicodeError):
+        except (httpx.InvalidURL, ValueError):
             return NoAnswer("the address cannot be sent")
-        except httpx.HTTPError as error:
-            return _no_answer(error)
         try:
-            body = self._body(response, ends)
-        finally:
-            response.close()
-        return body if isinstance(body, NoAnswer) else _answer(response, body)
+            response = self._http.send(request, stream=True)
+            try:
+                body = self._body(response, ends)
+                return body if isinstance(body, NoAnswer) else _answer(response, body)
+            finally:
+                response.close()
+        except TRANSPORT_ERRORS as error:
+            return _no_answer(error)
 
     def _body(self, response: httpx.Response, ends: float) -> bytes | NoAnswer:
         if response.headers.get("Content-Encoding", "").strip().lower() not in _CODINGS:
@@ -120,7 +114,7 @@ class Wire:
                     return NoAnswer(f"the answer is larger than {LARGEST_ANSWER >> 20} MiB", slow=True)
                 if self._clock() > ends:
                     return NoAnswer("the answer did not end in time", slow=True)
-        except httpx.HTTPError as error:
+        except TRANSPORT_ERRORS as error:
             return _no_answer(error)
         return bytes(body)
 
@@ -131,11 +125,11 @@ def _answer(response: httpx.Response, body: bytes) -> Answer:
         body=body,
         date=http_date(response.headers.get("Date", "")),
         retry_after=_seconds(response.headers.get("Retry-After", "")),
-        location=response.headers.get("Location"),
+        location=location_of(response),
     )
 
 
-def _no_answer(error: httpx.HTTPError) -> NoAnswer:
+def _no_answer(error: Exception) -> NoAnswer:
     if isinstance(error, _SLOW):
         return NoAnswer("no answer in time", slow=True)
     return NoAnswer(

@@ -26,9 +26,10 @@ from ekomi_reconcile.errors import (
     OutcomeUnknown,
 )
 from ekomi_reconcile.model.event import Task, Work
-from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.model.invitation import Criterion, Invitation, Status
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.model.result import Done
+from ekomi_reconcile.plan.numbers import another_shop, difference, key_of_row, rival
 from ekomi_reconcile.plan.steps import Send
 from ekomi_reconcile.state.records import Outcome
 
@@ -106,7 +107,15 @@ class Sender:
 
     def _look(self, rows: Sequence[Invitation]) -> Iterator[_Ready]:
         cancelled: dict[int, str] = {}
+        named = self.context.state.rows_numbered({row.number for row in rows})
+        moved: dict[str, list[str]] = {}
         for row, order in self._orders(rows):
+            if order is not None and order.number != row.number:
+                moved.setdefault(row.source, []).append(difference(row, order))
+                continue
+            if rival(named.get(row.number, ()), key_of_row(row), row.interface_id) is not None:
+                cancelled[row.id] = Criterion.DUPLICATE_NUMBER.value
+                continue
             rule = self.context.book.rule(row.interface_id)
             look = second_look(row, order, rule, privacy=self.context.privacy)
             if look.verdict is Verdict.SEND and order is not None:
@@ -115,6 +124,9 @@ class Sender:
                 cancelled[row.id] = look.reason or ""
             else:
                 self.context.result.count(Done.WAITING)
+        for source, differences in moved.items():
+            self.context.result.count(Done.WAITING, len(differences))
+            self.context.result.fail(f"order source {source}", another_shop(source, differences))
         if cancelled:
             with self.context.state.transaction():
                 done = self.context.state.cancel(cancelled, now=self.context.now())

@@ -13,6 +13,7 @@ from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.model.invitation import Criterion, Invitation, Reached, Status
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.plan.matching import Question
+from ekomi_reconcile.plan.numbers import key_of_row
 from ekomi_reconcile.plan.view import Cap, Privacy, Queue
 from ekomi_reconcile.rules.explain import CriterionResult, explain
 from ekomi_reconcile.rules.judge import scheduled_at, spread_offset
@@ -122,10 +123,11 @@ def _outcome(judge: OneOrder) -> tuple[Outcome, str | None]:
 def _verdict(rule: Rule, order: Order, judge: OneOrder, names: Mapping[str, str]) -> AccountVerdict:
     look, row = judge.look(rule, order), judge.row(rule.account.interface_id)
     closed = row is not None and row.status not in (Status.PENDING, Status.CANCELLED)
-    taken = _already_invited(rule, judge, names)
+    taken = _already_invited(rule, order, judge, names)
     criteria = (
         *explain(rule, order, judged_at=look.judged_at, reached=look.reached),
         _suppressed(look, judge.privacy.cap, limited=look.too_often and taken.ok),
+        _duplicate_number(rule, order, judge),
         taken,
     )
     return AccountVerdict(
@@ -162,13 +164,26 @@ def _suppressed(look: Look, cap: Cap | None, *, limited: bool) -> CriterionResul
     return CriterionResult(Criterion.SUPPRESSED, not (look.opted_out or limited), value, wanted)
 
 
-def _already_invited(rule: Rule, judge: OneOrder, names: Mapping[str, str]) -> CriterionResult:
+def _duplicate_number(rule: Rule, order: Order, judge: OneOrder) -> CriterionResult:
+    wanted = "no earlier order with this number at the interface"
+    before = judge.numbers.invited_before(order, judge.privacy.customer(order))
+    rival = None if before else judge.numbers.rival(order, rule.account.interface_id)
+    value = "no" if rival is None else f"{key_of_row(rival)} is {rival.status.value}"
+    return CriterionResult(Criterion.DUPLICATE_NUMBER, rival is None, value, wanted)
+
+
+def _already_invited(rule: Rule, order: Order, judge: OneOrder, names: Mapping[str, str]) -> CriterionResult:
     key, wanted = rule.account.interface_id, "no request by any account"
     owner = None if judge.owner is None else judge.row(judge.owner)
     if owner is not None:
         own = owner.interface_id == key and owner.status is Status.PENDING
         value = _said(owner, names.get(owner.interface_id, owner.interface_id))
         return CriterionResult(Criterion.ALREADY_INVITED, own, value, wanted)
+    before = judge.numbers.invited_before(order, judge.privacy.customer(order))
+    if before is not None:
+        name = names.get(before.interface_id, before.interface_id)
+        value = f"{_said(before, name)}, as {key_of_row(before)}"
+        return CriterionResult(Criterion.ALREADY_INVITED, ok=False, value=value, wanted=wanted)
     winner = None if judge.winner is None else judge.question.book.rule(judge.winner)
     if winner is not None and winner.account.rank < rule.account.rank:
         value = f"goes to {winner.account.name}"

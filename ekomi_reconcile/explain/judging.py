@@ -115,5 +115,6 @@ def question_of(
         fresh=frozenset() if need is None else need.fresh,
         leaving=leaving,
         moved=moved_from(source, accounts, positions),
+        shops=frozenset(each.orders for each in accounts),
         now=now,
     )

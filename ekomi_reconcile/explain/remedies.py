@@ -99,5 +99,6 @@ _REMEDIES: Mapping[Criterion, Callable[[Failure], str]] = {
     Criterion.CONDITIONS: _conditions,
     Criterion.DELIVERABLE: _deliverable,
     Criterion.SUPPRESSED: _suppressed,
+    Criterion.DUPLICATE_NUMBER: lambda _: "no earlier order had this number at the interface",
     Criterion.ALREADY_INVITED: lambda _: "no account had the order already",
 }

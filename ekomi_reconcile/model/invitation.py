@@ -38,6 +38,7 @@ class Criterion(StrEnum):
     CONDITIONS = "conditions"
     DELIVERABLE = "deliverable"
     SUPPRESSED = "suppressed"
+    DUPLICATE_NUMBER = "duplicate_number"
     ALREADY_INVITED = "already_invited"
 
 

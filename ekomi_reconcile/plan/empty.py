@@ -19,6 +19,10 @@ class EmptyQueue(Queue):
         return {}
 
     @override
+    def rows_numbered(self, numbers: Collection[str]) -> Mapping[str, Sequence[Invitation]]:
+        return {}
+
+    @override
     def observations(self, source: str, order_ids: Sequence[int]) -> Mapping[int, RecordedObservation]:
         return {}
 

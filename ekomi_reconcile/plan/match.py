@@ -47,6 +47,7 @@ def match(need: Need, orders: Orders, queue: Queue, *, privacy: Privacy, now: In
         fresh=need.fresh,
         leaving=need.leaving,
         moved=need.moved,
+        shops=need.shops,
         now=now,
     )
     matcher = Matcher(question, queue, privacy)
@@ -64,7 +65,7 @@ def match(need: Need, orders: Orders, queue: Queue, *, privacy: Privacy, now: In
         steps=replace(matcher.steps, not_invited=counted),
         positions=_positions(need, orders.cursor),
         passed_over=frozenset(matcher.passed_over),
-        diagnostics=(*orders.problems, *remarks),
+        diagnostics=(*orders.problems, *remarks, *matcher.numbers.warnings),
     )
 
 
@@ -77,6 +78,7 @@ def _read(matcher: Matcher, need: Need, orders: Orders, *, now: Instant) -> None
             visited.update(order.order_id for order in batch)
     if track:
         _reconsider(matcher, need, orders, visited=visited, now=now)
+    matcher.settle_numbers()
 
 
 def _has_rows(queue: Queue, need: Need) -> bool:

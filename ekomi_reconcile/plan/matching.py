@@ -8,12 +8,21 @@ of the highest rank that matches gets it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Criterion, Invitation, Reached, Status
 from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.plan.numbers import (
+    Contest,
+    Numbers,
+    OrderKey,
+    Resume,
+    holders,
+    key_of_order,
+    key_of_row,
+)
 from ekomi_reconcile.plan.plan import InvitationSteps
 from ekomi_reconcile.plan.steps import Cancel, Observation, Reschedule, Schedule
 from ekomi_reconcile.plan.tally import Tally
@@ -36,7 +45,7 @@ class Question:
     """What is matched.
 
     ``fresh`` accounts have new or changed rules, ``leaving`` ones are deleted, ``moved`` ones read their
-    orders elsewhere now.
+    orders elsewhere now. ``shops`` are the order sources in use.
     """
 
     source: str
@@ -45,6 +54,7 @@ class Question:
     fresh: frozenset[str]
     leaving: frozenset[str]
     moved: frozenset[str] = frozenset()
+    shops: frozenset[str] = frozenset()
     now: Instant
 
     def parting(self, interface_id: str) -> str | None:
@@ -68,14 +78,23 @@ class Matcher:
     steps: InvitationSteps = field(default_factory=InvitationSteps)
     tally: Tally = field(default_factory=Tally)
     passed_over: set[str] = field(default_factory=set)
+    numbers: Numbers = field(init=False)
     _released: bool = False
     _loads: defaultdict[str, list[Instant]] = field(default_factory=lambda: defaultdict(list))
     _planned: defaultdict[str, list[Instant]] = field(default_factory=lambda: defaultdict(list))
 
+    def __post_init__(self) -> None:
+        self.numbers = Numbers(self.question.source, self.question.shops | {self.question.source})
+
     def batch(self, orders: Sequence[Order]) -> None:
-        """Decide these orders, which were just read."""
+        """Decide these orders, which were just read.
+
+        Raises:
+            OrderSourceError: they are those of another shop.
+        """
         ids = [order.order_id for order in orders]
         rows = self.queue.rows_for(self.question.source, ids)
+        self.numbers.rows = self.queue.rows_numbered([order.number for order in orders])
         seen = self.queue.observations(self.question.source, ids)
         self._look_up_customers(orders)
         for order in orders:
@@ -97,7 +116,11 @@ class Matcher:
         self.steps.cancel.append(cancellation(row, reason, rule_change=row.interface_id in changed))
 
     def _decide(self, order: Order, rows: Sequence[Invitation], seen: RecordedObservation | None) -> None:
+        if rows:
+            self.numbers.compare(order, rows)
         live = next((row for row in rows if row.status is not Status.CANCELLED), None) if rows else None
+        if live is not None and live.id in self.numbers.displaced:
+            live = None
         taken = live is not None and (live.status is not Status.PENDING or self._keeps(live, order))
         self._released = live is not None and not taken
         self._offer(order, rows, seen, owner=live.interface_id if live is not None and taken else None)
@@ -120,6 +143,8 @@ class Matcher:
         failed = self._refusal(rule, order, judged_at=row.judged_at, known=known)
         if failed is None and row.customer in self.privacy.opted_out_digests:
             failed = Criterion.SUPPRESSED
+        if failed is None:
+            failed = self._number_refusal(rule, order)
         if failed is not None or known is None:
             self.cancel(row, cancel_reason(failed, order, rule))
             return False
@@ -172,9 +197,15 @@ class Matcher:
         owner: str | None,
     ) -> None:
         """Offer the order to every account in winning order; ``owner`` already has it."""
+        resume = Resume(rows=rows, seen=seen, owner=owner, waits=False)
+        self._offer_to(
+            iter(self.question.book.candidates(order.store_view)), order, resume, taken=owner is not None
+        )
+
+    def _offer_to(self, rules: Iterator[Rule], order: Order, resume: Resume, *, taken: bool) -> None:
+        rows, seen, owner, waits = resume.rows, resume.seen, resume.owner, resume.waits
         sight = self._sight(order, seen)
-        taken, waits = owner is not None, False
-        for rule in self.question.book.candidates(order.store_view):
+        for rule in rules:
             key = rule.interface_id
             self.tally.saw(key)
             if key == owner or key in self.question.leaving:
@@ -186,6 +217,8 @@ class Matcher:
             judged_at = row.judged_at if row else self.question.now
             failed = self._refusal(rule, order, judged_at=judged_at, known=known, candidate=True)
             self.tally.judged(key, failed)
+            if failed is None:
+                failed = self._number_refusal(rule, order)
             if failed is None and taken:
                 failed = Criterion.ALREADY_INVITED
             if failed is None and known is not None and self._too_often(rule, order, known, judged_at):
@@ -193,10 +226,65 @@ class Matcher:
             if failed is not None:
                 self.tally.refused(key, failed)
                 waits = waits or failed is Criterion.ORDER_STATUS
+            elif known is not None and key in self.question.selected and not self.numbers.give(order, key):
+                resume = Resume(rows=rows, seen=seen, owner=owner, waits=waits)
+                self.numbers.contests.append(Contest(order, rule, known, judged_at, rules, resume))
+                return
             elif known is not None:
                 taken = True
                 self._schedule(rule, order, known, judged_at)
         self._observe(order, seen, waits=waits and not taken)
+
+    def _number_refusal(self, rule: Rule, order: Order) -> Criterion | None:
+        """Does an invitation under the same number stand against inviting this order?"""
+        numbers = self.numbers
+        if order.number not in numbers.rows:
+            return None
+        if numbers.invited_before(order, self.privacy.customer(order)) is not None:
+            return Criterion.ALREADY_INVITED
+        rival = numbers.rival(order, rule.interface_id)
+        if rival is None:
+            return None
+        numbers.note(rule.account.name, invited=key_of_row(rival), other=key_of_order(order, numbers.source))
+        return Criterion.DUPLICATE_NUMBER
+
+    def settle_numbers(self) -> None:
+        """Decide the orders whose number this plan gives away more than once: the earliest is invited."""
+        numbers = self.numbers
+        while contests := sorted(
+            numbers.contests, key=lambda each: (each.order.created_at, each.order.order_id)
+        ):
+            numbers.contests = []
+            numbers.rows = self.queue.rows_numbered([each.order.number for each in contests])
+            self._look_up_customers([each.order for each in contests])
+            held = holders(self.steps.schedule, {each.spot for each in contests})
+            lost = {step for each in contests if (step := self._settle(each, held)) is not None}
+            if lost:
+                kept = self.steps.schedule.without(lambda step: key_of_row(step) in lost)  # noqa: B023
+                self.steps = replace(self.steps, schedule=kept)
+
+    def _settle(self, contest: Contest, held: dict[tuple[str, str], OrderKey]) -> OrderKey | None:
+        """Invite the order, or offer it on; the order that it displaces from this plan, if it does."""
+        order, rule = contest.order, contest.rule
+        mine, first = key_of_order(order, self.question.source), held.get(contest.spot)
+        wins = first is None or mine.rank < first.rank
+        if wins:
+            self._schedule(rule, order, contest.known, contest.judged_at)
+            held[contest.spot] = mine
+        if first is not None:
+            invited, other = (mine, first) if wins else (first, mine)
+            self.numbers.note(rule.account.name, invited=invited, other=other)
+            self.tally.refused(rule.interface_id, Criterion.DUPLICATE_NUMBER)
+        self._offer_to(contest.rules, order, contest.resume, taken=wins)
+        return first if wins else None
+
+    def _displace(self, rule: Rule, order: Order, row: Invitation) -> None:
+        """Take a later order with the same number out of the queue."""
+        self.numbers.displaced.add(row.id)
+        self.cancel(row, Criterion.DUPLICATE_NUMBER.value)
+        self.numbers.note(
+            rule.account.name, invited=key_of_order(order, self.question.source), other=key_of_row(row)
+        )
 
     def _schedule(self, rule: Rule, order: Order, known: Reached, judged_at: Instant) -> None:
         question, key = self.question, rule.interface_id
@@ -204,6 +292,8 @@ class Matcher:
             if self._released:
                 self.passed_over.add(key)
             return
+        for row in self.numbers.later(order, key):
+            self._displace(rule, order, row)
         when = scheduled_at(rule, known, order.order_id, judged_at=judged_at)
         customer = self.privacy.customer(order)
         if customer is not None and self.privacy.cap is not None:

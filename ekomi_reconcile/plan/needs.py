@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import DAY, Instant
@@ -17,7 +17,7 @@ class Need:
 
     ``fresh`` accounts have new or changed rules and start from their age limit; ``current`` ones go on
     from their cursors; rows of ``leaving`` ones (deleted) and of ``moved`` ones (which read another source
-    now) are offered to others.
+    now) are offered to others. ``shops`` are all order sources in use.
     """
 
     source: str
@@ -28,6 +28,7 @@ class Need:
     moved: frozenset[str]
     cursors: frozenset[str]
     created_from: Instant | None
+    shops: frozenset[str] = frozenset()
 
     @property
     def attributes(self) -> frozenset[str]:
@@ -59,7 +60,8 @@ def needs(
         )
         for source, members in sorted(by_source.items())
     )
-    return tuple(need for need in found if need is not None)
+    shops = frozenset(by_source)
+    return tuple(replace(need, shops=shops) for need in found if need is not None)
 
 
 def moved_from(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, Self, TypeAlias, TypeVar
 
 import msgspec
 
@@ -165,6 +165,14 @@ class Steps(Generic[Step]):
         for owner, more in other.examples.items():
             mine = self.examples.setdefault(owner, [])
             mine += more[: EXAMPLES - len(mine)]
+
+    def without(self, unwanted: Callable[[Step], bool]) -> Self:
+        """The steps for which ``unwanted`` does not hold."""
+        kept = type(self)(self._decoder.type)
+        for step in self:
+            if not unwanted(step):
+                kept.append(step)
+        return kept
 
     def __len__(self) -> int:
         return self._size

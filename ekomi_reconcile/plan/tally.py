@@ -11,7 +11,9 @@ from ekomi_reconcile.model.invitation import Criterion
 ENOUGH = 20
 """From so many orders on, a condition that holds for all or for none of them is worth a word."""
 
-_AFTER_CONDITIONS = frozenset({Criterion.DELIVERABLE, Criterion.SUPPRESSED, Criterion.ALREADY_INVITED})
+_AFTER_CONDITIONS = frozenset(
+    {Criterion.DELIVERABLE, Criterion.SUPPRESSED, Criterion.DUPLICATE_NUMBER, Criterion.ALREADY_INVITED}
+)
 
 
 class _Counts:

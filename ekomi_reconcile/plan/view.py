@@ -65,6 +65,9 @@ class Queue(Protocol):
     def rows_for(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Sequence[Invitation]]:
         """All rows of these orders, of whatever account."""
 
+    def rows_numbered(self, numbers: Collection[str]) -> Mapping[str, Sequence[Invitation]]:
+        """The rows that are not cancelled of orders with these numbers, of whatever account and source."""
+
     def observations(self, source: str, order_ids: Sequence[int]) -> Mapping[int, RecordedObservation]:
         """In which status these orders were last seen."""
 

@@ -143,6 +143,10 @@ class Glance:
         """All rows of these orders, of whatever account."""
         return self._store.rows_for(source, order_ids) if order_ids else {}
 
+    def rows_numbered(self, numbers: Collection[str]) -> Mapping[str, Sequence[Invitation]]:
+        """The rows that are not cancelled of orders with these numbers, of whatever account and source."""
+        return self._store.rows_numbered(numbers) if numbers else {}
+
     def observations(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Observation]:
         """In which status these orders were last seen."""
         return self._store.observations(source, order_ids) if order_ids else {}

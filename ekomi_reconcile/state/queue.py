@@ -12,7 +12,7 @@ from ekomi_reconcile.state.location import FileLocation, Location
 from ekomi_reconcile.state.lock import holder
 from ekomi_reconcile.state.rows import COLUMNS, to_invitation
 from ekomi_reconcile.state.session import ROWS_PER_PAGE, Session, chunks
-from ekomi_reconcile.state.tables import PENDING, SENDING, account, invitation
+from ekomi_reconcile.state.tables import CANCELLED, PENDING, SENDING, account, invitation
 
 _ASKED = (Status.PENDING.value, Status.SENDING.value, Status.SENT.value, Status.UNKNOWN.value)
 """Rows in one of these count as a request to their customer."""
@@ -28,6 +28,16 @@ _OF_ORDERS = (
 _ORDER_IDS = select(invitation.c.order_id).where(invitation.c.source == bindparam("source")).limit(1)
 _FIRST_ORDER = _ORDER_IDS.order_by(invitation.c.order_id)
 _LAST_ORDER = _ORDER_IDS.order_by(invitation.c.order_id.desc())
+
+_ANY = select(invitation.c.id).limit(1)
+_OF_NUMBERS = (
+    select(*COLUMNS)
+    .where(
+        invitation.c.number.in_(bindparam("numbers", expanding=True)),
+        invitation.c.status != CANCELLED,
+    )
+    .order_by(invitation.c.id)
+)
 
 _UNKNOWN = select(
     func.sum(
@@ -99,6 +109,18 @@ class QueueStore(Session):
         for ids in chunks([key for key in order_ids if first <= key <= last]):
             for row in self._rows(_OF_ORDERS, {"source": source, "ids": ids}):
                 found.setdefault(row[3], []).append(to_invitation(row, names))
+        return found
+
+    def rows_numbered(self, numbers: Collection[str]) -> dict[str, list[Invitation]]:
+        """The rows that are not cancelled of orders with these numbers, of whatever account and source."""
+        found: dict[str, list[Invitation]] = {}
+        if self._execute(_ANY).scalar() is None:
+            return found
+        names = self._names()
+        for chunk in chunks(sorted(set(numbers))):
+            for row in self._rows(_OF_NUMBERS, {"numbers": chunk}):
+                each = to_invitation(row, names)
+                found.setdefault(each.number, []).append(each)
         return found
 
     def rows_of(self, interface_ids: Collection[str], statuses: Collection[Status]) -> Iterator[Invitation]:

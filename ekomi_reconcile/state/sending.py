@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select, update
+from sqlalchemy import Select, bindparam, exists, or_, select, tuple_, update
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
@@ -13,7 +13,7 @@ from ekomi_reconcile.state.history import HistoryStore
 from ekomi_reconcile.state.records import LOOP, Outcome
 from ekomi_reconcile.state.rows import COLUMNS, to_invitation
 from ekomi_reconcile.state.session import chunks
-from ekomi_reconcile.state.tables import PENDING, invitation
+from ekomi_reconcile.state.tables import CANCELLED, PENDING, invitation
 
 _SETTLE = (
     update(invitation)
@@ -117,10 +117,27 @@ class SendingStore(HistoryStore):
         return now + LEASE
 
 
+_other = invitation.alias("other")
+_NUMBER_TAKEN = exists().where(
+    _other.c.number == invitation.c.number,
+    _other.c.account_id == invitation.c.account_id,
+    _other.c.id != invitation.c.id,
+    _other.c.status != CANCELLED,
+    or_(
+        _other.c.status != PENDING,
+        tuple_(_other.c.order_date, _other.c.order_id, _other.c.source)
+        < tuple_(invitation.c.order_date, invitation.c.order_id, invitation.c.source),
+    ),
+)
+"""Another order has this number at this interface, and was invited or comes first."""
+
+
 def _free(ids: Sequence[int]) -> Select[tuple[int]]:
-    """Those of these rows that are pending and that nobody else is changing."""
+    """Those of these rows that are pending, that nobody else is changing, and whose number is free."""
     mine = invitation.c.id.in_(ids) & (invitation.c.status == PENDING)
-    return select(invitation.c.id).where(mine).with_for_update(skip_locked=True)
+    return (
+        select(invitation.c.id).where(mine, ~_NUMBER_TAKEN).with_for_update(of=invitation, skip_locked=True)
+    )
 
 
 def _values(outcome: Outcome, row: Any) -> dict[str, Any]:

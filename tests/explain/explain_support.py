@@ -25,6 +25,11 @@ class Rows(EmptyQueue):
         """All of them, if the order is asked for."""
         return {key: self.rows for key in order_ids if self.rows and self.rows[0].order_id == key}
 
+    def rows_numbered(self, numbers) -> Mapping[str, Sequence[Invitation]]:
+        """Those that are not cancelled, if the number is asked for."""
+        live = [each for each in self.rows if each.status is not Status.CANCELLED and each.number in numbers]
+        return {live[0].number: live} if live else {}
+
     def observations(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Observation]:
         """The one there is."""
         return {} if self.seen is None else dict.fromkeys(order_ids, self.seen)

@@ -257,7 +257,7 @@ def test_customers_who_must_not_be_asked(project, sandbox, explained):
     queued(project, 2, customer=customer)
     found = explained("3")["accounts"][0]
     assert found["reason"] == "suppressed"
-    assert found["criteria"][-2]["value"] == "limit per customer reached"
+    assert found["criteria"][-3]["value"] == "limit per customer reached"
 
 
 def test_nothing_personal_is_shown(project, explained, capsys):

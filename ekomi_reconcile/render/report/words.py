@@ -36,6 +36,10 @@ REASONS = {
     Criterion.CONDITIONS.value: ("Conditions", "a custom condition of the account does not hold"),
     Criterion.DELIVERABLE.value: ("No address", "there is no address or number that can be used"),
     Criterion.SUPPRESSED.value: ("Opted out", "the customer opted out, or was asked often enough"),
+    Criterion.DUPLICATE_NUMBER.value: (
+        "Duplicate number",
+        "an earlier order with the same number is invited at this interface",
+    ),
     Criterion.ALREADY_INVITED.value: ("Already invited", "the order has an invitation already"),
     "account_deleted": ("Account deleted", "its account was deleted"),
     "other": ("Other", "a reason that a person wrote, which is not repeated here"),

@@ -55,9 +55,9 @@ class ConfigurationNotFound(ConfigurationError):
 class ConfigurationInvalid(ConfigurationError):
     """The files have errors; ``diagnostics`` holds all of them, warnings too."""
 
-    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+    def __init__(self, diagnostics: Sequence[Diagnostic], *, subject: str = "configuration") -> None:
         count = sum(1 for each in diagnostics if each.is_error)
-        super().__init__(f"the configuration has {count} error{'s' if count != 1 else ''}")
+        super().__init__(f"the {subject} has {count} error{'s' if count != 1 else ''}")
         self.diagnostics = tuple(diagnostics)
 
 

@@ -1,26 +1,26 @@
-"""Changing the suppression list: addresses become keyed digests, domains stay as they are."""
+"""Changing the suppression list: addresses and numbers become keyed digests, domains stay as they are."""
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from ekomi_reconcile.errors import ConfigurationError
-from ekomi_reconcile.privacy import DIGEST_PREFIX, canonical_address, read_suppression_list
+from ekomi_reconcile.suppression import (
+    NUMBER_PREFIX,
+    Entry,
+    Fault,
+    Kind,
+    parse_entry,
+    read_suppression_list,
+    read_text,
+)
 
 _MODE = 0o644
-
-
-class Kind(StrEnum):
-    """What an entry names."""
-
-    ADDRESS = "address"
-    DOMAIN = "domain"
-    DIGEST = "digest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +32,24 @@ class OptOut:
     entry: str
 
 
-def is_domain(text: str) -> bool:
-    """Does ``@example.com`` stand here, and not an address?"""
-    return text.startswith("@")
+def is_address(text: str) -> bool:
+    """Is this checked text an address, and neither a domain nor a number?"""
+    return not text.startswith(("@", NUMBER_PREFIX))
 
 
 def checked(texts: Sequence[str]) -> list[str]:
-    """These addresses and ``@domains`` in their canonical form, each once.
+    """These addresses, ``@domains`` and ``tel:`` numbers in their canonical form, each once.
 
     Raises:
         ValueError: one is neither; the message says which by its place, and never what it is.
     """
     found = []
     for place, text in enumerate(texts, start=1):
-        plain = canonical_address(text) or ""
-        name, at, domain = plain.rpartition("@")
-        if not (at and domain) or any(each.isspace() or each in "#,;<>" for each in plain) or "@" in name:
-            raise ValueError(f"number {place} is neither an address nor @domain")
-        found.append(plain)
+        entry = parse_entry(text)
+        written = text.strip().startswith(("@", NUMBER_PREFIX)) or "@" in text
+        if isinstance(entry, Fault) or not written:
+            raise ValueError(f"number {place} is not an address, @domain or tel:+… number")
+        found.append(entry.text)
     return list(dict.fromkeys(found))
 
 
@@ -57,18 +57,14 @@ def list_entries(path: Path) -> list[OptOut]:
     """All entries; a file that does not exist has none.
 
     Raises:
-        ConfigurationError: the file cannot be read.
+        ConfigurationError: the file cannot be read, or lines of it are faulty.
     """
-    return [
-        _shown(line, plain)
-        for line, text in enumerate(_lines(path), start=1)
-        if (plain := _plain(text)) is not None
-    ]
+    return [_shown(each) for each in _entries(path)]
 
 
 def list_plain(path: Path) -> frozenset[str]:
-    """The addresses that somebody wrote plain; raises like ``list_entries``."""
-    return read_suppression_list(path).addresses if path.exists() else frozenset()
+    """The addresses and numbers that somebody wrote in clear; raises like ``list_entries``."""
+    return frozenset(each.text for each in _entries(path) if each.kind in (Kind.ADDRESS, Kind.NUMBER))
 
 
 def add_entries(path: Path, entries: Sequence[str]) -> list[str]:
@@ -80,8 +76,8 @@ def add_entries(path: Path, entries: Sequence[str]) -> list[str]:
         ConfigurationError: the file cannot be read or written.
     """
     lines = _lines(path)
-    known = {_canonical(plain) for text in lines if (plain := _plain(text)) is not None}
-    new = [each for each in dict.fromkeys(entries) if _canonical(each) not in known]
+    known = {each.text for each in _entries(path)}
+    new = [each for each in dict.fromkeys(entries) if each not in known]
     if new:
         begun = "\n" if lines and not lines[-1].endswith("\n") else ""
         _append(path, begun + "".join(f"{each}\n" for each in new))
@@ -94,38 +90,32 @@ def remove_entries(path: Path, entries: Collection[str]) -> int:
     Raises:
         ConfigurationError: the file cannot be read or written.
     """
-    lines, unwanted = _lines(path), {_canonical(each) for each in entries}
-    left = [each for each in lines if (plain := _plain(each)) is None or _canonical(plain) not in unwanted]
+    lines, unwanted = _lines(path), frozenset(entries)
+    gone = {each.line for each in _entries(path) if each.text in unwanted}
+    left = [each for number, each in enumerate(lines, start=1) if number not in gone]
     if len(left) < len(lines):
         _replace(path, "".join(left))
     return len(lines) - len(left)
 
 
+def _entries(path: Path) -> tuple[Entry, ...]:
+    return read_suppression_list(path).entries if path.exists() else ()
+
+
 def _lines(path: Path) -> list[str]:
+    """The lines with their line ends."""
     if not path.exists():
         return []
-    read_suppression_list(path)  # says what is wrong with it
-    return path.read_text("utf-8-sig").splitlines(keepends=True)
+    return [each for each in re.split(r"(?<=\n)|(?<=\r)(?!\n)", read_text(path)) if each]
 
 
-def _plain(text: str) -> str | None:
-    return canonical_address(text.partition("#")[0])
-
-
-def _canonical(plain: str) -> str:
-    """A domain may stand with or without the ``@``."""
-    if plain.startswith(DIGEST_PREFIX) or "@" in plain:
-        return plain
-    return f"@{plain}"
-
-
-def _shown(line: int, plain: str) -> OptOut:
-    if plain.startswith(DIGEST_PREFIX):
-        return OptOut(line, Kind.DIGEST, plain)
-    name, _, domain = plain.rpartition("@")
-    if not name:
-        return OptOut(line, Kind.DOMAIN, f"@{domain}")
-    return OptOut(line, Kind.ADDRESS, f"{name[0]}…@{domain}")
+def _shown(each: Entry) -> OptOut:
+    if each.kind is Kind.ADDRESS:
+        name, _, domain = each.text.rpartition("@")
+        return OptOut(each.line, each.kind, f"{name[0]}…@{domain}")
+    if each.kind is Kind.NUMBER:
+        return OptOut(each.line, each.kind, f"{each.text[:-4]}…")
+    return OptOut(each.line, each.kind, each.text)
 
 
 def _append(path: Path, text: str) -> None:

@@ -32,11 +32,13 @@ from ekomi_reconcile.plan.fetches import Intervals
 from ekomi_reconcile.plan.guards import Limits
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.plan.view import Cap, Privacy, Queue, RecordedAccount, RecordedPosition
-from ekomi_reconcile.privacy import CustomerPrivacy, SuppressionList, read_suppression_list, scratch_key
+from ekomi_reconcile.privacy import CustomerPrivacy, scratch_key
+from ekomi_reconcile.rules.contact import TELEPHONE
 from ekomi_reconcile.rules.rulebook import RuleBook
 from ekomi_reconcile.sources import SourcePass, Sources
 from ekomi_reconcile.state.key import KEY_BYTES, KeyedDigest, Purpose
 from ekomi_reconcile.state.records import Meta
+from ekomi_reconcile.suppression import SuppressionList, read_suppression_list
 
 if TYPE_CHECKING:
     from ekomi_reconcile.apply.clients import Clients, Turns
@@ -92,7 +94,7 @@ def read_privacy(configuration: Configuration, digest: Callable[[str], str] | No
     """The privacy settings at work, with the keyed digest of the state; without one they make their own.
 
     Raises:
-        ConfigurationError: the suppression list cannot be read.
+        ConfigurationError: the suppression list cannot be read, or has a faulty line.
     """
     settings = configuration.project.privacy
     cap = settings.max_per_customer
@@ -149,12 +151,14 @@ def make_plan(  # noqa: PLR0913 - everything meets here
     desired = [
         Desired(account, passwords.digests.get(account.interface_id)) for account in configuration.accounts
     ]
+    protected = privacy or read_privacy(configuration, customer)
+    more = frozenset({TELEPHONE}) if protected.by_number else frozenset[str]()
     return build(
         desired,
         _recorded(state, now=now),
         circumstances,
-        privacy=privacy or read_privacy(configuration, customer),
-        orders=lambda need: SourcePass(sources, need, reread_from, pseudonym),
+        privacy=protected,
+        orders=lambda need: SourcePass(sources, need, reread_from, pseudonym, more),
     )
 
 
@@ -225,7 +229,7 @@ def make_context(  # noqa: PLR0913 - everything meets here
     """What carrying out a plan needs.
 
     Raises:
-        ConfigurationError: the suppression list cannot be read.
+        ConfigurationError: the suppression list cannot be read, or has a faulty line.
     """
     from ekomi_reconcile.apply.context import Context
     from ekomi_reconcile.apply.upkeep import Upkeep, lasting_sights

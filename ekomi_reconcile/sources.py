@@ -95,12 +95,16 @@ class Sources:
 
 @dataclass(slots=True)
 class SourcePass:
-    """One pass over a source for the planner; it tells how many orders were read."""
+    """One pass over a source for the planner; it tells how many orders were read.
+
+    ``more`` are attributes of orders that are needed beyond those of the rules.
+    """
 
     sources: Sources
     need: Need
     reread_from: Instant | None = None
     pseudonym: Callable[[str], str] | None = None
+    more: frozenset[str] = frozenset()
     cursor: str = ""
     problems: Sequence[Diagnostic] = ()
 
@@ -111,7 +115,7 @@ class SourcePass:
             cursors=need.cursors,
             full=bool(need.fresh),
             created_from=need.created_from,
-            attributes=need.attributes,
+            attributes=need.attributes | self.more,
             reread_from=self.reread_from,
             pseudonym=self.pseudonym,
         )

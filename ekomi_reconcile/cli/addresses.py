@@ -11,10 +11,10 @@ import click
 from ekomi_reconcile.cli.session import state_key
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.errors import ConfigurationError, ReconcileError
-from ekomi_reconcile.optouts import checked, is_domain
-from ekomi_reconcile.privacy import DIGEST_PREFIX
+from ekomi_reconcile.optouts import checked, is_address
 from ekomi_reconcile.state.key import KeyedDigest, Purpose
 from ekomi_reconcile.state.store import State
+from ekomi_reconcile.suppression import DIGEST_PREFIX, NUMBER_DIGEST_PREFIX, NUMBER_PREFIX
 
 Digest = Callable[[str], str]
 """Turns a canonical address into the keyed digest of a customer."""
@@ -23,7 +23,7 @@ STDIN = "-"
 
 
 def given(texts: Sequence[str]) -> list[str]:
-    """These addresses and @domains, or with ``-`` those on stdin, one per line.
+    """These addresses, @domains and tel: numbers, or with ``-`` those on stdin, one per line.
 
     Raises:
         click.UsageError: one is neither.
@@ -41,7 +41,7 @@ def given(texts: Sequence[str]) -> list[str]:
 def one(text: str) -> str:
     """The one address that is meant; raises like ``given``."""
     found = given([text])
-    if len(found) != 1 or is_domain(found[0]):
+    if len(found) != 1 or not is_address(found[0]):
         raise click.UsageError("this command takes one address.")
     return found[0]
 
@@ -61,9 +61,11 @@ def customer_digest(configuration: Configuration, state: State | None) -> Digest
     return KeyedDigest(key, Purpose.CUSTOMER)
 
 
-def entries_for(address: str, of_customer: Digest) -> str:
-    """What stands for this address or domain on the suppression list."""
-    return address if is_domain(address) else DIGEST_PREFIX + of_customer(address)
+def entries_for(text: str, of_customer: Digest) -> str:
+    """What is written into the suppression list for this address, domain or number."""
+    if is_address(text):
+        return DIGEST_PREFIX + of_customer(text)
+    return NUMBER_DIGEST_PREFIX + of_customer(text) if text.startswith(NUMBER_PREFIX) else text
 
 
 def suppression_path(configuration: Configuration) -> Path:

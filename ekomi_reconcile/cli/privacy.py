@@ -22,7 +22,6 @@ from ekomi_reconcile.cli.suppress import put_on_list
 from ekomi_reconcile.config.cache import FOLDER
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.privacy import DIGEST_PREFIX
 from ekomi_reconcile.reconcile import digester, read_privacy
 from ekomi_reconcile.render.errors import ListedError
 from ekomi_reconcile.render.json_text import json_text
@@ -32,6 +31,7 @@ from ekomi_reconcile.state.copies import copies_beside
 from ekomi_reconcile.state.identity import user
 from ekomi_reconcile.state.key import Purpose
 from ekomi_reconcile.state.store import State
+from ekomi_reconcile.suppression import DIGEST_PREFIX
 
 _SHOWN_DIGITS = 8
 """So much of a digest stands in the journal: enough to find an entry again, not to follow a customer."""
@@ -105,8 +105,7 @@ def _held(configuration: Configuration, state: State, digest: str, *, address: s
     suppressed = read_privacy(configuration, digester(state, Purpose.CUSTOMER))
     return Held(
         digest=DIGEST_PREFIX + digest,
-        suppressed=digest in suppressed.opted_out_digests
-        or address.rpartition("@")[2] in suppressed.suppressed.domains,
+        suppressed=digest in suppressed.opted_out_digests or suppressed.suppressed.has_domain_of(address),
         invitations=tuple(listed(state, rows)),
         histories={row.id: state.history_of(row.id) for row in rows},
         reviews=[ListedReview(names[each.interface_id], each) for each in state.reviews_of(rows)],

@@ -13,7 +13,7 @@ from ekomi_reconcile.cli.globals import common
 from ekomi_reconcile.cli.lazy import LazyGroup
 from ekomi_reconcile.cli.lists import format_option, limit_option, write_list, write_one
 from ekomi_reconcile.cli.session import load_configuration, reading_if_any
-from ekomi_reconcile.optouts import add_entries, is_domain, list_entries, list_plain, remove_entries
+from ekomi_reconcile.optouts import add_entries, is_address, list_entries, list_plain, remove_entries
 from ekomi_reconcile.render.optouts import (
     LAYOUT,
     AddedEntry,
@@ -26,7 +26,7 @@ from ekomi_reconcile.render.optouts import (
     removed_text,
 )
 
-_addresses = click.argument("addresses", metavar="ADDRESS|@DOMAIN|-...", nargs=-1, required=True)
+_addresses = click.argument("addresses", metavar="ADDRESS|@DOMAIN|tel:NUMBER|-...", nargs=-1, required=True)
 
 
 @click.group(cls=LazyGroup)
@@ -40,9 +40,10 @@ def suppress() -> None:
 @format_option
 @common()
 def add(addresses: tuple[str, ...], form: str) -> int:
-    """Put customers on the suppression list; with - as many as stand on stdin, one per line.
+    """Put customers on the suppression list; with - read them from stdin, one per line.
 
-    Of an address only a keyed digest is written, which means something with the key of this state alone.
+    An address or a telephone number (tel:+49...) is written as a keyed digest, which only this state's key
+    can compare. @*.example.org means every subdomain of example.org.
     """
     wanted = given(addresses)
     configuration = load_configuration()
@@ -50,14 +51,14 @@ def add(addresses: tuple[str, ...], form: str) -> int:
     with reading_if_any(configuration) as state:
         of_customer = customer_digest(configuration, state)
         entries = {entries_for(each, of_customer): each for each in wanted}
-        digests = {of_customer(each) for each in wanted if not is_domain(each)}
+        digests = {of_customer(each) for each in wanted if is_address(each)}
         waiting = state.count_pending_of(digests) if state is not None else {}
         added = put_on_list(path, entries)
         shown = [
             AddedEntry(
                 entry,
                 added=entry in added,
-                pending=None if is_domain(each) else waiting.get(of_customer(each), 0),
+                pending=waiting.get(of_customer(each), 0) if is_address(each) else None,
             )
             for entry, each in entries.items()
         ]
@@ -76,7 +77,7 @@ def put_on_list(path: Path, entries: Mapping[str, str]) -> frozenset[str]:
 @format_option
 @common()
 def list_command(limit: int | None, form: str) -> int:
-    """The suppression list: digests, domains, and masked addresses where somebody wrote plain ones."""
+    """Show the suppression list: digests and domains as they are, plain addresses and numbers masked."""
     entries = list_entries(suppression_path(load_configuration()))
     write_list(
         entries[:limit],
@@ -94,7 +95,7 @@ def list_command(limit: int | None, form: str) -> int:
 @format_option
 @common()
 def remove(addresses: tuple[str, ...], form: str) -> int:
-    """Take customers or domains off the suppression list, whether they stand there plain or as a digest."""
+    """Take customers or domains off the suppression list, in clear or as a digest."""
     wanted = given(addresses)
     configuration = load_configuration()
     path = suppression_path(configuration)

@@ -20,6 +20,7 @@ from ekomi_reconcile.render.github import github_commands
 from ekomi_reconcile.render.json_text import json_text
 from ekomi_reconcile.render.sarif import sarif_json
 from ekomi_reconcile.render.style import Paint
+from ekomi_reconcile.suppression import check_suppression_list
 
 
 @click.command()
@@ -36,6 +37,8 @@ def validate(form: str, strict: bool) -> int:
     """Check the files: schema, cross-file rules, lint. Offline, and without any secret."""
     path = configuration_path()
     configuration, found = check(path)
+    if configuration is not None and (listed := configuration.suppression_list) is not None:
+        found = (*found, *check_suppression_list(listed))
     accounts = None if configuration is None else len(configuration.accounts)
     match form:
         case "json":

@@ -275,7 +275,8 @@ class Privacy(FixedKeys):
         examples=[{"count": 1, "days": 90}],
     )
     suppress: Location = optional(
-        "File with addresses that are never asked, one per line, relative to the project file.",
+        "File with addresses, domains and numbers that are never invited, one per line, relative to the "
+        "project file.",
         absent="no file",
         examples=["suppressed.txt"],
     )

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from ekomi_reconcile.doctor.check import Check
 from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
 from ekomi_reconcile.doctor.subject import Part, Subject
-from ekomi_reconcile.errors import ConfigurationError
+from ekomi_reconcile.errors import ConfigurationError, ConfigurationInvalid
 from ekomi_reconcile.model.diagnostic import Diagnostic
-from ekomi_reconcile.privacy import read_suppression_list
+from ekomi_reconcile.suppression import read_suppression_list
 
 OVERLAPPING = "overlapping-rules"
 """The lint rule that has a check of its own."""
@@ -42,17 +42,20 @@ def overlapping_rules(subject: Subject) -> Iterator[Note]:
 
 
 def suppression_list(subject: Subject) -> Iterator[Note]:
-    """The list of customers who opted out can be read; without one nothing is said."""
+    """The suppression list can be read and has no faulty line; without a list there is no result."""
     try:
         path = subject.configuration.suppression_list
         if path is None:
             return
         found = read_suppression_list(path)
+    except ConfigurationInvalid as error:
+        for each in error.diagnostics:
+            yield failed(_said(each), mend=each.mend)
+        return
     except ConfigurationError as error:
         yield failed(error.message, mend=error.mend)
         return
-    count = len(found.addresses) + len(found.domains) + len(found.digests)
-    yield passed(f"{count} entries")
+    yield passed(f"{len(found.entries)} entries")
 
 
 def _said(diagnostic: Diagnostic) -> str:

@@ -122,7 +122,7 @@ def _contact(wire: WireOrder) -> Contact:
     if not telephone and ((shipping := shipping_address(wire)).telephone or billing is NO_ADDRESS):
         telephone, home = shipping.telephone, shipping
     return Contact(
-        email=wire.customer_email or billing.email or None,
+        email=(wire.customer_email or "").strip() or (billing.email or "").strip() or None,
         first_name=wire.customer_firstname or billing.firstname or None,
         last_name=wire.customer_lastname or billing.lastname or None,
         telephone=telephone or None,

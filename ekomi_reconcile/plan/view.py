@@ -122,6 +122,10 @@ class Privacy(Protocol):
         """Do digests mean anything beyond this plan? Without a state their key is forgotten with it."""
 
     @property
+    def by_number(self) -> bool:
+        """Are customers recognised by their telephone number too?"""
+
+    @property
     def opted_out_digests(self) -> AbstractSet[str]:
         """The keyed digests of customers on a suppression list: they tell of a row without its order."""
 

@@ -15,7 +15,7 @@ LAYOUT: Layout = ((Column("Line", right=True), Column("Kind")), (Column("Entry",
 
 @dataclass(frozen=True, slots=True)
 class AddedEntry:
-    """An entry; ``pending`` are its customer's waiting invitations (``None``: cannot be told of a domain)."""
+    """An entry; ``pending``: its customer's pending invitations (``None``: a domain or number, not known)."""
 
     entry: str
     added: bool
@@ -59,7 +59,10 @@ def added_text(entries: Sequence[AddedEntry], paint: Paint) -> str:
     if counts["pending"]:
         waiting = f"{plural(counts['pending'], 'pending invitation')}: the next apply cancels them.\n"
     if any(each.pending is None for each in entries):
-        waiting += "What waits for a domain is cancelled when its order is read, at the latest at its time.\n"
+        waiting += (
+            "Pending invitations of a domain or number are cancelled when their order is read, at the latest "
+            "before sending.\n"
+        )
     return "".join([*(f"{printable(each.entry)}\n" for each in entries if each.added), head, waiting])
 
 

@@ -10,16 +10,83 @@ TELEPHONE = "telephone"
 WITHHELD_NUMBER = "+9999999"
 """Stands for a mobile number that a cache does not keep; no country has this prefix."""
 
-_EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(?:\.[^\s@.]+)+")
+MAX_ADDRESS = 254
+"""Characters of the longest address (RFC 5321)."""
+
+_MAX_LABEL = 63
+_LOCAL = re.compile(r"(?:[\w!#$%&'+/=?^`{|}~.-])+")  # what an address may hold unquoted, without the asterisk
+_LABEL = re.compile(r"[^\W_](?:(?:[^\W_]|-)*[^\W_])?")
+_NAMED = {
+    ":": "a colon (such as in mailto:)",
+    "<": "an angle bracket",
+    ">": "an angle bracket",
+    '"': "a quotation mark",
+    ",": "a comma",
+    ";": "a semicolon",
+    "(": "a parenthesis",
+    ")": "a parenthesis",
+    "*": "an asterisk",
+}
+_SUSPECT = re.compile(r"[\s:<>\",;()*]")
 _MOST_DIGITS = 15  # E.164
 _FEWEST_DIGITS = 7
 _SEPARATORS = re.compile(r"[\s()./\-\u00a0\u2010-\u2015]+")
 _TRUNK = re.compile(r"\(\s*0\s*\)")  # "+49 (0) 170 …": the zero is for calls inside the country
 
 
+def canonical_address(email: str | None) -> str | None:
+    """The form in which addresses are compared: without whitespace around it, case-folded."""
+    text = (email or "").strip().casefold()
+    return text or None
+
+
 def usable_email(email: str | None) -> bool:
-    """Can something be sent there? One @, no blanks, a dot in the domain, at most 254 characters."""
-    return email is not None and len(email) <= 254 and _EMAIL.fullmatch(email) is not None
+    """Is this an address that something can be sent to?"""
+    return email is not None and address_fault(email) is None
+
+
+def address_fault(text: str) -> str | None:
+    """What keeps this text from being an address, without repeating it; ``None`` if it is one.
+
+    Strict: what mail programs and spreadsheets add (``<a@b.de>``, ``mailto:``, quotes, commas, invisible
+    characters) is a fault, because an opt-out would not match such an address.
+    """
+    name, _, domain = text.rpartition("@")
+    if text.count("@") != 1 or not name:
+        return "exactly one @ with something on both sides is expected"
+    if len(text) > MAX_ADDRESS:
+        return f"longer than {MAX_ADDRESS} characters"
+    if (strange := _strange(text)) is not None:
+        return strange
+    if name.startswith("'") or _LOCAL.fullmatch(name) is None:
+        return "the part before the @ holds a character that no address has"
+    return domain_fault(domain)
+
+
+def domain_fault(domain: str) -> str | None:
+    """What keeps this text from being a domain, without repeating it; ``None`` if it is one."""
+    if (strange := _strange(domain)) is not None:
+        return strange
+    labels = domain.split(".")
+    if len(labels) < 2:
+        return "a domain has at least one dot"
+    if any(len(each) > _MAX_LABEL or _LABEL.fullmatch(each) is None for each in labels):
+        return "a domain has only letters, digits and hyphens between its dots"
+    return "a domain does not end in a number" if labels[-1].isdigit() else None
+
+
+def _strange(text: str) -> str | None:
+    """The first thing in it that belongs to no address, in words."""
+    if text.isascii() and text.isprintable() and not _SUSPECT.search(text):
+        return None
+    for each in text:
+        if each in _NAMED:
+            return f"{_NAMED[each]} found"
+        if each.isspace():
+            return "whitespace found"
+        if not each.isprintable():
+            return f"an invisible character found (U+{ord(each):04X})"
+    return None
 
 
 def usable_telephone(telephone: str | None, country: str | None) -> str | None:

@@ -45,6 +45,7 @@ class Customers:
 
     out: bool = False
     lasting: bool = True
+    by_number: bool = False
     cap: Cap | None = None
     opted_out_digests: frozenset[str] = frozenset()
 

@@ -20,7 +20,7 @@ from ekomi_reconcile.model.shape import (
     words_of,
 )
 from ekomi_reconcile.model.statistics import STARS, Period
-from ekomi_reconcile.optouts import Kind
+from ekomi_reconcile.suppression import Kind
 
 _NO_TEXT = maybe(TEXT)
 _NO_TIME = maybe(TIME)

@@ -14,10 +14,10 @@ from ekomi_reconcile.apply.stop import Stop
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.ekomi.values import Call
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.result import Result
+from ekomi_reconcile.model.result import Done, Result
 from ekomi_reconcile.model.run import figures_of
 from ekomi_reconcile.plan.plan import Plan, Scope
-from ekomi_reconcile.reconcile import make_context, make_plan, read_passwords
+from ekomi_reconcile.reconcile import Passwords, make_context, make_plan, read_passwords
 from ekomi_reconcile.sources import Sources
 from ekomi_reconcile.state.journal import APPLY, DONE, INCOMPLETE, STARTED
 from ekomi_reconcile.state.lock import Lock
@@ -93,6 +93,26 @@ class Cycle:
             privacy=self._context.privacy,
         )
 
+    def made_again(self, saved: Plan) -> Plan:
+        """The plan that this run makes for what ``saved`` was asked to look at, as of the time it was made.
+
+        Raises:
+            ReconcileError: it cannot be made.
+        """
+        return make_plan(
+            self._configuration,
+            self._state,
+            sources=self._sources,
+            scope=saved.scope,
+            now=saved.created_at,
+            passwords=Passwords() if saved.scope.offline else self._passwords,
+            privacy=self._context.privacy,
+        )
+
+    def leave_out(self, count: int) -> None:
+        """Count steps of a saved plan that are not carried out."""
+        self._context.result.count(Done.LEFT_OUT, count)
+
     def execute(
         self, plan: Plan, *, digest: str | None = None, sending: bool = True, listen: Listener = nobody
     ) -> Result:
@@ -102,6 +122,7 @@ class Cycle:
         noted = digest is not None or not plan.empty
         if noted:
             self._note(plan, STARTED, digest=digest)
+        sending = sending and self._configuration.project.safety.send
         context = replace(self._context, listen=listen)
         result = execute(context, plan, sending=sending, before_sending=self._lock.let_others_write)
         if noted or plan.invitations.not_invited:

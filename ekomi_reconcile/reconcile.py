@@ -120,8 +120,11 @@ def make_plan(  # noqa: PLR0913 - everything meets here
     max_sends: int | None = None,
     reread_from: Instant | None = None,
     privacy: Privacy | None = None,
+    hypothetical: bool = False,
 ) -> Plan:
     """The plan for these files and this state, or for no state at all.
+
+    ``hypothetical``: ``now`` is another time than the present.
 
     Orders created since ``reread_from`` are read again even if they do not look changed; ``privacy`` is at
     hand where the plan is carried out by the same run.
@@ -139,12 +142,10 @@ def make_plan(  # noqa: PLR0913 - everything meets here
         config_digest=configuration.digest,
         git_commit=git_commit(configuration.root),
         intervals=Intervals(sync=project.schedule.sync_every, reviews=project.schedule.import_reviews_every),
-        limits=Limits(
-            max_delete_percent=safety.max_delete_percent,
-            max_sends=safety.max_sends,
-            max_schedules=safety.max_schedules,
-        ),
+        limits=limits_of(configuration),
         max_sends=safety.max_sends if max_sends is None else max_sends,
+        hypothetical=hypothetical,
+        sending=safety.send,
         scope=scope,
         diagnostics=tuple(_missing_passwords(passwords)),
     )
@@ -159,6 +160,16 @@ def make_plan(  # noqa: PLR0913 - everything meets here
         circumstances,
         privacy=protected,
         orders=lambda need: SourcePass(sources, need, reread_from, pseudonym, more),
+    )
+
+
+def limits_of(configuration: Configuration) -> Limits:
+    """The safety limits of the project file."""
+    safety = configuration.project.safety
+    return Limits(
+        max_delete_percent=safety.max_delete_percent,
+        max_sends=safety.max_sends,
+        max_schedules=safety.max_schedules,
     )
 
 

@@ -89,7 +89,8 @@ class Sender:
             )
 
     def _rows(self, batch: Sequence[Send]) -> list[Invitation]:
-        """The rows of these steps, as far as they are still pending."""
+        """The rows of these steps, as far as they are still pending and due."""
+        now = self.context.now()
         by_source: dict[str, dict[int, str]] = {}
         for step in batch:
             by_source.setdefault(step.source, {})[step.order_id] = step.interface_id
@@ -100,7 +101,7 @@ class Sender:
                 found += [
                     row
                     for row in rows.get(order_id, ())
-                    if row.interface_id == key and row.status is Status.PENDING
+                    if row.interface_id == key and row.status is Status.PENDING and row.scheduled_at <= now
                 ]
         self.context.result.count(Done.LEFT_OUT, len(batch) - len(found))
         return self.context.state.spread(found)

@@ -15,17 +15,18 @@ from ekomi_reconcile.apply.stop import Stop
 from ekomi_reconcile.cli.durations import DURATION
 from ekomi_reconcile.cli.events import Events, events_into, json_events_option
 from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.files import read_file
 from ekomi_reconcile.cli.globals import FilePath, common, interactive, option, options
 from ekomi_reconcile.cli.metrics import MetricsFile, metrics_out_option
 from ekomi_reconcile.cli.notifying import Notifying
 from ekomi_reconcile.cli.plan import check_selection, concise_option, selections, show
 from ekomi_reconcile.cli.progress import progress
+from ekomi_reconcile.cli.saved_plan import approved_plan, needs_approval, read_saved
 from ekomi_reconcile.cli.session import (
     about_run,
     interruptible,
     load_configuration,
     locking,
+    mention_sending_off,
     mention_warnings,
     stopping,
     write_result,
@@ -39,12 +40,9 @@ from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.render.events import plan_events, result_events
 from ekomi_reconcile.render.plan_concise import Detail
 from ekomi_reconcile.render.style import Paint
-from ekomi_reconcile.state.store import State
 
 if TYPE_CHECKING:
     from ekomi_reconcile.cycle import Cycle
-
-_LARGEST_PLAN = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +112,8 @@ def apply(
     """Make the state and eKomi's queue like the files.
 
     Without PLAN it plans, shows the plan, asks, and carries it out. With PLAN, a file that `plan --out`
-    made, it never asks: it does exactly that plan, or refuses because something changed since.
+    made, it does exactly that plan, or refuses because something changed since. It asks only about a plan
+    that was made with --offline.
     """
     check_selection(target, exclude)
     if plan_file is not None and (target or tag or exclude or replace or refresh_only):
@@ -143,6 +142,7 @@ def apply(
 def _run(order: _Order, events: Events, metrics: MetricsFile) -> int:
     configuration = load_configuration()
     mention_warnings(configuration)
+    mention_sending_off(configuration)
     with stopping(order.deadline) as stop, Notifying(configuration, "apply", stop) as notice:
         watch = _Watch(events=events, metrics=metrics, notice=notice)
         return _carry_out(configuration, order, watch=watch, stop=stop)
@@ -160,14 +160,14 @@ class _Watch:
 def _carry_out(configuration: Configuration, order: _Order, *, watch: _Watch, stop: Stop) -> int:
     from ekomi_reconcile.cycle import Cycle
 
-    events, saved = watch.events, None if order.file is None else _saved(order.file)
+    events, saved = watch.events, None if order.file is None else read_saved(order.file)
     with (
         locking(
             configuration,
             "apply",
             new_state=order.new_state,
             lock_timeout=order.lock_timeout,
-            about=about_run(configuration, None if saved is None else saved[1]),
+            about=about_run(configuration, None if saved is None else saved.digest),
         ) as (state, lock),
         Cycle(configuration, state, lock, stop=stop) as cycle,
     ):
@@ -175,11 +175,13 @@ def _carry_out(configuration: Configuration, order: _Order, *, watch: _Watch, st
             made, digest = _plan(cycle, order, events), None
             show(made, "text", order.detail)
         else:
-            made, digest = saved
-            _check_fresh(made, digest, configuration, state)
+            made, digest = approved_plan(saved, configuration, state, cycle), saved.digest
+            if needs_approval(saved):
+                show(made, "text", order.detail)
         events.tell(plan_events(made))
         _enforce(made, order)
-        if not (order.file or order.approved or made.empty or _agreed()):
+        asks = saved is None or needs_approval(saved)
+        if asks and not (order.approved or made.empty or _agreed()):
             return Exit.ERROR
         with progress() as listen:
             told = both(listen, events.listen)
@@ -204,27 +206,6 @@ def _enforce(made: Plan, order: _Order) -> None:
     """Refuse what the guards refuse; where nothing is sent, no number of sends is too high."""
     sends = order.allowed.sends if order.sending else due_of(made)
     enforce(made, dataclasses.replace(order.allowed, sends=sends))
-
-
-def _saved(path: Path) -> tuple[Plan, str]:
-    from ekomi_reconcile.plan.codec import decode
-
-    return decode(read_file(options().directory / path, limit=_LARGEST_PLAN))
-
-
-def _check_fresh(made: Plan, digest: str, configuration: Configuration, state: State) -> None:
-    from ekomi_reconcile.plan.stale import Present, check_fresh
-
-    meta = state.meta
-    check_fresh(
-        made,
-        Present(
-            lineage=meta.lineage,
-            serial=meta.serial,
-            config_digest=configuration.digest,
-            applied=state.applied(digest),
-        ),
-    )
 
 
 def _agreed() -> bool:

@@ -16,9 +16,9 @@ from ekomi_reconcile.config.revision_tree import GitTree, tree_at
 from ekomi_reconcile.errors import ConfigurationInvalid, ConfigurationNotFound, RevisionUnreadable
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.plan.guards import Limits
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.plan.revisions import Comparison, between, settings_changed
+from ekomi_reconcile.reconcile import limits_of
 
 
 def check_revision(flag: str, ref: str) -> None:
@@ -45,7 +45,6 @@ def base_plan(configuration: Configuration, scope: Scope, *, now: Instant) -> Pl
     """
     revision = merge_base(scope.base or "HEAD", configuration.root)
     before, found = _before(configuration, revision)
-    safety = configuration.project.safety
     if before is not None:
         found += settings_changed(before.project.canonical(), configuration.project.canonical())
     comparison = Comparison(
@@ -53,11 +52,7 @@ def base_plan(configuration: Configuration, scope: Scope, *, now: Instant) -> Pl
         tool_version=__version__,
         config_digest=configuration.digest,
         git_commit=revision.head,
-        limits=Limits(
-            max_delete_percent=safety.max_delete_percent,
-            max_sends=safety.max_sends,
-            max_schedules=safety.max_schedules,
-        ),
+        limits=limits_of(configuration),
         scope=replace(scope, offline=True, base_commit=revision.commit),
         diagnostics=found,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,6 +22,9 @@ from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.render.plan_concise import Detail
 from ekomi_reconcile.render.plan_markdown import Comment
+
+if TYPE_CHECKING:
+    from ekomi_reconcile.plan.saved import Sign
 
 
 class InstantType(click.ParamType[Instant]):
@@ -113,7 +117,13 @@ def concise_option(command: Command) -> Command:
 )
 @option("--refresh-only", is_flag=True, help="Only syncs and imports.")
 @option("--offline", is_flag=True, help="Files and state only: no secret, no order source, no eKomi.")
-@option("--at", env=False, type=InstantType(), metavar="TIME", help="The plan as it would be at TIME.")
+@option(
+    "--at",
+    env=False,
+    type=InstantType(),
+    metavar="TIME",
+    help="The plan as it would be at TIME; it cannot be applied.",
+)
 @concise_option
 @selections
 @common()
@@ -154,15 +164,15 @@ def plan(
     comment = Comment(key=comment_key, url=details_url)
     detail = Detail.CONCISE if concise else Detail.FULL
     with telling_failures(comment, shown=form == "markdown", file=markdown_out):
-        made = _make(scope, now=instant.now() if at is None else at)
+        made, sign = _make(scope, at=at)
     if out is not None:
-        _save(made, out)
+        _save(made, out, sign)
     if markdown_out is not None:
         save_comment(comment_text(made, comment, detail), markdown_out)
     if form == "markdown":
         write_result(comment_text(made, comment, detail))
     else:
-        show(made, form, detail)
+        show(made, form, detail, sign)
     if not made.complete or made.blocked:
         return Exit.ERROR
     return Exit.CHANGES if detailed_exitcode and made.changes_present else Exit.OK
@@ -174,15 +184,18 @@ def check_selection(target: tuple[str, ...], exclude: tuple[str, ...]) -> None:
         raise click.UsageError("--target and --exclude cannot be used together.")
 
 
-def _make(scope: Scope, *, now: Instant) -> Plan:
+def _make(scope: Scope, *, at: Instant | None) -> tuple[Plan, Sign | None]:
+    """The plan, and how to sign it; without a state, or offline, there is no key to do so."""
+    now = instant.now() if at is None else at
     configuration = load_configuration()
     mention_warnings(configuration)
     if scope.changed_since is not None:
         scope = dataclasses.replace(scope, changed=changed_accounts(configuration, scope.changed_since))
     if scope.base is not None:
-        return base_plan(configuration, scope, now=now)
-    from ekomi_reconcile.reconcile import Passwords, make_plan, read_passwords
+        return base_plan(configuration, scope, now=now), None
+    from ekomi_reconcile.reconcile import Passwords, digester, make_plan, read_passwords
     from ekomi_reconcile.sources import Sources
+    from ekomi_reconcile.state.key import Purpose
 
     online = not scope.offline
     with (
@@ -191,23 +204,33 @@ def _make(scope: Scope, *, now: Instant) -> Plan:
         Sources(configuration, listen) as sources,
     ):
         passwords = read_passwords(configuration, state) if online else Passwords()
-        return make_plan(configuration, state, sources=sources, scope=scope, now=now, passwords=passwords)
+        made = make_plan(
+            configuration,
+            state,
+            sources=sources,
+            scope=scope,
+            now=now,
+            passwords=passwords,
+            hypothetical=at is not None,
+        )
+        return made, digester(state, Purpose.PLAN) if online else None
 
 
-def show(made: Plan, form: str, detail: Detail) -> None:
+def show(made: Plan, form: str, detail: Detail, sign: Sign | None = None) -> None:
     """Write the plan to stdout."""
-    from ekomi_reconcile.plan.codec import encode
     from ekomi_reconcile.render.plan_concise import plan_in
     from ekomi_reconcile.render.style import Paint
 
     if form == "json":
-        write_result(redact(encode(made).decode()))
+        from ekomi_reconcile.plan.saved import encode
+
+        write_result(redact(encode(made, sign).decode()))
     else:
         write_result(redact(plan_in(detail, made, Paint(options().colour_on(sys.stdout)))))
 
 
-def _save(made: Plan, out: Path) -> None:
+def _save(made: Plan, out: Path, sign: Sign | None) -> None:
     from ekomi_reconcile.cli.files import write_private
-    from ekomi_reconcile.plan.codec import encode
+    from ekomi_reconcile.plan.saved import encode
 
-    write_private(options().directory / out, encode(made))
+    write_private(options().directory / out, encode(made, sign))

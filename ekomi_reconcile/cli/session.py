@@ -68,6 +68,12 @@ def mention_warnings(configuration: Configuration) -> None:
         click.echo(f"{plural(count, 'warning')} about the files: see `ekomi-reconcile validate`", err=True)
 
 
+def mention_sending_off(configuration: Configuration) -> None:
+    """Say on stderr that this run does not send."""
+    if not configuration.project.safety.send:
+        click.echo("safety.send is false: nothing is sent, due invitations stay pending", err=True)
+
+
 def state_location(configuration: Configuration) -> tuple[str, Path]:
     """The state's path or URL, and the folder that a relative path starts from.
 

@@ -70,7 +70,9 @@ def project(model: models.ProjectDocument, data: Mapping[str, Any]) -> settings.
             import_reviews_every=seconds(model.schedule.import_reviews_every),
         ),
         ekomi=settings.EkomiSettings(**{**model.ekomi.model_dump(), "timeout": seconds(model.ekomi.timeout)}),
-        safety=settings.SafetySettings(**model.safety.model_dump()),
+        safety=settings.SafetySettings(
+            **{**model.safety.model_dump(), "max_plan_age": seconds(model.safety.max_plan_age)}
+        ),
         privacy=_privacy(model.privacy),
         defaults=data.get("defaults", {}),
         notify=tuple(_notification(each) for each in _given(model, "notify") or ()),

@@ -247,6 +247,14 @@ class Safety(FixedKeys):
     max_schedules: Limit = Field(
         default=10000, description="So many invitations may a change of the files schedule at once."
     )
+    max_plan_age: Duration = Field(
+        default="7d", description="The age at which a saved plan is stale: `apply PLAN` refuses an older one."
+    )
+    send: Flag = Field(
+        default=True,
+        description="Whether invitations are sent. With `false` runs plan and schedule but never send, for "
+        "example in a staging environment.",
+    )
 
 
 class CustomerCap(FixedKeys):

@@ -75,11 +75,13 @@ class EkomiSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SafetySettings:
-    """Limits at which a run stops."""
+    """Limits at which a run stops; ``max_plan_age`` in seconds. Without ``send`` no run sends."""
 
     max_delete_percent: int
     max_sends: int
     max_schedules: int
+    max_plan_age: int
+    send: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,11 +147,15 @@ class Project:
     def canonical(self) -> dict[str, Json]:
         """The settings that decide what a run does: not where files, state and defaults are kept.
 
-        Nor who is told of it: a plan that was made before stays good.
+        Nor who is told of it, nor how old a plan may be: a plan that was made before stays good. A key that
+        came later is left out at its default, so that an upgrade changes no digest.
         """
         values = asdict(self)
         for name in ("accounts", "state", "defaults", "notify"):
             del values[name]
+        del values["safety"]["max_plan_age"]
+        if self.safety.send:
+            del values["safety"]["send"]
         for source in values["orders"].values():
             for name in ("stores", "customer_groups"):
                 source[name] = {str(number): text for number, text in source[name].items()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
-from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.plan import guards
 from ekomi_reconcile.plan.diff import Desired, diff
 from ekomi_reconcile.plan.due import bursts, due
@@ -16,6 +16,7 @@ from ekomi_reconcile.plan.match import match, opted_out, strays
 from ekomi_reconcile.plan.needs import Need, needs
 from ekomi_reconcile.plan.plan import AccountChange, InvitationSteps, Plan, Position, Scope
 from ekomi_reconcile.plan.select import select
+from ekomi_reconcile.plan.steps import Send, Steps
 from ekomi_reconcile.plan.view import Orders, Privacy, Queue, RecordedAccount, RecordedPosition
 
 
@@ -33,7 +34,11 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
-    """Everything else that a plan depends on. ``max_sends`` is the cap of an ordinary run."""
+    """Everything else that a plan depends on.
+
+    ``max_sends`` is the cap of an ordinary run. ``hypothetical``: ``now`` is not the present. Without
+    ``sending`` what is due stays pending.
+    """
 
     now: Instant
     tool_version: str
@@ -42,6 +47,8 @@ class Circumstances:
     intervals: Intervals
     limits: guards.Limits
     max_sends: int
+    hypothetical: bool = False
+    sending: bool = True
     scope: Scope = field(default_factory=Scope)
     diagnostics: tuple[Diagnostic, ...] = ()
 
@@ -77,6 +84,7 @@ def build(
         lineage=recorded.lineage,
         serial=recorded.serial,
         config_digest=circumstances.config_digest,
+        hypothetical=circumstances.hypothetical,
         git_commit=circumstances.git_commit,
         scope=scope,
         names=_names(accounts, recorded.accounts),
@@ -92,7 +100,7 @@ def build(
         ),
         invitations=steps,
         positions=positions,
-        diagnostics=(*found, *_attention(recorded)),
+        diagnostics=(*_conditions(circumstances), *found, *_attention(recorded)),
     )
     in_state = sum(each.deleted_at is None for each in recorded.accounts)
     return replace(draft, guards=guards.judge(draft, circumstances.limits, accounts_in_state=in_state))
@@ -134,6 +142,9 @@ def _invitations(
         if each.interface_id in selected and each.invitations.enabled and each.orders in sources - unread
     )
     steps, caused = due(steps, queue, senders=senders, now=now, cap=circumstances.max_sends)
+    held = len(steps.send) + steps.deferred
+    if not circumstances.sending:
+        steps, caused = replace(steps, send=Steps(Send), deferred=0, due_by_rule_change=0), {}
     passed_over = {key for each in matched for key in each.passed_over}
     anew = (
         _start(each)
@@ -145,7 +156,37 @@ def _invitations(
     return (
         steps,
         (*reached, *anew),
-        (*(problem for each in matched for problem in each.diagnostics), *bursts(present, caused)),
+        (
+            *(problem for each in matched for problem in each.diagnostics),
+            *bursts(present, caused),
+            *(() if circumstances.sending else _sending_off(held)),
+        ),
+    )
+
+
+def _sending_off(held: int) -> tuple[Diagnostic, ...]:
+    """Say that nothing is sent, and how many invitations stay pending for that reason."""
+    return (
+        Diagnostic(
+            severity=Severity.WARNING,
+            rule="sending-off",
+            message=f"safety.send is false: nothing is sent; {held} due invitations stay pending",
+            mend="set safety.send to true where customers are to be invited",
+        ),
+    )
+
+
+def _conditions(circumstances: Circumstances) -> tuple[Diagnostic, ...]:
+    """Say so where the plan is not about the present."""
+    if not circumstances.hypothetical:
+        return ()
+    return (
+        Diagnostic(
+            severity=Severity.WARNING,
+            rule="hypothetical",
+            message=f"the plan as it would be at {iso(circumstances.now)}: it can be read, not applied",
+            mend="make a plan without --at to apply it",
+        ),
     )
 
 

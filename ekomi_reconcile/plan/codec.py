@@ -1,17 +1,14 @@
-"""Plans as JSON, and back. Nothing in it is secret or personal: a plan may be published.
-
-``digest`` covers the whole body; an edited plan is refused.
-"""
+"""Plans as JSON values, and back. Nothing in them is secret or personal: a plan may be published."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
-from ekomi_reconcile.errors import PlanInvalid, PlanStale
+from ekomi_reconcile.errors import PlanInvalid
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
 from ekomi_reconcile.model.instant import iso, parse
@@ -39,44 +36,19 @@ INSTANTS = frozenset({"order_date", "reached_at", "judged_at", "scheduled_at", "
 RENAMED = {"number": "order"}
 _ORIGINAL = {new: old for old, new in RENAMED.items()}
 
-Read = TypeVar("Read")
-
-
-def encode(plan: Plan) -> bytes:
-    """The plan as JSON text, with its digest, ending with a newline."""
-    body = to_json(plan)
-    return msgspec.json.format(msgspec.json.encode({**body, "digest": digest(body)}), indent=2) + b"\n"
-
-
-def decode(text: bytes) -> tuple[Plan, str]:
-    """The plan and its digest.
-
-    Raises:
-        PlanInvalid: the text is no plan, or of a higher major version.
-        PlanStale: the body was changed after it was made.
-    """
-    try:
-        body = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PlanInvalid(f"this is not a plan: {error}", mend="make one: plan --out plan.json") from None
-    if not isinstance(body, dict) or not isinstance(body.get("format_version"), str):
-        raise PlanInvalid(
-            "this is not a plan: it has no format_version", mend="make one: plan --out plan.json"
-        )
-    _check_version(body["format_version"])
-    claimed = body.pop("digest", None)
-    if claimed != digest(body):
-        raise PlanStale("the plan's body was changed after it was made", mend="make a new plan")
-    return _reading(lambda: _plan(body)), claimed
-
 
 def digest(body: Mapping[str, Json]) -> str:
-    """SHA-256 over the canonical form of a plan's body."""
+    """SHA-256 over the canonical form of a plan's body, which is everything but digest and signature."""
     canonical = msgspec.json.encode(body, order="sorted")
     return f"sha256:{hashlib.sha256(canonical).hexdigest()}"
 
 
-def _check_version(version: str) -> None:
+def check_version(version: str) -> None:
+    """Refuse a plan of a higher major version.
+
+    Raises:
+        PlanInvalid: with the versions.
+    """
     if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
         raise PlanInvalid(
             f"the plan has format {version}; this version reads {FORMAT_VERSION.partition('.')[0]}.x",
@@ -85,12 +57,13 @@ def _check_version(version: str) -> None:
 
 
 def to_json(plan: Plan) -> dict[str, Json]:
-    """The plan as JSON values, without its digest. Times are ISO 8601 in UTC."""
+    """The plan as JSON values, without digest and signature. Times are ISO 8601 in UTC."""
     return {
         "format_version": FORMAT_VERSION,
         "tool_version": plan.tool_version,
         "created_at": iso(plan.created_at),
         "complete": plan.complete,
+        "hypothetical": plan.hypothetical,
         "scope": {
             "targets": list(plan.scope.targets),
             "excludes": list(plan.scope.excludes),
@@ -191,12 +164,17 @@ def diagnostic_json(each: Diagnostic) -> dict[str, Json]:
     }
 
 
-def _reading(read: Callable[[], Read]) -> Read:
+def from_json(body: Mapping[str, Any]) -> Plan:
+    """The plan of a body that matches the published schema.
+
+    Raises:
+        PlanInvalid: it does not.
+    """
     try:
-        return read()
-    except (KeyError, TypeError, ValueError, AttributeError, msgspec.ValidationError) as error:
+        return _plan(body)
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise PlanInvalid(
-            f"the plan is not complete: {type(error).__name__}: {error}", mend="make a new plan"
+            f"the plan is not valid: {type(error).__name__}: {error}", mend="make a new plan"
         ) from None
 
 
@@ -206,6 +184,7 @@ def _plan(body: Mapping[str, Any]) -> Plan:
         created_at=parse(body["created_at"]),
         tool_version=body["tool_version"],
         complete=body["complete"],
+        hypothetical=body["hypothetical"],
         lineage=body["state"]["lineage"],
         serial=body["state"]["serial"],
         config_digest=body["config"]["digest"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ekomi_reconcile.errors import GuardRefused
 from ekomi_reconcile.plan.plan import Action, Guard, Plan
@@ -38,6 +38,16 @@ def judge(plan: Plan, limits: Limits, *, accounts_in_state: int) -> tuple[Guard,
         )
         if guard
     )
+
+
+def judge_saved(plan: Plan, limits: Limits, *, accounts_in_state: int) -> tuple[Guard, ...]:
+    """The limits that a saved plan exceeds, by its own steps and not by what it says of itself."""
+    steps = plan.invitations
+    caused = max(steps.due_by_rule_change, steps.send.by_rule_change)
+    if caused <= limits.max_sends < len(steps.send):
+        caused = len(steps.send)
+    counted = replace(plan, invitations=replace(steps, due_by_rule_change=caused))
+    return judge(counted, limits, accounts_in_state=accounts_in_state)
 
 
 def deletes_of(plan: Plan) -> int:

@@ -11,7 +11,7 @@ from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.plan.steps import Cancel, Observation, Reschedule, Schedule, Send, Steps
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 """Minor versions only add; a higher major is refused."""
 
 
@@ -184,7 +184,8 @@ class Plan:
     """The difference, complete and ready to be shown or done.
 
     ``complete`` is false where something could not be read; ``names`` gives the account name of each
-    interface id that a step mentions. ``lineage`` is ``None`` where there was no state yet.
+    interface id that a step mentions. ``lineage`` is ``None`` where there was no state yet. A plan made for
+    another time than the present is ``hypothetical``: it can be shown and saved, never applied.
     """
 
     created_at: Instant
@@ -193,6 +194,7 @@ class Plan:
     lineage: str | None
     serial: int
     config_digest: str
+    hypothetical: bool = False
     git_commit: str | None = None
     scope: Scope = field(default_factory=Scope)
     names: Mapping[str, str] = field(default_factory=dict)

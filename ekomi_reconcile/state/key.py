@@ -19,6 +19,7 @@ class Purpose(StrEnum):
 
     PASSWORD = "password"  # noqa: S105
     CUSTOMER = "customer"
+    PLAN = "plan"
 
 
 class KeyedDigest:

@@ -11,14 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from support_loop import NOW, Loop, account, examples, order, queue_of, shops
+from support_loop import DAY, NOW, Loop, account, examples, order, queue_of, shops
 from support_loop_strategies import accounts, orders
 
 from ekomi_reconcile.errors import PlanError, PlanStale
-from ekomi_reconcile.plan.codec import decode, encode
 from ekomi_reconcile.plan.plan import Plan
+from ekomi_reconcile.plan.saved import Present, check_fresh, decode, encode
 from ekomi_reconcile.plan.schema import plan_schema
-from ekomi_reconcile.plan.stale import Present, check_fresh
 from ekomi_reconcile.render.plan_text import plan_text
 from ekomi_reconcile.render.style import Paint
 
@@ -42,10 +41,10 @@ def test_a_plan_read_back_is_the_same_plan(accounts, orders):
     """Writing, reading and writing again gives the same text, and it fits its schema."""
     made = made_from(accounts, orders)
     written = encode(made)
-    again, digest = decode(written)
-    assert encode(again) == written
-    assert json.loads(written)["digest"] == digest
-    assert plan_text(again, PLAIN) == plan_text(made, PLAIN)
+    saved = decode(written)
+    assert encode(saved.plan) == written
+    assert json.loads(written)["digest"] == saved.digest
+    assert plan_text(saved.plan, PLAIN) == plan_text(made, PLAIN)
     SCHEMA.validate(json.loads(written))
 
 
@@ -64,7 +63,7 @@ def test_an_edited_byte_is_refused(at, byte):
     except ValueError:
         same = False
     if same:
-        assert encode(decode(edited)[0]) == WRITTEN
+        assert encode(decode(edited).plan) == WRITTEN
         return
     with pytest.raises(PlanError):
         decode(edited)
@@ -86,6 +85,8 @@ def test_what_is_no_plan_is_refused_in_words(text):
         ({"lineage": "another"}, "another state"),
         ({"serial": 7}, "serial"),
         ({"config_digest": "sha256:0"}, "files changed"),
+        ({"now": NOW + 7 * DAY + 1}, "max_plan_age"),
+        ({"now": NOW - 2 * 3600}, "in the future"),
     ],
 )
 def test_every_kind_of_staleness_has_its_own_words(loop, change, word):
@@ -94,7 +95,12 @@ def test_every_kind_of_staleness_has_its_own_words(loop, change, word):
     loop.apply(sending=False)
     made = loop.plan()
     fitting = Present(
-        lineage=made.lineage or "", serial=made.serial, config_digest=made.config_digest, applied=False
+        lineage=made.lineage or "",
+        serial=made.serial,
+        config_digest=made.config_digest,
+        applied=False,
+        now=made.created_at,
+        max_age=7 * DAY,
     )
     check_fresh(made, fitting)
     with pytest.raises(PlanStale, match=word):
@@ -152,7 +158,7 @@ def test_a_saved_plan_does_what_applying_at_once_does(sandbox, accounts, orders)
             loop = Loop(Path(folder), sandbox)
             loop.write_accounts(accounts)
             loop.write_orders(orders)
-            made = decode(encode(loop.plan(NOW)))[0] if way == "saved" else None
+            made = decode(encode(loop.plan(NOW))).plan if way == "saved" else None
             _, result = loop.apply(NOW, made=made)
             asked = {(each.shop_id, each.transaction_id) for each in sandbox.world.outbox.entries()}
             queues.append((queue_of(loop.rows()), asked, result.counts, loop.plan(NOW).empty))

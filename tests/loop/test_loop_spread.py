@@ -6,7 +6,7 @@ import pytest
 from support_loop import DAY, NOW, account, order
 from support_loop_oracle import offset
 
-from ekomi_reconcile.plan.codec import decode, encode
+from ekomi_reconcile.plan.saved import decode, encode
 from ekomi_reconcile.render.plan_text import plan_text
 from ekomi_reconcile.render.style import Paint
 
@@ -63,7 +63,7 @@ def test_a_saved_plan_agrees_with_a_later_one(loop):
     document = account("9", spread="3d")
     loop.write_accounts([document])
     loop.write_orders([order(key, reached=1) for key in KEYS])
-    saved, _ = decode(encode(loop.plan()))
+    saved = decode(encode(loop.plan())).plan
     later = {each.order_id: each.scheduled_at for each in loop.plan(NOW + DAY).invitations.schedule}
     loop.apply(NOW + DAY, made=saved)
     assert times(loop) == later == due(document, pending=5)

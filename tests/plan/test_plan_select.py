@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from project_support import settings
 
-from ekomi_reconcile.plan.codec import decode
+from ekomi_reconcile.plan.saved import decode
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_partial_plan_says_so(tagged, capsys):
         assert f"This plan is partial: {words}" in capsys.readouterr().out
     assert tagged.cli("plan", *chosen, "--format", "markdown", "--out", "plan.json") == 0
     assert "those that do not match `France`; with the tag `dach`, `eu`" in capsys.readouterr().out
-    saved, _ = decode((tagged.folder / "plan.json").read_bytes())
+    saved = decode((tagged.folder / "plan.json").read_bytes()).plan
     assert (saved.scope.tags, saved.scope.partial) == (("dach", "eu"), True)
 
 

@@ -12,8 +12,8 @@ from ekomi_reconcile.config.load import load
 from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.plan.codec import encode
 from ekomi_reconcile.plan.plan import Scope
+from ekomi_reconcile.plan.saved import encode
 from ekomi_reconcile.reconcile import make_plan, read_passwords
 from ekomi_reconcile.sources import Sources
 from ekomi_reconcile.state.glance import Glance, glance

@@ -1,0 +1,99 @@
+"""What ``apply PLAN`` checks before it does anything: signature, age, state, files, guards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ekomi_reconcile.cli.files import read_file
+from ekomi_reconcile.cli.globals import options
+from ekomi_reconcile.config.configuration import Configuration
+from ekomi_reconcile.errors import PlanInvalid, PlanStale
+from ekomi_reconcile.model import instant
+from ekomi_reconcile.plan.guards import judge_saved
+from ekomi_reconcile.plan.plan import Plan
+from ekomi_reconcile.reconcile import digester, limits_of
+from ekomi_reconcile.state.key import Purpose
+from ekomi_reconcile.state.store import State
+
+if TYPE_CHECKING:
+    from ekomi_reconcile.cycle import Cycle
+    from ekomi_reconcile.plan.saved import SavedPlan
+
+_LARGEST = 1 << 30
+_AGAIN = "make a new plan: plan --out FILE"
+
+
+def read_saved(path: Path) -> SavedPlan:
+    """The plan in this file.
+
+    Raises:
+        PlanError: it is not one, or was changed.
+    """
+    from ekomi_reconcile.plan.saved import decode
+
+    return decode(read_file(options().directory / path, limit=_LARGEST))
+
+
+def needs_approval(saved: SavedPlan) -> bool:
+    """Whether somebody has to approve it: nobody vouches for a plan that was made offline."""
+    return saved.signature is None and saved.plan.scope.offline
+
+
+def approved_plan(saved: SavedPlan, configuration: Configuration, state: State, cycle: Cycle) -> Plan:
+    """What may be carried out of a saved plan, with its guards judged by its own steps.
+
+    Raises:
+        PlanInvalid: it was signed with another key, not signed though there was a state, or can only be read.
+        PlanStale: something changed since it was made.
+    """
+    _check(saved, configuration, state)
+    made = saved.plan if _signed(saved, state) else _believed(saved.plan, cycle)
+    accounts = len(state.accounts())
+    return replace(made, guards=judge_saved(made, limits_of(configuration), accounts_in_state=accounts))
+
+
+def _check(saved: SavedPlan, configuration: Configuration, state: State) -> None:
+    from ekomi_reconcile.plan.saved import Present, check_fresh
+
+    meta = state.meta
+    check_fresh(
+        saved.plan,
+        Present(
+            lineage=meta.lineage,
+            serial=meta.serial,
+            config_digest=configuration.digest,
+            applied=state.applied(saved.digest),
+            now=instant.now(),
+            max_age=configuration.project.safety.max_plan_age,
+        ),
+    )
+
+
+def _signed(saved: SavedPlan, state: State) -> bool:
+    from ekomi_reconcile.plan.saved import check_signature
+
+    sign = digester(state, Purpose.PLAN)
+    return sign is not None and check_signature(saved, sign)
+
+
+def _believed(plan: Plan, cycle: Cycle) -> Plan:
+    """What an unsigned plan and the plan of this run agree on."""
+    from ekomi_reconcile.plan.saved import confirmed, empty_queue, same_accounts
+
+    if not plan.scope.offline and plan.lineage is not None:
+        raise PlanInvalid("the plan is not signed, though it was made from a state", mend=_AGAIN)
+    own = cycle.made_again(plan)
+    if not same_accounts(plan, own):
+        raise PlanStale(
+            "the saved plan is stale: what it does to accounts is not what the files and the state ask for",
+            mend=_AGAIN,
+        )
+    if plan.scope.offline:
+        if not empty_queue(plan):
+            raise PlanInvalid("the plan was made --offline, but has steps of the queue", mend=_AGAIN)
+        return own
+    made, left_out = confirmed(plan, own)
+    cycle.leave_out(left_out)
+    return made

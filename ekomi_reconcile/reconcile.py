@@ -30,6 +30,7 @@ from ekomi_reconcile.plan.diff import Desired
 from ekomi_reconcile.plan.empty import EmptyQueue
 from ekomi_reconcile.plan.fetches import Intervals
 from ekomi_reconcile.plan.guards import Limits
+from ekomi_reconcile.plan.needs import gone_sources, sources_gone
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.plan.view import Cap, Privacy, Queue, RecordedAccount, RecordedPosition
 from ekomi_reconcile.privacy import CustomerPrivacy, scratch_key
@@ -149,6 +150,7 @@ def make_plan(  # noqa: PLR0913 - everything meets here
         scope=scope,
         diagnostics=tuple(_missing_passwords(passwords)),
     )
+    _refuse_gone_sources(configuration, state)
     desired = [
         Desired(account, passwords.digests.get(account.interface_id)) for account in configuration.accounts
     ]
@@ -171,6 +173,18 @@ def limits_of(configuration: Configuration) -> Limits:
         max_sends=safety.max_sends,
         max_schedules=safety.max_schedules,
     )
+
+
+def _refuse_gone_sources(configuration: Configuration, state: Readable | None) -> None:
+    """Raises:
+    PlanError: an order source with invitations was renamed or removed.
+    """
+    if state is None:
+        return
+    defined = configuration.project.orders
+    gone = gone_sources(defined, configuration.accounts, state.positions(), state)
+    if gone:
+        raise sources_gone(gone, defined, state.sources())
 
 
 def _scratch_pseudonym(configuration: Configuration) -> Callable[[str], str] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import click
@@ -13,6 +13,7 @@ from ekomi_reconcile.cli.globals import common, option
 from ekomi_reconcile.cli.lists import format_option, lock_timeout_option, write_one
 from ekomi_reconcile.cli.selection import Named, choose_one, live_in
 from ekomi_reconcile.cli.session import load_configuration, reading, writing
+from ekomi_reconcile.config.settings import DEFAULT_SOURCE
 from ekomi_reconcile.errors import ReconcileError
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.account import account_address
@@ -20,12 +21,15 @@ from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.render.care import (
     Removed,
     Renamed,
+    SourceRenamed,
     check_json,
     check_text,
     removed_json,
     removed_text,
     renamed_json,
     renamed_text,
+    source_renamed_json,
+    source_renamed_text,
 )
 from ekomi_reconcile.state.identity import user
 from ekomi_reconcile.state.records import AccountRecord
@@ -57,6 +61,65 @@ def mv(name: str, new_name: str, dry_run: bool, lock_timeout: int, form: str) ->
     done = Renamed(name=record.name, new_name=new_name, interface_id=record.interface_id, dry_run=dry_run)
     write_one(done, form, as_text=renamed_text, as_json=renamed_json)
     return Exit.OK
+
+
+@click.command("mv-source")
+@click.argument("old")
+@click.argument("new")
+@_dry_run
+@lock_timeout_option
+@format_option
+@common()
+def mv_source(old: str, new: str, dry_run: bool, lock_timeout: int, form: str) -> int:
+    """Record an order source under another name, for a project file in which it has that name already.
+
+    Without this, apply stops: the same orders under another name would look new.
+    """
+    defined = load_configuration().project.orders
+    _check_source_names(old, new, defined)
+    with _opened("state mv-source", dry_run=dry_run, lock_timeout=lock_timeout) as state:
+        found = state.source_rows(old, new)
+        if not found:
+            raise ReconcileError(
+                f"nothing is recorded for the order source {old}",
+                mend=f"recorded are: {', '.join(state.sources()) or 'none'}",
+            )
+        if not dry_run:
+            now = instant.now()
+            with state.transaction():
+                state.rename_source(old, new, now=now)
+                outcome = f"renamed to {new}: {found.invitations} invitations, {found.merged} merged"
+                state.journal("state mv-source", subject=old, outcome=outcome, now=now)
+                state.bump_serial()
+    done = SourceRenamed(
+        source=old,
+        new_source=new,
+        invitations=found.invitations,
+        positions=found.positions,
+        observations=found.observations,
+        merged=found.merged,
+        dry_run=dry_run,
+    )
+    write_one(done, form, as_text=source_renamed_text, as_json=source_renamed_json)
+    return Exit.OK
+
+
+def _check_source_names(old: str, new: str, defined: Collection[str]) -> None:
+    """Raises:
+    ReconcileError: the project file does not say that one became the other.
+    """
+    if new not in defined:
+        raise ReconcileError(
+            f"the project file defines no order source {new}",
+            mend=f"orders: defines {', '.join(sorted(defined)) or 'none'}; name the source there first",
+        )
+    if old in defined:
+        raise ReconcileError(
+            f"the project file still defines the order source {old}: two sources cannot become one",
+            mend=f"rename it under orders: first; the short form of orders: is called {DEFAULT_SOURCE}"
+            if old == DEFAULT_SOURCE
+            else "rename it under orders: first",
+        )
 
 
 @click.command()

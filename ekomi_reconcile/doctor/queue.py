@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from ekomi_reconcile.doctor.check import Check
 from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
 from ekomi_reconcile.doctor.subject import Part, Subject
 from ekomi_reconcile.model.instant import HOUR
 from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.plan.needs import gone_sources, sources_gone
 from ekomi_reconcile.state.records import InvitationFilter
 
 STUCK_AFTER = 2 * HOUR
@@ -87,6 +88,17 @@ def orphans(subject: Subject) -> Iterator[Note]:
         yield passed("every pending invitation has its account")
 
 
+def sources(subject: Subject) -> Iterator[Note]:
+    """Invitations of order sources that the project file does not define any more: apply refuses to run."""
+    defined, accounts = subject.configuration.project.orders, subject.configuration.accounts
+    gone = gone_sources(defined, accounts, subject.state.positions(), subject.state)
+    if gone:
+        error = sources_gone(gone, defined, subject.state.sources())
+        yield failed(error.message, mend=error.mend or "")
+    else:
+        yield passed("every invitation belongs to an order source of the project file")
+
+
 def disabled(subject: Subject) -> Iterator[Note]:
     """Disabled accounts whose rows wait until they are enabled again."""
     off = {each.interface_id for each in subject.configuration.accounts if not each.invitations.enabled}
@@ -108,23 +120,31 @@ def _pending(subject: Subject) -> list[tuple[str, int]]:
 
 
 def consistency(subject: Subject) -> Iterator[Note]:
-    """Rows that contradict themselves."""
+    """Rows that contradict themselves. Dates come from the shop: a wrong one there is no damage here."""
     wanted = InvitationFilter(statuses=frozenset({Status.SENT, Status.PENDING}))
-    flaws = list(_flaws(subject.state.list_invitations(wanted)))
-    for said, count in sorted(Counter(flaws).items()):
+    flaws, early, example = Counter[str](), 0, ""
+    for row in subject.state.list_invitations(wanted):
+        if flaw := _flaw(row):
+            flaws[flaw] += 1
+        elif row.sent_at is not None and row.sent_at < row.order_date:
+            early, example = early + 1, row.number
+    for said, count in sorted(flaws.items()):
         yield failed(f"{count} invitation(s) {said}", mend="restore a backup of the state")
-    if not flaws:
+    if early:
+        yield warned(
+            f"{early} invitation(s) were sent before the date of their order, such as {example}",
+            mend="check the dates of these orders, and the clock of the shop; the state is not damaged",
+        )
+    if not flaws and not early:
         yield passed("no invitation contradicts itself")
 
 
-def _flaws(rows: Iterable[Invitation]) -> Iterator[str]:
-    for row in rows:
-        if row.status is Status.SENT and row.sent_at is None:
-            yield "are sent, but not known when"
-        elif row.status is Status.PENDING and row.sent_at is not None:
-            yield "are pending, though they were sent"
-        elif row.sent_at is not None and row.sent_at < row.order_date:
-            yield "were sent before their order was placed"
+def _flaw(row: Invitation) -> str | None:
+    if row.status is Status.SENT and row.sent_at is None:
+        return "are sent, but not known when"
+    if row.status is Status.PENDING and row.sent_at is not None:
+        return "are pending, though they were sent"
+    return None
 
 
 _STATE = frozenset({Part.STATE})
@@ -135,6 +155,7 @@ CHECKS = (
     Check(id="queue-unknown", run=unknown, needs=_STATE),
     Check(id="queue-failed", run=failures, needs=_STATE),
     Check(id="queue-orphans", run=orphans, needs=_BOTH),
+    Check(id="queue-sources", run=sources, needs=_BOTH),
     Check(id="queue-held", run=disabled, needs=_BOTH),
     Check(id="queue-consistency", run=consistency, needs=_STATE),
 )

@@ -23,6 +23,14 @@ class EmptyQueue(Queue):
         return {}
 
     @override
+    def sources(self) -> Sequence[str]:
+        return ()
+
+    @override
+    def accounts_at(self, source: str) -> Sequence[str]:
+        return ()
+
+    @override
     def observations(self, source: str, order_ids: Sequence[int]) -> Mapping[int, RecordedObservation]:
         return {}
 

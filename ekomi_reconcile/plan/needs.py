@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ekomi_reconcile.errors import PlanError
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import DAY, Instant
-from ekomi_reconcile.plan.view import RecordedPosition
+from ekomi_reconcile.plan.view import Queue, RecordedPosition
 from ekomi_reconcile.rules.rulebook import RuleBook
 
 
@@ -117,3 +118,39 @@ def _created_from(fresh: Sequence[Account], now: Instant) -> Instant | None:
     if not limits or 0 in limits:
         return None
     return now - max(limits) * DAY
+
+
+def gone_sources(
+    defined: Collection[str],
+    accounts: Sequence[Account],
+    positions: Mapping[str, RecordedPosition],
+    queue: Queue,
+) -> tuple[str, ...]:
+    """The order sources that were renamed or removed while accounts of the files still belong to them.
+
+    An account that was evaluated with another source since does not: its old invitations are history.
+    """
+    present = {each.interface_id for each in accounts}
+    return tuple(
+        source
+        for source in queue.sources()
+        if source not in defined
+        and any(_belongs(key, positions, defined) for key in queue.accounts_at(source) if key in present)
+    )
+
+
+def _belongs(key: str, positions: Mapping[str, RecordedPosition], defined: Collection[str]) -> bool:
+    position = positions.get(key)
+    return position is None or position.source not in defined
+
+
+def sources_gone(gone: Sequence[str], defined: Collection[str], known: Collection[str]) -> PlanError:
+    """The error about sources that are not in the files any more, with the command for a renamed one."""
+    fresh = sorted(set(defined) - set(known))
+    new = fresh[0] if len(fresh) == 1 else "NEW"
+    return PlanError(
+        f"invitations are recorded for the order source{'s' if len(gone) > 1 else ''} {', '.join(gone)}, "
+        "which the project file does not define any more",
+        mend=f"if it has another name now: ekomi-reconcile state mv-source {gone[0]} {new}; "
+        f"if {gone[0]} is another shop: keep it under orders:",
+    )

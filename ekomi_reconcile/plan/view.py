@@ -68,6 +68,12 @@ class Queue(Protocol):
     def rows_numbered(self, numbers: Collection[str]) -> Mapping[str, Sequence[Invitation]]:
         """The rows that are not cancelled of orders with these numbers, of whatever account and source."""
 
+    def sources(self) -> Sequence[str]:
+        """The names of all order sources under which invitations are recorded."""
+
+    def accounts_at(self, source: str) -> Sequence[str]:
+        """The interface ids of the accounts with invitations of this source, of deleted ones too."""
+
     def observations(self, source: str, order_ids: Sequence[int]) -> Mapping[int, RecordedObservation]:
         """In which status these orders were last seen."""
 

@@ -77,6 +77,19 @@ class Renamed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRenamed:
+    """An order source that gets another name in the state; ``merged`` orders were under both names."""
+
+    source: str
+    new_source: str
+    invitations: int
+    positions: int
+    observations: int
+    merged: int
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
     """An account that is forgotten: ``pending`` rows are cancelled, ``kept`` rows stay in all."""
 
@@ -205,6 +218,29 @@ def renamed_text(each: Renamed, paint: Paint) -> str:
     """The same for people."""
     arrow = f"{printable(account_address(each.name))} → {printable(account_address(each.new_name))}"
     return f"{paint(Tone.CHANGE, _done('Renamed', each.dry_run))}: {arrow}\n"
+
+
+def source_renamed_json(each: SourceRenamed) -> dict[str, Json]:
+    """The object of ``state mv-source --format json``."""
+    return {
+        "source": each.source,
+        "new_source": each.new_source,
+        "invitations": each.invitations,
+        "positions": each.positions,
+        "observations": each.observations,
+        "merged": each.merged,
+        "dry_run": each.dry_run,
+    }
+
+
+def source_renamed_text(each: SourceRenamed, paint: Paint) -> str:
+    """The same for people."""
+    arrow = f"{printable(each.source)} → {printable(each.new_source)}"
+    rows = plural(each.invitations, "invitation")
+    said = f"{paint(Tone.CHANGE, _done('Renamed', each.dry_run))}: {arrow}, {rows}\n"
+    if each.merged:
+        said += f"{plural(each.merged, 'order')} had invitations under both names; one each is kept.\n"
+    return said
 
 
 def removed_json(each: Removed) -> dict[str, Json]:

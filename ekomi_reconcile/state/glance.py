@@ -42,6 +42,7 @@ _UNKNOWN = """
     ), 0) FROM account
 """
 _SENDING = "SELECT 1 FROM invitation WHERE status = 'sending' LIMIT 1"
+_NEXT_SOURCE = "SELECT min(source) FROM invitation WHERE source > ?"
 _DUE = "SELECT 1 FROM invitation WHERE status = 'pending' AND scheduled_at <= ? LIMIT 1"
 
 
@@ -146,6 +147,17 @@ class Glance:
     def rows_numbered(self, numbers: Collection[str]) -> Mapping[str, Sequence[Invitation]]:
         """The rows that are not cancelled of orders with these numbers, of whatever account and source."""
         return self._store.rows_numbered(numbers) if numbers else {}
+
+    def sources(self) -> Sequence[str]:
+        """The names of all order sources under which invitations are recorded."""
+        found: list[str] = []
+        while (name := self._rows(_NEXT_SOURCE, (found[-1] if found else "",))[0][0]) is not None:
+            found.append(name)
+        return found
+
+    def accounts_at(self, source: str) -> Sequence[str]:
+        """The interface ids of the accounts with invitations of this source, of deleted ones too."""
+        return self._store.accounts_at(source)
 
     def observations(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Observation]:
         """In which status these orders were last seen."""

@@ -39,6 +39,9 @@ _OF_NUMBERS = (
     .order_by(invitation.c.id)
 )
 
+_NEXT_SOURCE = select(func.min(invitation.c.source)).where(invitation.c.source > bindparam("after"))
+_ACCOUNTS_AT = select(invitation.c.account_id).where(invitation.c.source == bindparam("source")).distinct()
+
 _UNKNOWN = select(
     func.sum(
         select(func.count())
@@ -122,6 +125,18 @@ class QueueStore(Session):
                 each = to_invitation(row, names)
                 found.setdefault(each.number, []).append(each)
         return found
+
+    def sources(self) -> list[str]:
+        """The names of all order sources under which invitations are recorded: one probe of an index each."""
+        found: list[str] = []
+        while name := self._execute(_NEXT_SOURCE, {"after": found[-1] if found else ""}).scalar():
+            found.append(name)
+        return found
+
+    def accounts_at(self, source: str) -> list[str]:
+        """The interface ids of the accounts with invitations of this source, of deleted ones too."""
+        names = self._names()
+        return sorted(names[key] for (key,) in self._rows(_ACCOUNTS_AT, {"source": source}))
 
     def rows_of(self, interface_ids: Collection[str], statuses: Collection[Status]) -> Iterator[Invitation]:
         """The rows of these accounts in these states, by account, state and id; safe to change meanwhile."""

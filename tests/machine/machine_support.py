@@ -30,6 +30,9 @@ def make_project(folder: Path, url: str) -> Project:
     orders += [order(4, store_code="fr"), order(5, status="pending", state="new")]
     made.orders(orders)
     (folder / "suppressed.txt").touch()
+    renamed = {"version": 1, "accounts": "none.d", "orders": {"eu": {"file": "orders.jsonl"}}}
+    (folder / "renamed.yaml").write_text(json.dumps(renamed))
+    (folder / "none.d").mkdir()
     (folder / "past.csv").write_text("order,account\n100000005,Germany\n1,Germany\n")
     return made
 

@@ -35,6 +35,10 @@ OUTPUTS = {
     "state-check": ["state", "check", "--format", "json"],
     "state-format": ["state", "migrate", "--format", "json"],
     "state-mv": ["state", "mv", "Germany", "Deutschland", "--dry-run", "--format", "json"],
+    "state-mv-source": [
+        *("--config", "renamed.yaml"),
+        *("state", "mv-source", "default", "eu", "--dry-run", "--format", "json"),
+    ],
     "state-rm": ["state", "rm", "Germany", "--dry-run", "--format", "json"],
     "lock": ["lock", "show", "--format", "json"],
     "suppress-add": ["suppress", "add", ADDRESS, "@example.org", "--format", "json"],

@@ -175,6 +175,12 @@ def renamed() -> Mapping[str, Json]:
     return {"address": TEXT, "new_address": TEXT, "interface_id": TEXT, "dry_run": FLAG}
 
 
+def source_renamed() -> Mapping[str, Json]:
+    """``state mv-source``."""
+    counts = {"invitations": COUNT, "positions": COUNT, "observations": COUNT, "merged": COUNT}
+    return {"source": TEXT, "new_source": TEXT, **counts, "dry_run": FLAG}
+
+
 def removed() -> Mapping[str, Json]:
     """``state rm``."""
     return {"address": TEXT, "interface_id": TEXT, "cancelled": COUNT, "kept": COUNT, "dry_run": FLAG}

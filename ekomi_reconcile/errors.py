@@ -17,6 +17,7 @@ ReconcileError                  anything a user is told in plain words; exit 1
 │   └── OutcomeUnknown          the call may have taken effect; never repeated on its own
 ├── StateError                  the state cannot be used
 │   ├── StateMissing            there is no state and this run may not make one
+│   ├── StateLost               there was a state, which is gone or has lost what was recorded last
 │   ├── StateLocked             another process holds the writer lock
 │   └── StateDamaged            the file is not a state of ours, damaged, or of a newer format
 ├── PlanError                   a plan cannot be made, read or applied
@@ -143,6 +144,10 @@ class StateError(ReconcileError):
 
 class StateMissing(StateError):
     """There is no state, and this run may not create one."""
+
+
+class StateLost(StateError):
+    """There was a state here: it is gone, or has lost what was recorded last."""
 
 
 class StateLocked(StateError):

@@ -80,7 +80,7 @@ def add_entries(path: Path, entries: Sequence[str]) -> list[str]:
     new = [each for each in dict.fromkeys(entries) if each not in known]
     if new:
         begun = "\n" if lines and not lines[-1].endswith("\n") else ""
-        _append(path, begun + "".join(f"{each}\n" for each in new))
+        _replace(path, "".join(lines) + begun + "".join(f"{each}\n" for each in new))
     return new
 
 
@@ -118,22 +118,17 @@ def _shown(each: Entry) -> OptOut:
     return OptOut(each.line, each.kind, each.text)
 
 
-def _append(path: Path, text: str) -> None:
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _MODE)
-        with os.fdopen(descriptor, "ab") as file:
-            file.write(text.encode())
-    except OSError as error:
-        raise _unwritable(path, error) from None
-
-
 def _replace(path: Path, text: str) -> None:
-    """All at once, with the rights that the file has."""
+    """Write beside, flush and rename, with the mode of the file: half a line never passes for an entry."""
+    path = path.resolve()  # the file stays where it is, also behind a symbolic link
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        mode = path.stat().st_mode & 0o777
-        draft.write_bytes(text.encode())
-        draft.chmod(mode)
+        mode = path.stat().st_mode & 0o777 if path.exists() else _MODE
+        with draft.open("xb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from ekomi_reconcile.cli.logs import set_up_logging
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.load import find, load
 from ekomi_reconcile.config.secrets import resolve
-from ekomi_reconcile.errors import StateMissing
+from ekomi_reconcile.errors import StateLost, StateMissing
 from ekomi_reconcile.render.style import plural
 from ekomi_reconcile.state.key import configured_key
 from ekomi_reconcile.state.location import locate
@@ -112,12 +112,18 @@ def reading(configuration: Configuration, *, key: bool = True) -> Iterator[State
 
 
 @contextmanager
-def reading_if_any(configuration: Configuration, *, key: bool = True) -> Iterator[State | None]:
-    """Like ``reading``; without a state there is ``None``."""
+def reading_if_any(
+    configuration: Configuration, *, key: bool = True, or_lost: bool = False
+) -> Iterator[State | None]:
+    """Like ``reading``; without a state, and ``or_lost`` with a lost one, there is ``None``."""
     with ExitStack() as stack:
         try:
             state = stack.enter_context(reading(configuration, key=key))
         except StateMissing:
+            state = None
+        except StateLost:
+            if not or_lost:
+                raise
             state = None
         yield state
 
@@ -172,7 +178,8 @@ def locking(
     lock.acquire(lock_timeout)
     with lock:
         mode = Mode.CREATE if new_state or (new_state is None and _may_begin()) else Mode.WRITE
-        with open_state(location, root=root, mode=mode, key=key) as state:
+        accept_lost = new_state is True
+        with open_state(location, root=root, mode=mode, key=key, accept_lost=accept_lost) as state:
             state.guard_by(lock)
             yield state, lock
 

@@ -48,7 +48,7 @@ def add(addresses: tuple[str, ...], form: str) -> int:
     wanted = given(addresses)
     configuration = load_configuration()
     path = suppression_path(configuration)
-    with reading_if_any(configuration) as state:
+    with reading_if_any(configuration, or_lost=True) as state:
         of_customer = customer_digest(configuration, state)
         entries = {entries_for(each, of_customer): each for each in wanted}
         digests = {of_customer(each) for each in wanted if is_address(each)}
@@ -99,7 +99,7 @@ def remove(addresses: tuple[str, ...], form: str) -> int:
     wanted = given(addresses)
     configuration = load_configuration()
     path = suppression_path(configuration)
-    with reading_if_any(configuration) as state:
+    with reading_if_any(configuration, or_lost=True) as state:
         of_customer = customer_digest(configuration, state)
     removed = [remove_entries(path, {each, entries_for(each, of_customer)}) for each in wanted]
     done = RemovedEntries(removed=sum(removed), missing=removed.count(0))

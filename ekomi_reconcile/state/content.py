@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import Select, Table, delete, exists, func, literal, select
+from sqlalchemy import Connection, Select, Table, delete, exists, func, literal, select
 
 from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.model.instant import Instant
@@ -73,10 +73,9 @@ class ContentStore(MetaStore):
         with self._connection.execute(statement, execution_options={"yield_per": ROWS_PER_PAGE}) as rows:
             yield from rows
 
-    def is_empty(self) -> bool:
-        """Was nothing recorded yet?"""
-        anything = (exists(select(literal(1)).select_from(each)) for each in TABLES)
-        return not any(self._execute(select(each)).scalar() for each in anything)
+    def is_unused(self) -> bool:
+        """Was nothing ever recorded? Such a state counts as none."""
+        return unused(self._connection)
 
     def values_of(self, statement: Select[Any]) -> Sequence[Any]:
         """The first column of what this finds."""
@@ -100,6 +99,22 @@ class ContentStore(MetaStore):
             self._continue_ids(tables)
             self._take_identity(source.identity, serial)
             self._forget_accounts()
+
+    def copy_content(self, source: ContentStore, *, serial: int) -> dict[str, TableDigest]:
+        """Hold what ``source`` holds, and read every row back to compare it; the tables.
+
+        Raises:
+            StateError: something is not the same.
+        """
+        with self._joined():
+            self.replace_content(source, serial=serial)
+            copied, expected = self.digests(), source.digests()
+            if wrong := [name for name in expected if copied.get(name) != expected[name]]:
+                raise StateError(
+                    f"the copy is not the same as the state: {', '.join(wrong)} differ",
+                    mend="nothing was copied; run it again while nobody writes",
+                )
+        return copied
 
     def _fill(self, table: Table, rows: Iterable[Sequence[Any]]) -> None:
         columns = [each.name for each in table.columns]
@@ -132,6 +147,15 @@ class ContentStore(MetaStore):
             index_elements=["key"], set_={"value": insert.excluded["value"]}
         )
         self._execute(statement, [{"key": key, "value": value} for key, value in values.items()])
+
+
+def unused(connection: Connection) -> bool:
+    """Was nothing ever recorded in this state of the present format? Then making it was not finished."""
+    serial = connection.execute(select(meta.c.value).where(meta.c.key == "serial")).scalar()
+    if serial != "0":
+        return False
+    anything = (exists(select(literal(1)).select_from(each)) for each in TABLES)
+    return not any(connection.execute(select(each)).scalar() for each in anything)
 
 
 def _digest(rows: Iterable[Sequence[Any]]) -> TableDigest:

@@ -14,7 +14,7 @@ from sqlalchemy import insert, select, update
 from ekomi_reconcile.errors import StateMissing
 from ekomi_reconcile.state.backup import back_up, free_name
 from ekomi_reconcile.state.content import ContentStore
-from ekomi_reconcile.state.files import file_errors, make_folder, publish
+from ekomi_reconcile.state.files import file_errors
 from ekomi_reconcile.state.location import FileLocation, Location
 from ekomi_reconcile.state.tables import meta
 
@@ -39,8 +39,6 @@ class CopyStore(ContentStore):
         Raises:
             StateError: it cannot be written; then nothing is left behind.
         """
-        with file_errors(target):
-            make_folder(target.parent)
         if isinstance(self.location, FileLocation):
             return back_up(self._connection, self._dialect, target=target)
         return self._copy_rows(target)
@@ -72,16 +70,10 @@ class CopyStore(ContentStore):
         return runs
 
     def _copy_rows(self, target: Path) -> Path:
-        from ekomi_reconcile.state.opening import Mode, open_state
+        from ekomi_reconcile.state.opening import build_file
 
-        draft, path = free_name(target.with_name(f"{target.name}.part")), free_name(target)
-        try:
-            with open_state(str(draft.absolute()), root=Path(), mode=Mode.CREATE, key=self.key) as copy:
-                copy.replace_content(self, serial=self.identity.serial)
-            with file_errors(path):
-                publish(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
+        path = free_name(target)
+        build_file(FileLocation(path), lambda copy: copy.copy_content(self, serial=self.identity.serial))
         return path
 
 

@@ -23,6 +23,7 @@ from ekomi_reconcile.state import driver
 from ekomi_reconcile.state.described import FORMAT_VERSION, KEY_CHECK, parse_meta
 from ekomi_reconcile.state.key import proven_key, read_key
 from ekomi_reconcile.state.location import FileLocation, locate
+from ekomi_reconcile.state.mark import AS_RECORDED, Mark, read_mark
 from ekomi_reconcile.state.records import Meta, Observation
 
 if TYPE_CHECKING:
@@ -83,19 +84,21 @@ def glance(location: str, *, root: Path, key: bytes | None = None) -> Glance | S
 
     Raises:
         StateMissing: there is none.
+        StateLost: there was one.
         StateDamaged: it is damaged, of another program, or of another format.
         StateError: it cannot be opened.
     """
     place = locate(location, root=root)
     if isinstance(place, FileLocation) and place.path.is_file():
+        mark = read_mark(place)
         driver.check_header(place.path)
         key = key or read_key(place.key)
         with ExitStack() as stack:
             seen = stack.enter_context(Glance(place, driver.connect_reader(place.path), key=key))
-            if seen.usual:
+            if seen.usual and not seen.behind(mark):
                 stack.pop_all()
                 return seen
-    # Whatever is the matter, the store says it.
+    # open_state raises the precise error.
     from ekomi_reconcile.state.opening import Mode, open_state
 
     return open_state(location, root=root, mode=Mode.READ, key=key)
@@ -112,9 +115,17 @@ class Glance:
 
     @property
     def usual(self) -> bool:
-        """Is it a state, and of the present format?"""
+        """Is it a state of the present format that is in use?"""
         ours = self._rows("PRAGMA application_id") == [(driver.APPLICATION_ID,)]
-        return ours and self._described.get("format_version") == str(FORMAT_VERSION)
+        return (
+            ours
+            and self._described.get("format_version") == str(FORMAT_VERSION)
+            and self._described.get("serial") != "0"
+        )
+
+    def behind(self, mark: Mark | None) -> bool:
+        """Has it lost something that its mark, read before it, knows of?"""
+        return mark is not None and mark.ahead_of(Mark(*self._rows(AS_RECORDED)[0]))
 
     @property
     def meta(self) -> Meta:

@@ -50,6 +50,7 @@ class JournalStore(Session):
         }
         with self._joined():
             self._execute(insert(journal).values(entry))
+            self._journaled = True
 
     def journal_entries(self, limit: int | None = None) -> tuple[JournalEntry, ...]:
         """What was done, the latest first."""

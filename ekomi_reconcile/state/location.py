@@ -40,6 +40,11 @@ class FileLocation:
         """The file of a key that was made for this state."""
         return self.path.with_name(self.path.name + ".key")
 
+    @property
+    def mark(self) -> Path:
+        """The file that says how far this state had come."""
+        return self.path.with_name(self.path.name + ".mark")
+
     def backup(self, label: str) -> Path:
         """Where a copy with this label goes."""
         return self.path.with_name(f"{self.path.name}.{label}.backup")

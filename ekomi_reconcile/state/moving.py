@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ekomi_reconcile.errors import StateError, StateMissing
+from ekomi_reconcile.errors import StateError, StateLost, StateMissing
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.state.content import TableDigest
 from ekomi_reconcile.state.files import create_private, file_errors, make_folder
 from ekomi_reconcile.state.key import read_key
 from ekomi_reconcile.state.location import FileLocation, Location, locate
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.state.opening import Mode, build_state, open_state
 from ekomi_reconcile.state.store import State
 
 OPERATION = "state migrate"
@@ -36,7 +36,7 @@ def move(state: State, target: str, *, root: Path, configured: bytes | None, now
     """Copy a state to another place, and compare both row by row; the caller holds both writer locks.
 
     The state stays as it is; its journal says where it went. ``configured`` is the key of the settings.
-    Killed in the middle, there is an unused state at the target, which may be moved to again.
+    Killed at whatever moment, there is all of it at the target or nothing.
 
     Raises:
         StateError: there is a state at the target already, or the key of the digests cannot come along;
@@ -48,12 +48,17 @@ def move(state: State, target: str, *, root: Path, configured: bytes | None, now
     key = state.require_key()
     _must_be_free(place, target, root=root)
     _bring_key(place, key, configured=configured)
-    with open_state(target, root=root, mode=Mode.CREATE, key=key) as new:
+    with state.transaction():
+        serial = state.bump_serial()
+        state.journal(OPERATION, subject=str(place), outcome=f"copied with serial {serial}", now=now)
+    tables: dict[str, TableDigest] = {}
+    with build_state(
+        target,
+        root=root,
+        key=key,
+        fill=lambda new: tables.update(new.copy_content(state, serial=serial)),
+    ) as new:
         new.require_key()
-        with state.transaction():
-            serial = state.bump_serial()
-            state.journal(OPERATION, subject=str(place), outcome=f"copied with serial {serial}", now=now)
-        tables = _copy(state, new, serial=serial)
     return Moved(
         origin=state.location,
         target=place,
@@ -63,32 +68,19 @@ def move(state: State, target: str, *, root: Path, configured: bytes | None, now
     )
 
 
-def _copy(state: State, new: State, *, serial: int) -> dict[str, TableDigest]:
-    with new.transaction():
-        new.replace_content(state, serial=serial)
-        copied, expected = new.digests(), state.digests()
-        wrong = [name for name in expected if copied.get(name) != expected[name]]
-        if wrong:
-            raise StateError(
-                f"the copy is not the same as the state: {', '.join(wrong)} differ",
-                mend="nothing was copied; run it again while nobody writes",
-            )
-    return copied
-
-
 def _must_be_free(place: Location, target: str, *, root: Path) -> None:
     """Raises:
     StateError: there is a state that is in use.
     """
     try:
-        with open_state(target, root=root, mode=Mode.READ) as known:
-            used = known.meta.serial != 0 or not known.is_empty()
+        open_state(target, root=root, mode=Mode.READ).close()
     except StateMissing:
         return
-    if used:
-        raise StateError(
-            f"there is a state at {place} already", mend="name an empty place; nothing was copied"
-        )
+    except StateLost:
+        if isinstance(place, FileLocation) and not place.path.exists() and not place.mark.exists():
+            return  # nothing but a key: an interrupted migration brings that first
+        raise
+    raise StateError(f"there is a state at {place} already", mend="name an empty place; nothing was copied")
 
 
 def _bring_key(place: Location, key: bytes, *, configured: bytes | None) -> None:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from enum import StrEnum
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from ekomi_reconcile.errors import StateMissing
+from ekomi_reconcile.errors import StateError, StateMissing
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.state import driver, sqlite
-from ekomi_reconcile.state.backup import back_up
+from ekomi_reconcile.state.backup import back_up, whole_file
+from ekomi_reconcile.state.content import unused
 from ekomi_reconcile.state.described import FORMAT_VERSION, format_version
-from ekomi_reconcile.state.files import create_private, file_errors, make_folder, publish
+from ekomi_reconcile.state.files import file_errors
 from ekomi_reconcile.state.key import make_key, read_key
-from ekomi_reconcile.state.location import FileLocation, PostgresLocation, locate, needs_postgres
+from ekomi_reconcile.state.location import FileLocation, Location, PostgresLocation, locate, needs_postgres
+from ekomi_reconcile.state.mark import Marker, read_mark, refuse_gone, refuse_lost
 from ekomi_reconcile.state.meta import read_meta, write_meta
 from ekomi_reconcile.state.migrations import (
     MIGRATIONS,
@@ -47,6 +48,7 @@ def open_state(
     root: Path,
     mode: Mode,
     key: bytes | None = None,
+    accept_lost: bool = False,
     migrations: Sequence[Migration] = MIGRATIONS,
     target: int = FORMAT_VERSION,
 ) -> State:
@@ -56,8 +58,11 @@ def open_state(
     database is opened for reading only. A writer brings a file of an older format (below ``target``) up to
     date, after a backup; a database, which others use too, only where ``mode`` says so.
 
+    ``accept_lost``: also one that is behind its mark, or in the place of one that is gone.
+
     Raises:
-        StateMissing: there is none, and ``mode`` does not make one.
+        StateMissing: there is none, or an unused one, and ``mode`` does not make one.
+        StateLost: there was one, which is gone or has lost what was recorded last.
         StateDamaged: it is damaged, of another program, or of a newer format; it is left as it is.
         StateError: it cannot be opened.
     """
@@ -70,15 +75,18 @@ def open_state(
     with file_errors(place.path):
         missing = not place.path.exists()
     if missing:
+        if not accept_lost:
+            refuse_gone(place)
         if mode is not Mode.CREATE:
-            raise StateMissing(
-                f"there is no state at {place.path}",
-                mend="restore a backup, or make a new one with: ekomi-reconcile apply --new-state",
-            )
-        _create(place)
+            raise no_state(place)
+        with suppress(FileExistsError):
+            build_file(place)
     steps_known = (migrations, target)
-    return (
-        _open_reader(place, key, steps_known) if mode is Mode.READ else _open_writer(place, key, steps_known)
+    if mode is Mode.READ:
+        return _open_reader(place, key, steps_known, accept_lost=accept_lost)
+    creating = mode is Mode.CREATE
+    return _open_writer(
+        place, key, steps_known, creating=creating, accept_lost=accept_lost, made=missing and creating
     )
 
 
@@ -86,41 +94,99 @@ def open_copy(path: Path) -> State:
     """Open a copy of a state, for reading; unlike a state it may have several names.
 
     Raises:
+        StateMissing: nothing was ever recorded in it.
         StateDamaged: it is damaged, of another program, or of a newer format.
         StateError: it cannot be opened.
     """
-    return _open_reader(FileLocation(path), None, (MIGRATIONS, FORMAT_VERSION))
+    return _open_reader(FileLocation(path), None, (MIGRATIONS, FORMAT_VERSION), accept_lost=True)
 
 
-def _create(place: FileLocation) -> None:
-    """Build the state under another name, so that a crash leaves all of it or nothing."""
-    path = place.path
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    with file_errors(path):
-        make_folder(path.parent)
-        create_private(draft)
+def build_state(
+    location: str,
+    *,
+    root: Path,
+    key: bytes | None,
+    fill: Callable[[State], object],
+    make_room: Callable[[], None] | None = None,
+) -> State:
+    """Make a state where there is none, filled in the same step, and open it for writing.
+
+    Killed at whatever moment, there is the filled state or none. ``fill`` works within one transaction;
+    ``make_room`` is called before a file gets its name. An unused state is filled in place.
+
+    Raises:
+        StateError: there is a state, or it cannot be made; nothing was changed.
+    """
+    place = locate(location, root=root)
+    if isinstance(place, PostgresLocation):
+        needs_postgres()
+        from ekomi_reconcile.state.postgres_opening import build_postgres
+
+        build_postgres(place, key=key, fill=fill)
+        return open_state(location, root=root, mode=Mode.WRITE, key=key)
+    if make_room is None and place.path.exists():
+        _fill_unused(place, fill)
+    else:
         try:
-            _fill(draft)
-            with suppress(FileExistsError):
-                publish(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
+            build_file(place, fill, make_room=make_room)
+        except FileExistsError:
+            raise StateError(f"there is a state at {place} by now", mend="run it again") from None
+    steps_known = (MIGRATIONS, FORMAT_VERSION)
+    return _open_writer(place, key, steps_known, creating=False, accept_lost=True, made=True)
 
 
-def _fill(draft: Path) -> None:
-    with sqlite.connect_writer(draft).begin() as connection:
-        sqlite.sign(connection)
-        metadata.create_all(connection, checkfirst=False)
-        write_meta(connection, now=instant.now())
+def no_state(place: Location) -> StateMissing:
+    """There is none, or one in which nothing was ever recorded."""
+    return StateMissing(
+        f"there is no state at {place}",
+        mend="restore a backup: ekomi-reconcile state restore FILE; "
+        "or make a new one: ekomi-reconcile apply --new-state",
+    )
+
+
+def build_file(
+    place: FileLocation,
+    fill: Callable[[State], object] | None = None,
+    *,
+    make_room: Callable[[], None] | None = None,
+) -> None:
+    """Build the state under another name, so that a crash or a full disk leaves all of it or nothing."""
+    with whole_file(place.path, make_room=make_room) as draft:
+        dialect = sqlite.SqliteDialect()
+        with sqlite.connect_draft(draft).begin() as connection:
+            sqlite.sign(connection)
+            metadata.create_all(connection, checkfirst=False)
+            write_meta(connection, now=instant.now())
+            if fill is not None:
+                state = State(connection, dialect, location=FileLocation(draft), writable=True, key=None)
+                with state.joining():
+                    fill(state)
+
+
+def _fill_unused(place: FileLocation, fill: Callable[[State], object]) -> None:
+    with sqlite.connect_writer(place.path).connect() as connection:
+        state = State(connection, sqlite.SqliteDialect(), location=place, writable=True, key=None)
+        with state.transaction():
+            if not state.is_unused():
+                raise StateError(f"there is a state at {place} by now", mend="run it again")
+            fill(state)
 
 
 def _open_reader(
-    place: FileLocation, key: bytes | None, steps_known: tuple[Sequence[Migration], int]
+    place: FileLocation,
+    key: bytes | None,
+    steps_known: tuple[Sequence[Migration], int],
+    *,
+    accept_lost: bool,
 ) -> State:
     driver.check_header(place.path)
+    mark = None if accept_lost else read_mark(place)  # before the state: somebody may be writing both
     with ExitStack() as stack:
         connection = stack.enter_context(sqlite.connect_reader(place.path).connect())
         refuse_older(_steps(connection, place, steps_known))
+        refuse_lost(place, mark, connection)
+        if unused(connection):
+            raise no_state(place)
         state = State(
             connection,
             sqlite.SqliteDialect(),
@@ -134,11 +200,19 @@ def _open_reader(
 
 
 def _open_writer(
-    place: FileLocation, key: bytes | None, steps_known: tuple[Sequence[Migration], int]
+    place: FileLocation,
+    key: bytes | None,
+    steps_known: tuple[Sequence[Migration], int],
+    *,
+    creating: bool,
+    accept_lost: bool,
+    made: bool,
 ) -> State:
     driver.check_header(place.path)
+    mark = None if accept_lost or made else read_mark(place)
     with sqlite.connect_reader(place.path).connect() as connection:
         sqlite.check_owner(connection, place.path)  # before anything is written, be it only a switch to WAL
+        refuse_lost(place, mark, connection)
     dialect = sqlite.SqliteDialect()
     with ExitStack() as stack:
         connection = stack.enter_context(sqlite.connect_writer(place.path).connect())
@@ -150,8 +224,14 @@ def _open_writer(
             with connection.begin():
                 migrate(connection, steps)
             dialect.begin_reading(connection)
+        if not creating and unused(connection):
+            raise no_state(place)
         state = State(connection, dialect, location=place, writable=True, key=key or read_key(place.key))
+        marker = Marker(place)
+        if made or not accept_lost:
+            marker.begin(connection)
         _give_key(state, place)
+        state.keep_mark(marker)
         state.mend_index()
         state.refresh()
         stack.pop_all()

@@ -14,8 +14,7 @@ from sqlalchemy import ARRAY, Column, Connection, Integer, MetaData, Table, Text
 from sqlalchemy.types import TypeEngine
 
 from ekomi_reconcile.state import sqlite
-from ekomi_reconcile.state.backup import free_name
-from ekomi_reconcile.state.files import create_private, file_errors, make_folder, publish
+from ekomi_reconcile.state.backup import free_name, whole_file
 from ekomi_reconcile.state.session import ROWS_PER_PAGE
 
 
@@ -32,18 +31,11 @@ def copy_as_it_stands(connection: Connection, wanted: Collection[str], *, target
     tables = found.sorted_tables
     names = ", ".join(f'"{each.name}"' for each in tables)
     connection.exec_driver_sql(f"LOCK TABLE {names} IN SHARE MODE")
-    with file_errors(target):
-        make_folder(target.parent)
-        draft, path = free_name(target.with_name(f"{target.name}.part")), free_name(target)
-        create_private(draft)
-        try:
-            with sqlite.connect_writer(draft).begin() as copy:
-                sqlite.sign(copy)
-                for table in tables:
-                    _copy(table, connection, copy)
-            publish(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
+    path = free_name(target)
+    with whole_file(path) as draft, sqlite.connect_draft(draft).begin() as copy:
+        sqlite.sign(copy)
+        for table in tables:
+            _copy(table, connection, copy)
     return path
 
 

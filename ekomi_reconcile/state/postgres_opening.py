@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection
 from sqlalchemy.schema import CreateSchema
 
-from ekomi_reconcile.errors import StateDamaged, StateError, StateMissing
+from ekomi_reconcile.errors import StateDamaged, StateError
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.state import postgres
+from ekomi_reconcile.state.content import unused
 from ekomi_reconcile.state.copies import copy_path
-from ekomi_reconcile.state.described import format_version
+from ekomi_reconcile.state.described import FORMAT_VERSION, format_version
 from ekomi_reconcile.state.location import PostgresLocation
 from ekomi_reconcile.state.meta import read_meta, write_meta
-from ekomi_reconcile.state.migrations import Migration, migrate, pending_migrations, refuse_unasked
-from ekomi_reconcile.state.opening import Mode
+from ekomi_reconcile.state.migrations import (
+    MIGRATIONS,
+    Migration,
+    migrate,
+    pending_migrations,
+    refuse_unasked,
+)
+from ekomi_reconcile.state.opening import Mode, no_state
 from ekomi_reconcile.state.postgres_copy import copy_as_it_stands
 from ekomi_reconcile.state.shared import SharedState
+from ekomi_reconcile.state.store import State
 from ekomi_reconcile.state.tables import metadata
 
 _SIGN = "the state of ekomi-reconcile"
@@ -53,17 +61,17 @@ def open_postgres(
         connection = stack.enter_context(postgres.engine(place, dialect).connect())
         if not _exists(connection):
             if mode is not Mode.CREATE:
-                raise StateMissing(
-                    f"there is no state at {place}",
-                    mend="restore a dump, or make a new one with: ekomi-reconcile apply --new-state",
-                )
-            _create(connection, dialect, place)
+                raise no_state(place)
+            with _changing(connection, dialect, place):
+                _create(connection, place)
         steps = _steps(connection, place, migrations, target)
         if mode is not Mode.MIGRATE:
             refuse_unasked(steps)
         else:
             with _changing(connection, dialect, place):
                 _migrate(connection, _steps(connection, place, migrations, target), place, root)
+        if mode is not Mode.CREATE and unused(connection):
+            raise no_state(place)
         state = SharedState(connection, dialect, location=place, writable=mode is not Mode.READ, key=key)
         if mode is not Mode.READ:
             state.adopt_key()
@@ -72,15 +80,31 @@ def open_postgres(
     return state
 
 
-def _create(connection: Connection, dialect: postgres.PostgresDialect, place: PostgresLocation) -> None:
-    """Make all of it or nothing; whoever comes second finds what the first has made."""
-    with _changing(connection, dialect, place):
-        if not _exists(connection):
-            if place.schema is not None and _schema(connection) is None:
-                connection.execute(CreateSchema(place.schema))
-            metadata.create_all(connection, checkfirst=False)
-            connection.exec_driver_sql(f"COMMENT ON TABLE meta IS '{_SIGN}'")
-            write_meta(connection, now=instant.now())
+def build_postgres(place: PostgresLocation, *, key: bytes | None, fill: Callable[[State], object]) -> None:
+    """Make the state and fill it in one transaction; see ``build_state``.
+
+    Raises:
+        StateError: there is one already.
+    """
+    dialect = postgres.PostgresDialect()
+    with postgres.engine(place, dialect).connect() as connection, _changing(connection, dialect, place):
+        _create(connection, place)
+        _steps(connection, place, MIGRATIONS, FORMAT_VERSION)
+        if not unused(connection):
+            raise StateError(f"there is a state at {place} by now", mend="run it again")
+        state = SharedState(connection, dialect, location=place, writable=True, key=key)
+        with state.joining():
+            fill(state)
+
+
+def _create(connection: Connection, place: PostgresLocation) -> None:
+    """Make the tables within the open transaction; whoever comes second finds what the first has made."""
+    if not _exists(connection):
+        if place.schema is not None and _schema(connection) is None:
+            connection.execute(CreateSchema(place.schema))
+        metadata.create_all(connection, checkfirst=False)
+        connection.exec_driver_sql(f"COMMENT ON TABLE meta IS '{_SIGN}'")
+        write_meta(connection, now=instant.now())
 
 
 def _migrate(connection: Connection, steps: Sequence[Migration], place: PostgresLocation, root: Path) -> None:

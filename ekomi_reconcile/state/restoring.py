@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ekomi_reconcile.errors import StateDamaged, StateError, StateMissing
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.state import driver, sqlite
+from ekomi_reconcile.state.backup import set_log_aside
 from ekomi_reconcile.state.copies import copy_path, needs_file
 from ekomi_reconcile.state.described import FORMAT_VERSION, format_version
 from ekomi_reconcile.state.files import file_errors, publish
 from ekomi_reconcile.state.identity import user
 from ekomi_reconcile.state.key import check_value
-from ekomi_reconcile.state.location import FileLocation, locate
+from ekomi_reconcile.state.location import FileLocation, Location, locate
 from ekomi_reconcile.state.lock import Lock
+from ekomi_reconcile.state.mark import lineage_of_mark
 from ekomi_reconcile.state.meta import read_meta
-from ekomi_reconcile.state.opening import Mode, open_copy, open_state
+from ekomi_reconcile.state.opening import Mode, build_state, open_copy, open_state
 from ekomi_reconcile.state.store import State
 
 OPERATION = "state restore"
@@ -43,8 +46,8 @@ def restore(
 ) -> Restored:
     """Replace the records of the state by those of a copy; the caller holds the writer ``lock``.
 
-    A readable state changes in one transaction: killed, it is as before. A missing one is made; a damaged
-    file is set aside first. Of a readable state a copy is kept, and the journal goes on.
+    A readable state changes in one transaction: killed, it is as before. A missing one is made in one step,
+    a damaged file is set aside for it. Of a readable state a copy is kept, and the journal goes on.
 
     Raises:
         StateError: the copy is damaged, incomplete or of another state; nothing was changed.
@@ -53,17 +56,23 @@ def restore(
     with open_copy(copy.absolute()) as found:
         if problems := found.check():
             raise StateDamaged(f"{copy} is damaged: {problems[0]}", mend="choose another copy")
+        aside: list[Path] = []
+        make_room = None
         try:
             _must_be_sound(location, root=root)
-            with open_state(location, root=root, mode=Mode.WRITE, key=key) as state:
+            with open_state(location, root=root, mode=Mode.WRITE, key=key, accept_lost=True) as state:
                 if lock is not None:
                     state.guard_by(lock)
                 return _replace(found, state, root=root, now=now)
         except StateMissing:
-            aside = None
+            _must_be_of(found, locate(location, root=root))
         except StateDamaged as error:
-            aside = _set_aside(location, error, root=root)
-        return _begin(found, location, root=root, key=key, now=now, aside=aside)
+            damaged = _damaged_file(location, error, root=root)
+            make_room = partial(_set_aside, damaged, aside)
+        serial = found.identity.serial + 1
+        fill = partial(_refill, found, serial=serial, now=now)
+        with build_state(location, root=root, key=key, fill=fill, make_room=make_room) as state:
+            return _restored(state, replaced=aside[0] if aside else None, closed_since=None)
 
 
 def _must_be_sound(location: str, *, root: Path) -> None:
@@ -73,15 +82,30 @@ def _must_be_sound(location: str, *, root: Path) -> None:
         StateMissing: there is no state.
         StateDamaged: it is damaged somewhere, or of another program.
     """
-    with open_state(location, root=root, mode=Mode.READ) as state:
+    with open_state(location, root=root, mode=Mode.READ, accept_lost=True) as state:
         if problems := state.check():
             raise StateDamaged(f"the state is damaged: {problems[0]}")
 
 
+def _must_be_of(found: State, place: Location) -> None:
+    """Make sure that the copy is of the state that was here, if its mark still says which one that was.
+
+    Raises:
+        StateError: it is of another one.
+    """
+    if not isinstance(place, FileLocation):
+        return
+    before, ours = lineage_of_mark(place), found.identity.lineage
+    if before not in (None, ours):
+        raise StateError(
+            f"the copy is of another state: its lineage is {ours}, that of the state that was here {before}",
+            mend=f"choose a copy of that state; to use this one instead, move {place.mark} away first",
+        )
+
+
 def _replace(found: State, state: State, *, root: Path, now: Instant) -> Restored:
     ours, theirs = state.identity, found.identity
-    unused = ours.serial == 0 and state.is_empty()
-    if ours.lineage != theirs.lineage and not unused:
+    if ours.lineage != theirs.lineage:
         raise StateError(
             f"the copy is of another state: its lineage is {theirs.lineage}, that of this one {ours.lineage}",
             mend="choose a copy of this state; to go on with that one, move this one away first",
@@ -97,22 +121,9 @@ def _replace(found: State, state: State, *, root: Path, now: Instant) -> Restore
     return _restored(state, replaced=kept, closed_since=closed)
 
 
-def _begin(
-    found: State, location: str, *, root: Path, key: bytes | None, now: Instant, aside: Path | None
-) -> Restored:
-    """Make the state anew; a crash before the end leaves an unused one, which counts as none."""
-    place = locate(location, root=root)
-    lacks_key = key is None and isinstance(place, FileLocation) and not place.key.exists()
-    with open_state(location, root=root, mode=Mode.CREATE, key=key) as state:
-        serial = found.identity.serial + 1
-        with state.transaction():
-            state.replace_content(found, serial=serial)
-            state.journal(OPERATION, outcome=f"restored as serial {serial}, made anew", now=now)
-        if lacks_key and isinstance(place, FileLocation) and state.has_key:
-            # A key that was made just now stands in the way of the one that the digests were made with.
-            place.key.unlink(missing_ok=True)
-            state.key = None
-        return _restored(state, replaced=aside, closed_since=None)
+def _refill(found: State, state: State, *, serial: int, now: Instant) -> None:
+    state.copy_content(found, serial=serial)
+    state.journal(OPERATION, outcome=f"restored as serial {serial}, made anew", now=now)
 
 
 def _restored(state: State, *, replaced: Path | None, closed_since: int | None) -> Restored:
@@ -128,26 +139,28 @@ def _restored(state: State, *, replaced: Path | None, closed_since: int | None) 
     )
 
 
-def _set_aside(location: str, error: StateDamaged, *, root: Path) -> Path:
-    """Give a damaged file another name, with what belongs to it.
+def _damaged_file(location: str, error: StateDamaged, *, root: Path) -> FileLocation:
+    """The place of a damaged file that may be set aside.
 
     Raises:
-        StateDamaged: it is no damaged state but a database, or the file of another program or version.
+        StateDamaged: it is a database, or the file of another program or version.
     """
     place = locate(location, root=root)
     if not isinstance(place, FileLocation) or not _is_ours(place.path):
         raise error
+    return place
+
+
+def _set_aside(place: FileLocation, made: list[Path]) -> None:
+    """Give a damaged file another name, with what belongs to it; the name is added to ``made``."""
     aside = place.backup("damaged")
     number = 2
     while aside.exists():
         aside, number = place.backup(f"damaged-{number}"), number + 1
     with file_errors(place.path):
-        for suffix in ("-wal", "-shm"):
-            beside = place.path.with_name(place.path.name + suffix)
-            if beside.exists():
-                beside.replace(aside.with_name(aside.name + suffix))
+        set_log_aside(place.path, aside)
         publish(place.path, aside)
-    return aside
+    made.append(aside)
 
 
 def _is_ours(path: Path) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, CursorResult, Executable, Table, select
 from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.state.dialect import Dialect
 from ekomi_reconcile.state.lock import Lock
+from ekomi_reconcile.state.mark import Marker
 from ekomi_reconcile.state.tables import account
 
 IDS_PER_QUERY = 500
@@ -36,12 +37,18 @@ class Session:
         self._writable = writable
         self._writing = False
         self._lock: Lock | None = None
+        self._marker: Marker | None = None
+        self._journaled = False
         self._interface_ids: dict[int, str] = _Names(self._read_accounts)
         self._live_accounts: dict[str, int] = {}
 
     def guard_by(self, lock: Lock) -> None:
         """From now on every transaction makes sure that this writer lock is still held."""
         self._lock = lock
+
+    def keep_mark(self, marker: Marker) -> None:
+        """From now on every transaction is noted by this marker."""
+        self._marker = marker
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -64,12 +71,26 @@ class Session:
                     self._lock.fence(self._connection)
                 self._writing = True
                 yield
+                if self._marker is not None:
+                    self._marker.before_commit(self._connection, journaled=self._journaled)
             committed = True
+            if self._marker is not None:
+                self._marker.committed()
         finally:
-            self._writing = False
+            self._writing = self._journaled = False
             self._dialect.begin_reading(self._connection)
             if not committed:
                 self._forget_accounts()
+
+    @contextmanager
+    def joining(self) -> Iterator[None]:
+        """Everything written inside belongs to the transaction that the caller has opened and will end."""
+        self._writing = True
+        try:
+            yield
+        finally:
+            self._writing = False
+            self._forget_accounts()
 
     def refresh(self) -> None:
         """End the snapshot: the next read sees what is committed by then."""

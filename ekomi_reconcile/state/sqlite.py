@@ -65,6 +65,7 @@ class SqliteDialect:
             raise TypeError("not a connection to SQLite")
         copy = sqlite3.connect(target)
         try:
+            copy.execute("PRAGMA synchronous = FULL")
             source.backup(copy)
         except sqlite3.Error as error:
             raise driver.meaning(error, target) from error
@@ -75,6 +76,11 @@ class SqliteDialect:
 def connect_writer(path: Path) -> Engine:
     """An engine on an existing file that reads and writes."""
     return _engine(path, partial(driver.connect, path, mode="rw", prepare=_prepare_writer))
+
+
+def connect_draft(path: Path) -> Engine:
+    """An engine that fills a new file without a log beside it: what cannot be written fails at the commit."""
+    return _engine(path, partial(driver.connect, path, mode="rw", prepare=_prepare_draft))
 
 
 def connect_reader(path: Path) -> Engine:
@@ -111,6 +117,14 @@ def sign(connection: Connection) -> None:
 def _prepare_writer(connection: sqlite3.Connection) -> None:
     """Durable at every commit, references checked, readers never blocked."""
     connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA cache_size = -16384")
+
+
+def _prepare_draft(connection: sqlite3.Connection) -> None:
+    """Nobody else sees the file, and an unfinished one is removed: the way back is kept in memory."""
+    connection.execute("PRAGMA journal_mode = MEMORY")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA cache_size = -16384")

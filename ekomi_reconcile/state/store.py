@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Connection
 
+from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation
 from ekomi_reconcile.state.adopting import AdoptStore
@@ -104,8 +106,21 @@ class State(
         return list(rows)
 
     def close(self) -> None:
-        """Let go of the file or the server."""
-        self._connection.close()
+        """Bring the mark up to date, and let go of the file or the server.
+
+        Raises:
+            StateError: the mark cannot be written.
+        """
+        try:
+            self._leave_mark()
+        finally:
+            self._connection.close()
+
+    def _leave_mark(self) -> None:
+        marker, self._marker = self._marker, None
+        if marker is not None:
+            self._connection.rollback()
+            marker.close(self._connection)
 
     def __enter__(self) -> Self:
         return self
@@ -116,4 +131,7 @@ class State(
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None:
+            with suppress(StateError):  # the error under way matters more
+                self._leave_mark()
         self.close()

@@ -114,9 +114,10 @@ def test_colour_is_asked_for(arguments, recorded, capsys, monkeypatch):
 @pytest.mark.parametrize("arguments", [each for each in LISTS if len(each) < 3], ids=ids)
 def test_an_empty_state_is_no_error(arguments, recorded, capsys):
     """Nothing on stdout but an empty array where JSON was asked for."""
-    recorded.state.unlink()
-    with opened(recorded.folder, Mode.CREATE):
-        pass
+    for each in recorded.state.parent.glob("state.db*"):
+        each.unlink()
+    with opened(recorded.folder, Mode.CREATE) as state:
+        state.bump_serial()
     assert recorded.cli(*arguments) == 0
     assert capsys.readouterr().out == ""
     assert recorded.cli(*arguments, "--format", "json") == 0

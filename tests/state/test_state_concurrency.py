@@ -49,7 +49,7 @@ def test_writer_outlives_its_readers(store: Store) -> None:
 
 def test_second_writer_without_the_lock(store: Store) -> None:
     """Two transactions at once, which the writer lock prevents, end in an error and not in a mixture."""
-    with store.opened() as one, store.opened(Mode.WRITE) as two:
+    with store.opened() as one, store.opened() as two:
         impatient = "PRAGMA busy_timeout = 1" if store.is_file else "SET lock_timeout = 1"
         two._connection.exec_driver_sql(impatient)
         two._connection.commit()

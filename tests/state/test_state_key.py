@@ -37,6 +37,7 @@ def test_made_key_stays(tmp_path: Path) -> None:
     """A key is made with the state, is private, and gives the same digests ever after."""
     with opened(tmp_path) as state:
         first = state.digest(Purpose.PASSWORD, "x")
+        state.bump_serial()
     path = tmp_path / "state.db.key"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     for mode in Mode:
@@ -48,6 +49,7 @@ def test_configured_key_is_used_and_no_file_made(tmp_path: Path) -> None:
     """With a configured key there is no key file; a second run with that key agrees."""
     with open_state("state.db", root=tmp_path, mode=Mode.CREATE, key=KEY) as state:
         assert state.digest(Purpose.PASSWORD, "x") == KeyedDigest(KEY, Purpose.PASSWORD)("x")
+        state.bump_serial()
     assert not (tmp_path / "state.db.key").exists()
     with open_state("state.db", root=tmp_path, mode=Mode.READ, key=KEY) as state:
         assert state.require_key() == KEY
@@ -56,7 +58,8 @@ def test_configured_key_is_used_and_no_file_made(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", list(Mode))
 def test_lost_key_is_noticed(tmp_path: Path, mode: Mode) -> None:
     """A lost key is told when a digest is needed; no other key takes its place; the rest works."""
-    opened(tmp_path).close()
+    with opened(tmp_path) as state:
+        state.bump_serial()
     (tmp_path / "state.db.key").unlink()
     with opened(tmp_path, mode) as state:
         assert state.accounts() == ()
@@ -69,7 +72,8 @@ def test_lost_key_is_noticed(tmp_path: Path, mode: Mode) -> None:
 @pytest.mark.parametrize("mode", list(Mode))
 def test_changed_key_is_noticed(store: Store, mode: Mode) -> None:
     """Another key than before is told, with what it would break."""
-    store.opened().close()
+    with store.opened() as state:
+        state.bump_serial()
     state = store.opened(mode, key=b"j" * 32)
     with state, pytest.raises(StateError, match="asked again"):
         state.require_key()
@@ -78,7 +82,8 @@ def test_changed_key_is_noticed(store: Store, mode: Mode) -> None:
 @pytest.mark.parametrize("text", ["", "zz", "00" * 31, "\xff" * 64])
 def test_damaged_key_file_is_told(tmp_path: Path, text: str) -> None:
     """A file that holds no key is an error with what to do, and stays as it is."""
-    opened(tmp_path).close()
+    with opened(tmp_path) as state:
+        state.bump_serial()
     path = tmp_path / "state.db.key"
     path.write_text(text, "latin-1")
     with pytest.raises(StateError, match="does not hold a key"):

@@ -49,7 +49,8 @@ def test_new_state_is_private(tmp_path: Path) -> None:
     finally:
         os.umask(old)
     assert mode_of(tmp_path / "a") == mode_of(tmp_path / "a/b") == 0o700
-    assert sorted(each.name for each in (tmp_path / "a/b").iterdir()) == ["state.db", "state.db.key"]
+    left = sorted(each.name for each in (tmp_path / "a/b").iterdir())
+    assert left == ["state.db", "state.db.key", "state.db.mark"]
 
 
 def test_new_state_knows_itself(new_store: Callable[[], Store]) -> None:
@@ -271,7 +272,7 @@ def test_any_file_name_works(tmp_path: Path, name: str) -> None:
         state.bump_serial()
     with open_state(name, root=tmp_path, mode=Mode.READ) as state:
         assert state.meta.serial == 1
-    assert sorted(each.name for each in tmp_path.iterdir()) == sorted([name, f"{name}.key"])
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted([name, f"{name}.key", f"{name}.mark"])
 
 
 def test_unusable_paths_say_what_to_do(tmp_path: Path) -> None:
@@ -288,7 +289,7 @@ NOBODY = """
 import os
 from ekomi_reconcile.errors import StateError
 opened(root, Mode.READ).close()
-os.chmod(root, 0o555); os.chmod(root / "state.db", 0o444)
+os.chmod(root, 0o555); os.chmod(root / "state.db", 0o444); os.chmod(root / "state.db.mark", 0o444)
 os.setuid(65534)
 with opened(root, Mode.READ) as s:
     assert len(s.rows_for("default", range(3000))) == 1999

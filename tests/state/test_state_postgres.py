@@ -138,7 +138,8 @@ def test_schemas_are_separate_states(server: Server, database: str, tmp_path: Pa
 
 def test_writing_needs_a_key(shared: Store) -> None:
     """Without a configured key a state is neither made nor written; it can be read."""
-    shared.opened().close()
+    with shared.opened() as state:
+        state.bump_serial()
     for mode in (Mode.CREATE, Mode.WRITE):
         with pytest.raises(StateError, match="needs a key") as caught:
             shared.opened(mode, key=None)
@@ -151,7 +152,8 @@ def test_writing_needs_a_key(shared: Store) -> None:
 
 def test_readers_cannot_write(shared: Store) -> None:
     """A state opened for reading does not write, not even by SQL that goes around the store."""
-    shared.opened().close()
+    with shared.opened() as state:
+        state.bump_serial()
     with shared.opened(Mode.READ) as state:
         with pytest.raises(StateError, match="reading only"):
             state.bump_serial()
@@ -227,11 +229,12 @@ def test_missing_right_is_told(server: Server, database: str, tmp_path: Path) ->
 
 def test_read_only_server_is_told(shared: Store) -> None:
     """A standby or a read-only user can be read; writing says what to do."""
-    shared.opened().close()
+    with shared.opened() as state:
+        state.bump_serial()
     options = "&options=-c%20default_transaction_read_only%3Don"
     standby = Store(shared.text + options, shared.root, KEY)
     with standby.opened(Mode.READ) as state:
-        assert state.meta.serial == 0
+        assert state.meta.serial == 1
     with (
         standby.opened(Mode.WRITE) as state,
         pytest.raises(StateError, match="server is read-only") as caught,

@@ -14,7 +14,6 @@ from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.plan.matching import Matcher, Question
 from ekomi_reconcile.plan.needs import moved_from, needs
 from ekomi_reconcile.plan.view import Privacy, Queue, RecordedAccount, RecordedObservation, RecordedPosition
-from ekomi_reconcile.rules.reached import reached
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook
 
 
@@ -55,8 +54,7 @@ class OneOrder(Matcher):
         judged_at = now if row is None else row.judged_at
         if row is not None and row.status is not Status.CANCELLED:
             return Look(judged_at, row.reached, self.privacy.opted_out(order), too_often=False)
-        frozen = None if row is None else row.reached
-        known = reached(rule, order, now=now, seen=self._sight(order, self._seen), frozen=frozen)
+        known = self._reached(rule, order, row, self._seen)
         return self._noted(rule, order, judged_at, known)
 
     def _noted(self, rule: Rule, order: Order, judged_at: Instant, known: Reached | None) -> Look:

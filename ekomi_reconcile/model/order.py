@@ -61,7 +61,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     ``order_id`` is the source's own key (Magento: entity_id), ``number`` what people see
     (increment_id). ``state`` is the fixed workflow step, ``status`` the shop's own word for it.
     ``first_invoiced_at`` and ``last_shipped_at`` are evidence of processing and complete. ``refunded``: the
-    whole order was refunded; ``None`` where that was not asked for.
+    whole order was refunded; ``None`` where that was not asked for. ``shipments_known``: its shipments could
+    be read, whether or not there are any. ``misdated`` names the fields with times before ``created_at``,
+    which were left out.
     """
 
     order_id: int
@@ -76,6 +78,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     first_invoiced_at: Instant | None = None
     last_invoiced_at: Instant | None = None
     last_shipped_at: Instant | None = None
+    shipments_known: bool = False
+    misdated: tuple[str, ...] = ()
     contact: Contact = Contact()
 
     refunded: bool | None = None

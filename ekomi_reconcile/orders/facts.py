@@ -172,7 +172,7 @@ EVERYTHING = frozenset({*FACTS, *ITEM_FACTS, CONTACT})
 
 _HEAD = frozenset(
     {
-        *("entity_id", "increment_id", "created_at", "updated_at", "state", "status"),
+        *("entity_id", "increment_id", "created_at", "updated_at", "state", "status", "is_virtual"),
         *("store_id", "store_code", "customer_group_id", "customer_group", "customer_is_guest"),
         *("customer_email", "billing_address.email", "invoices.created_at", "shipments.created_at"),
         *(f"status_histories.{name}" for name in ("created_at", "status", "entity_id")),

@@ -6,8 +6,9 @@ customer group by name, the ids are looked up in ``Codes``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from ekomi_reconcile.errors import OrderUnreadable
 from ekomi_reconcile.model.instant import Instant
@@ -36,6 +37,38 @@ class Codes:
         self.customer_groups = {**SHIPPED_GROUPS, **(customer_groups or {})}
 
 
+class _Dated(NamedTuple):
+    """The times of an order that say when it moved on; the history oldest first."""
+
+    updated_at: Instant | None
+    history: Sequence[HistoryEntry]
+    invoices: Sequence[Instant]
+    shipments: Sequence[Instant]
+
+    def before(self, created: Instant) -> tuple[str, ...]:
+        """The fields with times before the order date: such a time is no evidence."""
+        updated, history, invoices, shipments = self
+        return tuple(
+            name
+            for name, earliest in (
+                ("updated_at", updated),
+                ("status_histories", history[0].created_at if history else None),
+                ("invoices", min(invoices) if invoices else None),
+                ("shipments", min(shipments) if shipments else None),
+            )
+            if earliest is not None and earliest < created
+        )
+
+    def since(self, created: Instant) -> _Dated:
+        """What is left without times before the order date."""
+        return _Dated(
+            None if self.updated_at is None or self.updated_at < created else self.updated_at,
+            tuple(each for each in self.history if each.created_at >= created),
+            [at for at in self.invoices if at >= created],
+            [at for at in self.shipments if at >= created],
+        )
+
+
 def order_of(
     wire: WireOrder, codes: Codes, facts: Iterable[tuple[str, Getter]], items: tuple[Item, ...] = ()
 ) -> Order:
@@ -44,7 +77,17 @@ def order_of(
     Raises:
         OrderUnreadable: its order date is before 1970 or out of range.
     """
-    invoiced = _dates(wire.invoices) if wire.invoices else ()
+    created = _order_date(wire)
+    found = _Dated(
+        None if wire.updated_at is None else instant_of(wire.updated_at),
+        _history(wire.status_histories) if wire.status_histories else (),
+        _dates(wire.invoices) if wire.invoices else (),
+        _dates(wire.shipments) if wire.shipments else (),
+    )
+    misdated = found.before(created)
+    if misdated:
+        found = found.since(created)
+    updated, history, invoiced, shipped = found
     return Order(
         order_id=wire.entity_id,
         number=wire.increment_id or str(wire.entity_id),
@@ -52,12 +95,14 @@ def order_of(
         status=wire.status or None,
         store_view=wire.store_code or _known(codes.stores, wire.store_id),
         customer_group=wire.customer_group or _group(wire, codes),
-        created_at=_order_date(wire),
-        updated_at=None if wire.updated_at is None else instant_of(wire.updated_at),
-        history=_history(wire.status_histories) if wire.status_histories else (),
+        created_at=created,
+        updated_at=updated,
+        history=tuple(history),
         first_invoiced_at=min(invoiced) if invoiced else None,
         last_invoiced_at=max(invoiced) if invoiced else None,
-        last_shipped_at=max(_dates(wire.shipments), default=None) if wire.shipments else None,
+        last_shipped_at=max(shipped) if shipped else None,
+        shipments_known=wire.shipments is not None,
+        misdated=misdated,
         contact=_contact(wire),
         items=items,
         **{name: get(wire) for name, get in facts},

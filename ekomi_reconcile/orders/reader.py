@@ -69,7 +69,7 @@ class OrderReader:
 
     def __init__(self, codes: Codes, attributes: frozenset[str] | None = None) -> None:
         self._codes = codes
-        wanted = FACTS if attributes is None else FACTS.keys() & attributes
+        wanted = FACTS if attributes is None else FACTS.keys() & (attributes | {"is_virtual"})
         self._facts = [(name, FACTS[name].of) for name in wanted]
         self._items = attributes is None or not ITEM_FACTS.keys().isdisjoint(attributes)
         self._decoder = _ORDER if attributes is None else _decoder(fields_for(attributes))

@@ -21,6 +21,7 @@ from ekomi_reconcile.plan.matching import (
 from ekomi_reconcile.plan.needs import Need
 from ekomi_reconcile.plan.plan import InvitationSteps, Position
 from ekomi_reconcile.plan.steps import Cancel
+from ekomi_reconcile.plan.tally import Tally
 from ekomi_reconcile.plan.view import Orders, Privacy, Queue, RecordedPosition
 
 _LOOKUP = 500
@@ -60,7 +61,10 @@ def match(need: Need, orders: Orders, queue: Queue, *, privacy: Privacy, now: In
     concerned = need.fresh or need.selected
     accounts = [rule.account for rule in need.book.rules if rule.account.interface_id in concerned]
     counted = matcher.tally.result(accounts) if matcher.tally.orders else {}
-    remarks = tuple(_one_sided(*each) for each in matcher.tally.one_sided(accounts))
+    remarks = (
+        *(_one_sided(*each) for each in matcher.tally.one_sided(accounts)),
+        *_misdated(need.source, matcher.tally),
+    )
     return Matched(
         steps=replace(matcher.steps, not_invited=counted),
         positions=_positions(need, orders.cursor),
@@ -136,6 +140,21 @@ def _one_sided(account: Account, held: bool, orders: int) -> Diagnostic:  # noqa
         message=f"the conditions of {account.name} hold for {share} of the {orders} orders that got so far",
         mend="is that meant? `explain ORDER` shows every part with its value",
         account=account.name,
+    )
+
+
+def _misdated(source: str, tally: Tally) -> Iterator[Diagnostic]:
+    """A warning about orders with dates before their own order date."""
+    if not tally.misdated:
+        return
+    examples = "; ".join(f"{number}: {', '.join(fields)}" for number, fields in tally.misdated_examples)
+    more = "; …" if tally.misdated > len(tally.misdated_examples) else ""
+    yield Diagnostic(
+        severity=Severity.WARNING,
+        rule="evidence-before-order",
+        message=f"order source {source}: {tally.misdated} order(s) have dates before their order date "
+        f"({examples}{more}); these dates are ignored",
+        mend="correct these fields, or created_at, where the orders come from",
     )
 
 

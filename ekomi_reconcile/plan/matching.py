@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Criterion, Invitation, Reached, Status
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import HistoryEntry, Order
 from ekomi_reconcile.plan.numbers import (
     Contest,
     Numbers,
@@ -98,7 +98,7 @@ class Matcher:
         seen = self.queue.observations(self.question.source, ids)
         self._look_up_customers(orders)
         for order in orders:
-            self.tally.orders += 1
+            self.tally.read(order)
             self._decide(order, rows.get(order.order_id, ()), seen.get(order.order_id))
 
     def missing(self, rows: Iterable[Invitation]) -> None:
@@ -121,11 +121,11 @@ class Matcher:
         live = next((row for row in rows if row.status is not Status.CANCELLED), None) if rows else None
         if live is not None and live.id in self.numbers.displaced:
             live = None
-        taken = live is not None and (live.status is not Status.PENDING or self._keeps(live, order))
+        taken = live is not None and (live.status is not Status.PENDING or self._keeps(live, order, seen))
         self._released = live is not None and not taken
         self._offer(order, rows, seen, owner=live.interface_id if live is not None and taken else None)
 
-    def _keeps(self, row: Invitation, order: Order) -> bool:
+    def _keeps(self, row: Invitation, order: Order, seen: RecordedObservation | None) -> bool:
         """Does this pending row stay in the queue? If not, it is cancelled."""
         question = self.question
         parting = question.parting(row.interface_id)
@@ -139,7 +139,7 @@ class Matcher:
         if rule is None or held or waits_on_hold(order, rule):
             return True
         fresh = row.interface_id in question.fresh or not _follows(row, rule)
-        known = self._reached(rule, order, row) if fresh else row.reached
+        known = self._reached(rule, order, row, seen) if fresh else row.reached
         failed = self._refusal(rule, order, judged_at=row.judged_at, known=known)
         if failed is None and row.customer in self.privacy.opted_out_digests:
             failed = Criterion.SUPPRESSED
@@ -152,8 +152,17 @@ class Matcher:
             self._reschedule(row, known, scheduled_at(rule, known, order.order_id, judged_at=row.judged_at))
         return True
 
-    def _reached(self, rule: Rule, order: Order, row: Invitation) -> Reached | None:
-        return reached(rule, order, now=self.question.now, frozen=row.reached)
+    def _reached(
+        self, rule: Rule, order: Order, row: Invitation | None, seen: RecordedObservation | None
+    ) -> Reached | None:
+        return reached(
+            rule,
+            order,
+            now=self.question.now,
+            seen=self._sight(order, seen),
+            recorded=None if seen is None else HistoryEntry(seen.status, seen.since),
+            frozen=None if row is None else row.reached,
+        )
 
     def _refusal(
         self,
@@ -204,16 +213,13 @@ class Matcher:
 
     def _offer_to(self, rules: Iterator[Rule], order: Order, resume: Resume, *, taken: bool) -> None:
         rows, seen, owner, waits = resume.rows, resume.seen, resume.owner, resume.waits
-        sight = self._sight(order, seen)
         for rule in rules:
             key = rule.interface_id
             self.tally.saw(key)
             if key == owner or key in self.question.leaving:
                 continue
             row = next((row for row in rows if row.interface_id == key), None) if rows else None
-            known = reached(
-                rule, order, now=self.question.now, seen=sight, frozen=row.reached if row else None
-            )
+            known = self._reached(rule, order, row, seen)
             judged_at = row.judged_at if row else self.question.now
             failed = self._refusal(rule, order, judged_at=judged_at, known=known, candidate=True)
             self.tally.judged(key, failed)
@@ -345,20 +351,31 @@ class Matcher:
         return {seen.status: seen.since} if seen.moved else _NOTHING_SEEN
 
     def _observe(self, order: Order, seen: RecordedObservation | None, *, waits: bool) -> None:
-        """Remember the status while it may still become one that starts the clock."""
+        """Remember the status while it may still become one that starts the clock.
+
+        It is remembered again where a shipment or invoice was made since: that the order had not moved on by
+        then speaks against dating it by this document.
+        """
         if order.status is None or blocked_state(order):
             return
-        if seen.status == order.status if seen is not None else not waits:
-            return
+        if seen is None or seen.status == order.status:
+            newer = seen is None or _documented_since(order, seen.since)
+            if not (waits and newer):
+                return
         self.steps.observations.append(
             Observation(
                 source=self.question.source,
                 order_id=order.order_id,
                 status=order.status,
                 since=self.question.now,
-                moved=seen is not None,
+                moved=seen is not None and (seen.moved or seen.status != order.status),
             )
         )
+
+
+def _documented_since(order: Order, at: Instant) -> bool:
+    """Was a shipment or invoice made after this instant?"""
+    return any(each is not None and each > at for each in (order.last_shipped_at, order.last_invoiced_at))
 
 
 def _follows(row: Invitation, rule: Rule) -> bool:

@@ -7,9 +7,13 @@ from collections.abc import Collection, Iterator, Mapping
 
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.invitation import Criterion
+from ekomi_reconcile.model.order import Order
 
 ENOUGH = 20
 """From so many orders on, a condition that holds for all or for none of them is worth a word."""
+
+_EXAMPLES = 3
+"""How many orders a warning names."""
 
 _AFTER_CONDITIONS = frozenset(
     {Criterion.DELIVERABLE, Criterion.SUPPRESSED, Criterion.DUPLICATE_NUMBER, Criterion.ALREADY_INVITED}
@@ -33,11 +37,20 @@ class Tally:
     from the orders read and the orders seen.
     """
 
-    __slots__ = ("_counts", "orders")
+    __slots__ = ("_counts", "misdated", "misdated_examples", "orders")
 
     def __init__(self) -> None:
-        self.orders = 0
+        self.orders = self.misdated = 0
+        self.misdated_examples: list[tuple[str, tuple[str, ...]]] = []
         self._counts: defaultdict[str, _Counts] = defaultdict(_Counts)
+
+    def read(self, order: Order) -> None:
+        """This order was read."""
+        self.orders += 1
+        if order.misdated:
+            self.misdated += 1
+            if len(self.misdated_examples) < _EXAMPLES:
+                self.misdated_examples.append((order.number, order.misdated))
 
     def saw(self, interface_id: str) -> None:
         """This account was looked at for one order."""

@@ -5,19 +5,23 @@ For one status, best first:
 1. a history entry with it that follows an entry with another status (entries that tell no status are
    passed over); of several the first;
 2. for ``complete`` the latest shipment, or the latest invoice if that is later; for ``processing`` the
-   first invoice;
-3. our own first sight of it, after a look at which the order had another status;
+   first invoice. An invoice completes only orders with nothing to ship, or whose shipments could be read. A
+   document counts for nothing if a history entry or an observation of ours that is later shows a status that
+   is not a trigger status: an ERP may invoice weeks before it completes;
+3. our own first observation of it, after one at which the order had another status;
 4. the history's first entry, if it has it: the order may have had it before;
 5. ``created_at`` of an order never updated, else ``updated_at``.
 
 An order has passed a status if it is in it, or its history has it, or (for ``processing``) its state is
 complete, or evidence of the second or third kind says so. Shipments and invoices say so of ``complete``
-only where the order's state is complete: a partial shipment completes nothing.
+only where the order's state is complete: a partial shipment completes nothing. Dates before the order's own
+are no evidence: sources leave them out (``Order.misdated``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Evidence, Reached
@@ -36,40 +40,52 @@ def reached(
     *,
     now: Instant,
     seen: Mapping[str, Instant] = _NOTHING,
+    recorded: HistoryEntry | None = None,
     frozen: Reached | None = None,
 ) -> Reached | None:
     """When the order first reached a trigger status of this rule; ``None`` if it has not.
 
     Of several trigger statuses the earliest instant counts; one in the future counts as now. ``seen``
-    is our own first sight of statuses, ``frozen`` what was found out earlier: it stands for its status
-    as long as that is a trigger status. The ``status`` of the answer is spelled as in the files.
+    is our own first observation of statuses that the order changed to, ``recorded`` the status that was last
+    observed, whether or not it was a change. ``frozen`` is what was found out earlier: it stands for its
+    status as long as that is a trigger status. The ``status`` of the answer is spelled as in the files.
     """
     best: Reached | None = None
+    known = _Known(frozenset(key for key, _ in rule.triggers), order, now, seen, recorded)
     for key, status in rule.triggers:
         if frozen is not None and key_of(frozen.status) == key:
             found: Reached | None = frozen
         else:
-            found = _reached(key, status, order, now=now, seen=seen)
+            found = _reached(key, status, known)
         if found is not None and (best is None or found.at < best.at):
             best = found
     return best
 
 
-def _reached(
-    key: str, status: str, order: Order, *, now: Instant, seen: Mapping[str, Instant]
-) -> Reached | None:
+class _Known(NamedTuple):
+    """What is known of one order; ``triggers`` are the trigger statuses of the rule, as they compare."""
+
+    triggers: frozenset[str]
+    order: Order
+    now: Instant
+    seen: Mapping[str, Instant]
+    recorded: HistoryEntry | None
+
+
+def _reached(key: str, status: str, known: _Known) -> Reached | None:
+    order, now = known.order, known.now
     entry, changed = _in_history(key, order.history) if order.history else (None, False)
     if entry is not None and changed:
         return _at(entry.created_at, status, Evidence.HISTORY, now)
     document = _document(key, order)
-    if document is not None:
+    if document is not None and not _contradicted(document[0], known):
         return _at(document[0], status, document[1], now)
-    sight = _sight(key, seen) if seen else None
-    if sight is not None:
-        return _at(sight, status, Evidence.OBSERVED, now)
+    observed = _observed(key, known) if known.seen else None
+    if observed is not None:
+        return _at(observed, status, Evidence.OBSERVED, now)
     if entry is not None:
         return _at(entry.created_at, status, Evidence.SOLE_HISTORY, now)
-    return _by_dates(status, order, now) if _is_in(key, order) else None
+    return _by_dates(status, order, now) if document is not None or _is_in(key, order) else None
 
 
 def _by_dates(status: str, order: Order, now: Instant) -> Reached:
@@ -109,7 +125,8 @@ def _document(key: str, order: Order) -> tuple[Instant, Evidence] | None:
     """What shipments and invoices say; nothing of a status that they do not prove."""
     if key == PROCESSING and order.first_invoiced_at is not None:
         return order.first_invoiced_at, Evidence.INVOICE
-    shipped, invoiced = order.last_shipped_at, order.last_invoiced_at
+    shipped = order.last_shipped_at
+    invoiced = order.last_invoiced_at if order.is_virtual or order.shipments_known else None
     if (shipped is None and invoiced is None) or key != COMPLETE or not _is_complete(order):
         return None
     if shipped is None or (invoiced is not None and invoiced > shipped):
@@ -124,5 +141,17 @@ def _is_complete(order: Order) -> bool:
     )
 
 
-def _sight(key: str, seen: Mapping[str, Instant]) -> Instant | None:
-    return min((at for status, at in seen.items() if key_of(status) == key), default=None)
+def _contradicted(at: Instant, known: _Known) -> bool:
+    """Was the order in a status that is no trigger status after this document was made?"""
+    later = [*known.order.history, *(() if known.recorded is None else (known.recorded,))]
+    return any(
+        entry.created_at > at and entry.status is not None and key_of(entry.status) not in known.triggers
+        for entry in later
+    )
+
+
+def _observed(key: str, known: _Known) -> Instant | None:
+    return min(
+        (at for status, at in known.seen.items() if key_of(status) == key and at >= known.order.created_at),
+        default=None,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import bindparam, delete, select, tuple_
+from sqlalchemy import and_, bindparam, delete, or_, select, tuple_
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.state.records import Observation, Observed, PositionRecord
@@ -66,7 +66,11 @@ class PositionStore(Session):
         return found
 
     def observe(self, seen: Iterable[Observed]) -> None:
-        """Remember in which status orders were seen; a status that has not changed keeps its instant."""
+        """Remember in which status orders were seen.
+
+        The planner leaves out what has not changed. A status that it notes again moves to the later instant,
+        never to an earlier one, and never from a change to a first observation or back.
+        """
         rows = [
             {
                 "source": each.source,
@@ -84,7 +88,13 @@ class PositionStore(Session):
         statement = insert.on_conflict_do_update(
             index_elements=["source", "order_id"],
             set_=latest,
-            where=observation.c.status != insert.excluded.status,
+            where=or_(
+                observation.c.status != insert.excluded.status,
+                and_(
+                    observation.c.moved == insert.excluded.moved,
+                    observation.c.since < insert.excluded.since,
+                ),
+            ),
         )
         with self._joined():
             self._execute(statement, rows)

@@ -165,6 +165,7 @@ def told(order: Order) -> list[tuple[int, int, str]]:
     """The entries that say a status, oldest first; entries of one second by their id."""
     entries = order.get("status_histories") or []
     named = [each for each in entries if each.get("status") and each.get("created_at")]
+    named = [each for each in named if each["created_at"] >= order["created_at"]]
     return sorted((seconds(each["created_at"]), each.get("entity_id") or 0, each["status"]) for each in named)
 
 
@@ -203,39 +204,47 @@ def status_holds(order: Order, triggers: list[str], ending: list[str]) -> bool:
 
 def reached(order: Order, triggers: list[str], now: int) -> tuple[int, str]:
     """When the first of the trigger statuses was reached, and by which evidence."""
-    found = [evidence(order, status) for status in triggers if passed(order, status)]
+    found = [evidence(order, status, triggers) for status in triggers if passed(order, status)]
     return min(((min(at, now), source) for at, source in found), key=lambda each: each[0])
 
 
-def evidence(order: Order, status: str) -> tuple[int, str]:
+def evidence(order: Order, status: str, triggers: list[str]) -> tuple[int, str]:
     """The best evidence there is at the very first sight."""
     entries = told(order)
     for before, entry in pairwise(entries):
         if entry[2] == status and before[2] != status:
             return entry[0], "history"
     documents = shipped_or_invoiced(order, status)
-    if documents is not None:
+    if documents is not None and not any(
+        at > documents[0] and name not in triggers for at, _, name in entries
+    ):
         return documents
     for entry in entries:
         if entry[2] == status:
             return entry[0], "sole_history"
     created = order["created_at"]
-    updated = order.get("updated_at") or created
+    updated = max(order.get("updated_at") or created, created)
     return (seconds(created), "created_at") if updated == created else (seconds(updated), "updated_at")
 
 
 def shipped_or_invoiced(order: Order, status: str) -> tuple[int, str] | None:
     """Complete: the last shipment, or an invoice after it; processing: the first invoice.
 
+    An invoice completes an order only if there is nothing to ship, or its shipments are told.
     A document completes nothing as long as the order as a whole is not complete.
     """
+    ordered = seconds(order["created_at"])
     shipments = [seconds(each["created_at"]) for each in order.get("shipments") or []]
     invoices = [seconds(each["created_at"]) for each in order.get("invoices") or []]
+    shipments = [at for at in shipments if at >= ordered]
+    invoices = [at for at in invoices if at >= ordered]
     if status == "processing" and invoices:
         return min(invoices), "invoice"
     words = (order.get("state"), order.get("status"), *(each[2] for each in told(order)))
     if status == "complete" and "complete" in words:
-        dated = [(at, "shipment") for at in shipments] + [(at, "invoice") for at in invoices]
+        believed = order.get("is_virtual") or order.get("shipments") is not None
+        dated = [(at, "shipment") for at in shipments]
+        dated += [(at, "invoice") for at in invoices if believed]
         if dated:
             last = max(at for at, _ in dated)
             return last, "shipment" if (last, "shipment") in dated else "invoice"

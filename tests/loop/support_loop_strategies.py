@@ -211,9 +211,11 @@ def orders(draw, key=None):
     entity = draw(st.integers(1, 30)) if key is None else key
     created = NOW - draw(ages)
     whole = {"entity_id": entity, "increment_id": f"{entity:09d}", "created_at": text(created)}
-    updated = draw(st.sampled_from(["same", "later", "missing"]))
+    updated = draw(st.sampled_from(["same", "later", "missing", "before"]))
     if updated != "missing":
-        whole["updated_at"] = text(created if updated == "same" else created + draw(st.integers(1, 20 * DAY)))
+        whole["updated_at"] = text(
+            {"same": created, "before": created - 1}.get(updated) or created + draw(st.integers(1, 20 * DAY))
+        )
     for part in (steps(), places, buyers, emails, facts):
         whole |= draw(part)
     if draw(st.booleans()):

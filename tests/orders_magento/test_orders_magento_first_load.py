@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from ekomi_reconcile.errors import OrderSourceError
+from ekomi_reconcile.orders.facts import EVERYTHING
 from ekomi_reconcile.orders.magento.failure import ShopFailure
 from ekomi_reconcile.orders.magento.login import BearerLogin
 from ekomi_reconcile.orders.source import Wanted
@@ -292,6 +293,27 @@ def test_first_load_without_digest_keeps_nothing(tmp_path: Path) -> None:
         places = Wanted(full=True, attributes=frozenset({"shipping_city"}), pseudonym=RESUMABLE.pseudonym)
         read_until(case, 20, places)
         assert list(tmp_path.iterdir()) == []
+
+
+PLACE = {
+    "postcode": "48231",
+    "city": "Warendorf",
+    "country_id": "DE",
+    "company": "Canary Ltd",
+    "vat_id": "DE811",
+}
+
+
+@pytest.mark.parametrize("name", sorted(EVERYTHING))
+def test_postcodes_and_cities_stay_out_of_the_cache(tmp_path: Path, name: str) -> None:
+    """Whatever rules look at, alone or beside a postcode: no place is written to a file."""
+    shipped = {"shipping_assignments": [{"shipping": {"method": "post", "address": PLACE}, "items": []}]}
+    with opened(orders(30, billing_address=PLACE, extension_attributes=shipped), cache=tmp_path) as case:
+        for attributes in ({name}, {name, "shipping_postcode"}, {name, "shipping_city"}):
+            wanted = Wanted(full=True, attributes=frozenset(attributes), pseudonym=RESUMABLE.pseudonym)
+            read_until(case, 30, wanted)
+            written = "".join(each.read_text() for each in tmp_path.iterdir())
+            assert not [each for each in PLACE.values() if each in written and each != "DE"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "garbage", "empty", "folder", "head"])

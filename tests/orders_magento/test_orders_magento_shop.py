@@ -90,6 +90,8 @@ def test_evidence_withheld(resource: str, name: str) -> None:
         order = next(order for order in found if order.order_id == 2)
         assert (order.last_shipped_at is None) is (name == "shipments")
         assert (order.first_invoiced_at is None) is (name == "invoices")
+        assert order.shipments_known is (name != "shipments")
+        assert ("never by an invoice" in problem.message) is (name == "shipments")
 
 
 def test_evidence_that_cannot_be_read_is_an_error(case: Case) -> None:
@@ -98,6 +100,18 @@ def test_evidence_that_cannot_be_read_is_an_error(case: Case) -> None:
     case.shop.faults.add(FaultKind.MAINTENANCE, path="/shipments")
     with pytest.raises(OrderSourceError):
         read(case.source())
+
+
+def test_shipments_that_cannot_be_read_are_not_known(case: Case) -> None:
+    """Of one order whose shipments the shop cannot give it is not known whether it was shipped."""
+    delivered(case, 2)
+    delivered(case, 3)
+    case.shop.clock.set(NOW + 9_000)
+    case.shop.faults.add(FaultKind.INTERNAL, path="/shipments")
+    found = {order.order_id: order for order in read(case.source())[0]}
+    assert not found[2].shipments_known
+    assert found[2].last_shipped_at is None
+    assert found[2].last_invoiced_at is not None
 
 
 def test_one_broken_document(case: Case) -> None:

@@ -117,14 +117,20 @@ def admitted(selection, name):
     return not inside if selection.exclude else inside
 
 
-def first_reached(statuses, order, *, now, seen, frozen):
+def first_reached(statuses, order, *, now, seen, recorded, frozen):
     """(instant, evidence) of the earliest trigger status, or ``None``."""
-    found = [one_reached(status, order, now=now, seen=seen, frozen=frozen) for status in statuses]
+    triggers = [status.casefold() for status in statuses]
+    elsewhere = [each for each in (*order.history, recorded) if each is not None and each.status is not None]
+    elsewhere = [each.created_at for each in elsewhere if each.status.casefold() not in triggers]
+    found = [
+        one_reached(status, order, now=now, seen=seen, elsewhere=elsewhere, frozen=frozen)
+        for status in statuses
+    ]
     found = [each for each in found if each is not None]
     return min(found, key=lambda each: each[0], default=None)
 
 
-def one_reached(status, order, *, now, seen, frozen):
+def one_reached(status, order, *, now, seen, elsewhere, frozen):
     wanted = status.casefold()
     if frozen is not None and frozen.status.casefold() == wanted:
         return frozen.at, frozen.source.value
@@ -137,17 +143,22 @@ def one_reached(status, order, *, now, seen, frozen):
         if this[0] == wanted and before[0] != wanted:
             choices.append((this[1], "history"))
             break
+    documents = []
     if wanted == "complete" and is_complete:
-        dates = [(order.last_shipped_at, "shipment"), (order.last_invoiced_at, "invoice")]
+        dates = [(order.last_shipped_at, "shipment")]
+        if order.is_virtual or order.shipments_known:
+            dates.append((order.last_invoiced_at, "invoice"))
         dates = [each for each in dates if each[0] is not None]
-        choices += [max(dates, key=lambda each: each[0])] if dates else []
+        documents = [max(dates, key=lambda each: each[0])] if dates else []
     if wanted == "processing" and order.first_invoiced_at is not None:
-        choices.append((order.first_invoiced_at, "invoice"))
-    if status in seen:
+        documents = [(order.first_invoiced_at, "invoice")]
+    choices += [each for each in documents if not any(at > each[0] for at in elsewhere)]
+    if status in seen and seen[status] >= order.created_at:
         choices.append((seen[status], "observed"))
     if told and told[0][0] == wanted:
         choices.append((told[0][1], "sole_history"))
-    if (order.status or "").casefold() == wanted or (wanted == "processing" and order.state == "complete"):
+    is_in = (order.status or "").casefold() == wanted
+    if is_in or documents or (wanted == "processing" and order.state == "complete"):
         never = order.updated_at is None or order.updated_at == order.created_at
         choices.append((order.created_at, "created_at") if never else (order.updated_at, "updated_at"))
     return (min(choices[0][0], now), choices[0][1]) if choices else None

@@ -72,6 +72,7 @@ orders = st.builds(
     first_invoiced_at=maybe(times),
     last_invoiced_at=maybe(times),
     last_shipped_at=maybe(times),
+    shipments_known=st.booleans(),
     contact=contacts,
     items=st.lists(items, max_size=3).map(tuple),
     refunded=maybe(st.booleans()),

@@ -45,13 +45,15 @@ findings = st.none() | st.builds(
     ),
     given_some.orders,
     sights,
+    st.none() | st.builds(HistoryEntry, st.sampled_from(given_some.STATUSES), given_some.times),
     findings,
 )
-def test_the_ranking_agrees_with_a_plain_reading(statuses, subject, seen, frozen):
+def test_the_ranking_agrees_with_a_plain_reading(statuses, subject, seen, recorded, frozen):
     """Whatever is known of an order, the evidence chosen is that of the documentation."""
     seen = {status.casefold(): at for status, at in seen.items()}
-    wanted = naive.first_reached(statuses, subject, now=NOW, seen=seen, frozen=frozen)
-    assert find(subject, *statuses, seen=seen, frozen=frozen) == wanted
+    known = {"seen": seen, "recorded": recorded, "frozen": frozen}
+    wanted = naive.first_reached(statuses, subject, now=NOW, **known)
+    assert find(subject, *statuses, **known) == wanted
 
 
 def test_a_change_in_the_history_is_the_best_evidence():
@@ -79,8 +81,63 @@ def test_a_sole_entry_is_weaker_than_shipments_and_our_own_sight():
 def test_the_later_of_shipment_and_invoice_completes():
     """An order shipped before it was paid is complete when it is paid."""
     both = {"last_shipped_at": ORDERED + 3, "last_invoiced_at": ORDERED + 8, "first_invoiced_at": ORDERED + 1}
+    both["shipments_known"] = True
     assert find(order(**both)) == (ORDERED + 8, "invoice")
     assert find(order(**both), "processing") == (ORDERED + 1, "invoice")
+
+
+INVOICED = {"first_invoiced_at": ORDERED + 1, "last_invoiced_at": ORDERED + 1, "updated_at": ORDERED + 9}
+
+
+@pytest.mark.parametrize(
+    ("facts", "found"),
+    [
+        ({"shipments_known": True}, (ORDERED + 1, "invoice")),
+        ({"is_virtual": True}, (ORDERED + 1, "invoice")),
+        ({"is_virtual": False}, (ORDERED + 9, "updated_at")),
+        ({}, (ORDERED + 9, "updated_at")),
+        ({"last_shipped_at": ORDERED + 5}, (ORDERED + 5, "shipment")),
+    ],
+)
+def test_an_invoice_completes_only_where_nothing_else_could(facts, found):
+    """Orders with nothing to ship, and those whose shipments could be read."""
+    assert find(order(**INVOICED, **facts)) == found
+
+
+DOCUMENTS = [
+    {**INVOICED, "shipments_known": True},
+    {"last_shipped_at": ORDERED + 1, "updated_at": ORDERED + 9},
+]
+
+
+@pytest.mark.parametrize("documents", DOCUMENTS)
+@pytest.mark.parametrize(("later", "believed"), [(0, True), (1, True), (2, False)])
+def test_a_later_status_speaks_against_a_document(documents, later, believed):
+    """An order that is still being processed after its invoice was not completed by it: an ERP does that."""
+    seen = HistoryEntry("processing", ORDERED + later)
+    source = "invoice" if "last_invoiced_at" in documents else "shipment"
+    wanted = (ORDERED + 1, source) if believed else (ORDERED + 9, "updated_at")
+    assert find(order(**documents), recorded=seen) == wanted
+    subject = order(history=[("processing", ORDERED + later)], **documents)
+    assert find(subject) == wanted
+    assert find(order(**documents), "complete", "processing", recorded=seen)[0] == ORDERED + 1
+
+
+@pytest.mark.parametrize("documents", DOCUMENTS)
+def test_what_contradicts_a_document_leaves_the_next_best_evidence(documents):
+    """Our own observation of the change, then a sole entry of the history, then the order's own times."""
+    recorded = HistoryEntry("processing", ORDERED + 4)
+    observed = find(order(**documents), seen={"complete": ORDERED + 8}, recorded=recorded)
+    assert observed == (ORDERED + 8, "observed")
+    subject = order(history=[("complete", ORDERED + 7)], **documents)
+    assert find(subject, recorded=recorded) == (ORDERED + 7, "sole_history")
+
+
+def test_an_observation_before_the_order_is_no_evidence():
+    """Whatever a restored state says of this id."""
+    subject = order(updated_at=ORDERED + 9)
+    assert find(subject, seen={"complete": ORDERED - 1}) == (ORDERED + 9, "updated_at")
+    assert find(subject, seen={"complete": ORDERED}) == (ORDERED, "observed")
 
 
 def test_a_partial_shipment_completes_nothing():

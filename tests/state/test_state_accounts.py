@@ -153,13 +153,16 @@ def seen(order_id: int, status: str, since: int, *, moved: bool = False) -> Obse
     return Observation(source="default", order_id=order_id, status=status, since=since, moved=moved)
 
 
-def test_observation_keeps_the_first_instant_of_a_status(state: State) -> None:
-    """Seeing the same status again changes nothing; another status begins anew."""
-    state.observe([seen(1, "pending", 10), seen(2, "pending", 10)])
+def test_an_observation_never_moves_back(state: State) -> None:
+    """A status noted again takes the later instant; another status replaces it."""
+    state.observe([seen(key, "pending", 10) for key in (1, 2, 3)] + [seen(4, "pending", 10, moved=True)])
     state.observe([seen(1, "pending", 20), seen(2, "processing", 20, moved=True)])
-    assert state.observations("default", [1, 2, 3]) == {
-        1: seen(1, "pending", 10),
+    state.observe([seen(3, "pending", 9), seen(4, "pending", 20)])
+    assert state.observations("default", [1, 2, 3, 4, 5]) == {
+        1: seen(1, "pending", 20),
         2: seen(2, "processing", 20, moved=True),
+        3: seen(3, "pending", 10),
+        4: seen(4, "pending", 10, moved=True),
     }
     assert state.observations("other", [1, 2]) == {}
 

@@ -10,7 +10,7 @@ import msgspec
 
 from ekomi_reconcile.errors import OrderUnreadable
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.orders.magento.evidence import Evidence
+from ekomi_reconcile.orders.magento.evidence import Dates, Evidence
 from ekomi_reconcile.orders.magento.segments import Row
 from ekomi_reconcile.orders.magento.table import Unreadable
 from ekomi_reconcile.orders.normalize import product_ids
@@ -49,16 +49,27 @@ class Assembly:
     def _dated(self, orders: list[Order]) -> list[Order]:
         dates = self.evidence.of(orders)
         return [
-            msgspec.structs.replace(
-                order,
-                last_shipped_at=max(found.shipped, default=None),
-                first_invoiced_at=min(found.invoiced, default=None),
-                last_invoiced_at=max(found.invoiced, default=None),
-            )
-            if (found := dates.get(order.order_id)) is not None
-            else order
+            order if (found := dates.get(order.order_id)) is None else _with_dates(order, found)
             for order in orders
         ]
+
+
+def _with_dates(order: Order, found: Dates) -> Order:
+    """The order with its documents, without those dated before the order itself."""
+    shipped = [at for at in found.shipped if at >= order.created_at]
+    invoiced = [at for at in found.invoiced if at >= order.created_at]
+    misdated = (
+        *(("invoices",) if len(invoiced) < len(found.invoiced) else ()),
+        *(("shipments",) if len(shipped) < len(found.shipped) else ()),
+    )
+    return msgspec.structs.replace(
+        order,
+        last_shipped_at=max(shipped, default=None),
+        first_invoiced_at=min(invoiced, default=None),
+        last_invoiced_at=max(invoiced, default=None),
+        shipments_known=found.shipments_known,
+        misdated=(*order.misdated, *misdated),
+    )
 
 
 def _decoded(row: Row, unreadable: list[Unreadable]) -> WireOrder | None:

@@ -6,7 +6,7 @@ the documents are asked for, a hundred orders at a time. Without the permission 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -26,6 +26,13 @@ PROCESSING = "processing"
 SHIPMENTS = "shipments"
 INVOICES = "invoices"
 
+_INSTEAD = {
+    SHIPMENTS: "orders with something to ship are dated by the status history, our own observations or "
+    "their last update, never by an invoice",
+    INVOICES: "orders are dated by shipments, the status history, our own observations or their last update",
+}
+"""What dates orders where the documents may not be read."""
+
 _CANCELED_INVOICE = 3
 _FIELDS = {
     SHIPMENTS: "items[entity_id,order_id,created_at],total_count",
@@ -41,10 +48,11 @@ class _Document(Struct, gc=False):
 
 @dataclass(slots=True)
 class Dates:
-    """When the documents of one order were made."""
+    """When the documents of one order were made; ``shipments_known``: its shipments could be read."""
 
     shipped: list[Instant] = field(default_factory=list)
     invoiced: list[Instant] = field(default_factory=list)
+    shipments_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +71,37 @@ class Evidence:
         """
         considered = tuple(orders)
         found: dict[int, Dates] = {}
-        for each in self._documents(SHIPMENTS, [o.order_id for o in considered if _needs_shipments(o)]):
+        shipping = [o.order_id for o in considered if _needs_shipments(o)]
+        shipments, unread = self._documents(SHIPMENTS, shipping)
+        for order_id in shipping:
+            if order_id not in unread:
+                found[order_id] = Dates(shipments_known=True)
+        for each in shipments:
             if each.order_id is not None and each.created_at is not None:
                 found.setdefault(each.order_id, Dates()).shipped.append(instant_of(each.created_at))
-        for each in self._documents(INVOICES, [o.order_id for o in considered if _needs_invoices(o)]):
+        invoices, _ = self._documents(INVOICES, [o.order_id for o in considered if _needs_invoices(o)])
+        for each in invoices:
             if each.order_id is not None and each.created_at is not None and each.state != _CANCELED_INVOICE:
                 found.setdefault(each.order_id, Dates()).invoiced.append(instant_of(each.created_at))
         return found
 
-    def _documents(self, name: str, order_ids: Sequence[int]) -> list[_Document]:
+    def _documents(self, name: str, order_ids: Sequence[int]) -> tuple[list[_Document], Set[int]]:
+        """The documents of these orders, and the orders whose documents cannot be read."""
         if not order_ids or name in self.withheld:
-            return []
+            return [], frozenset(order_ids)
+        unread = set[int]()
+
+        def failed(order_id: int, failure: ShopFailure) -> None:
+            unread.add(order_id)
+            self._failed(name, order_id, failure)
+
         try:
-            return Halving(
-                self.searcher, lambda ids: self._ask(name, ids), lambda key, why: self._failed(name, key, why)
-            ).run(order_ids)
+            return Halving(self.searcher, lambda ids: self._ask(name, ids), failed).run(order_ids), unread
         except ShopFailure as failure:
             if failure.kind is not Kind.REFUSED or failure.resource is None:
                 raise
-            self.withheld.add(name, failure, instead="history and our own observations have to do")
-        return []
+            self.withheld.add(name, failure, instead=_INSTEAD[name])
+        return [], frozenset(order_ids)
 
     def _ask(self, name: str, order_ids: Sequence[int]) -> list[_Document]:
         return self.searcher.all(

@@ -27,7 +27,7 @@ from ekomi_reconcile.rules.contact import WITHHELD_NUMBER, mobile_number, usable
 KEPT = 2 * DAY
 """Seconds after which a load starts over: by then too much has changed."""
 
-VERSION = 1
+VERSION = 2
 
 Pseudonym = Callable[[str], str]
 """A keyed digest of an address."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from ekomi_reconcile.errors import OrderSourceError, OrderUnreadable
 from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.orders.flaws import Flaw
 from ekomi_reconcile.orders.lines import TOO_LONG, Lines
 from ekomi_reconcile.orders.reader import OrderReader, key_in
 from ekomi_reconcile.orders.records import Payload, Record, Scan, Span, first
@@ -16,6 +17,17 @@ from ekomi_reconcile.orders.wire import WireKey
 
 _KEYS = frozenset({"entity_id", "increment_id"})
 _NEEDED = ("entity_id", "created_at")
+_VERSION = ("status", "state", "updated_at")
+_ITEM_COLUMNS = frozenset({"sku", "qty", "qty_ordered", "row_total", "price"})
+_ITEM_PREFIXES = ("item_", "items.", "product_", "lineitem")
+_MOST_SHOWN = 10
+_NOT_CSV = "not CSV: a quote is in the wrong place, or the row is too long"
+
+ROW_PER_ITEM = "a second row of the same order: a file with one row per item (`items: per_row`) is not read"
+ROW_PER_ITEM_HINT = (
+    "export one row per order with its items as JSON in a column `items`, or export JSON Lines; "
+    "`items: per_row` is not supported yet"
+)
 
 
 class _Unfinished(OrderUnreadable):
@@ -30,7 +42,15 @@ class CsvRows:
     delimiter: str
     body: int
     name: str = "csv"
-    grows: bool = True
+
+    @property
+    def repeats(self) -> bool:
+        """A row with columns of an item is one of several of its order, not a later version of it."""
+        return not self._item_columns
+
+    @property
+    def _item_columns(self) -> list[str]:
+        return [each for each in self.columns if each.startswith(_ITEM_PREFIXES) or each in _ITEM_COLUMNS]
 
     def scan(self, stream: BinaryIO, span: Span) -> Scan:
         """The records that start in this span, the header left out."""
@@ -39,15 +59,21 @@ class CsvRows:
 
         def records(scan: Scan) -> Iterator[Record]:
             damaged: list[int] = []
-            rows = csv.reader(_text(lines, damaged), delimiter=self.delimiter, strict=True)
+            if self._item_columns and span.start < self.body:
+                scan.remarks.append(_columns_not_read(self._item_columns))
+            rows = _reader(_text(lines, damaged), self.delimiter)
             offset, number = start, before
             row: Payload = ()
+            previous: list[str] = []
             while row is not None:
                 row = self._next(rows, damaged)
                 if lines.ended and row is not None and not isinstance(row, _Unfinished):
                     scan.settled, scan.settled_lines = lines.offset, lines.number
+                if isinstance(row, list) and row:
+                    self._refuse_second_row(previous, row, line=number + 1)
+                    previous = row
                 if row:
-                    yield offset, number + 1, row
+                    yield offset, number + 1, _located(row, number + 1, lines.number)
                 offset, number = lines.offset, lines.number
 
         return Scan(records, span)
@@ -59,17 +85,41 @@ class CsvRows:
             row = next(rows, None)
         except csv.Error as error:
             unfinished = str(error) == "unexpected end of data"
-            return _Unfinished("the row is not finished") if unfinished else OrderUnreadable("no CSV row")
+            return _Unfinished("a quote is not closed") if unfinished else OrderUnreadable(_NOT_CSV)
         if row and damaged:
-            return OrderUnreadable("not UTF-8")
-        if row and len(row) > len(self.columns):
+            return OrderUnreadable("not UTF-8, or a line that is too long")
+        if row is None or not any(each.strip() for each in row):
+            return None if row is None else []
+        if len(row) != len(self.columns):
             return OrderUnreadable(f"{len(row)} cells where the header has {len(self.columns)}")
         return row
+
+    def _refuse_second_row(self, previous: list[str], row: list[str], *, line: int) -> None:
+        """Two rows of one order in a row are its items, unless the later one is a later version.
+
+        Raises:
+            OrderSourceError: they are its items.
+        """
+        if not previous or row == previous:
+            return
+        before, now = (
+            dict(zip(self.columns, previous, strict=True)),
+            dict(zip(self.columns, row, strict=True)),
+        )
+
+        def same(*names: str) -> bool:
+            return all(before.get(each, "").strip() == now.get(each, "").strip() for each in names)
+
+        one_id = same("entity_id")
+        one_number = same("increment_id", "created_at") and bool(now.get("increment_id", "").strip())
+        items = one_id or one_number if self._item_columns else one_id and same(*_VERSION)
+        if items:
+            raise OrderSourceError(f"line {line}: {ROW_PER_ITEM}", mend=ROW_PER_ITEM_HINT)
 
     def key(self, payload: Payload) -> WireKey | None:
         """What this order is called."""
         return key_in(
-            {name: cell for name, cell in zip(self.columns, payload, strict=False) if name in _KEYS}
+            {name: cell.strip() for name, cell in zip(self.columns, payload, strict=False) if name in _KEYS}
         )
 
     def order_id(self, payload: Payload) -> int | None:
@@ -102,10 +152,10 @@ def csv_rows(stream: BinaryIO) -> CsvRows:
     header = next(iter(lines), b"")
     try:
         text = header.decode()
-    except UnicodeDecodeError:
-        raise OrderSourceError("it is no file of orders: neither JSON nor UTF-8 text") from None
-    delimiter = max(",;\t", key=text.count)
-    columns = tuple(name.strip() for name in next(csv.reader([text], delimiter=delimiter), []))
+        delimiter = max(",;\t", key=text.count)
+        columns = tuple(name.strip() for name in next(_reader([text], delimiter), []))
+    except (UnicodeDecodeError, csv.Error):
+        raise OrderSourceError("not an order file: expected UTF-8 JSON, JSON Lines or CSV") from None
     missing = [name for name in _NEEDED if name not in columns]
     if missing:
         raise OrderSourceError(
@@ -113,7 +163,24 @@ def csv_rows(stream: BinaryIO) -> CsvRows:
             mend="write the names of the fields into the first line: entity_id, increment_id, created_at, …",
         )
     _refuse_clashes(columns)
-    return CsvRows(columns, delimiter, lines.offset)
+    found = CsvRows(columns, delimiter, lines.offset)
+    return found if found.repeats else replace(found, name="csv-items")
+
+
+def _reader(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    return csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=delimiter != "\t")
+
+
+def _columns_not_read(columns: Sequence[str]) -> Flaw:
+    shown = ", ".join(columns[:_MOST_SHOWN])
+    return Flaw(1, f"columns of items are not read: {shown}; write the items as JSON in a column `items`")
+
+
+def _located(row: Payload, first: int, last: int) -> Payload:
+    """The row; of one that cannot be read the lines it covers are named."""
+    if isinstance(row, OrderUnreadable) and last > first:
+        return type(row)(f"{row.reason} (lines {first} to {last})")
+    return row
 
 
 def _refuse_clashes(columns: Sequence[str]) -> None:
@@ -139,9 +206,9 @@ def _tree(cells: Iterable[tuple[tuple[str, ...], str]]) -> Mapping[str, Any]:
     """Dotted names become objects in objects; an empty cell is an absent field."""
     tree: dict[str, Any] = {}
     for path, cell in cells:
-        if cell:
+        if text := cell.strip():
             node = tree
             for name in path[:-1]:
                 node = node.setdefault(name, {})
-            node[path[-1]] = cell
+            node[path[-1]] = text
     return tree

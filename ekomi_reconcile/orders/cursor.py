@@ -13,6 +13,10 @@ import msgspec
 from ekomi_reconcile.orders.flaws import Flaw
 from ekomi_reconcile.orders.normalize import Codes
 
+RULES = 2
+"""The rules by which order files are read now."""
+
+_GROWING = frozenset({"jsonl", "csv"})
 _SAMPLE = 4_096  # bytes at either end of what was read that must still be the same
 _TICK = 50_000_000  # nanoseconds in which two writes may leave the same modification time
 _COARSE_TICK = 2_000_000_000  # the same where the file system keeps whole seconds
@@ -46,7 +50,9 @@ class Identity(msgspec.Struct, frozen=True):
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     """Everything before ``offset`` (bytes; ``lines`` lines) is read.
 
-    ``digest`` is of the bytes before it; ``flaws`` are the first of the ``unreadable`` records.
+    ``digest`` is of the bytes before it; ``flaws`` are the first of the ``unreadable`` records, ``remarks``
+    are warnings about the file. ``rules`` counts how strictly it was read: a file that was read by other
+    rules is read again.
     """
 
     layout: str
@@ -57,6 +63,8 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     unreadable: int = 0
     flaws: tuple[Flaw, ...] = ()
+    remarks: tuple[Flaw, ...] = ()
+    rules: int = 1
 
     def text(self) -> str:
         """The form in which it is stored."""
@@ -84,12 +92,12 @@ def earliest(texts: Collection[str], stream: BinaryIO, identity: Identity, *, co
 
 
 def _holds(cursor: Cursor, stream: BinaryIO, identity: Identity, *, codes: str) -> bool:
-    if cursor.codes != codes:
+    if cursor.codes != codes or cursor.rules != RULES:
         return False
     if identity.unchanged_since(cursor.identity):
         return True
     grown = identity.inode == cursor.identity.inode and identity.size > cursor.identity.size
-    lines = cursor.layout != "json" and cursor.offset > 0
+    lines = cursor.layout in _GROWING and cursor.offset > 0
     return grown and lines and digest_before(stream, cursor.offset) == cursor.digest
 
 

@@ -19,9 +19,9 @@ from typing import BinaryIO
 from ekomi_reconcile.errors import OrderUnreadable
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.orders.cursor import Cursor, Identity, digest_before, digest_of, earliest
-from ekomi_reconcile.orders.flaws import Flaw, Flaws, diagnostics
-from ekomi_reconcile.orders.index import index
+from ekomi_reconcile.orders.cursor import RULES, Cursor, Identity, digest_before, digest_of, earliest
+from ekomi_reconcile.orders.flaws import Flaw, Flaws, diagnostics, remarks
+from ekomi_reconcile.orders.index import index, whole_index
 from ekomi_reconcile.orders.layouts import layout_of
 from ekomi_reconcile.orders.normalize import Codes
 from ekomi_reconcile.orders.order_file import OrderFile
@@ -113,7 +113,8 @@ class FileReading:
     def problems(self) -> Sequence[Diagnostic]:
         """The records that cannot be read, those of earlier passes too; after the last batch."""
         end = self._end()
-        return diagnostics(self._file.path, Flaws(end.unreadable, end.flaws))
+        found = diagnostics(self._file.path, Flaws(end.unreadable, end.flaws))
+        return [*found, *remarks(self._file.path, end.remarks)]
 
     def batches(self) -> Iterator[Sequence[Order]]:
         """The orders, each once and in its last version, about a thousand at a time.
@@ -137,7 +138,7 @@ class FileReading:
         start = None if self._whole else known
         span = Span(start.offset, identity.size, start.lines) if start else Span(0, identity.size)
         layout = layout_of(self._file.path, stream)
-        found = index(layout.scan(stream, span), layout)
+        found = (index if start else whole_index)(layout.scan(stream, span), layout)
         if start is None:
             self._file.remember(identity, found)
         flaws = Flaws(start.unreadable, start.flaws).settled(found.holds) if start else Flaws()
@@ -153,6 +154,8 @@ class FileReading:
             digest=digest_before(stream, scan.settled),
             unreadable=flaws.count,
             flaws=tuple(flaws.first),
+            remarks=tuple(scan.remarks),
+            rules=RULES,
         )
 
     def _orders(

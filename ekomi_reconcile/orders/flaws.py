@@ -11,6 +11,9 @@ from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
 
 UNREADABLE = "order-unreadable"
 UNFINISHED = "order-unfinished"
+REMARK = "order-file"
+
+_WRITTEN_BESIDE = "write the file under another name, and rename it when it is complete"
 
 MAX_FLAWS = 20
 """Flaws that are reported one by one; of the others only how many there are."""
@@ -48,7 +51,7 @@ class Flaws:
 
 
 def diagnostics(path: Path, flaws: Flaws) -> list[Diagnostic]:
-    """What to tell about them; a record that may still be being written is only a warning."""
+    """The errors; a last line without a newline is one like any other."""
     found = [_diagnostic(path, flaw) for flaw in flaws.first]
     if flaws.count > len(flaws.first):
         more = Flaw(flaws.first[-1].line, f"{flaws.count - len(flaws.first)} more orders cannot be read")
@@ -59,8 +62,22 @@ def diagnostics(path: Path, flaws: Flaws) -> list[Diagnostic]:
 def _diagnostic(path: Path, flaw: Flaw) -> Diagnostic:
     subject = "" if flaw.order_id is None else f"order {flaw.order_id}: "
     return Diagnostic(
-        severity=Severity.WARNING if flaw.unfinished else Severity.ERROR,
+        severity=Severity.ERROR,
         rule=UNFINISHED if flaw.unfinished else UNREADABLE,
         message=subject + flaw.reason,
         place=Place(path=str(path), line=flaw.line),
+        mend=_WRITTEN_BESIDE if flaw.unfinished else None,
     )
+
+
+def remarks(path: Path, found: Sequence[Flaw]) -> list[Diagnostic]:
+    """Warnings about the file as a whole."""
+    return [
+        Diagnostic(
+            severity=Severity.WARNING,
+            rule=REMARK,
+            message=each.reason,
+            place=Place(path=str(path), line=each.line),
+        )
+        for each in found
+    ]

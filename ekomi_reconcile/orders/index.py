@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 from operator import gt, lt
 
-from ekomi_reconcile.errors import OrderUnreadable
+from ekomi_reconcile.errors import OrderSourceError, OrderUnreadable
+from ekomi_reconcile.orders.csv_layout import ROW_PER_ITEM, ROW_PER_ITEM_HINT
+from ekomi_reconcile.orders.json_layouts import SHAPES
 from ekomi_reconcile.orders.records import Layout, Record
 
 
@@ -18,6 +20,7 @@ class Index:
 
     ids: array[int]
     offsets: array[int]
+    records: int
 
     def superseded(self) -> frozenset[int]:
         """The offsets of records that a later one with the same id replaces."""
@@ -46,12 +49,30 @@ class Index:
 def index(records: Iterable[Record], layout: Layout) -> Index:
     """Look through these records; those without a readable id are left out."""
     ids, offsets, order_id_of = array("q"), array("q"), layout.order_id
+    count = 0
     for offset, _, payload in records:
+        count += 1
         order_id = None if isinstance(payload, OrderUnreadable) else order_id_of(payload)
         if order_id is not None:
             ids.append(order_id)
             offsets.append(offset)
-    return Index(ids, offsets)
+    return Index(ids, offsets, count)
+
+
+def whole_index(records: Iterable[Record], layout: Layout) -> Index:
+    """The index of a whole file.
+
+    Raises:
+        OrderSourceError: it holds something else than orders, or has a row per item.
+    """
+    found = index(records, layout)
+    if found.records and not found.ids:
+        raise OrderSourceError(
+            f"it holds no orders: none of {found.records} records has a readable entity_id", mend=SHAPES
+        )
+    if not layout.repeats and found.superseded():
+        raise OrderSourceError(ROW_PER_ITEM, mend=ROW_PER_ITEM_HINT)
+    return found
 
 
 def _monotonic(ids: array[int]) -> bool:

@@ -7,12 +7,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from msgspec import Raw
+
 from ekomi_reconcile.errors import OrderSourceError, OrderUnreadable
 from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.orders.flaws import Flaw
 from ekomi_reconcile.orders.lines import BYTE_ORDER_MARK, MAX_LINE, TOO_LONG, Lines
 from ekomi_reconcile.orders.reader import OrderReader, id_of, key_of
 from ekomi_reconcile.orders.records import Payload, Record, Scan, Span, first
-from ekomi_reconcile.orders.wire import WireKey, split_page
+from ekomi_reconcile.orders.wire import RawPage, WireKey, split_page
+
+SHAPES = (
+    'expected: JSON Lines, a JSON array, or {"items": […]}, of orders in Magento\'s shape with an entity_id'
+)
+"""The hint for a file that holds something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +28,7 @@ class JsonLines:
     """One JSON object per line; blank lines do not count."""
 
     name: str = "jsonl"
-    grows: bool = True
+    repeats: bool = True
 
     def scan(self, stream: BinaryIO, span: Span) -> Scan:
         """The records that start in this span."""
@@ -62,14 +70,17 @@ class JsonDocument:
     """A JSON array of orders, a search answer with ``items``, or one order; read as a whole."""
 
     name: str = "json"
-    grows: bool = False
+    repeats: bool = True
 
     def scan(self, stream: BinaryIO, span: Span) -> Scan:
         """All records."""
 
         def records(scan: Scan) -> Iterator[Record]:
-            for at, piece in enumerate(_pieces(stream, span.end)):
-                yield at, 1, piece
+            text, page = _document(stream, span.end)
+            total, count = page.total_count, len(page.orders)
+            if total is not None and total > count:
+                scan.remarks.append(Flaw(1, f"one page of many: {count} of {total} orders (total_count)"))
+            yield from _with_lines(text, page.orders)
             scan.settled = span.end
 
         scan = Scan(records, span)
@@ -91,22 +102,33 @@ class JsonDocument:
 
     def pick(self, stream: BinaryIO, offsets: Sequence[int], end: int) -> Iterator[Payload]:
         """The orders at these positions of the list."""
-        pieces = _pieces(stream, end)
+        pieces = _document(stream, end)[1].orders
         return (pieces[at] for at in offsets if at < len(pieces))
 
 
-def _pieces(stream: BinaryIO, end: int) -> Sequence[Payload]:
+def _with_lines(text: bytes, orders: Sequence[Raw]) -> Iterator[Record]:
+    """The orders with the lines where they start: each is found behind the one before it."""
+    at, line = 0, 1
+    for position, order in enumerate(orders):
+        raw = bytes(order)
+        start = max(text.find(raw, at), at)
+        line += text.count(b"\n", at, start)
+        at = start
+        yield position, line, order
+
+
+def _document(stream: BinaryIO, end: int) -> tuple[bytes, RawPage]:
     stream.seek(0)
     text = stream.read(end)
     if len(text) < end:
         raise OrderSourceError("it became shorter while it was read", mend="run again")
     text = text.removeprefix(BYTE_ORDER_MARK)
     if not text.strip():
-        return ()
+        return text, RawPage(())
     try:
-        return split_page(text).orders
+        return text, split_page(text)
     except OrderUnreadable as problem:
-        raise OrderSourceError(problem.reason) from None
+        raise OrderSourceError(problem.reason, mend=SHAPES) from None
 
 
 def _too_long() -> OrderUnreadable:

@@ -10,7 +10,9 @@ that names the field, never its value.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -24,7 +26,15 @@ T = TypeVar("T")
 Reader: TypeAlias = Callable[[Any, str], Any]
 """Bends a JSON value (never ``None``) at this path into shape; ``None`` means absent."""
 
+_MAX_DIGITS = 40
+_SPREADSHEET = re.compile(r"\d(?:[.,]\d+)?[eE][+-]?\d{1,3}|\d+(?:[.,]\d+)?[eE][+-]\d+|\d+[.,]0+")
+
 _WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
+def changed_by_spreadsheet(number: str) -> bool:
+    """Is this order number one with an exponent (``1.00E+08``) or an empty fraction (``100000005.0``)?"""
+    return not number.isdigit() and _SPREADSHEET.fullmatch(number) is not None
 
 
 class Unfit(ValueError):
@@ -125,10 +135,16 @@ def _parsed_number(text: str) -> float | int:
 
 
 def _int(value: Any, path: str) -> int | None:
-    number = _number(value, path)
-    if number is None or number == int(number):
-        return None if number is None else int(number)
-    raise Unfit(f"{path}: a whole number is expected")
+    """An id or a count of things: what a spreadsheet made of it (``1.00E+08``, ``5.0``) is refused."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    text = value.strip() if isinstance(value, str) else "."
+    if not text:
+        return None
+    if len(text) <= _MAX_DIGITS and text.isascii() and text.lstrip("+-").isdigit():
+        with suppress(ValueError):
+            return int(text)
+    raise Unfit(f"{path}: a whole number without decimal point or exponent is expected")
 
 
 def _float(value: Any, path: str) -> float | None:
@@ -142,6 +158,14 @@ def _text(value: Any, path: str) -> str:
     if isinstance(value, (str, int, float)) and not isinstance(value, bool):
         return str(value)
     raise Unfit(f"{path}: text is expected")
+
+
+def _order_number(value: Any, path: str) -> str:
+    """The number people see. One that a spreadsheet changed stands for many orders, or for none."""
+    text = "" if isinstance(value, float) else _text(value, path).strip()
+    if isinstance(value, float) or _SPREADSHEET.fullmatch(text):
+        raise Unfit(f"{path}: a decimal point or exponent found: a spreadsheet changed the number")
+    return text
 
 
 def _time(value: Any, path: str) -> datetime | None:
@@ -225,5 +249,5 @@ _READERS: dict[type[inspect.Type], Callable[[Any], Reader]] = {
     inspect.DateTimeType: lambda _: _time,
     inspect.IntType: lambda _: _int,
     inspect.FloatType: lambda _: _float,
-    inspect.StrType: lambda _: _text,
+    inspect.StrType: lambda shape: _text if shape.min_length is None else _order_number,
 }

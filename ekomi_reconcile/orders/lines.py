@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from io import BufferedReader, RawIOBase
+from typing import Any, BinaryIO
 
 from ekomi_reconcile.errors import OrderSourceError
 
@@ -13,7 +14,42 @@ MAX_LINE = 8 * 1024 * 1024
 TOO_LONG = b""
 """Stands for a line longer than that; no line of ``Lines`` is empty, they end in a newline."""
 
+_SNIFFED = 65_536
+
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class _CarriageReturns(RawIOBase):
+    """A file whose lines end in CR, read as if they ended in LF; offsets stay the same."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self._stream.seek(offset, whence)
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self._stream.read(len(buffer)).replace(b"\r", b"\n")
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def with_newlines(stream: BinaryIO, buffer: int) -> BinaryIO:
+    """The file with lines that end in LF, also where they end in CR alone, as some spreadsheets write."""
+    start = stream.read(_SNIFFED)
+    stream.seek(0)
+    if b"\r" not in start or b"\n" in start:
+        return stream
+    return BufferedReader(_CarriageReturns(stream), buffer)
 
 
 class Lines:

@@ -14,6 +14,7 @@ from ekomi_reconcile.errors import OrderUnreadable
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Contact, HistoryEntry, Item, Order
 from ekomi_reconcile.orders.facts import Getter, shipping_address
+from ekomi_reconcile.orders.lenient import changed_by_spreadsheet
 from ekomi_reconcile.orders.wire import NO_ADDRESS, WireDocument, WireHistory, WireItem, WireOrder
 
 NOT_LOGGED_IN = "NOT LOGGED IN"
@@ -75,8 +76,14 @@ def order_of(
     """The order with these facts and items.
 
     Raises:
-        OrderUnreadable: its order date is before 1970 or out of range.
+        OrderUnreadable: its order date is before 1970 or out of range, or a spreadsheet changed its number.
     """
+    number = (wire.increment_id or "").strip()
+    if changed_by_spreadsheet(number):
+        raise OrderUnreadable(
+            "increment_id: a decimal point or exponent found: a spreadsheet changed the number",
+            order_id=wire.entity_id,
+        )
     created = _order_date(wire)
     found = _Dated(
         None if wire.updated_at is None else instant_of(wire.updated_at),
@@ -90,7 +97,7 @@ def order_of(
     updated, history, invoiced, shipped = found
     return Order(
         order_id=wire.entity_id,
-        number=wire.increment_id or str(wire.entity_id),
+        number=number or str(wire.entity_id),
         state=wire.state or None,
         status=wire.status or None,
         store_view=wire.store_code or _known(codes.stores, wire.store_id),

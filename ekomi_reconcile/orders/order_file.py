@@ -13,8 +13,9 @@ from ekomi_reconcile.errors import OrderSourceError, OrderUnreadable
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.orders.cursor import Identity
 from ekomi_reconcile.orders.facts import CONTACT
-from ekomi_reconcile.orders.index import Index, index
+from ekomi_reconcile.orders.index import Index, whole_index
 from ekomi_reconcile.orders.layouts import layout_of
+from ekomi_reconcile.orders.lines import with_newlines
 from ekomi_reconcile.orders.normalize import Codes
 from ekomi_reconcile.orders.reader import OrderReader
 from ekomi_reconcile.orders.records import Payload, Span
@@ -43,7 +44,7 @@ class OrderFile:
         try:
             _refuse_other_than_files(self.path)
             with self.path.open("rb", buffering=_BUFFER) as stream:
-                yield stream, Identity.of(stream)
+                yield with_newlines(stream, _BUFFER), Identity.of(stream)
         except OSError as error:
             raise OrderSourceError(
                 f"cannot read the orders in {self.path}: {error.strerror or error}"
@@ -65,7 +66,7 @@ class OrderFile:
         with self.opened() as (stream, identity):
             layout = layout_of(self.path, stream)
             if self._known is None or not identity.unchanged_since(self._known[0]):
-                found = index(layout.scan(stream, Span(0, identity.size)), layout)
+                found = whole_index(layout.scan(stream, Span(0, identity.size)), layout)
                 self.remember(identity, found)
             else:
                 found = self._known[1]

@@ -40,7 +40,9 @@ def id_of(line: bytes) -> int | None:
     at = line.find(_ID_KEY)
     if at > 0 and line.find(b"{", 1, at) < 0:
         end = line.find(b",", at)
-        digits = line[at + len(_ID_KEY) : end].strip(b' "') if end > 0 else b""
+        digits = line[at + len(_ID_KEY) : end].strip(b" ") if end > 0 else b""
+        if digits[:1] == digits[-1:] == b'"':  # a comma within quotes leaves one quote only
+            digits = digits[1:-1]
         if digits.isdigit() and len(digits) < 19 and not digits.startswith(b"0"):
             return int(digits)
     key = key_of(line)

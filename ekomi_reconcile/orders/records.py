@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any, BinaryIO, Protocol, TypeAlias
 
 from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.orders.flaws import Flaw
 from ekomi_reconcile.orders.reader import OrderReader
 from ekomi_reconcile.orders.wire import WireKey
 
@@ -33,10 +34,14 @@ class Span:
 
 
 class Scan:
-    """One pass over the records of a span. Iterate it to the end, then ask how far it is settled."""
+    """One pass over the records of a span. Iterate it to the end, then ask how far it is settled.
+
+    ``remarks`` are warnings about the file as a whole.
+    """
 
     def __init__(self, records: Callable[[Scan], Iterator[Record]], span: Span) -> None:
         self._records = records
+        self.remarks: list[Flaw] = []
         self.settled = span.start
         self.settled_lines = span.lines
 
@@ -52,8 +57,8 @@ class Layout(Protocol):
         """Its name in cursors."""
 
     @property
-    def grows(self) -> bool:
-        """Can orders be added at the end, leaving what stands before?"""
+    def repeats(self) -> bool:
+        """May a later record of an order replace an earlier one?"""
 
     def scan(self, stream: BinaryIO, span: Span) -> Scan:
         """The records that start in this span."""

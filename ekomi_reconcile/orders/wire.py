@@ -7,17 +7,21 @@ schema of ``salesOrderRepositoryV1`` and the recorded answers of a real 2.4.7 sh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from ekomi_reconcile.errors import OrderUnreadable
 
 OrderId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+
+OrderNumber = Annotated[str, Meta(min_length=0)]
+"""A string that is never made of a fraction: the mark by which ``lenient`` knows it is its length."""
 
 
 class WireAddress(Struct, gc=False, kw_only=True):
@@ -117,7 +121,7 @@ class WireOrder(Struct, gc=False, kw_only=True):
 
     entity_id: OrderId
     created_at: datetime
-    increment_id: str | None = None
+    increment_id: OrderNumber | None = None
     updated_at: datetime | None = None
     state: str | None = None
     status: str | None = None
@@ -164,7 +168,7 @@ class WireKey(Struct, gc=False):
 
 
 class _SearchAnswer(Struct, gc=False):
-    items: list[Raw] | None = None
+    items: list[Raw] | UnsetType | None = UNSET
     total_count: int | None = None
     entity_id: Any = None
 
@@ -177,23 +181,37 @@ class RawPage:
     total_count: int | None = None
 
 
+_BYTE = re.compile(r"\(byte (\d+)\)")
 _ANSWER = msgspec.json.Decoder(_SearchAnswer | list[Raw])
 
 
 def split_page(raw: bytes) -> RawPage:
-    """The orders in a list, in a search answer with ``items``, or a lone order.
+    """The orders in a list, in a search answer with ``items``, or a single order.
 
     Raises:
-        OrderUnreadable: the whole is none of these.
+        OrderUnreadable: the document is none of these; a message or another system's envelope is not.
     """
     try:
         answer = _ANSWER.decode(raw)
     except UnicodeDecodeError:
         raise OrderUnreadable("not UTF-8") from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise OrderUnreadable(f"no list of orders: {error}") from None
+    except RecursionError:
+        raise OrderUnreadable("nested too deeply") from None
+    except msgspec.DecodeError as error:
+        raise OrderUnreadable(f"not a list of orders: {_with_line(raw, str(error))}") from None
     if isinstance(answer, list):
         return RawPage(answer)
     if answer.entity_id is not None:
-        return RawPage((Raw(raw),))
+        return RawPage((Raw(raw.strip()),))
+    if answer.items is UNSET:
+        raise OrderUnreadable("it holds no orders (an object with neither items nor entity_id)")
     return RawPage(answer.items or (), answer.total_count)
+
+
+def _with_line(raw: bytes, message: str) -> str:
+    """The decoder's message with the line of the byte it names."""
+    found = _BYTE.search(message)
+    if found is None:
+        return message
+    line = 1 + raw.count(b"\n", 0, int(found[1]))
+    return _BYTE.sub(f"(line {line})", message)

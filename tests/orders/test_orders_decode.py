@@ -254,7 +254,6 @@ def test_categories_of_products_are_those_of_all_parts():
         ({"grand_total": ""}, "grand_total", None),
         ({"total_item_count": "2.0000"}, "item_count", 2.0),
         ({"store_id": "2"}, "store_view", "de"),
-        ({"store_id": 2.0}, "store_view", "de"),
         ({"customer_is_guest": "1"}, "is_guest", True),
         ({"customer_is_guest": False}, "is_guest", False),
         ({"is_virtual": "no"}, "is_virtual", False),
@@ -506,8 +505,6 @@ def test_the_key_of_an_order_is_read_with_the_same_goodwill():
         b'{"note":"entity_id","entity_id":12}',
         b'{"note":"{[","entity_id":12,"x":1}',
         b'{"entity_id" : 12}',
-        b'{"x":{},"entity_id":12.0}',
-        b'{"entity_id":12.0,"x":1}',
     ],
 )
 def test_the_quick_look_finds_the_order_s_own_id(raw):
@@ -516,7 +513,10 @@ def test_the_quick_look_finds_the_order_s_own_id(raw):
     assert key_of(raw).entity_id == 12
 
 
-@pytest.mark.parametrize("value", ["0", "-1", '"x"', "null", "1.5", "9223372036854775808", "007"])
+@pytest.mark.parametrize(
+    "value",
+    ["0", "-1", '"x"', "null", "1.5", "12.0", "1e3", '"12.0"', '"1.2E+11"', "9223372036854775808", "007"],
+)
 def test_the_quick_look_takes_no_id_for_one(value):
     """What is no id is none, also in a hurry."""
     assert id_of(b'{"entity_id":' + value.encode() + b',"x":1}') is None

@@ -96,9 +96,10 @@ def test_cells_of_csv(tmp_path):
     header = "entity_id,created_at,status,coupon_code,billing_address.country_id,items,customer_is_guest"
     rows = [
         """1,2026-01-31,complete,,AT,"[{""sku"": ""A"", ""qty_ordered"": ""2""}]",1""",
-        '2,2026-01-31 10:00:00,"com\nplete",X',
+        '2, 2026-01-31 10:00:00 , "com\nplete",X ,, ,',
         "",
-        "3,2026-01-31",
+        " ,,,,,,",
+        "3,2026-01-31,,,,,",
     ]
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join([header, *rows]).encode())
     asked = frozenset({"sku", "qty", "coupon_code", "billing_country", "is_guest"})

@@ -11,7 +11,7 @@ from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import common
 from ekomi_reconcile.cli.lists import write_pieces
 from ekomi_reconcile.cli.selection import choose_matching, live_in
-from ekomi_reconcile.cli.session import configuration_path, reading
+from ekomi_reconcile.cli.session import configuration_path, exact_output, reading
 from ekomi_reconcile.config.load import load_from
 from ekomi_reconcile.config.settings import Project
 from ekomi_reconcile.config.tree import DiskTree, Listing
@@ -44,6 +44,7 @@ def dump(names: tuple[str, ...]) -> int:
         found = [each for each in state.accounts() if chosen is None or each.interface_id in chosen]
     records = sorted(found, key=lambda each: each.name.casefold())
     unsaid: list[str] = []
+    exact_output()
     write_pieces(_documents(records, configuration.project, unsaid))
     for each in unsaid:
         click.echo(f"Warning: {printable(each)}", err=True)

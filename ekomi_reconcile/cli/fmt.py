@@ -13,7 +13,7 @@ import click
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import common, option, options
 from ekomi_reconcile.cli.rewriting import rewrite
-from ekomi_reconcile.cli.session import configuration_path, write_result
+from ekomi_reconcile.cli.session import configuration_path, exact_output, write_result
 from ekomi_reconcile.config.diagnostics import error
 from ekomi_reconcile.config.models import ProjectDocument
 from ekomi_reconcile.config.secrets import redact
@@ -82,6 +82,7 @@ def _stream(paths: tuple[str, ...], *, check: bool, diff: bool) -> int:
     if diff:
         write_result(redact(difference("<stdin>", before, after)))
     elif not check:
+        exact_output()
         write_result(after.decode())
     return Exit.ERROR if check and before != after else Exit.OK
 

@@ -43,14 +43,14 @@ class Globals:
         return self.chdir or Path()
 
     def colour_on(self, stream: Any) -> bool:
-        """Does this stream get colour? ``--color`` decides, then NO_COLOR, FORCE_COLOR, then the terminal."""
+        """Is colour on here? ``--color`` decides, then NO_COLOR, FORCE_COLOR, then the terminal."""
         if self.color != "auto":
             return self.color == "always"
         if os.environ.get("NO_COLOR"):
             return False
         if os.environ.get("FORCE_COLOR"):
             return True
-        return bool(stream.isatty())
+        return bool(stream.isatty()) and not is_dumb_terminal()
 
 
 class FilePath(click.Path):
@@ -72,6 +72,11 @@ def options() -> Globals:
     """The common options of the command that runs."""
     found = click.get_current_context().find_root().obj
     return found if isinstance(found, Globals) else Globals()
+
+
+def is_dumb_terminal() -> bool:
+    """Does the terminal understand no escape sequences?"""
+    return os.environ.get("TERM", "").lower() in {"dumb", "unknown"}
 
 
 def interactive() -> bool:

@@ -14,6 +14,7 @@ import click
 from ekomi_reconcile.cli.app import app
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import COMPLETION
+from ekomi_reconcile.cli.output import Output, outputs
 from ekomi_reconcile.errors import ConfigurationInvalid, ReconcileError
 
 _COLLECT = (50_000, 20, 100)
@@ -23,14 +24,37 @@ _COLLECT = (50_000, 20, 100)
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code; nothing but the result goes to stdout.
 
+    Output that could not be written makes success an error, after everything else is done.
+    """
+    if COMPLETION in os.environ:
+        import_module("ekomi_reconcile.cli.completion")
+        return _run(arguments)
+    with outputs() as (stdout, stderr):
+        try:
+            code = _run(arguments)
+        finally:
+            stdout.settle()
+            stderr.settle()
+        return _judged(code, stdout, stderr)
+
+
+def _judged(code: int, stdout: Output, stderr: Output) -> int:
+    if stdout.problem is None and stderr.problem is None:
+        return code
+    for each in (stdout, stderr):
+        if each.problem is not None:
+            click.echo(f"Error: {each.name} cannot be written: {each.problem}", err=True)
+    return Exit.ERROR if code in (Exit.OK, Exit.CHANGES) else code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Turn what happens into an exit code.
+
     A broad ``except`` stands here, at the outermost edge, and nowhere else: no traceback reaches a user.
     """
     gc.set_threshold(*_COLLECT)
-    if COMPLETION in os.environ:
-        import_module("ekomi_reconcile.cli.completion")
     try:
         code = app.main(list(arguments), prog_name="ekomi-reconcile", standalone_mode=False)
-        sys.stdout.flush()
         return int(code or Exit.OK)
     except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
@@ -40,8 +64,6 @@ def run(arguments: Sequence[str]) -> int:
         return Exit.USAGE if isinstance(error, click.UsageError) else Exit.ERROR
     except ReconcileError as error:
         _explain(error)
-    except BrokenPipeError:
-        _silence_stdout()
     except Exception as error:  # noqa: BLE001
         _confess(error)
     return Exit.ERROR
@@ -72,8 +94,3 @@ def _confess(error: Exception) -> None:
         place = f" at {Path(code.co_filename).name}:{frame.tb_lineno} in {code.co_name}"
     click.echo(f"Error: internal error: {type(error).__name__}{place}", err=True)
     click.echo("  this is a fault of ekomi-reconcile; nothing more was done", err=True)
-
-
-def _silence_stdout() -> None:
-    """The reader of the pipe has gone: without this, Python complains once more at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -46,8 +45,7 @@ class Notifying:
             self._record.failed(error.message, error.mend)
         elif isinstance(error, Exception) and self._record.outcome is None:
             self._record.failed(f"internal error: {type(error).__name__}", None)
-        with suppress(BrokenPipeError):
-            sys.stdout.flush()
+        sys.stdout.flush()
         for warning in tell(self._configuration, self._record, self._stop):
             click.echo(f"Warning: {warning}", err=True)
 

@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from ekomi_reconcile.apply.events import Event, Listener, Progress, Stage, nobody
-from ekomi_reconcile.cli.globals import Globals, options
+from ekomi_reconcile.cli.globals import Globals, is_dumb_terminal, options
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.event import Running, Started, Task, Work
 from ekomi_reconcile.render.style import printable
@@ -36,7 +36,7 @@ def progress() -> Iterator[Listener]:
     """A listener that shows on stderr how far each stage is."""
     if options().quiet:
         yield nobody
-    elif sys.stderr.isatty():
+    elif sys.stderr.isatty() and not is_dumb_terminal():
         with _bars() as listen:
             yield listen
     else:

@@ -13,7 +13,7 @@ from ekomi_reconcile.cli.files import private_file
 from ekomi_reconcile.cli.globals import FilePath, common, option, options
 from ekomi_reconcile.cli.lists import since_option, write_pieces
 from ekomi_reconcile.cli.reviews_chosen import account_names, chosen_accounts, patterns_option, product_option
-from ekomi_reconcile.cli.session import load_configuration, reading
+from ekomi_reconcile.cli.session import exact_output, load_configuration, reading
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.render.reviews import ListedReview
@@ -70,6 +70,7 @@ def _check(form: str, out: Path | None, bom: bool) -> None:
 
 def _write(listed: Iterator[ListedReview], form: str, out: Path | None, *, mark: str) -> None:
     if out is None:
+        exact_output()
         write_pieces(_with_mark(mark, _TEXTS[form](listed)))
         return
     with private_file(options().directory / out) as file:

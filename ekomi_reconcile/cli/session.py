@@ -17,6 +17,7 @@ import click
 from ekomi_reconcile.apply.stop import Stop
 from ekomi_reconcile.cli.globals import REQUIRE_STATE, interactive, options
 from ekomi_reconcile.cli.logs import set_up_logging
+from ekomi_reconcile.cli.output import Output
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.load import find, load
 from ekomi_reconcile.config.secrets import resolve
@@ -231,6 +232,12 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def exact_output() -> None:
+    """Write stdout as UTF-8, whatever the locale: the result is a document that programs read."""
+    if isinstance(sys.stdout, Output):
+        sys.stdout.write_exactly()
 
 
 def write_result(text: str) -> None:

@@ -10,6 +10,7 @@ from typing import Self
 
 from ekomi_reconcile.apply.events import Listener, Progress, Stage, nobody
 from ekomi_reconcile.apply.stop import Stop
+from ekomi_reconcile.carried import Carried, absent_fields, nameless
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.errors import OrderSourceError
 from ekomi_reconcile.model.account import Account
@@ -119,15 +120,20 @@ class SourcePass:
             reread_from=self.reread_from,
             pseudonym=self.pseudonym,
         )
-        source = self.sources.get(need.source)
-        reading, read = source.read(wanted), 0
+        source, accounts = self.sources.get(need.source), self.sources.accounts(need.source)
+        reading, read, carried = source.read(wanted), 0, Carried.for_rules(accounts)
         for batch in reading.batches():
             read += len(batch)
+            carried.see(batch)
             self.sources.listen(Progress(stage=Stage.ORDERS, done=read, subject=need.source))
             yield batch
-        accounts = self.sources.accounts(need.source)
         self.cursor = reading.cursor
-        self.problems = (*reading.problems, *unknown_names(source, accounts))
+        self.problems = (
+            *reading.problems,
+            *unknown_names(source, accounts),
+            *nameless(need.source, carried, accounts),
+            *(absent_fields(source, carried, accounts) if wanted.full else ()),
+        )
 
     def by_ids(self, order_ids: Collection[int]) -> Mapping[int, Order]:
         """The present version of these orders."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from ekomi_reconcile.carried import nameless
 from ekomi_reconcile.doctor import shop
 from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
 from ekomi_reconcile.doctor.shop import Names
@@ -77,14 +78,28 @@ def _named(
             continue
         try:
             known = known_in(subject, source)
+            unnamed = list(_unnamed(subject, source, what))
         except OrderSourceError as error:
             yield warned(f"{source}: could not be checked: {error.message}", mend=error.mend)
+            continue
+        yield from unnamed
+        if unnamed and not known.names:
             continue
         if not known.names:
             yield warned(f"{source}: not checked: there are no recent orders to compare with")
             continue
         notes = [note for name, mine in wanted.items() for note in _unknown(name, mine, what, known)]
         yield from notes or [passed(f"{source}: every {what} named by a rule is known")]
+
+
+def _unnamed(subject: Subject, source: str, what: str) -> Iterator[Note]:
+    """Ids of stores or groups that orders carry, and that have no name."""
+    rule = {"store view": "nameless-store", "customer group": "nameless-customer-group"}.get(what)
+    if rule is None:
+        return
+    for each in nameless(source, subject.survey(source).carried, subject.enabled(source)):
+        if each.rule == rule:
+            yield warned(each.message, mend=each.mend, account=each.account)
 
 
 def _unknown(account: str, wanted: Iterable[str], what: str, known: Known) -> Iterator[Note]:

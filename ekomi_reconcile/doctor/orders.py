@@ -72,6 +72,23 @@ def unreadable_orders(subject: Subject) -> Iterator[Note]:
             yield passed(f"{name}: every record looked at can be read")
 
 
+def rule_fields(subject: Subject) -> Iterator[Note]:
+    """Orders carry what the conditions of rules ask for."""
+    for name in subject.source_names:
+        accounts = subject.enabled(name)
+        if all(each.invitations.conditions is None for each in accounts):
+            continue
+        try:
+            found = list(subject.absent_fields(name))
+        except OrderSourceError as error:
+            yield warned(f"{name}: could not be checked: {error.message}", mend=error.mend)
+            continue
+        for each in found:
+            yield warned(each.message, mend=each.mend, account=each.account)
+        if not found:
+            yield passed(f"{name}: nothing that conditions ask for is missing from every order")
+
+
 def permissions(subject: Subject) -> Iterator[Note]:
     """What else the shop's login may see; each refusal says what it is needed for."""
     for name in subject.shop_names:
@@ -135,6 +152,7 @@ CHECKS = (
     Check(id="store-views", run=store_views, needs=_FILES),
     Check(id="customer-groups", run=customer_groups, needs=_FILES),
     Check(id="order-statuses", run=order_statuses, needs=_FILES),
+    Check(id="rule-fields", run=rule_fields, needs=_FILES),
     Check(id="unserved-store-views", run=unserved_store_views, needs=_FILES),
     Check(id="age-limit", run=age_limit, needs=_FILES),
 )

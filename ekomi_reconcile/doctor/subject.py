@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
 from ekomi_reconcile.apply.stop import Stop
+from ekomi_reconcile.carried import absent_fields
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.settings import SourceKind
 from ekomi_reconcile.doctor.shop import Names, Shop
@@ -188,6 +189,15 @@ class Subject:
         if isinstance(found, OrderSourceError):
             raise found
         return found
+
+    def absent_fields(self, source: str) -> Iterator[Diagnostic]:
+        """What conditions ask for and none of the recent orders of this source has.
+
+        Raises:
+            OrderSourceError: they cannot be read.
+        """
+        found = self.survey(source).carried
+        return absent_fields(self._source(source), found, self.enabled(source))
 
     def _survey(self, source: str) -> Survey:
         self._reach(source)

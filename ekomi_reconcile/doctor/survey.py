@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from ekomi_reconcile.carried import Carried
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Evidence
@@ -39,6 +40,7 @@ class Survey:
     statuses: Counter[str] = field(default_factory=Counter)
     nameless_views: int = 0
     nameless_groups: int = 0
+    carried: Carried = field(default_factory=lambda: Carried(set()))
     timings: dict[str, Timing] = field(default_factory=dict)
     problems: Sequence[Diagnostic] = ()
     complete: bool = True
@@ -50,9 +52,11 @@ def survey(source: OrderSource, book: RuleBook, *, now: Instant) -> Survey:
     Raises:
         OrderSourceError: they cannot be read.
     """
-    reading = source.read(Wanted(full=True, created_from=now - RECENT_DAYS * DAY))
-    found = Survey()
+    wanted = Wanted(full=True, created_from=now - RECENT_DAYS * DAY, attributes=book.attributes)
+    reading = source.read(wanted)
+    found = Survey(carried=Carried.for_rules(rule.account for rule in book.rules))
     for order in _some(reading, found):
+        found.carried.see((order,))
         _note_names(order, found)
         for rule in book.candidates(order.store_view):
             _note_timing(rule, order, found, now=now)

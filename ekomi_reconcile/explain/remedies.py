@@ -31,11 +31,16 @@ def remedy(failure: Failure) -> str:
 
 
 def _store_view(failure: Failure) -> str:
-    return _admitting("store_views", failure.rule.store_views, "store view", failure.order.store_view)
+    order, number = failure.order, failure.order.store_id
+    if number is not None:
+        return f"orders.stores gave the order's store id {number} a name that store_views admits"
+    return _admitting("store_views", failure.rule.store_views, "store view", order.store_view)
 
 
 def _customer_group(failure: Failure) -> str:
-    groups = failure.rule.customer_groups
+    groups, number = failure.rule.customer_groups, failure.order.customer_group_id
+    if number is not None:
+        return f"orders.customer_groups gave the group id {number} a name that customer_groups admits"
     return _admitting("customer_groups", groups, "customer group", failure.order.customer_group)
 
 

@@ -63,7 +63,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     ``first_invoiced_at`` and ``last_shipped_at`` are evidence of processing and complete. ``refunded``: the
     whole order was refunded; ``None`` where that was not asked for. ``shipments_known``: its shipments could
     be read, whether or not there are any. ``misdated`` names the fields with times before ``created_at``,
-    which were left out.
+    which were left out. ``store_id`` and ``customer_group_id`` are given where they have no known name.
     """
 
     order_id: int
@@ -72,6 +72,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     status: str | None = None
     store_view: str | None = None
     customer_group: str | None = None
+    store_id: int | None = None
+    customer_group_id: int | None = None
     created_at: Instant
     updated_at: Instant | None = None
     history: tuple[HistoryEntry, ...] = ()

@@ -190,6 +190,17 @@ def fields_for(attributes: Iterable[str]) -> frozenset[str]:
     return _HEAD.union(*(_fields(name) for name in attributes))
 
 
+def own_fields(attribute: str) -> frozenset[str]:
+    """The fields, as paths, that tell this attribute of conditions: any one of them will do."""
+    if attribute == "email_domain":
+        return frozenset({"customer_email", "billing_address.email"})
+    if attribute in ITEM_FACTS:
+        return ITEM_FACTS[attribute]
+    if attribute not in FACTS:
+        return frozenset({attribute})
+    return FACTS[attribute].fields - ({"is_virtual"} if attribute != "is_virtual" else set())
+
+
 def _fields(attribute: str) -> frozenset[str]:
     if attribute in FACTS:
         return FACTS[attribute].fields

@@ -91,6 +91,14 @@ class FileSource:
                 found.setdefault(each.number, []).append(each)
         return found
 
+    def lacking(self, wanted: Collection[str]) -> frozenset[str]:
+        """Those of these attributes that no record has a field for.
+
+        Raises:
+            OrderSourceError: the file cannot be read.
+        """
+        return self._file.lacking(wanted)
+
     def close(self) -> None:
         """Nothing is held open between calls."""
 

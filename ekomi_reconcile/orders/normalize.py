@@ -95,13 +95,16 @@ def order_of(
     if misdated:
         found = found.since(created)
     updated, history, invoiced, shipped = found
+    store, group = wire.store_code or _known(codes.stores, wire.store_id), _group_of(wire, codes)
     return Order(
         order_id=wire.entity_id,
         number=number or str(wire.entity_id),
         state=wire.state or None,
         status=wire.status or None,
-        store_view=wire.store_code or _known(codes.stores, wire.store_id),
-        customer_group=wire.customer_group or _group(wire, codes),
+        store_view=store,
+        customer_group=group,
+        store_id=wire.store_id if store is None else None,
+        customer_group_id=wire.customer_group_id if group is None else None,
         created_at=created,
         updated_at=updated,
         history=tuple(history),
@@ -158,7 +161,9 @@ def _order_date(wire: WireOrder) -> Instant:
     return at
 
 
-def _group(wire: WireOrder, codes: Codes) -> str | None:
+def _group_of(wire: WireOrder, codes: Codes) -> str | None:
+    if wire.customer_group:
+        return wire.customer_group
     if wire.customer_group_id is None and wire.customer_is_guest:
         return NOT_LOGGED_IN
     return _known(codes.customer_groups, wire.customer_group_id)

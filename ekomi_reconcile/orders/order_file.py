@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from stat import S_ISREG
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import msgspec
 
 from ekomi_reconcile.errors import OrderSourceError, OrderUnreadable
 from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.orders.csv_layout import CsvRows
 from ekomi_reconcile.orders.cursor import Identity
-from ekomi_reconcile.orders.facts import CONTACT
+from ekomi_reconcile.orders.facts import CONTACT, own_fields
 from ekomi_reconcile.orders.index import Index, whole_index
 from ekomi_reconcile.orders.layouts import layout_of
 from ekomi_reconcile.orders.lines import with_newlines
@@ -78,6 +81,28 @@ class OrderFile:
                     orders[order.order_id] = order
             return orders
 
+    def lacking(self, wanted: Collection[str]) -> frozenset[str]:
+        """Those of these attributes that no record has a field for: no such column, or key.
+
+        Raises:
+            OrderSourceError: the file cannot be read.
+        """
+        left = {name: [path.split(".") for path in own_fields(name)] for name in wanted}
+        with self.opened() as (stream, identity):
+            layout = layout_of(self.path, stream)
+            if isinstance(layout, CsvRows):
+                columns = [each.split(".") for each in layout.columns]
+                return frozenset(
+                    name
+                    for name, paths in left.items()
+                    if not any(path[: len(each)] == each for path in paths for each in columns)
+                )
+            for _, _, payload in layout.scan(stream, Span(0, identity.size)):
+                left = {name: paths for name, paths in left.items() if not _has_any(payload, paths)}
+                if not left:
+                    break
+        return frozenset(left)
+
     @cached_property
     def _least(self) -> OrderReader:
         """For as much as rules and a request need, where not all of an order can be read."""
@@ -115,6 +140,29 @@ def _refuse_other_than_files(path: Path) -> None:
     """A folder has no orders, and opening a pipe would wait for its other end."""
     if not S_ISREG(path.stat().st_mode):
         raise OrderSourceError("it is not a file")
+
+
+def _has_any(payload: Payload, paths: Iterable[Sequence[str]]) -> bool:
+    """Does this JSON record have a key at one of these paths? Most records need not be decoded to tell."""
+    if isinstance(payload, OrderUnreadable):
+        return False
+    raw = bytes(payload)
+    likely = [path for path in paths if all(f'"{name}"'.encode() in raw for name in path)]
+    if not likely:
+        return False
+    try:
+        tree = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return any(_holds(tree, path) for path in likely)
+
+
+def _holds(node: Any, path: Sequence[str]) -> bool:
+    if not path:
+        return True
+    if isinstance(node, list):
+        return any(_holds(each, path) for each in node)
+    return isinstance(node, dict) and path[0] in node and _holds(node[path[0]], path[1:])
 
 
 def _read(reading: Callable[[Payload], Order], payload: Payload) -> Order | None:

@@ -65,11 +65,19 @@ def _enabled(case: Case) -> tuple[str, str]:
 
 
 def _store_view(case: Case) -> tuple[str | None, str]:
-    return case.order.store_view, _selection(case.rule.account.invitations.store_views)
+    return _named(case.order.store_view, case.order.store_id, "orders.stores"), _selection(
+        case.rule.account.invitations.store_views
+    )
 
 
 def _customer_group(case: Case) -> tuple[str | None, str]:
-    return case.order.customer_group, _selection(case.rule.account.invitations.customer_groups)
+    found = _named(case.order.customer_group, case.order.customer_group_id, "orders.customer_groups")
+    return found, _selection(case.rule.account.invitations.customer_groups)
+
+
+def _named(name: str | None, number: int | None, where: str) -> str | None:
+    """The name, or where only an id is known, what maps it to one."""
+    return name if number is None else f"id {number}, which has no name in {where}"
 
 
 def _order_status(case: Case) -> tuple[str | None, str]:

@@ -11,6 +11,7 @@ Columns are found by name, in any order and letter case; others are left alone:
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
@@ -21,11 +22,13 @@ import msgspec
 from ekomi_reconcile.errors import ReconcileError
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.orders.lenient import changed_by_spreadsheet
 
 _NUMBER = ("order", "increment_id", "order_number", "number")
 _KEY = ("order_id", "entity_id")
 _ACCOUNT = ("interface_id", "account")
 _DATE = ("date", "sent_at")
+_LINE_END = re.compile(r"\r\n|\n|\r")
 _LONGEST_KEY = 18
 _MEND = "the file needs a column order (the order number) or order_id; see the documentation of mark-sent"
 
@@ -72,16 +75,16 @@ def read_past(text: bytes, *, now: Instant) -> tuple[list[Entry], list[BadLine]]
 
 def _json_rows(text: str) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     decoder = msgspec.json.Decoder(dict[str, Any])
-    for line, each in enumerate(text.split("\n"), start=1):
+    for line, each in enumerate(_LINE_END.split(text), start=1):
         if each.strip():
             try:
                 yield line, _named(decoder.decode(each))
-            except msgspec.DecodeError:
-                yield line, "this is no JSON object"
+            except (msgspec.DecodeError, RecursionError):
+                yield line, "not a JSON object"
 
 
 def _csv_rows(text: str) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
-    first = text.lstrip().partition("\n")[0]
+    first = _LINE_END.split(text.lstrip(), maxsplit=1)[0]
     delimiter = max(",;\t", key=first.count)
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] = []
@@ -91,18 +94,33 @@ def _csv_rows(text: str) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
         except StopIteration:
             break
         except csv.Error:
-            yield reader.line_num, "this is no CSV: a quote is not closed, or in the wrong place"
+            if not header:
+                raise ReconcileError("the header is not CSV", mend=_MEND) from None
+            yield (
+                reader.line_num,
+                "not CSV: a quote is not closed or in the wrong place, or the row is too long",
+            )
+            continue
+        if not any(each.strip() for each in cells):
             continue
         if not header:
-            header = [_plain(each) for each in cells]
-            if not set(header) & {*_NUMBER, *_KEY}:
-                raise ReconcileError("the file does not say which orders it is about", mend=_MEND)
-        elif len(cells) > len(header):
-            yield reader.line_num, "there are more cells than the header has"
-        elif any(each.strip() for each in cells):
-            yield reader.line_num, dict(zip(header, cells, strict=False))
+            header = _header(cells)
+        elif len(cells) != len(header):
+            yield reader.line_num, f"{len(cells)} cells where the header has {len(header)}"
+        else:
+            yield reader.line_num, dict(zip(header, cells, strict=True))
     if not header:
         raise ReconcileError("the file is empty", mend=_MEND)
+
+
+def _header(cells: list[str]) -> list[str]:
+    header = [_plain(each) for each in cells]
+    used = [each for each in header if each in {*_NUMBER, *_KEY, *_ACCOUNT, *_DATE}]
+    if not set(used) & {*_NUMBER, *_KEY}:
+        raise ReconcileError("the file does not say which orders it is about", mend=_MEND)
+    if len(used) > len(set(used)):
+        raise ReconcileError("a column occurs twice in the header", mend="remove one of them")
+    return header
 
 
 def _named(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,10 +136,8 @@ def _entry(line: int, row: Mapping[str, Any], now: Instant) -> Entry | str:
         number, key, account, date = (_text(row, names) for names in (_NUMBER, _KEY, _ACCOUNT, _DATE))
     except TypeError as error:
         return str(error)
-    if number is None and key is None:
-        return "there is no order"
-    if key is not None and not (key.isascii() and key.isdigit() and len(key) <= _LONGEST_KEY):
-        return "the order id is no number"
+    if (problem := _unclear(number, key)) is not None:
+        return problem
     try:
         at = None if date is None else instant.parse(date)
     except ValueError:
@@ -131,6 +147,17 @@ def _entry(line: int, row: Mapping[str, Any], now: Instant) -> Entry | str:
     return Entry(line=line, number=number, order_id=None if key is None else int(key), account=account, at=at)
 
 
+def _unclear(number: str | None, key: str | None) -> str | None:
+    """What is wrong with the order that these name."""
+    if number is None and key is None:
+        return "there is no order"
+    if any(each is not None and changed_by_spreadsheet(each) for each in (number, key)):
+        return "a spreadsheet changed the order number: a decimal point or exponent found"
+    if key is not None and not (key.isascii() and key.isdigit() and len(key) <= _LONGEST_KEY):
+        return "the order id is not a whole number"
+    return None
+
+
 def _text(row: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
     """The first of these cells that is not empty."""
     for name in names:
@@ -138,7 +165,7 @@ def _text(row: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise TypeError(f"{name} is neither a text nor a whole number")
+            raise TypeError(f"{name} is neither a string nor a whole number")
         if text := str(value).strip():
             return text
     return None

@@ -142,14 +142,14 @@ PROBLEMS = {
     3: "no order with this number",
     4: "2 orders have this number",
     5: "no order with this id",
-    6: "no number",
+    6: "not a whole number",
     7: "another number",
     8: "no such account",
     9: "cannot be read",
     10: "in the future",
     11: "no order with this number",
     12: "there is no order",
-    13: "more cells",
+    13: "cells where the header has",
 }
 
 

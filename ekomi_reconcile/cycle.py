@@ -21,13 +21,66 @@ from ekomi_reconcile.reconcile import Passwords, make_context, make_plan, read_p
 from ekomi_reconcile.sources import Sources
 from ekomi_reconcile.state.journal import APPLY, DONE, INCOMPLETE, STARTED
 from ekomi_reconcile.state.lock import Lock
+from ekomi_reconcile.state.records import NewState
 from ekomi_reconcile.state.store import State
+
+
+class FirstCycle:
+    """A run before there is a state: its plan is the one that the state would give once it is created.
+
+    ``left_out`` counts steps of a saved plan that are not carried out.
+    """
+
+    def __init__(self, configuration: Configuration, new: NewState, sources: Sources) -> None:
+        self.left_out = 0
+        self._configuration = configuration
+        self._new = new
+        self._sources = sources
+
+    def plan(
+        self,
+        scope: Scope,
+        *,
+        max_sends: int | None = None,
+        reconcile_window: int | None = None,
+        listen: Listener = nobody,
+    ) -> Plan:
+        """See ``Cycle.plan``."""
+        self._sources.listen = listen
+        now = instant.now()
+        return make_plan(
+            self._configuration,
+            self._new,
+            sources=self._sources,
+            scope=scope,
+            now=now,
+            passwords=read_passwords(self._configuration, self._new),
+            max_sends=max_sends,
+            reread_from=None if reconcile_window is None else now - reconcile_window,
+        )
+
+    def made_again(self, saved: Plan) -> Plan:
+        """See ``Cycle.made_again``."""
+        offline = saved.scope.offline
+        return make_plan(
+            self._configuration,
+            self._new,
+            sources=self._sources,
+            scope=saved.scope,
+            now=saved.created_at,
+            passwords=Passwords() if offline else read_passwords(self._configuration, self._new),
+        )
+
+    def leave_out(self, count: int) -> None:
+        """See ``Cycle.leave_out``."""
+        self.left_out += count
 
 
 class Cycle:
     """A run over one configuration and an open state whose writer ``lock`` is held.
 
-    ``on_call`` hears of every request to eKomi.
+    ``on_call`` hears of every request to eKomi; ``sources`` are those that the plan was made with, if they
+    are open already.
     """
 
     def __init__(
@@ -37,13 +90,14 @@ class Cycle:
         lock: Lock,
         *,
         stop: Stop,
+        sources: Sources | None = None,
         on_call: Callable[[Call], None] | None = None,
     ) -> None:
         self._configuration = configuration
         self._state = state
         self._lock = lock
         self._open = ExitStack()
-        self._sources = self._open.enter_context(Sources(configuration, stop=stop))
+        self._sources = sources or self._open.enter_context(Sources(configuration, stop=stop))
         self._passwords = read_passwords(configuration, state)
         self._context = make_context(
             configuration,

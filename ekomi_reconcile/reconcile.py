@@ -38,7 +38,7 @@ from ekomi_reconcile.rules.contact import TELEPHONE
 from ekomi_reconcile.rules.rulebook import RuleBook
 from ekomi_reconcile.sources import SourcePass, Sources
 from ekomi_reconcile.state.key import KEY_BYTES, KeyedDigest, Purpose
-from ekomi_reconcile.state.records import Meta
+from ekomi_reconcile.state.records import Meta, NewState
 from ekomi_reconcile.suppression import SuppressionList, read_suppression_list
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Passwords:
     unresolved: Mapping[str, SecretError] = field(default_factory=dict)
 
 
-def read_passwords(configuration: Configuration, state: Readable | None) -> Passwords:
+def read_passwords(configuration: Configuration, state: Readable | NewState | None) -> Passwords:
     """Resolve the passwords of all accounts; what cannot be resolved is told, not raised."""
     found: dict[str, Secret] = {}
     unresolved: dict[str, SecretError] = {}
@@ -82,13 +82,16 @@ def read_passwords(configuration: Configuration, state: Readable | None) -> Pass
     return Passwords(found, digests, unresolved)
 
 
-def digester(state: Readable | None, purpose: Purpose) -> Callable[[str], str] | None:
+def digester(state: Readable | NewState | None, purpose: Purpose) -> Callable[[str], str] | None:
     """The keyed digest of this state for one purpose; without a state there is none.
 
     Raises:
         StateError: the key is lost, or another one than before.
     """
-    return None if state is None else KeyedDigest(state.require_key(), purpose)
+    if state is None:
+        return None
+    key = state.key if isinstance(state, NewState) else state.require_key()
+    return KeyedDigest(key, purpose)
 
 
 def read_privacy(configuration: Configuration, digest: Callable[[str], str] | None = None) -> CustomerPrivacy:
@@ -112,7 +115,7 @@ def read_privacy(configuration: Configuration, digest: Callable[[str], str] | No
 
 def make_plan(  # noqa: PLR0913 - everything meets here
     configuration: Configuration,
-    state: Readable | None,
+    state: Readable | NewState | None,
     *,
     sources: Sources,
     scope: Scope,
@@ -123,7 +126,7 @@ def make_plan(  # noqa: PLR0913 - everything meets here
     privacy: Privacy | None = None,
     hypothetical: bool = False,
 ) -> Plan:
-    """The plan for these files and this state, or for no state at all.
+    """The plan for these files and this state, for one that is made once the plan is approved, or for none.
 
     ``hypothetical``: ``now`` is another time than the present.
 
@@ -175,11 +178,11 @@ def limits_of(configuration: Configuration) -> Limits:
     )
 
 
-def _refuse_gone_sources(configuration: Configuration, state: Readable | None) -> None:
+def _refuse_gone_sources(configuration: Configuration, state: Readable | NewState | None) -> None:
     """Raises:
     PlanError: an order source with invitations was renamed or removed.
     """
-    if state is None:
+    if state is None or isinstance(state, NewState):
         return
     defined = configuration.project.orders
     gone = gone_sources(defined, configuration.accounts, state.positions(), state)
@@ -205,8 +208,8 @@ def _missing_passwords(passwords: Passwords) -> Iterator[Diagnostic]:
         )
 
 
-def _recorded(state: Readable | None, *, now: Instant) -> Recorded:
-    if state is None:
+def _recorded(state: Readable | NewState | None, *, now: Instant) -> Recorded:
+    if state is None or isinstance(state, NewState):
         return Recorded(lineage=None, serial=0, accounts=(), positions={}, queue=EmptyQueue())
     return Recorded(
         lineage=state.meta.lineage,

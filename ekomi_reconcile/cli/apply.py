@@ -23,11 +23,16 @@ from ekomi_reconcile.cli.progress import progress
 from ekomi_reconcile.cli.saved_plan import approved_plan, needs_approval, read_saved
 from ekomi_reconcile.cli.session import (
     about_run,
+    creating,
+    existing_state,
     interruptible,
     load_configuration,
     locking,
     mention_sending_off,
     mention_warnings,
+    missing_state,
+    new_state_of,
+    refuse_beginning,
     stopping,
     write_result,
 )
@@ -42,7 +47,11 @@ from ekomi_reconcile.render.plan_concise import Detail
 from ekomi_reconcile.render.style import Paint
 
 if TYPE_CHECKING:
-    from ekomi_reconcile.cycle import Cycle
+    from ekomi_reconcile.cycle import Cycle, FirstCycle
+    from ekomi_reconcile.plan.saved import SavedPlan
+    from ekomi_reconcile.state.store import State
+
+_OPERATION = "apply"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +66,7 @@ class _Order:
     reconcile_window: int | None
     deadline: int | None
     lock_timeout: int
-    new_state: bool | None
+    new_state: bool
     detail: Detail
 
 
@@ -129,7 +138,7 @@ def apply(
         reconcile_window=reconcile_window,
         deadline=deadline,
         lock_timeout=lock_timeout,
-        new_state=new_state or None,
+        new_state=new_state,
         detail=Detail.CONCISE if concise else Detail.FULL,
     )
     metrics = MetricsFile(metrics_out)
@@ -157,49 +166,115 @@ class _Watch:
     notice: Notifying
 
 
-def _carry_out(configuration: Configuration, order: _Order, *, watch: _Watch, stop: Stop) -> int:
-    from ekomi_reconcile.cycle import Cycle
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """One run over these files."""
 
-    events, saved = watch.events, None if order.file is None else read_saved(order.file)
-    with (
-        locking(
-            configuration,
-            "apply",
-            new_state=order.new_state,
-            lock_timeout=order.lock_timeout,
-            about=about_run(configuration, None if saved is None else saved.digest),
-        ) as (state, lock),
-        Cycle(configuration, state, lock, stop=stop) as cycle,
-    ):
-        if saved is None:
-            made, digest = _plan(cycle, order, events), None
-            show(made, "text", order.detail)
-        else:
-            made, digest = approved_plan(saved, configuration, state, cycle), saved.digest
+    configuration: Configuration
+    order: _Order
+    watch: _Watch
+    stop: Stop
+
+    def with_state(self) -> int:
+        """Lock the state, plan, and carry the plan out under the same lock."""
+        from ekomi_reconcile.cycle import Cycle
+
+        saved = self._saved()
+        about = about_run(self.configuration, None if saved is None else saved.digest)
+        with (
+            locking(self.configuration, _OPERATION, lock_timeout=self.order.lock_timeout, about=about) as (
+                state,
+                lock,
+            ),
+            Cycle(self.configuration, state, lock, stop=self.stop) as cycle,
+        ):
+            made = self._plan(saved, state, cycle)
+            if not self._approved(made, saved):
+                return Exit.ERROR
+            return self._execute(cycle, state, made, None if saved is None else saved.digest)
+
+    def without_state(self) -> int:
+        """Plan first: the state is created, and locked, once the plan is approved."""
+        from ekomi_reconcile.cycle import Cycle, FirstCycle
+        from ekomi_reconcile.sources import Sources
+
+        saved, new = self._saved(), new_state_of(self.configuration)
+        digest = None if saved is None else saved.digest
+        with Sources(self.configuration, stop=self.stop) as sources:
+            first = FirstCycle(self.configuration, new, sources)
+            made = self._plan(saved, None, first)
+            if not self._approved(made, saved):
+                return Exit.ERROR
+            if made.empty and saved is None and not self.order.approved:
+                return self._nothing(made)
+            about = about_run(self.configuration, digest)
+            with (
+                creating(
+                    self.configuration,
+                    _OPERATION,
+                    new,
+                    accept_lost=self.order.new_state,
+                    lock_timeout=self.order.lock_timeout,
+                    about=about,
+                ) as (state, lock),
+                Cycle(self.configuration, state, lock, stop=self.stop, sources=sources) as cycle,
+            ):
+                cycle.leave_out(first.left_out)
+                return self._execute(cycle, state, made, digest)
+
+    def _saved(self) -> SavedPlan | None:
+        return None if self.order.file is None else read_saved(self.order.file)
+
+    def _plan(self, saved: SavedPlan | None, state: State | None, planner: Cycle | FirstCycle) -> Plan:
+        order = self.order
+        if saved is not None:
+            made = approved_plan(saved, self.configuration, state, planner)
             if needs_approval(saved):
                 show(made, "text", order.detail)
-        events.tell(plan_events(made))
-        _enforce(made, order)
-        asks = saved is None or needs_approval(saved)
-        if asks and not (order.approved or made.empty or _agreed()):
-            return Exit.ERROR
+            return made
         with progress() as listen:
-            told = both(listen, events.listen)
-            result = cycle.execute(made, digest=digest, sending=order.sending, listen=told)
-        events.tell(result_events(result, complete=made.complete))
+            made = planner.plan(
+                order.scope,
+                max_sends=order.allowed.sends,
+                reconcile_window=order.reconcile_window,
+                listen=both(listen, self.watch.events.listen),
+            )
+        show(made, "text", order.detail)
+        return made
+
+    def _approved(self, made: Plan, saved: SavedPlan | None) -> bool:
+        self.watch.events.tell(plan_events(made))
+        _enforce(made, self.order)
+        asks = saved is None or needs_approval(saved)
+        return not asks or self.order.approved or made.empty or _agreed()
+
+    def _execute(self, cycle: Cycle, state: State, made: Plan, digest: str | None) -> int:
+        watch = self.watch
+        with progress() as listen:
+            told = both(listen, watch.events.listen)
+            result = cycle.execute(made, digest=digest, sending=self.order.sending, listen=told)
+        watch.events.tell(result_events(result, complete=made.complete))
         watch.notice.ended(made, result)
-        watch.metrics.ended(configuration, state, result, complete=made.complete)
-    return _report(made, result, stop)
+        watch.metrics.ended(self.configuration, state, result, complete=made.complete)
+        return _report(made, result, self.stop)
+
+    def _nothing(self, made: Plan) -> int:
+        click.echo("No state was created: there is nothing to do.", err=True)
+        result, watch = Result(), self.watch
+        watch.events.tell(result_events(result, complete=made.complete))
+        watch.notice.ended(made, result)
+        watch.metrics.ended(self.configuration, None, result, complete=made.complete)
+        return _report(made, result, self.stop)
 
 
-def _plan(cycle: Cycle, order: _Order, events: Events) -> Plan:
-    with progress() as listen:
-        return cycle.plan(
-            order.scope,
-            max_sends=order.allowed.sends,
-            reconcile_window=order.reconcile_window,
-            listen=both(listen, events.listen),
-        )
+def _carry_out(configuration: Configuration, order: _Order, *, watch: _Watch, stop: Stop) -> int:
+    run = _Run(configuration=configuration, order=order, watch=watch, stop=stop)
+    if existing_state(configuration):
+        return run.with_state()
+    if not order.new_state:
+        refuse_beginning(configuration)
+    click.echo(f"Warning: {missing_state(configuration)}", err=True)
+    return run.without_state()
 
 
 def _enforce(made: Plan, order: _Order) -> None:

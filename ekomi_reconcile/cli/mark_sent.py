@@ -44,6 +44,7 @@ _LARGEST = 1 << 29
 @option(
     "--keep-going", is_flag=True, help="Leave lines out that cannot be used; without it, do nothing then."
 )
+@option("--new-state", env=False, is_flag=True, help="Create a new state where there is none.")
 @option("--dry-run", is_flag=True, help="Only say what it would do.")
 @lock_timeout_option
 @format_option
@@ -53,6 +54,7 @@ def mark_sent(
     source: str | None,
     account: str | None,
     keep_going: bool,
+    new_state: bool,
     dry_run: bool,
     lock_timeout: int,
     form: str,
@@ -73,7 +75,7 @@ def mark_sent(
             standing = [Standing.NEW for _ in orders] if state is None else state.standing(orders)
         past = _past(standing, [*bad, *unknown], written=False, dry_run=True)
     else:
-        with writing(configuration, _OPERATION, new_state=None, lock_timeout=lock_timeout) as state:
+        with writing(configuration, _OPERATION, new_state=new_state, lock_timeout=lock_timeout) as state:
             orders, unknown = _found(configuration, state, entries, source=source, account=account)
             writes = keep_going or not (bad or unknown)
             standing = _adopt(configuration, state, orders) if writes else state.standing(orders)

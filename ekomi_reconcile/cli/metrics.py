@@ -68,12 +68,15 @@ class MetricsFile:
         self._outcome: Outcome | None = None
         self._lost = False
 
-    def ended(self, configuration: Configuration, state: State, result: Result, *, complete: bool) -> None:
-        """The plan was carried out, with this result."""
+    def ended(
+        self, configuration: Configuration, state: State | None, result: Result, *, complete: bool
+    ) -> None:
+        """The plan was carried out, with this result; without a state there was nothing to do."""
         if self._figures is not None:
             self._outcome = Outcome.OK if result.succeeded and complete else Outcome.INCOMPLETE
             self._figures.did(result)
-            measure(self._figures, configuration, state)
+            if state is not None:
+                measure(self._figures, configuration, state)
 
     def judge(self, code: int) -> int:
         """The exit code of a run that would end with ``code``."""

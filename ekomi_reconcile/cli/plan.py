@@ -15,7 +15,14 @@ from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import Command, FilePath, common, option, options
 from ekomi_reconcile.cli.progress import progress
-from ekomi_reconcile.cli.session import glancing_if_any, load_configuration, mention_warnings, write_result
+from ekomi_reconcile.cli.session import (
+    glancing_if_any,
+    load_configuration,
+    mention_warnings,
+    missing_state,
+    new_state_refused,
+    write_result,
+)
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import Instant
@@ -203,6 +210,10 @@ def _make(scope: Scope, *, at: Instant | None) -> tuple[Plan, Sign | None]:
         glancing_if_any(configuration, key=online) as state,
         Sources(configuration, listen) as sources,
     ):
+        if state is None and not options().quiet:
+            click.echo(f"Warning: {missing_state(configuration)}", err=True)
+            if (refused := new_state_refused(configuration)) is not None:
+                click.echo(f"Warning: apply will be refused: {refused.message}", err=True)
         passwords = read_passwords(configuration, state) if online else Passwords()
         made = make_plan(
             configuration,

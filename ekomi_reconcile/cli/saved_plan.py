@@ -18,7 +18,7 @@ from ekomi_reconcile.state.key import Purpose
 from ekomi_reconcile.state.store import State
 
 if TYPE_CHECKING:
-    from ekomi_reconcile.cycle import Cycle
+    from ekomi_reconcile.cycle import Cycle, FirstCycle
     from ekomi_reconcile.plan.saved import SavedPlan
 
 _LARGEST = 1 << 30
@@ -41,7 +41,9 @@ def needs_approval(saved: SavedPlan) -> bool:
     return saved.signature is None and saved.plan.scope.offline
 
 
-def approved_plan(saved: SavedPlan, configuration: Configuration, state: State, cycle: Cycle) -> Plan:
+def approved_plan(
+    saved: SavedPlan, configuration: Configuration, state: State | None, cycle: Cycle | FirstCycle
+) -> Plan:
     """What may be carried out of a saved plan, with its guards judged by its own steps.
 
     Raises:
@@ -50,35 +52,35 @@ def approved_plan(saved: SavedPlan, configuration: Configuration, state: State, 
     """
     _check(saved, configuration, state)
     made = saved.plan if _signed(saved, state) else _believed(saved.plan, cycle)
-    accounts = len(state.accounts())
+    accounts = 0 if state is None else len(state.accounts())
     return replace(made, guards=judge_saved(made, limits_of(configuration), accounts_in_state=accounts))
 
 
-def _check(saved: SavedPlan, configuration: Configuration, state: State) -> None:
+def _check(saved: SavedPlan, configuration: Configuration, state: State | None) -> None:
     from ekomi_reconcile.plan.saved import Present, check_fresh
 
-    meta = state.meta
+    meta = None if state is None else state.meta
     check_fresh(
         saved.plan,
         Present(
-            lineage=meta.lineage,
-            serial=meta.serial,
+            lineage=None if meta is None else meta.lineage,
+            serial=0 if meta is None else meta.serial,
             config_digest=configuration.digest,
-            applied=state.applied(saved.digest),
+            applied=state is not None and state.applied(saved.digest),
             now=instant.now(),
             max_age=configuration.project.safety.max_plan_age,
         ),
     )
 
 
-def _signed(saved: SavedPlan, state: State) -> bool:
+def _signed(saved: SavedPlan, state: State | None) -> bool:
     from ekomi_reconcile.plan.saved import check_signature
 
     sign = digester(state, Purpose.PLAN)
     return sign is not None and check_signature(saved, sign)
 
 
-def _believed(plan: Plan, cycle: Cycle) -> Plan:
+def _believed(plan: Plan, cycle: Cycle | FirstCycle) -> Plan:
     """What an unsigned plan and the plan of this run agree on."""
     from ekomi_reconcile.plan.saved import confirmed, empty_queue, same_accounts
 

@@ -24,12 +24,13 @@ from ekomi_reconcile.config.secrets import resolve
 from ekomi_reconcile.errors import StateLost, StateMissing
 from ekomi_reconcile.render.style import plural
 from ekomi_reconcile.state.key import configured_key
-from ekomi_reconcile.state.location import locate
+from ekomi_reconcile.state.location import FileLocation, locate
 from ekomi_reconcile.state.lock import Lock
 from ekomi_reconcile.state.locking import writer_lock
 
 if TYPE_CHECKING:
     from ekomi_reconcile.state.glance import Glance
+    from ekomi_reconcile.state.records import NewState
     from ekomi_reconcile.state.store import State
 
 _REFERENCE = "${"
@@ -171,18 +172,115 @@ def locking(
     about: str | None = None,
 ) -> Iterator[tuple[State, Lock]]:
     """Like ``writing``, for who lets others write before the end; ``about`` tells others more of it."""
-    from ekomi_reconcile.state.opening import Mode, open_state
+    from ekomi_reconcile.state.opening import Mode, must_exist, open_state
 
     location, root = state_location(configuration)
     key = state_key(configuration)
-    lock = writer_lock(locate(location, root=root), operation=operation, about=about)
+    place = locate(location, root=root)
+    mode = Mode.CREATE if new_state or (new_state is None and may_begin()) else Mode.WRITE
+    if mode is not Mode.CREATE and isinstance(place, FileLocation):
+        must_exist(place)  # before there is a lock file
+    lock = writer_lock(place, operation=operation, about=about)
+    lock.acquire(lock_timeout)
+    accept_lost = new_state is True
+    with lock, open_state(location, root=root, mode=mode, key=key, accept_lost=accept_lost) as state:
+        state.guard_by(lock)
+        yield state, lock
+
+
+def existing_state(configuration: Configuration) -> bool:
+    """Is there a state? Nothing is made."""
+    from ekomi_reconcile.state.opening import exists
+
+    location, root = state_location(configuration)
+    return exists(locate(location, root=root))
+
+
+def refuse_beginning(configuration: Configuration) -> None:
+    """Make sure that a run may create the missing state; ``--new-state`` overrides it.
+
+    Raises:
+        StateLost: there was one.
+        StateMissing: this is a place where a missing state is more likely lost than new.
+    """
+    from ekomi_reconcile.state.mark import refuse_gone
+
+    location, root = state_location(configuration)
+    place = locate(location, root=root)
+    if isinstance(place, FileLocation) and not place.path.exists():
+        refuse_gone(place)
+    if (refused := new_state_refused(configuration)) is not None:
+        raise refused
+
+
+def new_state_of(configuration: Configuration) -> NewState:
+    """The state that an approved plan will create, with the key that its digests are made with already."""
+    from ekomi_reconcile.state.opening import key_to_be
+    from ekomi_reconcile.state.records import NewState
+
+    location, root = state_location(configuration)
+    return NewState(key=key_to_be(locate(location, root=root), state_key(configuration)))
+
+
+@contextmanager
+def creating(
+    configuration: Configuration,
+    operation: str,
+    new: NewState,
+    *,
+    accept_lost: bool = False,
+    lock_timeout: float = 0.0,
+    about: str | None = None,
+) -> Iterator[tuple[State, Lock]]:
+    """A state that is created now, for writing, with the writer lock held throughout.
+
+    ``accept_lost``: also in the place of one that is gone.
+
+    Raises:
+        PlanStale: there is a state by now, or another key than that of ``new``.
+        StateLocked: somebody else writes.
+    """
+    from ekomi_reconcile.plan.saved import made_before_the_state
+    from ekomi_reconcile.state.opening import Mode, exists, open_state
+
+    location, root = state_location(configuration)
+    key = state_key(configuration)
+    place = locate(location, root=root)
+    lock = writer_lock(place, operation=operation, about=about)
     lock.acquire(lock_timeout)
     with lock:
-        mode = Mode.CREATE if new_state or (new_state is None and _may_begin()) else Mode.WRITE
-        accept_lost = new_state is True
-        with open_state(location, root=root, mode=mode, key=key, accept_lost=accept_lost) as state:
+        if exists(place):
+            raise made_before_the_state()
+        with open_state(
+            location, root=root, mode=Mode.CREATE, key=key, new_key=new.key, accept_lost=accept_lost
+        ) as state:
+            if state.require_key() != new.key:
+                raise made_before_the_state()
             state.guard_by(lock)
             yield state, lock
+
+
+def missing_state(configuration: Configuration) -> str:
+    """What there is to say before a plan that starts without a state."""
+    location, root = state_location(configuration)
+    return (
+        f"there is no state at {locate(location, root=root)}: everything is new to this plan, and who was "
+        "invited before is not known"
+    )
+
+
+def new_state_refused(configuration: Configuration) -> StateMissing | None:
+    """Why a run must not create the missing state here, if so; ``--new-state`` overrides it."""
+    if may_begin():
+        return None
+    name = REQUIRE_STATE if os.environ.get(REQUIRE_STATE) else "CI"
+    location, root = state_location(configuration)
+    return StateMissing(
+        f"there is no state at {locate(location, root=root)}, and none is created where {name} is set: it is "
+        "more likely lost than new",
+        mend="restore a backup with `ekomi-reconcile state restore FILE`, or create a new one once with "
+        "`ekomi-reconcile state init` or `apply --new-state`",
+    )
 
 
 def about_run(configuration: Configuration, digest: str | None = None) -> str | None:
@@ -195,7 +293,7 @@ def about_run(configuration: Configuration, digest: str | None = None) -> str | 
     return None if commit is None else f"commit {commit[:_COMMIT_SHOWN]}"
 
 
-def _may_begin() -> bool:
+def may_begin() -> bool:
     """May this run make a new state? In CI a missing one is more likely lost than new."""
     return interactive() or not (os.environ.get("CI") or os.environ.get(REQUIRE_STATE))
 

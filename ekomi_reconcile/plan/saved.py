@@ -52,10 +52,10 @@ class SavedPlan:
 class Present:
     """What a plan is compared with. ``applied`` says that this very plan was carried out before.
 
-    ``max_age`` is in seconds.
+    ``lineage`` is ``None`` where there is no state. ``max_age`` is in seconds.
     """
 
-    lineage: str
+    lineage: str | None
     serial: int
     config_digest: str
     applied: bool
@@ -125,8 +125,14 @@ def check_fresh(plan: Plan, present: Present) -> None:
     _check_age(plan, present)
     if present.applied:
         raise PlanStale("the saved plan is stale: it was applied already", mend=AGAIN)
-    if plan.lineage is None and present.serial:
-        raise PlanStale("the saved plan is stale: it was made before there was this state", mend=AGAIN)
+    if plan.lineage is None and present.lineage is not None:
+        raise made_before_the_state()
+    if plan.lineage is not None and present.lineage is None:
+        raise PlanStale(
+            f"the saved plan is stale: it was made for the state with lineage {plan.lineage}, and there is "
+            "no state at this location",
+            mend="name the right state with --state",
+        )
     if plan.lineage not in (None, present.lineage):
         raise PlanStale(
             f"the saved plan is stale: it was made for another state (lineage {plan.lineage}, "
@@ -140,6 +146,11 @@ def check_fresh(plan: Plan, present: Present) -> None:
         )
     if plan.config_digest != present.config_digest:
         raise PlanStale("the saved plan is stale: the files changed since it was made", mend=AGAIN)
+
+
+def made_before_the_state() -> PlanStale:
+    """A plan was made without a state, and now there is one."""
+    return PlanStale("the plan is stale: it was made before there was a state at this location", mend=AGAIN)
 
 
 def _check_kind(plan: Plan) -> None:

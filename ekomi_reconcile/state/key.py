@@ -66,6 +66,15 @@ def proven_key(key: bytes | None, expected: str | None) -> bytes:
     return key
 
 
+def key_needed() -> StateError:
+    """A database has no place beside it for a key."""
+    return StateError(
+        "a state on PostgreSQL needs a key of its own for the digests of passwords and customers",
+        mend="set one in the project file, the same for all who use it: "
+        "privacy: {key: ${env:EKOMI_RECONCILE_KEY}}",
+    )
+
+
 def configured_key(text: str) -> bytes:
     """The key in a setting: any text, or what a key file holds, which then is the key of that file."""
     try:
@@ -100,13 +109,13 @@ def read_key(path: Path) -> bytes | None:
     return key
 
 
-def make_key(path: Path) -> bytes:
-    """Make a random key in a new file that only its owner may read; another's key is kept.
+def make_key(path: Path, key: bytes | None = None) -> bytes:
+    """Put ``key``, or a random one, into a new file that only its owner may read; another's key is kept.
 
     Raises:
         StateError: the file cannot be written.
     """
-    key = secrets.token_bytes(KEY_BYTES)
+    key = key or secrets.token_bytes(KEY_BYTES)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     with file_errors(path):
         try:

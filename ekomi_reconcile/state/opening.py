@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from enum import StrEnum
@@ -9,14 +10,14 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from ekomi_reconcile.errors import StateError, StateMissing
+from ekomi_reconcile.errors import StateDamaged, StateError, StateMissing
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.state import driver, sqlite
 from ekomi_reconcile.state.backup import back_up, whole_file
 from ekomi_reconcile.state.content import unused
 from ekomi_reconcile.state.described import FORMAT_VERSION, format_version
 from ekomi_reconcile.state.files import file_errors
-from ekomi_reconcile.state.key import make_key, read_key
+from ekomi_reconcile.state.key import KEY_BYTES, key_needed, make_key, read_key
 from ekomi_reconcile.state.location import FileLocation, Location, PostgresLocation, locate, needs_postgres
 from ekomi_reconcile.state.mark import Marker, read_mark, refuse_gone, refuse_lost
 from ekomi_reconcile.state.meta import read_meta, write_meta
@@ -42,21 +43,22 @@ class Mode(StrEnum):
     MIGRATE = "migrate"
 
 
-def open_state(
+def open_state(  # noqa: PLR0913 - every way of opening meets here
     location: str,
     *,
     root: Path,
     mode: Mode,
     key: bytes | None = None,
+    new_key: bytes | None = None,
     accept_lost: bool = False,
     migrations: Sequence[Migration] = MIGRATIONS,
     target: int = FORMAT_VERSION,
 ) -> State:
     """Open the state at a path (relative to ``root``) or URL; a writer should hold the writer lock.
 
-    ``key`` is the configured key of the digests; without one a key is made beside a new file, and a
-    database is opened for reading only. A writer brings a file of an older format (below ``target``) up to
-    date, after a backup; a database, which others use too, only where ``mode`` says so.
+    ``key`` is the configured key of the digests; without one ``new_key``, or a random one, is put beside a
+    new file, and a database is opened for reading only. A writer brings a file of an older format (below
+    ``target``) up to date, after a backup; a database, which others use too, only where ``mode`` says so.
 
     ``accept_lost``: also one that is behind its mark, or in the place of one that is gone.
 
@@ -86,8 +88,64 @@ def open_state(
         return _open_reader(place, key, steps_known, accept_lost=accept_lost)
     creating = mode is Mode.CREATE
     return _open_writer(
-        place, key, steps_known, creating=creating, accept_lost=accept_lost, made=missing and creating
+        place,
+        key,
+        steps_known,
+        creating=creating,
+        accept_lost=accept_lost,
+        made=missing and creating,
+        new_key=new_key,
     )
+
+
+def exists(place: Location) -> bool:
+    """Is there a state in which anything was ever recorded, or something else in its place?
+
+    Nothing is made, and a state that cannot be used counts: who opens it gets the error.
+
+    Raises:
+        StateError: it cannot be found out.
+    """
+    if isinstance(place, PostgresLocation):
+        needs_postgres()
+        from ekomi_reconcile.state.postgres_opening import postgres_exists
+
+        return postgres_exists(place)
+    with file_errors(place.path):
+        if not place.path.exists():
+            return False
+    with suppress(StateDamaged):
+        driver.check_header(place.path)
+        with sqlite.connect_reader(place.path).connect() as connection:
+            return bool(_steps(connection, place, (MIGRATIONS, FORMAT_VERSION))) or not unused(connection)
+    return True
+
+
+def must_exist(place: FileLocation) -> None:
+    """Make sure that there is the file of a state.
+
+    Raises:
+        StateLost: there was one.
+        StateMissing: there is none.
+    """
+    with file_errors(place.path):
+        if place.path.exists():
+            return
+    refuse_gone(place)
+    raise no_state(place)
+
+
+def key_to_be(place: Location, configured: bytes | None) -> bytes:
+    """The key that a new state gets there: the configured one, the one beside the file, or a random one.
+
+    Raises:
+        StateError: a database needs a configured key, or the file of the key holds none.
+    """
+    if configured is not None:
+        return configured
+    if isinstance(place, PostgresLocation):
+        raise key_needed()
+    return read_key(place.key) or secrets.token_bytes(KEY_BYTES)
 
 
 def open_copy(path: Path) -> State:
@@ -140,7 +198,7 @@ def no_state(place: Location) -> StateMissing:
     return StateMissing(
         f"there is no state at {place}",
         mend="restore a backup: ekomi-reconcile state restore FILE; "
-        "or make a new one: ekomi-reconcile apply --new-state",
+        "or create a new one: ekomi-reconcile state init",
     )
 
 
@@ -207,6 +265,7 @@ def _open_writer(
     creating: bool,
     accept_lost: bool,
     made: bool,
+    new_key: bytes | None = None,
 ) -> State:
     driver.check_header(place.path)
     mark = None if accept_lost or made else read_mark(place)
@@ -230,7 +289,7 @@ def _open_writer(
         marker = Marker(place)
         if made or not accept_lost:
             marker.begin(connection)
-        _give_key(state, place)
+        _give_key(state, place, new_key)
         state.keep_mark(marker)
         state.mend_index()
         state.refresh()
@@ -246,8 +305,8 @@ def _steps(
     return pending_migrations(format_version(read_meta(connection)), known=known, target=target)
 
 
-def _give_key(state: State, place: FileLocation) -> None:
+def _give_key(state: State, place: FileLocation, new_key: bytes | None) -> None:
     """A state without digests yet gets its key; one whose key is lost must not get another."""
     if state.key is None and not state.has_key:
-        state.key = make_key(place.key)
+        state.key = make_key(place.key, new_key)
     state.adopt_key()

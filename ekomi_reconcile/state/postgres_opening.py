@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -15,6 +15,7 @@ from ekomi_reconcile.state import postgres
 from ekomi_reconcile.state.content import unused
 from ekomi_reconcile.state.copies import copy_path
 from ekomi_reconcile.state.described import FORMAT_VERSION, format_version
+from ekomi_reconcile.state.key import key_needed
 from ekomi_reconcile.state.location import PostgresLocation
 from ekomi_reconcile.state.meta import read_meta, write_meta
 from ekomi_reconcile.state.migrations import (
@@ -51,11 +52,7 @@ def open_postgres(
         StateError: also if there is no key and the state would be written.
     """
     if mode is not Mode.READ and key is None:
-        raise StateError(
-            "a state on PostgreSQL needs a key of its own for the digests of passwords and customers",
-            mend="set one in the project file, the same for all who use it: "
-            "privacy: {key: ${env:EKOMI_RECONCILE_KEY}}",
-        )
+        raise key_needed()
     dialect = postgres.PostgresDialect()
     with ExitStack() as stack:
         connection = stack.enter_context(postgres.engine(place, dialect).connect())
@@ -78,6 +75,20 @@ def open_postgres(
         state.refresh()
         stack.pop_all()
     return state
+
+
+def postgres_exists(place: PostgresLocation) -> bool:
+    """Is there a state in this database in which anything was ever recorded? See ``exists``.
+
+    Raises:
+        StateError: the server cannot be asked.
+    """
+    with postgres.engine(place, postgres.PostgresDialect()).connect() as connection:
+        if not _exists(connection):
+            return False
+        with suppress(StateDamaged):
+            return bool(_steps(connection, place, MIGRATIONS, FORMAT_VERSION)) or not unused(connection)
+        return True
 
 
 def build_postgres(place: PostgresLocation, *, key: bytes | None, fill: Callable[[State], object]) -> None:

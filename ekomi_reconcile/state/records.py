@@ -31,6 +31,13 @@ class Meta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewState:
+    """A state that is about to be created, with the ``key`` of its digests."""
+
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AppliedAccount:
     """What ``save_accounts`` records: the account as applied, and the keyed digest of its password."""
 

@@ -28,7 +28,7 @@ def shop(project, capsys):
 def mark(project, capsys, text, *flags, name="past.csv"):
     """Exit code and what the command says in JSON."""
     (project.folder / name).write_text(text, "utf-8")
-    code = project.cli("invitations", "mark-sent", name, "--format", "json", *flags)
+    code = project.cli("invitations", "mark-sent", name, "--format", "json", "--new-state", *flags)
     output = capsys.readouterr()
     assert CANARY not in output.out + output.err
     found = json.loads(output.out) if output.out else None

@@ -89,7 +89,8 @@ def test_quiet_shows_no_progress(project, terminal):
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "done"), [(b"yes\n", 0, True), (b"y\n", 1, False), (b"no\n", 1, False)]
+    ("answer", "code", "done"),
+    [(b"yes\n", 0, True), (b"y\n", 1, False), (b"no\n", 1, False), (b"\x04", 1, False)],
 )
 def test_apply_asks_and_takes_only_yes(project, sandbox, terminal, answer, code, done):
     """The plan is shown, the question is asked, and anything but 'yes' is a no: exit 1, nothing done."""
@@ -102,6 +103,7 @@ def test_apply_asks_and_takes_only_yes(project, sandbox, terminal, answer, code,
     assert found == code
     assert "Plan: 1 to add" in out
     assert bool(sandbox.world.outbox.entries()) is done
+    assert any(project.folder.glob(".ekomi-reconcile/state.db*")) is done
 
 
 def test_ctrl_c_at_the_question_is_a_no_at_once(project, sandbox, terminal):
@@ -114,3 +116,4 @@ def test_ctrl_c_at_the_question_is_a_no_at_once(project, sandbox, terminal):
     assert running.end()[0] == 130
     assert b"Traceback" not in running.shown
     assert sandbox.world.outbox.entries() == []
+    assert not any(project.folder.glob(".ekomi-reconcile/state.db*"))

@@ -46,7 +46,7 @@ BROKEN_ACCOUNTS = {
     "blank at the end": ('tags: ["a "]\n', "invalid-text", 4, 8, "remove this character"),
     "empty name": ('tags: [""]\n', "empty-text", 4, 8, "1 to 255"),
     "long name": (f"tags: [{'x' * 256}]\n", "too-long", 4, 8, "1 to 255"),
-    "control character": ('tags: ["a\\nb"]\n', "invalid-text", 4, 8, "write text"),
+    "control character": ('tags: ["a\\nb"]\n', "invalid-text", 4, 8, "remove this character"),
     "source name": ("orders: a b\n", "invalid-text", 4, 9, "write text"),
     "url without scheme": ("links: {webshop_url: shop.example.com}\n", "invalid-text", 4, 22, "https://"),
     "url with ftp": ("links: {submit_url: 'ftp://x.example'}\n", "invalid-text", 4, 21, "https://"),

@@ -39,6 +39,10 @@ ARGUMENTS = {
     "state mv": ["Germany", "France"],
     "state rm": ["Germany"],
     "state migrate": ["elsewhere/state.db"],
+    "state mv-source": ["default", "shop"],
+    "state accept-loss": ["--since", "2026-01-01T00:00:00Z"],
+    "orders inspect": ["orders.jsonl"],
+    "backtest": ["--since", "365d"],
     "suppress add": ["kim@example.com"],
     "suppress remove": ["kim@example.com"],
 }

@@ -175,6 +175,7 @@ def limits_of(configuration: Configuration) -> Limits:
         max_delete_percent=safety.max_delete_percent,
         max_sends=safety.max_sends,
         max_schedules=safety.max_schedules,
+        empty_files=configuration.empty_files,
     )
 
 

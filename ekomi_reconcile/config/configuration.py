@@ -17,6 +17,9 @@ from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place
 from ekomi_reconcile.paths import local_path
 
+EMPTY_FILE: Final = "empty-account-file"
+"""The rule of the warning about an account file without a document."""
+
 _SINGLE: Final = ("name", "interface_id", "interface_password", "protect", "tags", "priority", "orders")
 _LINKS: Final = ("webshop_url", "submit_url")
 _RULE: Final = (
@@ -81,6 +84,11 @@ class Configuration:
         ``accounts.d/de.yaml:7``, ``ekomi-reconcile.yaml:9 (defaults)`` or ``default``.
         """
         return _Origins(self.written)
+
+    @property
+    def empty_files(self) -> tuple[str, ...]:
+        """The account files without a document: their accounts may have been lost by accident."""
+        return tuple(each.place.path for each in self.diagnostics if each.rule == EMPTY_FILE and each.place)
 
     def place(self, interface_id: str) -> Place | None:
         """Where the account with this id is written."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ekomi_reconcile.config import convert, lint
-from ekomi_reconcile.config.configuration import Configuration, digest_of
+from ekomi_reconcile.config.configuration import EMPTY_FILE, Configuration, digest_of
 from ekomi_reconcile.config.crosscheck import (
     Seen,
     ending_problems,
@@ -148,10 +148,14 @@ class Loader:
                 continue
             known = self._known.find(path, content)
             if known is not None:
+                if not known:
+                    self.diagnostics.append(_empty(path))
                 yield _File(content, known, valid=True)
                 continue
             documents, problems = read(path, content)
             self.diagnostics += problems
+            if not documents and not problems:
+                self.diagnostics.append(_empty(path))
             yield _File(content, documents, sound=not problems)
 
     def _listing(self, project: ProjectEntry | None) -> Listing:
@@ -237,6 +241,16 @@ class Loader:
                 mend="check that it is a regular file that may be read; remove links that lead nowhere",
             )
         )
+
+
+def _empty(path: str) -> Diagnostic:
+    return warning(
+        EMPTY_FILE,
+        "the account file is empty: it has no document that is not commented out",
+        Place(path=path),
+        mend="restore its content, or delete the file if its accounts are meant to be deleted; "
+        "until then every delete needs --allow-deletes",
+    )
 
 
 def _misnamed(path: str) -> Diagnostic:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 from ekomi_reconcile.errors import GuardRefused
 from ekomi_reconcile.plan.plan import Action, Guard, Plan
 
+_FILES_SHOWN: Final = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The limits of the project file."""
+    """The limits of the project file. While there are ``empty_files`` every delete needs its override."""
 
     max_delete_percent: float
     max_sends: int
     max_schedules: int
+    empty_files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,14 @@ def due_of(plan: Plan) -> int:
 
 def _deletes(plan: Plan, limits: Limits, accounts: int) -> Guard | None:
     count = deletes_of(plan)
+    if count and limits.empty_files:
+        files = ", ".join(limits.empty_files[:_FILES_SHOWN])
+        return Guard(
+            rule="empty_account_file",
+            message=f"{count} of {accounts} accounts would be deleted with their queues, "
+            f"and an account file is empty: {files}{', …' * (len(limits.empty_files) > _FILES_SHOWN)}",
+            override=f"--allow-deletes {count}",
+        )
     if not count or (count < accounts and 100 * count <= limits.max_delete_percent * accounts):
         return None
     share = "all of them" if count == accounts else f"more than {limits.max_delete_percent:g} %"

@@ -7,6 +7,8 @@ from project_support import order, settings
 
 NOW = "pending_period: 0"
 
+FOUR = (("Germany", "28374"), ("France", "28375"), ("Norway", "28376"), ("Brand", "10001"))
+
 
 def outbox(sandbox):
     """Which orders the sandbox was asked to invite, and how often."""
@@ -141,6 +143,20 @@ def test_a_changed_name_is_an_update(project, capsys):
     assert change["change"]["actions"] == ["update"]
     assert change["previous_address"] == 'account["Germany"]'
     assert change["change"]["changed"] == ["name"]
+
+
+@pytest.mark.parametrize("content", ["", "# name: France\n", "---\n"])
+def test_a_file_that_lost_its_content_deletes_nothing_on_its_own(project, capsys, content):
+    """One account of four is below the percentage; an emptied file still needs the override."""
+    paths = [project.account(name, number) for name, number in FOUR]
+    assert project.cli("apply", "--auto-approve") == 0
+    paths[1].write_text(content)
+    assert project.cli("apply", "--auto-approve") == 1
+    error = capsys.readouterr().err
+    assert "--allow-deletes 1" in error
+    assert "accounts.d/28375.yaml" in error
+    paths[1].unlink()
+    assert project.cli("apply", "--auto-approve") == 0
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,17 @@ def test_an_upper_case_extension_is_a_warning(project: Path, name: str) -> None:
     assert rules(check(Path("ekomi-reconcile.yaml"))[1]) == ["all-disabled"]
 
 
+@pytest.mark.parametrize("content", ["", "\n\n", "---\n", "---\n---\n", "\ufeff", "# " + ACCOUNT[:14] + "\n"])
+def test_an_empty_account_file_is_a_warning(project: Path, content: str) -> None:
+    """A file without a document is named, in every run; the other files are read."""
+    (project / "accounts.d" / "at.yaml").write_text(content)
+    for _ in range(2):
+        configuration, diagnostics = check(Path("ekomi-reconcile.yaml"))
+        assert configuration is not None
+        assert rules(diagnostics) == ["all-disabled", "empty-account-file"]
+        assert configuration.empty_files == ("accounts.d/at.yaml",)
+
+
 def test_what_is_read_is_bounded(project: Path) -> None:
     """Too many entries, or too many bytes, are one error that names the limit."""
     for number in range(60):

@@ -50,6 +50,17 @@ def test_all_of_them_are_refused_even_at_one_hundred_percent():
     assert guard.override == "--allow-deletes 2"
 
 
+@pytest.mark.parametrize(("deletes", "refused"), [(0, False), (1, True), (3, True)])
+def test_every_delete_is_refused_while_a_file_is_empty(deletes, refused):
+    """An account file that lost its content is more likely an accident, whatever the percentage."""
+    limits = Limits(max_delete_percent=100, max_sends=1, max_schedules=1, empty_files=("accounts.d/de.yaml",))
+    guards = judge(deleting(deletes), limits, accounts_in_state=100)
+    assert bool(guards) is refused
+    if refused:
+        assert guards[0].override == f"--allow-deletes {deletes}"
+        assert "accounts.d/de.yaml" in guards[0].message
+
+
 def test_protected_deletes_do_not_count():
     """A delete that will not be done is no delete."""
     assert judge(deleting(4, blocked=2), LIMITS, accounts_in_state=10) == ()

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from ekomi_reconcile.model.invitation import Criterion, Invitation
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.plan.matching import cancel_reason
+from ekomi_reconcile.plan.matching import cancel_reason, in_its_store_view
 from ekomi_reconcile.plan.view import Privacy
 from ekomi_reconcile.rules.judge import refusal, waits_on_hold
 from ekomi_reconcile.rules.rulebook import Rule
@@ -37,6 +37,7 @@ def second_look(row: Invitation, order: Order | None, rule: Rule | None, *, priv
     """
     if order is None or rule is None or not rule.account.invitations.enabled or waits_on_hold(order, rule):
         return Look(Verdict.WAIT)
+    order = in_its_store_view(order, [row])
     failed = refusal(rule, order, judged_at=row.judged_at, reached=row.reached)
     if failed is None and privacy.opted_out(order):
         failed = Criterion.SUPPRESSED

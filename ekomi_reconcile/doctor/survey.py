@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ekomi_reconcile.carried import Carried
+from ekomi_reconcile.model.account import DELETED_STORE_VIEW
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Evidence
@@ -78,7 +79,7 @@ def _some(reading: Reading, found: Survey) -> Iterator[Order]:
 def _note_names(order: Order, found: Survey) -> None:
     if order.store_view is None:
         found.nameless_views += 1
-    else:
+    elif order.store_view != DELETED_STORE_VIEW:
         found.store_views[order.store_view] += 1
     if order.customer_group is None:
         found.nameless_groups += 1

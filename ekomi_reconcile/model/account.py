@@ -12,6 +12,9 @@ import msgspec
 
 from ekomi_reconcile.model.instant import DAY, HOUR
 
+DELETED_STORE_VIEW = "(deleted)"
+"""Stands for the store view of an order whose store view the shop no longer has; no code is written so."""
+
 Json: TypeAlias = Any
 """A JSON value: the canonical form in which accounts are stored, compared and shown."""
 
@@ -32,9 +35,14 @@ class Selection:
     exclude: bool = False
 
     def admits(self, name: str | None) -> bool:
-        """Is this one meant? An unknown name (``None``) is in no list, so it passes an exclusion."""
+        """Is this one meant? An unknown name (``None``) is in no list, so it passes an exclusion.
+
+        A store view that was deleted may be one of those excluded: it passes none.
+        """
         if self.names is None:
             return True
+        if name == DELETED_STORE_VIEW:
+            return False
         return (name in self.names) is not self.exclude
 
     def canonical(self) -> Json:

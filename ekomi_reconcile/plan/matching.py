@@ -11,6 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
+from ekomi_reconcile.model.account import DELETED_STORE_VIEW
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Criterion, Invitation, Reached, Status
 from ekomi_reconcile.model.order import HistoryEntry, Order
@@ -99,7 +102,8 @@ class Matcher:
         self._look_up_customers(orders)
         for order in orders:
             self.tally.read(order)
-            self._decide(order, rows.get(order.order_id, ()), seen.get(order.order_id))
+            known = rows.get(order.order_id, ())
+            self._decide(in_its_store_view(order, known), known, seen.get(order.order_id))
 
     def missing(self, rows: Iterable[Invitation]) -> None:
         """Rows whose orders cannot be read: they stay, unless their account leaves."""
@@ -371,6 +375,18 @@ class Matcher:
                 moved=seen is not None and (seen.moved or seen.status != order.status),
             )
         )
+
+
+def in_its_store_view(order: Order, rows: Iterable[Invitation]) -> Order:
+    """The order in the store view that was recorded with its invitation, where the shop no longer tells it.
+
+    A store view that was deleted must not move its orders to an account that excludes it by name.
+    """
+    unknown = (None, DELETED_STORE_VIEW)
+    if order.store_view not in unknown:
+        return order
+    recorded = next((row.store_view for row in rows if row.store_view not in unknown), None)
+    return order if recorded is None else msgspec.structs.replace(order, store_view=recorded, store_id=None)
 
 
 def _documented_since(order: Order, at: Instant) -> bool:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import msgspec
 
 from ekomi_reconcile.errors import OrderUnreadable
+from ekomi_reconcile.model.account import DELETED_STORE_VIEW
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.orders.magento.evidence import Dates, Evidence
 from ekomi_reconcile.orders.magento.segments import Row
@@ -41,7 +42,7 @@ class Assembly:
         orders = []
         for wire in wires:
             try:
-                orders.append(self.reader.complete(wire, known))
+                orders.append(_of_deleted_view(wire, self.reader.complete(wire, known)))
             except OrderUnreadable as problem:
                 unreadable.append(Unreadable(wire.entity_id, problem.reason))
         return self._dated(orders), unreadable
@@ -70,6 +71,13 @@ def _with_dates(order: Order, found: Dates) -> Order:
         shipments_known=found.shipments_known,
         misdated=(*order.misdated, *misdated),
     )
+
+
+def _of_deleted_view(wire: WireOrder, order: Order) -> Order:
+    """Magento empties the store id of an order whose store view is deleted (measured on 2.4.7)."""
+    if order.store_view is not None or wire.store_id is not None:
+        return order
+    return msgspec.structs.replace(order, store_view=DELETED_STORE_VIEW)
 
 
 def _decoded(row: Row, unreadable: list[Unreadable]) -> WireOrder | None:

@@ -66,13 +66,22 @@ def whole_index(records: Iterable[Record], layout: Layout) -> Index:
         OrderSourceError: it holds something else than orders, or has a row per item.
     """
     found = index(records, layout)
-    if found.records and not found.ids:
-        raise OrderSourceError(
-            f"it holds no orders: none of {found.records} records has a readable entity_id", mend=SHAPES
-        )
+    refuse_other_records(found.records, len(found.ids))
     if not layout.repeats and found.superseded():
         raise OrderSourceError(ROW_PER_ITEM, mend=ROW_PER_ITEM_HINT)
     return found
+
+
+def refuse_other_records(records: int, orders: int) -> None:
+    """Refuse a file whose records are not orders.
+
+    Raises:
+        OrderSourceError: there are records, and none of them is an order.
+    """
+    if records and not orders:
+        raise OrderSourceError(
+            f"it holds no orders: none of {records} record(s) has a readable entity_id", mend=SHAPES
+        )
 
 
 def _monotonic(ids: array[int]) -> bool:

@@ -16,7 +16,7 @@ from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.orders.csv_layout import CsvRows
 from ekomi_reconcile.orders.cursor import Identity
 from ekomi_reconcile.orders.facts import CONTACT, own_fields
-from ekomi_reconcile.orders.index import Index, whole_index
+from ekomi_reconcile.orders.index import Index, refuse_other_records, whole_index
 from ekomi_reconcile.orders.layouts import layout_of
 from ekomi_reconcile.orders.lines import with_newlines
 from ekomi_reconcile.orders.normalize import Codes
@@ -130,10 +130,14 @@ class OrderFile:
     def _keys(self) -> Iterator[WireKey]:
         with self.opened() as (stream, identity):
             layout = layout_of(self.path, stream)
+            records = orders = 0
             for _, _, payload in layout.scan(stream, Span(0, identity.size)):
                 key = None if isinstance(payload, OrderUnreadable) else layout.key(payload)
+                records += 1
                 if key is not None:
+                    orders += 1
                     yield key
+            refuse_other_records(records, orders)
 
 
 def _refuse_other_than_files(path: Path) -> None:

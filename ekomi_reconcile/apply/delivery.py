@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from random import randrange
 
 from ekomi_reconcile.apply.context import was_tried
@@ -16,15 +18,16 @@ from ekomi_reconcile.errors import (
     RequestRefused,
 )
 from ekomi_reconcile.model.account import Account, Deliver
-from ekomi_reconcile.model.instant import HOUR, Instant
-from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.model.instant import DAY, HOUR, Instant
+from ekomi_reconcile.model.invitation import UNREACHABLE, Invitation, Status
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.rules.contact import mobile_number
 from ekomi_reconcile.state.records import Outcome
 
-MOST_ATTEMPTS = 8
-"""Calls that certainly had no effect are repeated by later runs; after so many the row has failed."""
+LONGEST_UNREACHED = 14 * DAY
+"""Seconds after its time at which an invitation that cannot be handed to eKomi is given up."""
 
+_DIFFERS = re.compile(r"\[[a-z-]+\]|[0-9]+")
 _FIRST_PAUSE = 300
 _LONGEST_PAUSE = 12 * HOUR
 
@@ -63,32 +66,49 @@ def delivered(row: Invitation, receipt: Receipt, *, now: Instant) -> Outcome:
 
 
 def undelivered(row: Invitation, error: EkomiError, *, now: Instant) -> Outcome:
-    """The outcome of a call that failed: waiting again, failed for good, or not known.
+    """The outcome of a call that failed: waiting again, failed for good, cancelled, or not known.
 
-    Wrong credentials are no fault of the row, nor is the end of a run. A call that may have taken effect
-    is never repeated here.
+    A refusal that is not about the recipient counts no attempt, nor does a call that never reached eKomi,
+    or that the end of a run prevented. A call that may have taken effect is never repeated here.
     """
+    outcome = partial(Outcome, id=row.id, at=now, reason=error.message)
     if isinstance(error, OutcomeUnknown):
-        return Outcome(id=row.id, status=Status.UNKNOWN, at=now, reason=error.message, failed_calls=1)
-    refused = isinstance(error, AccountRefused | RequestRefused) and not isinstance(error, RecipientRefused)
-    if refused or not was_tried(error):
-        return Outcome(id=row.id, status=Status.PENDING, at=now, reason=error.message)
-    attempts = row.attempts + 1
-    if isinstance(error, EkomiUnavailable) and attempts < MOST_ATTEMPTS:
-        return Outcome(
-            id=row.id,
-            status=Status.PENDING,
-            at=now,
-            reason=error.message,
-            failed_calls=1,
-            next_attempt_at=now + spread(pause_after(attempts, error.retry_after)),
-        )
-    return Outcome(id=row.id, status=Status.FAILED, at=now, reason=error.message, failed_calls=1)
+        return outcome(status=Status.UNKNOWN, failed_calls=1)
+    if isinstance(error, RecipientRefused):
+        return outcome(status=Status.FAILED, failed_calls=1)
+    if isinstance(error, AccountRefused | RequestRefused):
+        unlisted = int(isinstance(error, RequestRefused))
+        return outcome(status=Status.PENDING, refusal=text_of(error, row), refusals=unlisted)
+    if not was_tried(error):
+        return outcome(status=Status.PENDING, unreached=row.unreached)
+    return _unreached(row, error, now=now)
 
 
-def pause_after(attempts: int, asked: float | None = None) -> int:
+def _unreached(row: Invitation, error: EkomiError, *, now: Instant) -> Outcome:
+    """Try again later, but not for ever; what was due long ago still gets a second attempt."""
+    if row.unreached and now >= row.scheduled_at + LONGEST_UNREACHED:
+        return Outcome(id=row.id, status=Status.CANCELLED, at=now, reason=UNREACHABLE)
+    calls = row.unreached + 1
+    asked = error.retry_after if isinstance(error, EkomiUnavailable) else None
+    return Outcome(
+        id=row.id,
+        status=Status.PENDING,
+        at=now,
+        reason=error.message,
+        unreached=calls,
+        next_attempt_at=now + spread(pause_after(calls, asked)),
+    )
+
+
+def text_of(error: EkomiError, row: Invitation) -> str:
+    """What eKomi said, without what differs from order to order."""
+    text = (error.said or error.message).casefold().replace(row.number.casefold(), "#")
+    return " ".join(_DIFFERS.sub("#", text).split())
+
+
+def pause_after(calls: int, asked: float | None = None) -> int:
     """Seconds until the next attempt: doubling from 5 minutes to 12 hours, at least what eKomi asked for."""
-    doubled: int = _FIRST_PAUSE << (attempts - 1)
+    doubled: int = _FIRST_PAUSE << min(calls - 1, 20)
     return max(min(doubled, _LONGEST_PAUSE), int(asked or 0))
 
 

@@ -14,12 +14,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from ekomi_reconcile.apply.context import Context, was_tried
-from ekomi_reconcile.apply.delivery import deliver, delivered, undelivered
+from ekomi_reconcile.apply.delivery import deliver, delivered, text_of, undelivered
 from ekomi_reconcile.apply.events import Progress, Stage
+from ekomi_reconcile.apply.refusals import Ready, Refusals
 from ekomi_reconcile.apply.secondlook import Verdict, second_look
 from ekomi_reconcile.ekomi.values import Receipt
 from ekomi_reconcile.errors import (
-    CredentialsRefused,
     EkomiError,
     EkomiUnavailable,
     OrderSourceError,
@@ -49,13 +49,17 @@ _COUNTED = {
     Status.PENDING: Done.RETRY_LATER,
     Status.FAILED: Done.FAILED,
     Status.UNKNOWN: Done.UNKNOWN,
+    Status.CANCELLED: Done.CANCELLED,
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    row: Invitation
-    order: Order
+@dataclass(slots=True)
+class _Failed:
+    """A way in which calls failed: the first order, its error, how many there were."""
+
+    number: str
+    error: EkomiError
+    count: int = 0
 
 
 @dataclass(slots=True)
@@ -66,13 +70,18 @@ class Sender:
     total: int
     sent: list[Invitation] = field(default_factory=list)
     _done: int = 0
-    _lanes: dict[str, deque[_Ready]] = field(default_factory=dict)
-    _stopped: dict[str, str] = field(default_factory=dict)
+    _lanes: dict[str, deque[Ready]] = field(default_factory=dict)
+    _refusals: Refusals = field(init=False)
+    _failed: dict[tuple[str, str], _Failed] = field(default_factory=dict)
     _left: Counter[str] = field(default_factory=Counter)
     _in_a_row: Counter[str] = field(default_factory=Counter)
 
+    def __post_init__(self) -> None:
+        self._refusals = Refusals(self.context)
+
     def send(self, batches: Iterable[Sequence[Send]]) -> None:
         """Send everything that still is to be sent; what an account's failure leaves undone is told."""
+        self._refusals.load()
         with ThreadPoolExecutor(self.context.parallelism, thread_name_prefix="send") as pool:
             for batch in batches:
                 if self.context.stop.is_set():
@@ -82,8 +91,12 @@ class Sender:
                 for ready in self._look(rows):
                     self._lanes.setdefault(ready.row.interface_id, deque()).append(ready)
                 self._work(pool)
+            self._refusals.any_probe = True
+            self._work(pool)
+        self._refusals.finish()
+        self._show_failures()
         for key, count in sorted(self._left.items()):
-            why = self._stopped.get(key, "the run was stopped")
+            why = self._refusals.stopped.get(key, "the run was stopped")
             self.context.result.not_tried.append(
                 f"{self.context.name(key)}: {count} due invitations not tried: {why}"
             )
@@ -106,7 +119,7 @@ class Sender:
         self.context.result.count(Done.LEFT_OUT, len(batch) - len(found))
         return self.context.state.spread(found)
 
-    def _look(self, rows: Sequence[Invitation]) -> Iterator[_Ready]:
+    def _look(self, rows: Sequence[Invitation]) -> Iterator[Ready]:
         cancelled: dict[int, str] = {}
         named = self.context.state.rows_numbered({row.number for row in rows})
         moved: dict[str, list[str]] = {}
@@ -120,7 +133,7 @@ class Sender:
             rule = self.context.book.rule(row.interface_id)
             look = second_look(row, order, rule, privacy=self.context.privacy)
             if look.verdict is Verdict.SEND and order is not None:
-                yield _Ready(row, order)
+                yield Ready(row, order)
             elif look.verdict is Verdict.CANCEL:
                 cancelled[row.id] = look.reason or ""
             else:
@@ -150,7 +163,7 @@ class Sender:
             return {}
 
     def _work(self, pool: ThreadPoolExecutor) -> None:
-        running: dict[Future[Receipt], _Ready] = {}
+        running: dict[Future[Receipt], Ready] = {}
         while True:
             pause = self._start(pool, running)
             if running:
@@ -161,10 +174,10 @@ class Sender:
                 self.context.tasks.go_on()
             elif pause is not None:
                 self.context.stop.wait(pause)
-            elif not any(self._lanes.values()):
+            elif not self._open_lanes():
                 return
 
-    def _start(self, pool: ThreadPoolExecutor, running: dict[Future[Receipt], _Ready]) -> float | None:
+    def _start(self, pool: ThreadPoolExecutor, running: dict[Future[Receipt], Ready]) -> float | None:
         """Start as many calls as there are free hands and turns; the seconds until the next turn, if any."""
         chosen, pause = self._choose(self.context.parallelism - len(running))
         if not chosen:
@@ -173,6 +186,8 @@ class Sender:
         claimed = self.context.state.claim(list(ready), now=self.context.now())
         self.context.result.count(Done.LEFT_OUT, len(chosen) - len(claimed))
         if len(claimed) < len(chosen):
+            for key in ready.keys() - {row.id for row in claimed}:
+                self._refusals.untaken(ready[key].row)
             self._drop_taken()
         self.context.tasks.begin(map(self._task, claimed))
         for row in claimed:
@@ -188,9 +203,9 @@ class Sender:
             self.context.result.count(Done.LEFT_OUT, len(lane) - len(left))
             self._lanes[key] = deque(left)
 
-    def _choose(self, free: int) -> tuple[list[_Ready], float | None]:
+    def _choose(self, free: int) -> tuple[list[Ready], float | None]:
         """Take turns among the accounts, each at its own pace."""
-        chosen: list[_Ready] = []
+        chosen: list[Ready] = []
         pauses: list[float] = []
         lanes = deque(self._open_lanes())
         while lanes and len(chosen) < free:
@@ -199,9 +214,11 @@ class Sender:
             if pause is not None:
                 pauses.append(pause)
                 continue
-            chosen.append(self._lanes[key].popleft())
-            if self._lanes[key]:
-                lanes.append(key)
+            taken = self._refusals.take(key, self._lanes[key])
+            if taken is not None:
+                chosen.append(taken)
+                if self._lanes[key] and self._refusals.ready(key, self._lanes[key]):
+                    lanes.append(key)
         return chosen, min(pauses, default=None)
 
     def _pause(self, key: str) -> float | None:
@@ -216,17 +233,17 @@ class Sender:
         """Accounts with something to send; what will not be tried any more is set aside and counted."""
         halted = self.context.stop.is_set()
         for key in list(self._lanes):
-            if halted or key in self._stopped:
+            if halted or key in self._refusals.stopped:
                 self._left[key] += len(self._lanes.pop(key))
             elif not self._lanes[key]:
                 del self._lanes[key]
-        return list(self._lanes)
+        return [key for key, lane in self._lanes.items() if self._refusals.ready(key, lane)]
 
-    def _call(self, ready: _Ready) -> Receipt:
+    def _call(self, ready: Ready) -> Receipt:
         key = ready.row.interface_id
         return deliver(self.context.clients.sender(key), self.context.accounts[key], ready.order)
 
-    def _settle(self, ended: Sequence[tuple[_Ready, Future[Receipt]]]) -> None:
+    def _settle(self, ended: Sequence[tuple[Ready, Future[Receipt]]]) -> None:
         outcomes = [self._outcome(ready, future) for ready, future in ended]
         self.context.state.settle(outcomes)
         for (ready, future), outcome in zip(ended, outcomes, strict=True):
@@ -234,7 +251,7 @@ class Sender:
             if outcome.status is Status.SENT and ready.row.source in self.context.annotated:
                 self.sent.append(ready.row)
             self.context.result.count(_COUNTED[outcome.status])
-            self._tell(ready, future)
+            self._tell(ready, future, outcome)
             error = None if outcome.status is Status.SENT else outcome.reason or ""
             self.context.tasks.end(self._task(ready.row), status=outcome.status, error=error)
         self.context.listen(Progress(stage=Stage.SENDING, done=self._done, total=self.total))
@@ -244,27 +261,34 @@ class Sender:
         name = self.context.name(key)
         return Task(work=Work.SEND, account=name, interface_id=key, invitation=row.id, order=row.number)
 
-    def _outcome(self, ready: _Ready, future: Future[Receipt]) -> Outcome:
+    def _outcome(self, ready: Ready, future: Future[Receipt]) -> Outcome:
         error = _error_of(future)
         if error is None:
             return delivered(ready.row, future.result(), now=self.context.now())
-        return undelivered(ready.row, error, now=self.context.now())
+        return self._refusals.judged(ready.row, undelivered(ready.row, error, now=self.context.now()))
 
-    def _tell(self, ready: _Ready, future: Future[Receipt]) -> None:
+    def _tell(self, ready: Ready, future: Future[Receipt], outcome: Outcome) -> None:
         key, error = ready.row.interface_id, _error_of(future)
+        self._refusals.settled(ready.row, outcome, error)
         if error is None:
             self._in_a_row[key] = 0
             return
         if not was_tried(error):
             self._left[key] += 1
             return
-        self.context.record_failure(key, f"send {ready.row.number}", error)
+        self.context.note_error(key, f"send {ready.row.number}", error)
+        again = self._failed.setdefault((key, text_of(error, ready.row)), _Failed(ready.row.number, error))
+        again.count += 1
         in_vain = isinstance(error, EkomiUnavailable | OutcomeUnknown)
         self._in_a_row[key] = self._in_a_row[key] + 1 if in_vain else 0
-        if isinstance(error, CredentialsRefused):
-            self._stopped[key] = "eKomi refused the credentials"
-        elif self._in_a_row[key] >= PATIENCE:
-            self._stopped[key] = "eKomi did not answer as it should"
+        if self._in_a_row[key] >= PATIENCE:
+            self._refusals.stopped.setdefault(key, "eKomi did not answer as it should")
+
+    def _show_failures(self) -> None:
+        """Put each distinct failure of an account into the result once, with how many had it."""
+        for (key, _), failed in self._failed.items():
+            more = f" and {failed.count - 1} more" if failed.count > 1 else ""
+            self.context.result.fail(f"{self.context.name(key)}: send {failed.number}{more}", failed.error)
 
 
 def _error_of(future: Future[Receipt]) -> EkomiError | None:

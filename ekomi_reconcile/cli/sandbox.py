@@ -28,6 +28,11 @@ def sandbox(port: int, orders: int, seed: int) -> int:
 
     It serves the APIs of five eKomi shops and of a Magento shop on this machine only, with reviews,
     orders, and faults on demand under /_sandbox/faults. Ctrl-C ends it.
+
+    A fault is a JSON object that is POSTed there, such as {"match": "add-recipient", "kind": "quota"}. Kinds:
+    latency, status, retry_after, html, cut_before, cut_after, cut_body, half_json, wrong_json, bare_text,
+    slow_body, big_body, quota and tariff (eKomi refuses the account), unclear (neither a yes nor a no),
+    redirect (to "location"). "shop", "count", "skip" and "probability" narrow it down; DELETE ends all.
     """
     from ekomi_reconcile.cli.extras import needs_sandbox
 

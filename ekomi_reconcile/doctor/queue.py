@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ekomi_reconcile.doctor.check import Check
 from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
 from ekomi_reconcile.doctor.subject import Part, Subject
-from ekomi_reconcile.model.instant import HOUR
+from ekomi_reconcile.model.instant import HOUR, iso
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.plan.needs import gone_sources, sources_gone
 from ekomi_reconcile.state.records import InvitationFilter
@@ -61,6 +61,19 @@ def failures(subject: Subject) -> Iterator[Note]:
     """Rows that eKomi refused for good."""
     mend = "ekomi-reconcile invitations list --status failed, then: invitations retry ID"
     return _counted(subject, Status.FAILED, "failed for good", mend)
+
+
+def refused(subject: Subject) -> Iterator[Note]:
+    """Accounts that are stopped, because eKomi refuses whatever they send."""
+    stops = subject.state.stops()
+    for key, stop in sorted(stops.items()):
+        yield failed(
+            f'eKomi has refused this account since {iso(stop.since)}: "{stop.message}"',
+            mend="clarify it with eKomi; each run sends one invitation first, and all once that succeeds",
+            account=subject.names[key],
+        )
+    if not stops:
+        yield passed("eKomi refuses no account")
 
 
 def _counted(subject: Subject, status: Status, said: str, mend: str) -> Iterator[Note]:
@@ -154,6 +167,7 @@ CHECKS = (
     Check(id="queue-sending", run=sending, needs=_STATE),
     Check(id="queue-unknown", run=unknown, needs=_STATE),
     Check(id="queue-failed", run=failures, needs=_STATE),
+    Check(id="account-refused", run=refused, needs=_STATE),
     Check(id="queue-orphans", run=orphans, needs=_BOTH),
     Check(id="queue-sources", run=sources, needs=_BOTH),
     Check(id="queue-held", run=disabled, needs=_BOTH),

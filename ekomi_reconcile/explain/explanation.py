@@ -10,7 +10,7 @@ from ekomi_reconcile.explain.judging import Look, OneOrder
 from ekomi_reconcile.explain.remedies import Failure, remedy
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import Instant, iso
-from ekomi_reconcile.model.invitation import Criterion, Invitation, Reached, Status
+from ekomi_reconcile.model.invitation import Criterion, Invitation, Reached, Status, holder_of
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.plan.matching import Question
 from ekomi_reconcile.plan.numbers import key_of_row
@@ -91,7 +91,7 @@ def explain_order(
     judge = OneOrder(question, queue, privacy)
     judge.batch([order])
     outcome, key = _outcome(judge)
-    live = next((row for row in judge.rows if row.status is not Status.CANCELLED), None)
+    live = holder_of(judge.rows)
     known = {**names, **{rule.account.interface_id: rule.account.name for rule in question.book.rules}}
     verdicts = tuple(_verdict(rule, order, judge, known) for rule in question.book.rules)
     times = {each.account.interface_id: each.scheduled_at for each in verdicts}
@@ -122,7 +122,7 @@ def _outcome(judge: OneOrder) -> tuple[Outcome, str | None]:
 
 def _verdict(rule: Rule, order: Order, judge: OneOrder, names: Mapping[str, str]) -> AccountVerdict:
     look, row = judge.look(rule, order), judge.row(rule.account.interface_id)
-    closed = row is not None and row.status not in (Status.PENDING, Status.CANCELLED)
+    closed = row is not None and row.closed
     taken = _already_invited(rule, order, judge, names)
     criteria = (
         *explain(rule, order, judged_at=look.judged_at, reached=look.reached),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,6 +25,16 @@ class Status(StrEnum):
 
 BLOCKING = frozenset({Status.SENDING, Status.SENT, Status.SKIPPED, Status.FAILED, Status.UNKNOWN})
 """A row in one of these, of whatever account, means that the order is never offered again."""
+
+
+UNREACHABLE = "unreachable"
+"""Why an invitation is cancelled that could not be handed to eKomi for too long."""
+
+ORDER_GONE = "order_gone"
+"""Why an invitation is cancelled whose order the shop no longer has."""
+
+FINAL_REASONS = frozenset({UNREACHABLE, ORDER_GONE})
+"""Cancelled for one of these, only a person brings an invitation back."""
 
 
 class Criterion(StrEnum):
@@ -67,7 +78,9 @@ class Invitation:
     """A row of the queue. No personal data: the order is its ids, the customer a keyed digest.
 
     ``judged_at`` is the instant at which the order's age was judged, when it was first scheduled.
-    ``pushed`` marks a row whose time a person has set. ``attempts`` counts calls that failed.
+    ``pushed`` marks a row whose time a person has set. ``attempts`` counts calls that failed. ``refusal`` is
+    the text that eKomi last refused it with, ``refusals`` how often it did so with an unlisted one,
+    ``unreached`` how many calls in a row did not reach eKomi.
     """
 
     id: int
@@ -89,3 +102,17 @@ class Invitation:
     pushed: bool = False
     customer: str | None = None
     changed_at: Instant = 0
+    refusal: str | None = None
+    refusals: int = 0
+    unreached: int = 0
+
+    @property
+    def closed(self) -> bool:
+        """Is its order never offered again, unless a person acts?"""
+        return self.status in BLOCKING or (self.status is Status.CANCELLED and self.reason in FINAL_REASONS)
+
+
+def holder_of(rows: Sequence[Invitation]) -> Invitation | None:
+    """Of an order's invitations the one that has the order: no other account is offered it."""
+    live = (row for row in rows if row.status is not Status.CANCELLED)
+    return next(live, None) or next((row for row in rows if row.closed), None)

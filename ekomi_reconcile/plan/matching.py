@@ -15,7 +15,7 @@ import msgspec
 
 from ekomi_reconcile.model.account import DELETED_STORE_VIEW
 from ekomi_reconcile.model.instant import DAY, Instant
-from ekomi_reconcile.model.invitation import Criterion, Invitation, Reached, Status
+from ekomi_reconcile.model.invitation import Criterion, Invitation, Reached, Status, holder_of
 from ekomi_reconcile.model.order import HistoryEntry, Order
 from ekomi_reconcile.plan.numbers import (
     Contest,
@@ -122,7 +122,7 @@ class Matcher:
     def _decide(self, order: Order, rows: Sequence[Invitation], seen: RecordedObservation | None) -> None:
         if rows:
             self.numbers.compare(order, rows)
-        live = next((row for row in rows if row.status is not Status.CANCELLED), None) if rows else None
+        live = holder_of(rows) if rows else None
         if live is not None and live.id in self.numbers.displaced:
             live = None
         taken = live is not None and (live.status is not Status.PENDING or self._keeps(live, order, seen))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from email.utils import formatdate
@@ -93,12 +94,22 @@ def _instead(fault: Fault) -> Response:
         "html": (200, "text/html; charset=UTF-8", HTML_PAGE),
         "wrong_json": (200, "application/json", '{"unexpected":[1,2,3]}'),
         "bare_text": (200, "text/plain", "Something in your request was wrong."),
+        "quota": (200, "application/json", _error("Monthly quota of invitations exceeded.")),
+        "tariff": (200, "application/json", _error("This function is not included in your package.")),
+        "unclear": (200, "application/json", '{"status":"vielleicht"}'),
+        "redirect": (302, "text/html", ""),
     }[fault.kind]
     content = body if fault.body is None else fault.body
     headers = {"content-type": media_type}
     if fault.kind == "retry_after":
         headers["retry-after"] = _retry_after(fault)
+    if fault.kind == "redirect":
+        headers["location"] = fault.location
     return Response(content.encode(), fault.status or status, headers)
+
+
+def _error(message: str) -> str:
+    return json.dumps({"status": "error", "message": message})
 
 
 def _retry_after(fault: Fault) -> str:

@@ -22,6 +22,10 @@ Kind = Literal[
     "slow_body",
     "big_body",
     "bare_text",
+    "quota",
+    "tariff",
+    "unclear",
+    "redirect",
 ]
 
 
@@ -39,6 +43,9 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=Tru
       took effect. ``cut_body``: it closes in the middle of the true answer.
     - ``half_json``: a whole HTTP answer with the first half of the true body. ``wrong_json``: JSON of
       another shape. ``bare_text``: a line of text, status 200.
+    - ``quota``, ``tariff``: eKomi refuses the account, status 200, with an error about its quota or its
+      package. ``unclear``: a status that is neither a yes nor a no. ``redirect``: ``status`` (302) with the
+      header Location of ``location``.
     - ``slow_body``: the true answer, in pieces over ``seconds`` (1). ``big_body``: ``size`` bytes (64 MiB)
       of JSON without an end.
 
@@ -52,6 +59,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=Tru
     shop: str | None = None
     status: Annotated[int, msgspec.Meta(ge=200, le=599)] | None = None
     body: str | None = None
+    location: str = "https://elsewhere.example/"
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     size: Annotated[int, msgspec.Meta(ge=1)] = 64 * 1024 * 1024
     retry_form: Literal["seconds", "date"] = "seconds"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ekomi_reconcile.errors import StateDamaged
 from ekomi_reconcile.state.records import Meta
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """The format of the state that this version writes."""
 
 KEY_CHECK = "key_check"

@@ -58,12 +58,18 @@ class ManualStore(HistoryStore):
             return self._back(row, now=now, actor=actor, scheduled_at=min(row.scheduled_at, now), pushed=True)
 
     def retry(self, invitation_id: int, *, now: Instant, actor: str) -> Invitation:
-        """Try a failed row again, or one that waits for another attempt at once; attempts start anew."""
+        """Try a failed row again, or at once one that waits for another attempt; attempts start again.
+
+        So does one that was cancelled because eKomi could not be reached, or its order was gone.
+        """
         with self._joined():
             row = self._get(invitation_id)
             waits = row.status is Status.PENDING and row.next_attempt_at is not None
-            self._allow(row, {Status.FAILED, Status.PENDING} if waits else {Status.FAILED}, "retried")
-            return self._back(row, now=now, actor=actor)
+            ended = row.status is Status.CANCELLED and row.closed
+            self._allow(row, {Status.FAILED, row.status} if waits or ended else {Status.FAILED}, "retried")
+            if ended:
+                self._refuse_second(row)
+            return self._back(row, now=now, actor=actor, **({"scheduled_at": now} if ended else {}))
 
     def resolve(self, invitation_id: int, resolution: Resolution, *, now: Instant, actor: str) -> Invitation:
         """Record what a person found out about a row whose outcome was unknown."""
@@ -108,7 +114,8 @@ class ManualStore(HistoryStore):
                 f"the account of invitation {row.id} was deleted",
                 mend=f"add the account with interface id {row.interface_id} again first",
             )
-        fresh = {"reason": None, "attempts": 0, "next_attempt_at": None, **values}
+        again = {"attempts": 0, "next_attempt_at": None, "refusal": None, "refusals": 0, "unreached": 0}
+        fresh = {"reason": None, **again, **values}
         return self._turn(row, Status.PENDING, now=now, actor=actor, **fresh)
 
     def _turn(

@@ -25,7 +25,21 @@ class Migration:
     retires: tuple[str, ...] = ()
 
 
-MIGRATIONS: tuple[Migration, ...] = ()
+def _count_refusals(connection: Connection) -> None:
+    """Format 2: refusals and unreachable calls per invitation, accounts that eKomi refuses."""
+    whole = "BIGINT" if connection.dialect.name == "postgresql" else "INTEGER"
+    rowid = "" if connection.dialect.name == "postgresql" else " WITHOUT ROWID"
+    connection.exec_driver_sql("ALTER TABLE invitation ADD COLUMN refusal TEXT")
+    for column in ("refusals", "unreached"):
+        connection.exec_driver_sql(f"ALTER TABLE invitation ADD COLUMN {column} INTEGER DEFAULT 0 NOT NULL")
+    connection.exec_driver_sql(
+        f"CREATE TABLE account_stop (account_id {whole} NOT NULL, refusal TEXT NOT NULL, "
+        "message TEXT NOT NULL, since BIGINT NOT NULL, probe_id BIGINT, probed_at BIGINT, "
+        f"PRIMARY KEY (account_id), FOREIGN KEY(account_id) REFERENCES account (id)){rowid}"
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (Migration(2, _count_refusals),)
 """Every step there has been, the oldest first. Format 1 is the first format."""
 
 

@@ -198,7 +198,8 @@ class Outcome:
     """How the handling of a claimed row ended.
 
     ``status`` is ``SENT``, ``PENDING`` (again at ``next_attempt_at``), ``FAILED``, ``UNKNOWN`` or
-    ``CANCELLED``; ``failed_calls`` is added to the attempts of the row.
+    ``CANCELLED``; ``failed_calls`` is added to the attempts of the row, ``refusals`` to its refusals.
+    ``refusal`` is the text of a refusal, ``unreached`` how many calls in a row have not reached eKomi now.
     """
 
     id: int
@@ -208,6 +209,24 @@ class Outcome:
     reason: str | None = None
     failed_calls: int = 0
     next_attempt_at: Instant | None = None
+    refusal: str | None = None
+    refusals: int = 0
+    unreached: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountStop:
+    """eKomi refuses what an account sends: ``message`` is its text, ``refusal`` what is compared.
+
+    ``probe_id`` is the invitation that was last sent to find out whether it still does, at ``probed_at``.
+    """
+
+    interface_id: str
+    refusal: str
+    message: str
+    since: Instant
+    probe_id: int | None = None
+    probed_at: Instant | None = None
 
 
 class Resolution(StrEnum):

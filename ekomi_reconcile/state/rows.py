@@ -33,6 +33,9 @@ COLUMNS = (
     _c.pushed,
     _c.customer,
     _c.changed_at,
+    _c.refusal,
+    _c.refusals,
+    _c.unreached,
 )
 """What ``to_invitation`` takes, in its order."""
 
@@ -80,6 +83,9 @@ def to_invitation(row: Sequence[Any], interface_ids: Mapping[int, str]) -> Invit
         pushed=row[18],
         customer=row[19],
         changed_at=row[20],
+        refusal=row[21],
+        refusals=row[22],
+        unreached=row[23],
     )
 
 

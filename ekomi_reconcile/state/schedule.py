@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import bindparam, exists, select, update
+from sqlalchemy import bindparam, exists, func, select, update
 
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.invitation import FINAL_REASONS, Status
 from ekomi_reconcile.state.history import HistoryStore
 from ekomi_reconcile.state.records import LOOP, Rescheduled, ScheduleCounts, Scheduled
 from ekomi_reconcile.state.rows import NEW_COLUMNS, new_row
@@ -23,7 +23,12 @@ _BLOCKED = exists().where(
 )
 _REVIVE = (
     update(invitation)
-    .where(invitation.c.id == bindparam("key"), invitation.c.status == CANCELLED, ~_BLOCKED)
+    .where(
+        invitation.c.id == bindparam("key"),
+        invitation.c.status == CANCELLED,
+        func.coalesce(invitation.c.reason, "").not_in(FINAL_REASONS),
+        ~_BLOCKED,
+    )
     .values(
         status=Status.PENDING.value,
         number=bindparam("new_number"),
@@ -39,6 +44,9 @@ _REVIVE = (
         attempts=0,
         next_attempt_at=None,
         pushed=False,
+        refusal=None,
+        refusals=0,
+        unreached=0,
     )
 )
 _MOVE = (

@@ -27,6 +27,9 @@ _SETTLE = (
         reason=bindparam("new_reason"),
         attempts=bindparam("new_attempts"),
         next_attempt_at=bindparam("new_next_attempt_at"),
+        refusal=bindparam("new_refusal"),
+        refusals=bindparam("new_refusals"),
+        unreached=bindparam("new_unreached"),
         changed_at=bindparam("now"),
     )
 )
@@ -37,6 +40,8 @@ _RESULT = (
     invitation.c.link,
     invitation.c.lease_owner,
     invitation.c.lease_until,
+    invitation.c.refusal,
+    invitation.c.refusals,
 )
 LEASE = 30
 """Seconds for which a claim counts without a sign of life from its runner, where there are several."""
@@ -149,5 +154,8 @@ def _values(outcome: Outcome, row: Any) -> dict[str, Any]:
         "new_reason": outcome.reason,
         "new_attempts": row.attempts + outcome.failed_calls,
         "new_next_attempt_at": outcome.next_attempt_at,
+        "new_refusal": outcome.refusal or row.refusal,
+        "new_refusals": row.refusals + outcome.refusals,
+        "new_unreached": outcome.unreached,
         "now": outcome.at,
     }

@@ -28,6 +28,7 @@ from ekomi_reconcile.state.manual import ManualStore
 from ekomi_reconcile.state.offers import OfferStore
 from ekomi_reconcile.state.positions import PositionStore
 from ekomi_reconcile.state.queue import QueueStore
+from ekomi_reconcile.state.refusals import RefusalStore
 from ekomi_reconcile.state.renaming import RenameStore
 from ekomi_reconcile.state.retention import RetentionStore
 from ekomi_reconcile.state.reviews import ReviewStore
@@ -47,6 +48,7 @@ class State(
     ScheduleStore,
     BulkStore,
     SendingStore,
+    RefusalStore,
     ManualStore,
     ReviewStore,
     OfferStore,

@@ -1,4 +1,4 @@
-"""The schema, format 1. Instants are UTC epoch seconds, JSON is text, digests are hex."""
+"""The schema, format 2. Instants are UTC epoch seconds, JSON is text, digests are hex."""
 
 from __future__ import annotations
 
@@ -121,6 +121,9 @@ invitation = _table(
     _instant("changed_at"),
     _maybe_text("lease_owner"),
     _maybe_instant("lease_until"),
+    _maybe_text("refusal"),
+    Column("refusals", Integer, nullable=False, server_default="0"),
+    Column("unreached", Integer, nullable=False, server_default="0"),
     # The order before the account: new orders then land at the end of the index, ten times as fast.
     UniqueConstraint("source", "order_id", "account_id", name="invitation_order_account"),
 )
@@ -217,6 +220,19 @@ turn = Table(
     sqlite_with_rowid=False,
 )
 """When runners last asked eKomi for an account, as far as their rate goes back; a file has one runner."""
+
+account_stop = Table(
+    "account_stop",
+    metadata,
+    Column("account_id", _ROW_ID, ForeignKey("account.id"), primary_key=True, autoincrement=False),
+    _text("refusal"),
+    _text("message"),
+    _instant("since"),
+    _maybe_instant("probe_id"),
+    _maybe_instant("probed_at"),
+    sqlite_with_rowid=False,
+)
+"""Accounts whose requests eKomi refuses. ``refusal`` is the text without what differs between orders."""
 
 journal = _table(
     "journal",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plan_examples import NOW, account
 
-from ekomi_reconcile.apply.delivery import MOST_ATTEMPTS, delivered, pause_after, undelivered
+from ekomi_reconcile.apply.delivery import delivered, pause_after, undelivered
 from ekomi_reconcile.apply.secondlook import Verdict, second_look
 from ekomi_reconcile.ekomi.values import Receipt
 from ekomi_reconcile.errors import (
@@ -22,8 +22,9 @@ from ekomi_reconcile.model.account import Account, InvitationRule, Selection
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Evidence, Invitation, Reached, Status
 from ekomi_reconcile.model.order import Contact, Order
-from ekomi_reconcile.privacy import CustomerPrivacy, parse_suppression_list
+from ekomi_reconcile.privacy import CustomerPrivacy
 from ekomi_reconcile.rules.rulebook import Rule
+from ekomi_reconcile.suppression import SuppressionList, sorted_lines
 
 ROW = Invitation(
     id=1,
@@ -51,6 +52,9 @@ ORDER = Order(
 )
 
 
+DIGEST = "be" * 16
+
+
 def unavailable(*, asked=True, retry_after=None):
     """A call that certainly had no effect."""
     error = EkomiUnavailable("no connection")
@@ -67,7 +71,7 @@ def unavailable(*, asked=True, retry_after=None):
         (RequestRefused("not today"), Status.PENDING, 0),
         (CredentialsRefused("Access denied"), Status.PENDING, 0),
         (unavailable(asked=False), Status.PENDING, 0),
-        (unavailable(), Status.PENDING, 1),
+        (unavailable(), Status.PENDING, 0),
     ],
 )
 def test_each_kind_of_failure_has_its_end(error, status, failed_calls):
@@ -76,11 +80,21 @@ def test_each_kind_of_failure_has_its_end(error, status, failed_calls):
     assert (outcome.status, outcome.failed_calls) == (status, failed_calls)
 
 
-def test_retries_are_used_up():
-    """The last attempt that has no effect turns the row into failed, with the reason."""
-    tired = replace(ROW, attempts=MOST_ATTEMPTS - 1)
-    outcome = undelivered(tired, unavailable(), now=NOW)
-    assert (outcome.status, outcome.reason) == (Status.FAILED, "no connection")
+@pytest.mark.parametrize(
+    ("overdue", "unreached", "status"),
+    [
+        (14 * DAY - 1, 40, Status.PENDING),
+        (14 * DAY, 40, Status.CANCELLED),
+        (14 * DAY, 1, Status.CANCELLED),
+        (400 * DAY, 0, Status.PENDING),
+    ],
+)
+def test_what_cannot_be_reached_is_given_up_after_two_weeks(overdue, unreached, status):
+    """Not before, not as failed, and never at the first call."""
+    row = replace(ROW, scheduled_at=NOW - overdue, unreached=unreached)
+    outcome = undelivered(row, unavailable(), now=NOW)
+    assert (outcome.status, outcome.failed_calls) == (status, 0)
+    assert (outcome.reason == "unreachable") == (status is Status.CANCELLED)
 
 
 def test_a_receipt_is_sent():
@@ -156,14 +170,14 @@ def test_a_disabled_or_vanished_account_sends_nothing():
 @pytest.mark.parametrize("line", ["KIM@example.com", "@example.com", "example.com  # all of them"])
 def test_an_opt_out_reaches_rows_that_are_due(line):
     """An address or a domain on the list cancels, in whatever letter case."""
-    privacy = CustomerPrivacy(suppressed=parse_suppression_list([line]))
+    privacy = CustomerPrivacy(suppressed=SuppressionList(sorted_lines(line).entries))
     assert look(privacy=privacy).reason == "suppressed"
 
 
 def test_a_digest_on_the_list_is_recognised():
     """The list may hold keyed digests instead of addresses."""
     privacy = CustomerPrivacy(
-        suppressed=parse_suppression_list(["hmac:beef"]),
-        digest=lambda text: "beef" if text == "kim@example.com" else "0",
+        suppressed=SuppressionList(sorted_lines(f"hmac:{DIGEST}").entries),
+        digest=lambda text: DIGEST if text == "kim@example.com" else "0",
     )
     assert look(privacy=privacy).reason == "suppressed"

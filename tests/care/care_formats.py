@@ -1,12 +1,13 @@
 """Two formats that do not exist: the steps to them, which a test may stop in the middle of."""
 
+from ekomi_reconcile.state.described import FORMAT_VERSION
 from ekomi_reconcile.state.migrations import Migration
 
-TARGET = 3
+TARGET = FORMAT_VERSION + 2
 
 
 def steps(moment="", wait=lambda: None):
-    """The steps from format 1 to 3; ``wait`` is called at this moment."""
+    """The steps from the present format to the one after the next; ``wait`` is called at this moment."""
 
     def at(place):
         if place == moment:
@@ -23,4 +24,4 @@ def steps(moment="", wait=lambda: None):
         connection.exec_driver_sql("DELETE FROM api_error")
         at("before the commit")
 
-    return (Migration(2, add_note), Migration(3, add_mood))
+    return (Migration(FORMAT_VERSION + 1, add_note), Migration(TARGET, add_mood))

@@ -5,10 +5,12 @@ import stat
 import pytest
 from care_formats import TARGET, steps
 from care_support import fill, more_orders
+from sqlalchemy import inspect
 from state_support import KEY, NOW, Store, kill, process
 
 from ekomi_reconcile.errors import StateDamaged, StateError
 from ekomi_reconcile.state.checking import check_state
+from ekomi_reconcile.state.described import FORMAT_VERSION
 from ekomi_reconcile.state.opening import Mode, open_state
 from ekomi_reconcile.state.restoring import restore
 
@@ -36,7 +38,7 @@ def migrated(store):
 def copies(store):
     """The copies that migrations have made."""
     folder = store.root if store.is_file else store.root / ".ekomi-reconcile"
-    return sorted(folder.glob("*.format-1.backup*")) if folder.is_dir() else []
+    return sorted(folder.glob(f"*.format-{FORMAT_VERSION}.backup*")) if folder.is_dir() else []
 
 
 @pytest.mark.parametrize("moment", ["before the first step", "between the steps", "before the commit"])
@@ -48,7 +50,7 @@ def test_killed_while_migrating(old, moment):
     with open_state(str(copy), root=store.root, mode=Mode.READ) as found:
         assert found.digests() == before
     with store.opened(Mode.WRITE) as state:
-        assert state.meta.format_version == 1
+        assert state.meta.format_version == FORMAT_VERSION
         assert state.digests() == before
         assert check_state(state) == []
     with migrated(store) as state:
@@ -71,7 +73,7 @@ def test_killed_after_migrating(old):
         assert state.meta.format_version == TARGET
         assert notes(state) == before["invitation"].rows
     assert len(copies(store)) == 1
-    with pytest.raises(StateDamaged, match="format 3"):
+    with pytest.raises(StateDamaged, match=f"format {TARGET}"):
         store.opened(Mode.WRITE)
 
 
@@ -101,7 +103,7 @@ def test_a_shared_state_is_migrated_only_on_demand(place):
         fill(state)
         before = state.digests()
     for mode in (Mode.READ, Mode.WRITE, Mode.CREATE):
-        with pytest.raises(StateError, match="needs format 3") as caught:
+        with pytest.raises(StateError, match=f"needs format {TARGET}") as caught:
             store.opened(mode, migrations=steps(), target=TARGET)
         assert "state migrate" in caught.value.mend
     assert copies(store) == []
@@ -140,4 +142,34 @@ def test_without_room_for_a_copy_nothing_is_migrated(place):
     with pytest.raises(StateError, match=r"\.ekomi-reconcile"):
         migrated(store)
     with Store(store.text, store.root, KEY).opened(Mode.WRITE) as state:
-        assert state.meta.format_version == 1
+        assert state.meta.format_version == FORMAT_VERSION
+
+
+def columns_of(state):
+    """Every column of every table, with what may be null, and the rows of the invitations."""
+    inspector = inspect(state._connection)
+    return {
+        table: sorted(
+            (each["name"], str(each["type"]), each["nullable"]) for each in inspector.get_columns(table)
+        )
+        for table in inspector.get_table_names()
+    }
+
+
+def test_a_state_of_the_first_format_becomes_one_of_today(store):
+    """Migrated, it has the columns of a new state, every row, and works."""
+    with store.opened() as state:
+        fill(state)
+        wanted, rows = columns_of(state), state.rows_for("default", range(1, 100))
+        with state.transaction():
+            run = state._connection.exec_driver_sql
+            run("DROP TABLE account_stop")
+            for name in ("refusal", "refusals", "unreached"):
+                run(f"ALTER TABLE invitation DROP COLUMN {name}")
+            run("UPDATE meta SET value = '1' WHERE key = 'format_version'")
+    with store.opened(Mode.MIGRATE) as state:
+        assert state.meta.format_version == FORMAT_VERSION
+        assert columns_of(state) == wanted
+        assert state.rows_for("default", range(1, 100)) == rows
+        assert check_state(state) == []
+        assert state.stops() == {}

@@ -107,7 +107,7 @@ WRONG = {
     "settings without rules": lambda whole: whole["accounts"][0]["desired"].pop("invitations"),
     "a rule of another kind": lambda whole: whole["accounts"][0]["desired"]["invitations"].update(enabled=1),
     "two names": lambda whole: whole["accounts"][0].update(name="Other"),
-    "another format": lambda whole: whole.update(format_version="2"),
+    "another format": lambda whole: whole.update(format_version="99"),
     "a negative serial": lambda whole: whole.update(serial=-1),
 }
 CONTRADICTIONS = {

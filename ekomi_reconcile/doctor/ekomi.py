@@ -12,7 +12,7 @@ from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
 from ekomi_reconcile.doctor.subject import Part, Subject
 from ekomi_reconcile.ekomi.client import EkomiClient
 from ekomi_reconcile.errors import CredentialsRefused, EkomiError
-from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.account import Account, Deliver
 from ekomi_reconcile.model.credentials import Checked, Credential
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
 from ekomi_reconcile.reconcile import make_clients
@@ -32,6 +32,7 @@ def credentials(subject: Subject) -> Iterator[Note]:
             unresolved=passwords.unresolved,
             parallelism=configuration.project.ekomi.parallelism,
         )
+    subject.silent |= {each.interface_id for each in found if each.verdict is not Credential.OK}
     yield from map(_credential, found)
 
 
@@ -39,7 +40,8 @@ def _credential(checked: Checked) -> Note:
     if checked.verdict is Credential.OK:
         return passed("eKomi takes interface id and password", account=checked.name)
     said = f"{checked.verdict.value}: {checked.message or 'eKomi did not say why'}"
-    make = failed if checked.verdict is Credential.WRONG else warned
+    # A password that cannot be resolved fails already, by the checks of secrets.
+    make = warned if checked.verdict is Credential.UNRESOLVED else failed
     return make(said, mend=checked.mend, account=checked.name)
 
 
@@ -53,10 +55,23 @@ def stacked_delay(subject: Subject) -> Iterator[Note]:
     return _asked(subject, _delay)
 
 
-def _asked(subject: Subject, ask: Callable[[EkomiClient, Account], Note]) -> Iterator[Note]:
-    """Ask eKomi about every account whose password is at hand; what cannot be asked is told."""
+def segments(subject: Subject) -> Iterator[Note]:
+    """The default customer segment is active: else eKomi stores recipients and writes to nobody."""
+    written = [
+        each
+        for each in subject.configuration.accounts
+        if each.invitations.enabled and each.invitations.deliver is not Deliver.LINK
+    ]
+    return _asked(subject, _segment, written) if written else iter(())
+
+
+def _asked(
+    subject: Subject, ask: Callable[[EkomiClient, Account], Note], accounts: Sequence[Account] = ()
+) -> Iterator[Note]:
+    """Ask eKomi about these accounts (all by default), as far as it can be asked."""
     configuration, passwords = subject.configuration, subject.passwords
-    usable = [each for each in configuration.accounts if each.interface_id in passwords.secrets]
+    known = passwords.secrets.keys() - subject.silent
+    usable = [each for each in accounts or configuration.accounts if each.interface_id in known]
     workers = configuration.project.ekomi.parallelism
     with (
         make_clients(configuration, passwords, subject.stop) as clients,
@@ -96,6 +111,16 @@ def _standing(client: EkomiClient, account: Account) -> Note:
             "the account is not active at eKomi", mend="ask eKomi to activate it", account=account.name
         )
     return passed("active at eKomi", account=account.name)
+
+
+def _segment(client: EkomiClient, account: Account) -> Note:
+    if client.inactive_default_segment():
+        return failed(
+            "the default customer segment is inactive at eKomi: recipients are stored, nobody gets a message",
+            mend="activate the segment in the eKomi account, or ask eKomi to do so",
+            account=account.name,
+        )
+    return passed("the default customer segment is active", account=account.name)
 
 
 def sync_age(subject: Subject) -> Iterator[Note]:
@@ -145,6 +170,7 @@ _BOTH = frozenset({Part.FILES, Part.STATE})
 CHECKS: Sequence[Check] = (
     Check(id="credentials", run=credentials, needs=_FILES, online=True),
     Check(id="account-active", run=active, needs=_FILES, online=True),
+    Check(id="customer-segment", run=segments, needs=_FILES, online=True),
     Check(id="stacked-delay", run=stacked_delay, needs=_FILES, online=True),
     Check(id="sync-age", run=sync_age, needs=_BOTH),
     Check(id="import-age", run=import_age, needs=_BOTH),

@@ -58,6 +58,15 @@ def suppression_list(subject: Subject) -> Iterator[Note]:
     yield passed(f"{len(found.entries)} entries")
 
 
+def sending(subject: Subject) -> Iterator[Note]:
+    """Whether runs send at all; nothing is said where they do."""
+    if not subject.configuration.project.safety.send:
+        yield warned(
+            "safety.send is false: runs plan and schedule, and send nothing",
+            mend="remove it where customers are to be invited",
+        )
+
+
 def _said(diagnostic: Diagnostic) -> str:
     where = "" if diagnostic.place is None else f"{diagnostic.place}: "
     key = "" if diagnostic.key is None else f"{diagnostic.key}: "
@@ -67,5 +76,6 @@ def _said(diagnostic: Diagnostic) -> str:
 CHECKS = (
     Check(id="configuration", run=configuration),
     Check(id="overlapping-rules", run=overlapping_rules, needs=frozenset({Part.FILES})),
+    Check(id="sending", run=sending, needs=frozenset({Part.FILES})),
     Check(id="suppression-list", run=suppression_list, needs=frozenset({Part.FILES})),
 )

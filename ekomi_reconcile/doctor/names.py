@@ -49,7 +49,7 @@ def order_statuses(subject: Subject) -> Iterator[Note]:
 
 def unserved_store_views(subject: Subject) -> Iterator[Note]:
     """Store views whose orders no enabled account wants."""
-    for source in subject.source_names:
+    for source in subject.readable_names:
         enabled = subject.enabled(source)
         if not enabled:
             continue
@@ -72,7 +72,7 @@ def _named(
     known_in: Callable[[Subject, str], Known],
     wanted_by: Callable[[Account], Iterable[str]],
 ) -> Iterator[Note]:
-    for source in subject.source_names:
+    for source in subject.readable_names:
         wanted = {each.name: sorted(set(wanted_by(each))) for each in subject.enabled(source)}
         if not any(wanted.values()):
             continue

@@ -11,15 +11,18 @@ from ekomi_reconcile.doctor.subject import Part, Subject
 from ekomi_reconcile.doctor.survey import MOST_ORDERS, RECENT_DAYS, Survey
 from ekomi_reconcile.errors import OrderSourceError
 from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.orders.magento.probe import Access, Probe
+from ekomi_reconcile.orders.magento.probe import (
+    COMMENT,
+    GROUPS,
+    ORDERS,
+    PRODUCTS,
+    STORES,
+    Access,
+    Answered,
+    Probe,
+)
 from ekomi_reconcile.rules.conditions import CATEGORY_ID
 from ekomi_reconcile.rules.rulebook import RuleBook
-
-ORDERS = "Magento_Sales::actions_view"
-"""The permission without which no order can be read."""
-
-PRODUCTS = "Magento_Catalog::products"
-"""The permission that only rules about categories need."""
 
 CLOCK_SKEW = 300
 """Seconds that the shop's clock may differ before orders come late or a login is refused."""
@@ -52,7 +55,7 @@ def _surveyed(found: Survey) -> str:
 
 def _counted(found: Probe) -> str:
     if found.unreachable is not None:
-        raise OrderSourceError(found.unreachable)
+        raise OrderSourceError(found.unreachable, mend=found.mend)
     answered = found.permissions[ORDERS]
     if answered.access is not Access.GRANTED:
         raise OrderSourceError(answered.message or "the orders cannot be read", mend=answered.mend)
@@ -61,13 +64,13 @@ def _counted(found: Probe) -> str:
 
 
 def unreadable_orders(subject: Subject) -> Iterator[Note]:
-    """No recent order is passed over because it cannot be read."""
-    for name in subject.source_names:
+    """No recent order is passed over because it cannot be read: the next run would report it and fail."""
+    for name in subject.surveyed_names:
         problems = [each for each in subject.survey(name).problems if each.is_error]
         for each in problems[:1]:
             where = "" if each.place is None else f"{each.place}: "
             more = "" if len(problems) == 1 else f" (and {len(problems) - 1} more problem(s))"
-            yield warned(f"{name}: {where}{each.message}{more}", mend=each.mend)
+            yield failed(f"{name}: {where}{each.message}{more}", mend=each.mend)
         if not problems:
             yield passed(f"{name}: every record looked at can be read")
 
@@ -90,17 +93,36 @@ def rule_fields(subject: Subject) -> Iterator[Note]:
 
 
 def permissions(subject: Subject) -> Iterator[Note]:
-    """What else the shop's login may see; each refusal says what it is needed for."""
+    """What else the integration may see: what a rule or ``annotate`` needs and is refused fails."""
     for name in subject.shop_names:
         found = subject.probe(name)
         refused = {key: each for key, each in found.permissions.items() if each.access is not Access.GRANTED}
         refused.pop(ORDERS, None)
-        if CATEGORY_ID not in RuleBook(subject.enabled(name)).attributes:
-            refused.pop(PRODUCTS, None)
         for key, each in sorted(refused.items()):
-            yield warned(f"{name}: {key}: {each.message or each.access.value}", mend=each.mend)
+            yield from _refused(subject, name, key, each)
         if found.permissions and not refused:
-            yield passed(f"{name}: everything that the rules need may be seen")
+            yield passed(f"{name}: the integration has every permission that the rules need")
+
+
+def _refused(subject: Subject, source: str, key: str, answered: Answered) -> Iterator[Note]:
+    said = f"{source}: {key}: {answered.message or answered.access.value}"
+    needing = [each for each in subject.enabled(source) if _needs(subject, each, key)]
+    for account in needing:
+        yield failed(f"{said}; the rules of this account need it", mend=answered.mend, account=account.name)
+    if key == COMMENT:
+        yield failed(f"{said}; `annotate: true` needs it", mend=answered.mend)
+    elif not needing:
+        yield warned(said, mend=answered.mend)
+
+
+def _needs(subject: Subject, account: Account, key: str) -> bool:
+    """Whether a rule cannot be judged without this permission."""
+    source, rule = subject.configuration.project.orders[account.orders], account.invitations
+    if key == STORES:
+        return rule.store_views.names is not None and not source.stores
+    if key == GROUPS:
+        return rule.customer_groups.names is not None and not source.customer_groups
+    return key == PRODUCTS and CATEGORY_ID in RuleBook([account]).attributes
 
 
 def clock(subject: Subject) -> Iterator[Note]:
@@ -118,7 +140,7 @@ def clock(subject: Subject) -> Iterator[Note]:
 
 def age_limit(subject: Subject) -> Iterator[Note]:
     """No rule's age limit keeps most of its orders out before they reach their trigger status."""
-    for name in subject.source_names:
+    for name in subject.surveyed_names:
         found = subject.survey(name)
         for account in subject.enabled(name):
             if note := _starved(account, found):

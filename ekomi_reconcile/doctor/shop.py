@@ -20,8 +20,8 @@ class Shop(Protocol):
     def directory(self) -> Directory:
         """Its lists."""
 
-    def probe(self) -> Probe:
-        """Can it be reached, what may the login see, is its clock right."""
+    def probe(self, *, annotate: bool = ...) -> Probe:
+        """Can it be reached, what may the integration see, is its clock right, its newest orders."""
 
     def statuses(self) -> Mapping[str, str | None]:
         """Status codes to states."""

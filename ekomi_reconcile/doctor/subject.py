@@ -12,7 +12,7 @@ from ekomi_reconcile.carried import absent_fields
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.settings import SourceKind
 from ekomi_reconcile.doctor.shop import Names, Shop
-from ekomi_reconcile.doctor.survey import Survey, survey
+from ekomi_reconcile.doctor.survey import Survey, survey, survey_of
 from ekomi_reconcile.errors import OrderSourceError, ReconcileError, StateMissing
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic
@@ -66,6 +66,8 @@ class Subject:
     files_error: ReconcileError | None = None
     state_file: StateFile = field(default_factory=StateFile)
     sources: Sources | None = None
+    silent: set[str] = field(default_factory=set)
+    """Interface ids for which eKomi cannot be asked: that is said once, by ``credentials``."""
     _probes: dict[str, Probe] = field(default_factory=dict)
     _surveys: dict[str, Survey | OrderSourceError] = field(default_factory=dict)
 
@@ -124,9 +126,31 @@ class Subject:
         return tuple(each.name for each in sources if not self.offline or each.kind is SourceKind.FILE)
 
     @property
+    def readable_names(self) -> tuple[str, ...]:
+        """The order sources that answer; why another one does not is said once, by ``order-source``."""
+        return tuple(name for name in self.source_names if self._is_readable(name))
+
+    @property
     def shop_names(self) -> tuple[str, ...]:
-        """The order sources that are shops."""
-        return tuple(name for name in self.source_names if self.shop(name) is not None)
+        """Those of them that are shops."""
+        return tuple(name for name in self.readable_names if self.shop(name) is not None)
+
+    @property
+    def surveyed_names(self) -> tuple[str, ...]:
+        """Those of them whose recent orders could be read."""
+        shops = set(self.shop_names)
+        return tuple(
+            name for name in self.readable_names if name not in shops or self.probe(name).recent is not None
+        )
+
+    def _is_readable(self, name: str) -> bool:
+        try:
+            if self.shop(name) is None:
+                self.survey(name)
+                return True
+            return self.probe(name).unreachable is None
+        except OrderSourceError:
+            return False
 
     def shop(self, source: str) -> Shop | None:
         """The source of this name, if it is a shop.
@@ -171,7 +195,8 @@ class Subject:
         if shop is None:
             raise OrderSourceError(f"order source {source} is no shop")
         if source not in self._probes:
-            self._probes[source] = shop.probe()
+            settings = self.configuration.project.orders[source].magento
+            self._probes[source] = shop.probe(annotate=settings is not None and settings.annotate)
         return self._probes[source]
 
     def survey(self, source: str) -> Survey:
@@ -200,8 +225,13 @@ class Subject:
         return absent_fields(self._source(source), found, self.enabled(source))
 
     def _survey(self, source: str) -> Survey:
-        self._reach(source)
-        return survey(self._source(source), RuleBook(self.enabled(source)), now=self.now)
+        book = RuleBook(self.enabled(source))
+        if self.shop(source) is None:
+            return survey(self._source(source), book, now=self.now)
+        recent = self.probe(source).recent
+        if recent is None:
+            raise OrderSourceError("the orders cannot be read")
+        return survey_of(recent.orders, recent.problems, book, now=self.now)
 
     def _reach(self, source: str) -> None:
         """A shop that does not answer is asked once: every further question would wait in vain."""

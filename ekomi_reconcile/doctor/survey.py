@@ -66,6 +66,18 @@ def survey(source: OrderSource, book: RuleBook, *, now: Instant) -> Survey:
     return found
 
 
+def survey_of(
+    orders: Sequence[Order], problems: Sequence[Diagnostic], book: RuleBook, *, now: Instant
+) -> Survey:
+    """The same of orders that were read already."""
+    found = Survey(orders=len(orders), problems=problems)
+    for order in orders:
+        _note_names(order, found)
+        for rule in book.candidates(order.store_view):
+            _note_timing(rule, order, found, now=now)
+    return found
+
+
 def _some(reading: Reading, found: Survey) -> Iterator[Order]:
     for batch in reading.batches():
         for order in batch:

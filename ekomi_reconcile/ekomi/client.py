@@ -143,6 +143,27 @@ class EkomiClient:
         text = str(delay).strip()
         return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
 
+    def inactive_default_segment(self) -> bool:
+        """Whether the default customer segment is inactive: recipients are stored, not written to."""
+        request = Request(
+            function="customer-segments",
+            method="GET",
+            url=f"{self._endpoints.srr_url.rstrip('/')}/api/v1/customer-segments",
+            fields={"status": "inactive"},
+            headers={
+                "shop-id": self._credentials.interface_id,
+                "interface-password": self._credentials.password.reveal(),
+            },
+            max_bytes=_SMALL,
+            deadline=self._endpoints.timeout,
+        )
+        found = self._ask(request, read_object, self._redactor(), retry=READS).get("data")
+        segments = found if isinstance(found, list) else []
+        return any(
+            isinstance(each, dict) and str(each.get("is_default")).casefold() in {"true", "1"}
+            for each in segments
+        )
+
     def reviews(self, since: ReviewRange = ReviewRange.ALL) -> Reviews:
         """The shop's reviews of that window. An empty answer means that there are none."""
         return self._dump("getFeedback", {"range": since.value}, fields=SHOP_FIELDS, extra=SHOP_TITLE)

@@ -65,6 +65,7 @@ class Request:
     fields: dict[str, str] = field(repr=False)
     max_bytes: int
     deadline: float
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +142,9 @@ class Wire:
     def _prepare(self, request: Request) -> httpx.Request:
         if request.method == "POST":
             return self._http.build_request("POST", request.url, data=request.fields)
-        return self._http.build_request(request.method, request.url, params=request.fields)
+        return self._http.build_request(
+            request.method, request.url, params=request.fields, headers=request.headers
+        )
 
     def _read(self, response: httpx.Response, *, limit: int, ends: float) -> Answer:
         body, broken = self._body(response, limit=limit, ends=ends)

@@ -19,9 +19,41 @@ def test_credentials(clinic, sandbox, monkeypatch):
     sandbox.world.fault(Fault(match="*", kind="status", status=403, shop="10001", body="blocked"))
     found = clinic.examine()
     told = {each["account"]: each["status"] for each in found["credentials"]}
-    assert told == {"Germany": "pass", "France": "fail", "Norway": "warn", "Brand A": "warn"}
+    assert told == {"Germany": "pass", "France": "fail", "Norway": "warn", "Brand A": "fail"}
     told = {each["account"]: each["status"] for each in found["account-active"]}
-    assert told == {"Germany": "pass", "France": "warn", "Brand A": "warn"}
+    assert told == {"Germany": "pass"}
+
+
+def test_an_ekomi_that_is_away_is_one_failure(clinic, sandbox):
+    """Where eKomi does not answer the next apply would not work; it is said once per account."""
+    sandbox.world.fault(Fault(match="*", kind="status", status=403, shop="28374", body="blocked"))
+    found = clinic.examine()
+    assert [each["status"] for each in found["credentials"]] == ["fail"]
+    assert not {"account-active", "stacked-delay", "customer-segment"} & set(found)
+
+
+@pytest.mark.parametrize(
+    ("deliver", "status"), [("ekomi-email", "fail"), ("ekomi-sms", "fail"), ("link", None)]
+)
+def test_an_inactive_customer_segment_fails(clinic, sandbox, deliver, status):
+    """eKomi would take recipients and write to nobody; links are not concerned."""
+    clinic.project.account("Germany", "28374", f"pending_period: 7\nstore_views: [de]\ndeliver: {deliver}")
+    segments = sandbox.world.shops["28374"].segments
+    before = [each.status for each in segments]
+    for each in segments:
+        each.status = "inactive"
+    try:
+        found = clinic.examine().get("customer-segment", [])
+    finally:
+        for each, value in zip(segments, before, strict=True):
+            each.status = value
+    assert [each["status"] for each in found] == ([status] if status else [])
+
+
+def test_a_project_that_never_sends_is_told(clinic, sandbox):
+    """safety.send: false is worth a word in every self-test."""
+    clinic.project.settings(settings(sandbox.url, "safety: {send: false}\n"))
+    assert clinic.told("sending", "--offline") == [("warn", None)]
 
 
 def test_an_inactive_account_fails(clinic, sandbox):

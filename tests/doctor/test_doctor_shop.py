@@ -4,25 +4,33 @@ import pytest
 from doctor_support import Clinic
 from project_support import PASSWORDS, Project, order, settings
 
-from ekomi_reconcile.sandbox.magento import Shop, routes
+from ekomi_reconcile.sandbox.magento import FaultKind, Shop, routes
 from ekomi_reconcile.sandbox.magento.settings import BearerTokens
 from ekomi_reconcile.sandbox.server import SandboxServer
 from ekomi_reconcile.sandbox.shopfront import READ_ONLY
 
 STORES = {1: "de", 2: "fr"}
+EVERYTHING = (
+    *READ_ONLY,
+    "Magento_Sales::shipment",
+    "Magento_Sales::sales_invoice",
+    "Magento_Catalog::products",
+    "Magento_Sales::comment",
+)
+"""All permissions that any rule needs, and `annotate`."""
 GROUPS = {0: "NOT LOGGED IN", 1: "General", 4: "VIP"}
 
 
 @pytest.fixture
-def shop():
-    """A shop with a few orders in the German store view."""
+def shop(request):
+    """A shop with a few orders in the German store view, or as many as asked for."""
     given = [
         {
             key: value
             for key, value in order(number, store_id=1, customer_group_id=4).items()
             if key not in ("store_code", "customer_group")
         }
-        for number in range(1, 6)
+        for number in range(1, getattr(request, "param", 5) + 1)
     ]
     made = Shop.from_orders(given, stores=STORES, groups=GROUPS, categories={})
     made.settings.bearer = BearerTokens.ACCEPTED
@@ -57,12 +65,79 @@ def test_offline_leaves_the_shop_alone(clinic, monkeypatch):
     assert not {"order-source", "store-views", "shop-clock", "age-limit"} & set(found)
 
 
-def test_a_shop_that_refuses_the_login(clinic, monkeypatch):
+def test_a_shop_that_refuses_the_login(clinic, shop, monkeypatch):
     """A wrong token fails, and is not shown."""
     monkeypatch.setenv("MAGENTO_TOKEN", "canary-token")
     found = clinic.examine()
     assert [each["status"] for each in found["order-source"]] == ["fail"]
     assert "canary" not in str(found)
+    checks = {"shop-permissions", "shop-clock", "unreadable-orders", "store-views", "age-limit"}
+    assert not checks & set(found)
+    assert len(shop.log.entries) <= 3
+
+
+RULES = "pending_period: 7\nstore_views: [de]\ncustomer_groups: [VIP]\n"
+CATEGORY = "conditions: {any_item: {category_id: {in: [12]}}}"
+
+
+@pytest.mark.parametrize("shop", [5, 700], indirect=True)
+def test_a_healthy_shop_is_asked_a_dozen_times_at_most(clinic, shop, monkeypatch):
+    """However many orders there are: the newest 200, every list once, every permission once."""
+    clinic.project.account("Germany", "28374", RULES + CATEGORY)
+    annotating(clinic)
+    monkeypatch.setenv("MAGENTO_TOKEN", shop.integrate(EVERYTHING).token)
+    found = clinic.examine()
+    assert [each["status"] for each in found["order-source"]] == ["pass"]
+    assert f"{len(shop.orders)} order(s)" in found["order-source"][0]["message"]
+    assert len(shop.log.entries) <= 12, shop.log.by_route()
+    assert shop.log.orders_served() <= 200
+
+
+@pytest.mark.parametrize("path", ["", "rest"], ids=["all of it", "the API"])
+def test_a_shop_in_maintenance_is_asked_three_times_at_most(clinic, shop, path):
+    """One attempt, one finding: it is not waited for."""
+    shop.faults.add(FaultKind.MAINTENANCE, path=path)
+    found = clinic.examine()
+    assert [each["status"] for each in found["order-source"]] == ["fail"]
+    assert not {"shop-permissions", "unreadable-orders", "store-views"} & set(found)
+    assert len(shop.log.entries) <= 3, shop.log.by_route()
+
+
+def annotating(clinic):
+    """Let the project write comments into orders."""
+    path = clinic.project.folder / "ekomi-reconcile.yaml"
+    path.write_text(path.read_text().replace("token:", "annotate: true, token:"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "lacking", "status", "account"),
+    [
+        (CATEGORY, "Magento_Catalog::products", "fail", "Germany"),
+        ("", "Magento_Catalog::products", None, None),
+        ("", "Magento_Sales::comment", "fail", None),
+        ("", "Magento_Sales::shipment", "warn", None),
+        ("", "Magento_Backend::store", "fail", "Germany"),
+        ("", "Magento_Customer::group", "fail", "Germany"),
+    ],
+)
+def test_a_permission_that_is_missing_is_named(clinic, shop, monkeypatch, rule, lacking, status, account):
+    """What a rule or `annotate` needs fails, with the account and the permission; the rest is a warning."""
+    clinic.project.account("Germany", "28374", RULES + rule)
+    annotating(clinic)
+    allowed = tuple(each for each in EVERYTHING if each != lacking)
+    monkeypatch.setenv("MAGENTO_TOKEN", shop.integrate(allowed).token)
+    found = [each for each in clinic.examine()["shop-permissions"] if each["status"] != "pass"]
+    assert [(each["status"], each["account"]) for each in found] == ([(status, account)] if status else [])
+    assert all(lacking in each["message"] for each in found)
+
+
+def test_asking_for_the_permission_to_comment_writes_nothing(clinic, shop, monkeypatch):
+    """The self-test writes nothing, not even where it asks whether it may."""
+    monkeypatch.setenv("MAGENTO_TOKEN", shop.integrate(EVERYTHING).token)
+    annotating(clinic)
+    before = repr(shop.orders)
+    assert {each["status"] for each in clinic.examine()["shop-permissions"]} == {"pass"}
+    assert repr(shop.orders) == before
 
 
 def test_a_login_that_may_not_read_orders(clinic, shop, monkeypatch):
@@ -74,15 +149,13 @@ def test_a_login_that_may_not_read_orders(clinic, shop, monkeypatch):
 
 
 def test_a_shop_that_is_not_there(clinic):
-    """An address where nobody listens fails, and the checks that need the shop say so."""
+    """An address where nobody listens is one finding."""
     text = (clinic.project.folder / "ekomi-reconcile.yaml").read_text()
     begin = text.index("base_url: '") + len("base_url: '")
     clinic.project.settings(text[:begin] + "http://127.0.0.1:9" + text[text.index("'", begin) :])
     found = clinic.examine()
     assert found["order-source"][0]["status"] == "fail"
-    for check in ("age-limit", "store-views", "order-statuses"):
-        assert found[check][0]["status"] == "warn"
-        assert "cannot be reached" in found[check][0]["message"]
+    assert not {"age-limit", "store-views", "order-statuses", "shop-permissions"} & set(found)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ _log = logging.getLogger("ekomi_reconcile.orders.magento")
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 3
+_DOWN = frozenset({502, 503, 504})
 _WRONG_SIGNATURE = b"signature is invalid"
 _WRONG_TIME = b"validating the nonce"
 
@@ -55,6 +56,8 @@ class MagentoClient:
         self._wire = Wire(transport=transport, timeout=timeout, clock=clock)
         self._reporter = Reporter(self._base.host, secrets=login.secrets, refused=login.refused)
         self._sign_without_port = False
+        self.patient = True
+        """Are requests that may succeed in a moment repeated? A self-test asks once."""
         self._dated: tuple[Instant, float] | None = None
 
     def __repr__(self) -> str:
@@ -84,6 +87,7 @@ class MagentoClient:
             ShopFailure: the shop did not give it.
         """
         url = f"{self._base}/rest/V1/{path}{f'?{query}' if query else ''}"
+        attempts = attempts if self.patient else {}
         return retry.run(lambda: self._ask("GET", url, subject=path), stop=self._stop, attempts=attempts)
 
     def annotate(self, order_id: int, text: str) -> None:
@@ -103,14 +107,30 @@ class MagentoClient:
             subject=path,
         )
 
+    def may_annotate(self) -> None:
+        """Return if the integration has ``Magento_Sales::comment``. Nothing is written.
+
+        The shop checks the permission before it looks at a request; this one lacks what it needs.
+
+        Raises:
+            ShopFailure: the permission is missing, or the shop did not say.
+        """
+        path = "orders/0/comments"
+        try:
+            self._ask("POST", f"{self._base}/rest/V1/{path}", b"{}", subject=path)
+        except ShopFailure as failure:
+            if failure.kind not in {Kind.REJECTED, Kind.NOT_FOUND, Kind.BROKEN}:
+                raise
+
     def version(self) -> str | None:
         """Such as ``Magento/2.4 (Community)``; ``None`` where the shop does not tell. Needs no login.
 
         Raises:
-            ShopFailure: the shop cannot be reached.
+            ShopFailure: the shop cannot be reached, or is in maintenance.
         """
         reply = self._send("GET", f"{self._base}/magento_version", {"Accept": "*/*"})
-        if isinstance(reply, NoAnswer) and (failure := self._reporter.failure("magento_version", reply)):
+        down = isinstance(reply, NoAnswer) or reply.status in _DOWN
+        if down and (failure := self._reporter.failure("magento_version", reply)):
             raise failure
         text = reply.body[:200].decode("utf-8", "replace").strip() if isinstance(reply, Answer) else ""
         return text if text.startswith("Magento/") and text.isprintable() and len(text) < 80 else None

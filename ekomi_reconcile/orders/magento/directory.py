@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -69,17 +69,22 @@ class _Status(Struct, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Asks for lists. Every method is one or a few requests; keep what they give.
+    """Asks for lists. Store views and customer groups are read once per pass.
 
     Each raises ShopFailure when the shop does not give the list, with the permission that is missing.
     """
 
     searcher: Searcher
+    _kept: dict[str, Any] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """Ask again for what was read before."""
+        self._kept.clear()
 
     def store_views(self) -> Sequence[StoreView]:
         """All store views. Needs ``Magento_Backend::store``."""
         fields = encode([("fields", "id,code,name,website_id,is_active")])
-        return self._list("store/storeViews", fields, StoreView)
+        return self._once("views", lambda: self._list("store/storeViews", fields, StoreView))
 
     def store_configs(self) -> Sequence[StoreConfig]:
         """Locale, currency and time zone per store view. Needs ``Magento_Backend::store``."""
@@ -88,9 +93,20 @@ class Directory:
 
     def customer_groups(self) -> Sequence[CustomerGroup]:
         """All customer groups. Needs ``Magento_Customer::group``."""
-        return self.searcher.all(
-            "customerGroups/search", (), fields="items[id,code],total_count", key="id", kind=CustomerGroup
+        fields = "items[id,code],total_count"
+        return self._once(
+            "groups",
+            lambda: self.searcher.all(
+                "customerGroups/search", (), fields=fields, key="id", kind=CustomerGroup
+            ),
         )
+
+    def _once(self, name: str, ask: Callable[[], Sequence[T]]) -> Sequence[T]:
+        """What is answered once per pass; a failure is asked for again."""
+        if name not in self._kept:
+            self._kept[name] = ask()
+        found: Sequence[T] = self._kept[name]
+        return found
 
     def statuses(self, observed: Mapping[str, str | None]) -> Mapping[str, str | None]:
         """Status to state: the shop's own list, or else the shipped ones and those seen in orders."""

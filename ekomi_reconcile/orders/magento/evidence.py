@@ -62,6 +62,8 @@ class Evidence:
     searcher: Searcher
     withheld: Withheld
     warnings: Warnings
+    granted: set[str] = field(default_factory=set)
+    """The kinds of documents that were read."""
 
     def of(self, orders: Iterable[Order]) -> Mapping[int, Dates]:
         """The dates by order id, for those orders that need them.
@@ -96,12 +98,14 @@ class Evidence:
             self._failed(name, order_id, failure)
 
         try:
-            return Halving(self.searcher, lambda ids: self._ask(name, ids), failed).run(order_ids), unread
+            found = Halving(self.searcher, lambda ids: self._ask(name, ids), failed).run(order_ids)
         except ShopFailure as failure:
             if failure.kind is not Kind.REFUSED or failure.resource is None:
                 raise
             self.withheld.add(name, failure, instead=_INSTEAD[name])
-        return [], frozenset(order_ids)
+            return [], frozenset(order_ids)
+        self.granted.add(name)
+        return found, unread
 
     def _ask(self, name: str, order_ids: Sequence[int]) -> list[_Document]:
         return self.searcher.all(

@@ -68,6 +68,7 @@ class MagentoShop:
 
     def begin(self) -> None:
         """A new pass begins: names, categories and permissions may have changed since the last one."""
+        self.directory.forget()
         self._warnings = Warnings()
         self._withheld = Withheld(self._warnings)
         self._evidence = Evidence(self.searcher, self._withheld, self._warnings)
@@ -96,6 +97,15 @@ class MagentoShop:
                 shipped=groups is None,
             )
         return self._codes
+
+    def needs(self, attribute: str) -> bool:
+        """May a rule look at this attribute of orders?"""
+        return self._naming.needs(attribute)
+
+    @property
+    def documents_read(self) -> frozenset[str]:
+        """The kinds of documents (shipments, invoices) that this pass has read."""
+        return frozenset(self._evidence.granted)
 
     @property
     def status_codes(self) -> frozenset[str]:

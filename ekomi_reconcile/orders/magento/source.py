@@ -126,9 +126,12 @@ class MagentoSource:
         """
         return self._shop.statuses()
 
-    def probe(self) -> Probe:
-        """What a self-test wants to know; never raises for what the shop answers."""
-        return probe(self._shop)
+    def probe(self, *, annotate: bool = False) -> Probe:
+        """What a self-test wants to know; never raises for what the shop answers.
+
+        ``annotate``: whether comments are to be written. From now on no request is repeated.
+        """
+        return probe(self._shop, annotate=annotate)
 
     def annotate(self, order_id: int, text: str) -> None:
         """Write a comment into an order's history; needs ``Magento_Sales::comment``.

@@ -17,7 +17,7 @@ from ekomi_reconcile.orders.lenient import LenientDecoder, Unfit
 from ekomi_reconcile.orders.magento.failure import SMALLER_HELPS, Kind, ShopFailure
 from ekomi_reconcile.orders.magento.query import Direction, Filter, Group, Is, Search, among, one, sql_time
 from ekomi_reconcile.orders.magento.search import BATCH, Searcher
-from ekomi_reconcile.orders.magento.segments import BY_ID, MAX_ID, Row, RowKey, Segment
+from ekomi_reconcile.orders.magento.segments import BY_ID, MAX_ID, IdSegment, Row, RowKey, Segment
 from ekomi_reconcile.orders.normalize import instant_of
 
 _TRIES = 5
@@ -94,6 +94,32 @@ class OrderTable:
             else:
                 self.searcher.note_broken(page)
                 yield Harvest(unreadable=[Unreadable(part.high, page.message, page.report)])
+
+    def newest(self, count: int) -> tuple[Harvest, int]:
+        """The ``count`` orders with the highest ids, in one request where none of them is broken.
+
+        Beside them how many orders there are.
+
+        Raises:
+            OrderSourceError: the shop cannot be read.
+        """
+        wide = Searcher(self.searcher.client, size=count)
+        search = Search(sort=(("entity_id", Direction.DESC),), size=count, fields=self._asked)
+        try:
+            page = wide.page("orders", search)
+        except ShopFailure as failure:
+            if failure.kind is not Kind.BROKEN and failure.kind not in SMALLER_HELPS:
+                raise
+        else:
+            rows = [_row(raw) for raw in page.rows]
+            return Harvest(rows), len(rows) if page.total is None else page.total
+        extent = self.extent(None)
+        parts = list(self.read(IdSegment(max(extent.low, extent.high - count), extent.high)))
+        found = Harvest(
+            [row for part in parts for row in part.rows],
+            [flaw for part in parts for flaw in part.unreadable],
+        )
+        return found, extent.count
 
     def among(self, order_ids: Sequence[int]) -> list[Row]:
         """The orders with these ids, at most ``BATCH`` of them; ids that do not exist are left out.

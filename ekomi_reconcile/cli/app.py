@@ -42,7 +42,7 @@ _COMMANDS = {
     "errors": ("ekomi_reconcile.cli.errors:errors", "Calls to eKomi that failed."),
     "state": (
         "ekomi_reconcile.cli.state:state",
-        "The state: list, show, pull, push, backup, restore, mv, rm, check, migrate, history.",
+        "The state: init, list, show, pull, push, backup, restore, mv, rm, check, migrate, history.",
     ),
     "dump": (
         "ekomi_reconcile.cli.dump:dump",

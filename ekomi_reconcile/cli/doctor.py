@@ -12,6 +12,7 @@ from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import REQUIRE_STATE, common, option
 from ekomi_reconcile.cli.lists import format_option, write_one
 from ekomi_reconcile.cli.session import (
+    check_pin,
     configuration_path,
     state_key,
     state_location,
@@ -72,6 +73,7 @@ def _state_file(files: Configuration, stack: ExitStack) -> StateFile:
     try:
         location, root = state_location(files)
         place = locate(location, root=root)
+        check_pin(files)
         state = stack.enter_context(open_state(location, root=root, mode=Mode.READ, key=key))
     except ReconcileError as error:
         return StateFile(place=place, error=error, key_error=key_error, required=required)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,9 @@ from ekomi_reconcile.cli.output import Output
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.load import find, load
 from ekomi_reconcile.config.secrets import resolve
-from ekomi_reconcile.errors import StateLost, StateMissing
+from ekomi_reconcile.config.settings import UUID
+from ekomi_reconcile.errors import ConfigurationError, StateError, StateLost, StateMissing
+from ekomi_reconcile.paths import flaw
 from ekomi_reconcile.render.style import plural
 from ekomi_reconcile.state.key import configured_key
 from ekomi_reconcile.state.location import FileLocation, locate
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from ekomi_reconcile.state.store import State
 
 _REFERENCE = "${"
+_LONGEST_SHOWN = 60
 _DIGEST_SHOWN = len("sha256:") + 12
 _COMMIT_SHOWN = 12
 
@@ -90,6 +94,73 @@ def state_location(configuration: Configuration) -> tuple[str, Path]:
     return text, configuration.root
 
 
+def pinned_lineage(configuration: Configuration) -> str | None:
+    """The lineage of the only state that this project may use, if it is pinned.
+
+    Raises:
+        ConfigurationError: the variable it is read from is not set, or holds no UUID.
+    """
+    written = configuration.project.lineage
+    if written is None or not written.startswith(_REFERENCE):
+        return None if written is None else written.lower()
+    name = written.removeprefix("${env:").removesuffix("}")
+    value = os.environ.get(name)
+    if value is None:
+        raise ConfigurationError(
+            f"state.lineage: the variable {name} is not set",
+            mend=f"set {name} to the lineage that `state init` printed",
+        )
+    try:
+        return as_lineage(value)
+    except ValueError as problem:
+        raise ConfigurationError(
+            f"state.lineage: {name} {problem}", mend=f"set {name} to the lineage that `state init` printed"
+        ) from None
+
+
+def as_lineage(text: str) -> str:
+    """The UUID in this text, in lower case.
+
+    Raises:
+        ValueError: it is not one; the message goes on from the name of what holds it.
+    """
+    if (problem := flaw(text)) is not None:
+        raise ValueError(problem)
+    if re.fullmatch(UUID, text) is None:
+        raise ValueError(f"is not a UUID: {text[:_LONGEST_SHOWN]!r}")
+    return text.lower()
+
+
+def check_pin(configuration: Configuration) -> None:
+    """Make sure that the state is the pinned one, if one is pinned.
+
+    Raises:
+        StateError: it is another one, or there is none. Not ``StateMissing``: nothing may stand in for it.
+    """
+    from ekomi_reconcile.state.opening import lineage_of
+
+    pinned = pinned_lineage(configuration)
+    if pinned is None:
+        return
+    location, root = state_location(configuration)
+    place = locate(location, root=root)
+    found = lineage_of(place)
+    if found is None:
+        raise StateError(
+            f"there is no state at {place}, and {configuration.path} pins the one with lineage {pinned}",
+            mend="name the right location with --state or EKOMI_RECONCILE_STATE, restore a backup with "
+            "`ekomi-reconcile state restore FILE`, or, if there never was one, create it with "
+            "`ekomi-reconcile state init`",
+        )
+    if found.lower() != pinned:
+        raise StateError(
+            f"{place} is another state than {configuration.path} pins: its lineage is {found}, state.lineage "
+            f"is {pinned}",
+            mend="name the right location with --state or EKOMI_RECONCILE_STATE, or the project file of that "
+            "state with --config",
+        )
+
+
 def state_key(configuration: Configuration) -> bytes | None:
     """The configured key of the digests; ``None`` leaves it to the file beside the state."""
     reference = configuration.project.privacy.key
@@ -107,6 +178,7 @@ def reading(configuration: Configuration, *, key: bool = True) -> Iterator[State
     """
     from ekomi_reconcile.state.opening import Mode, open_state
 
+    check_pin(configuration)
     location, root = state_location(configuration)
     secret = state_key(configuration) if key else None
     with open_state(location, root=root, mode=Mode.READ, key=secret) as state:
@@ -135,6 +207,7 @@ def glancing_if_any(configuration: Configuration, *, key: bool = True) -> Iterat
     """The state, for planning, at the least cost; without a state there is ``None``."""
     from ekomi_reconcile.state.glance import glance
 
+    check_pin(configuration)
     location, root = state_location(configuration)
     secret = state_key(configuration) if key else None
     try:
@@ -174,6 +247,7 @@ def locking(
     """Like ``writing``, for who lets others write before the end; ``about`` tells others more of it."""
     from ekomi_reconcile.state.opening import Mode, must_exist, open_state
 
+    check_pin(configuration)
     location, root = state_location(configuration)
     key = state_key(configuration)
     place = locate(location, root=root)
@@ -189,8 +263,10 @@ def locking(
 
 
 def existing_state(configuration: Configuration) -> bool:
-    """Is there a state? Nothing is made."""
+    """Is there a state, and the pinned one? Nothing is made."""
     from ekomi_reconcile.state.opening import exists
+
+    check_pin(configuration)
 
     location, root = state_location(configuration)
     return exists(locate(location, root=root))

@@ -11,10 +11,17 @@ from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.files import read_file
 from ekomi_reconcile.cli.globals import FilePath, common, option, options
 from ekomi_reconcile.cli.lists import format_option, lock_timeout_option, write_one
-from ekomi_reconcile.cli.session import load_configuration, state_key, state_location, writing
+from ekomi_reconcile.cli.session import (
+    check_pin,
+    load_configuration,
+    pinned_lineage,
+    state_key,
+    state_location,
+    writing,
+)
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import resolve
-from ekomi_reconcile.errors import ReconcileError
+from ekomi_reconcile.errors import ReconcileError, StateError
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.render.care import (
     Copied,
@@ -29,7 +36,7 @@ from ekomi_reconcile.render.care import (
     restored_json,
     restored_text,
 )
-from ekomi_reconcile.state.copies import copy_path
+from ekomi_reconcile.state.copies import copy_path, needs_file
 from ekomi_reconcile.state.location import locate
 from ekomi_reconcile.state.locking import writer_lock
 
@@ -79,6 +86,7 @@ def restore(file: Path, lock_timeout: int, form: str) -> int:
     configuration = load_configuration()
     location, root = state_location(configuration)
     key = state_key(configuration)
+    _check_copy(configuration, options().directory / file)
     lock = writer_lock(locate(location, root=root), operation=OPERATION)
     lock.acquire(lock_timeout)
     with lock:
@@ -86,6 +94,24 @@ def restore(file: Path, lock_timeout: int, form: str) -> int:
         done = bring_back(copy, location, root=root, key=key, now=instant.now(), lock=lock)
     write_one(done, form, as_text=restored_text, as_json=restored_json)
     return Exit.OK
+
+
+def _check_copy(configuration: Configuration, copy: Path) -> None:
+    """A copy replaces the pinned state only if it is one of it."""
+    from ekomi_reconcile.state.opening import open_copy
+
+    pinned = pinned_lineage(configuration)
+    if pinned is None:
+        return
+    needs_file(copy)
+    with open_copy(copy.absolute()) as found:
+        lineage = found.meta.lineage
+    if lineage.lower() != pinned:
+        raise StateError(
+            f"{copy} is a copy of another state than {configuration.path} pins: its lineage is {lineage}, "
+            f"state.lineage is {pinned}",
+            mend="choose a copy of the pinned state, or the project file of that state with --config",
+        )
 
 
 @click.command()
@@ -152,6 +178,7 @@ def _bring_up_to_date(configuration: Configuration, operation: str, *, lock_time
     """The format that the state has then."""
     from ekomi_reconcile.state.opening import Mode, open_state
 
+    check_pin(configuration)
     location, root = state_location(configuration)
     lock = writer_lock(locate(location, root=root), operation=operation)
     lock.acquire(lock_timeout)

@@ -63,7 +63,8 @@ def project(model: models.ProjectDocument, data: Mapping[str, Any]) -> settings.
     return settings.Project(
         version=model.version,
         accounts=model.accounts,
-        state=model.state,
+        state=model.state if isinstance(model.state, str) else model.state.location,
+        lineage=None if isinstance(model.state, str) else model.state.lineage,
         orders=_sources(model.orders),
         schedule=settings.ScheduleSettings(
             sync_every=seconds(model.schedule.sync_every),

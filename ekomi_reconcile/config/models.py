@@ -32,6 +32,7 @@ from ekomi_reconcile.config.types import (
     Flag,
     InterfaceId,
     Limit,
+    Lineage,
     Location,
     Name,
     Names,
@@ -295,6 +296,34 @@ def _section(model: type[FixedKeys], description: str) -> Any:
     return Field(default_factory=model, description=description, json_schema_extra=extra)
 
 
+_STATE: Final = ".ekomi-reconcile/state.db"
+
+
+class PinnedState(FixedKeys):
+    """A state of which it is said which one it is: no other is ever used."""
+
+    location: Location = Field(
+        default=_STATE,
+        description="Where it is: a file, sqlite:///… or postgresql://…, or a reference to it.",
+    )
+    lineage: Lineage = Field(
+        description="Its lineage: the UUID that `state init` prints, or `${env:NAME}`. Where another state "
+        "or none is found, every command that needs it stops."
+    )
+
+
+def _text_or_pinned(value: Any) -> str | None:
+    if isinstance(value, str):
+        return "#text"
+    return "#pinned" if isinstance(value, dict | PinnedState) else None
+
+
+StateSetting: TypeAlias = Annotated[
+    Annotated[Location, Tag("#text")] | Annotated[PinnedState, Tag("#pinned")],
+    Discriminator(_text_or_pinned),
+]
+
+
 class ProjectDocument(FixedKeys):
     """Settings of a project: ekomi-reconcile.yaml."""
 
@@ -307,10 +336,12 @@ class ProjectDocument(FixedKeys):
         default="accounts.d",
         description="Folder of the account files, relative to this file: all `*.yaml` and `*.yml` below it.",
     )
-    state: Location = Field(
-        default=".ekomi-reconcile/state.db",
-        description="Where the state is: a file, sqlite:///… or postgresql://…, or a reference to it. "
-        "EKOMI_RECONCILE_STATE and --state win.",
+    state: StateSetting = Field(
+        default=_STATE,
+        description="Where the state is: a file, sqlite:///… or postgresql://…, or a reference to it; or a "
+        "mapping that also pins which state it is. EKOMI_RECONCILE_STATE and --state win over the location, "
+        "never over the pin.",
+        examples=[_STATE, {"location": _STATE, "lineage": "1f0c6a52-9b1e-4d0f-8a57-3c2f5f0e7b11"}],
     )
     orders: Orders = optional(
         "Where orders are read: one source, or several by name.",

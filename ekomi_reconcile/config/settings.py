@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from ekomi_reconcile.model.account import Json
 
+UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+"""A pattern of what identifies a state."""
+
 DEFAULT_SOURCE = "default"
 """The name of the order source in the short form of ``orders:``."""
 
@@ -128,7 +131,8 @@ class NotifySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """All settings. ``state`` is a path (relative to the project file) or a URL, as written.
+    """All settings. ``state`` is a path (relative to the project file) or a URL, as written; ``lineage``, a
+    UUID or ``${env:NAME}``, pins which state it is.
 
     ``defaults`` is the partial account document of the file; accounts have it merged in already.
     """
@@ -143,6 +147,7 @@ class Project:
     privacy: PrivacySettings
     defaults: Mapping[str, Json]
     notify: tuple[NotifySettings, ...] = ()
+    lineage: str | None = None
 
     def canonical(self) -> dict[str, Json]:
         """The settings that decide what a run does: not where files, state and defaults are kept.
@@ -151,7 +156,7 @@ class Project:
         came later is left out at its default, so that an upgrade changes no digest.
         """
         values = asdict(self)
-        for name in ("accounts", "state", "defaults", "notify"):
+        for name in ("accounts", "state", "lineage", "defaults", "notify"):
             del values[name]
         del values["safety"]["max_plan_age"]
         if self.safety.send:

@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from ekomi_reconcile.config.settings import UUID
 from ekomi_reconcile.paths import CONTROL as _CONTROL
 from ekomi_reconcile.paths import SPACE as _BLANK
 
@@ -88,6 +89,11 @@ CapCount: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=1_000), BeforeVali
 CapDays: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=3_650), BeforeValidator(whole)]
 Rate: TypeAlias = Annotated[int | float, PlainValidator(_rate), Also(type="number", exclusiveMinimum=0)]
 Number: TypeAlias = Annotated[int | float, PlainValidator(_number), Also(type="number")]
+Lineage: TypeAlias = Annotated[
+    str,
+    StringConstraints(strict=True, pattern=f"^({UUID}|\\$\\{{env:[A-Za-z_][A-Za-z0-9_]*\\}})$"),
+    Also(examples=["1f0c6a52-9b1e-4d0f-8a57-3c2f5f0e7b11", "${env:STATE_LINEAGE}"], **NO_CONTROL),
+]
 Text: TypeAlias = Annotated[str, StringConstraints(strict=True, min_length=1)]
 Location: TypeAlias = Annotated[
     str, StringConstraints(strict=True, min_length=1, pattern=_NAME), Also(**NO_CONTROL)

@@ -46,6 +46,8 @@ def _references(project: Project, root: Path) -> Iterator[tuple[str, str, Path |
         yield "privacy.key", project.privacy.key, None
     if project.state.startswith("${"):
         yield "state", project.state, None
+    if project.lineage is not None and project.lineage.startswith("${"):
+        yield "state.lineage", project.lineage, None
     for number, each in enumerate(project.notify, 1):
         yield f"notify {number}: webhook", each.webhook, root
     for source in project.orders.values():

@@ -77,6 +77,16 @@ class Renamed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Initialised:
+    """A state that ``state init`` created or found; ``pinned`` in the project file."""
+
+    location: str
+    lineage: str
+    created: bool
+    pinned: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRenamed:
     """An order source that gets another name in the state; ``merged`` orders were under both names."""
 
@@ -218,6 +228,25 @@ def renamed_text(each: Renamed, paint: Paint) -> str:
     """The same for people."""
     arrow = f"{printable(account_address(each.name))} → {printable(account_address(each.new_name))}"
     return f"{paint(Tone.CHANGE, _done('Renamed', each.dry_run))}: {arrow}\n"
+
+
+def initialised_json(each: Initialised) -> dict[str, Json]:
+    """The object of ``state init --format json``."""
+    return {
+        "location": each.location,
+        "lineage": each.lineage,
+        "created": each.created,
+        "pinned": each.pinned,
+    }
+
+
+def initialised_text(each: Initialised, paint: Paint) -> str:
+    """The same for people."""
+    done = "Created a new state" if each.created else "There is a state already"
+    said = f"{paint(Tone.CHANGE, done)}: {printable(each.location)}\nlineage: {each.lineage}\n"
+    if each.pinned:
+        return f"{said}The project file pins it: no other state is used.\n"
+    return f"{said}To pin it, so that no other state is ever used: ekomi-reconcile state init --pin\n"
 
 
 def source_renamed_json(each: SourceRenamed) -> dict[str, Json]:

@@ -29,6 +29,11 @@ class MetaStore(Session):
         """
         return parse_meta(read_meta(self._connection))
 
+    def take_lineage(self, lineage: str) -> None:
+        """Give a state that is about to be created this identity."""
+        with self._joined():
+            self._execute(update(meta).where(meta.c.key == "lineage").values(value=lineage))
+
     def bump_serial(self) -> int:
         """Count a change of accounts or a state command; the new serial."""
         with self._joined():

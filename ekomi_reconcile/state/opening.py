@@ -121,6 +121,25 @@ def exists(place: Location) -> bool:
     return True
 
 
+def lineage_of(place: Location) -> str | None:
+    """The lineage of the state there; ``None`` if there is none, or an unused one.
+
+    Raises:
+        StateDamaged: it is damaged, of another program, or of a newer format.
+        StateError: it cannot be opened.
+    """
+    if not exists(place):
+        return None
+    if isinstance(place, PostgresLocation):
+        from ekomi_reconcile.state.postgres_opening import postgres_lineage
+
+        return postgres_lineage(place)
+    driver.check_header(place.path)
+    with sqlite.connect_reader(place.path).connect() as connection:
+        sqlite.check_owner(connection, place.path)
+        return read_meta(connection).get("lineage")
+
+
 def must_exist(place: FileLocation) -> None:
     """Make sure that there is the file of a state.
 

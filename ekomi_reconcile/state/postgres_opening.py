@@ -91,6 +91,16 @@ def postgres_exists(place: PostgresLocation) -> bool:
         return True
 
 
+def postgres_lineage(place: PostgresLocation) -> str | None:
+    """The lineage of the state in this database, which exists.
+
+    Raises:
+        StateError: the server cannot be asked.
+    """
+    with postgres.engine(place, postgres.PostgresDialect()).connect() as connection:
+        return read_meta(connection).get("lineage")
+
+
 def build_postgres(place: PostgresLocation, *, key: bytes | None, fill: Callable[[State], object]) -> None:
     """Make the state and fill it in one transaction; see ``build_state``.
 

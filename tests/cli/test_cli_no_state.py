@@ -39,7 +39,7 @@ ARGUMENTS = {
     "state mv": ["Germany", "France"],
     "state rm": ["Germany"],
     "state migrate": ["elsewhere/state.db"],
-    "state mv-source": ["default", "shop"],
+    "state mv-source": ["shop", "default"],
     "state accept-loss": ["--since", "2026-01-01T00:00:00Z"],
     "orders inspect": ["orders.jsonl"],
     "backtest": ["--since", "365d"],

@@ -35,6 +35,7 @@ OUTPUTS = {
     "state-check": ["state", "check", "--format", "json"],
     "state-format": ["state", "migrate", "--format", "json"],
     "state-mv": ["state", "mv", "Germany", "Deutschland", "--dry-run", "--format", "json"],
+    "state-init": ["state", "init", "--format", "json"],
     "state-mv-source": [
         *("--config", "renamed.yaml"),
         *("state", "mv-source", "default", "eu", "--dry-run", "--format", "json"),

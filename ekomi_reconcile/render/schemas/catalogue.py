@@ -37,6 +37,7 @@ _OBJECTS: Mapping[str, Callable[[], Mapping[str, Json]]] = {
     "state-format": documents.state_format,
     "state-check": documents.checked_state,
     "state-mv": documents.renamed,
+    "state-init": documents.initialised,
     "state-mv-source": documents.source_renamed,
     "state-rm": documents.removed,
     "lock": documents.lock,

@@ -175,6 +175,11 @@ def renamed() -> Mapping[str, Json]:
     return {"address": TEXT, "new_address": TEXT, "interface_id": TEXT, "dry_run": FLAG}
 
 
+def initialised() -> Mapping[str, Json]:
+    """``state init``."""
+    return {"location": TEXT, "lineage": TEXT, "created": FLAG, "pinned": FLAG}
+
+
 def source_renamed() -> Mapping[str, Json]:
     """``state mv-source``."""
     counts = {"invitations": COUNT, "positions": COUNT, "observations": COUNT, "merged": COUNT}

@@ -13,8 +13,8 @@ import msgspec
 from sqlalchemy import Boolean, Column, Float, Integer, Table
 
 from ekomi_reconcile.errors import StateError
-from ekomi_reconcile.model.account import Account, Json
-from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.account import Account, InvitationRule, Json
+from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Evidence, Status
 from ekomi_reconcile.state.accounts import name_key
 from ekomi_reconcile.state.content import Identity
@@ -41,6 +41,14 @@ _EDITED = {"name_key"}
 
 _Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _PATTERN = Account(name="", interface_id="", interface_password="").canonical()
+_FULLEST = Account(
+    name="",
+    interface_id="",
+    interface_password="",
+    invitations=InvitationRule(spread=DAY, skip_refunded=False, cancel_statuses=("returned",)),
+).canonical()
+"""With every key that an account is recorded without where it has its default."""
+
 _FREE = ("store_views", "customer_groups", "conditions", "webshop_url", "submit_url")
 """Keys of an account that take more than one kind of value."""
 
@@ -205,18 +213,18 @@ def _check_desired(row: Any, place: str) -> None:
 
 def unlike_account(desired: Json, place: str = "$") -> str | None:
     """Why this is not how an account is recorded, or ``None`` if it is."""
-    return next(_unlike(desired, _PATTERN, place), None)
+    return next(_unlike(desired, _PATTERN, _FULLEST, place=place), None)
 
 
-def _unlike(value: Json, pattern: Json, place: str) -> Iterator[str]:
-    """Where a value has another form than the pattern."""
-    if not isinstance(pattern, dict):
-        if type(value) is not type(pattern):
-            yield f"Expected `{type(pattern).__name__}` - at `{place}`"
+def _unlike(value: Json, pattern: Json, fullest: Json, *, place: str) -> Iterator[str]:
+    """Where a value has neither the form of the pattern nor that of the fullest account."""
+    if not isinstance(pattern, dict) or not isinstance(fullest, dict):
+        if type(value) not in (type(pattern), type(fullest)):
+            yield f"Expected `{type(fullest).__name__}` - at `{place}`"
         return
-    if not isinstance(value, dict) or set(value) != set(pattern):
+    if not isinstance(value, dict) or not set(pattern) <= set(value) <= set(fullest):
         yield f"Expected an object with {', '.join(sorted(pattern))} - at `{place}`"
         return
-    for key, each in pattern.items():
+    for key, each in value.items():
         if key not in _FREE:
-            yield from _unlike(value[key], each, f"{place}.{key}")
+            yield from _unlike(each, pattern.get(key, fullest[key]), fullest[key], place=f"{place}.{key}")

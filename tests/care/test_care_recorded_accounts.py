@@ -1,0 +1,51 @@
+"""How accounts are recorded: whatever a rule asks for, an export can be pushed and a check passes."""
+
+from dataclasses import fields
+
+import pytest
+
+from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Selection
+from ekomi_reconcile.state.pushing import unlike_account
+
+CHANGED = {
+    "enabled": True,
+    "pending_period": 3,
+    "spread": 86_400,
+    "skip_orders_older_than": 0,
+    "store_views": Selection(frozenset({"de"})),
+    "customer_groups": Selection(frozenset({"Wholesale"}), exclude=True),
+    "order_statuses": ("complete", "shipped"),
+    "deliver": Deliver.LINK,
+    "conditions": {"grand_total": {"gte": 5}},
+    "skip_refunded": False,
+    "cancel_statuses": ("returned",),
+}
+
+
+def recorded(**rule):
+    """The recorded form of an account with this rule."""
+    rules = InvitationRule(**rule)
+    return Account(name="A", interface_id="1", interface_password="${env:A}", invitations=rules).canonical()
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(InvitationRule)])
+def test_every_key_of_a_rule_may_differ_from_its_default(name):
+    """None of them makes a sound state look damaged."""
+    assert unlike_account(recorded(**{name: CHANGED[name]})) is None
+
+
+def test_all_of_them_at_once():
+    """And none at all."""
+    assert unlike_account(recorded(**CHANGED)) is None
+    assert unlike_account(recorded()) is None
+
+
+@pytest.mark.parametrize("key", ["spread", "order_statuses", "cancel_statuses", "skip_refunded", "enabled"])
+@pytest.mark.parametrize("value", [5, {}, 1.5])
+def test_other_kinds_of_values_are_damage(key, value):
+    """As are keys that nobody knows, and missing ones."""
+    form = recorded(**CHANGED)
+    form["invitations"][key] = value
+    assert unlike_account(form) is not None
+    assert unlike_account({**recorded(), "more": 1}) is not None
+    assert unlike_account({key: each for key, each in recorded().items() if key != "tags"}) is not None

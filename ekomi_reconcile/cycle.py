@@ -178,6 +178,7 @@ class Cycle:
             self._note(plan, STARTED, digest=digest)
         sending = sending and self._configuration.project.safety.send
         context = replace(self._context, listen=listen)
+        self._state.record_addresses(self._configuration.project.addresses)
         result = execute(context, plan, sending=sending, before_sending=self._lock.let_others_write)
         if noted or plan.invitations.not_invited:
             outcome = DONE if result.succeeded else INCOMPLETE

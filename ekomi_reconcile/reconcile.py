@@ -55,6 +55,7 @@ class Readable(Queue, Protocol):
     def require_key(self) -> bytes: ...
     def accounts(self, *, include_deleted: bool = ...) -> Sequence[RecordedAccount]: ...
     def positions(self) -> Mapping[str, RecordedPosition]: ...
+    def addresses(self) -> Mapping[str, str]: ...
     def in_doubt(self, *, now: Instant) -> int: ...
 
 
@@ -151,7 +152,7 @@ def make_plan(  # noqa: PLR0913 - everything meets here
         hypothetical=hypothetical,
         sending=safety.send,
         scope=scope,
-        diagnostics=tuple(_missing_passwords(passwords)),
+        diagnostics=(*_missing_passwords(passwords), *_changed_addresses(configuration, state)),
     )
     _refuse_gone_sources(configuration, state)
     desired = [
@@ -207,6 +208,25 @@ def _missing_passwords(passwords: Passwords) -> Iterator[Diagnostic]:
             mend=error.mend,
             account=key,
         )
+
+
+def _changed_addresses(
+    configuration: Configuration, state: Readable | NewState | None
+) -> Iterator[Diagnostic]:
+    """Remotes that are now at another address than in the last run."""
+    if state is None or isinstance(state, NewState):
+        return
+    before = state.addresses()
+    for key, address in configuration.project.addresses.items():
+        if before.get(key, address) != address:
+            yield Diagnostic(
+                severity=Severity.WARNING,
+                rule="address-changed",
+                message=f"{key} changes from {before[key]} to {address}",
+                key=key,
+                found=address,
+                mend="check that it is the right one: passwords and customers' addresses are sent there",
+            )
 
 
 def _recorded(state: Readable | NewState | None, *, now: Instant) -> Recorded:

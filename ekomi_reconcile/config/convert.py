@@ -70,7 +70,9 @@ def project(model: models.ProjectDocument, data: Mapping[str, Any]) -> settings.
             sync_every=seconds(model.schedule.sync_every),
             import_reviews_every=seconds(model.schedule.import_reviews_every),
         ),
-        ekomi=settings.EkomiSettings(**{**model.ekomi.model_dump(), "timeout": seconds(model.ekomi.timeout)}),
+        ekomi=settings.EkomiSettings(
+            **{**model.ekomi.model_dump(exclude={"allow_http"}), "timeout": seconds(model.ekomi.timeout)}
+        ),
         safety=settings.SafetySettings(
             **{**model.safety.model_dump(), "max_plan_age": seconds(model.safety.max_plan_age)}
         ),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_address
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from ekomi_reconcile.config.diagnostics import SECRET_KEYS, did_you_mean, error, shown
 from ekomi_reconcile.config.entries import AccountEntry
@@ -177,3 +179,48 @@ def _at(data: Any, path: KeyPath) -> str:
     for step in path:
         data = data[step]
     return str(data)
+
+
+def plain_http_problems(document: Document) -> Iterator[Diagnostic]:
+    """Addresses of a valid project file that send secrets unencrypted to another machine."""
+    for path, part in _remotes(document.data):
+        if part.get("allow_http") is True:
+            continue
+        for key in _URLS:
+            url = part.get(key, "")
+            if url.startswith("http://") and not is_loopback(url):
+                yield error(
+                    "plain-http",
+                    f"`{key}` uses http://: passwords and customers' addresses would be sent unencrypted",
+                    document.place((*path, key)),
+                    path=(*path, key),
+                    found=shown(url),
+                    allowed="https://, or http:// to this machine",
+                    mend=f"write https://{url.removeprefix('http://')}; in a network that you trust, add "
+                    "`allow_http: true` beside it",
+                )
+
+
+def is_loopback(url: str) -> bool:
+    """Does this address lead to this machine, whatever the names of its network say?"""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+_URLS: Final = ("api_url", "srr_url", "base_url")
+
+
+def _remotes(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
+    """The mappings with addresses, by their path."""
+    if "ekomi" in data:
+        yield ("ekomi",), data["ekomi"]
+    orders = data.get("orders", {})
+    if "magento" in orders and "base_url" in orders["magento"]:
+        yield ("orders", "magento"), orders["magento"]
+        return
+    for name, source in orders.items():
+        if isinstance(source, Mapping) and "magento" in source:
+            yield ("orders", name, "magento"), source["magento"]

@@ -13,6 +13,7 @@ from ekomi_reconcile.config.configuration import EMPTY_FILE, Configuration, dige
 from ekomi_reconcile.config.crosscheck import (
     Seen,
     ending_problems,
+    plain_http_problems,
     secret_paths,
     secret_problems,
     source_of,
@@ -129,6 +130,7 @@ class Loader:
         settings = convert.project(model, document.data)
         self.diagnostics += status_problems(document, ("defaults",))
         self.diagnostics += secret_problems(document, list(secret_paths(document.data)))
+        self.diagnostics += plain_http_problems(document)
         default = settings.defaults.get("orders")
         if default is not None and default not in settings.orders:
             self.diagnostics.append(

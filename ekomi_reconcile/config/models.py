@@ -225,6 +225,11 @@ class Ekomi(FixedKeys):
         examples=["https://srr.ekomi.com"],
         description="Address that takes orders.",
     )
+    allow_http: Flag = Field(
+        default=False,
+        description="Allows addresses with http:// beyond this machine: passwords and customers' addresses "
+        "are then sent unencrypted.",
+    )
     requests_per_second: Rate = Field(
         default=5, description="Calls per second and account; any positive number."
     )

@@ -149,6 +149,16 @@ class Project:
     notify: tuple[NotifySettings, ...] = ()
     lineage: str | None = None
 
+    @property
+    def addresses(self) -> dict[str, str]:
+        """The addresses of all remotes by their keys in the project file."""
+        found = {"ekomi.api_url": self.ekomi.api_url, "ekomi.srr_url": self.ekomi.srr_url}
+        for name, source in self.orders.items():
+            if source.magento is not None:
+                place = "orders" if name == DEFAULT_SOURCE else f"orders.{name}"
+                found[f"{place}.magento.base_url"] = source.magento.base_url
+        return found
+
     def canonical(self) -> dict[str, Json]:
         """The settings that decide what a run does: not where files, state and defaults are kept.
 

@@ -57,6 +57,11 @@ class Magento(FixedKeys):
     model_config = ConfigDict(json_schema_extra=_one_of_schema("token", "oauth"))
 
     base_url: BaseUrl = Field(description="Address of the shop, without /rest.")
+    allow_http: Flag = Field(
+        default=False,
+        description="Allows an address with http:// beyond this machine: the token and customers' addresses "
+        "are then sent unencrypted.",
+    )
     token: SecretReference = optional(
         "Reference to the access token of an integration.",
         absent="`oauth` is needed",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from ekomi_reconcile.errors import StateDamaged
@@ -12,6 +13,9 @@ FORMAT_VERSION = 2
 
 KEY_CHECK = "key_check"
 """Where the value stands by which a state knows its key again."""
+
+ADDRESSES = "addresses"
+"""The key of the remote addresses that the last run used."""
 
 _RESTORE = "restore a backup of the state"
 
@@ -26,6 +30,15 @@ def format_version(values: Mapping[str, str]) -> int:
     if not (text.isascii() and text.isdigit()):
         raise StateDamaged("the state does not say which format it has", mend=_RESTORE)
     return int(text)
+
+
+def parse_addresses(values: Mapping[str, str]) -> dict[str, str]:
+    """The remote addresses that the last run used, by their keys; none where it did not record any."""
+    try:
+        found = json.loads(values.get(ADDRESSES, "{}"))
+    except ValueError:
+        return {}
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
 def parse_meta(values: Mapping[str, str]) -> Meta:

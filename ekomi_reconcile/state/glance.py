@@ -20,7 +20,7 @@ from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.state import driver
-from ekomi_reconcile.state.described import FORMAT_VERSION, KEY_CHECK, parse_meta
+from ekomi_reconcile.state.described import FORMAT_VERSION, KEY_CHECK, parse_addresses, parse_meta
 from ekomi_reconcile.state.key import proven_key, read_key
 from ekomi_reconcile.state.location import FileLocation, locate
 from ekomi_reconcile.state.mark import AS_RECORDED, Mark, read_mark
@@ -131,6 +131,10 @@ class Glance:
     def meta(self) -> Meta:
         """The state's own data; raises like that of the store."""
         return parse_meta(self._described)
+
+    def addresses(self) -> Mapping[str, str]:
+        """The remote addresses that the last run used, by their keys in the project file."""
+        return parse_addresses(self._described)
 
     def require_key(self) -> bytes:
         """The key that the digests were certainly made with; raises like that of the store."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import uuid
+from collections.abc import Mapping
 
 from sqlalchemy import Connection, insert, select, update
 
 from ekomi_reconcile import __version__
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.state.described import FORMAT_VERSION, KEY_CHECK, parse_meta
+from ekomi_reconcile.state.described import ADDRESSES, FORMAT_VERSION, KEY_CHECK, parse_addresses, parse_meta
 from ekomi_reconcile.state.key import KeyedDigest, Purpose, check_value, proven_key
 from ekomi_reconcile.state.records import Meta
 from ekomi_reconcile.state.session import Session
@@ -33,6 +35,20 @@ class MetaStore(Session):
         """Give a state that is about to be created this identity."""
         with self._joined():
             self._execute(update(meta).where(meta.c.key == "lineage").values(value=lineage))
+
+    def addresses(self) -> dict[str, str]:
+        """The remote addresses that the last run used, by their keys in the project file."""
+        return parse_addresses(read_meta(self._connection))
+
+    def record_addresses(self, addresses: Mapping[str, str]) -> None:
+        """Record which remote addresses are used; nothing is written where they are the same."""
+        if self.addresses() == addresses:
+            return
+        insert = self._dialect.insert(meta).values(key=ADDRESSES, value=json.dumps(dict(addresses)))
+        with self._joined():
+            self._execute(
+                insert.on_conflict_do_update(index_elements=["key"], set_={"value": insert.excluded["value"]})
+            )
 
     def bump_serial(self) -> int:
         """Count a change of accounts or a state command; the new serial."""

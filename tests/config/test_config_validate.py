@@ -222,6 +222,40 @@ def test_broken_projects(project: str, rule: str, line: int, column: int) -> Non
     assert all(each.mend for each in diagnostics)
 
 
+PLAIN = [
+    "http://api.example.com",
+    "http://127.0.0.1.example.com/v3",
+    "http://10.0.0.5:8080",
+    "http://localhost.example.com",
+    "http://[2001:db8::1]/x",
+    "http://0.0.0.0",
+    "http://[::1",
+]
+LOOPBACK = ["http://localhost:8021/v3", "http://127.0.0.1", "http://127.9.9.9:1", "http://[::1]:8021"]
+URLS = [
+    ("ekomi: {{api_url: '{}'{}}}", "ekomi.api_url"),
+    ("ekomi: {{srr_url: '{}'{}}}", "ekomi.srr_url"),
+    ("orders: {{magento: {{base_url: '{}', token: '${{env:T}}'{}}}}}", "orders.magento.base_url"),
+    ("orders: {{eu: {{magento: {{base_url: '{}', token: '${{env:T}}'{}}}}}}}", "orders.eu.magento.base_url"),
+]
+
+
+@pytest.mark.parametrize(("line", "key"), URLS, ids=[key for _, key in URLS])
+def test_plain_http_leaves_this_machine_only_where_it_is_allowed(line: str, key: str) -> None:
+    """An error at its place that says what to write; not for loopback, https, or with `allow_http: true`."""
+
+    def found(url: str, more: str = "") -> list[str]:
+        _, diagnostics = checked(project=f"version: 1\n{line.format(url, more)}\n")
+        return [each.key or "" for each in diagnostics if each.rule == "plain-http"]
+
+    for url in PLAIN:
+        assert found(url) == [key], url
+        assert found(url, ", allow_http: false") == [key], url
+        assert found(url, ", allow_http: true") == [], url
+    for url in (*LOOPBACK, "https://api.example.com"):
+        assert found(url) == [], url
+
+
 SECRET = "hunter2-geheim"
 LEAKS = [
     _account(interface_password=SECRET),

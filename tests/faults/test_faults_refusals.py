@@ -235,3 +235,18 @@ def test_a_distinct_unclear_answer_is_shown_once(trial, sandbox, capsys, answer)
     assert len(lines) == 1
     assert f"send {german[0]} and 3 more: add-recipient: " in lines[0]
     assert {"unclear": "vielleicht", "redirect": "redirects to", "html": "Bad Gateway"}[answer] in lines[0]
+
+
+def test_a_changed_address_is_shown_by_plan(anywhere, sandbox, capsys):
+    """Old and new address once, until a run has used the new one; the exit code stays 0."""
+    trial = anywhere
+    trial.settings(srr="http://localhost:1")
+    capsys.readouterr()
+    assert trial.project.cli("plan", "--detailed-exitcode") == 0
+    told = capsys.readouterr()
+    assert f"ekomi.srr_url changes from {sandbox.url} to http://localhost:1" in told.out + told.err
+    assert trial.apply() == 0
+    capsys.readouterr()
+    assert trial.project.cli("plan") == 0
+    told = capsys.readouterr()
+    assert "changes from" not in told.out + told.err

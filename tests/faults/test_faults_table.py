@@ -47,7 +47,7 @@ refused = partial(Case, status=PENDING, attempts=0)
 
 CASES = {
     "refused connection": waits(address="refused", reason="no connection"),
-    "unknown host": waits(address="http://ekomi.invalid", reason="no connection"),
+    "unknown host": waits(address="https://ekomi.invalid", reason="no connection"),
     "no TLS there": waits(address="tls", reason="no connection"),
     "timeout while connecting": waits(address="full", reason="could not be made in time"),
     "timeout after sending": doubt(

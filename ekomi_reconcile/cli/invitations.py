@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial, wraps
+from typing import Any
 
 import click
 
 from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import Command, common, option
+from ekomi_reconcile.cli.globals import common, option
 from ekomi_reconcile.cli.lazy import LazyGroup
 from ekomi_reconcile.cli.lists import (
     accounts_option,
@@ -17,11 +20,18 @@ from ekomi_reconcile.cli.lists import (
     write_list,
     write_one,
 )
+from ekomi_reconcile.cli.many_invitations import (
+    ColumnTest,
+    Selected,
+    bulk_options,
+    change_many,
+    check_selection,
+)
 from ekomi_reconcile.cli.mark_sent import mark_sent
 from ekomi_reconcile.cli.one_invitation import change, chosen, listed
 from ekomi_reconcile.cli.selection import choose, known_to
 from ekomi_reconcile.cli.session import load_configuration, reading
-from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.render.invitations import (
     HISTORY_LAYOUT,
     LAYOUT,
@@ -114,56 +124,91 @@ def history(which: str, limit: int | None, form: str) -> int:
     return Exit.OK
 
 
-def _writer(command: Command) -> Command:
-    """What all commands have that change one invitation."""
-    for add in (common(), format_option, lock_timeout_option, _which):
-        command = add(command)
-    return command
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """What all commands have that change invitations: one by name, or many by ``--where``."""
+
+    which: str | None
+    selected: Selected
+    form: str
+    lock_timeout: int
+
+    def run(self, act: Callable[..., Invitation], verb: str, detail: str | None = None) -> int:
+        """Do it, and show what the invitations are now."""
+        if self.which is None:
+            change_many(
+                self.selected,
+                act,
+                verb=verb,
+                form=self.form,
+                lock_timeout=self.lock_timeout,
+                detail=detail,
+            )
+        else:
+            change(self.which, act, verb=verb, form=self.form, lock_timeout=self.lock_timeout, detail=detail)
+        return Exit.OK
+
+
+def _writer(command: Callable[..., int]) -> Any:
+    """The arguments and options of a command that changes invitations, as one ``call``."""
+
+    @wraps(command)
+    def called(
+        which: str | None,
+        tests: tuple[ColumnTest, ...],
+        expect: int | None,
+        form: str,
+        lock_timeout: int,
+        **more: Any,
+    ) -> int:
+        check_selection(which, tests, expect)
+        selected = Selected(tests=tests, expect=expect)
+        call = _Call(which=which, selected=selected, form=form, lock_timeout=lock_timeout)
+        return command(call=call, **more)
+
+    wrapped: Any = called
+    which_or_none = click.argument("which", metavar="[ID|ORDER]", required=False)
+    for add in (common(), format_option, lock_timeout_option, bulk_options, which_or_none):
+        wrapped = add(wrapped)
+    return wrapped
 
 
 @invitations.command("skip")
 @option("--reason", metavar="TEXT", help="Why; shown with the invitation. Nothing personal.")
 @_writer
-def skip(which: str, reason: str | None, form: str, lock_timeout: int) -> int:
+def skip(call: _Call, reason: str | None) -> int:
     """Never send it, and never offer its order again. `unskip` takes that back."""
-    act = partial(State.skip, reason=reason)
-    change(which, act, verb="skip", form=form, lock_timeout=lock_timeout, detail=reason)
-    return Exit.OK
+    return call.run(partial(State.skip, reason=reason), "skip", reason)
 
 
 @invitations.command("unskip")
 @_writer
-def unskip(which: str, form: str, lock_timeout: int) -> int:
+def unskip(call: _Call) -> int:
     """Let a skipped invitation wait for its time again."""
-    change(which, State.unskip, verb="unskip", form=form, lock_timeout=lock_timeout)
-    return Exit.OK
+    return call.run(State.unskip, "unskip")
 
 
 @invitations.command("push")
 @_writer
-def push(which: str, form: str, lock_timeout: int) -> int:
+def push(call: _Call) -> int:
     """Send it with the next run. Its time no longer counts; its order is still looked at again."""
-    change(which, State.push, verb="push", form=form, lock_timeout=lock_timeout)
-    return Exit.OK
+    return call.run(State.push, "push")
 
 
 @invitations.command("retry")
 @_writer
-def retry(which: str, form: str, lock_timeout: int) -> int:
+def retry(call: _Call) -> int:
     """Try a failed invitation again with the next run."""
-    change(which, State.retry, verb="retry", form=form, lock_timeout=lock_timeout)
-    return Exit.OK
+    return call.run(State.retry, "retry")
 
 
 @invitations.command("resolve")
 @option("--sent", is_flag=True, help="The customer was asked: it is sent.")
 @option("--resend", is_flag=True, help="The customer was not asked: send it with the next run.")
 @_writer
-def resolve(which: str, sent: bool, resend: bool, form: str, lock_timeout: int) -> int:
+def resolve(call: _Call, sent: bool, resend: bool) -> int:
     """Say what became of an invitation whose outcome is unknown."""
     if sent == resend:
         raise click.UsageError("say what you found out: either --sent or --resend.")
     resolution = Resolution.SENT if sent else Resolution.RESEND
-    act = partial(State.resolve, resolution=resolution)
-    change(which, act, verb="resolve", form=form, lock_timeout=lock_timeout, detail=resolution.value)
-    return Exit.OK
+    return call.run(partial(State.resolve, resolution=resolution), "resolve", resolution.value)

@@ -1,5 +1,6 @@
 """On a terminal: progress, questions, Ctrl-C."""
 
+import json
 import os
 import pty
 import signal
@@ -104,6 +105,21 @@ def test_apply_asks_and_takes_only_yes(project, sandbox, terminal, answer, code,
     assert "Plan: 1 to add" in out
     assert bool(sandbox.world.outbox.entries()) is done
     assert any(project.folder.glob(".ekomi-reconcile/state.db*")) is done
+
+
+@pytest.mark.parametrize(("answer", "code", "left"), [(b"yes\n", 0, 0), (b"y\n", 1, 2)])
+def test_bulk_work_asks_with_the_number(project, terminal, capsys, answer, code, left):
+    """Without --expect the number is shown on a terminal, and only 'yes' goes on."""
+    project.account("Germany", "28374")
+    project.orders([order(1), order(2)])
+    assert project.cli("apply", "--auto-approve") == 0
+    running = terminal("invitations", "skip", "--where", "status=pending")
+    running.until(b"skip 2 invitations? Only 'yes' will be accepted: ")
+    os.write(running.side, answer)
+    assert running.end()[0] == code
+    capsys.readouterr()
+    project.cli("invitations", "list", "--status", "pending", "--format", "json")
+    assert len(json.loads(capsys.readouterr().out)) == left
 
 
 def test_ctrl_c_at_the_question_is_a_no_at_once(project, sandbox, terminal):

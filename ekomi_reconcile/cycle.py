@@ -11,9 +11,11 @@ from typing import Self
 from ekomi_reconcile.apply.events import Listener, nobody
 from ekomi_reconcile.apply.executor import execute, recover
 from ekomi_reconcile.apply.stop import Stop
+from ekomi_reconcile.clock import RunClock
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.ekomi.values import Call
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.invitation import Criterion
 from ekomi_reconcile.model.result import Done, Result
 from ekomi_reconcile.model.run import figures_of
 from ekomi_reconcile.plan.plan import Plan, Scope
@@ -80,7 +82,8 @@ class Cycle:
     """A run over one configuration and an open state whose writer ``lock`` is held.
 
     ``on_call`` hears of every request to eKomi; ``sources`` are those that the plan was made with, if they
-    are open already.
+    are open already, with the clock of the run. With ``accept_clock`` the clock is right whatever servers and
+    the last run say.
     """
 
     def __init__(
@@ -92,12 +95,17 @@ class Cycle:
         stop: Stop,
         sources: Sources | None = None,
         on_call: Callable[[Call], None] | None = None,
+        accept_clock: bool = False,
     ) -> None:
         self._configuration = configuration
         self._state = state
         self._lock = lock
         self._open = ExitStack()
-        self._sources = sources or self._open.enter_context(Sources(configuration, stop=stop))
+        known = None if sources is None else sources.clock
+        self._clock = known or RunClock(accepted=accept_clock)
+        self._sources = sources or self._open.enter_context(
+            Sources(configuration, stop=stop, clock=self._clock)
+        )
         self._passwords = read_passwords(configuration, state)
         self._context = make_context(
             configuration,
@@ -173,17 +181,31 @@ class Cycle:
         """Carry it out. ``digest`` is that of a saved plan, which is not done a second time."""
         self._sources.listen = nobody
         self._lock.verify()
-        noted = digest is not None or not plan.empty
+        noted = digest is not None or not plan.empty or self._clock.accepted
         if noted:
             self._note(plan, STARTED, digest=digest)
         sending = sending and self._configuration.project.safety.send
         context = replace(self._context, listen=listen)
         self._state.record_addresses(self._configuration.project.addresses)
         result = execute(context, plan, sending=sending, before_sending=self._lock.let_others_write)
+        if self._unchecked(plan, result):
+            result.notes.append(
+                "the clock was not checked, because no server reported the time in this run; orders that "
+                "were too old for this clock are judged again if it turns out to be ahead"
+            )
         if noted or plan.invitations.not_invited:
             outcome = DONE if result.succeeded else INCOMPLETE
             self._note(plan, outcome, detail=self._figures(plan, result))
         return result
+
+    def _unchecked(self, plan: Plan, result: Result) -> bool:
+        """Did the run send or judge orders by their age, with a clock that nothing was known about?
+
+        The first run of an account does not even read what is too old.
+        """
+        too_old = any(Criterion.ORDER_AGE.value in each for each in plan.invitations.not_invited.values())
+        judged = too_old or bool(result.counts.get(Done.SENT) or plan.changes)
+        return judged and not self._clock.accepted and self._clock.ahead is None
 
     def _figures(self, plan: Plan, result: Result) -> str:
         keys = {each.name: each.interface_id for each in self._configuration.accounts}

@@ -23,6 +23,7 @@ ReconcileError                  anything a user is told in plain words; exit 1
 ├── PlanError                   a plan cannot be made, read or applied
 │   ├── PlanInvalid             the file is not a plan this version understands
 │   └── PlanStale               something changed since the plan was made
+├── ClockError                  the clock of this machine is wrong, or was in the last run
 └── GuardRefused                a safety limit stops this run; carries the override to type
 """
 
@@ -168,6 +169,10 @@ class PlanInvalid(PlanError):
 
 class PlanStale(PlanError):
     """What the plan was made from has changed."""
+
+
+class ClockError(ReconcileError):
+    """The clock of this machine is wrong, or was when the last run was recorded."""
 
 
 class GuardRefused(ReconcileError):

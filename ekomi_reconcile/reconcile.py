@@ -57,6 +57,7 @@ class Readable(Queue, Protocol):
     def positions(self) -> Mapping[str, RecordedPosition]: ...
     def addresses(self) -> Mapping[str, str]: ...
     def in_doubt(self, *, now: Instant) -> int: ...
+    def last_run_at(self) -> Instant | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +142,11 @@ def make_plan(  # noqa: PLR0913 - everything meets here
     safety = project.safety
     customer = None if scope.offline else digester(state, Purpose.CUSTOMER)
     pseudonym = customer or _scratch_pseudonym(configuration)
+    if sources.clock is not None and not (state is None or isinstance(state, NewState)):
+        sources.clock.check_last_run(state.last_run_at())
     circumstances = Circumstances(
         now=now,
+        present=max(now, instant.now()),
         tool_version=__version__,
         config_digest=configuration.digest,
         git_commit=git_commit(configuration.root),
@@ -304,6 +308,7 @@ def make_context(  # noqa: PLR0913 - everything meets here
         now=clock,
         stop=stop,
         listen=listen,
+        clock=sources.clock,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Self
 from ekomi_reconcile.apply.events import Listener, Progress, Stage, nobody
 from ekomi_reconcile.apply.stop import Stop
 from ekomi_reconcile.carried import Carried, absent_fields, nameless
+from ekomi_reconcile.clock import RunClock
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.errors import OrderSourceError
 from ekomi_reconcile.model.account import Account
@@ -31,6 +32,7 @@ class Sources:
     configuration: Configuration
     listen: Listener = nobody
     stop: Stop | None = None
+    clock: RunClock | None = None
     _opened: dict[str, OrderSource] = field(default_factory=dict)
 
     def get(self, name: str) -> OrderSource:
@@ -123,12 +125,15 @@ class SourcePass:
         source, accounts = self.sources.get(need.source), self.sources.accounts(need.source)
         reading, read, carried = source.read(wanted), 0, Carried.for_rules(accounts)
         for batch in reading.batches():
+            if self.sources.clock is not None:
+                self.sources.clock.check()
             read += len(batch)
             carried.see(batch)
             self.sources.listen(Progress(stage=Stage.ORDERS, done=read, subject=need.source))
             yield batch
         self.cursor = reading.cursor
         self.problems = (
+            *(() if self.sources.clock is None else self.sources.clock.warnings()),
             *reading.problems,
             *unknown_names(source, accounts),
             *nameless(need.source, carried, accounts),

@@ -18,6 +18,7 @@ import httpcore
 import httpx
 
 from ekomi_reconcile import __version__
+from ekomi_reconcile.clock import server_dates
 
 TRANSPORT_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError, OSError)
 """Everything the HTTP library raises for a request, an address or an answer it cannot handle."""
@@ -50,6 +51,14 @@ class BoundedTransport(httpx.HTTPTransport):
             keepalive_expiry=limits.keepalive_expiry,
             network_backend=_Network(),
         )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send it, and remember what time the server says it is."""
+        response = super().handle_request(request)
+        date = http_date(response.headers.get("Date", ""))
+        if date is not None:
+            server_dates.note(date, age=response.headers.get("Age", ""))
+        return response
 
 
 class PlainTransport(httpx.BaseTransport):

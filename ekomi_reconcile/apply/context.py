@@ -10,6 +10,7 @@ from ekomi_reconcile.apply.events import Listener, nobody
 from ekomi_reconcile.apply.stop import Stop
 from ekomi_reconcile.apply.tasks import Tasks
 from ekomi_reconcile.apply.upkeep import Upkeep
+from ekomi_reconcile.clock import RunClock
 from ekomi_reconcile.errors import EkomiError, EkomiUnavailable, ReconcileError
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import Instant
@@ -48,6 +49,7 @@ class Context:
     now: Callable[[], Instant]
     stop: Stop
     listen: Listener = nobody
+    clock: RunClock | None = None
     upkeep: Upkeep = field(default_factory=Upkeep)
     result: Result = field(default_factory=Result)
     tasks: Tasks = field(init=False)

@@ -18,8 +18,10 @@ from ekomi_reconcile.apply.delivery import deliver, delivered, text_of, undelive
 from ekomi_reconcile.apply.events import Progress, Stage
 from ekomi_reconcile.apply.refusals import Ready, Refusals
 from ekomi_reconcile.apply.secondlook import Verdict, second_look
+from ekomi_reconcile.clock import RunClock
 from ekomi_reconcile.ekomi.values import Receipt
 from ekomi_reconcile.errors import (
+    ClockError,
     EkomiError,
     EkomiUnavailable,
     OrderSourceError,
@@ -63,6 +65,33 @@ class _Failed:
 
 
 @dataclass(slots=True)
+class _Clock:
+    """Whether the clock allows sending: known before the first call, or else from its answer."""
+
+    clock: RunClock | None
+    answered: bool = False
+    error: ClockError | None = None
+    reported: bool = False
+    _right: bool = False
+
+    def most(self, parallelism: int) -> int:
+        """How many calls may be under way: one, until something is known about the clock."""
+        known = self.clock is None or self.answered or self.clock.ahead is not None
+        return parallelism if known else 1
+
+    def wrong(self) -> bool:
+        """Is it further off than sending allows?"""
+        if self.clock is None or self._right or self.error is not None:
+            return self.error is not None
+        try:
+            self.clock.check()
+        except ClockError as error:
+            self.error = error
+        self._right = self.error is None and self.clock.ahead is not None
+        return self.error is not None
+
+
+@dataclass(slots=True)
 class Sender:
     """Sends planned invitations. One per run."""
 
@@ -75,8 +104,10 @@ class Sender:
     _failed: dict[tuple[str, str], _Failed] = field(default_factory=dict)
     _left: Counter[str] = field(default_factory=Counter)
     _in_a_row: Counter[str] = field(default_factory=Counter)
+    _clock: _Clock = field(init=False)
 
     def __post_init__(self) -> None:
+        self._clock = _Clock(self.context.clock)
         self._refusals = Refusals(self.context)
 
     def send(self, batches: Iterable[Sequence[Send]]) -> None:
@@ -96,7 +127,8 @@ class Sender:
         self._refusals.finish()
         self._show_failures()
         for key, count in sorted(self._left.items()):
-            why = self._refusals.stopped.get(key, "the run was stopped")
+            ended = "the clock is wrong" if self._clock.error else "the run was stopped"
+            why = self._refusals.stopped.get(key, ended)
             self.context.result.not_tried.append(
                 f"{self.context.name(key)}: {count} due invitations not tried: {why}"
             )
@@ -179,7 +211,7 @@ class Sender:
 
     def _start(self, pool: ThreadPoolExecutor, running: dict[Future[Receipt], Ready]) -> float | None:
         """Start as many calls as there are free hands and turns; the seconds until the next turn, if any."""
-        chosen, pause = self._choose(self.context.parallelism - len(running))
+        chosen, pause = self._choose(self._clock.most(self.context.parallelism) - len(running))
         if not chosen:
             return pause
         ready = {each.row.id: each for each in chosen}
@@ -231,7 +263,7 @@ class Sender:
 
     def _open_lanes(self) -> list[str]:
         """Accounts with something to send; what will not be tried any more is set aside and counted."""
-        halted = self.context.stop.is_set()
+        halted = self.context.stop.is_set() or self._clock_wrong()
         for key in list(self._lanes):
             if halted or key in self._refusals.stopped:
                 self._left[key] += len(self._lanes.pop(key))
@@ -243,7 +275,15 @@ class Sender:
         key = ready.row.interface_id
         return deliver(self.context.clients.sender(key), self.context.accounts[key], ready.order)
 
+    def _clock_wrong(self) -> bool:
+        """Is there reason not to send anything more? It is reported once."""
+        if self._clock.wrong() and self._clock.error is not None and not self._clock.reported:
+            self._clock.reported = True
+            self.context.result.fail("clock", self._clock.error)
+        return self._clock.error is not None
+
     def _settle(self, ended: Sequence[tuple[Ready, Future[Receipt]]]) -> None:
+        self._clock.answered = self._clock.answered or bool(ended)
         outcomes = [self._outcome(ready, future) for ready, future in ended]
         self.context.state.settle(outcomes)
         for (ready, future), outcome in zip(ended, outcomes, strict=True):

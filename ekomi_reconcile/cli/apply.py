@@ -18,7 +18,7 @@ from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import FilePath, common, interactive, option, options
 from ekomi_reconcile.cli.metrics import MetricsFile, metrics_out_option
 from ekomi_reconcile.cli.notifying import Notifying
-from ekomi_reconcile.cli.plan import check_selection, concise_option, selections, show
+from ekomi_reconcile.cli.plan import accept_clock_option, check_selection, concise_option, selections, show
 from ekomi_reconcile.cli.progress import progress
 from ekomi_reconcile.cli.saved_plan import approved_plan, needs_approval, read_saved
 from ekomi_reconcile.cli.session import (
@@ -36,6 +36,7 @@ from ekomi_reconcile.cli.session import (
     stopping,
     write_result,
 )
+from ekomi_reconcile.clock import RunClock
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.errors import ReconcileError
@@ -66,6 +67,7 @@ class _Order:
     reconcile_window: int | None
     deadline: int | None
     lock_timeout: int
+    accept_clock: bool
     new_state: bool
     detail: Detail
 
@@ -93,6 +95,7 @@ class _Order:
 @option("--allow-deletes", env=False, type=int, metavar="N", help="Let exactly N accounts be deleted.")
 @option("--allow-schedules", env=False, type=int, metavar="N", help="Let exactly N invitations be scheduled.")
 @option("--allow-sends", env=False, type=int, metavar="N", help="Let exactly N invitations be sent.")
+@accept_clock_option
 @concise_option
 @json_events_option
 @metrics_out_option
@@ -110,6 +113,7 @@ def apply(
     allow_deletes: int | None,
     allow_schedules: int | None,
     allow_sends: int | None,
+    accept_clock: bool,
     concise: bool,
     json_events: Path | None,
     metrics_out: Path | None,
@@ -138,6 +142,7 @@ def apply(
         reconcile_window=reconcile_window,
         deadline=deadline,
         lock_timeout=lock_timeout,
+        accept_clock=accept_clock,
         new_state=new_state,
         detail=Detail.CONCISE if concise else Detail.FULL,
     )
@@ -186,7 +191,9 @@ class _Run:
                 state,
                 lock,
             ),
-            Cycle(self.configuration, state, lock, stop=self.stop) as cycle,
+            Cycle(
+                self.configuration, state, lock, stop=self.stop, accept_clock=self.order.accept_clock
+            ) as cycle,
         ):
             made = self._plan(saved, state, cycle)
             if not self._approved(made, saved):
@@ -200,7 +207,8 @@ class _Run:
 
         saved, new = self._saved(), new_state_of(self.configuration)
         digest = None if saved is None else saved.digest
-        with Sources(self.configuration, stop=self.stop) as sources:
+        clock = RunClock(accepted=self.order.accept_clock)
+        with Sources(self.configuration, stop=self.stop, clock=clock) as sources:
             first = FirstCycle(self.configuration, new, sources)
             made = self._plan(saved, None, first)
             if not self._approved(made, saved):

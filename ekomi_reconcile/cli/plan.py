@@ -23,6 +23,7 @@ from ekomi_reconcile.cli.session import (
     new_state_refused,
     write_result,
 )
+from ekomi_reconcile.clock import RunClock
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import Instant
@@ -93,6 +94,16 @@ def concise_option(command: Command) -> Command:
     )
 
 
+def accept_clock_option(command: Command) -> Command:
+    """``--accept-clock``, shared by plan, apply and run."""
+    return option(
+        "--accept-clock",
+        env=False,
+        is_flag=True,
+        help="Trust the clock, whatever servers or the last run say.",
+    )(command)
+
+
 @click.command()
 @option(
     "--out",
@@ -131,6 +142,7 @@ def concise_option(command: Command) -> Command:
     metavar="TIME",
     help="The plan as it would be at TIME; it cannot be applied.",
 )
+@accept_clock_option
 @concise_option
 @selections
 @common()
@@ -146,6 +158,7 @@ def plan(
     refresh_only: bool,
     offline: bool,
     at: Instant | None,
+    accept_clock: bool,
     concise: bool,
     target: tuple[str, ...],
     tag: tuple[str, ...],
@@ -171,7 +184,7 @@ def plan(
     comment = Comment(key=comment_key, url=details_url)
     detail = Detail.CONCISE if concise else Detail.FULL
     with telling_failures(comment, shown=form == "markdown", file=markdown_out):
-        made, sign = _make(scope, at=at)
+        made, sign = _make(scope, at=at, accept_clock=accept_clock)
     if out is not None:
         _save(made, out, sign)
     if markdown_out is not None:
@@ -191,7 +204,7 @@ def check_selection(target: tuple[str, ...], exclude: tuple[str, ...]) -> None:
         raise click.UsageError("--target and --exclude cannot be used together.")
 
 
-def _make(scope: Scope, *, at: Instant | None) -> tuple[Plan, Sign | None]:
+def _make(scope: Scope, *, at: Instant | None, accept_clock: bool) -> tuple[Plan, Sign | None]:
     """The plan, and how to sign it; without a state, or offline, there is no key to do so."""
     now = instant.now() if at is None else at
     configuration = load_configuration()
@@ -205,10 +218,11 @@ def _make(scope: Scope, *, at: Instant | None) -> tuple[Plan, Sign | None]:
     from ekomi_reconcile.state.key import Purpose
 
     online = not scope.offline
+    clock = RunClock(accepted=accept_clock) if online and at is None else None
     with (
         progress() as listen,
         glancing_if_any(configuration, key=online) as state,
-        Sources(configuration, listen) as sources,
+        Sources(configuration, listen, clock=clock) as sources,
     ):
         if state is None and not options().quiet:
             click.echo(f"Warning: {missing_state(configuration)}", err=True)

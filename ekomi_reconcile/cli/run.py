@@ -18,6 +18,7 @@ from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.globals import common, option
 from ekomi_reconcile.cli.metrics import measure
 from ekomi_reconcile.cli.notifying import ended, tell
+from ekomi_reconcile.cli.plan import accept_clock_option
 from ekomi_reconcile.cli.session import about_run, load_configuration, locking, stopping
 from ekomi_reconcile.errors import ConfigurationError, GuardRefused, ReconcileError
 from ekomi_reconcile.model import instant
@@ -43,9 +44,12 @@ _log = logging.getLogger("ekomi_reconcile.run")
 @option("--every", type=DURATION, required=True, metavar="TIME", help="From one cycle to the next, e.g. 15m.")
 @option("--listen", metavar="[HOST]:PORT", help="Serve /healthz, /readyz and /metrics, e.g. at :9108.")
 @option("--lock-timeout", type=DURATION, default="60s", metavar="TIME", help="How long to wait for the lock.")
+@accept_clock_option
 @json_events_option
 @common()
-def run(every: int, listen: str | None, lock_timeout: int, json_events: Path | None) -> int:
+def run(
+    every: int, listen: str | None, lock_timeout: int, accept_clock: bool, json_events: Path | None
+) -> int:
     """The loop as a service: apply, again and again.
 
     The files are read anew at each cycle. While they have errors, or a guard refuses what they ask for,
@@ -59,7 +63,7 @@ def run(every: int, listen: str | None, lock_timeout: int, json_events: Path | N
     open_events(json_events, append=True).close()
     metrics, health = Metrics(), Health(every=every, started_at=instant.now())
     with stopping() as stop, _listening(listen, health=health, metrics=metrics):
-        service = _Service(stop, metrics, lock_timeout, json_events)
+        service = _Service(stop, metrics, lock_timeout, json_events, accept_clock=accept_clock)
 
         def report(ended: Ended) -> None:
             health.record(ended)
@@ -91,6 +95,7 @@ class _Service:
     json_events: Path | None
     good: Configuration | None = field(default=None)
     events_lost: bool = False
+    accept_clock: bool = False
     _events: Events = field(default_factory=Events)
     _read: Configuration | None = None
     _record: RunRecord = field(default_factory=_new_record)
@@ -167,7 +172,14 @@ class _Service:
             state,
             lock,
         ):
-            with Cycle(configuration, state, lock, stop=self.stop, on_call=self.metrics.call) as cycle:
+            with Cycle(
+                configuration,
+                state,
+                lock,
+                stop=self.stop,
+                on_call=self.metrics.call,
+                accept_clock=self.accept_clock,
+            ) as cycle:
                 plan = cycle.plan(Scope(), listen=self._events.listen)
                 self._events.tell(plan_events(plan))
                 enforce(plan, Allowed())

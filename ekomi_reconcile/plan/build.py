@@ -36,11 +36,15 @@ class Recorded:
 class Circumstances:
     """Everything else that a plan depends on.
 
-    ``max_sends`` is the cap of an ordinary run. ``hypothetical``: ``now`` is not the present. Without
+    ``max_sends`` is the cap of an ordinary run.
+
+    ``present`` is what the clock shows, where the plan is made for another instant ``now``.
+     ``hypothetical``: ``now`` is not the present. Without
     ``sending`` what is due stays pending.
     """
 
     now: Instant
+    present: Instant | None = None
     tool_version: str
     config_digest: str
     git_commit: str | None
@@ -97,6 +101,7 @@ def build(
             {each.interface_id: each for each in changes},
             intervals=circumstances.intervals,
             now=circumstances.now,
+            present=circumstances.present,
         ),
         invitations=steps,
         positions=positions,
@@ -121,7 +126,14 @@ def _invitations(
     present = [each for each in accounts if each.interface_id not in blocked]
     removed = {key for each in changes if not each.blocked and (key := each.removes)}
     leaving = frozenset(removed - {each.interface_id for each in present})
-    needed = needs(present, recorded.positions, selected=selected, leaving=leaving, now=now)
+    needed = needs(
+        present,
+        recorded.positions,
+        selected=selected,
+        leaving=leaving,
+        now=now,
+        present=circumstances.present,
+    )
     matched = [match(need, orders(need), queue, privacy=privacy, now=now) for need in needed]
     steps = _merged(each.steps for each in matched)
     sources = {need.source for need in needed}

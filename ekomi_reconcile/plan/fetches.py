@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.plan.diff import PASSWORD
+from ekomi_reconcile.plan.needs import CLOCK_TOLERANCE
 from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, OperationKind
 from ekomi_reconcile.plan.view import RecordedAccount
 
@@ -27,21 +28,33 @@ def due_fetches(
     *,
     intervals: Intervals,
     now: Instant,
+    present: Instant | None = None,
 ) -> tuple[Operation, ...]:
-    """Syncs, then imports, in the order of the accounts. ``recorded`` and ``changes`` are by interface id."""
+    """Syncs, then imports, in the order of the accounts. ``recorded`` and ``changes`` are by interface id.
+
+    A success that the state dates after ``present`` was recorded with a wrong clock, and counts for nothing.
+    """
+    latest = (now if present is None else present) + CLOCK_TOLERANCE
     kinds = ((OperationKind.SYNC, intervals.sync), (OperationKind.IMPORT, intervals.reviews))
     found = []
     for kind, interval in kinds:
         for account in accounts:
             key = account.interface_id
-            reasons = _reasons(kind, recorded.get(key), changes.get(key), oldest=now - interval)
+            reasons = _reasons(
+                kind, recorded.get(key), changes.get(key), oldest=now - interval, latest=latest
+            )
             if reason := next(reasons, None):
                 found.append(Operation(kind=kind, account=account.name, interface_id=key, reason=reason))
     return tuple(found)
 
 
 def _reasons(
-    kind: OperationKind, known: RecordedAccount | None, change: AccountChange | None, *, oldest: Instant
+    kind: OperationKind,
+    known: RecordedAccount | None,
+    change: AccountChange | None,
+    *,
+    oldest: Instant,
+    latest: Instant,
 ) -> Iterator[str]:
     if change is not None and change.blocked:
         return
@@ -54,5 +67,5 @@ def _reasons(
     last = known.last_fetched_at if kind is OperationKind.SYNC else known.last_import_at
     if last is None:
         yield "never done"
-    elif last < oldest:
+    elif last < oldest or last > latest:
         yield "due"

@@ -11,6 +11,9 @@ from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.plan.view import Queue, RecordedPosition
 from ekomi_reconcile.rules.rulebook import RuleBook
 
+CLOCK_TOLERANCE = 300
+"""Seconds by which clocks of several runners may differ."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
@@ -44,8 +47,15 @@ def needs(
     selected: frozenset[str],
     leaving: frozenset[str],
     now: Instant,
+    present: Instant | None = None,
 ) -> tuple[Need, ...]:
-    """One need per order source that has to be read for the selected accounts."""
+    """One need per order source that has to be read for the selected accounts.
+
+    ``present`` is what the clock shows, where the plan is made for another instant ``now``. Accounts that
+    were evaluated later than that start again: the clock was ahead, and orders were left out as too old.
+    """
+    latest = (now if present is None else present) + CLOCK_TOLERANCE
+    believed = {key: each for key, each in positions.items() if each.evaluated_at <= latest}
     by_source: dict[str, list[Account]] = {}
     for account in accounts:
         by_source.setdefault(account.orders, []).append(account)
@@ -53,7 +63,7 @@ def needs(
         _need(
             source,
             members,
-            positions,
+            believed,
             selected=selected,
             leaving=leaving,
             moved=moved_from(source, accounts, positions) & selected,

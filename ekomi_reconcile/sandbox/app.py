@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Iterable
+from email.utils import formatdate
 
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ekomi_reconcile.sandbox.control import control_routes
 from ekomi_reconcile.sandbox.core_api import claimed_shop, core_answer, function_name
@@ -36,7 +40,25 @@ def create_app(world: World, extra_routes: Iterable[BaseRoute] = ()) -> Starlett
         *control_routes(world),
         *extra_routes,
     ]
-    return Starlette(routes=routes, exception_handlers={Exception: _defect})
+    app = Starlette(routes=routes, exception_handlers={Exception: _defect})
+    app.add_middleware(_Dated, world=world)
+    return app
+
+
+class _Dated:
+    """Gives every answer a ``Date``, as web servers do; one that another system set stays."""
+
+    def __init__(self, app: ASGIApp, *, world: World) -> None:
+        self._app, self._world = app, world
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._world.http_ahead is not None:
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("Date", formatdate(time.time() + self._world.http_ahead, usegmt=True))
+            await send(message)
+
+        await self._app(scope, receive, dated)
 
 
 async def _defect(_request: Request, error: Exception) -> Response:

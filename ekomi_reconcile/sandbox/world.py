@@ -20,7 +20,9 @@ class World:
     """A deterministic beginning (seed and clock), changed by what is sent to it.
 
     ``shops`` are by interface id; the default are the five of :mod:`seed`, with reviews relative to the
-    clock. ``feedback_cache`` holds, by call, until when (UTC epoch seconds) which rows are served again.
+    clock. ``http_ahead`` is by how many seconds the ``Date`` of answers is ahead of this machine's clock
+    (``None``: answers have none). ``feedback_cache`` holds, by call, until when (UTC epoch seconds) which
+    rows are served again.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class World:
         self.seed = seed
         self.clock = clock or Clock()
         self.began_at = self.clock.now()
+        self.http_ahead: int | None = 0
         self.order_count = order_count
         known = seeded_shops(seed, self.began_at) if shops is None else shops
         self.shops: dict[str, Shop] = {shop.interface_id: shop for shop in known}

@@ -34,8 +34,8 @@ _ACCOUNTS = """
     FROM account WHERE ? OR deleted_at IS NULL ORDER BY id
 """
 _POSITIONS = """
-    SELECT interface_id, source, rule_digest, cursor FROM position JOIN account ON account.id = account_id
-    WHERE deleted_at IS NULL ORDER BY account_id
+    SELECT interface_id, source, rule_digest, cursor, evaluated_at
+    FROM position JOIN account ON account.id = account_id WHERE deleted_at IS NULL ORDER BY account_id
 """
 _UNKNOWN = """
     SELECT coalesce(sum(
@@ -44,6 +44,7 @@ _UNKNOWN = """
 """
 _SENDING = "SELECT 1 FROM invitation WHERE status = 'sending' LIMIT 1"
 _NEXT_SOURCE = "SELECT min(source) FROM invitation WHERE source > ?"
+_LAST_RUN = "SELECT at FROM journal WHERE action = 'apply' ORDER BY id DESC LIMIT 1"
 _DUE = "SELECT 1 FROM invitation WHERE status = 'pending' AND scheduled_at <= ? LIMIT 1"
 
 
@@ -77,6 +78,7 @@ class GlancedPosition(NamedTuple):
     source: str
     rule_digest: str
     cursor: str
+    evaluated_at: Instant
 
 
 def glance(location: str, *, root: Path, key: bytes | None = None) -> Glance | State:
@@ -162,6 +164,11 @@ class Glance:
     def rows_numbered(self, numbers: Collection[str]) -> Mapping[str, Sequence[Invitation]]:
         """The rows that are not cancelled of orders with these numbers, of whatever account and source."""
         return self._store.rows_numbered(numbers) if numbers else {}
+
+    def last_run_at(self) -> Instant | None:
+        """When the last run was recorded."""
+        found = self._rows(_LAST_RUN)
+        return int(found[0][0]) if found else None
 
     def sources(self) -> Sequence[str]:
         """The names of all order sources under which invitations are recorded."""

@@ -57,6 +57,12 @@ class JournalStore(Session):
         rows = self._rows(select(journal).order_by(journal.c.id.desc()).limit(limit))
         return tuple(map(to_entry, rows))
 
+    def last_run_at(self) -> Instant | None:
+        """When the last run was recorded."""
+        runs = select(journal.c.at).where(journal.c.action == APPLY).order_by(journal.c.id.desc())
+        found = self._execute(runs.limit(1)).scalar()
+        return None if found is None else int(found)
+
     def applied(self, plan_digest: str) -> bool:
         """Has the execution of this plan been written down before?"""
         same = (journal.c.plan_digest == plan_digest) & (journal.c.action == APPLY)

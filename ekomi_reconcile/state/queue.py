@@ -29,6 +29,9 @@ _ORDER_IDS = select(invitation.c.order_id).where(invitation.c.source == bindpara
 _FIRST_ORDER = _ORDER_IDS.order_by(invitation.c.order_id)
 _LAST_ORDER = _ORDER_IDS.order_by(invitation.c.order_id.desc())
 
+_AHEAD = 3_600
+"""Seconds by which a change may lie in the future before it counts as made with a wrong clock."""
+
 _ANY = select(invitation.c.id).limit(1)
 _OF_NUMBERS = (
     select(*COLUMNS)
@@ -80,7 +83,11 @@ _PAGE_OF_DUE = (
         invitation.c.scheduled_at <= bindparam("now"),
         tuple_(invitation.c.scheduled_at, invitation.c.id)
         > tuple_(bindparam("after_time"), bindparam("after_id")),
-        or_(invitation.c.next_attempt_at.is_(None), invitation.c.next_attempt_at <= bindparam("now")),
+        or_(
+            invitation.c.next_attempt_at.is_(None),
+            invitation.c.next_attempt_at <= bindparam("now"),
+            invitation.c.changed_at > bindparam("now") + _AHEAD,  # a run with a wrong clock put it off
+        ),
     )
     .order_by(invitation.c.scheduled_at, invitation.c.id)
     .limit(ROWS_PER_PAGE)

@@ -79,13 +79,13 @@ def test_ten_runs_come_to_the_queue_of_one(tmp_path, monkeypatch, seed, size):
         for number in range(RUNS):
             before = shop.log.orders_served()
             shop.mutations.seed(seed + number, each=2)
-            assert project.cli("apply", "--auto-approve", "--no-send", "-q") == 0
+            assert project.cli("apply", "--auto-approve", "--accept-clock", "--no-send", "-q") == 0
             served.append(shop.log.orders_served() - before)
             change(shop, ids, chance, size // 50)
             shop.clock.advance(15 * 60)
         shop.mutations.clear()
-        assert project.cli("apply", "--auto-approve", "--no-send", "-q") == 0
+        assert project.cli("apply", "--auto-approve", "--accept-clock", "--no-send", "-q") == 0
         at_once = make(tmp_path / "one", server)
-        assert at_once.cli("apply", "--auto-approve", "--no-send", "-q") == 0
+        assert at_once.cli("apply", "--auto-approve", "--accept-clock", "--no-send", "-q") == 0
     assert queue(project) == queue(at_once)
     assert max(served[2:]) < size / 4

@@ -61,7 +61,7 @@ def test_it_sees_what_the_store_sees(applied):
         assert seen.positions().keys() == positions.keys() == {"28374"}
         for key, each in seen.positions().items():
             theirs = positions[key]
-            assert each == (theirs.source, theirs.rule_digest, theirs.cursor)
+            assert each == (theirs.source, theirs.rule_digest, theirs.cursor, theirs.evaluated_at)
         assert (seen.meta, seen.require_key()) == (store.meta, store.require_key())
         assert seen.in_doubt(now=instant.now()) == store.in_doubt(now=instant.now()) == 0
 

@@ -72,7 +72,9 @@ class SecretError(ReconcileError):
 
 
 class OrderSourceError(ReconcileError):
-    """An order source cannot be read."""
+    """An order source cannot be read; ``refused``: its credentials do not allow it."""
+
+    refused: bool = False
 
 
 class OrderUnreadable(OrderSourceError):

@@ -126,11 +126,13 @@ def test_each_missing_permission_is_named(served, monkeypatch, capsys, missing):
     assert outbox(server) == {}
 
 
-@pytest.mark.parametrize("annotate", [True, False])
-def test_a_remark_on_the_order_only_if_it_is_wanted(served, monkeypatch, annotate):
-    """`annotate: true` writes one remark per order asked, without it none is written."""
+@pytest.mark.parametrize(("annotate", "failing"), [(True, False), (False, False), (True, True)])
+def test_a_remark_on_the_order_only_if_it_is_wanted(served, monkeypatch, annotate, failing):
+    """`annotate: true` writes one remark per order asked, also where the shop fails after it stored one."""
     project, shop, server = served
     germany(project)
+    if failing:
+        shop.faults.add(FaultKind.INTERNAL_AFTER, path="/comments", times=1)
     login(monkeypatch, shop, {*READ_ONLY, "Magento_Sales::comment"})
     project.settings(settings(server, ", annotate: true" if annotate else ""))
     assert project.cli("apply", "--auto-approve") == 0
@@ -150,7 +152,9 @@ def test_a_remark_that_cannot_be_written_does_not_undo_the_request(served, capsy
     germany(project)
     project.settings(settings(server, ", annotate: true"))
     assert project.cli("apply", "--auto-approve") == 1
-    assert "remark on order" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert told.count("failed: order source default: comments on ") == 1
+    assert told.count("Magento_Sales::comment") == 1
     assert set(outbox(server).values()) == {1}
 
 

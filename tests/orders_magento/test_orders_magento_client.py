@@ -360,3 +360,41 @@ def test_clock_goes_on() -> None:
     client = MagentoClient("https://shop.example.com", login, clock=lambda: next(ticks), transport=shop)
     client.get("store/storeViews")
     assert client.server_now() - 1_795_440_000 == 10
+
+
+TEXT = "Asked for a review through eKomi (A & <b>B</b>)."
+STORED = httpx.Response(
+    200, json={"items": [{"comment": "other"}, {"comment": "Asked for a review  through eKomi (A &amp; B)."}]}
+)
+ABSENT = httpx.Response(200, json={"items": [{"comment": None}, {"comment": "other"}, 5]})
+DONE = httpx.Response(200, json=True)
+FAILED = httpx.Response(500, json={"message": "Internal Error."})
+
+
+@pytest.mark.parametrize("lost", [FAILED, httpx.Response(502, text="<html>"), httpx.ReadTimeout("slow")])
+@pytest.mark.parametrize(
+    ("comments", "methods"), [(STORED, ["POST", "GET"]), (ABSENT, ["POST", "GET", "POST"])]
+)
+def test_a_comment_is_looked_for_before_it_is_repeated(lost: Any, comments: Any, methods: list[str]) -> None:
+    """A shop that failed may have stored it: it is written again only where it is not there."""
+    handler = sequence(lost, comments, DONE)
+    client_for(handler).annotate(1, TEXT)
+    assert [request.method for request in handler.asked] == methods
+
+
+def test_a_comment_that_cannot_be_looked_for_is_not_repeated() -> None:
+    """Then the first failure is reported."""
+    handler = sequence(FAILED, httpx.Response(404, json={"message": "no"}))
+    with pytest.raises(ShopFailure, match="500"):
+        client_for(handler).annotate(1, TEXT)
+    assert [request.method for request in handler.asked] == ["POST", "GET"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_a_comment_that_is_refused_is_not_repeated(status: int) -> None:
+    """It was not stored, and is not looked for."""
+    handler = sequence(httpx.Response(status, json={"message": "no"}))
+    with pytest.raises(ShopFailure) as caught:
+        client_for(handler).annotate(1, TEXT)
+    assert len(handler.asked) == 1
+    assert caught.value.refused == (status == 401)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -25,6 +27,7 @@ _log = logging.getLogger("ekomi_reconcile.orders.magento")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 3
 _DOWN = frozenset({502, 503, 504})
+_PERHAPS_DONE = frozenset({Kind.UNREACHABLE, Kind.BUSY, Kind.SLOW, Kind.GATEWAY, Kind.BROKEN})
 _WRONG_SIGNATURE = b"signature is invalid"
 _WRONG_TIME = b"validating the nonce"
 
@@ -91,13 +94,34 @@ class MagentoClient:
         return retry.run(lambda: self._ask("GET", url, subject=path), stop=self._stop, attempts=attempts)
 
     def annotate(self, order_id: int, text: str) -> None:
-        """Write a comment into an order's history, unseen by the customer; asked once.
+        """Write a comment into an order's history, unseen by the customer.
 
-        It changes neither the order's status nor its ``updated_at``. Needs ``Magento_Sales::comment``.
+        It changes neither the order's status nor its ``updated_at``. Needs ``Magento_Sales::comment``. Where
+        the shop may have stored it although it failed, the order's comments are read before it is repeated.
 
         Raises:
-            ShopFailure: the shop did not do it, or did not say that it did.
+            ShopFailure: the shop did not do it, or it is not known whether it did.
         """
+        try:
+            self._comment(order_id, text)
+        except ShopFailure as failure:
+            if failure.kind not in _PERHAPS_DONE:
+                raise
+            try:
+                done = self._has_comment(order_id, text)
+            except ShopFailure:
+                raise failure from None
+            if not done:
+                self._comment(order_id, text)
+
+    def _has_comment(self, order_id: int, text: str) -> bool:
+        """Is this comment among those of the order? Magento may store it without markup."""
+        found = msgspec.json.decode(self.get(f"orders/{order_id}/comments"))
+        items = found.get("items") if isinstance(found, dict) else None
+        comments = [each.get("comment") for each in items or () if isinstance(each, dict)]
+        return _plain(text) in {_plain(each) for each in comments if isinstance(each, str)}
+
+    def _comment(self, order_id: int, text: str) -> None:
         entry = {"comment": text, "is_customer_notified": 0, "is_visible_on_front": 0}
         path = f"orders/{order_id}/comments"
         self._ask(
@@ -203,6 +227,10 @@ class MagentoClient:
                 mend="write the address that the shop is reached at without redirects: orders.base_url",
             )
         return str(target)
+
+
+def _plain(comment: str) -> str:
+    return " ".join(re.sub(r"<[^>]*>", "", html.unescape(comment)).split())
 
 
 def _address(base_url: str) -> httpx.URL:

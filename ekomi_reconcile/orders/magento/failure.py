@@ -58,6 +58,7 @@ class ShopFailure(OrderSourceError):
     ) -> None:
         super().__init__(message, mend=mend)
         self.kind = kind
+        self.refused = kind is Kind.REFUSED
         self.status = status
         self.resource: str | None = None
         self.report: str | None = None

@@ -5,11 +5,15 @@ from enum import StrEnum
 
 
 class FaultKind(StrEnum):
-    """What goes wrong. `slow` delays the right answer; the others replace it."""
+    """What goes wrong. `slow` delays the right answer; the others replace it.
+
+    With `internal_after` the request takes effect before the shop answers 500.
+    """
 
     MAINTENANCE = "maintenance"
     TOO_MANY_REQUESTS = "too_many_requests"
     INTERNAL = "internal"
+    INTERNAL_AFTER = "internal_after"
     FATAL = "fatal"
     DATABASE_DOWN = "database_down"
     HTML = "html"

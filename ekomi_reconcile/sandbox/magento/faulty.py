@@ -29,7 +29,7 @@ def _json(fault: Fault, later: dict[str, str], report: str) -> Response | None:
     match fault.kind:
         case FaultKind.TOO_MANY_REQUESTS:
             return Response(_TOO_MANY, 429, later, media_type=_JSON)
-        case FaultKind.INTERNAL:
+        case FaultKind.INTERNAL | FaultKind.INTERNAL_AFTER:
             return Response(render.encoded(render.masked(report)), 500, later, media_type=_JSON)
         case FaultKind.FATAL:
             return Response(_FATAL, 500, later, media_type=_JSON)

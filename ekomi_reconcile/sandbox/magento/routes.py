@@ -82,6 +82,8 @@ class _Exchange:
         if fault is not None and fault.delay:
             await asyncio.sleep(fault.delay)
         with self.shop.lock:
+            if fault is not None and fault.kind is FaultKind.INTERNAL_AFTER:
+                self._answer()
             replaced = None if fault is None else faulty.replacement(fault, self._report())
             response = replaced or self._answer()
             if fault is not None and fault.kind is FaultKind.TRUNCATED:

@@ -103,8 +103,10 @@ def order_of(
         status=wire.status or None,
         store_view=store,
         customer_group=group,
-        store_id=wire.store_id if store is None else None,
-        customer_group_id=wire.customer_group_id if group is None else None,
+        store_id=None if wire.store_code else _nameless(codes.stores, wire.store_id),
+        customer_group_id=None
+        if wire.customer_group
+        else _nameless(codes.customer_groups, wire.customer_group_id),
         created_at=created,
         updated_at=updated,
         history=tuple(history),
@@ -171,6 +173,11 @@ def _group_of(wire: WireOrder, codes: Codes) -> str | None:
 
 def _known(names: Mapping[int, str], key: int | None) -> str | None:
     return None if key is None else names.get(key)
+
+
+def _nameless(names: Mapping[int, str], key: int | None) -> int | None:
+    """The id, if there is no name for it. A shop's unknown ids stand for themselves."""
+    return None if key in names else key
 
 
 def _contact(wire: WireOrder) -> Contact:

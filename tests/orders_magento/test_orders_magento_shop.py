@@ -330,3 +330,11 @@ def test_dates_are_utc(case: Case) -> None:
     document = case.shop.order(1)
     assert order.created_at == from_sql(document["created_at"])
     assert order.updated_at == from_sql(document["updated_at"])
+
+
+def test_ids_that_the_shop_has_no_name_for_are_told(case: Case) -> None:
+    """A deleted group keeps its number, which then stands for its name."""
+    case.shop.order(1).update(customer_group_id=77)
+    found = {order.order_id: order for order in read(case.source())[0]}
+    assert (found[1].customer_group, found[1].customer_group_id) == ("77", 77)
+    assert (found[2].customer_group_id, found[2].store_id) == (None, None)

@@ -297,6 +297,7 @@ def make_context(  # noqa: PLR0913 - everything meets here
         unresolved=unresolved,
         book=RuleBook(configuration.accounts),
         look_up=sources.look_up,
+        gone=sources.gone,
         annotate=sources.annotate,
         annotated=sources.annotated,
         privacy=privacy,

@@ -19,7 +19,7 @@ from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.orders.open import open_source
-from ekomi_reconcile.orders.source import Annotating, OrderSource, Wanted
+from ekomi_reconcile.orders.source import Annotating, KnowsGone, OrderSource, Wanted
 from ekomi_reconcile.plan.needs import Need
 from ekomi_reconcile.rules.rulebook import RuleBook
 from ekomi_reconcile.shopnames import unknown_names
@@ -84,6 +84,11 @@ class Sources:
     def look_up(self, name: str, order_ids: Collection[int]) -> Mapping[int, Order]:
         """The present version of these orders."""
         return self.get(name).by_ids(order_ids)
+
+    def gone(self, name: str, order_ids: Collection[int]) -> frozenset[int]:
+        """Those of these orders, just looked up, that the source does not have, unlike unreadable ones."""
+        source = self.get(name)
+        return source.gone(order_ids) if isinstance(source, KnowsGone) else frozenset()
 
     def __enter__(self) -> Self:
         return self

@@ -27,6 +27,14 @@ Annotate = Callable[[str, int, str], None]
 """Writes a remark into an order's history: (source, order id, text)."""
 
 
+Gone = Callable[[str, Collection[int]], frozenset[int]]
+"""Of these orders of a source, just looked up, those that it does not have: (source, order ids)."""
+
+
+def _nothing_gone(source: str, order_ids: Collection[int]) -> frozenset[int]:  # noqa: ARG001 - like others
+    return frozenset()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Everything a stage works with; ``accounts`` and ``digests`` (of passwords) are by interface id.
@@ -48,6 +56,7 @@ class Context:
     parallelism: int
     now: Callable[[], Instant]
     stop: Stop
+    gone: Gone = _nothing_gone
     listen: Listener = nobody
     clock: RunClock | None = None
     upkeep: Upkeep = field(default_factory=Upkeep)

@@ -28,12 +28,14 @@ from ekomi_reconcile.errors import (
     OutcomeUnknown,
 )
 from ekomi_reconcile.model.event import Task, Work
-from ekomi_reconcile.model.invitation import Criterion, Invitation, Status
+from ekomi_reconcile.model.invitation import MISSING_MARK, ON_HOLD_MARK, Criterion, Invitation, Status
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.model.result import Done
 from ekomi_reconcile.plan.numbers import another_shop, difference, key_of_row, rival
 from ekomi_reconcile.plan.steps import Send
-from ekomi_reconcile.state.records import Outcome
+from ekomi_reconcile.rules.judge import waits_on_hold
+from ekomi_reconcile.rules.rulebook import Rule
+from ekomi_reconcile.state.records import Observation, Outcome
 
 LOOK = 1_000
 """How many orders are looked at again at a time."""
@@ -99,6 +101,7 @@ class Sender:
     total: int
     sent: list[Invitation] = field(default_factory=list)
     _done: int = 0
+    _gone: dict[str, frozenset[int]] = field(default_factory=dict)
     _lanes: dict[str, deque[Ready]] = field(default_factory=dict)
     _refusals: Refusals = field(init=False)
     _failed: dict[tuple[str, str], _Failed] = field(default_factory=dict)
@@ -170,6 +173,7 @@ class Sender:
                 cancelled[row.id] = look.reason or ""
             else:
                 self.context.result.count(Done.WAITING)
+                self._note_waiting(row, order, rule)
         for source, differences in moved.items():
             self.context.result.count(Done.WAITING, len(differences))
             self.context.result.fail(f"order source {source}", another_shop(source, differences))
@@ -177,6 +181,20 @@ class Sender:
             with self.context.state.transaction():
                 done = self.context.state.cancel(cancelled, now=self.context.now())
             self.context.result.count(Done.CANCELLED, done)
+
+    def _note_waiting(self, row: Invitation, order: Order | None, rule: Rule | None) -> None:
+        """Note that the invitation waits for its order, so that it is not tried in every run."""
+        if order is None:
+            mark = MISSING_MARK if row.order_id in self._gone.get(row.source, ()) else None
+        else:
+            mark = ON_HOLD_MARK if rule is not None and waits_on_hold(order, rule) else None
+        if mark is None:
+            return
+        noted = Observation(
+            source=row.source, order_id=row.order_id, status=mark, since=self.context.now(), moved=False
+        )
+        with self.context.state.transaction():
+            self.context.state.observe([noted])
 
     def _orders(self, rows: Sequence[Invitation]) -> Iterator[tuple[Invitation, Order | None]]:
         by_source: dict[str, list[Invitation]] = {}
@@ -188,8 +206,11 @@ class Sender:
                 yield row, orders.get(row.order_id)
 
     def _read(self, source: str, rows: Sequence[Invitation]) -> Mapping[int, Order]:
+        ids = {row.order_id for row in rows}
         try:
-            return self.context.look_up(source, {row.order_id for row in rows})
+            found = self.context.look_up(source, ids)
+            self._gone[source] = self.context.gone(source, ids - found.keys())
+            return found
         except OrderSourceError as error:
             self.context.result.fail(f"order source {source}", error)
             return {}

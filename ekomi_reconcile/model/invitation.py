@@ -36,6 +36,14 @@ ORDER_GONE = "order_gone"
 FINAL_REASONS = frozenset({UNREACHABLE, ORDER_GONE})
 """Cancelled for one of these, only a person brings an invitation back."""
 
+GONE_AFTER = 30
+"""Days after which an order that its source does not have is given up."""
+
+ON_HOLD_MARK = "(on hold)"
+MISSING_MARK = "(missing)"
+MARKS = frozenset({ON_HOLD_MARK, MISSING_MARK})
+"""Noted in place of a status while a pending invitation waits for its order; no status of a shop."""
+
 
 class Criterion(StrEnum):
     """What must hold for an order to be invited, in the order in which it is judged."""

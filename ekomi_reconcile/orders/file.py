@@ -91,6 +91,10 @@ class FileSource:
                 found.setdefault(each.number, []).append(each)
         return found
 
+    def gone(self, order_ids: Collection[int]) -> frozenset[int]:
+        """Those of these orders, just looked up by ``by_ids``, that the file does not have."""
+        return self._file.gone(order_ids)
+
     def lacking(self, wanted: Collection[str]) -> frozenset[str]:
         """Those of these attributes that no record has a field for.
 

@@ -81,6 +81,12 @@ class OrderFile:
                     orders[order.order_id] = order
             return orders
 
+    def gone(self, order_ids: Collection[int]) -> frozenset[int]:
+        """Those of these orders of which the file, as it was last looked at, has no record."""
+        if self._known is None:
+            return frozenset()
+        return frozenset(each for each in order_ids if not self._known[1].holds(each))
+
     def lacking(self, wanted: Collection[str]) -> frozenset[str]:
         """Those of these attributes that no record has a field for: no such column, or key.
 

@@ -95,6 +95,14 @@ class OrderSource(Protocol):
 
 
 @runtime_checkable
+class KnowsGone(Protocol):
+    """An order source that tells an order it does not have from one that it cannot read."""
+
+    def gone(self, order_ids: Collection[int]) -> frozenset[int]:
+        """Those of these orders, just looked up by ``by_ids``, that it does not have."""
+
+
+@runtime_checkable
 class Annotating(Protocol):
     """An order source that takes remarks on its orders."""
 

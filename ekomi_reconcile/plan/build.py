@@ -10,7 +10,7 @@ from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.plan import guards
 from ekomi_reconcile.plan.diff import Desired, diff
-from ekomi_reconcile.plan.due import bursts, due
+from ekomi_reconcile.plan.due import bursts, due, missing_orders
 from ekomi_reconcile.plan.fetches import Intervals, due_fetches
 from ekomi_reconcile.plan.match import match, opted_out, strays
 from ekomi_reconcile.plan.needs import Need, needs
@@ -171,6 +171,7 @@ def _invitations(
         (
             *(problem for each in matched for problem in each.diagnostics),
             *bursts(present, caused),
+            *missing_orders(queue, senders=senders, now=now),
             *(() if circumstances.sending else _sending_off(held)),
         ),
     )

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from heapq import nsmallest
 
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
-from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.model.invitation import GONE_AFTER, MARKS, MISSING_MARK, ORDER_GONE, Invitation
+from ekomi_reconcile.plan.matching import cancellation
 from ekomi_reconcile.plan.plan import InvitationSteps
 from ekomi_reconcile.plan.steps import Send
-from ekomi_reconcile.plan.view import Queue
+from ekomi_reconcile.plan.view import Queue, RecordedObservation
+
+_LOOKUP = 500
 
 BURST = 100
 """From so many customers on, asked at once because an account is new or changed, a word is said."""
@@ -29,14 +33,68 @@ def due(
     guard has to decide about all of them.
     """
     moved = {step.row_id for step in steps.cancel} | {step.row_id for step in steps.reschedule}
-    found = list(_due(steps, queue, senders=senders, moved=moved, now=now))
+    rows = [row for row in queue.due(senders, now) if row.id not in moved]
+    marks = _marks(rows, steps, queue)
+    waiting = [row for row in rows if (row.source, row.order_id) in marks]
+    gone = {row.id for row in waiting if _is_gone(row, marks[row.source, row.order_id], now)}
+    for row in waiting:
+        if row.id in gone:
+            steps.cancel.append(cancellation(row, ORDER_GONE, rule_change=False))
+    ready = (row for row in rows if (row.source, row.order_id) not in marks)
+    found = list(_due(steps, ready, now=now))
     caused = Counter(send.interface_id for send in found if send.rule_change)
     limit = len(found) if caused.total() > cap else cap
     chosen = nsmallest(limit, found, key=lambda send: (send.scheduled_at, send.source, send.order_id))
     for send in chosen:
         steps.send.append(send)
     deferred = len(found) - len(chosen)
-    return replace(steps, deferred=deferred, due_by_rule_change=caused.total()), caused
+    steps = replace(
+        steps, deferred=deferred, waiting=len(waiting) - len(gone), due_by_rule_change=caused.total()
+    )
+    return steps, caused
+
+
+def missing_orders(queue: Queue, *, senders: frozenset[str], now: Instant) -> Iterator[Diagnostic]:
+    """A warning for every source that no longer has the orders of due invitations."""
+    rows = list(queue.due(senders, now))
+    marks = _marks(rows, InvitationSteps(), queue)
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        mark = marks.get((row.source, row.order_id))
+        if mark is not None and mark.status == MISSING_MARK:
+            found.setdefault(row.source, []).append(row.number)
+    for source, numbers in sorted(found.items()):
+        shown = ", ".join(numbers[:3]) + (", …" if len(numbers) > 3 else "")
+        yield Diagnostic(
+            severity=Severity.WARNING,
+            rule="order-missing",
+            message=f"order source {source} no longer has the orders of {len(numbers)} due invitation(s) "
+            f"({shown}); they wait, and are cancelled as {ORDER_GONE} after {GONE_AFTER} days",
+            mend="an export must hold every order until it is invited: export at least as many days as the "
+            "pending period and the age limit together",
+        )
+
+
+def _marks(
+    rows: Sequence[Invitation], steps: InvitationSteps, queue: Queue
+) -> dict[tuple[str, int], RecordedObservation]:
+    """By source and order id: invitations that wait for their order, as it is known after this plan."""
+    by_source: dict[str, list[int]] = {}
+    for row in rows:
+        by_source.setdefault(row.source, []).append(row.order_id)
+    found: dict[tuple[str, int], RecordedObservation] = {}
+    for source, ids in by_source.items():
+        for at in range(0, len(ids), _LOOKUP):
+            noted = queue.observations(source, ids[at : at + _LOOKUP])
+            found |= {(source, key): each for key, each in noted.items()}
+    if rows:
+        found |= {(each.source, each.order_id): each for each in steps.observations}
+    return {key: each for key, each in found.items() if each.status in MARKS}
+
+
+def _is_gone(row: Invitation, mark: RecordedObservation, now: Instant) -> bool:
+    """Has the source not had the order for so long, and nobody revived its invitation since?"""
+    return mark.status == MISSING_MARK and max(mark.since, row.changed_at) <= now - GONE_AFTER * DAY
 
 
 def bursts(accounts: Iterable[Account], caused: Mapping[str, int]) -> Iterator[Diagnostic]:
@@ -60,19 +118,16 @@ def _advice(account: Account) -> str:
     return "`spread: 3d` under `invitations:` lets them leave over three days"
 
 
-def _due(
-    steps: InvitationSteps, queue: Queue, *, senders: frozenset[str], moved: Collection[int], now: Instant
-) -> Iterator[Send]:
-    for row in queue.due(senders, now):
-        if row.id not in moved:
-            yield Send(
-                interface_id=row.interface_id,
-                row_id=row.id,
-                source=row.source,
-                order_id=row.order_id,
-                number=row.number,
-                scheduled_at=row.scheduled_at,
-            )
+def _due(steps: InvitationSteps, rows: Iterable[Invitation], *, now: Instant) -> Iterator[Send]:
+    for row in rows:
+        yield Send(
+            interface_id=row.interface_id,
+            row_id=row.id,
+            source=row.source,
+            order_id=row.order_id,
+            number=row.number,
+            scheduled_at=row.scheduled_at,
+        )
     for step in steps.reschedule:
         if step.scheduled_at <= now:
             yield Send(

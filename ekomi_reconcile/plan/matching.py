@@ -15,7 +15,15 @@ import msgspec
 
 from ekomi_reconcile.model.account import DELETED_STORE_VIEW
 from ekomi_reconcile.model.instant import DAY, Instant
-from ekomi_reconcile.model.invitation import Criterion, Invitation, Reached, Status, holder_of
+from ekomi_reconcile.model.invitation import (
+    MARKS,
+    ON_HOLD_MARK,
+    Criterion,
+    Invitation,
+    Reached,
+    Status,
+    holder_of,
+)
 from ekomi_reconcile.model.order import HistoryEntry, Order
 from ekomi_reconcile.plan.numbers import (
     Contest,
@@ -83,6 +91,7 @@ class Matcher:
     passed_over: set[str] = field(default_factory=set)
     numbers: Numbers = field(init=False)
     _released: bool = False
+    _waits: bool = False
     _loads: defaultdict[str, list[Instant]] = field(default_factory=lambda: defaultdict(list))
     _planned: defaultdict[str, list[Instant]] = field(default_factory=lambda: defaultdict(list))
 
@@ -102,8 +111,26 @@ class Matcher:
         self._look_up_customers(orders)
         for order in orders:
             self.tally.read(order)
-            known = rows.get(order.order_id, ())
-            self._decide(in_its_store_view(order, known), known, seen.get(order.order_id))
+            known, noted = rows.get(order.order_id, ()), seen.get(order.order_id)
+            marked = noted is not None and noted.status in MARKS
+            self._waits, before = False, len(self.steps.observations)
+            self._decide(in_its_store_view(order, known), known, None if marked else noted)
+            mark = ON_HOLD_MARK if self._waits else None
+            if mark is not None and (noted is None or noted.status != mark):
+                self._note(order, mark)
+            elif marked and mark is None and len(self.steps.observations) == before:
+                self._note(order, order.status or order.state or "")
+
+    def _note(self, order: Order, status: str) -> None:
+        """Note that the order's invitation waits for it, or no longer does."""
+        noted = Observation(
+            source=self.question.source,
+            order_id=order.order_id,
+            status=status,
+            since=self.question.now,
+            moved=False,
+        )
+        self.steps.observations.append(noted)
 
     def missing(self, rows: Iterable[Invitation]) -> None:
         """Rows whose orders cannot be read: they stay, unless their account leaves."""
@@ -140,7 +167,10 @@ class Matcher:
         held = (
             rule is None or not rule.account.invitations.enabled or row.interface_id not in question.selected
         )
-        if rule is None or held or waits_on_hold(order, rule):
+        if rule is None or held:
+            return True
+        if waits_on_hold(order, rule):
+            self._waits = True
             return True
         fresh = row.interface_id in question.fresh or not _follows(row, rule)
         known = self._reached(rule, order, row, seen) if fresh else row.reached

@@ -111,6 +111,7 @@ class Summary:
     reschedule: int
     cancel: int
     send: int
+    waiting: int = 0
 
     def as_json(self) -> dict[str, int]:
         """The figures by the names of the JSON plan."""
@@ -124,12 +125,13 @@ class Summary:
             "reschedule": self.reschedule,
             "cancel": self.cancel,
             "send": self.send,
+            "waiting": self.waiting,
         }
 
     @property
     def empty(self) -> bool:
-        """Is there nothing to do?"""
-        return not any(self.as_json().values())
+        """Is there nothing to do? What waits for its order is not to be done."""
+        return not any(count for name, count in self.as_json().items() if name != "waiting")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +144,8 @@ class InvitationSteps:
     send: Steps[Send] = field(default_factory=lambda: Steps(Send))
     observations: Steps[Observation] = field(default_factory=lambda: Steps(Observation))
     deferred: int = 0
+    waiting: int = 0
+    """Due, but the order is on hold, or the source does not have it."""
     due_by_rule_change: int = 0
     not_invited: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By account name: how many orders fail which criterion first."""
@@ -220,6 +224,7 @@ class Plan:
             reschedule=len(self.invitations.reschedule),
             cancel=len(self.invitations.cancel),
             send=len(self.invitations.send),
+            waiting=self.invitations.waiting,
         )
 
     @property

@@ -70,7 +70,7 @@ def plan_schema() -> dict[str, Json]:
         "operations": array_of(_operation()),
         "invitations": _invitations(),
         "positions": array_of(_of(Position)),
-        "summary": object_of(dict.fromkeys(_figures(), _COUNT)),
+        "summary": object_of(dict.fromkeys(_figures(), _COUNT), optional=("waiting",)),
         "guards": array_of(_of(Guard)),
         "diagnostics": array_of(diagnostic_shape()),
         "digest": {
@@ -167,10 +167,12 @@ def _invitations() -> dict[str, Json]:
         {name: array_of(_of(kind, account=_MAYBE_TEXT)) for name, kind in _STEPS.items()}
         | {
             "deferred": _COUNT,
+            "waiting": _COUNT,
             "due_by_rule_change": _COUNT,
             "not_invited": {"type": "object", "additionalProperties": reasons},
             "observations": array_of(_of(Observation)),
-        }
+        },
+        optional=("waiting",),
     )
 
 

@@ -69,6 +69,8 @@ def _invitations(plan: Plan) -> Iterator[str]:
         counts = [f"{count} to {step}" for step, count in steps_of(plan, key).items() if count]
         if counts:
             yield f"Invitations of {printable(name)}: {', '.join(counts)}"
+    if plan.invitations.waiting:
+        yield f"{plan.invitations.waiting} waiting: due, but the order is on hold or missing"
     if plan.invitations.deferred:
         yield f"{plan.invitations.deferred} deferred: due, but beyond max_sends"
 

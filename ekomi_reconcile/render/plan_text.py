@@ -164,6 +164,8 @@ def invitation_blocks(plan: Plan, paint: Paint) -> Iterator[str]:
         ]
         if lines:
             yield "\n".join([f"Invitations of {printable(name)}:", *lines])
+    if steps.waiting:
+        yield f"{steps.waiting} waiting: due, but the order is on hold or missing."
     if steps.deferred:
         yield f"{steps.deferred} deferred: due, but beyond max_sends; the oldest go first, the rest wait."
 

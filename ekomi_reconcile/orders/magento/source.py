@@ -33,6 +33,7 @@ class MagentoSource:
         page_size: int = PAGE_SIZE,
     ) -> None:
         self._name = name
+        self._unread: set[int] = set()
         self._client = client
         self._shop = MagentoShop(client, naming or Naming(), page_size=page_size)
         self._progress = None if cache is None else progress_path(cache, name)
@@ -75,14 +76,24 @@ class MagentoSource:
         wanted = sorted(order_id for order_id in set(order_ids) if 0 < order_id <= MAX_ID)
         if not wanted:
             return {}
+        self._unread = set()
         table, assembly = self._shop.look_up()
 
+        def unread(order_id: int, failure: ShopFailure) -> None:  # noqa: ARG001 - a pass reports it
+            self._unread.add(order_id)
+
         def batch(ids: Sequence[int]) -> list[Order]:
-            return assembly.orders(Halving(table.searcher, table.among, _left_out).run(ids))[0]
+            orders, unreadable = assembly.orders(Halving(table.searcher, table.among, unread).run(ids))
+            self._unread.update(each.order_id for each in unreadable)
+            return orders
 
         parts = [wanted[at : at + BATCH] for at in range(0, len(wanted), BATCH)]
         jobs = (partial(batch, part) for part in parts)
         return {order.order_id: order for orders in in_order(jobs) for order in orders}
+
+    def gone(self, order_ids: Collection[int]) -> frozenset[int]:
+        """Of these orders, just looked up by ``by_ids`` and not found, those that the shop does not have."""
+        return frozenset(order_ids) - self._unread
 
     def find(self, number: str) -> Sequence[Order]:
         """The orders with this number or, written ``#123`` or bare, this order id.

@@ -59,6 +59,7 @@ def _advice(done: Scaffolded, name: str) -> str:
             f"  1. put your own values into {where}",
             "  2. ekomi-reconcile validate",
             f"  3. export MAGENTO_TOKEN=…{password}",
-            "  4. ekomi-reconcile plan",
+            "  4. ekomi-reconcile state init --pin",
+            "  5. ekomi-reconcile plan",
         ]
     )

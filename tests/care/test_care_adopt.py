@@ -5,6 +5,7 @@ import json
 import pytest
 from project_support import order
 
+from ekomi_reconcile.errors import StateMissing
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Status
@@ -37,9 +38,12 @@ def mark(project, capsys, text, *flags, name="past.csv"):
 
 
 def rows(project):
-    """The rows by order and interface id."""
-    with open_state(str(project.state), root=project.folder, mode=Mode.READ) as state:
-        return {(row.order_id, row.interface_id): row for row in state.list_invitations()}
+    """The rows by order and interface id; where nothing was recorded there is no state."""
+    try:
+        with open_state(str(project.state), root=project.folder, mode=Mode.READ) as state:
+            return {(row.order_id, row.interface_id): row for row in state.list_invitations()}
+    except StateMissing:
+        return {}
 
 
 def test_marked_before_the_first_apply_nobody_is_asked(shop, sandbox, capsys):

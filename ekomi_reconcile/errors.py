@@ -72,9 +72,13 @@ class SecretError(ReconcileError):
 
 
 class OrderSourceError(ReconcileError):
-    """An order source cannot be read; ``refused``: its credentials do not allow it."""
+    """An order source cannot be read; ``refused``: its credentials do not allow it.
+
+    ``lacks`` is the attribute of orders that may not be read, where only rules about it are concerned.
+    """
 
     refused: bool = False
+    lacks: str | None = None
 
 
 class OrderUnreadable(OrderSourceError):

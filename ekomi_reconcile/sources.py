@@ -126,6 +126,7 @@ class SourcePass:
             attributes=need.attributes | self.more,
             reread_from=self.reread_from,
             pseudonym=self.pseudonym,
+            lacking=need.lacking,
         )
         source, accounts = self.sources.get(need.source), self.sources.accounts(need.source)
         reading, read, carried = source.read(wanted), 0, Carried.for_rules(accounts)

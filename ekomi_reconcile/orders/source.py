@@ -24,6 +24,8 @@ class Wanted:
     that a source may ask for less; history and e-mail address are always wanted. With ``reread_from`` orders
     created since are read again whether or not they say that they changed.
 
+    ``lacking`` are attributes that may not be read, and that no rule of this pass looks at.
+
     ``pseudonym`` makes a keyed digest of a canonical address. With it a source may keep the facts of orders
     it read, and hand them out in a later ``full`` pass with ``Contact.pseudonym`` in place of the contact.
     """
@@ -34,6 +36,7 @@ class Wanted:
     attributes: frozenset[str] = frozenset()
     reread_from: Instant | None = None
     pseudonym: Callable[[str], str] | None = None
+    lacking: frozenset[str] = frozenset()
 
 
 class Reading(Protocol):

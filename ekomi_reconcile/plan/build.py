@@ -12,7 +12,7 @@ from ekomi_reconcile.plan import guards
 from ekomi_reconcile.plan.diff import Desired, diff
 from ekomi_reconcile.plan.due import bursts, due, missing_orders
 from ekomi_reconcile.plan.fetches import Intervals, due_fetches
-from ekomi_reconcile.plan.match import match, opted_out, strays
+from ekomi_reconcile.plan.match import match_all, opted_out, strays
 from ekomi_reconcile.plan.needs import Need, needs
 from ekomi_reconcile.plan.plan import AccountChange, InvitationSteps, Plan, Position, Scope
 from ekomi_reconcile.plan.select import select
@@ -134,7 +134,8 @@ def _invitations(
         now=now,
         present=circumstances.present,
     )
-    matched = [match(need, orders(need), queue, privacy=privacy, now=now) for need in needed]
+    matched = [match_all(need, orders, queue, privacy=privacy, now=now) for need in needed]
+    stopped = frozenset(key for each in matched for key in each.stopped)
     steps = _merged(each.steps for each in matched)
     sources = {need.source for need in needed}
     unread = {need.source for need, each in zip(needed, matched, strict=True) if each.failure}
@@ -151,7 +152,9 @@ def _invitations(
     senders = frozenset(
         each.interface_id
         for each in present
-        if each.interface_id in selected and each.invitations.enabled and each.orders in sources - unread
+        if each.interface_id in selected - stopped
+        and each.invitations.enabled
+        and each.orders in sources - unread
     )
     steps, caused = due(steps, queue, senders=senders, now=now, cap=circumstances.max_sends)
     held = len(steps.send) + steps.deferred

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -30,13 +30,52 @@ _OPEN = frozenset({Status.PENDING, Status.CANCELLED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
-    """What matching one source brought; ``failure`` says why the source could not be read."""
+    """What matching one source brought; ``failure`` says why the source could not be read.
+
+    ``stopped`` accounts were left out: their rules need what may not be read.
+    """
 
     steps: InvitationSteps
     positions: tuple[Position, ...] = ()
     passed_over: frozenset[str] = frozenset()
     diagnostics: tuple[Diagnostic, ...] = ()
     failure: str | None = None
+    error: OrderSourceError | None = None
+    stopped: frozenset[str] = frozenset()
+
+
+def match_all(
+    need: Need, open_pass: Callable[[Need], Orders], queue: Queue, *, privacy: Privacy, now: Instant
+) -> Matched:
+    """Match everything that ``need`` asks for, as far as it may be read.
+
+    Where an attribute of orders may not be read, only the accounts whose rules look at it are stopped.
+    """
+    found = match(need, open_pass(need), queue, privacy=privacy, now=now)
+    lacking = None if found.error is None else found.error.lacks
+    rest = None if lacking is None else need.without(lacking)
+    if found.error is None or rest is None:
+        return found
+    stopped = need.selected - rest.selected
+    again = match_all(rest, open_pass, queue, privacy=privacy, now=now)
+    if again.failure is not None:
+        return again
+    said = _stopped(need, found.error, stopped)
+    return replace(again, stopped=again.stopped | stopped, diagnostics=(*said, *again.diagnostics))
+
+
+def _stopped(need: Need, error: OrderSourceError, stopped: Collection[str]) -> Iterator[Diagnostic]:
+    """An error for every account that is stopped."""
+    for rule in need.book.rules:
+        if rule.interface_id in stopped and rule.account.invitations.enabled:
+            yield Diagnostic(
+                severity=Severity.ERROR,
+                rule="permission-missing",
+                message=f"order source {need.source}: {error.message}; the rules of "
+                f"{rule.account.name} need it: its invitations are left as they are, other accounts go on",
+                mend=error.mend,
+                account=rule.account.name,
+            )
 
 
 def match(need: Need, orders: Orders, queue: Queue, *, privacy: Privacy, now: Instant) -> Matched:
@@ -56,7 +95,10 @@ def match(need: Need, orders: Orders, queue: Queue, *, privacy: Privacy, now: In
         _read(matcher, need, orders, now=now)
     except OrderSourceError as error:
         return Matched(
-            steps=InvitationSteps(), diagnostics=(_unreadable(need, error),), failure=error.message
+            steps=InvitationSteps(),
+            diagnostics=(_unreadable(need, error),),
+            failure=error.message,
+            error=error,
         )
     concerned = need.fresh or need.selected
     accounts = [rule.account for rule in need.book.rules if rule.account.interface_id in concerned]

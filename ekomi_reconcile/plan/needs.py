@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ekomi_reconcile.errors import PlanError
-from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.account import Account, InvitationRule
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.plan.view import Queue, RecordedPosition
 from ekomi_reconcile.rules.rulebook import RuleBook
@@ -33,11 +33,56 @@ class Need:
     cursors: frozenset[str]
     created_from: Instant | None
     shops: frozenset[str] = frozenset()
+    lacking: frozenset[str] = frozenset()
+
+    def without(self, attribute: str) -> Need | None:
+        """The same for the accounts whose rules do not look at this attribute of orders, if there are any.
+
+        The others stay in the book as if their rules did not look at it either: an order that they may win is
+        not given to an account that they outrank.
+        """
+        accounts = [rule.account for rule in self.book.rules]
+        stopped = frozenset(each.interface_id for each in accounts if looks_at(each, attribute))
+        left = [each for each in accounts if each.invitations.enabled and each.interface_id not in stopped]
+        if attribute in self.lacking or not any(each.interface_id in self.selected for each in left):
+            return None
+        blind = [_blind(each, attribute) if each.interface_id in stopped else each for each in accounts]
+        return replace(
+            self,
+            book=RuleBook(blind),
+            selected=self.selected - stopped,
+            fresh=self.fresh - stopped,
+            lacking=self.lacking | {attribute},
+        )
 
     @property
     def attributes(self) -> frozenset[str]:
         """The attributes of orders that the rules look at."""
         return self.book.attributes
+
+
+def looks_at(account: Account, attribute: str) -> bool:
+    """Does the rule of this account look at this attribute of orders?"""
+    rule = account.invitations
+    if attribute == "store_view":
+        return rule.store_views.names is not None
+    if attribute == "customer_group":
+        return rule.customer_groups.names is not None
+    return attribute in RuleBook([account]).attributes
+
+
+def _blind(account: Account, attribute: str) -> Account:
+    """The account, as if its rule did not look at this attribute."""
+    default = InvitationRule()
+    rule = account.invitations
+    match attribute:
+        case "store_view":
+            rule = replace(rule, store_views=default.store_views)
+        case "customer_group":
+            rule = replace(rule, customer_groups=default.customer_groups)
+        case _:
+            rule = replace(rule, conditions=None)
+    return replace(account, invitations=rule)
 
 
 def needs(

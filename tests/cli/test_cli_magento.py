@@ -1,6 +1,7 @@
 """The loop over a Magento shop, over real sockets: from its REST interface to the outbox."""
 
 import json
+import shutil
 
 import pytest
 from project_support import PASSWORDS, Project
@@ -196,3 +197,65 @@ def test_an_interrupted_first_load_goes_on_where_it_was(served, capsys):
     assert shop.log.orders_served() - read < needed
     kept = b"".join(path.read_bytes() for path in project.folder.rglob("*") if path.is_file())
     assert b"@example.com" not in kept.replace(b"withheld@example.com", b"")
+
+
+ALL = (*READ_ONLY, "Magento_Sales::shipment", "Magento_Sales::sales_invoice", "Magento_Catalog::products")
+NEEDED = {
+    "Magento_Catalog::products": (
+        "store_views: [fr]\nconditions: {any_item: {category_id: {in: [12, 14, 16, 18, 20, 22]}}}"
+    ),
+    "Magento_Customer::group": "store_views: [fr]\ncustomer_groups: {exclude: [NOT LOGGED IN]}",
+}
+"""Rules that cannot be judged without a permission."""
+
+
+def both(project, lacking):
+    """An account that needs nothing but store views, and one that needs the permission."""
+    rule = "pending_period: 0\nskip_orders_older_than: 60\n"
+    project.account("Germany", "28374", f"{rule}store_views: [de, at]")
+    project.account("France", "28375", rule + NEEDED[lacking])
+
+
+@pytest.mark.parametrize("lacking", NEEDED)
+def test_a_missing_permission_stops_only_the_accounts_that_need_it(served, capsys, monkeypatch, lacking):
+    """The other account is planned and sent as if nothing were missing; exit 1; later everybody goes on."""
+    project, shop, server = served
+    both(project, lacking)
+    login(monkeypatch, shop, ALL)
+    assert project.cli("plan", "--format", "json") == 0
+    wanted = json.loads(capsys.readouterr().out)["invitations"]["send"]
+    names = ("Germany", "France")
+    of = {name: {each["order"] for each in wanted if each["account"] == name} for name in names}
+    assert all(of.values())
+    shutil.rmtree(project.folder / ".ekomi-reconcile")
+    login(monkeypatch, shop, tuple(each for each in ALL if each != lacking))
+    assert project.cli("plan", "--format", "json") == 1
+    made = json.loads(capsys.readouterr().out)
+    assert {each["order"] for each in made["invitations"]["send"]} == of["Germany"]
+    (said,) = [each for each in made["diagnostics"] if each["rule"] == "permission-missing"]
+    assert (said["severity"], said["account"]) == ("error", "France")
+    assert lacking in said["summary"]
+    assert {each["interface_id"] for each in made["positions"]} == {"28374"}
+    for _ in range(2):
+        assert project.cli("apply", "--auto-approve") == 1
+        assert outbox(server) == dict.fromkeys(of["Germany"], 1)
+    login(monkeypatch, shop, ALL)
+    assert project.cli("apply", "--auto-approve") == 0
+    assert outbox(server) == dict.fromkeys(of["Germany"] | of["France"], 1)
+
+
+def test_an_order_that_a_stopped_account_may_win_is_left_to_it(served, capsys, monkeypatch):
+    """Whether the stopped account would win is not known: one that it outranks does not take the order."""
+    project, shop, _ = served
+    lacking = "Magento_Catalog::products"
+    rule = "pending_period: 0\nskip_orders_older_than: 60\n"
+    project.account("France", "28375", rule + NEEDED[lacking], more="priority: 5")
+    project.account("Germany", "28374", f"{rule}store_views: [de, at, fr]")
+    login(monkeypatch, shop, tuple(each for each in ALL if each != lacking))
+    assert project.cli("apply", "--auto-approve") == 1
+    capsys.readouterr()
+    assert project.cli("invitations", "list", "--format", "json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {each["account"] for each in rows} == {"Germany"}
+    assert "fr" not in {each["store_view"] for each in rows}
+    assert project.cli("plan") == 1

@@ -96,6 +96,7 @@ class MagentoReading:
         positions = Positions.of(self._wanted.cursors)
         scope = _scope(self._wanted, lost=positions.lost)
         self._shop.begin()
+        self._shop.do_without(self._wanted.lacking)
         assembly = self._shop.assembly(self._wanted.attributes)
         until = self._shop.client.server_now() - LAG
         progress = self._progress() if scope else None

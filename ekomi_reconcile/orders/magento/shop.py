@@ -73,9 +73,14 @@ class MagentoShop:
         self._withheld = Withheld(self._warnings)
         self._evidence = Evidence(self.searcher, self._withheld, self._warnings)
         self._categories = Categories(self.searcher, self._warnings)
+        self._lacking: frozenset[str] = frozenset()
         self._codes: Codes | None = None
         self.store_view_codes: frozenset[str] | None = None
         self.customer_group_codes: frozenset[str] | None = None
+
+    def do_without(self, attributes: frozenset[str]) -> None:
+        """Leave these attributes of orders unknown in this pass: only rules that are left out need them."""
+        self._lacking = attributes
 
     @property
     def warnings(self) -> Sequence[Diagnostic]:
@@ -123,18 +128,28 @@ class MagentoShop:
     def assembly(self, attributes: frozenset[str]) -> Assembly:
         """How rows with the fields of these attributes become orders."""
         self._asked = attributes | (self._asked or frozenset())
-        ask = self._categories.of if CATEGORY_ID in attributes else None
+        ask = self._needed_categories if CATEGORY_ID in attributes else None
         return Assembly(OrderReader(self.codes), self._evidence, ask)
 
     def look_up(self) -> tuple[OrderTable, Assembly]:
         """For single orders: with the contact and what rules are known to look at, else with everything."""
         if self._asked is not None:
-            return self.table(self._asked | {CONTACT}), self.assembly(self._asked)
+            asked = self._asked - self._lacking
+            return self.table(asked | {CONTACT}), self.assembly(asked)
         return self.table(EVERYTHING), Assembly(OrderReader(self.codes), self._evidence, self._any_categories)
 
     def observe(self, orders: Iterable[Order]) -> None:
         """Note the statuses that occur."""
         self._observed |= {order.status: order.state for order in orders if order.status is not None}
+
+    def _needed_categories(self, product_ids: Iterable[int]) -> Mapping[int, tuple[int, ...]] | None:
+        """The categories, which a rule needs."""
+        try:
+            return self._categories.of(product_ids)
+        except ShopFailure as failure:
+            if _missing_permission(failure):
+                failure.lacks = CATEGORY_ID
+            raise
 
     def _any_categories(self, product_ids: Iterable[int]) -> Mapping[int, tuple[int, ...]] | None:
         """The categories, if they may be seen; nobody is known to need them."""
@@ -152,8 +167,11 @@ class MagentoShop:
         try:
             found = {view.id: view.code for view in self.directory.store_views()}
         except ShopFailure as failure:
-            needed = self._naming.needs(STORE_VIEW) and not self._naming.stores
-            if needed or not _missing_permission(failure):
+            needed = STORE_VIEW not in self._lacking and self._naming.needs(STORE_VIEW)
+            if needed and not self._naming.stores and _missing_permission(failure):
+                failure.lacks = STORE_VIEW
+                raise
+            if not _missing_permission(failure):
                 raise
             self._withheld.add(
                 "store-views", failure, instead="store views are those named under orders:, or ids"
@@ -165,12 +183,15 @@ class MagentoShop:
 
     def _group_codes(self) -> Mapping[int, str] | None:
         """Names by id; ``None`` if they are not known or nobody needs them."""
-        if not self._naming.needs(CUSTOMER_GROUP):
+        if CUSTOMER_GROUP in self._lacking or not self._naming.needs(CUSTOMER_GROUP):
             return None
         try:
             found = {group.id: group.code for group in self.directory.customer_groups()}
         except ShopFailure as failure:
-            if not self._naming.customer_groups or not _missing_permission(failure):
+            if not _missing_permission(failure):
+                raise
+            if not self._naming.customer_groups:
+                failure.lacks = CUSTOMER_GROUP
                 raise
             self._withheld.add(
                 "customer-groups", failure, instead="customer groups are those named under orders:, or ids"

@@ -98,6 +98,22 @@ BROKEN_ACCOUNTS = {
     "closed": (RULE + "order_statuses: [closed]\n", "order-status-over", 5, 20, "complete"),
     "holded": (RULE + "order_statuses: [holded]\n", "order-status-over", 5, 20, "complete"),
     "hold": (RULE + "order_statuses: [on_hold]\n", "order-status-over", 5, 20, "complete"),
+    "cancel trigger": (
+        RULE + "order_statuses: [shipped]\n  cancel_statuses: [returned, Shipped]\n",
+        "cancel-status-is-trigger",
+        6,
+        20,
+        "remove Shipped",
+    ),
+    "cancel default trigger": (
+        RULE + "cancel_statuses: [COMPLETE]\n",
+        "cancel-status-is-trigger",
+        5,
+        20,
+        "remove COMPLETE",
+    ),
+    "no cancel statuses": (RULE + "cancel_statuses: []\n", "empty-list", 5, 20, "leave the key out"),
+    "refunds as a word": (RULE + "skip_refunded: always\n", "wrong-type", 5, 18, "true"),
     "unknown source": ("orders: defalt\n", "order-source-unknown", 4, 9, "`default`"),
     "second document": ("---\nname: Austria\n", "missing-key", 5, 1, "interface_id"),
 }
@@ -151,6 +167,18 @@ def test_broken_identities(keys: dict[str, str], rule: str, line: int, column: i
         (rule, f"accounts.d/0.yaml:{line}:{column}")
     ]
     assert diagnostics[0].mend
+
+
+def test_a_trigger_that_the_defaults_cancel_is_found() -> None:
+    """The two lists may be written in different files: the place and the other place are named."""
+    configuration, diagnostics = checked(
+        ACCOUNT + RULE + "order_statuses: [returned]\n",
+        project="version: 1\ndefaults: {invitations: {cancel_statuses: [returned]}}\n",
+    )
+    (found,) = [each for each in diagnostics if each.rule == "cancel-status-is-trigger"]
+    assert configuration is None
+    assert str(found.place).startswith("ekomi-reconcile.yaml:2:")
+    assert "accounts.d/0.yaml:5" in found.message
 
 
 def test_mends_say_the_very_thing_to_write() -> None:

@@ -121,3 +121,24 @@ def timed(work):
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
+
+
+ROUND_1 = {
+    ("1001", "de", 0): "0160f612fd8046c2719b81edafd7723b97f10eacba8c998efd5f0b1051f80fc3",
+    ("1002", "fr", 7): "74143c60422ab09ea706a80df1fad104d7e4b29a2bddd7d27386a4c12a90a4ce",
+}
+"""Digests of rules as the first format of the state has them: interface id, store view, pending period."""
+
+
+@pytest.mark.parametrize(("of", "digest"), ROUND_1.items())
+def test_an_upgrade_changes_no_account_and_no_rule(of, digest):
+    """Keys that came later are left out at their default: digest and canonical text stay what they were."""
+    key, view, pending = of
+    asked = InvitationRule(enabled=True, pending_period=pending, store_views=Selection(frozenset({view})))
+    upgraded = account(key, invitations=asked)
+    assert Rule(upgraded).digest == f"sha256:{digest}"
+    written = f'"order_statuses":["complete"],"pending_period":{pending},"skip_orders_older_than":30'
+    assert (
+        '"invitations":{"conditions":null,"customer_groups":"all","deliver":"ekomi-email","enabled":true,'
+        f'{written},"spread":null,"store_views":["{view}"]}}' in upgraded.derived.text
+    )

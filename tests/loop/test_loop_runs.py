@@ -495,3 +495,22 @@ def test_a_plan_made_before_the_state_keeps_the_limit_per_customer(loop):
     assert loop.command("plan", "--out", "plan.json")[0] == 0
     assert loop.command("apply", "plan.json")[0] == 0
     assert len(live(loop.rows())) == 1
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+@pytest.mark.parametrize("direction", [1, -1], ids=["later", "earlier"])
+@pytest.mark.parametrize(("off", "invited"), [(-1, [1]), (0, [1, 2]), (1, [1, 2])])
+def test_the_limit_per_customer_ends_after_exactly_its_days(loop, runs, direction, off, invited):
+    """One second less than the days apart is too often, exactly the days apart is not; either way round."""
+    loop.write_project(privacy={"max_per_customer": {"count": 1, "days": 3}})
+    loop.write_accounts([account("9", pending_period=20)])
+    reached = NOW - 6 * DAY
+    of_one = {"customer_email": "customer@example.com"}
+    first = order(1) | of_one | {"updated_at": text(reached)}
+    second = order(2) | of_one | {"updated_at": text(reached + direction * (3 * DAY + off))}
+    loop.write_orders([first] if runs == 2 else [first, second])
+    loop.apply()
+    if runs == 2:
+        loop.append_orders([second])
+        loop.apply()
+    assert [row.order_id for row in loop.rows()] == invited

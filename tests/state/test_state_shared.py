@@ -53,6 +53,24 @@ def test_claims_of_a_living_runner_are_its_own(pair: tuple[State, State]) -> Non
     assert one.settle([outcome(key, Status.SENT, NOW + 5_000)]) == 1
 
 
+@pytest.mark.parametrize("off", [-10 * LEASE, 10 * LEASE])
+def test_leases_go_by_the_clock_of_the_server(shared: Store, off: int) -> None:
+    """A runner whose clock is minutes off neither takes living claims over nor loses its own."""
+    with shared.opened() as one:
+        one.save_account(an_account("1"), now=NOW)
+        first, second = schedule(one, 1, 2).values()
+        here = instant.now()
+        one.claim([first], now=here)
+        with time_machine.travel(here + off), shared.opened(Mode.WRITE) as two:
+            there = instant.now()
+            assert two.abandoned(now=there) == ()
+            assert two.settle([outcome(first, Status.PENDING, at=there)]) == 0
+            assert [row.id for row in two.claim([second], now=there)] == [second]
+            assert [row.id for row in two.abandoned(now=there + LEASE + 5)] == [first, second]
+        assert one.abandoned(now=instant.now()) == ()
+        assert [row.id for row in one.abandoned(now=instant.now() + LEASE + 5)] == [first, second]
+
+
 def test_rows_of_a_dead_runner_are_taken_over(pair: tuple[State, State]) -> None:
     """Once its lease has run out a row is abandoned; should its runner live after all, SENT still counts."""
     one, two = pair

@@ -30,6 +30,7 @@ from ekomi_reconcile.state.key import configured_key
 from ekomi_reconcile.state.location import FileLocation, locate
 from ekomi_reconcile.state.lock import Lock
 from ekomi_reconcile.state.locking import writer_lock
+from ekomi_reconcile.state.records import UNREADABLE
 
 if TYPE_CHECKING:
     from ekomi_reconcile.state.glance import Glance
@@ -181,7 +182,10 @@ def reading(configuration: Configuration, *, key: bool = True) -> Iterator[State
     check_pin(configuration)
     location, root = state_location(configuration)
     secret = state_key(configuration) if key else None
-    with open_state(location, root=root, mode=Mode.READ, key=secret) as state:
+    with (
+        _naming_damage(location, root),
+        open_state(location, root=root, mode=Mode.READ, key=secret) as state,
+    ):
         yield state
 
 
@@ -215,8 +219,26 @@ def glancing_if_any(configuration: Configuration, *, key: bool = True) -> Iterat
     except StateMissing:
         yield None
         return
-    with state:
+    with _naming_damage(location, root), state:
         yield state
+
+
+@contextmanager
+def _naming_damage(location: str, root: Path) -> Iterator[None]:
+    """Explain a failure inside by the values of the state that cannot be read, if there are any.
+
+    Raises:
+        StateDamaged: there are; the message names the first of them.
+    """
+    try:
+        yield
+    except UNREADABLE as error:
+        from ekomi_reconcile.state.checking import explained_by_damage
+
+        explained = explained_by_damage(location, root=root)
+        if explained is None:
+            raise
+        raise explained from error
 
 
 @contextmanager
@@ -257,7 +279,11 @@ def locking(
     lock = writer_lock(place, operation=operation, about=about)
     lock.acquire(lock_timeout)
     accept_lost = new_state is True
-    with lock, open_state(location, root=root, mode=mode, key=key, accept_lost=accept_lost) as state:
+    with (
+        lock,
+        _naming_damage(location, root),
+        open_state(location, root=root, mode=mode, key=key, accept_lost=accept_lost) as state,
+    ):
         state.guard_by(lock)
         yield state, lock
 

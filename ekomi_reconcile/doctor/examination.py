@@ -9,6 +9,7 @@ from ekomi_reconcile.doctor.check import Check
 from ekomi_reconcile.doctor.finding import Finding, Note, warned
 from ekomi_reconcile.doctor.subject import Subject
 from ekomi_reconcile.errors import ReconcileError
+from ekomi_reconcile.state.records import UNREADABLE
 
 CHECKS: Mapping[str, Sequence[Check]] = {
     "Files": files.CHECKS,
@@ -20,7 +21,7 @@ CHECKS: Mapping[str, Sequence[Check]] = {
 }
 """All checks in their order, by group."""
 
-_DAMAGE = (OSError, ValueError, LookupError)
+_DAMAGE = (OSError, *UNREADABLE)
 """What reading damaged files and rows may raise besides the errors of the project."""
 
 

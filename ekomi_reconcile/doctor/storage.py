@@ -12,6 +12,7 @@ from ekomi_reconcile.doctor.subject import Part, Subject
 from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import HOUR
+from ekomi_reconcile.state.checking import check_state
 from ekomi_reconcile.state.location import FileLocation
 from ekomi_reconcile.state.locking import holder
 from ekomi_reconcile.state.store import State
@@ -71,8 +72,8 @@ def _writable_file(path: Path) -> Note:
 
 
 def integrity(subject: Subject) -> Iterator[Note]:
-    """Every page, index and reference of the state is sound."""
-    flaws = subject.state.check()
+    """Every page, index, reference and value of the state is sound."""
+    flaws = check_state(subject.state)
     for flaw in flaws[:_SHOWN]:
         yield failed(flaw, mend="restore a backup of the state")
     if len(flaws) > _SHOWN:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-import msgspec
 from sqlalchemy import Row, delete, insert, select, update
 
 from ekomi_reconcile.errors import StateError
@@ -15,7 +14,7 @@ from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.state.history import HistoryStore
-from ekomi_reconcile.state.records import ACCOUNT_DELETED, LOOP, AccountRecord, AppliedAccount
+from ekomi_reconcile.state.records import ACCOUNT_DELETED, LOOP, AccountRecord, AppliedAccount, Desired
 from ekomi_reconcile.state.tables import PENDING, account, invitation, position
 
 _SHOP_FIELDS = tuple(each.name for each in fields(ShopData))
@@ -146,7 +145,7 @@ def _record(row: Row[Any]) -> AccountRecord:
         id=row.id,
         interface_id=row.interface_id,
         name=row.name,
-        desired=msgspec.json.decode(row.desired),
+        desired=Desired(row.desired, row.interface_id),
         text=row.desired,
         password_digest=row.password_digest,
         protect=row.protect,

@@ -51,7 +51,7 @@ def whole_file(path: Path, *, make_room: Callable[[], None] | None = None) -> It
     """
     with file_errors(path):
         make_folder(path.parent)
-        _remove_abandoned(path)
+        remove_abandoned(path)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     with file_errors(path):
         create_private(draft)
@@ -123,9 +123,13 @@ def _read_back(draft: Path, path: Path) -> None:
         )
 
 
-def _remove_abandoned(path: Path) -> None:
-    """Remove what killed processes left of files of this name; what somebody is writing is locked."""
-    name = re.compile(re.escape(path.name) + r"\.[0-9a-f]{8}\.part")
+def remove_abandoned(path: Path) -> None:
+    """Remove what killed processes left of this file and its copies; what somebody is writing is locked.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    name = re.compile(re.escape(path.name) + r"(\..+\.backup(\.\d+)?)?\.[0-9a-f]{8}\.part")
     for draft in [each for each in path.parent.iterdir() if name.fullmatch(each.name)]:
         with suppress(FileNotFoundError):
             descriptor = os.open(draft, os.O_RDWR)

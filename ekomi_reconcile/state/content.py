@@ -77,9 +77,13 @@ class ContentStore(MetaStore):
         """Was nothing ever recorded? Such a state counts as none."""
         return unused(self._connection)
 
-    def values_of(self, statement: Select[Any]) -> Sequence[Any]:
-        """The first column of what this finds."""
-        return self._execute(statement).scalars().all()
+    def rows_of_statement(self, statement: Select[Any]) -> Sequence[Any]:
+        """All rows that this finds."""
+        return self._rows(statement)
+
+    def undecodable(self, table: Table) -> list[tuple[str, Sequence[Any]]]:
+        """Texts of this table that are not UTF-8: the column, and the key of the row."""
+        return self._dialect.undecodable(self._connection, table)
 
     def digests(self) -> dict[str, TableDigest]:
         """Every table that is copied, by name. Reads everything."""

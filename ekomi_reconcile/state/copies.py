@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import insert, select, update
 
 from ekomi_reconcile.errors import StateMissing
-from ekomi_reconcile.state.backup import back_up, free_name
+from ekomi_reconcile.state.backup import back_up, free_name, remove_abandoned
 from ekomi_reconcile.state.content import ContentStore
 from ekomi_reconcile.state.files import file_errors
 from ekomi_reconcile.state.location import FileLocation, Location
@@ -40,6 +40,8 @@ class CopyStore(ContentStore):
             StateError: it cannot be written; then nothing is left behind.
         """
         if isinstance(self.location, FileLocation):
+            with file_errors(self.location.path):
+                remove_abandoned(self.location.path)
             return back_up(self._connection, self._dialect, target=target)
         return self._copy_rows(target)
 

@@ -43,5 +43,8 @@ class Dialect(Protocol):
     def check(self, connection: Connection) -> list[str]:
         """What is wrong with the database, in words; empty if it is sound."""
 
+    def undecodable(self, connection: Connection, table: Table) -> list[tuple[str, Sequence[Any]]]:
+        """Texts of a table that are not UTF-8: the column, and the key of the row."""
+
     def copy(self, connection: Connection, target: Path) -> None:
         """Write a consistent copy of the whole database into an existing file."""

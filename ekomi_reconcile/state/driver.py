@@ -19,6 +19,7 @@ BUSY_SECONDS = 10.0
 
 _HEADER = b"SQLite format 3\0"
 _RESTORE = "restore a backup of the state; nothing was changed"
+_CHECK = "list all damage: ekomi-reconcile state check; then: ekomi-reconcile state restore FILE"
 _MEANINGS: dict[int, tuple[type[StateError], str, str]] = {
     sqlite3.SQLITE_NOTADB: (StateDamaged, "is not a state", _RESTORE),
     sqlite3.SQLITE_CORRUPT: (StateDamaged, "is damaged", "restore a backup of the state"),
@@ -97,6 +98,9 @@ def meaning(error: BaseException, path: Path) -> StateError:
         return kind(f"{path} {said}", mend=mend)
     if isinstance(error, sqlite3.IntegrityError):
         return StateError(f"{path}: refused by a rule of the database: {error}")
+    if "Could not decode to UTF-8" in str(error):
+        column = str(error).partition("column ")[2].partition(" with text")[0]
+        return StateDamaged(f"{path} is damaged: text that is not UTF-8 in column {column}", mend=_CHECK)
     if isinstance(error, sqlite3.OperationalError) and "no such" in str(error):
         return StateDamaged(f"{path} lacks a part of a state: {error}", mend=_RESTORE)
     return StateError(f"{path}: {error}")

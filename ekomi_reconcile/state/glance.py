@@ -14,8 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-import msgspec
-
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
@@ -24,7 +22,7 @@ from ekomi_reconcile.state.described import FORMAT_VERSION, KEY_CHECK, parse_add
 from ekomi_reconcile.state.key import proven_key, read_key
 from ekomi_reconcile.state.location import FileLocation, locate
 from ekomi_reconcile.state.mark import AS_RECORDED, Mark, read_mark
-from ekomi_reconcile.state.records import Meta, Observation
+from ekomi_reconcile.state.records import Desired, Meta, Observation
 
 if TYPE_CHECKING:
     from ekomi_reconcile.state.store import State
@@ -63,8 +61,7 @@ class GlancedAccount(NamedTuple):
     @property
     def desired(self) -> Mapping[str, Json]:
         """The canonical form; worked out at every look."""
-        found: Mapping[str, Json] = msgspec.json.decode(self.text)
-        return found
+        return Desired(self.text, self.interface_id)
 
     @property
     def protect(self) -> bool:

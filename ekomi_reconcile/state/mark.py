@@ -66,7 +66,8 @@ def read_mark(place: FileLocation) -> Mark | None:
         return msgspec.json.decode(content, type=Mark)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise StateLost(
-            f"{place.mark} is damaged: it tells how far the state had come", mend=f"{_RESTORE}"
+            f"{place.mark} is damaged: it tells how far the state had come",
+            mend=f"{_RESTORE}; to go on with the state as it is, {_AGAIN}",
         ) from None
 
 

@@ -115,6 +115,11 @@ class PostgresDialect:
                 ]
         return lacking
 
+    def undecodable(self, connection: Connection, table: Table) -> list[tuple[str, Sequence[Any]]]:
+        """See ``Dialect``. The server takes nothing but UTF-8."""
+        del connection, table
+        return []
+
     def copy(self, connection: Connection, target: Path) -> None:
         """A database is copied by its own tools.
 

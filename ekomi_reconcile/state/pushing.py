@@ -13,8 +13,7 @@ import msgspec
 from sqlalchemy import Boolean, Column, Float, Integer, Table
 
 from ekomi_reconcile.errors import StateError
-from ekomi_reconcile.model.account import Account, InvitationRule, Json
-from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Evidence, Status
 from ekomi_reconcile.state.accounts import name_key
 from ekomi_reconcile.state.content import Identity
@@ -22,6 +21,7 @@ from ekomi_reconcile.state.copies import copy_path
 from ekomi_reconcile.state.described import FORMAT_VERSION
 from ekomi_reconcile.state.export import TABLE_NAMES
 from ekomi_reconcile.state.identity import user
+from ekomi_reconcile.state.records import unlike_account
 from ekomi_reconcile.state.store import State
 from ekomi_reconcile.state.tables import metadata
 
@@ -40,17 +40,6 @@ _EDITED = {"name_key"}
 """What the export leaves out, as it follows from the rest."""
 
 _Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-_PATTERN = Account(name="", interface_id="", interface_password="").canonical()
-_FULLEST = Account(
-    name="",
-    interface_id="",
-    interface_password="",
-    invitations=InvitationRule(spread=DAY, skip_refunded=False, cancel_statuses=("returned",)),
-).canonical()
-"""With every key that an account is recorded without where it has its default."""
-
-_FREE = ("store_views", "customer_groups", "conditions", "webshop_url", "submit_url")
-"""Keys of an account that take more than one kind of value."""
 
 
 class _Header(msgspec.Struct, kw_only=True):
@@ -209,22 +198,3 @@ def _check_desired(row: Any, place: str) -> None:
                 f"the file contradicts itself: {place}.{name} is not {place}.desired.{name}",
                 mend="change both, or rename an account with: ekomi-reconcile state mv",
             )
-
-
-def unlike_account(desired: Json, place: str = "$") -> str | None:
-    """Why this is not how an account is recorded, or ``None`` if it is."""
-    return next(_unlike(desired, _PATTERN, _FULLEST, place=place), None)
-
-
-def _unlike(value: Json, pattern: Json, fullest: Json, *, place: str) -> Iterator[str]:
-    """Where a value has neither the form of the pattern nor that of the fullest account."""
-    if not isinstance(pattern, dict) or not isinstance(fullest, dict):
-        if type(value) not in (type(pattern), type(fullest)):
-            yield f"Expected `{type(fullest).__name__}` - at `{place}`"
-        return
-    if not isinstance(value, dict) or not set(pattern) <= set(value) <= set(fullest):
-        yield f"Expected an object with {', '.join(sorted(pattern))} - at `{place}`"
-        return
-    for key, each in value.items():
-        if key not in _FREE:
-            yield from _unlike(each, pattern.get(key, fullest[key]), fullest[key], place=f"{place}.{key}")

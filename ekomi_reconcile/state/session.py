@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Executable, Table, select
 
-from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.errors import StateDamaged, StateError
 from ekomi_reconcile.state.dialect import Dialect
 from ekomi_reconcile.state.lock import Lock
 from ekomi_reconcile.state.mark import Marker
@@ -166,7 +166,14 @@ class _Names(dict[int, str]):
 
     def __missing__(self, key: int) -> str:
         self._read()
-        return dict(self)[key]
+        known = dict(self)
+        if key not in known:
+            raise StateDamaged(
+                f"the state refers to an account with id {key}, which it does not have",
+                mend="list all damage: ekomi-reconcile state check; then restore a copy: "
+                "ekomi-reconcile state restore FILE",
+            )
+        return known[key]
 
 
 def chunks(items: Iterable[T], size: int = IDS_PER_QUERY) -> Iterator[list[T]]:

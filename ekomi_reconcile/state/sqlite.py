@@ -58,6 +58,27 @@ class SqliteDialect:
             f"row {row[1]} of {row[0]} refers to a {row[2]} that does not exist" for row in orphans
         ]
 
+    def undecodable(self, connection: Connection, table: Table) -> list[tuple[str, Sequence[Any]]]:
+        """See ``Dialect``. Rows are looked at one by one only where reading the table fails."""
+        reader = connection.connection.driver_connection
+        if not isinstance(reader, sqlite3.Connection):
+            raise TypeError("not a connection to SQLite")
+        try:
+            for _ in reader.execute(f"SELECT * FROM {table.name}"):  # noqa: S608
+                pass
+        except sqlite3.OperationalError:
+            keys = ", ".join(f"CAST({each.name} AS BLOB)" for each in table.primary_key)
+            values = ", ".join(f"CAST({each.name} AS BLOB)" for each in table.columns)
+            rows = reader.execute(f"SELECT {keys}, {values} FROM {table.name}")  # noqa: S608
+            width = len(table.primary_key)
+            return [
+                (each.name, [str(part, "utf-8", "replace") for part in row[:width]])
+                for row in rows
+                for each, value in zip(table.columns, row[width:], strict=True)
+                if value is not None and not _is_text(value)
+            ]
+        return []
+
     def copy(self, connection: Connection, target: Path) -> None:
         """Copy page by page into the existing file ``target``; readers and this writer may go on."""
         source = connection.connection.driver_connection
@@ -146,6 +167,14 @@ def _begin(connection: Connection) -> None:
     begun = connection.connection.driver_connection
     if not (isinstance(begun, sqlite3.Connection) and begun.in_transaction):
         connection.exec_driver_sql(connection.info.get("begin", "BEGIN"))
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @cache

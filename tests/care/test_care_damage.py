@@ -1,4 +1,4 @@
-"""Values in the state that cannot be read are named, and stop only what needs them; none is a fault of ours."""
+"""Values in the state that cannot be read are named, stop only what needs them, and are no fault of ours."""
 
 import json
 import os

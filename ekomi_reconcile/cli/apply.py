@@ -187,10 +187,13 @@ class _Run:
         saved = self._saved()
         about = about_run(self.configuration, None if saved is None else saved.digest)
         with (
-            locking(self.configuration, _OPERATION, lock_timeout=self.order.lock_timeout, about=about) as (
-                state,
-                lock,
-            ),
+            locking(
+                self.configuration,
+                _OPERATION,
+                accept_lost=self.order.new_state,
+                lock_timeout=self.order.lock_timeout,
+                about=about,
+            ) as (state, lock),
             Cycle(
                 self.configuration, state, lock, stop=self.stop, accept_clock=self.order.accept_clock
             ) as cycle,

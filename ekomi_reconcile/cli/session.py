@@ -263,10 +263,14 @@ def locking(
     operation: str,
     *,
     new_state: bool | None = False,
+    accept_lost: bool = False,
     lock_timeout: float = 0.0,
     about: str | None = None,
 ) -> Iterator[tuple[State, Lock]]:
-    """Like ``writing``, for who lets others write before the end; ``about`` tells others more of it."""
+    """Like ``writing``, for who lets others write before the end; ``about`` tells others more of it.
+
+    ``accept_lost``: also a state that has lost what was recorded last.
+    """
     from ekomi_reconcile.state.opening import Mode, must_exist, open_state
 
     check_pin(configuration)
@@ -278,7 +282,7 @@ def locking(
         must_exist(place)  # before there is a lock file
     lock = writer_lock(place, operation=operation, about=about)
     lock.acquire(lock_timeout)
-    accept_lost = new_state is True
+    accept_lost = accept_lost or new_state is True
     with (
         lock,
         _naming_damage(location, root),

@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 
 from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Selection
-from ekomi_reconcile.state.pushing import unlike_account
+from ekomi_reconcile.state.records import unlike_account
 
 CHANGED = {
     "enabled": True,

@@ -1,68 +1,117 @@
-"""Paths on the command line: -C is as if the command had been started in that folder."""
+"""Paths from outside: flags, environment and files are checked by one rule, and ``~`` is the home folder."""
 
 from pathlib import Path
 
 import pytest
-from project_support import Project
+from project_support import order, settings
 
-from ekomi_reconcile.cli.main import run
+from ekomi_reconcile.config.secrets import resolve
+from ekomi_reconcile.errors import SecretError
+from ekomi_reconcile.state.key import read_key
+
+ENDS = {"\r": "carriage return", "\n": "line feed", " ": "space", "\u00a0": "no-break space"}
+FLAGS = {
+    "--config": ("--config", "ekomi-reconcile.yaml{}", "plan"),
+    "-C": ("-C", "{}", "plan"),
+    "plan --out": ("plan", "--out", "plan.json{}"),
+    "apply PLAN": ("apply", "plan.json{}"),
+    "--metrics-out": ("apply", "--auto-approve", "--metrics-out", "m.prom{}"),
+    "--json-events": ("apply", "--auto-approve", "--json-events", "e.jsonl{}"),
+    "report --out": ("report", "--out", "report{}"),
+    "state backup --out": ("state", "backup", "--out", "copy.db{}"),
+    "state restore": ("state", "restore", "copy.db{}"),
+    "mark-sent": ("invitations", "mark-sent", "past.csv{}"),
+}
+SETTINGS = {
+    "state": ("state: {}\n", "x.db"),
+    "state.location": ("state: {{location: {}, lineage: 1f0c6a52-9b1e-4d0f-8a57-3c2f5f0e7b11}}\n", "x.db"),
+    "accounts": ("accounts: {}\n", "accounts.d"),
+    "privacy.suppress": ("privacy: {{suppress: {}}}\n", "gone.txt"),
+    "privacy.key": ("privacy: {{key: {}}}\n", "${file:a.key}"),
+}
 
 
 @pytest.fixture
-def shop(tmp_path, monkeypatch):
-    """A project in shops/de whose project file is called proj.yaml; the working directory is above it."""
-    made = Project(tmp_path / "shops" / "de")
-    made.folder.mkdir(parents=True)
-    (made.folder / "proj.yaml").write_text("version: 1\n")
-    made.account("Germany", "28374")
-    monkeypatch.chdir(tmp_path)
-    return made
+def shop(project):
+    """A project with an account and an order to invite."""
+    project.account("Germany", "28374", "pending_period: 0")
+    project.orders([order(1)])
+    return project
 
 
-@pytest.mark.parametrize("config", ["proj.yaml", "./proj.yaml", "../de/proj.yaml"])
+@pytest.mark.parametrize(("end", "said"), ENDS.items(), ids=ENDS.values())
+@pytest.mark.parametrize("arguments", FLAGS.values(), ids=FLAGS)
+def test_a_flag_with_a_hidden_character_is_refused(shop, monkeypatch, capsys, arguments, end, said):
+    """The character is named; nothing is read or written under the other name."""
+    monkeypatch.chdir(shop.folder)
+    assert shop.cli(*(each.format(end) for each in arguments)) == 64
+    assert said in capsys.readouterr().err
+    assert not [each for each in shop.folder.rglob("*") if each.name != each.name.strip()]
+
+
 @pytest.mark.parametrize(
-    ("arguments", "environment"),
-    [
-        (("-C", "{dir}", "--config", "{file}", "{command}"), {}),
-        (("{command}", "-C", "{dir}", "--config", "{file}"), {}),
-        (("-C", "{dir}", "{command}"), {"CONFIG": "{file}"}),
-        (("--config", "{file}", "{command}"), {"CHDIR": "{dir}"}),
-        (("{command}",), {"CHDIR": "{dir}", "CONFIG": "{file}"}),
-        (("-C", "{dir}", "{command}"), {"CHDIR": "nowhere-else", "CONFIG": "{file}"}),
-    ],
+    "name", ["EKOMI_RECONCILE_STATE", "EKOMI_RECONCILE_CONFIG", "EKOMI_RECONCILE_METRICS_OUT"]
 )
-def test_the_project_file_is_relative_to_the_folder(shop, monkeypatch, config, arguments, environment):
-    """DIR counts once, from flags and from the environment, before and after the command."""
-    (shop.folder.parent.parent / "nowhere-else").mkdir()
-    for directory in ("shops/de", "./shops/de/", str(shop.folder)):
-        for command in ("validate", "fmt"):
-            filled = {"dir": directory, "file": config, "command": command}
-            for name, value in environment.items():
-                monkeypatch.setenv(f"EKOMI_RECONCILE_{name}", value.format(**filled))
-            assert run([each.format(**filled) for each in arguments]) == 0
+def test_an_environment_file_with_windows_line_ends(shop, sandbox, monkeypatch, capsys, name):
+    """What is sourced from it ends in a carriage return: refused, and nobody is invited."""
+    monkeypatch.setenv(name, ".ekomi-reconcile/state.db\r")
+    assert shop.cli("apply", "--auto-approve") in (1, 64)
+    assert "carriage return (U+000D)" in capsys.readouterr().err
+    assert sandbox.world.outbox.entries() == []
 
 
-def test_an_absolute_project_file_needs_no_folder(shop):
-    """An absolute path is taken as it is, with and without -C."""
-    path = str(shop.folder / "proj.yaml")
-    assert run(["--config", path, "validate"]) == 0
-    assert run(["-C", "shops", "--config", path, "validate"]) == 0
+@pytest.mark.parametrize("text", [" ", "x.db ", "\tx.db", "x.db\n"])
+def test_a_state_flag_with_a_hidden_character(shop, capsys, text):
+    """The same for --state, which may be a URL."""
+    assert shop.cli("--state", text, "apply", "--auto-approve") == 1
+    assert "the location of the state" in capsys.readouterr().err
 
 
-def test_completion_finds_the_same_accounts(shop, monkeypatch, capsys):
-    """Names are completed from the project that the command would use."""
-    words = "ekomi-reconcile -C shops/de --config proj.yaml plan --target Ger"
-    monkeypatch.setenv("COMP_WORDS", words)
-    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
-    monkeypatch.setenv("_EKOMI_RECONCILE_COMPLETE", "bash_complete")
-    with pytest.raises(SystemExit):
-        run([])
-    assert "many" in capsys.readouterr().out
+@pytest.mark.parametrize(("key", "value"), SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize("end", [" ", "\\r", "\\n", "\\u00a0"])
+def test_a_setting_with_a_hidden_character(shop, sandbox, capsys, key, value, end):
+    """validate names the place; apply does nothing."""
+    value = value.replace("}", f"{end}}}") if value.startswith("$") else f"{value}{end}"
+    shop.settings(settings(sandbox.url, key.format(f'"{value}"')))
+    assert shop.cli("validate") == 1
+    found = capsys.readouterr()
+    assert "ekomi-reconcile.yaml:4:" in found.out + found.err
+    assert shop.cli("apply", "--auto-approve") == 1
 
 
-def test_git_and_state_are_those_of_the_folder(shop, capsys):
-    """Relative paths of the command line start in DIR, those of the project file beside it."""
-    before = set(Path().iterdir())
-    assert run(["-C", "shops/de", "--config", "proj.yaml", "plan", "--offline", "--out", "plan.json"]) == 0
-    assert (shop.folder / "plan.json").exists()
-    assert set(Path().iterdir()) == before
+def test_home_folders_are_expanded(shop, sandbox, monkeypatch, tmp_path_factory):
+    """State, accounts, orders, suppression list, secrets and flags: ``~`` is the home folder everywhere."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    (shop.folder / "accounts.d").rename(home / "accounts")
+    (shop.folder / "orders.jsonl").rename(home / "orders.jsonl")
+    (home / "none.txt").touch()
+    (home / "a.key").write_text("k" * 40)
+    text = settings(sandbox.url).replace("file: orders.jsonl", "file: ~/orders.jsonl")
+    more = "privacy: {suppress: ~/none.txt, key: '${file:~/a.key}'}\n"
+    shop.settings(f"{text}accounts: ~/accounts\nstate: ~/state.db\n{more}")
+    assert shop.cli("apply", "--auto-approve", "--metrics-out", "~/m.prom") == 0
+    assert len(sandbox.world.outbox.entries()) == 1
+    assert {"state.db", "m.prom"} <= {each.name for each in home.iterdir()}
+    assert not (shop.folder / "~").exists()
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_byte_order_mark_in_a_secret_file_is_removed(tmp_path, end):
+    """Editors put it there, and nobody sees it; the same in the key beside a state."""
+    (tmp_path / "password").write_bytes(b"\xef\xbb\xbfx-value" + end.encode())
+    assert resolve("${file:password}", root=tmp_path).reveal() == "x-value"
+    (tmp_path / "key").write_bytes(b"\xef\xbb\xbf" + b"ab" * 32 + end.encode())
+    assert read_key(tmp_path / "key") == b"\xab" * 32
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_other_byte_order_marks_are_named(tmp_path: Path, monkeypatch, encoding):
+    """UTF-16, as PowerShell writes it, and a mark in a variable."""
+    text = "x-value" if encoding == "utf-16" else "\ufeffx-value"
+    (tmp_path / "password").write_bytes(text.encode(encoding))
+    with pytest.raises(SecretError, match="byte order mark of UTF-16"):
+        resolve("${file:password}", root=tmp_path)
+    monkeypatch.setenv("A_SECRET", "\ufeffx-value")
+    with pytest.raises(SecretError, match="byte order mark"):
+        resolve("${env:A_SECRET}")

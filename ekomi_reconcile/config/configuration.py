@@ -30,6 +30,8 @@ _RULE: Final = (
     "store_views",
     "customer_groups",
     "order_statuses",
+    "cancel_statuses",
+    "skip_refunded",
     "deliver",
     "conditions",
 )

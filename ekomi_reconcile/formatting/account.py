@@ -23,6 +23,10 @@ _NO_SPREAD: Final = "0d"
 _ALL: Final = "all"
 
 
+_SKIP_REFUNDED, _CANCEL_STATUSES = "skip_refunded", "cancel_statuses"
+"""Left out of the canonical form at their default."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """The text of a document, and the key paths that it cannot say: the project's defaults have a value
@@ -47,8 +51,11 @@ def written(desired: Mapping[str, Json], project: Project) -> Written:
     rules = {_ALWAYS: rule[_ALWAYS], **dict(_differing(rule, usual, rule))}
     if rules.get("spread", "") is None:
         rules["spread"] = _NO_SPREAD
+    if _SKIP_REFUNDED in usual and _SKIP_REFUNDED not in rule:
+        rules[_SKIP_REFUNDED] = True
     unsaid = [key for key, value in said.items() if value == []]
     unsaid += [f"invitations.{key}" for key, value in rules.items() if value is None or value == _ALL]
+    unsaid += [f"invitations.{key}" for key in (_CANCEL_STATUSES,) if key in usual and key not in rule]
     document = {
         **identity,
         **({"links": links} if links else {}),
@@ -61,7 +68,7 @@ def written(desired: Mapping[str, Json], project: Project) -> Written:
 def _differing(
     values: Mapping[str, Json], usual: Mapping[str, Json], keys: tuple[str, ...] | Mapping[str, Json]
 ) -> Iterator[tuple[str, Json]]:
-    return ((key, values[key]) for key in keys if key in values and values[key] != usual[key])
+    return ((key, values[key]) for key in keys if key in values and values[key] != usual.get(key))
 
 
 class _Dumper(yaml.SafeDumper):

@@ -12,7 +12,8 @@ def applied(project, capsys):
     more = "tags: [dach, 'no']\npriority: 3\nprotect: true\nlinks: {webshop_url: https://shop.example.com/a}"
     rules = (
         "pending_period: 3\nspread: 12h\nskip_orders_older_than: 90\nstore_views: {exclude: ['no']}\n"
-        "customer_groups: [General, 'NOT LOGGED IN']\norder_statuses: [complete, shipped]\ndeliver: link\n"
+        "customer_groups: [General, 'NOT LOGGED IN']\norder_statuses: [complete, shipped]\n"
+        "cancel_statuses: [returned]\nskip_refunded: false\ndeliver: link\n"
         "conditions: {any: [{grand_total: {between: [5, 90.5]}}, {any_item: {sku: {starts_with: BK-}}}]}"
     )
     project.account("Germany 'Süd'", "28374", rules, more)
@@ -64,3 +65,14 @@ def test_without_a_state_there_is_nothing_to_dump(project, capsys):
     """It says so instead of printing nothing."""
     assert project.cli("dump") == 1
     assert capsys.readouterr().out == ""
+
+
+def test_rule_keys_that_the_defaults_got_later_are_told(applied, capsys):
+    """An account that invites no refunded orders still says so over other defaults; no list is no text."""
+    settings = applied.folder / "ekomi-reconcile.yaml"
+    later = "defaults: {invitations: {skip_refunded: false, cancel_statuses: [lost]}}\n"
+    settings.write_text(settings.read_text() + later)
+    assert applied.cli("dump", "Norway") == 1
+    found = capsys.readouterr()
+    assert "skip_refunded: true" in found.out
+    assert "(invitations.cancel_statuses)" in found.err

@@ -101,7 +101,7 @@ def prepare(project: Project, ekomi: SandboxServer) -> None:
     (project.folder / "schemas").mkdir()
     lately = order(6, age_days=2, customer_email="kim@example.com")
     orders = [order(1, age_days=1), order(2, age_days=1), order(4), lately]
-    refused = {"kind": "status", "status": 200, "body": '{"status": "error", "message": "no"}'}
+    refused = {"kind": "status", "status": 200, "body": '{"status": "error", "message": "Invalid email"}'}
     for number, answer in ((3, {"kind": "cut_after"}), (5, refused)):
         orders.append(order(number, age_days=10))
         project.orders(orders)

@@ -6,8 +6,10 @@ Such a name would quietly mean another file, so it is refused everywhere by the 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +33,8 @@ _NAMES: Final = {
     "\ufeff": "a byte order mark",
 }
 _HOME: Final = "~"
+_OPENED: Final = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
+"""Where the pipes are that a shell has opened for a command."""
 
 
 def flaw(text: str) -> str | None:
@@ -92,3 +96,21 @@ def _named(character: str) -> str:
     if known is None:
         known = "a control character" if _INSIDE.match(character) else "whitespace"
     return f"{known} (U+{ord(character):04X})"
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """The first ``limit`` bytes of a regular file, or of a pipe that the shell has opened (``<(…)``).
+
+    Named pipes and devices are refused and never waited for.
+
+    Raises:
+        OSError: it cannot be read, or is not a regular file.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISFIFO(mode) and path.as_posix().startswith(_OPENED):
+            os.set_blocking(handle, True)
+        elif not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        return file.read(limit)

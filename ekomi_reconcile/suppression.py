@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ekomi_reconcile.errors import ConfigurationError, ConfigurationInvalid
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
+from ekomi_reconcile.paths import read_bounded
 from ekomi_reconcile.rules.contact import address_fault, canonical_address, domain_fault, usable_telephone
 
 DIGEST_PREFIX = "hmac:"
@@ -199,9 +200,10 @@ def read_text(path: Path) -> str:
         ConfigurationError: the file cannot be read.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
+        content = read_bounded(path, MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
             raise ConfigurationError(f"{path}: larger than {MAX_BYTES // 2**20} MiB", mend="split it")
-        return path.read_bytes().decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise ConfigurationError(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from ekomi_reconcile.errors import ReconcileError
+from ekomi_reconcile.paths import read_bounded
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -51,8 +52,9 @@ def read_file(path: Path, *, limit: int) -> bytes:
         ReconcileError: it cannot be read, or is larger.
     """
     try:
-        if path.stat().st_size > limit:
-            raise ReconcileError(f"{path} is larger than {limit // 2**20} MiB", mend="is it the right file?")
-        return path.read_bytes()
+        content = read_bounded(path, limit + 1)
     except OSError as error:
         raise ReconcileError(f"{path} cannot be read: {error.strerror}", mend="check the name") from None
+    if len(content) > limit:
+        raise ReconcileError(f"{path} is larger than {limit // 2**20} MiB", mend="is it the right file?")
+    return content

@@ -19,7 +19,7 @@ from urllib.parse import quote, quote_plus
 
 from ekomi_reconcile.config.diagnostics import SENSITIVE
 from ekomi_reconcile.errors import SecretError
-from ekomi_reconcile.paths import flaw, local_path
+from ekomi_reconcile.paths import flaw, local_path, read_bounded
 
 ENTRY_POINTS: Final = "ekomi_reconcile.secrets"
 _REFERENCE = re.compile(r"\$\{(?P<kind>[a-z][a-z0-9_-]*):(?P<rest>[^{}]+)\}")
@@ -168,8 +168,7 @@ def _from_environment(reference: str, name: str) -> str:
 
 def _from_file(reference: str, path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_FILE + 1)
+        content = read_bounded(path, _LARGEST_FILE + 1)
         text = content.decode("utf-8-sig")
     except (OSError, ValueError) as problem:
         why = problem.strerror if isinstance(problem, OSError) else _not_text(content)

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ekomi_reconcile.errors import StateDamaged, StateError, StateLocked
+from ekomi_reconcile.paths import read_bounded
 from ekomi_reconcile.state.files import file_errors
 
 APPLICATION_ID = 0x454B5243
@@ -83,8 +84,8 @@ def check_header(path: Path) -> None:
     Raises:
         StateDamaged: the file is empty or something else.
     """
-    with file_errors(path), path.open("rb") as file:
-        header = file.read(len(_HEADER))
+    with file_errors(path):
+        header = read_bounded(path, len(_HEADER))
     if header != _HEADER:
         said = "is empty" if not header else "is not a state"
         raise StateDamaged(f"{path} {said}", mend=f"{_RESTORE}. Only to start anew, move the file away")

@@ -8,9 +8,11 @@ from enum import StrEnum
 from pathlib import Path
 
 from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.paths import read_bounded
 from ekomi_reconcile.state.files import create_private, file_errors, publish
 
 KEY_BYTES = 32
+_LARGEST = 4096
 CUSTOMER_DIGITS = 32
 
 
@@ -92,7 +94,7 @@ def read_key(path: Path) -> bytes | None:
     """
     with file_errors(path):
         try:
-            text = path.read_text("utf-8-sig").strip()
+            text = read_bounded(path, _LARGEST).decode("utf-8-sig").strip()
         except FileNotFoundError:
             return None
         except UnicodeDecodeError:

@@ -65,6 +65,31 @@ def test_a_command_killed_before_a_commit_did_nothing(anywhere, capsys, command)
             assert other.identity.serial == done["serial"]
 
 
+def test_a_source_is_renamed_wholly_or_not_at_all(anywhere, capsys):
+    """Killed before each commit of ``state mv-source`` everything still has the old name, and apply stops."""
+    two_accounts(anywhere, 6)
+    assert anywhere.cli("apply", "--auto-approve", "--no-send") == 0
+    path = anywhere.folder / "ekomi-reconcile.yaml"
+    assert "orders: {file: orders.jsonl}" in path.read_text()
+    path.write_text(path.read_text().replace("{file: orders.jsonl}", "{eu: {file: orders.jsonl}}"))
+    for each in (anywhere.folder / "accounts.d").iterdir():
+        each.write_text(f"orders: eu\n{each.read_text()}")
+    before = pulled(anywhere, capsys)
+    for at in count(1):
+        if not killed(anywhere, "state", "mv-source", "default", "eu", at=at, steps="commits"):
+            break
+        assert pulled(anywhere, capsys) == before
+        assert anywhere.cli("apply", "--auto-approve") == 1
+        assert "mv-source default eu" in capsys.readouterr().err
+    assert at > 1
+    after = pulled(anywhere, capsys)
+    assert {row["source"] for row in after["invitations"]} == {"eu"}
+    assert len(after["invitations"]) == len(before["invitations"])
+    assert anywhere.cli("apply", "--auto-approve", "--no-send") == 0
+    again = pulled(anywhere, capsys)["invitations"]
+    assert [row["number"] for row in again] == [row["number"] for row in after["invitations"]]
+
+
 def test_a_state_of_the_present_format_needs_no_migration(anywhere, capsys):
     """`state migrate` without a place says which format it is, makes no copy, and gives the lock back."""
     two_accounts(anywhere, 0)

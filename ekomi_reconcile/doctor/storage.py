@@ -13,7 +13,7 @@ from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import HOUR
 from ekomi_reconcile.state.checking import check_state
-from ekomi_reconcile.state.location import FileLocation
+from ekomi_reconcile.state.location import FileLocation, PostgresLocation
 from ekomi_reconcile.state.locking import holder
 from ekomi_reconcile.state.store import State
 
@@ -82,6 +82,21 @@ def integrity(subject: Subject) -> Iterator[Note]:
         yield passed("sound")
 
 
+def pin(subject: Subject) -> Iterator[Note]:
+    """A shared state is pinned: without its lineage in the project file another one could take its place."""
+    if not isinstance(subject.place, PostgresLocation):
+        return
+    if subject.configuration.project.lineage is not None:
+        yield passed("the lineage of the state is pinned")
+        return
+    found = subject.state_file.state
+    known = "" if found is None else f" (it is {found.meta.lineage})"
+    yield warned(
+        f"the lineage of the state is not pinned{known}: an empty or other database would be taken for it",
+        mend="run: ekomi-reconcile state init --pin",
+    )
+
+
 def key(subject: Subject) -> Iterator[Note]:
     """The key of the digests is there, and the one that they were made with."""
     if subject.state_file.key_error is not None:
@@ -117,6 +132,7 @@ CHECKS = (
     Check(id="state", run=state),
     Check(id="state-writable", run=writable, needs=_PLACE),
     Check(id="state-integrity", run=integrity, needs=_STATE),
+    Check(id="state-pinned", run=pin, needs=frozenset({Part.FILES, Part.PLACE})),
     Check(id="state-key", run=key, needs=_STATE),
     Check(id="lock", run=lock, needs=_PLACE),
 )

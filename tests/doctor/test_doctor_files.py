@@ -109,7 +109,7 @@ def test_a_place_that_cannot_be_written_fails(clinic):
     """A state below something that is no folder could never be made."""
     (clinic.project.folder / "file").write_text("")
     told = clinic.examine("--offline", "--state", "file/state.db")
-    assert told["state-writable"][0]["status"] == "fail"
+    assert "fail" in {told["state"][0]["status"], told["state-writable"][0]["status"]}
     assert clinic.told("state-writable", "--offline") == [("pass", None)]
 
 
@@ -166,7 +166,7 @@ def test_secrets(clinic, sandbox, monkeypatch):
         ("France", "fail"),
         ("Norway", "fail"),
     ]
-    assert "blanks" in found[2]["message"]
+    assert "begins with a space" in found[2]["message"]
 
 
 @pytest.mark.parametrize(("value", "status"), [(None, "fail"), ("a key of its own", "pass")])

@@ -84,3 +84,15 @@ def test_no_state_on_the_server(clinic, server, monkeypatch):
     assert [each["status"] for each in told["state-writable"]] == ["warn"]
     assert [each["status"] for each in told["lock"]] == ["pass"]
     assert server.run("SELECT 1 FROM pg_namespace WHERE nspname = 'nowhere'") == []
+
+
+def test_a_shared_state_that_is_not_pinned_is_told(clinic, store, sandbox):
+    """Without its lineage in the project file an empty database would be taken for the state."""
+    (told,) = clinic.examine("--offline")["state-pinned"]
+    assert told["status"] == "warn"
+    with store.opened(Mode.READ) as state:
+        lineage = state.meta.lineage
+    assert lineage in told["message"]
+    place = f"state: {{location: '${{env:STATE_URL}}', lineage: {lineage}}}\n"
+    clinic.project.settings(settings(sandbox.url, place + "privacy: {key: '${env:STATE_KEY}'}\n"))
+    assert clinic.told("state-pinned", "--offline") == [("pass", None)]

@@ -59,8 +59,9 @@ class CsvRows:
 
         def records(scan: Scan) -> Iterator[Record]:
             damaged: list[int] = []
-            if self._item_columns and span.start < self.body:
-                scan.remarks.append(_columns_not_read(self._item_columns))
+            items = self._item_columns
+            if items and span.start < self.body:
+                scan.remarks.append(_columns_not_read(items))
             rows = _reader(_text(lines, damaged), self.delimiter)
             offset, number = start, before
             row: Payload = ()
@@ -70,7 +71,8 @@ class CsvRows:
                 if lines.ended and row is not None and not isinstance(row, _Unfinished):
                     scan.settled, scan.settled_lines = lines.offset, lines.number
                 if isinstance(row, list) and row:
-                    self._refuse_second_row(previous, row, line=number + 1)
+                    if previous:
+                        self._refuse_second_row(previous, row, line=number + 1, items=bool(items))
                     previous = row
                 if row:
                     yield offset, number + 1, _located(row, number + 1, lines.number)
@@ -94,26 +96,30 @@ class CsvRows:
             return OrderUnreadable(f"{len(row)} cells where the header has {len(self.columns)}")
         return row
 
-    def _refuse_second_row(self, previous: list[str], row: list[str], *, line: int) -> None:
-        """Two rows of one order in a row are its items, unless the later one is a later version.
+    def _refuse_second_row(self, previous: list[str], row: list[str], *, line: int, items: bool) -> None:
+        """Two rows of one order next to each other are its items, unless the later one is a later version.
+
+        ``items``: there are columns of items.
 
         Raises:
             OrderSourceError: they are its items.
         """
-        if not previous or row == previous:
+        key = self.columns.index("entity_id")
+        one_id = row[key] == previous[key]
+        if row == previous or not (one_id or items):  # nearly every row
             return
-        before, now = (
-            dict(zip(self.columns, previous, strict=True)),
-            dict(zip(self.columns, row, strict=True)),
-        )
 
         def same(*names: str) -> bool:
-            return all(before.get(each, "").strip() == now.get(each, "").strip() for each in names)
+            places = [self.columns.index(name) for name in names if name in self.columns]
+            return all(previous[at].strip() == row[at].strip() for at in places)
 
-        one_id = same("entity_id")
-        one_number = same("increment_id", "created_at") and bool(now.get("increment_id", "").strip())
-        items = one_id or one_number if self._item_columns else one_id and same(*_VERSION)
+        one_id = one_id and row[key].strip().isdigit() and same("increment_id")
         if items:
+            number = row[self.columns.index("increment_id")] if "increment_id" in self.columns else ""
+            repeated = one_id or (bool(number.strip()) and same("increment_id", "created_at"))
+        else:
+            repeated = one_id and same(*_VERSION)
+        if repeated:
             raise OrderSourceError(f"line {line}: {ROW_PER_ITEM}", mend=ROW_PER_ITEM_HINT)
 
     def key(self, payload: Payload) -> WireKey | None:

@@ -103,3 +103,18 @@ def test_a_file_with_carriage_returns_is_read(project, sandbox, capsys):
     assert project.cli("apply", "--auto-approve") == 0
     assert state_of(project)[0].keys() == {1, 2}
     assert project.cli("explain", "100000001") == 0
+
+
+def test_numbers_changed_by_a_spreadsheet_are_reported_line_by_line(project, sandbox, capsys):
+    """Two orders must not become one, and eKomi gets no number that the shop does not have."""
+    row = "complete,complete,de,General,2026-11-20 10:00:00,2026-11-22 10:00:00,c@example.com"
+    keys = ["6,100000006", "2.02611E+11,100000001", "2.02611E+11,100000002", "3,1.00E+08", "5,100000005.0"]
+    text = "".join(f"{each}\n" for each in [HEADER, *(f"{key},{row}" for key in keys)])
+    project.settings(settings(sandbox.url).replace("orders.jsonl", "orders.csv"))
+    (project.folder / "orders.csv").write_text(text)
+    project.account("Germany", "28374", "store_views: [de]\npending_period: 0\nskip_orders_older_than: 0")
+    assert project.cli("apply", "--auto-approve") == 1
+    output = capsys.readouterr()
+    shown = output.out + output.err
+    assert [f"orders.csv:{line}:1" in shown for line in range(1, 7)] == [False, False, True, True, True, True]
+    assert state_of(project)[0].keys() == {6}

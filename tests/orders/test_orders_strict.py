@@ -235,6 +235,8 @@ def test_a_row_per_item_that_is_added_later_refuses_the_file(tmp_path):
         ["1,a,2026-01-31,new", "1,a,2026-01-31,complete"],
         ["1,a,2026-01-31,new", "2,b,2026-01-31,new", "1,a,2026-01-31,complete"],
         ["1,a,2026-01-31,complete", "1,a,2026-01-31,complete"],
+        ["1,a,2026-01-31,complete", "1E+8,b,2026-01-31,new", "1E+8,c,2026-01-31,new"],
+        ["1,a,2026-01-31,complete", ",b,2026-01-31,new", ",c,2026-01-31,new"],
     ],
 )
 def test_later_versions_of_an_order_are_no_items(tmp_path, rows):

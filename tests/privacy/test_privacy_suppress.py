@@ -3,6 +3,8 @@
 import io
 import json
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -144,3 +146,22 @@ def test_a_list_that_cannot_be_written_is_told(shop, capsys):
     (shop.folder / "suppressed.txt").mkdir()
     assert shop.cli("suppress", "add", "x@example.com") == 1
     assert "suppressed.txt" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("room", [0, 70])
+def test_a_list_without_room_stays_as_it_was(room, tmp_path):
+    """On a full disk no half of a line passes for an entry, and no part of a file is left."""
+    path = tmp_path / "suppressed.txt"
+    path.write_text("@example.org\n")
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from ekomi_reconcile.errors import ConfigurationError\n"
+        "from ekomi_reconcile.optouts import add_entries\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))\n"
+        "try: add_entries(Path(sys.argv[1]), ['hmac:' + 'a' * 32, 'hmac:' + 'b' * 32])\n"
+        "except ConfigurationError: sys.exit(7)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], check=False, timeout=60)
+    assert done.returncode == 7
+    assert path.read_text() == "@example.org\n"
+    assert [each.name for each in tmp_path.iterdir()] == ["suppressed.txt"]

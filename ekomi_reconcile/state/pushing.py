@@ -143,7 +143,7 @@ def _decoded(text: bytes, kind: Any) -> Any:
         raise StateError(
             f"the file is no state: {error}", mend="pull the state again, and edit that"
         ) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StateError(
             f"the file is no JSON: {error}", mend="pull the state again, and edit that"
         ) from None

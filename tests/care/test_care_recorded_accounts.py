@@ -4,7 +4,9 @@ from dataclasses import fields
 
 import pytest
 
+from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Selection
+from ekomi_reconcile.state.pushing import parse
 from ekomi_reconcile.state.records import unlike_account
 
 CHANGED = {
@@ -49,3 +51,11 @@ def test_other_kinds_of_values_are_damage(key, value):
     assert unlike_account(form) is not None
     assert unlike_account({**recorded(), "more": 1}) is not None
     assert unlike_account({key: each for key, each in recorded().items() if key != "tags"}) is not None
+
+
+@pytest.mark.parametrize("depth", [5_000, 200_000])
+@pytest.mark.parametrize("around", ["{}", '{{"format_version": "1", "accounts": {}}}', '{{"deep": {}}}'])
+def test_a_document_that_is_nested_deeply_is_an_error_in_words(depth, around):
+    """Not an internal error, however deep."""
+    with pytest.raises(StateError):
+        parse(around.format("[" * depth + "]" * depth).encode())

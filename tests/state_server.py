@@ -7,7 +7,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -21,6 +21,7 @@ GUARDED = "guarded"
 """A user who needs a password, a word with signs that mean something in a URL."""
 PASSWORD = "p@ss:w/ord#%?"
 _NO_PASSWORD_NEEDED = f"local all {USER} trust\nlocal all all scram-sha-256\n"
+_WATCH = 'cat; kill -QUIT "$(head -n 1 "$0/data/postmaster.pid")"; rm -rf "$0"'
 _QUICK = "-c fsync=off -c full_page_writes=off -c listen_addresses='' -c max_connections=60"
 
 
@@ -76,13 +77,26 @@ def running_server() -> Iterator[Server]:
         subprocess.run([programs / "pg_ctl", "-D", data, "-w", *arguments], check=True, **who)
 
     server = Server(folder, control)
-    server.start()
-    try:
-        server.run(f"CREATE ROLE {GUARDED} LOGIN PASSWORD '{PASSWORD}'")
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
+    with _watched(folder, who):
+        server.start()
+        try:
+            server.run(f"CREATE ROLE {GUARDED} LOGIN PASSWORD '{PASSWORD}'")
+            yield server
+        finally:
+            server.stop()
+            shutil.rmtree(folder)
+
+
+@contextmanager
+def _watched(folder: Path, who: Mapping[str, object]) -> Iterator[None]:
+    """End the server and remove its folder when this process is gone, also where it was killed.
+
+    A shell of its own session waits for the end of a pipe that only this process holds.
+    """
+    command = ["sh", "-c", _WATCH, str(folder)]
+    quiet = {"stderr": subprocess.DEVNULL, "start_new_session": True}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, **quiet, **who):
+        yield
 
 
 def _programs() -> Path:

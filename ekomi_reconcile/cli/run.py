@@ -53,8 +53,8 @@ def run(
     """The loop as a service: apply, again and again.
 
     The files are read anew at each cycle. While they have errors, or a guard refuses what they ask for,
-    the last good ones stay in force, and what is due is still sent. SIGTERM finishes what is in flight.
-    The file of --json-events is opened anew at each cycle, and added to.
+    the last good ones stay in force, and what is due is still sent. SIGTERM and SIGHUP let it
+    finish what is in flight. The file of --json-events is opened anew at each cycle, and added to.
     """
     from ekomi_reconcile.service.metrics import Metrics
 

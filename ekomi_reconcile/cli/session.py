@@ -41,6 +41,7 @@ _REFERENCE = "${"
 _LONGEST_SHOWN = 60
 _DIGEST_SHOWN = len("sha256:") + 12
 _COMMIT_SHOWN = 12
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def configuration_path() -> Path:
@@ -406,7 +407,11 @@ def may_begin() -> bool:
 
 @contextmanager
 def stopping(deadline: float | None = None) -> Iterator[Stop]:
-    """A stop that SIGTERM and the first Ctrl-C set; a second Ctrl-C interrupts at once."""
+    """A stop that SIGTERM, SIGHUP and the first Ctrl-C set; a second signal interrupts at once.
+
+    SIGHUP comes when the terminal or the SSH session closes: a run that it killed would leave invitations in
+    doubt. Where it is ignored (nohup) it stays ignored.
+    """
     stop = Stop(deadline)
 
     def halt(number: int, frame: FrameType | None) -> None:
@@ -416,7 +421,9 @@ def stopping(deadline: float | None = None) -> Iterator[Stop]:
         click.echo("Stopping: what is in flight is finished first; Ctrl-C again to interrupt.", err=True)
         stop.set()
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in _STOPPING}
+    if before[signal.SIGHUP] is signal.SIG_IGN:
+        del before[signal.SIGHUP]
     with suppress(ValueError):  # not the main thread: then somebody else minds the signals
         for number in before:
             signal.signal(number, halt)

@@ -67,6 +67,7 @@ class SendingStore(HistoryStore):
             "lease_until": self._lease_end(now),
         }
         with self.transaction():
+            self._commit_durably()
             claimed: dict[int, Invitation] = {}
             for chunk in chunks(ids):
                 statement = update(invitation).where(invitation.c.id.in_(_free(chunk))).values(**values)

@@ -82,6 +82,12 @@ class Session:
             if not committed:
                 self._forget_accounts()
 
+    def _commit_durably(self) -> None:
+        """Let the open transaction survive the loss of the server, as far as the server is set up for it.
+
+        A file always commits in this way.
+        """
+
     @contextmanager
     def joining(self) -> Iterator[None]:
         """Everything written inside belongs to the transaction that the caller has opened and will end."""

@@ -36,6 +36,11 @@ _RENEW = (
     .where(invitation.c.status == SENDING, invitation.c.lease_owner == bindparam("runner"))
     .values(lease_until=bindparam("until"))
 )
+# As SET LOCAL: for this transaction only, and never below what the server is set to (remote_apply).
+_DURABLE = text("""
+SELECT set_config('synchronous_commit', 'on', true)
+WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')
+""")
 # A turn that gets lost with the power is no harm, so nobody waits for the disk.
 _TAKE = text("""
 WITH clock AS MATERIALIZED (
@@ -140,6 +145,9 @@ class SharedState(State):
 
     def _lost(self) -> bool:
         return self._connection.invalidated or driver_of(self._connection).closed
+
+    def _commit_durably(self) -> None:
+        self._execute(_DURABLE)
 
     def _leaseless(self, now: Instant) -> Sequence[ColumnElement[bool]]:
         return (func.coalesce(invitation.c.lease_until, 0) <= now + self._ahead,)

@@ -62,7 +62,7 @@ def test_a_stopped_run_looks_at_no_more_orders(gated, gate):
     assert sum(counted) == left
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_finishes_what_is_in_flight(gated, gate, number):
     """Calls in flight end and are recorded, nothing new begins, exit 130; the next run sends the rest."""
     expected = prepared(gated, 12)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import time_machine
 from project_support import Project, order, settings
+from sqlalchemy import Connection, event, text
 from state_server import Server
 from state_support import KEY, LATER, NOW, PROJECT, Store, an_account, an_order, schedule
 
@@ -32,10 +33,11 @@ from ekomi_reconcile.state.store import State
 @pytest.fixture
 def pair(shared: Store) -> Iterator[tuple[State, State]]:
     """Two runners on one state with the accounts 1 and 2."""
-    with shared.opened() as one, shared.opened(Mode.WRITE) as two:
+    with shared.opened() as one:
         one.save_account(an_account("1"), now=NOW)
         one.save_account(an_account("2"), now=NOW)
-        yield one, two
+        with shared.opened(Mode.WRITE) as two:
+            yield one, two
 
 
 def outcome(key: int, status: Status, at: int = NOW) -> Outcome:
@@ -125,6 +127,28 @@ def test_lost_connection_loses_no_outcome(server: Server, pair: tuple[State, Sta
         assert attempt()
 
 
+@pytest.mark.parametrize(
+    ("set_to", "expected"),
+    [("off", "on"), ("local", "on"), ("remote_write", "on"), ("on", "on"), ("remote_apply", "remote_apply")],
+)
+def test_intents_commit_durably(shared: Store, set_to: str, expected: str) -> None:
+    """An intent waits for the disk and the replicas, whatever the default is, and nothing else changes."""
+    store = Store(f"{shared.text}&options=-c%20synchronous_commit%3D{set_to}", shared.root, shared.key)
+    seen, setting = [], text("SELECT current_setting('synchronous_commit')")
+    with store.opened() as state:
+        state.save_account(an_account("1"), now=NOW)
+        (key,) = schedule(state, 1).values()
+        connection = state._connection
+
+        @event.listens_for(connection, "commit")
+        def look(connection: Connection) -> None:
+            seen.append(connection.execute(setting).scalar())
+
+        state.claim([key], now=NOW)
+        state.settle([outcome(key, Status.SENT)])
+    assert seen == [expected, set_to]
+
+
 def test_other_errors_are_not_tried_again(pair: tuple[State, State]) -> None:
     """What the database refuses is told at once."""
     one, _ = pair
@@ -201,12 +225,13 @@ def test_accounts_made_meanwhile_are_known(pair: tuple[State, State]) -> None:
 
 def test_bulk_does_not_wait_for_readers(shared: Store) -> None:
     """Filling the queue goes on while somebody has read from it and still holds the snapshot."""
-    with shared.opened() as writer, shared.opened(Mode.READ) as reader:
+    with shared.opened() as writer:
         writer.save_account(an_account(), now=NOW)
-        assert reader.counts() == {}
-        with writer.bulk(10_000), writer.transaction():
-            assert writer.schedule([an_order(key) for key in range(3_000)], now=NOW).inserted == 3_000
-        assert reader.counts() == {}
+        with shared.opened(Mode.READ) as reader:
+            assert reader.counts() == {}
+            with writer.bulk(10_000), writer.transaction():
+                assert writer.schedule([an_order(key) for key in range(3_000)], now=NOW).inserted == 3_000
+            assert reader.counts() == {}
 
 
 @pytest.mark.parametrize("rate", [0.5, 1, 5, 7.5, 40, 2_000])

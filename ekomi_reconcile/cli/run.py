@@ -31,11 +31,14 @@ from ekomi_reconcile.render.events import Body, cycle_event, plan_events, result
 from ekomi_reconcile.service.health import Health
 from ekomi_reconcile.service.loop import Cycle as Ended
 from ekomi_reconcile.service.loop import Loop, Outcome
+from ekomi_reconcile.state.lost_records import Memory
 
 if TYPE_CHECKING:
     from ekomi_reconcile.apply.stop import Stop
     from ekomi_reconcile.config.configuration import Configuration
     from ekomi_reconcile.service.metrics import Metrics
+    from ekomi_reconcile.state.lock import Lock
+    from ekomi_reconcile.state.store import State
 
 _log = logging.getLogger("ekomi_reconcile.run")
 
@@ -87,7 +90,10 @@ def _new_record() -> RunRecord:
 
 @dataclass(slots=True)
 class _Service:
-    """What happens in a cycle; ``good`` is the last configuration that was carried out."""
+    """What happens in a cycle; ``good`` is the last configuration that was carried out.
+
+    ``_memory`` is what the state is known to have recorded: a server that comes back without it is noticed.
+    """
 
     stop: Stop
     metrics: Metrics
@@ -98,6 +104,7 @@ class _Service:
     accept_clock: bool = False
     _events: Events = field(default_factory=Events)
     _read: Configuration | None = None
+    _memory: Memory = field(default_factory=Memory)
     _record: RunRecord = field(default_factory=_new_record)
 
     def cycle(self) -> Ended:
@@ -165,30 +172,42 @@ class _Service:
         return Outcome.FAILED, f"{error.message}; the last good files stay in force{also}"
 
     def _carry_out(self, configuration: Configuration) -> tuple[Outcome, str | None]:
-        from ekomi_reconcile.cycle import Cycle
-
-        about = about_run(configuration)
-        with locking(configuration, "run", new_state=None, lock_timeout=self.lock_timeout, about=about) as (
-            state,
-            lock,
-        ):
-            with Cycle(
-                configuration,
-                state,
-                lock,
-                stop=self.stop,
-                on_call=self.metrics.call,
-                accept_clock=self.accept_clock,
-            ) as cycle:
-                plan = cycle.plan(Scope(), listen=self._events.listen)
-                self._events.tell(plan_events(plan))
-                enforce(plan, Allowed())
-                result = cycle.execute(plan, listen=self._events.listen)
-                self._events.tell(result_events(result, complete=plan.complete))
-                ended(self._record, plan, result)
+        about, known = about_run(configuration), self._memory.lineage is not None
+        with locking(
+            configuration,
+            "run",
+            new_state=False if known else None,
+            lock_timeout=self.lock_timeout,
+            about=about,
+        ) as (state, lock):
+            state.check_memory(self._memory)
+            try:
+                plan, result = self._cycle(configuration, state, lock)
+                state.remember()
+            finally:
+                self._memory = self._memory.followed_by(state.memory)
             self.metrics.did(result)
             measure(self.metrics, configuration, state)
         return _judged(plan, result)
+
+    def _cycle(self, configuration: Configuration, state: State, lock: Lock) -> tuple[Plan, Result]:
+        from ekomi_reconcile.cycle import Cycle
+
+        with Cycle(
+            configuration,
+            state,
+            lock,
+            stop=self.stop,
+            on_call=self.metrics.call,
+            accept_clock=self.accept_clock,
+        ) as cycle:
+            plan = cycle.plan(Scope(), listen=self._events.listen)
+            self._events.tell(plan_events(plan))
+            enforce(plan, Allowed())
+            result = cycle.execute(plan, listen=self._events.listen)
+            self._events.tell(result_events(result, complete=plan.complete))
+            ended(self._record, plan, result)
+        return plan, result
 
 
 def _judged(plan: Plan, result: Result) -> tuple[Outcome, str | None]:

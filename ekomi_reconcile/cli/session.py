@@ -172,8 +172,10 @@ def state_key(configuration: Configuration) -> bytes | None:
 
 
 @contextmanager
-def reading(configuration: Configuration, *, key: bool = True) -> Iterator[State]:
+def reading(configuration: Configuration, *, key: bool = True, accept_lost: bool = False) -> Iterator[State]:
     """The state, for reading. Without ``key`` no secret is resolved, and nothing can be digested.
+
+    ``accept_lost``: also a state that has lost what was recorded last.
 
     Raises:
         StateMissing: there is none.
@@ -185,7 +187,7 @@ def reading(configuration: Configuration, *, key: bool = True) -> Iterator[State
     secret = state_key(configuration) if key else None
     with (
         _naming_damage(location, root),
-        open_state(location, root=root, mode=Mode.READ, key=secret) as state,
+        open_state(location, root=root, mode=Mode.READ, key=secret, accept_lost=accept_lost) as state,
     ):
         yield state
 

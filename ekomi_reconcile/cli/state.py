@@ -21,6 +21,7 @@ from ekomi_reconcile.cli.session import load_configuration, reading
 from ekomi_reconcile.cli.state_accounts import check, mv, mv_source, rm
 from ekomi_reconcile.cli.state_copies import backup, migrate, push, restore
 from ekomi_reconcile.cli.state_init import init
+from ekomi_reconcile.cli.state_loss import accept_loss
 from ekomi_reconcile.model.account import account_address
 from ekomi_reconcile.render.json_text import array_text, export_text
 from ekomi_reconcile.render.state import (
@@ -37,12 +38,12 @@ from ekomi_reconcile.render.state import (
 @click.group(cls=LazyGroup)
 @common()
 def state() -> None:
-    """What is recorded: init, list, show, pull, push, backup, restore, mv, mv-source, rm, check, migrate,
-    history.
+    """What is recorded: init, list, show, pull, push, backup, restore, mv, mv-source, accept-loss, rm, check,
+    migrate, history.
     """
 
 
-for _each in (init, push, backup, restore, mv, mv_source, rm, check, migrate):
+for _each in (init, push, backup, restore, mv, mv_source, accept_loss, rm, check, migrate):
     state.add_command(_each)
 
 

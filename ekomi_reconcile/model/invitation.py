@@ -33,6 +33,9 @@ UNREACHABLE = "unreachable"
 ORDER_GONE = "order_gone"
 """Why an invitation is cancelled whose order the shop no longer has."""
 
+STATE_LOST = "state_lost"
+"""Why an invitation is unknown that was due in a time of which the state lost its records."""
+
 FINAL_REASONS = frozenset({UNREACHABLE, ORDER_GONE})
 """Cancelled for one of these, only a person brings an invitation back."""
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from ekomi_reconcile.model.account import Json, account_address
+from ekomi_reconcile.model.instant import Instant, iso
+from ekomi_reconcile.model.invitation import STATE_LOST
 from ekomi_reconcile.render.style import Paint, Tone, plural, printable
 
 _NOT_THE_WORLD = "This restores records, not the world: what eKomi has and whom it has asked is as before.\n"
@@ -97,6 +99,30 @@ class SourceRenamed:
     observations: int
     merged: int
     dry_run: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossOfAccount:
+    """The invitations of an account that become unknown; ``due_before`` of them before the loss began."""
+
+    name: str
+    unknown: int
+    due_before: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossAccepted:
+    """A state that lost what was recorded from ``since`` on, and what becomes unknown for that."""
+
+    since: Instant
+    until: Instant
+    accounts: Sequence[LossOfAccount]
+    dry_run: bool
+
+    @property
+    def unknown(self) -> int:
+        """How many invitations of all accounts."""
+        return sum(each.unknown for each in self.accounts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +296,35 @@ def source_renamed_text(each: SourceRenamed, paint: Paint) -> str:
     if each.merged:
         said += f"{plural(each.merged, 'order')} had invitations under both names; one each is kept.\n"
     return said
+
+
+def loss_json(each: LossAccepted) -> dict[str, Json]:
+    """The object of ``state accept-loss --format json``."""
+    return {
+        "since": iso(each.since),
+        "until": iso(each.until),
+        "unknown": each.unknown,
+        "accounts": [
+            {"account": one.name, "unknown": one.unknown, "due_before": one.due_before}
+            for one in each.accounts
+        ],
+        "dry_run": each.dry_run,
+    }
+
+
+def loss_text(each: LossAccepted, paint: Paint) -> str:
+    """The same for people."""
+    done = "Would be accepted" if each.dry_run else "Accepted"
+    said = f"{paint(Tone.CHANGE, done)}: what was recorded since {iso(each.since)} is lost\n"
+    for one in each.accounts:
+        before = f", {one.due_before} of them due before" if one.due_before else ""
+        said += f"  {printable(one.name)}: {plural(one.unknown, 'invitation')} unknown{before}\n"
+    if not each.unknown:
+        return f"{said}No pending invitation was due: none is unknown.\n"
+    return (
+        f"{said}They are not sent. Settle each with `invitations resolve ID --sent` or `--resend`, or all\n"
+        f"with `invitations resolve --where reason={STATE_LOST} --sent`.\n"
+    )
 
 
 def removed_json(each: Removed) -> dict[str, Json]:

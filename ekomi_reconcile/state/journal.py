@@ -35,8 +35,8 @@ class JournalStore(Session):
         detail: str | None = None,
         commit: str | None = None,
         plan_digest: str | None = None,
-    ) -> None:
-        """Write down what was done, by this user on this machine."""
+    ) -> int:
+        """Write down what was done, by this user on this machine; the number of the entry."""
         entry = {
             "at": now,
             "who": user(),
@@ -49,8 +49,9 @@ class JournalStore(Session):
             "detail": detail,
         }
         with self._joined():
-            self._execute(insert(journal).values(entry))
+            number = self._execute(insert(journal).values(entry).returning(journal.c.id)).scalar_one()
             self._journaled = True
+        return int(number)
 
     def journal_entries(self, limit: int | None = None) -> tuple[JournalEntry, ...]:
         """What was done, the latest first."""

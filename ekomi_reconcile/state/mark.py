@@ -32,6 +32,10 @@ AS_RECORDED = """
 """What a mark holds, as a state has it: the last numbers that were given out, of deleted rows too."""
 
 _RESTORE = "restore the newest copy: ekomi-reconcile state restore FILE"
+_ACCEPT = (
+    "ekomi-reconcile state accept-loss --since TIME, with a TIME before the first lost record; "
+    "`ekomi-reconcile apply --new-state` goes on as if nothing was lost, and may invite a second time"
+)
 _AGAIN = "where customers may be invited a second time: ekomi-reconcile apply --new-state"
 
 
@@ -98,7 +102,7 @@ def refuse_lost(place: FileLocation, mark: Mark | None, connection: Connection) 
         f"{place} has lost what was recorded last: it ends at journal entry {found.journal} and change "
         f"{found.history} of invitations, {place.mark.name} has {mark.journal} and {mark.history}"
         f"{f' (written {mark.written_at})' if mark.written_at else ''}",
-        mend=f"{_RESTORE}; to go on with the older one, {_AGAIN}",
+        mend=f"{_RESTORE}; to go on with the older one without inviting anybody twice: {_ACCEPT}",
     )
 
 

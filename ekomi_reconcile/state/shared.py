@@ -6,6 +6,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -78,10 +79,28 @@ class SharedState(State):
         self._ahead = round(clock_ahead(connection))
         self._renewed = 0
         self._turns = _Turns(location)
+        self._reconnected = False
 
     def claim(self, ids: Sequence[int], *, now: Instant, actor: str = LOOP) -> tuple[Invitation, ...]:
-        """See ``State``. Of a connection lost in the middle, rows may stay that nobody sends."""
-        return self._persist(partial(super().claim, ids, now=now, actor=actor))
+        """See ``State``. Of a connection lost in the middle, rows may stay that nobody sends.
+
+        Raises:
+            StateLost: the server came back without what was recorded last; nothing more may be sent.
+        """
+        if self._reconnected:
+            self.check_memory(self.memory)
+        claimed = self._persist(partial(super().claim, ids, now=now, actor=actor))
+        if claimed:
+            self.memory = replace(self.memory, claim=(claimed[-1].id, now))
+        return claimed
+
+    def journal(self, action: str, *, now: Instant, **more: Any) -> int:
+        """See ``State``. An entry of a transaction that is still open is not remembered."""
+        open_yet = self._writing
+        number = super().journal(action, now=now, **more)
+        if not open_yet:
+            self.memory = replace(self.memory, journal=(number, now))
+        return number
 
     def settle(self, outcomes: Sequence[Outcome], *, actor: str = LOOP) -> int:
         """See ``State``. What was recorded already when the connection was lost is left as it is."""
@@ -140,6 +159,7 @@ class SharedState(State):
                 if not self._lost():
                     raise
             self._connection.invalidate()
+            self._reconnected = True
             time.sleep(pause)
         return attempt()
 

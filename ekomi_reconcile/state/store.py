@@ -24,6 +24,7 @@ from ekomi_reconcile.state.identity import runner
 from ekomi_reconcile.state.journal import JournalStore
 from ekomi_reconcile.state.listing import ListingStore
 from ekomi_reconcile.state.location import Location
+from ekomi_reconcile.state.lost_records import LostRecordsStore, Memory
 from ekomi_reconcile.state.manual import ManualStore
 from ekomi_reconcile.state.offers import OfferStore
 from ekomi_reconcile.state.positions import PositionStore
@@ -41,6 +42,7 @@ class State(
     ClosedStore,
     AdoptStore,
     CustomerStore,
+    LostRecordsStore,
     RetentionStore,
     RenameStore,
     PositionStore,
@@ -75,6 +77,7 @@ class State(
         super().__init__(connection, dialect, writable=writable)
         self.location = location
         self.key = key
+        self.memory = Memory()
         self.runner = runner()
 
     def renew(self, *, now: Instant) -> None:

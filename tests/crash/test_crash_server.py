@@ -103,3 +103,20 @@ def test_what_was_asked_while_the_server_was_away_is_recorded(shared, gate, serv
         assert service.end() == 0
     check_exactly_once(shared, gate.outbox(), expected)
     assert numbers(shared, "unknown") == set()
+
+
+def test_the_service_stops_sending_when_the_server_lost_records(shared, gate, server):
+    """It names accept-loss and sends nothing until the loss is accepted; then it goes on by itself."""
+    expected = two_accounts(shared, 2)
+    with serving(shared) as service:
+        service.says("2 sent")
+        service.says("0 sent")
+        server.run(f"DELETE FROM {shared.schema}.journal WHERE action = 'apply' AND outcome = 'done'")
+        more = [order(number, store_code="de") for number in (3, 4)]
+        shared.orders([order(1, store_code="fr"), order(2, store_code="de"), *more])
+        service.says("cycle failed: .*has lost what this run recorded")
+        assert len(gate.outbox()) == 2
+        assert shared.cli("state", "accept-loss", "--since", "1m", "--auto-approve") == 0
+        service.says("2 sent")
+        assert service.end() == 0
+    check_exactly_once(shared, gate.outbox(), expected | {"100000003", "100000004"})

@@ -40,6 +40,7 @@ OUTPUTS = {
         *("--config", "renamed.yaml"),
         *("state", "mv-source", "default", "eu", "--dry-run", "--format", "json"),
     ],
+    "state-accept-loss": ["state", "accept-loss", "--since", "1h", "--dry-run", "--format", "json"],
     "state-rm": ["state", "rm", "Germany", "--dry-run", "--format", "json"],
     "lock": ["lock", "show", "--format", "json"],
     "suppress-add": ["suppress", "add", ADDRESS, "@example.org", "--format", "json"],

@@ -39,6 +39,7 @@ _OBJECTS: Mapping[str, Callable[[], Mapping[str, Json]]] = {
     "state-mv": documents.renamed,
     "state-init": documents.initialised,
     "state-mv-source": documents.source_renamed,
+    "state-accept-loss": documents.loss_accepted,
     "state-rm": documents.removed,
     "lock": documents.lock,
     "suppress-add": documents.suppressed,

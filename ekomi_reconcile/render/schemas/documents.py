@@ -186,6 +186,12 @@ def source_renamed() -> Mapping[str, Json]:
     return {"source": TEXT, "new_source": TEXT, **counts, "dry_run": FLAG}
 
 
+def loss_accepted() -> Mapping[str, Json]:
+    """``state accept-loss``."""
+    account = object_of({"account": TEXT, "unknown": COUNT, "due_before": COUNT})
+    return {"since": TIME, "until": TIME, "unknown": COUNT, "accounts": array_of(account), "dry_run": FLAG}
+
+
 def removed() -> Mapping[str, Json]:
     """``state rm``."""
     return {"address": TEXT, "interface_id": TEXT, "cancelled": COUNT, "kept": COUNT, "dry_run": FLAG}

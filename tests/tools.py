@@ -19,12 +19,14 @@ _PACKAGES = {
     "bash": "bash",
     "git": "git",
     "jq": "jq",
+    "pgbouncer": "pgbouncer",
 }
+_SYSTEM = "/usr/sbin"
 
 
 def program(name: str) -> str:
     """The path of a program of the operating system; skips, or fails, where there is none."""
-    found = shutil.which(name)
+    found = shutil.which(name) or shutil.which(name, path=_SYSTEM)
     if found is None:
         _missing(f"{name} is not installed: apt-get install {_PACKAGES[name]}")
     return found

@@ -1,7 +1,7 @@
 """PostgreSQL: how a shared state is connected to, read, written and checked.
 
-Every connection keeps its session, as advisory locks and settings do: a pooler between must not share
-connections among transactions.
+Every connection keeps its session, as advisory locks do: a pooler between must not share connections among
+transactions.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from sqlalchemy.engine import ExceptionContext
 from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.state.location import PostgresLocation
 from ekomi_reconcile.state.postgres_errors import meaning, refusal
+from ekomi_reconcile.state.postgres_pooler import is_pooled, refuse_sharing, refuses_options, shared
 from ekomi_reconcile.state.tables import metadata
 
 APPLICATION = "ekomi-reconcile"
@@ -43,8 +44,17 @@ _SESSION = {
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
 }
+_OF_ANY = ("lock_timeout", "idle_in_transaction_session_timeout")
+"""Settings that matter behind a pooler too; the others are about the network of the server."""
+
 _RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _WRITER, _MAKER, _FENCE = 0x454B5243, 0x454B5244, 0x454B5245
+
+
+class Client(psycopg.Connection[Any]):
+    """A connection that knows whether a pooler is between."""
+
+    pooled = False
 
 
 class PostgresDialect:
@@ -140,18 +150,46 @@ def connect(location: PostgresLocation, *, purpose: str = "") -> psycopg.Connect
         StateError: there is none to be had; the message says what to do.
     """
     name = f"{APPLICATION} {purpose}".strip()[:63]
+    connection = _connected(location, name, options=True)
+    if connection is None:
+        connection = _connected(location, name, options=False)
+    if connection is None:
+        raise shared(location)
     try:
-        conninfo = make_conninfo(**{"application_name": name, **_PATIENT, **location.parameters})
-        connection = psycopg.connect(conninfo, autocommit=True)
-    except psycopg.Error as error:
-        raise refusal(error, location) from None
-    try:
-        connection.execute(_settings(location))
+        if is_pooled(connection):
+            connection.pooled, connection.prepare_threshold = True, None
+            refuse_sharing(connection, partial(_another, location, name), location)
     except psycopg.Error as error:
         connection.close()
         raise meaning(error, location) from error
+    except StateError:
+        connection.close()
+        raise
     connection.adapters.register_dumper(str, _Text)
     return connection
+
+
+def _another(location: PostgresLocation, name: str) -> psycopg.Connection:
+    found = _connected(location, name, options=False)
+    if found is None:
+        raise shared(location)
+    return found
+
+
+def _connected(location: PostgresLocation, name: str, *, options: bool) -> Client | None:
+    """A connection, with our settings as those that it starts with; ``None`` if a pooler refuses those.
+
+    Nothing is ever ``SET`` for a session: a pooler could hand that on to another client.
+    """
+    given = {"application_name": name, **_PATIENT, **location.parameters}
+    if options:
+        given["options"] = f"{_options(location)} {given.get('options', '')}".strip()
+    try:
+        return Client.connect(make_conninfo(**given), autocommit=True)
+    except psycopg.Error as error:
+        if options and refuses_options(error):
+            return None
+        raise refusal(error, location) from None
 
 
 def engine(location: PostgresLocation, wanted: PostgresDialect) -> Engine:
@@ -166,8 +204,11 @@ def engine(location: PostgresLocation, wanted: PostgresDialect) -> Engine:
 
     @event.listens_for(made, "begin")
     def begin(connection: Connection) -> None:
+        driver = driver_of(connection)
         try:
-            wanted.prepare(driver_of(connection))
+            wanted.prepare(driver)
+            if isinstance(driver, Client) and driver.pooled:
+                driver.execute(_local_settings(location))
         except psycopg.Error as error:
             raise meaning(error, location) from error
 
@@ -225,10 +266,27 @@ def driver_of(connection: Connection) -> psycopg.Connection:
     return driver
 
 
-def _settings(location: PostgresLocation) -> Composed:
-    statements = [SQL("SET {} = {}").format(SQL(name), Literal(value)) for name, value in _SESSION.items()]
+def _options(location: PostgresLocation) -> str:
+    """The settings as PostgreSQL takes them when a connection starts."""
+    settings = dict(_SESSION)
     if location.schema is not None:
-        statements.append(SQL("SET search_path = {}").format(Identifier(location.schema)))
+        settings["search_path"] = _quoted(location.schema)
+    return " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace(" ", r"\ ")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _local_settings(location: PostgresLocation) -> Composed:
+    """The same for one transaction: behind a pooler a connection does not start with ours."""
+    statements = [SQL("SET LOCAL {} = {}").format(SQL(name), Literal(_SESSION[name])) for name in _OF_ANY]
+    if location.schema is not None:
+        statements.append(SQL("SET LOCAL search_path = {}").format(Identifier(location.schema)))
     return SQL("; ").join(statements)
 
 

@@ -29,6 +29,7 @@ from ekomi_reconcile.state.location import PostgresLocation
 from ekomi_reconcile.state.lock import Lock, LockInfo, held_as, parse_info
 from ekomi_reconcile.state.postgres import connect, fence_key, writer_lock_key
 from ekomi_reconcile.state.postgres_errors import meaning
+from ekomi_reconcile.state.postgres_pooler import shared
 
 _LOST = "the writer lock was taken away by force-unlock, or the connection to the server was lost"
 _LOOK = "see: ekomi-reconcile lock show"
@@ -37,7 +38,7 @@ _TAKE = """{comment} SELECT CASE
     WHEN NOT pg_try_advisory_lock({key}) THEN false
     WHEN NOT pg_try_advisory_lock({fence}) THEN NOT pg_advisory_unlock({key})
     ELSE pg_advisory_unlock({fence}) AND pg_try_advisory_lock({token})
-END"""
+END, pg_backend_pid()"""
 _FENCE = "SELECT pg_advisory_xact_lock_shared({fence}), pg_try_advisory_xact_lock_shared({token})"
 
 _ENDING_MS = 5_000
@@ -68,7 +69,7 @@ class PostgresLock(Lock):
         super().__init__(operation=operation, about=about, place=str(location), sleep=sleep)
         self.location = location
         self._connection: psycopg.Connection | None = None
-        self._fence = 0
+        self._fence = self._process = 0
         self._token = secrets.randbits(63)
 
     def acquire(self, timeout: float = 0.0) -> LockInfo:
@@ -91,7 +92,9 @@ class PostgresLock(Lock):
         """See ``Lock``."""
         if self._connection is not None and self.info is not None:
             with suppress(psycopg.Error):
-                self._connection.execute(f"{_comment(self.info)} SELECT 1")
+                row = self._connection.execute(f"{_comment(self.info)} SELECT pg_backend_pid()").fetchone()
+                if row is None or row[0] != self._process:
+                    raise shared(self.location)
                 return
         raise StateLocked(_LOST, mend=_LOOK)
 
@@ -119,6 +122,7 @@ class PostgresLock(Lock):
                 comment=_comment(info), key=writer_lock_key(schema), fence=self._fence, token=self._token
             )
             row = self._connection.execute(statement).fetchone()
+        self._process = int(row[1]) if row else 0
         return info if row and row[0] else None
 
     def _holder(self) -> LockInfo | None:

@@ -119,7 +119,7 @@ def test_state_lives_in_the_default_schema(server: Server, database: str, tmp_pa
     store = Store(server.url(database), tmp_path, KEY)
     with pytest.raises(StateMissing) as caught:
         store.opened(Mode.WRITE)
-    assert "--new-state" in str(caught.value.mend)
+    assert "state init" in str(caught.value.mend)
     assert server.run("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", database) == [(0,)]
     with store.opened() as state:
         assert state.check() == []
@@ -177,7 +177,7 @@ def test_tables_of_others_are_left_alone(server: Server, database: str, tmp_path
             store.opened(mode)
 
 
-@pytest.mark.parametrize(("value", "said"), [("2", "format 2"), ("new", "which format")])
+@pytest.mark.parametrize(("value", "said"), [("99", "format 99"), ("new", "which format")])
 def test_newer_formats_are_refused(shared: Store, value: str, said: str) -> None:
     """A format that this version does not know is refused for reading and writing."""
     with shared.opened() as state, state.transaction():
@@ -246,6 +246,7 @@ def test_read_only_server_is_told(shared: Store) -> None:
 def test_server_gone_while_reading(server: Server, shared: Store) -> None:
     """A connection that ended is a StateError; the state can be closed and opened again."""
     with shared.opened() as state:
+        state.bump_serial()
         server.end_connections()
         with pytest.raises(StateError, match="ended the connection") as caught:
             state.counts()

@@ -6,9 +6,11 @@ import os
 import random
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,8 @@ from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.sandbox.faults import Fault
 from ekomi_reconcile.sandbox.server import SandboxServer
 from ekomi_reconcile.state.opening import Mode
-from ekomi_reconcile.state.records import Outcome
+from ekomi_reconcile.state.records import AccountStop, Outcome
+from ekomi_reconcile.state.refusals import PROBE_LASTS
 from ekomi_reconcile.state.sending import LEASE
 from ekomi_reconcile.state.store import State
 
@@ -221,6 +224,33 @@ def test_accounts_made_meanwhile_are_known(pair: tuple[State, State]) -> None:
     two.bump_serial()
     assert two.rows_for("default", [1])[1][0].interface_id == "3"
     assert [row.interface_id for row in two.list_invitations()] == ["1", "3"]
+
+
+def test_one_runner_probes_a_stopped_account(shared: Store) -> None:
+    """Of runners that try a stopped account at the same moment one sends an invitation, time after time."""
+    with ExitStack() as stack:
+        runners = [stack.enter_context(shared.opened())]
+        runners[0].save_account(an_account("1"), now=NOW)
+        runners += [stack.enter_context(shared.opened(Mode.WRITE)) for _ in range(3)]
+        keys = list(schedule(runners[0], 1, 2, 3, 4).values())
+        runners[0].stop_account(
+            AccountStop(interface_id="1", refusal="quota", message="Quota exceeded", since=NOW)
+        )
+        barrier = threading.Barrier(len(runners))
+
+        def probe(each: tuple[State, int], now: int) -> bool:
+            state, key = each
+            state.refresh()
+            barrier.wait()
+            return state.begin_probe("1", key, now=now)
+
+        with ThreadPoolExecutor(len(runners)) as pool:
+            for attempt in range(10):
+                now = NOW + attempt * (PROBE_LASTS + 1)
+                won = list(pool.map(partial(probe, now=now), zip(runners, keys, strict=True)))
+                assert won.count(True) == 1
+                runners[0].refresh()
+                assert runners[0].stops()["1"].probe_id == keys[won.index(True)]
 
 
 def test_bulk_does_not_wait_for_readers(shared: Store) -> None:

@@ -19,11 +19,10 @@ from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.orders.file import FileSource
 from ekomi_reconcile.orders.source import Wanted
-from ekomi_reconcile.plan.empty import EmptyQueue
 from ekomi_reconcile.plan.match import match
-from ekomi_reconcile.plan.needs import Need, needs
-from ekomi_reconcile.plan.view import Privacy
-from ekomi_reconcile.reconcile import read_privacy
+from ekomi_reconcile.plan.read_requests import Need, needs
+from ekomi_reconcile.plan.view import EmptyQueue, Privacy
+from ekomi_reconcile.reconcile.planning import read_privacy
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.state.location import Location, locate
-from ekomi_reconcile.state.lock import Lock
-from ekomi_reconcile.state.locking import writer_lock
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.state.engine.location import Location, locate
+from ekomi_reconcile.state.engine.lock import Lock, writer_lock
+from ekomi_reconcile.state.engine.opening import Mode, open_state
 from ekomi_reconcile.state.records import NewInvitation
 from ekomi_reconcile.state.store import State
 

@@ -1,4 +1,7 @@
-"""Creating, updating and replacing accounts, syncing them, importing their reviews.
+"""Create, update and replace accounts; sync them and import their reviews.
+
+Reviews of products are a function of their own at eKomi, which lower tiers do not have. An account that is
+refused it is told once, and asked again with every full import.
 
 Accounts are independent: the failure of one leaves the others alone. The network is used by worker
 threads; only the calling thread writes to the state.
@@ -9,21 +12,142 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
-from ekomi_reconcile.apply.context import Context, was_tried
-from ekomi_reconcile.apply.events import Progress, Stage
-from ekomi_reconcile.apply.fetching import FULL_IMPORT_EVERY, PRODUCTS, Errand, Fetched, fetch
-from ekomi_reconcile.apply.importing import keep_products, keep_reviews, with_products
-from ekomi_reconcile.apply.tasks import STILL_RUNNING, error_of, tasks_of
-from ekomi_reconcile.ekomi.feedback import Reviews
-from ekomi_reconcile.errors import EkomiError, EkomiUnavailable, ReconcileError
-from ekomi_reconcile.model.event import Task, Work
-from ekomi_reconcile.model.result import Done
+from ekomi_reconcile.apply.context import STILL_RUNNING, Context, error_of, tasks_of, was_tried
+from ekomi_reconcile.apply.fetching import (
+    FULL_IMPORT_EVERY,
+    PRODUCTS,
+    Clients,
+    Errand,
+    Fetched,
+    Products,
+    fetch,
+)
+from ekomi_reconcile.ekomi.decode import Reviews
+from ekomi_reconcile.model.account import Account, Checked, Credential
+from ekomi_reconcile.model.errors import CredentialsRefused, EkomiError, EkomiUnavailable, ReconcileError
+from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.review import ReviewKind, ShopData
+from ekomi_reconcile.model.run import Done, Progress, Stage, Task, Work
 from ekomi_reconcile.plan.diff import PASSWORD
 from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, OperationKind
 from ekomi_reconcile.state.records import AccountRecord
+from ekomi_reconcile.state.repositories.accounts import Offer
+
+
+def check_credentials(
+    clients: Clients,
+    accounts: Sequence[Account],
+    *,
+    unresolved: Mapping[str, ReconcileError],
+    parallelism: int,
+) -> tuple[Checked, ...]:
+    """Ask eKomi about these accounts, side by side; the verdicts in the same order.
+
+    ``unresolved`` are the accounts, by interface id, whose password cannot be had.
+    """
+    with ThreadPoolExecutor(parallelism, thread_name_prefix="check") as pool:
+        return tuple(pool.map(partial(_check, clients, unresolved), accounts))
+
+
+def _check(clients: Clients, unresolved: Mapping[str, ReconcileError], account: Account) -> Checked:
+    error = unresolved.get(account.interface_id)
+    if error is not None:
+        return _verdict(account, Credential.UNRESOLVED, error)
+    try:
+        clients.reader(account.interface_id).check()
+    except CredentialsRefused as refused:
+        return _verdict(account, Credential.WRONG, refused)
+    except EkomiError as failed:
+        return _verdict(account, Credential.UNCHECKED, failed)
+    return _verdict(account, Credential.OK)
+
+
+def _verdict(account: Account, verdict: Credential, error: ReconcileError | None = None) -> Checked:
+    return Checked(
+        name=account.name,
+        interface_id=account.interface_id,
+        verdict=verdict,
+        message=error.message if error else None,
+        mend=error.mend if error else None,
+    )
+
+
+_REMOVED_WITHIN = 2 * DAY
+"""Seconds in which a run surely has removed what is older than the retention says."""
+
+
+def with_products(context: Context, errands: Iterable[Errand]) -> list[Errand]:
+    """The errands; those that import reviews also say which reviews of products to ask for."""
+    refused = context.state.without_product_reviews()
+    return [
+        replace(
+            each,
+            products=_import_products(context, each, refused),
+            refused_before=each.interface_id in refused,
+        )
+        if each.reviews
+        else each
+        for each in errands
+    ]
+
+
+def _import_products(context: Context, errand: Errand, refused: frozenset[str]) -> Products:
+    """All of them until there are some: an account may have been offered them only now."""
+    if errand.full:
+        return Products.ALL
+    if errand.interface_id in refused:
+        return Products.NONE
+    return Products.RECENT if context.state.has_product_reviews(errand.interface_id) else Products.ALL
+
+
+def keep_reviews(context: Context, errand: Errand, reviews: Reviews, kind: ReviewKind) -> None:
+    """Write what an import brought. Only a full answer that was read whole says which reviews are gone."""
+    everything = errand.full if kind is ReviewKind.SHOP else errand.products is Products.ALL
+    _leave_out_forgotten(context, reviews)
+    with context.state.transaction():
+        counts = context.state.import_reviews(
+            errand.interface_id, reviews, full=everything and reviews.whole, now=context.now(), kind=kind
+        )
+    context.result.count(Done.REVIEWS_NEW, counts.new)
+    context.result.count(Done.REVIEWS_CHANGED, counts.changed)
+    context.result.count(Done.REVIEWS_GONE, counts.gone)
+    context.result.count(Done.REVIEWS_UNREADABLE, reviews.unreadable)
+
+
+def _leave_out_forgotten(context: Context, reviews: Reviews) -> None:
+    """What retention has removed does not come back with every full import."""
+    retention = context.upkeep.retention
+    if retention is not None:
+        oldest = context.now() - retention - _REMOVED_WITHIN
+        reviews.keep(lambda each: each.submitted_at >= oldest)
+
+
+def keep_products(context: Context, fetched: Fetched) -> EkomiError | None:
+    """Write the reviews of products; an error is one only if it is not eKomi's no to this account."""
+    errand, products = fetched.errand, fetched.products
+    if isinstance(products, Reviews):
+        keep_reviews(context, errand, products, ReviewKind.PRODUCT)
+        if errand.refused_before:
+            _note(context, errand, Offer.OFFERED)
+    elif fetched.products_refused:
+        if not errand.refused_before:
+            _note(context, errand, Offer.NOT_OFFERED)
+            context.result.notes.append(
+                f"{context.name(errand.interface_id)}: eKomi offers this account no product reviews; they "
+                "are asked for again with every full import"
+            )
+    else:
+        return products
+    return None
+
+
+def _note(context: Context, errand: Errand, offer: Offer) -> None:
+    key = errand.interface_id
+    with context.state.transaction():
+        context.state.note_product_reviews(key, offer, name=context.name(key), now=context.now())
 
 
 def change_accounts(

@@ -1,24 +1,135 @@
-"""What carrying out a plan needs: the state, eKomi, the orders, the clock."""
+"""What applying a plan needs: state, clients, clock, tasks, maintenance."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ekomi_reconcile.apply.clients import Clients
-from ekomi_reconcile.apply.events import Listener, nobody
-from ekomi_reconcile.apply.stop import Stop
-from ekomi_reconcile.apply.tasks import Tasks
-from ekomi_reconcile.apply.upkeep import Upkeep
-from ekomi_reconcile.clock import RunClock
-from ekomi_reconcile.errors import EkomiError, EkomiUnavailable, ReconcileError
+from ekomi_reconcile.apply.fetching import PRODUCTS, Clients, Errand, Fetched
+from ekomi_reconcile.apply.run_control import Listener, Stop, nobody
+from ekomi_reconcile.http.clock import RunClock
 from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.errors import EkomiError, EkomiUnavailable, ReconcileError, StateError
+from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.model.result import Result
+from ekomi_reconcile.model.run import Ended, Result, Running, Started, Task, Work
 from ekomi_reconcile.plan.view import Privacy
 from ekomi_reconcile.rules.rulebook import RuleBook
 from ekomi_reconcile.state.store import State
+
+STILL_RUNNING = 10
+"""Seconds after which a task that still runs is told again."""
+
+
+@dataclass(slots=True)
+class _Times:
+    began: Instant
+    told: Instant
+
+
+@dataclass(slots=True)
+class Tasks:
+    """The tasks that have begun and not yet ended, told to ``listen``; ``now`` is the clock."""
+
+    listen: Listener
+    now: Callable[[], Instant]
+    _open: dict[Task, _Times] = field(default_factory=dict)
+
+    def begin(self, tasks: Iterable[Task]) -> None:
+        """Tell that these begin now."""
+        now = self.now()
+        for task in tasks:
+            self._open[task] = _Times(now, now)
+            self.listen(Started(task))
+
+    def go_on(self) -> None:
+        """Tell which have been running for another ``STILL_RUNNING`` seconds."""
+        now = self.now()
+        for task, times in self._open.items():
+            if now - times.told >= STILL_RUNNING:
+                times.told = now
+                self.listen(Running(task, now - times.began))
+
+    def end(self, task: Task, *, error: str | None = None, status: Status | None = None) -> None:
+        """Tell that this one has ended, and how."""
+        seconds = max(0, self.now() - self._open.pop(task).began)
+        self.listen(Ended(task=task, seconds=seconds, error=error, status=status))
+
+
+def tasks_of(errand: Errand, account: str) -> Iterator[Task]:
+    """What an errand does to its account."""
+    works = [errand.change] if errand.change is not None else []
+    works += [Work.SYNC] if errand.sync else []
+    works += [Work.IMPORT] if errand.reviews else []
+    for work in works:
+        yield Task(work=work, account=account, interface_id=errand.interface_id)
+
+
+def error_of(work: Work, fetched: Fetched) -> str | None:
+    """Why this part of an errand failed, if it did; that of an import also where only products did."""
+    answers = {Work.SYNC: fetched.shop, Work.IMPORT: fetched.reviews}
+    answer = fetched.refused or answers.get(work)
+    if isinstance(answer, EkomiError):
+        return answer.message
+    products = fetched.products
+    if work is Work.IMPORT and isinstance(products, EkomiError) and not fetched.products_refused:
+        return f"{PRODUCTS}: {products.message}"
+    return None
+
+
+MOST = 10_000
+"""So many statuses of orders are forgotten in one run: the rest waits for the next."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upkeep:
+    """What to see to, in seconds; ``None`` keeps everything.
+
+    ``retention`` is that of the settings. After ``sights`` no rule cares any more in which status an order
+    was seen.
+    """
+
+    retention: int | None = None
+    sights: int | None = None
+
+
+def lasting_sights(accounts: Iterable[Account]) -> int | None:
+    """How long, in seconds, it may matter in which status an order was seen; ``None``: for ever.
+
+    As long as an enabled account may still invite an order that is as old.
+    """
+    rules = [each.invitations for each in accounts if each.invitations.enabled]
+    if not rules or any(each.skip_orders_older_than == 0 for each in rules):
+        return None
+    return max((each.skip_orders_older_than + each.pending_period) * DAY + each.spread for each in rules)
+
+
+def keep_up(context: Context) -> None:
+    """Forget what is too old, and after a run that did something make a copy now and then.
+
+    A failure is part of the result: everything else is done by then.
+    """
+    try:
+        _forget(context)
+        if context.result.counts and not context.stop.is_set():
+            _forget_sights(context)
+            context.state.copy_now_and_then()
+    except StateError as error:
+        context.result.fail("upkeep of the state", error)
+
+
+def _forget(context: Context) -> None:
+    now, retention = context.now(), context.upkeep.retention
+    if retention is not None:
+        context.state.prune(now - retention, now)
+
+
+def _forget_sights(context: Context) -> None:
+    sights = context.upkeep.sights
+    if sights is not None:
+        context.state.forget_observations(before=context.now() - sights, most=MOST)
+
 
 LookUp = Callable[[str, Collection[int]], Mapping[int, Order]]
 """Reads orders again: (source, order ids) to orders; one that cannot be read is left out."""

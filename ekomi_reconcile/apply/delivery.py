@@ -1,28 +1,111 @@
-"""One request for a review: from an order to a call, and from its end to an outcome."""
+"""One request for a review: re-check, call, outcome, and the shop's annotation."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 from random import randrange
 
-from ekomi_reconcile.apply.context import was_tried
+from ekomi_reconcile.apply.context import Context, was_tried
 from ekomi_reconcile.ekomi.client import EkomiClient
 from ekomi_reconcile.ekomi.values import Channel, Receipt, Recipient
-from ekomi_reconcile.errors import (
+from ekomi_reconcile.model.account import Account, Deliver
+from ekomi_reconcile.model.errors import (
     AccountRefused,
     EkomiError,
     EkomiUnavailable,
+    OrderSourceError,
     OutcomeUnknown,
     RecipientRefused,
     RequestRefused,
 )
-from ekomi_reconcile.model.account import Account, Deliver
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
-from ekomi_reconcile.model.invitation import UNREACHABLE, Invitation, Status
+from ekomi_reconcile.model.invitation import UNREACHABLE, Criterion, Invitation, Status
 from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.plan.matcher import cancel_reason, in_its_store_view
+from ekomi_reconcile.plan.view import Privacy
 from ekomi_reconcile.rules.contact import mobile_number
+from ekomi_reconcile.rules.rulebook import Rule, refusal, waits_on_hold
 from ekomi_reconcile.state.records import Outcome
+
+
+class Verdict(StrEnum):
+    """What happens to a row that is due."""
+
+    SEND = "send"
+    WAIT = "wait"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A verdict; ``reason`` says why a row is cancelled."""
+
+    verdict: Verdict
+    reason: str | None = None
+
+
+def second_look(row: Invitation, order: Order | None, rule: Rule | None, *, privacy: Privacy) -> Look:
+    """Judge a due row by its order as it is now.
+
+    Refunded, canceled, moved or no longer matching is cancelled; on hold or not readable waits. The age
+    is judged by the instant of scheduling, the status by the evidence recorded with the row.
+    """
+    if order is None or rule is None or not rule.account.invitations.enabled or waits_on_hold(order, rule):
+        return Look(Verdict.WAIT)
+    order = in_its_store_view(order, [row])
+    failed = refusal(rule, order, judged_at=row.judged_at, reached=row.reached)
+    if failed is None and privacy.opted_out(order):
+        failed = Criterion.SUPPRESSED
+    if failed is not None:
+        return Look(Verdict.CANCEL, cancel_reason(failed, order, rule))
+    return Look(Verdict.SEND)
+
+
+AT_ONCE = 2
+"""A shop answers no faster with more requests at a time."""
+
+
+def annotate(context: Context, rows: Sequence[Invitation]) -> None:
+    """Write a comment for each of these invitations whose source takes one.
+
+    A comment that cannot be written is reported and changes nothing else: the customer was invited. Where the
+    credentials of a source do not allow it, that is reported once and not tried again.
+    """
+    by_source: dict[str, list[Invitation]] = {}
+    for row in rows:
+        if row.source in context.annotated:
+            by_source.setdefault(row.source, []).append(row)
+    if not by_source:
+        return
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="annotate") as pool:
+        for source, wanted in by_source.items():
+            _annotate_all(context, pool, source, wanted)
+
+
+def _annotate_all(context: Context, pool: ThreadPoolExecutor, source: str, rows: list[Invitation]) -> None:
+    first = _annotate(context, rows[0])
+    if first is not None and first.refused:
+        context.result.fail(f"order source {source}: comments on {len(rows)} order(s)", first)
+        return
+    errors = [first, *pool.map(lambda row: _annotate(context, row), rows[1:])]
+    for row, error in zip(rows, errors, strict=True):
+        if error is not None:
+            context.result.fail(f"{context.name(row.interface_id)}: comment on order {row.number}", error)
+
+
+def _annotate(context: Context, row: Invitation) -> OrderSourceError | None:
+    text = f"Asked for a review through eKomi ({context.name(row.interface_id)})."
+    try:
+        context.annotate(row.source, row.order_id, text)
+    except OrderSourceError as error:
+        return error
+    return None
+
 
 LONGEST_UNREACHED = 14 * DAY
 """Seconds after its time at which an invitation that cannot be handed to eKomi is given up."""

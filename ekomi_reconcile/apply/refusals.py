@@ -10,10 +10,10 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field, replace
 
 from ekomi_reconcile.apply.context import Context
-from ekomi_reconcile.errors import AccountRefused, CredentialsRefused, EkomiError, RequestRefused
+from ekomi_reconcile.model.errors import AccountRefused, CredentialsRefused, EkomiError, RequestRefused
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.model.result import Done
+from ekomi_reconcile.model.run import Done
 from ekomi_reconcile.state.records import AccountStop, Outcome
 
 MOST_REFUSALS = 5

@@ -14,27 +14,23 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from ekomi_reconcile.apply.context import Context, was_tried
-from ekomi_reconcile.apply.delivery import deliver, delivered, text_of, undelivered
-from ekomi_reconcile.apply.events import Progress, Stage
+from ekomi_reconcile.apply.delivery import Verdict, deliver, delivered, second_look, text_of, undelivered
 from ekomi_reconcile.apply.refusals import Ready, Refusals
-from ekomi_reconcile.apply.secondlook import Verdict, second_look
-from ekomi_reconcile.clock import RunClock
 from ekomi_reconcile.ekomi.values import Receipt
-from ekomi_reconcile.errors import (
+from ekomi_reconcile.http.clock import RunClock
+from ekomi_reconcile.model.errors import (
     ClockError,
     EkomiError,
     EkomiUnavailable,
     OrderSourceError,
     OutcomeUnknown,
 )
-from ekomi_reconcile.model.event import Task, Work
 from ekomi_reconcile.model.invitation import MISSING_MARK, ON_HOLD_MARK, Criterion, Invitation, Status
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.model.result import Done
-from ekomi_reconcile.plan.numbers import another_shop, difference, key_of_row, rival
+from ekomi_reconcile.model.run import Done, Progress, Stage, Task, Work
+from ekomi_reconcile.plan.order_numbers import another_shop, difference, key_of_row, rival
 from ekomi_reconcile.plan.steps import Send
-from ekomi_reconcile.rules.judge import waits_on_hold
-from ekomi_reconcile.rules.rulebook import Rule
+from ekomi_reconcile.rules.rulebook import Rule, waits_on_hold
 from ekomi_reconcile.state.records import Observation, Outcome
 
 LOOK = 1_000

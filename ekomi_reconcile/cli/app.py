@@ -1,12 +1,85 @@
-"""The root command."""
+"""The root command; subcommands are imported when they run."""
 
 from __future__ import annotations
 
-import click
+import difflib
+from collections.abc import Mapping
+from enum import IntEnum
+from importlib import import_module
+from typing import Any
 
-from ekomi_reconcile.cli.exits import MEANINGS
-from ekomi_reconcile.cli.globals import common
-from ekomi_reconcile.cli.lazy import LazyGroup
+import click
+from click.shell_completion import CompletionItem
+
+from ekomi_reconcile.cli.options import common
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are named as ``module:attribute`` with the line that ``--help`` shows."""
+
+    def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lazy = dict(lazy or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order in which they were declared."""
+        return [*self.lazy, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, imported now."""
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self.lazy[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, from what is declared: nothing is imported for it."""
+        if not self.lazy:
+            super().format_commands(ctx, formatter)
+            return
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in self.lazy.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Commands and options that begin like this, from what is declared: nothing is imported for it."""
+        if not self.lazy:
+            return super().shell_complete(ctx, incomplete)
+        found = [CompletionItem(name, help=line) for name, (_, line) in self.lazy.items()]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [each for each in found if each.value.startswith(incomplete)] + options
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command to run; an unknown one is answered with the nearest name."""
+        name = args[0]
+        if name not in self.list_commands(ctx) and not name.startswith("-"):
+            near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            ctx.fail(f"No such command {name!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+class Exit(IntEnum):
+    """What the process tells its caller."""
+
+    OK = 0
+    ERROR = 1
+    CHANGES = 2
+    USAGE = 64
+    INTERRUPTED = 130
+
+
+MEANINGS = {
+    Exit.OK: "success",
+    Exit.ERROR: "an error, a refusal, or something that was to be done and was not",
+    Exit.CHANGES: "changes are present (only `plan --detailed-exitcode`)",
+    Exit.USAGE: "the command line is wrong",
+    Exit.INTERRUPTED: "interrupted",
+}
+"""The table of ``--help`` and the documentation."""
+
 
 _COMMANDS = {
     "init": (
@@ -19,7 +92,7 @@ _COMMANDS = {
     "apply": ("ekomi_reconcile.cli.apply:apply", "Make the state and eKomi's queue like the files."),
     "run": ("ekomi_reconcile.cli.run:run", "The loop as a service: apply, again and again."),
     "accounts": ("ekomi_reconcile.cli.accounts:accounts", "The accounts: list, show, open, check."),
-    "sync": ("ekomi_reconcile.cli.sync:sync", "Fetch shop details and statistics from eKomi now."),
+    "sync": ("ekomi_reconcile.cli.accounts:sync", "Fetch shop details and statistics from eKomi now."),
     "invitations": (
         "ekomi_reconcile.cli.invitations:invitations",
         "The queue: list, show, skip, unskip, push, retry, resolve, history, mark-sent.",
@@ -37,7 +110,7 @@ _COMMANDS = {
         "ekomi_reconcile.cli.report:report",
         "Write the state as a web page: accounts, queue, reviews, runs.",
     ),
-    "suppress": ("ekomi_reconcile.cli.suppress:suppress", "Opt-outs: add, list, remove."),
+    "suppress": ("ekomi_reconcile.cli.privacy:suppress", "Opt-outs: add, list, remove."),
     "privacy": ("ekomi_reconcile.cli.privacy:privacy", "What is held about a customer: export, erase."),
     "errors": ("ekomi_reconcile.cli.errors:errors", "Calls to eKomi that failed."),
     "state": (
@@ -50,18 +123,18 @@ _COMMANDS = {
     ),
     "lock": ("ekomi_reconcile.cli.lock:lock", "The writer lock: show."),
     "force-unlock": (
-        "ekomi_reconcile.cli.force_unlock:force_unlock",
+        "ekomi_reconcile.cli.lock:force_unlock",
         "Break the writer lock of a process that is certainly dead.",
     ),
     "schema": (
-        "ekomi_reconcile.cli.schema:schema",
+        "ekomi_reconcile.cli.version:schema",
         "Print a JSON Schema: of the files, of the plan, of what a command writes.",
     ),
     "completion": (
         "ekomi_reconcile.cli.completion:completion",
         "Print the script that completes commands, options and account names in a shell.",
     ),
-    "sandbox": ("ekomi_reconcile.cli.sandbox:sandbox", "Run a local eKomi and Magento to try things on."),
+    "sandbox": ("ekomi_reconcile.cli.demo:sandbox", "Run a local eKomi and Magento to try things on."),
     "demo": ("ekomi_reconcile.cli.demo:demo", "See the whole loop on a sandbox in one minute."),
     "version": ("ekomi_reconcile.cli.version:version", "Print the version."),
 }

@@ -10,16 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ekomi_reconcile.apply.events import both
-from ekomi_reconcile.apply.stop import Stop
-from ekomi_reconcile.cli.durations import DURATION
-from ekomi_reconcile.cli.events import Events, events_into, json_events_option
-from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import FilePath, common, interactive, option, options
-from ekomi_reconcile.cli.metrics import MetricsFile, metrics_out_option
-from ekomi_reconcile.cli.notifying import Notifying
+from ekomi_reconcile.apply.run_control import Stop, both
+from ekomi_reconcile.cli.app import Exit
+from ekomi_reconcile.cli.options import DURATION, FilePath, common, interactive, option, options
 from ekomi_reconcile.cli.plan import accept_clock_option, check_selection, concise_option, selections, show
-from ekomi_reconcile.cli.progress import progress
+from ekomi_reconcile.cli.progress import Events, events_into, json_events_option, progress
+from ekomi_reconcile.cli.run import MetricsFile, Notifying, metrics_out_option
 from ekomi_reconcile.cli.saved_plan import approved_plan, needs_approval, read_saved
 from ekomi_reconcile.cli.session import (
     about_run,
@@ -36,20 +32,20 @@ from ekomi_reconcile.cli.session import (
     stopping,
     write_result,
 )
-from ekomi_reconcile.clock import RunClock
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import redact
-from ekomi_reconcile.errors import ReconcileError
-from ekomi_reconcile.model.result import Result
+from ekomi_reconcile.http.clock import RunClock
+from ekomi_reconcile.model.errors import ReconcileError
+from ekomi_reconcile.model.run import Result
 from ekomi_reconcile.plan.guards import Allowed, due_of, enforce
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.render.events import plan_events, result_events
-from ekomi_reconcile.render.plan_concise import Detail
-from ekomi_reconcile.render.style import Paint
+from ekomi_reconcile.render.plan_text import Detail
+from ekomi_reconcile.render.tables import Paint
 
 if TYPE_CHECKING:
-    from ekomi_reconcile.cycle import Cycle, FirstCycle
-    from ekomi_reconcile.plan.saved import SavedPlan
+    from ekomi_reconcile.plan.saved_plan import SavedPlan
+    from ekomi_reconcile.reconcile.cycle import Cycle, FirstCycle
     from ekomi_reconcile.state.store import State
 
 _OPERATION = "apply"
@@ -182,7 +178,7 @@ class _Run:
 
     def with_state(self) -> int:
         """Lock the state, plan, and carry the plan out under the same lock."""
-        from ekomi_reconcile.cycle import Cycle
+        from ekomi_reconcile.reconcile.cycle import Cycle
 
         saved = self._saved()
         about = about_run(self.configuration, None if saved is None else saved.digest)
@@ -205,8 +201,8 @@ class _Run:
 
     def without_state(self) -> int:
         """Plan first: the state is created, and locked, once the plan is approved."""
-        from ekomi_reconcile.cycle import Cycle, FirstCycle
-        from ekomi_reconcile.sources import Sources
+        from ekomi_reconcile.reconcile.cycle import Cycle, FirstCycle
+        from ekomi_reconcile.reconcile.sources import Sources
 
         saved, new = self._saved(), new_state_of(self.configuration)
         digest = None if saved is None else saved.digest
@@ -312,7 +308,7 @@ def _agreed() -> bool:
 
 
 def _report(made: Plan, result: Result, stop: Stop) -> int:
-    from ekomi_reconcile.render.result_text import result_text
+    from ekomi_reconcile.render.results import result_text
 
     paint = Paint(options().colour_on(sys.stdout))
     write_result(redact(result_text(result, paint, complete=made.complete)))

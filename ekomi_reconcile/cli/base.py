@@ -11,14 +11,13 @@ import click
 from ekomi_reconcile import __version__
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.load import load_from
-from ekomi_reconcile.config.revision import Revision, merge_base
-from ekomi_reconcile.config.revision_tree import GitTree, tree_at
-from ekomi_reconcile.errors import ConfigurationInvalid, ConfigurationNotFound, RevisionUnreadable
+from ekomi_reconcile.config.revision import GitTree, Revision, merge_base, tree_at
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
+from ekomi_reconcile.model.errors import ConfigurationInvalid, ConfigurationNotFound, RevisionUnreadable
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.plan.diff import Comparison, between, settings_changed
 from ekomi_reconcile.plan.plan import Plan, Scope
-from ekomi_reconcile.plan.revisions import Comparison, between, settings_changed
-from ekomi_reconcile.reconcile import limits_of
+from ekomi_reconcile.reconcile.planning import limits_of
 
 
 def check_revision(flag: str, ref: str) -> None:

@@ -1,4 +1,4 @@
-"""``completion``: the script that makes a shell complete commands, options and account names.
+"""``completion``: shell completion of commands, options and account names.
 
 The script asks this program again, with the line as it stands, through click's own machinery. What differs
 from click's scripts is quoting: a name with blanks, quotes, colons or commas arrives as one word.
@@ -7,14 +7,65 @@ from click's scripts is quoting: a name with blanks, quotes, colons or commas ar
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem, ShellComplete, add_completion_class
 
-from ekomi_reconcile.cli.globals import COMPLETION, Globals, common
-from ekomi_reconcile.cli.shellwords import escaped, words
-from ekomi_reconcile.errors import ReconcileError
+from ekomi_reconcile.cli.options import COMPLETION, Globals, common
+from ekomi_reconcile.model.errors import ReconcileError
+
+_DOUBLE_QUOTED = '"\\$`'
+_PLAIN = frozenset("%+,-./:=@_^")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word as it is written and what it means; ``quote`` is the quotation mark still open at its end."""
+
+    raw: str
+    text: str
+    quote: str = ""
+
+
+def words(line: str) -> list[Word]:
+    """The words of the line; the last one is that at the cursor, empty after a blank."""
+    found: list[Word] = []
+    raw, text, quote, escape = "", "", "", False
+    for char in line:
+        if char.isspace() and not quote and not escape:
+            if raw:
+                found.append(Word(raw, text))
+            raw, text = "", ""
+            continue
+        raw += char
+        if escape:
+            text, escape = text + _unescaped(char, quote), False
+        elif char == "\\" and quote != "'":
+            escape = True
+        elif char == quote:
+            quote = ""
+        elif char in "'\"" and not quote:
+            quote = char
+        else:
+            text += char
+    return [*found, Word(raw, text, quote)]
+
+
+def _unescaped(char: str, quote: str) -> str:
+    """What a backslash and this mean: between double quotes it makes only some characters plain."""
+    return char if not quote or char in _DOUBLE_QUOTED else f"\\{char}"
+
+
+def escaped(text: str, quote: str) -> str:
+    """The text as it is written after an open quotation mark, or without one."""
+    if quote == "'":
+        return text.replace("'", "'\\''")
+    if quote == '"':
+        return "".join(f"\\{char}" if char in _DOUBLE_QUOTED else char for char in text)
+    return "".join(char if char.isalnum() or char in _PLAIN else f"\\{char}" for char in text)
+
 
 _PROGRAM = "ekomi-reconcile"
 
@@ -167,7 +218,7 @@ def account_completions(
 def _names(chosen: Globals) -> list[str]:
     from ekomi_reconcile.config.load import find
     from ekomi_reconcile.config.names import account_names
-    from ekomi_reconcile.config.tree import DiskTree
+    from ekomi_reconcile.config.source import DiskTree
 
     try:
         return list(account_names(DiskTree(), find(chosen.directory, chosen.config).as_posix()))

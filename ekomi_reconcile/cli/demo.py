@@ -1,23 +1,89 @@
-"""``demo``: the whole loop on a sandbox, told to a newcomer."""
+"""``sandbox`` and ``demo``."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 import msgspec
 
-from ekomi_reconcile.cli.example import FOLDER, copy_example
-from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import REQUIRE_STATE, FilePath, common, option, options
-from ekomi_reconcile.errors import ReconcileError
-from ekomi_reconcile.render.style import Paint, Tone
+from ekomi_reconcile.cli.app import Exit
+from ekomi_reconcile.cli.files import FOLDER, copy_example
+from ekomi_reconcile.cli.options import REQUIRE_STATE, FilePath, common, option, options
+from ekomi_reconcile.model.errors import ReconcileError
+from ekomi_reconcile.render.tables import Paint, Tone
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
+    from ekomi_reconcile.sandbox.server import SandboxServer
+    from ekomi_reconcile.sandbox.world import World
+
+
+@click.command()
+@option("--port", type=click.IntRange(0, 65535), default=8021, show_default=True, help="0 takes a free one.")
+@option("--orders", type=click.IntRange(0), default=300, show_default=True, help="How many orders to seed.")
+@option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same world.")
+@common()
+def sandbox(port: int, orders: int, seed: int) -> int:
+    """Run a local eKomi and Magento to try things on.
+
+    It serves the APIs of five eKomi shops and of a Magento shop on this machine only, with reviews,
+    orders, and faults on demand under /_sandbox/faults. Ctrl-C ends it.
+
+    A fault is a JSON object that is POSTed there, such as {"match": "add-recipient", "kind": "quota"}. Kinds:
+    latency, status, retry_after, html, cut_before, cut_after, cut_body, half_json, wrong_json, bare_text,
+    slow_body, big_body, quota and tariff (eKomi refuses the account), unclear (neither a yes nor a no),
+    redirect (to "location"). "shop", "count", "skip" and "probability" narrow it down; DELETE ends all.
+    """
+    from ekomi_reconcile.cli.files import needs_sandbox
+
+    needs_sandbox()
+    from ekomi_reconcile.sandbox.server import serve
+
+    tokens: list[str] = []
+
+    def shop(world: World) -> list[BaseRoute]:
+        from ekomi_reconcile.sandbox.magento import routes
+        from ekomi_reconcile.sandbox.review_requests import read_only, shop_of
+
+        made = shop_of(world)
+        tokens.append(read_only(made).token)
+        return routes(made)
+
+    try:
+        ended = serve(
+            port=port,
+            orders=orders,
+            seed=seed,
+            extra_routes=shop,
+            on_ready=lambda server: _announce(server, tokens[0]),
+        )
+    except OSError as error:
+        raise ReconcileError(
+            f"port {port} cannot be used: {error.strerror}",
+            mend="choose another one: --port 0 takes a free one",
+        ) from None
+    return Exit.INTERRUPTED if ended is signal.SIGINT else Exit.OK
+
+
+def _announce(server: SandboxServer, token: str) -> None:
+    click.echo(f"eKomi API    {server.api_url}")
+    click.echo(f"invitations  {server.srr_url}")
+    click.echo(f"outbox       {server.url}/_sandbox/outbox")
+    click.echo(f"orders       {server.url}/_sandbox/orders")
+    click.echo(f"Magento      {server.url}  token: {token}")
+    for shop in server.world.shops.values():
+        click.echo(f"shop         {shop.interface_id}  {shop.name}  password: {shop.password}")
+
 
 PASSWORDS = {
     "EKOMI_BRAND_A_PASSWORD": "10001",
@@ -62,7 +128,7 @@ def demo(folder: Path | None, orders: int) -> int:
     Five accounts, a local eKomi, some hundred orders: validate, plan, apply, an empty plan, an edit of a
     rule, what it changes for customers who wait, and a report. The folder stays for playing on.
     """
-    from ekomi_reconcile.cli.extras import needs_sandbox
+    from ekomi_reconcile.cli.files import needs_sandbox
 
     needs_sandbox()
     from ekomi_reconcile.sandbox.server import SandboxServer

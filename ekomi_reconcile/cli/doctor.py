@@ -7,10 +7,10 @@ from contextlib import ExitStack
 
 import click
 
-from ekomi_reconcile.apply.stop import Stop
-from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import REQUIRE_STATE, common, option
+from ekomi_reconcile.apply.run_control import Stop
+from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.lists import format_option, write_one
+from ekomi_reconcile.cli.options import REQUIRE_STATE, common, option
 from ekomi_reconcile.cli.session import (
     check_pin,
     configuration_path,
@@ -20,15 +20,14 @@ from ekomi_reconcile.cli.session import (
 )
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.load import check
+from ekomi_reconcile.doctor.context import StateFile, Subject, healthy
 from ekomi_reconcile.doctor.examination import examine
-from ekomi_reconcile.doctor.finding import healthy
-from ekomi_reconcile.doctor.subject import StateFile, Subject
-from ekomi_reconcile.errors import ConfigurationNotFound, ReconcileError
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.render.doctor import findings_json, findings_text
-from ekomi_reconcile.sources import Sources
-from ekomi_reconcile.state.location import Location, locate
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.model.errors import ConfigurationNotFound, ReconcileError
+from ekomi_reconcile.reconcile.sources import Sources
+from ekomi_reconcile.render.results import findings_json, findings_text
+from ekomi_reconcile.state.engine.location import Location, locate
+from ekomi_reconcile.state.engine.opening import Mode, open_state
 
 
 @click.command()

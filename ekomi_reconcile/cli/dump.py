@@ -6,16 +6,16 @@ from collections.abc import Generator, Sequence
 
 import click
 
+from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.completion import account_completions
-from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import common
 from ekomi_reconcile.cli.lists import write_pieces
+from ekomi_reconcile.cli.options import common
 from ekomi_reconcile.cli.selection import choose_matching, live_in
 from ekomi_reconcile.cli.session import configuration_path, exact_output, reading
 from ekomi_reconcile.config.load import load_from
 from ekomi_reconcile.config.settings import Project
-from ekomi_reconcile.config.tree import DiskTree, Listing
-from ekomi_reconcile.render.style import plural, printable
+from ekomi_reconcile.config.source import DiskTree, Listing
+from ekomi_reconcile.render.tables import plural, printable
 from ekomi_reconcile.state.records import AccountRecord
 
 
@@ -55,7 +55,7 @@ def _documents(
     records: Sequence[AccountRecord], project: Project, unsaid: list[str]
 ) -> Generator[str, None, None]:
     """One text per account; what cannot be said goes into ``unsaid``."""
-    from ekomi_reconcile.formatting.account import written
+    from ekomi_reconcile.formatting.canonical import written
 
     for number, record in enumerate(records):
         document = written(record.desired, project)

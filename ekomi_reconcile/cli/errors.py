@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import common
+from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.lists import accounts_option, format_option, limit_option, since_option, write_list
+from ekomi_reconcile.cli.options import common
 from ekomi_reconcile.cli.selection import choose, known_to
 from ekomi_reconcile.cli.session import load_configuration, reading
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.render.errors import LAYOUT, ListedError, error_json, error_row
+from ekomi_reconcile.render.results import LAYOUT, ListedError, error_json, error_row
 
 
 @click.command()

@@ -6,26 +6,25 @@ from collections.abc import Sequence
 
 import click
 
+from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.completion import account_completions
-from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import common, option
 from ekomi_reconcile.cli.lists import format_option, write_one
+from ekomi_reconcile.cli.options import common, option
 from ekomi_reconcile.cli.selection import choose_one, written_in
 from ekomi_reconcile.cli.session import load_configuration, reading_if_any
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import redact
-from ekomi_reconcile.errors import ReconcileError
-from ekomi_reconcile.explain.explanation import Explanation, explain_order
-from ekomi_reconcile.explain.finding import Found, Search, find_order
 from ekomi_reconcile.explain.judging import question_of
+from ekomi_reconcile.explain.order_lookup import Explanation, Found, Search, explain_order, find_order
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.plan.empty import EmptyQueue
-from ekomi_reconcile.privacy import CustomerPrivacy
-from ekomi_reconcile.reconcile import digester, read_privacy
+from ekomi_reconcile.model.errors import ReconcileError
+from ekomi_reconcile.plan.view import EmptyQueue
+from ekomi_reconcile.privacy.limits import CustomerPrivacy
+from ekomi_reconcile.reconcile.planning import digester, read_privacy
+from ekomi_reconcile.reconcile.sources import Sources
 from ekomi_reconcile.render.explain import Told, explanation_json, explanation_text
-from ekomi_reconcile.render.style import printable
-from ekomi_reconcile.sources import Sources
-from ekomi_reconcile.state.key import Purpose
+from ekomi_reconcile.render.tables import printable
+from ekomi_reconcile.state.engine.key import Purpose
 from ekomi_reconcile.state.records import InvitationFilter
 from ekomi_reconcile.state.store import State
 

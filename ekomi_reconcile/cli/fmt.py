@@ -10,21 +10,20 @@ from typing import Final
 
 import click
 
-from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import common, option, options
-from ekomi_reconcile.cli.rewriting import rewrite
+from ekomi_reconcile.cli.app import Exit
+from ekomi_reconcile.cli.files import rewrite
+from ekomi_reconcile.cli.options import common, option, options
 from ekomi_reconcile.cli.session import configuration_path, exact_output, write_result
 from ekomi_reconcile.config.diagnostics import error
 from ekomi_reconcile.config.models import ProjectDocument
 from ekomi_reconcile.config.secrets import redact
-from ekomi_reconcile.config.tree import DiskTree, account_files
+from ekomi_reconcile.config.source import DiskTree, account_files
 from ekomi_reconcile.config.yaml import read
-from ekomi_reconcile.errors import ConfigurationInvalid, ReconcileError
-from ekomi_reconcile.formatting.canonical import NOT_OURS, canonical
-from ekomi_reconcile.formatting.difference import difference
+from ekomi_reconcile.formatting.canonical import NOT_OURS, canonical, difference
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place
+from ekomi_reconcile.model.errors import ConfigurationInvalid, ReconcileError
 from ekomi_reconcile.render.diagnostics import diagnostics_text
-from ekomi_reconcile.render.style import Paint, plural, printable
+from ekomi_reconcile.render.tables import Paint, plural, printable
 
 _STREAM: Final = "-"
 _FOLDER: Final[str] = ProjectDocument.model_fields["accounts"].default

@@ -6,17 +6,18 @@ from typing import Final
 
 import click
 
-from ekomi_reconcile.cli.globals import common, option, options
+from ekomi_reconcile.cli.options import common, option, options
 from ekomi_reconcile.cli.session import write_result
 from ekomi_reconcile.scaffold.files import (
     CI,
     IGNORE,
     STATE_FOLDER,
+    Scaffolded,
     account_path,
     password_variable,
     project_files,
+    write_project,
 )
-from ekomi_reconcile.scaffold.writing import Scaffolded, write_project
 
 _NO_CI: Final = "none"
 

@@ -9,9 +9,17 @@ from typing import Any
 
 import click
 
-from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import common, option
-from ekomi_reconcile.cli.lazy import LazyGroup
+from ekomi_reconcile.cli.app import Exit, LazyGroup
+from ekomi_reconcile.cli.invitation_changes import (
+    ColumnTest,
+    Selected,
+    bulk_options,
+    change,
+    change_many,
+    check_selection,
+    chosen,
+    listed,
+)
 from ekomi_reconcile.cli.lists import (
     accounts_option,
     format_option,
@@ -20,15 +28,8 @@ from ekomi_reconcile.cli.lists import (
     write_list,
     write_one,
 )
-from ekomi_reconcile.cli.many_invitations import (
-    ColumnTest,
-    Selected,
-    bulk_options,
-    change_many,
-    check_selection,
-)
 from ekomi_reconcile.cli.mark_sent import mark_sent
-from ekomi_reconcile.cli.one_invitation import change, chosen, listed
+from ekomi_reconcile.cli.options import common, option
 from ekomi_reconcile.cli.selection import choose, known_to
 from ekomi_reconcile.cli.session import load_configuration, reading
 from ekomi_reconcile.model.invitation import Invitation, Status

@@ -11,16 +11,13 @@ from typing import TypeVar
 import click
 
 from ekomi_reconcile.cli.completion import account_completions
-from ekomi_reconcile.cli.durations import DURATION
-from ekomi_reconcile.cli.globals import Command, option, options
+from ekomi_reconcile.cli.options import DURATION, Command, option, options
 from ekomi_reconcile.cli.session import write_result
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.render.json_text import array_text, document_text
-from ekomi_reconcile.render.style import Paint
-from ekomi_reconcile.render.tables import Layout, Row, table_text
+from ekomi_reconcile.render.tables import Layout, Paint, Row, array_text, document_text, table_text
 
 T = TypeVar("T")
 

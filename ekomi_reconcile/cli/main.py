@@ -11,11 +11,10 @@ from pathlib import Path
 
 import click
 
-from ekomi_reconcile.cli.app import app
-from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import COMPLETION
+from ekomi_reconcile.cli.app import Exit, app
+from ekomi_reconcile.cli.options import COMPLETION
 from ekomi_reconcile.cli.output import Output, outputs
-from ekomi_reconcile.errors import ConfigurationInvalid, ReconcileError
+from ekomi_reconcile.model.errors import ConfigurationInvalid, ReconcileError
 
 _COLLECT = (50_000, 20, 100)
 """Thousands of accounts are built once and stay: looking through them for garbage costs a third of a plan."""
@@ -70,10 +69,10 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _explain(error: ReconcileError) -> None:
-    from ekomi_reconcile.cli.globals import Globals
+    from ekomi_reconcile.cli.options import Globals
     from ekomi_reconcile.config.secrets import redact
     from ekomi_reconcile.render.diagnostics import diagnostics_text
-    from ekomi_reconcile.render.style import Paint, printable
+    from ekomi_reconcile.render.tables import Paint, printable
 
     if isinstance(error, ConfigurationInvalid):
         paint = Paint(Globals().colour_on(sys.stderr))

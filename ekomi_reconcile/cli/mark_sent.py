@@ -8,24 +8,24 @@ from pathlib import Path
 
 import click
 
-from ekomi_reconcile.adopt import Adoption
+from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.completion import account_completions
-from ekomi_reconcile.cli.exits import Exit
 from ekomi_reconcile.cli.files import read_file
-from ekomi_reconcile.cli.globals import FilePath, common, option, options
 from ekomi_reconcile.cli.lists import format_option, lock_timeout_option, write_one
+from ekomi_reconcile.cli.options import FilePath, common, option, options
 from ekomi_reconcile.cli.selection import choose_one, written_in
 from ekomi_reconcile.cli.session import load_configuration, reading_if_any, writing
 from ekomi_reconcile.config.configuration import Configuration
-from ekomi_reconcile.errors import ReconcileError
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.past import BadLine, Entry, read_past
-from ekomi_reconcile.reconcile import digester, read_privacy
-from ekomi_reconcile.render.adopted import AdoptedPast, adopted_json, adopted_text
-from ekomi_reconcile.sources import Sources
-from ekomi_reconcile.state.adopting import Adopted, Standing
-from ekomi_reconcile.state.identity import user
-from ekomi_reconcile.state.key import Purpose
+from ekomi_reconcile.model.errors import ReconcileError
+from ekomi_reconcile.reconcile.planning import digester, read_privacy
+from ekomi_reconcile.reconcile.sources import Sources
+from ekomi_reconcile.render.invitations import AdoptedPast, adopted_json, adopted_text
+from ekomi_reconcile.sent_import.file import BadLine, Entry, read_past
+from ekomi_reconcile.sent_import.matching import Adoption
+from ekomi_reconcile.state.engine.key import Purpose
+from ekomi_reconcile.state.engine.lock import user
+from ekomi_reconcile.state.repositories.schedule import Adopted, Standing
 from ekomi_reconcile.state.store import State
 
 _OPERATION = "invitations mark-sent"

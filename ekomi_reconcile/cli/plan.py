@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.base import base_plan, changed_accounts, check_base, check_revision
-from ekomi_reconcile.cli.comment import comment_options, comment_text, save_comment, telling_failures
 from ekomi_reconcile.cli.completion import account_completions
-from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import Command, FilePath, common, option, options
+from ekomi_reconcile.cli.options import Command, FilePath, common, option, options
 from ekomi_reconcile.cli.progress import progress
 from ekomi_reconcile.cli.session import (
     glancing_if_any,
@@ -23,16 +25,94 @@ from ekomi_reconcile.cli.session import (
     new_state_refused,
     write_result,
 )
-from ekomi_reconcile.clock import RunClock
 from ekomi_reconcile.config.secrets import redact
+from ekomi_reconcile.http.clock import RunClock
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.plan.plan import Plan, Scope
-from ekomi_reconcile.render.plan_concise import Detail
-from ekomi_reconcile.render.plan_markdown import Comment
+from ekomi_reconcile.render.plan_markdown import Comment, failure_markdown, plan_markdown
+from ekomi_reconcile.render.plan_text import Detail
 
 if TYPE_CHECKING:
-    from ekomi_reconcile.plan.saved import Sign
+    from ekomi_reconcile.plan.saved_plan import Sign
+
+
+_KEY = re.compile(r"[A-Za-z0-9]+(?:[-._/][A-Za-z0-9]+)*")
+_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~/?#&=%+:@-]*)?")
+
+
+class _Checked(click.ParamType[str]):
+    """Text of a fixed form: it is written into Markdown as it is."""
+
+    def __init__(self, name: str, form: re.Pattern[str], says: str) -> None:
+        self.name = name
+        self._form = form
+        self._says = says
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text itself."""
+        if len(value) > 300 or not self._form.fullmatch(value):
+            self.fail(self._says, param, ctx)
+        return value
+
+
+_OPTIONS = (
+    option(
+        "--markdown-out",
+        type=FilePath(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Write it as a comment, too: `--format markdown` into FILE.",
+    ),
+    option(
+        "--comment-key",
+        type=_Checked("key", _KEY, "letters and digits, with single . - _ / between them"),
+        metavar="KEY",
+        help="Tells the comments of several projects in one repository apart.",
+    ),
+    option(
+        "--details-url",
+        type=_Checked("url", _URL, "an address that starts with https://"),
+        metavar="URL",
+        help="Where the whole plan can be read; named in a comment that had to be cut.",
+    ),
+)
+
+
+def comment_options(command: Command) -> Command:
+    """The options of ``plan`` that concern the comment."""
+    for add in reversed(_OPTIONS):
+        command = add(command)
+    return command
+
+
+def comment_text(made: Plan, comment: Comment, detail: Detail) -> str:
+    """The plan as a comment."""
+    return redact(plan_markdown(made, comment, detail=detail))
+
+
+def save_comment(text: str, file: Path) -> None:
+    """Write the comment to a file that was asked for."""
+    from ekomi_reconcile.cli.files import write_private
+
+    write_private(options().directory / file, text.encode())
+
+
+@contextmanager
+def telling_failures(comment: Comment, *, shown: bool, file: Path | None) -> Iterator[None]:
+    """A plan that cannot be made becomes the comment, too: else an older one would stay and be believed.
+
+    ``shown`` says that the comment is what stdout gets.
+    """
+    try:
+        yield
+    except ReconcileError as error:
+        text = redact(failure_markdown(error, comment))
+        if file is not None:
+            save_comment(text, file)
+        if shown:
+            click.echo(text, nl=False)
+        raise
 
 
 class InstantType(click.ParamType[Instant]):
@@ -213,9 +293,9 @@ def _make(scope: Scope, *, at: Instant | None, accept_clock: bool) -> tuple[Plan
         scope = dataclasses.replace(scope, changed=changed_accounts(configuration, scope.changed_since))
     if scope.base is not None:
         return base_plan(configuration, scope, now=now), None
-    from ekomi_reconcile.reconcile import Passwords, digester, make_plan, read_passwords
-    from ekomi_reconcile.sources import Sources
-    from ekomi_reconcile.state.key import Purpose
+    from ekomi_reconcile.reconcile.planning import Passwords, digester, make_plan, read_passwords
+    from ekomi_reconcile.reconcile.sources import Sources
+    from ekomi_reconcile.state.engine.key import Purpose
 
     online = not scope.offline
     clock = RunClock(accepted=accept_clock) if online and at is None else None
@@ -243,11 +323,11 @@ def _make(scope: Scope, *, at: Instant | None, accept_clock: bool) -> tuple[Plan
 
 def show(made: Plan, form: str, detail: Detail, sign: Sign | None = None) -> None:
     """Write the plan to stdout."""
-    from ekomi_reconcile.render.plan_concise import plan_in
-    from ekomi_reconcile.render.style import Paint
+    from ekomi_reconcile.render.plan_text import plan_in
+    from ekomi_reconcile.render.tables import Paint
 
     if form == "json":
-        from ekomi_reconcile.plan.saved import encode
+        from ekomi_reconcile.plan.saved_plan import encode
 
         write_result(redact(encode(made, sign).decode()))
     else:
@@ -256,6 +336,6 @@ def show(made: Plan, form: str, detail: Detail, sign: Sign | None = None) -> Non
 
 def _save(made: Plan, out: Path, sign: Sign | None) -> None:
     from ekomi_reconcile.cli.files import write_private
-    from ekomi_reconcile.plan.saved import encode
+    from ekomi_reconcile.plan.saved_plan import encode
 
     write_private(options().directory / out, encode(made, sign))

@@ -11,8 +11,7 @@ from collections.abc import Collection, Iterator
 
 import click
 
-from ekomi_reconcile.cli.app import app
-from ekomi_reconcile.cli.exits import MEANINGS
+from ekomi_reconcile.cli.app import MEANINGS, app
 
 _NAME = "ekomi-reconcile"
 

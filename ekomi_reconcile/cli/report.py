@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import FilePath, common, option, options
+from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.lists import write_text
+from ekomi_reconcile.cli.options import FilePath, common, option, options
 from ekomi_reconcile.cli.session import load_configuration, reading
 from ekomi_reconcile.config.secrets import redact
-from ekomi_reconcile.errors import ReconcileError
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.errors import ReconcileError
 
 PAGE = "index.html"
 _HEAD = 4_096

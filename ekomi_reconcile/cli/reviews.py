@@ -1,30 +1,200 @@
-"""``reviews``: import reviews from eKomi now, and list what was imported."""
+"""``reviews``: import, list, statistics, export."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import click
 
+from ekomi_reconcile.cli.app import Exit, LazyGroup
 from ekomi_reconcile.cli.completion import account_completions
-from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import common, option
-from ekomi_reconcile.cli.lazy import LazyGroup
+from ekomi_reconcile.cli.files import needs_parquet, private_file
 from ekomi_reconcile.cli.lists import (
     format_option,
     limit_option,
     lock_timeout_option,
     since_option,
+    stdout_paint,
     write_list,
+    write_pieces,
 )
-from ekomi_reconcile.cli.reviews_chosen import account_names, chosen_accounts, patterns_option, product_option
-from ekomi_reconcile.cli.reviews_export import export_command
-from ekomi_reconcile.cli.reviews_stats import stats_command
-from ekomi_reconcile.cli.session import load_configuration, reading
+from ekomi_reconcile.cli.options import Command, FilePath, common, option, options
+from ekomi_reconcile.cli.selection import choose_matching, known_to
+from ekomi_reconcile.cli.session import exact_output, load_configuration, reading
+from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.render.reviews import LAYOUT, ListedReview, review_json, review_row
+from ekomi_reconcile.model.review import Period
+from ekomi_reconcile.render.reviews import (
+    BYTE_ORDER_MARK,
+    LAYOUT,
+    ListedReview,
+    ListedStatistics,
+    csv_text,
+    json_lines,
+    review_json,
+    review_row,
+    signs_for,
+    statistics_json,
+    statistics_text,
+)
+from ekomi_reconcile.render.tables import array_text
 from ekomi_reconcile.state.records import RecordedReview
+from ekomi_reconcile.state.store import State
+
+
+def patterns_option(command: Command) -> Command:
+    """``--account GLOB``, repeatable."""
+    return option(
+        "--account",
+        "patterns",
+        multiple=True,
+        metavar="GLOB",
+        shell_complete=account_completions,
+        help="Only accounts whose name or interface id fits; may be repeated.",
+    )(command)
+
+
+def product_option(command: Command) -> Command:
+    """``--product ID``."""
+    return option(
+        "--product", metavar="ID", help="Only reviews of the product with this id, as eKomi knows it."
+    )(command)
+
+
+def chosen_accounts(state: State, patterns: Sequence[str]) -> tuple[str, ...] | None:
+    """The interface ids that these patterns choose; ``None``, which is all, without any.
+
+    Raises:
+        ReconcileError: no account fits one of them.
+    """
+    return choose_matching(patterns, known_to(state)) if patterns else None
+
+
+def account_names(state: State) -> dict[str, str]:
+    """Names by interface id, of deleted accounts too."""
+    return {each.interface_id: each.name for each in state.accounts(include_deleted=True)}
+
+
+@click.command("stats")
+@patterns_option
+@product_option
+@since_option
+@option(
+    "--by",
+    type=click.Choice([each.value for each in Period]),
+    default=Period.MONTH.value,
+    help="The steps of the trend.  [default: month]",
+)
+@format_option
+@common()
+def stats_command(
+    patterns: tuple[str, ...], product: str | None, since: Instant | None, by: str, form: str
+) -> int:
+    """How many reviews, how good, how many answered, and the trend.
+
+    Of the shop's own reviews, per account; reviews of products are summed up beside, or with --product
+    counted for one of them. What eKomi no longer shows does not count. Months and weeks are those of UTC.
+    """
+    period = Period(by)
+    with reading(load_configuration(), key=False) as state:
+        keys, names = chosen_accounts(state, patterns), account_names(state)
+        found = [
+            ListedStatistics(
+                account=names[each.interface_id], found=each, by=period, since=since, product_id=product
+            )
+            for each in state.review_statistics(keys, by=period, since=since, product_id=product)
+        ]
+    _write(found, form)
+    return Exit.OK
+
+
+def _write(found: list[ListedStatistics], form: str) -> None:
+    if form == "json":
+        write_pieces(array_text(map(statistics_json, found)))
+    elif not found and not options().quiet:
+        click.echo("There are no accounts.", err=True)
+    else:
+        signs = signs_for(sys.stdout.encoding)
+        write_pieces(statistics_text(found, signs=signs, paint=stdout_paint()))
+
+
+CSV, JSONL, PARQUET = "csv", "jsonl", "parquet"
+
+
+@click.command("export")
+@option("--format", "form", type=click.Choice([CSV, JSONL, PARQUET]), required=True, help="What to write.")
+@option(
+    "--out",
+    type=FilePath(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where to; only its owner may read it.  [default: stdout]",
+)
+@option("--bom", is_flag=True, help="Begin CSV with a byte order mark: Excel takes it for UTF-8 then.")
+@patterns_option
+@product_option
+@since_option
+@option("--gone", is_flag=True, help="Also those that eKomi no longer shows.")
+@common()
+def export_command(
+    form: str,
+    out: Path | None,
+    bom: bool,
+    patterns: tuple[str, ...],
+    product: str | None,
+    since: Instant | None,
+    gone: bool,
+) -> int:
+    """Write the imported reviews for other programs, by account, the oldest first.
+
+    The columns are the fields of `reviews list --format json`. In CSV an apostrophe stands before what a
+    spreadsheet would take for a formula; JSON lines and Parquet hold every text as it is.
+    """
+    _check(form, out, bom)
+    with reading(load_configuration(), key=False) as state:
+        names, wanted = account_names(state), chosen_accounts(state, patterns)
+        found = state.list_reviews(wanted, since=since, include_gone=gone, product_id=product)
+        listed = (ListedReview(names[each.interface_id], each) for each in found)
+        _write_export(listed, form, out, mark=BYTE_ORDER_MARK if bom else "")
+    return Exit.OK
+
+
+def _check(form: str, out: Path | None, bom: bool) -> None:
+    if bom and form != CSV:
+        raise click.UsageError("--bom is for CSV.")
+    if form == PARQUET:
+        if out is None:
+            raise click.UsageError("a Parquet file needs a name: --out FILE.")
+        needs_parquet()
+
+
+def _write_export(listed: Iterator[ListedReview], form: str, out: Path | None, *, mark: str) -> None:
+    if out is None:
+        exact_output()
+        write_pieces(_with_mark(mark, _TEXTS[form](listed)))
+        return
+    with private_file(options().directory / out) as file:
+        if form == PARQUET:
+            from ekomi_reconcile.render.reviews_parquet import write_parquet
+
+            write_parquet(listed, file, clean=redact)
+            return
+        for piece in _with_mark(mark, _TEXTS[form](listed)):
+            file.write(redact(piece).encode())
+
+
+def _with_mark(mark: str, pieces: Generator[str, None, None]) -> Generator[str, None, None]:
+    if mark:
+        yield mark
+    yield from pieces
+
+
+_TEXTS: dict[str, Callable[[Iterable[ListedReview]], Generator[str, None, None]]] = {
+    CSV: csv_text,
+    JSONL: json_lines,
+}
 
 
 @click.group(cls=LazyGroup)
@@ -42,8 +212,8 @@ def import_command(names: tuple[str, ...], full: bool, lock_timeout: int) -> int
     """Import the reviews of all or the named accounts now, whether it is due or not."""
     from ekomi_reconcile.apply.accounts import import_errand
     from ekomi_reconcile.apply.fetching import Errand
-    from ekomi_reconcile.cli.sync import fetch_now
-    from ekomi_reconcile.model.result import Done
+    from ekomi_reconcile.cli.accounts import fetch_now
+    from ekomi_reconcile.model.run import Done
     from ekomi_reconcile.state.records import AccountRecord
 
     def errand(account: AccountRecord, now: Instant) -> Errand:

@@ -1,44 +1,201 @@
-"""``run``: the loop as a service."""
+"""``run``: the reconciler as a service; metrics and webhooks after a run.
+
+The file is one for the textfile collector of node_exporter: replaced whole, readable to everybody, and
+there after a run that failed, too. Where it cannot be written the run goes on, and ends with an error.
+"""
 
 from __future__ import annotations
 
 import logging
+import secrets
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 import click
 
-from ekomi_reconcile.cli.durations import DURATION
-from ekomi_reconcile.cli.events import Events, json_events_option, open_events
-from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import common, option
-from ekomi_reconcile.cli.metrics import measure
-from ekomi_reconcile.cli.notifying import ended, tell
+from ekomi_reconcile.cli.app import Exit
+from ekomi_reconcile.cli.options import DURATION, Command, FilePath, common, option, options
 from ekomi_reconcile.cli.plan import accept_clock_option
+from ekomi_reconcile.cli.progress import Events, json_events_option, open_events
 from ekomi_reconcile.cli.session import about_run, load_configuration, locking, stopping
-from ekomi_reconcile.errors import ConfigurationError, GuardRefused, ReconcileError
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.errors import ConfigurationError, GuardRefused, ReconcileError
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.model.result import Done, Result
-from ekomi_reconcile.notify.report import RunRecord
+from ekomi_reconcile.model.run import Done, Result
+from ekomi_reconcile.notify.report import ChangedAccount, RunRecord
 from ekomi_reconcile.plan.guards import Allowed, enforce
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.render.events import Body, cycle_event, plan_events, result_events
-from ekomi_reconcile.service.health import Health
+from ekomi_reconcile.service.http import Health
+from ekomi_reconcile.service.loop import Cycle, Loop, Outcome
 from ekomi_reconcile.service.loop import Cycle as Ended
-from ekomi_reconcile.service.loop import Loop, Outcome
 from ekomi_reconcile.state.lost_records import Memory
 
 if TYPE_CHECKING:
-    from ekomi_reconcile.apply.stop import Stop
+    from ekomi_reconcile.apply.run_control import Stop
     from ekomi_reconcile.config.configuration import Configuration
-    from ekomi_reconcile.service.metrics import Metrics
-    from ekomi_reconcile.state.lock import Lock
+    from ekomi_reconcile.service.loop import Metrics, RunFigures
+    from ekomi_reconcile.state.engine.lock import Lock
     from ekomi_reconcile.state.store import State
+
+
+_ELSEWHERE = "choose another place for --metrics-out"
+
+
+def metrics_out_option(command: Command) -> Command:
+    """``--metrics-out FILE``."""
+    return option(
+        "--metrics-out",
+        type=FilePath(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Write the figures of the run to FILE, for Prometheus; e.g. /var/lib/node_exporter/ekomi.prom.",
+    )(command)
+
+
+def measure(figures: RunFigures, configuration: Configuration, state: State) -> None:
+    """Put in how many invitations wait, and for how long the oldest that is due."""
+    names = {each.interface_id: each.name for each in state.accounts(include_deleted=True)}
+    counts = {names[key]: by_status for key, by_status in state.counts().items()}
+    senders = [each.interface_id for each in configuration.accounts if each.invitations.enabled]
+    now = instant.now()
+    oldest = next(state.due(senders, now), None)
+    at = None if oldest is None else oldest.scheduled_at
+    figures.queue(counts, oldest_due=at, now=now)
+
+
+class MetricsFile:
+    """The figures of one run, written when the block ends, however it ends; without a path nowhere.
+
+    A run in which nothing was done, because somebody said no, leaves the file as it is.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        """Read what the last run wrote.
+
+        Raises:
+            ReconcileError: the file cannot be read, or holds something else.
+        """
+        self._path = None if path is None else options().directory / path
+        self._figures = None if self._path is None else _figures_after(self._path)
+        self._began_at = instant.now()
+        self._outcome: Outcome | None = None
+        self._lost = False
+
+    def ended(
+        self, configuration: Configuration, state: State | None, result: Result, *, complete: bool
+    ) -> None:
+        """The plan was carried out, with this result; without a state there was nothing to do."""
+        if self._figures is not None:
+            self._outcome = Outcome.OK if result.succeeded and complete else Outcome.INCOMPLETE
+            self._figures.did(result)
+            if state is not None:
+                measure(self._figures, configuration, state)
+
+    def judge(self, code: int) -> int:
+        """The exit code of a run that would end with ``code``."""
+        return Exit.ERROR if self._lost and code == Exit.OK else code
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        outcome = self._outcome if error is None else Outcome.FAILED
+        if self._figures is None or self._path is None or outcome is None:
+            return
+        self._figures.cycle(Cycle(outcome=outcome, began_at=self._began_at, ended_at=instant.now()))
+        try:
+            _replace(self._path, self._figures.text())
+        except OSError as problem:
+            self._lost = True
+            click.echo(f"Error: figures cannot be written to {self._path}: {problem.strerror}", err=True)
+
+
+def _figures_after(path: Path) -> RunFigures:
+    from ekomi_reconcile.service.loop import RunFigures
+
+    figures = RunFigures()
+    try:
+        figures.go_on_from(path.read_text("utf-8"))
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise ReconcileError(f"{path.parent} is no folder", mend=_ELSEWHERE) from None
+    except OSError as error:
+        raise ReconcileError(f"{path} cannot be read: {error.strerror}", mend=_ELSEWHERE) from None
+    except ValueError:
+        raise ReconcileError(f"{path} holds something else than figures", mend=_ELSEWHERE) from None
+    return figures
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write the file whole or not at all. Its draft has another ending, which collectors do not look at."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        draft.touch(0o644, exist_ok=False)
+        draft.chmod(0o644)
+        draft.write_bytes(content)
+        draft.replace(path)
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+class Notifying:
+    """A run of ``command``; what becomes of it is put in, and told when the block ends, however it ends.
+
+    A notification that fails is a warning on stderr: neither the exit code nor an error changes by it.
+    """
+
+    def __init__(self, configuration: Configuration, command: str, stop: Stop) -> None:
+        self._configuration = configuration
+        self._stop = stop
+        self._record = RunRecord(command=command, began_at=instant.now())
+
+    def ended(self, plan: Plan, result: Result) -> None:
+        """The plan was carried out, with this result."""
+        ended(self._record, plan, result)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, ReconcileError):
+            self._record.failed(error.message, error.mend)
+        elif isinstance(error, Exception) and self._record.outcome is None:
+            self._record.failed(f"internal error: {type(error).__name__}", None)
+        sys.stdout.flush()
+        for warning in tell(self._configuration, self._record, self._stop):
+            click.echo(f"Warning: {warning}", err=True)
+
+
+def ended(record: RunRecord, plan: Plan, result: Result) -> None:
+    """Put into the record that this plan was carried out."""
+    changes = (ChangedAccount(each.name, each.action.value) for each in plan.changes if not each.blocked)
+    unread = [each.message for each in plan.diagnostics if each.is_error] or ["something could not be read"]
+    record.ended(result, changes, [] if plan.complete else unread)
+
+
+def tell(configuration: Configuration, record: RunRecord, stop: Stop) -> Iterator[str]:
+    """Tell those who want to know; what comes out are warnings."""
+    hooks = configuration.project.notify
+    if not hooks:
+        return
+    from ekomi_reconcile.notify.post import notify
+
+    project = configuration.root.resolve().name
+    report = record.report(project=project, ended_at=instant.now())
+    if report is not None:
+        yield from notify(hooks, report, root=configuration.root, rest=stop.wait)
+
 
 _log = logging.getLogger("ekomi_reconcile.run")
 
@@ -59,7 +216,7 @@ def run(
     the last good ones stay in force, and what is due is still sent. SIGTERM and SIGHUP let it
     finish what is in flight. The file of --json-events is opened anew at each cycle, and added to.
     """
-    from ekomi_reconcile.service.metrics import Metrics
+    from ekomi_reconcile.service.loop import Metrics
 
     if every < 1:
         raise click.UsageError("--every must be at least 1s.")
@@ -191,7 +348,7 @@ class _Service:
         return _judged(plan, result)
 
     def _cycle(self, configuration: Configuration, state: State, lock: Lock) -> tuple[Plan, Result]:
-        from ekomi_reconcile.cycle import Cycle
+        from ekomi_reconcile.reconcile.cycle import Cycle
 
         with Cycle(
             configuration,

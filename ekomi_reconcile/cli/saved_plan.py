@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ekomi_reconcile.cli.files import read_file
-from ekomi_reconcile.cli.globals import options
+from ekomi_reconcile.cli.options import options
 from ekomi_reconcile.config.configuration import Configuration
-from ekomi_reconcile.errors import PlanInvalid, PlanStale
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.errors import PlanInvalid, PlanStale
 from ekomi_reconcile.plan.guards import judge_saved
 from ekomi_reconcile.plan.plan import Plan
-from ekomi_reconcile.reconcile import digester, limits_of
-from ekomi_reconcile.state.key import Purpose
+from ekomi_reconcile.reconcile.planning import digester, limits_of
+from ekomi_reconcile.state.engine.key import Purpose
 from ekomi_reconcile.state.store import State
 
 if TYPE_CHECKING:
-    from ekomi_reconcile.cycle import Cycle, FirstCycle
-    from ekomi_reconcile.plan.saved import SavedPlan
+    from ekomi_reconcile.plan.saved_plan import SavedPlan
+    from ekomi_reconcile.reconcile.cycle import Cycle, FirstCycle
 
 _LARGEST = 1 << 30
 _AGAIN = "make a new plan: plan --out FILE"
@@ -31,7 +31,7 @@ def read_saved(path: Path) -> SavedPlan:
     Raises:
         PlanError: it is not one, or was changed.
     """
-    from ekomi_reconcile.plan.saved import decode
+    from ekomi_reconcile.plan.saved_plan import decode
 
     return decode(read_file(options().directory / path, limit=_LARGEST))
 
@@ -57,7 +57,7 @@ def approved_plan(
 
 
 def _check(saved: SavedPlan, configuration: Configuration, state: State | None) -> None:
-    from ekomi_reconcile.plan.saved import Present, check_fresh
+    from ekomi_reconcile.plan.saved_plan import Present, check_fresh
 
     meta = None if state is None else state.meta
     check_fresh(
@@ -74,7 +74,7 @@ def _check(saved: SavedPlan, configuration: Configuration, state: State | None) 
 
 
 def _signed(saved: SavedPlan, state: State | None) -> bool:
-    from ekomi_reconcile.plan.saved import check_signature
+    from ekomi_reconcile.plan.saved_plan import check_signature
 
     sign = digester(state, Purpose.PLAN)
     return sign is not None and check_signature(saved, sign)
@@ -82,7 +82,7 @@ def _signed(saved: SavedPlan, state: State | None) -> bool:
 
 def _believed(plan: Plan, cycle: Cycle | FirstCycle) -> Plan:
     """What an unsigned plan and the plan of this run agree on."""
-    from ekomi_reconcile.plan.saved import confirmed, empty_queue, same_accounts
+    from ekomi_reconcile.plan.saved_plan import confirmed, empty_queue, same_accounts
 
     if not plan.scope.offline and plan.lineage is not None:
         raise PlanInvalid("the plan is not signed, though it was made from a state", mend=_AGAIN)

@@ -15,26 +15,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ekomi_reconcile.apply.stop import Stop
-from ekomi_reconcile.cli.globals import REQUIRE_STATE, interactive, options
-from ekomi_reconcile.cli.logs import set_up_logging
+from ekomi_reconcile.apply.run_control import Stop
+from ekomi_reconcile.cli.options import REQUIRE_STATE, interactive, options
 from ekomi_reconcile.cli.output import Output
+from ekomi_reconcile.cli.progress import set_up_logging
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.load import find, load
 from ekomi_reconcile.config.secrets import resolve
-from ekomi_reconcile.config.settings import UUID
-from ekomi_reconcile.errors import ConfigurationError, StateError, StateLost, StateMissing
-from ekomi_reconcile.paths import flaw
-from ekomi_reconcile.render.style import plural
-from ekomi_reconcile.state.key import configured_key
-from ekomi_reconcile.state.location import FileLocation, locate
-from ekomi_reconcile.state.lock import Lock
-from ekomi_reconcile.state.locking import writer_lock
+from ekomi_reconcile.model.errors import ConfigurationError, StateError, StateLost, StateMissing
+from ekomi_reconcile.model.paths import UUID, flaw
+from ekomi_reconcile.render.tables import plural
+from ekomi_reconcile.state.engine.key import configured_key
+from ekomi_reconcile.state.engine.location import FileLocation, locate
+from ekomi_reconcile.state.engine.lock import Lock, writer_lock
 from ekomi_reconcile.state.records import UNREADABLE
 
 if TYPE_CHECKING:
-    from ekomi_reconcile.state.glance import Glance
     from ekomi_reconcile.state.records import NewState
+    from ekomi_reconcile.state.repositories.plan_reader import Glance
     from ekomi_reconcile.state.store import State
 
 _REFERENCE = "${"
@@ -139,7 +137,7 @@ def check_pin(configuration: Configuration) -> None:
     Raises:
         StateError: it is another one, or there is none. Not ``StateMissing``: nothing may stand in for it.
     """
-    from ekomi_reconcile.state.opening import lineage_of
+    from ekomi_reconcile.state.engine.opening import lineage_of
 
     pinned = pinned_lineage(configuration)
     if pinned is None:
@@ -180,7 +178,7 @@ def reading(configuration: Configuration, *, key: bool = True, accept_lost: bool
     Raises:
         StateMissing: there is none.
     """
-    from ekomi_reconcile.state.opening import Mode, open_state
+    from ekomi_reconcile.state.engine.opening import Mode, open_state
 
     check_pin(configuration)
     location, root = state_location(configuration)
@@ -212,7 +210,7 @@ def reading_if_any(
 @contextmanager
 def glancing_if_any(configuration: Configuration, *, key: bool = True) -> Iterator[Glance | State | None]:
     """The state, for planning, at the least cost; without a state there is ``None``."""
-    from ekomi_reconcile.state.glance import glance
+    from ekomi_reconcile.state.repositories.plan_reader import glance
 
     check_pin(configuration)
     location, root = state_location(configuration)
@@ -236,7 +234,7 @@ def _naming_damage(location: str, root: Path) -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
-        from ekomi_reconcile.state.checking import explained_by_damage
+        from ekomi_reconcile.state.maintenance.check import explained_by_damage
 
         explained = explained_by_damage(location, root=root)
         if explained is None:
@@ -274,7 +272,7 @@ def locking(
 
     ``accept_lost``: also a state that has lost what was recorded last.
     """
-    from ekomi_reconcile.state.opening import Mode, must_exist, open_state
+    from ekomi_reconcile.state.engine.opening import Mode, must_exist, open_state
 
     check_pin(configuration)
     location, root = state_location(configuration)
@@ -297,7 +295,7 @@ def locking(
 
 def existing_state(configuration: Configuration) -> bool:
     """Is there a state, and the pinned one? Nothing is made."""
-    from ekomi_reconcile.state.opening import exists
+    from ekomi_reconcile.state.engine.opening import exists
 
     check_pin(configuration)
 
@@ -312,7 +310,7 @@ def refuse_beginning(configuration: Configuration) -> None:
         StateLost: there was one.
         StateMissing: this is a place where a missing state is more likely lost than new.
     """
-    from ekomi_reconcile.state.mark import refuse_gone
+    from ekomi_reconcile.state.engine.mark import refuse_gone
 
     location, root = state_location(configuration)
     place = locate(location, root=root)
@@ -324,7 +322,7 @@ def refuse_beginning(configuration: Configuration) -> None:
 
 def new_state_of(configuration: Configuration) -> NewState:
     """The state that an approved plan will create, with the key that its digests are made with already."""
-    from ekomi_reconcile.state.opening import key_to_be
+    from ekomi_reconcile.state.engine.opening import key_to_be
     from ekomi_reconcile.state.records import NewState
 
     location, root = state_location(configuration)
@@ -349,8 +347,8 @@ def creating(
         PlanStale: there is a state by now, or another key than that of ``new``.
         StateLocked: somebody else writes.
     """
-    from ekomi_reconcile.plan.saved import made_before_the_state
-    from ekomi_reconcile.state.opening import Mode, exists, open_state
+    from ekomi_reconcile.plan.saved_plan import made_before_the_state
+    from ekomi_reconcile.state.engine.opening import Mode, exists, open_state
 
     location, root = state_location(configuration)
     key = state_key(configuration)
@@ -394,7 +392,7 @@ def new_state_refused(configuration: Configuration) -> StateMissing | None:
 
 def about_run(configuration: Configuration, digest: str | None = None) -> str | None:
     """What a run carries out, for others who look at the lock: a saved plan, or the commit of the files."""
-    from ekomi_reconcile.reconcile import git_commit
+    from ekomi_reconcile.reconcile.planning import git_commit
 
     if digest is not None:
         return f"plan {digest[:_DIGEST_SHOWN]}"

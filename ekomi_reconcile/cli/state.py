@@ -1,29 +1,33 @@
-"""``state``: what the tool has recorded."""
+"""``state``: what is recorded, and changing it by hand."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
 import click
 
+from ekomi_reconcile.cli.app import Exit, LazyGroup
 from ekomi_reconcile.cli.completion import account_completions
-from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import common
-from ekomi_reconcile.cli.lazy import LazyGroup
 from ekomi_reconcile.cli.lists import (
     format_option,
     limit_option,
+    lock_timeout_option,
     write_list,
     write_one,
     write_pieces,
     write_text,
 )
-from ekomi_reconcile.cli.selection import Named, choose_one, known_to
-from ekomi_reconcile.cli.session import load_configuration, reading
-from ekomi_reconcile.cli.state_accounts import check, mv, mv_source, rm
-from ekomi_reconcile.cli.state_copies import backup, migrate, push, restore
-from ekomi_reconcile.cli.state_init import init
+from ekomi_reconcile.cli.options import common, option
+from ekomi_reconcile.cli.selection import Named, choose_one, known_to, live_in
+from ekomi_reconcile.cli.session import load_configuration, reading, writing
+from ekomi_reconcile.cli.state_copies import backup, init, migrate, push, restore
 from ekomi_reconcile.cli.state_loss import accept_loss
+from ekomi_reconcile.config.settings import DEFAULT_SOURCE
+from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.account import account_address
-from ekomi_reconcile.render.json_text import array_text, export_text
+from ekomi_reconcile.model.errors import ReconcileError
+from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.render.state import (
     JOURNAL_LAYOUT,
     address_json,
@@ -33,6 +37,175 @@ from ekomi_reconcile.render.state import (
     record_json,
     record_text,
 )
+from ekomi_reconcile.render.state_admin import (
+    Removed,
+    Renamed,
+    SourceRenamed,
+    check_json,
+    check_text,
+    removed_json,
+    removed_text,
+    renamed_json,
+    renamed_text,
+    source_renamed_json,
+    source_renamed_text,
+)
+from ekomi_reconcile.render.tables import array_text, export_text
+from ekomi_reconcile.state.engine.lock import user
+from ekomi_reconcile.state.records import AccountRecord
+from ekomi_reconcile.state.store import State
+
+_which = click.argument("name", metavar="ADDRESS|NAME", shell_complete=account_completions)
+_dry_run = option("--dry-run", is_flag=True, help="Only say what it would do.")
+
+
+@click.command()
+@_which
+@click.argument("new_name")
+@_dry_run
+@lock_timeout_option
+@format_option
+@common()
+def mv(name: str, new_name: str, dry_run: bool, lock_timeout: int, form: str) -> int:
+    """Call an account by another name in the state, for files in which it has that name already."""
+    with _opened("state mv", dry_run=dry_run, lock_timeout=lock_timeout) as state:
+        record = _named(state, name)
+        state.check_rename(record.interface_id, new_name)
+        if not dry_run:
+            now = instant.now()
+            with state.transaction():
+                state.rename_account(record.interface_id, new_name, now=now)
+                outcome = f"renamed to {account_address(new_name)}"
+                state.journal("state mv", subject=account_address(record.name), outcome=outcome, now=now)
+                state.bump_serial()
+    done = Renamed(name=record.name, new_name=new_name, interface_id=record.interface_id, dry_run=dry_run)
+    write_one(done, form, as_text=renamed_text, as_json=renamed_json)
+    return Exit.OK
+
+
+@click.command("mv-source")
+@click.argument("old")
+@click.argument("new")
+@_dry_run
+@lock_timeout_option
+@format_option
+@common()
+def mv_source(old: str, new: str, dry_run: bool, lock_timeout: int, form: str) -> int:
+    """Record an order source under another name, for a project file in which it has that name already.
+
+    Without this, apply stops: the same orders under another name would look new.
+    """
+    defined = load_configuration().project.orders
+    _check_source_names(old, new, defined)
+    with _opened("state mv-source", dry_run=dry_run, lock_timeout=lock_timeout) as state:
+        found = state.source_rows(old, new)
+        if not found:
+            raise ReconcileError(
+                f"nothing is recorded for the order source {old}",
+                mend=f"recorded are: {', '.join(state.sources()) or 'none'}",
+            )
+        if not dry_run:
+            now = instant.now()
+            with state.transaction():
+                state.rename_source(old, new, now=now)
+                outcome = f"renamed to {new}: {found.invitations} invitations, {found.merged} merged"
+                state.journal("state mv-source", subject=old, outcome=outcome, now=now)
+                state.bump_serial()
+    done = SourceRenamed(
+        source=old,
+        new_source=new,
+        invitations=found.invitations,
+        positions=found.positions,
+        observations=found.observations,
+        merged=found.merged,
+        dry_run=dry_run,
+    )
+    write_one(done, form, as_text=source_renamed_text, as_json=source_renamed_json)
+    return Exit.OK
+
+
+def _check_source_names(old: str, new: str, defined: Collection[str]) -> None:
+    """Raises:
+    ReconcileError: the project file does not say that one became the other.
+    """
+    if new not in defined:
+        raise ReconcileError(
+            f"the project file defines no order source {new}",
+            mend=f"orders: defines {', '.join(sorted(defined)) or 'none'}; name the source there first",
+        )
+    if old in defined:
+        raise ReconcileError(
+            f"the project file still defines the order source {old}: two sources cannot become one",
+            mend=f"rename it under orders: first; the short form of orders: is called {DEFAULT_SOURCE}"
+            if old == DEFAULT_SOURCE
+            else "rename it under orders: first",
+        )
+
+
+@click.command()
+@_which
+@_dry_run
+@lock_timeout_option
+@format_option
+@common()
+def rm(name: str, dry_run: bool, lock_timeout: int, form: str) -> int:
+    """Forget an account; eKomi is not told. Its rows stay on record, so that nobody is asked twice.
+
+    What is pending is cancelled. If the account still stands in the files, the next apply makes it anew.
+    """
+    with _opened("state rm", dry_run=dry_run, lock_timeout=lock_timeout) as state:
+        record = _named(state, name)
+        if record.protect:
+            raise ReconcileError(f'"{record.name}" is protected', mend="apply it with `protect: false` first")
+        counts = state.counts().get(record.interface_id, {})
+        if not dry_run:
+            now = instant.now()
+            with state.transaction():
+                state.delete_account(record.interface_id, now=now, actor=user())
+                state.journal("state rm", subject=account_address(record.name), outcome="forgotten", now=now)
+                state.bump_serial()
+    done = Removed(
+        name=record.name,
+        interface_id=record.interface_id,
+        pending=counts.get(Status.PENDING, 0),
+        kept=sum(counts.values()),
+        dry_run=dry_run,
+    )
+    write_one(done, form, as_text=removed_text, as_json=removed_json)
+    return Exit.OK
+
+
+@click.command()
+@format_option
+@common()
+def check(form: str) -> int:
+    """Is the state sound: every page, every index, every reference, every account. Reads everything."""
+    from ekomi_reconcile.state.maintenance.check import check_state
+
+    with reading(load_configuration(), key=False) as state:
+        problems = check_state(state)
+    write_one(problems, form, as_text=check_text, as_json=check_json)
+    return Exit.ERROR if problems else Exit.OK
+
+
+@contextmanager
+def _opened(operation: str, *, dry_run: bool, lock_timeout: float) -> Iterator[State]:
+    """The state: to look at, or to change."""
+    configuration = load_configuration()
+    if dry_run:
+        with reading(configuration, key=False) as state:
+            yield state
+    else:
+        with writing(configuration, operation, lock_timeout=lock_timeout) as state:
+            yield state
+
+
+def _named(state: State, name: str) -> AccountRecord:
+    """The live account with this address, name or interface id."""
+    known = live_in(state)
+    addresses = (Named(account_address(each.name), each.interface_id) for each in known)
+    key = choose_one(name, (*known, *addresses))
+    return next(each for each in state.accounts() if each.interface_id == key)
 
 
 @click.group(cls=LazyGroup)

@@ -1,17 +1,19 @@
-"""``state backup|restore|push|migrate``: copies of the state, and bringing them back."""
+"""``state`` init, backup, restore, push and migrate."""
 
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 import click
 
-from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.files import read_file
-from ekomi_reconcile.cli.globals import FilePath, common, option, options
+from ekomi_reconcile.cli.app import Exit
+from ekomi_reconcile.cli.files import read_file, rewrite
 from ekomi_reconcile.cli.lists import format_option, lock_timeout_option, write_one
+from ekomi_reconcile.cli.options import FilePath, common, option, options
 from ekomi_reconcile.cli.session import (
+    as_lineage,
     check_pin,
     load_configuration,
     pinned_lineage,
@@ -21,24 +23,139 @@ from ekomi_reconcile.cli.session import (
 )
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import resolve
-from ekomi_reconcile.errors import ReconcileError, StateError
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.render.care import (
+from ekomi_reconcile.model.errors import ConfigurationError, ReconcileError, StateError
+from ekomi_reconcile.render.state_admin import (
     Copied,
+    Initialised,
     Migrated,
     copied_json,
     copied_text,
     format_json,
     format_text,
+    initialised_json,
+    initialised_text,
     migrated_json,
     migrated_text,
     pushed_text,
     restored_json,
     restored_text,
 )
-from ekomi_reconcile.state.copies import copy_path, needs_file
-from ekomi_reconcile.state.location import locate
-from ekomi_reconcile.state.locking import writer_lock
+from ekomi_reconcile.state.engine.location import FileLocation, Location, locate
+from ekomi_reconcile.state.engine.lock import writer_lock
+from ekomi_reconcile.state.maintenance.backup import copy_path, needs_file
+from ekomi_reconcile.state.store import State
+
+_OPERATION = "state init"
+
+
+class _Uuid(click.ParamType[str]):
+    """A lineage."""
+
+    name = "uuid"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The UUID in lower case."""
+        try:
+            return as_lineage(value)
+        except ValueError as problem:
+            self.fail(f"the lineage {problem}.", param, ctx)
+
+
+@click.command()
+@option(
+    "--lineage",
+    type=_Uuid(),
+    metavar="UUID",
+    help="Its identity.  [default: the pinned one, or a random one]",
+)
+@option("--pin", is_flag=True, help="Also write the lineage into the project file; comments stay.")
+@lock_timeout_option
+@format_option
+@common()
+def init(lineage: str | None, pin: bool, lock_timeout: int, form: str) -> int:
+    """Create the state, if there is none yet.
+
+    Run it once per environment. Where the state exists already, with this lineage, nothing is done; another
+    one is an error. A state that was lost is not replaced: restore a backup.
+    """
+    configuration = load_configuration()
+    wanted = _wanted(configuration, lineage)
+    location, root = state_location(configuration)
+    place = locate(location, root=root)
+    found, created = _ensure(configuration, place, wanted, lock_timeout=lock_timeout)
+    if pin:
+        _pin(configuration, found)
+    done = Initialised(
+        location=str(place),
+        lineage=found,
+        created=created,
+        pinned=pin or configuration.project.lineage is not None,
+    )
+    write_one(done, form, as_text=initialised_text, as_json=initialised_json)
+    return Exit.OK
+
+
+def _wanted(configuration: Configuration, lineage: str | None) -> str | None:
+    pinned = pinned_lineage(configuration)
+    if lineage is not None and pinned not in (None, lineage):
+        raise ConfigurationError(
+            f"--lineage is {lineage}, but {configuration.path} pins {pinned}",
+            mend="leave --lineage out, or correct state.lineage in the project file",
+        )
+    return lineage or pinned
+
+
+def _ensure(
+    configuration: Configuration, place: Location, wanted: str | None, *, lock_timeout: float
+) -> tuple[str, bool]:
+    """The lineage of the state, and whether it was created just now."""
+    from ekomi_reconcile.state.engine.mark import refuse_gone
+    from ekomi_reconcile.state.engine.opening import build_state, key_to_be, lineage_of
+
+    location, root = state_location(configuration)
+    key = state_key(configuration)
+    found = lineage_of(place)
+    if found is None:
+        if isinstance(place, FileLocation) and not place.path.exists():
+            refuse_gone(place)
+        key_to_be(place, key)  # says what is wrong before anything is made
+        lock = writer_lock(place, operation=_OPERATION)
+        lock.acquire(lock_timeout)
+        with lock:
+            found = lineage_of(place)
+            if found is None:
+                fill = partial(_begin, lineage=wanted)
+                with build_state(location, root=root, key=key, fill=fill) as state:
+                    return state.meta.lineage, True
+    if wanted is not None and found.lower() != wanted:
+        raise StateError(
+            f"there is another state at {place}: its lineage is {found}, not {wanted}",
+            mend="name the right location with --state or EKOMI_RECONCILE_STATE, or leave that state in use",
+        )
+    return found, False
+
+
+def _begin(state: State, *, lineage: str | None) -> None:
+    if lineage is not None:
+        state.take_lineage(lineage)
+    state.journal(_OPERATION, outcome="created", now=instant.now())
+
+
+def _pin(configuration: Configuration, lineage: str) -> None:
+    from ekomi_reconcile.config.pin import pinned
+
+    if configuration.project.lineage is not None:
+        return  # the same one: another was refused
+    path = configuration.path
+    try:
+        rewrite(path, pinned(path.as_posix(), path.read_bytes(), lineage))
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be written: {error.strerror}",
+            mend=f"let this user write it, or add yourself: lineage: {lineage}",
+        ) from None
+
 
 _LARGEST_PUSH = 1 << 31
 _file = FilePath(dir_okay=False, path_type=Path)
@@ -80,8 +197,8 @@ def restore(file: Path, lock_timeout: int, form: str) -> int:
     Refuses a damaged copy and that of another state. Keeps a copy of what it replaces. It restores records,
     not the world: what was sent since stays sent, as far as the present state can be read.
     """
-    from ekomi_reconcile.state.restoring import OPERATION
-    from ekomi_reconcile.state.restoring import restore as bring_back
+    from ekomi_reconcile.state.maintenance.restore import OPERATION
+    from ekomi_reconcile.state.maintenance.restore import restore as bring_back
 
     configuration = load_configuration()
     location, root = state_location(configuration)
@@ -98,7 +215,7 @@ def restore(file: Path, lock_timeout: int, form: str) -> int:
 
 def _check_copy(configuration: Configuration, copy: Path) -> None:
     """A copy replaces the pinned state only if it is one of it."""
-    from ekomi_reconcile.state.opening import open_copy
+    from ekomi_reconcile.state.engine.opening import open_copy
 
     pinned = pinned_lineage(configuration)
     if pinned is None:
@@ -126,8 +243,8 @@ def push(file: Path, force: bool, lock_timeout: int, form: str) -> int:
     All of it or nothing. Refuses that of another state, and one that is out of date. Keeps a copy of what it
     replaces; the journal, and what was sent since, stay.
     """
-    from ekomi_reconcile.state.pushing import OPERATION, parse
-    from ekomi_reconcile.state.pushing import push as put
+    from ekomi_reconcile.state.maintenance.push import OPERATION, parse
+    from ekomi_reconcile.state.maintenance.push import push as put
 
     content = parse(read_file(options().directory / file, limit=_LARGEST_PUSH))
     configuration = load_configuration()
@@ -148,7 +265,7 @@ def migrate(url: str | None, lock_timeout: int, form: str) -> int:
     Every row is compared. Refuses a place that has a state already. Without URL the state is brought to
     the format of this version, after a backup: a shared state only by this.
     """
-    from ekomi_reconcile.state.moving import OPERATION, move
+    from ekomi_reconcile.state.maintenance.move import OPERATION, move
 
     configuration = load_configuration()
     if url is None:
@@ -176,7 +293,7 @@ def migrate(url: str | None, lock_timeout: int, form: str) -> int:
 
 def _bring_up_to_date(configuration: Configuration, operation: str, *, lock_timeout: float) -> int:
     """The format that the state has then."""
-    from ekomi_reconcile.state.opening import Mode, open_state
+    from ekomi_reconcile.state.engine.opening import Mode, open_state
 
     check_pin(configuration)
     location, root = state_location(configuration)

@@ -6,16 +6,16 @@ import sys
 
 import click
 
-from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import common, interactive, option
+from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.lists import Since, format_option, lock_timeout_option, write_one
+from ekomi_reconcile.cli.options import common, interactive, option
 from ekomi_reconcile.cli.session import interruptible, load_configuration, locking, reading
-from ekomi_reconcile.errors import ReconcileError
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.render.care import LossAccepted, LossOfAccount, loss_json, loss_text
-from ekomi_reconcile.render.style import plural
-from ekomi_reconcile.state.identity import user
+from ekomi_reconcile.render.state_admin import LossAccepted, LossOfAccount, loss_json, loss_text
+from ekomi_reconcile.render.tables import plural
+from ekomi_reconcile.state.engine.lock import user
 from ekomi_reconcile.state.lost_records import ACCEPT_LOSS
 from ekomi_reconcile.state.store import State
 

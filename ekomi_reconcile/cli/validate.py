@@ -9,18 +9,21 @@ from collections.abc import Sequence
 import click
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.cli.exits import Exit
-from ekomi_reconcile.cli.globals import common, option, options
-from ekomi_reconcile.cli.places import from_the_top
+from ekomi_reconcile.cli.app import Exit
+from ekomi_reconcile.cli.files import from_the_top
+from ekomi_reconcile.cli.options import common, option, options
 from ekomi_reconcile.cli.session import configuration_path, write_result
 from ekomi_reconcile.config.load import check
 from ekomi_reconcile.model.diagnostic import Diagnostic
-from ekomi_reconcile.render.diagnostics import diagnostics_json, diagnostics_text, verdict_text
-from ekomi_reconcile.render.github import github_commands
-from ekomi_reconcile.render.json_text import json_text
-from ekomi_reconcile.render.sarif import sarif_json
-from ekomi_reconcile.render.style import Paint
-from ekomi_reconcile.suppression import check_suppression_list
+from ekomi_reconcile.privacy.suppression import check_suppression_list
+from ekomi_reconcile.render.diagnostics import (
+    diagnostics_json,
+    diagnostics_text,
+    github_commands,
+    sarif_json,
+    verdict_text,
+)
+from ekomi_reconcile.render.tables import Paint, json_text
 
 
 @click.command()

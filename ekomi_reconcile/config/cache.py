@@ -1,21 +1,33 @@
-"""Files of the cache: what was worked out before, safe to delete, to share and to damage.
+"""Documents and whole configurations read before, recognised by the digest of their bytes.
 
 A file begins with the digest of the rest: whatever is wrong with it, it counts as not there. There is none
 where the folder cannot be written, nor before the project has a folder ``.ekomi-reconcile``: looking at files
 leaves no traces beside them. References to secrets may be in it, secrets never are.
+
+Only files without any mistake are kept: what is wrong is always found anew, with its place.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from ekomi_reconcile import __version__
+from ekomi_reconcile.config import secrets as config_secrets
+from ekomi_reconcile.config.configuration import AccountEntry, Configuration, ProjectEntry
+from ekomi_reconcile.config.settings import Project
+from ekomi_reconcile.config.source import Document, KeepingTree, Source, account_files
+from ekomi_reconcile.model.account import Account, Derived
+from ekomi_reconcile.model.diagnostic import Diagnostic
 
 FOLDER: Final = Path(".ekomi-reconcile", "cache")
 """Relative to the folder of the project file."""
@@ -64,3 +76,236 @@ def reader() -> bytes:
 def _write(path: Path, *parts: bytes) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.writelines(parts)
+
+
+_NAME: Final = "documents"
+_SPARE: Final = 1_000
+"""Files kept beyond twice those of the last run: other branches have other versions of them."""
+
+
+class _Document(msgspec.Struct, array_like=True, gc=False):
+    start: int
+    end: int
+    line: int
+    column: int
+    data: dict[str, Any]
+
+
+class _File(msgspec.Struct, array_like=True, gc=False):
+    digest: bytes
+    documents: msgspec.Raw
+
+
+class _Files(msgspec.Struct, array_like=True, gc=False):
+    reader: bytes
+    files: list[_File]
+
+
+_DECODER: Final = msgspec.msgpack.Decoder(_Files)
+_DOCUMENTS: Final = msgspec.msgpack.Decoder(list[_Document])
+
+
+class KnownFiles:
+    """What is known of files; without a cache nothing is, and nothing is kept."""
+
+    def __init__(self, cache: Cache | None) -> None:
+        self._cache = cache
+        self._known: dict[bytes, msgspec.Raw] = {} if cache is None else _load(cache)
+        self._present: dict[bytes, msgspec.Raw] = {}
+
+    def find(self, path: str, content: bytes) -> list[Document] | None:
+        """The documents of a file with this content, if it was kept; ``path`` is how messages name it."""
+        if not self._known:
+            return None
+        digest = sha256(content).digest()
+        packed = self._known.get(digest)
+        if packed is None:
+            return None
+        self._present[digest] = packed
+        source = Source(path, content.decode("utf-8-sig"))
+        return [
+            Document(
+                source=source,
+                data=each.data,
+                start=each.start,
+                end=each.end,
+                line=each.line,
+                column=each.column,
+            )
+            for each in _DOCUMENTS.decode(packed)
+        ]
+
+    def keep(self, content: bytes, documents: Sequence[Document]) -> None:
+        """These are the documents of a file with this content, and they are valid."""
+        if self._cache is not None:
+            parts = [_Document(each.start, each.end, each.line, each.column, each.data) for each in documents]
+            self._present[sha256(content).digest()] = msgspec.Raw(msgspec.msgpack.encode(parts))
+
+    def save(self) -> None:
+        """Write down what was kept and found, and as much again of what was known before."""
+        if self._cache is None or self._present.keys() <= self._known.keys():
+            return
+        files = self._present | {
+            digest: packed for digest, packed in self._known.items() if digest not in self._present
+        }
+        most = 2 * len(self._present) + _SPARE
+        packed = [_File(*each) for each in list(files.items())[:most]]
+        self._cache.write(_NAME, msgspec.msgpack.encode(_Files(reader(), packed)))
+
+
+def _load(cache: Cache) -> dict[bytes, msgspec.Raw]:
+    content = cache.read(_NAME)
+    if content is None:
+        return {}
+    try:
+        found = _DECODER.decode(content)
+    except msgspec.DecodeError:
+        return {}
+    return {each.digest: each.documents for each in found.files} if found.reader == reader() else {}
+
+
+_WHOLE_NAME: Final = "configuration"
+_KIND = re.compile(r"\$\{([a-z][a-z0-9_-]*):")
+
+
+class _Body(msgspec.Struct, array_like=True, gc=False):
+    """``files`` says for every account which file of the listing it stands in."""
+
+    project: Project
+    accounts: tuple[Account, ...]
+    derived: list[Derived]
+    files: list[int]
+    digest: str
+    diagnostics: tuple[Diagnostic, ...]
+
+
+class _Whole(msgspec.Struct, array_like=True, gc=False):
+    """``folder`` is that of the accounts, ``kinds`` are of secret references that plug-ins resolve."""
+
+    reader: bytes
+    folder: str
+    files: bytes
+    kinds: list[str]
+    body: msgspec.Raw
+
+
+_WHOLE_DECODER: Final = msgspec.msgpack.Decoder(_Whole)
+_BODY: Final = msgspec.msgpack.Decoder(_Body)
+
+
+def recall(cache: Cache, tree: KeepingTree, path: str) -> Configuration | None:
+    """The configuration whose project file is ``path``, if its files are as they were; else ``None``.
+
+    Every file is read; what was read stays in ``tree``.
+    """
+    content = cache.read(_WHOLE_NAME)
+    if content is None:
+        return None
+    try:
+        known = _WHOLE_DECODER.decode(content)
+        if known.reader != reader() or known.files != _digest(tree, path, known.folder):
+            return None
+        body = _BODY.decode(known.body)
+    except (msgspec.DecodeError, OSError, ValueError):
+        return None
+    if known.kinds and not set(known.kinds) <= set(config_secrets.kinds()):
+        return None
+    return _configuration(tree, path, known.folder, body)
+
+
+def remember(cache: Cache, tree: KeepingTree, path: str, configuration: Configuration) -> None:
+    """Keep a configuration made of what ``tree`` has read, unless a name of a file is no text."""
+    with suppress(UnicodeEncodeError):
+        cache.write(_WHOLE_NAME, _packed(tree, path, configuration))
+
+
+def _packed(tree: KeepingTree, path: str, configuration: Configuration) -> bytes:
+    folder, accounts = configuration.project.accounts, configuration.accounts
+    places = {name: at for at, name in enumerate(account_files(tree, path, folder).files)}
+    body = _Body(
+        project=configuration.project,
+        accounts=accounts,
+        derived=[each.derived for each in accounts],
+        files=[places[configuration.written[each.interface_id].document.source.path] for each in accounts],
+        digest=configuration.digest,
+        diagnostics=configuration.diagnostics,
+    )
+    whole = _Whole(
+        reader=reader(),
+        folder=folder,
+        files=_digest(tree, path, folder),
+        kinds=sorted(_kinds(configuration) - set(config_secrets.BUILT_IN)),
+        body=msgspec.Raw(msgspec.msgpack.encode(body)),
+    )
+    return msgspec.msgpack.encode(whole)
+
+
+def _digest(tree: KeepingTree, path: str, folder: str) -> bytes:
+    """The digest of the names and contents of all files, and of what there is that cannot be read.
+
+    Raises:
+        OSError, ValueError: one of the files cannot be read.
+    """
+    listing = account_files(tree, path, folder)
+    digest = sha256(repr((listing.unreadable, listing.misnamed)).encode(errors="surrogateescape"))
+    for each in (path, *listing.files):
+        content = tree.read(each)
+        digest.update(f"{each}\0{len(content)}\0".encode(errors="surrogateescape"))
+        digest.update(content)
+    return digest.digest()
+
+
+def _kinds(configuration: Configuration) -> set[str]:
+    """The kinds of all secret references."""
+    settings = msgspec.json.encode(configuration.project.canonical()).decode()
+    accounts = {config_secrets.kind_of(each.interface_password) for each in configuration.accounts}
+    return accounts.union(_KIND.findall(settings))
+
+
+def _configuration(tree: KeepingTree, path: str, folder: str, body: _Body) -> Configuration:
+    for account, derived in zip(body.accounts, body.derived, strict=True):
+        account.keep(derived)
+    return Configuration(
+        path=Path(path),
+        project=body.project,
+        accounts=body.accounts,
+        digest=body.digest,
+        diagnostics=body.diagnostics,
+        written=_Written(tree, path, folder, body),
+    )
+
+
+class _Written(Mapping[str, AccountEntry]):
+    """Where accounts are written, by interface id; a file is parsed when somebody asks for its account."""
+
+    def __init__(self, tree: KeepingTree, path: str, folder: str, body: _Body) -> None:
+        self._tree = tree
+        self._path = path
+        self._folder = folder
+        self._body = body
+
+    def __getitem__(self, interface_id: str) -> AccountEntry:
+        at = self._places[interface_id]
+        files = account_files(self._tree, self._path, self._folder).files
+        documents = self._documents(files[self._body.files[at]])
+        document = next(each for each in documents if each.data.get("interface_id") == interface_id)
+        return AccountEntry(document, self._body.accounts[at], self._project)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._body.accounts)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {each.interface_id: at for at, each in enumerate(self._body.accounts)}
+
+    @cached_property
+    def _project(self) -> ProjectEntry:
+        return ProjectEntry(self._documents(self._path)[0], self._body.project)
+
+    def _documents(self, path: str) -> list[Document]:
+        from ekomi_reconcile.config.yaml import read
+
+        return read(path, self._tree.read(path))[0]

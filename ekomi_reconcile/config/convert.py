@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ekomi_reconcile.config import models, settings, source_models
-from ekomi_reconcile.config.notify_models import Notification
+from ekomi_reconcile.config.source_models import Notification
 from ekomi_reconcile.config.types import seconds
 from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Json, Selection
 

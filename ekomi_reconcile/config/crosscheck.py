@@ -7,8 +7,8 @@ from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from ekomi_reconcile.config.configuration import AccountEntry
 from ekomi_reconcile.config.diagnostics import SECRET_KEYS, did_you_mean, error, shown
-from ekomi_reconcile.config.entries import AccountEntry
 from ekomi_reconcile.config.secrets import kind_of, kinds
 from ekomi_reconcile.config.settings import DEFAULT_SOURCE
 from ekomi_reconcile.config.source import Document, KeyPath

@@ -12,13 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from ekomi_reconcile.config.cache import Cache
+from ekomi_reconcile.config.cache import Cache, KnownFiles, recall, remember
 from ekomi_reconcile.config.configuration import Configuration
-from ekomi_reconcile.config.documents import KnownFiles
-from ekomi_reconcile.config.tree import DiskTree, KeepingTree, Tree, no_project
-from ekomi_reconcile.config.whole import recall, remember
-from ekomi_reconcile.errors import ConfigurationInvalid
+from ekomi_reconcile.config.source import DiskTree, KeepingTree, Tree, no_project
 from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.model.errors import ConfigurationInvalid
 
 FILE_NAME: Final = "ekomi-reconcile.yaml"
 

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from ekomi_reconcile.config import convert, lint
-from ekomi_reconcile.config.configuration import EMPTY_FILE, Configuration, digest_of
+from ekomi_reconcile.config.cache import KnownFiles
+from ekomi_reconcile.config.configuration import (
+    EMPTY_FILE,
+    AccountEntry,
+    Configuration,
+    ProjectEntry,
+    digest_of,
+)
 from ekomi_reconcile.config.crosscheck import (
     Seen,
     ending_problems,
@@ -22,13 +29,11 @@ from ekomi_reconcile.config.crosscheck import (
     unknown_source,
 )
 from ekomi_reconcile.config.diagnostics import error, shown, sort_key, warning
-from ekomi_reconcile.config.documents import KnownFiles
-from ekomi_reconcile.config.entries import AccountEntry, ProjectEntry
 from ekomi_reconcile.config.models import ProjectDocument
-from ekomi_reconcile.config.source import Document
-from ekomi_reconcile.config.tree import (
+from ekomi_reconcile.config.source import (
     MAX_ENTRIES,
     MAX_TOTAL_BYTES,
+    Document,
     Listing,
     OutOfLimits,
     Tree,

@@ -18,8 +18,7 @@ from pydantic import (
 )
 
 from ekomi_reconcile.config.conditions import ABSENT, Condition, optional
-from ekomi_reconcile.config.notify_models import Notifications
-from ekomi_reconcile.config.source_models import Orders
+from ekomi_reconcile.config.source_models import Notifications, Orders
 from ekomi_reconcile.config.types import (
     Also,
     BaseUrl,

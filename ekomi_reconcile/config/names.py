@@ -6,8 +6,7 @@ import posixpath
 from collections.abc import Iterator
 
 from ekomi_reconcile.config.models import ProjectDocument
-from ekomi_reconcile.config.source import Document
-from ekomi_reconcile.config.tree import Tree
+from ekomi_reconcile.config.source import Document, Tree
 from ekomi_reconcile.config.yaml import read
 
 _FOLDER = ProjectDocument.model_fields["accounts"].default

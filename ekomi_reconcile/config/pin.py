@@ -7,8 +7,8 @@ from typing import Any, Final
 from ekomi_reconcile.config.models import ProjectDocument
 from ekomi_reconcile.config.source import Document, KeyPath
 from ekomi_reconcile.config.yaml import read
-from ekomi_reconcile.errors import ConfigurationError
-from ekomi_reconcile.formatting.scalars import text as scalar
+from ekomi_reconcile.formatting.emit import text as scalar
+from ekomi_reconcile.model.errors import ConfigurationError
 
 _DEFAULT: Final = str(ProjectDocument.model_fields["state"].default)
 

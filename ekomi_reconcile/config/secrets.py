@@ -18,8 +18,8 @@ from typing import Final
 from urllib.parse import quote, quote_plus
 
 from ekomi_reconcile.config.diagnostics import SENSITIVE
-from ekomi_reconcile.errors import SecretError
-from ekomi_reconcile.paths import flaw, local_path, read_bounded
+from ekomi_reconcile.model.errors import SecretError
+from ekomi_reconcile.model.paths import flaw, local_path, read_bounded
 
 ENTRY_POINTS: Final = "ekomi_reconcile.secrets"
 _REFERENCE = re.compile(r"\$\{(?P<kind>[a-z][a-z0-9_-]*):(?P<rest>[^{}]+)\}")

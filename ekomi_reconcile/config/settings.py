@@ -8,9 +8,6 @@ from enum import StrEnum
 
 from ekomi_reconcile.model.account import Json
 
-UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-"""A pattern of what identifies a state."""
-
 DEFAULT_SOURCE = "default"
 """The name of the order source in the short form of ``orders:``."""
 

@@ -1,10 +1,10 @@
-"""Where orders are read, as the project file says it: a shop or a file, one or several by name."""
+"""Where orders are read and who is notified, as the project file defines it."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from ekomi_reconcile.config.conditions import optional
@@ -18,7 +18,45 @@ from ekomi_reconcile.config.types import (
     SecretReference,
     SourceName,
     StoreId,
+    distinct,
 )
+
+_FORMATS: Final = {
+    "json": "One JSON object, the same for every program.",
+    "slack": "A message of blocks, as incoming webhooks of Slack take it.",
+}
+
+Occasions: TypeAlias = Annotated[
+    list[Literal["success", "changes", "failure"]],
+    Strict(),
+    Field(min_length=1),
+    AfterValidator(distinct),
+    Also(uniqueItems=True),
+]
+
+
+class Notification(FixedKeys):
+    """Where to tell how a run ended, how, and when."""
+
+    webhook: SecretReference = Field(
+        description="Reference to the address to post to, never the address itself: whoever knows it can "
+        "post there. It must be https; http only on this machine.",
+        examples=["${env:HOOK_URL}"],
+    )
+    format: Literal["json", "slack"] = Field(
+        default="json",
+        description="What is posted.",
+        json_schema_extra={"enumDescriptions": list(_FORMATS.values())},
+    )
+    on: Occasions = Field(
+        default=["changes", "failure"],
+        description="After which runs: `success`, all that was to be done was done; `changes`, accounts, "
+        "invitations or reviews changed; `failure`, something was not done. One of them is enough.",
+        examples=[["failure"], ["success", "failure"]],
+    )
+
+
+Notifications: TypeAlias = Annotated[list[Notification], Strict(), Field(min_length=1)]
 
 
 class OAuth(FixedKeys):

@@ -22,9 +22,9 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from ekomi_reconcile.config.settings import UUID
-from ekomi_reconcile.paths import CONTROL as _CONTROL
-from ekomi_reconcile.paths import SPACE as _BLANK
+from ekomi_reconcile.model.paths import CONTROL as _CONTROL
+from ekomi_reconcile.model.paths import SPACE as _BLANK
+from ekomi_reconcile.model.paths import UUID
 
 NO_CONTROL: Final = {"not": {"pattern": f"[{_CONTROL}]"}}
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from ekomi_reconcile.apply.checking import check_credentials
-from ekomi_reconcile.apply.clients import Clients
-from ekomi_reconcile.doctor.check import Check
-from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
-from ekomi_reconcile.doctor.subject import Part, Subject
+from ekomi_reconcile.apply.accounts import check_credentials
+from ekomi_reconcile.apply.fetching import Clients
+from ekomi_reconcile.doctor.context import Check, Note, Part, Subject, failed, passed, warned
 from ekomi_reconcile.ekomi.client import EkomiClient
-from ekomi_reconcile.errors import CredentialsRefused, EkomiError
-from ekomi_reconcile.model.account import Account, Deliver
-from ekomi_reconcile.model.credentials import Checked, Credential
+from ekomi_reconcile.model.account import Account, Checked, Credential, Deliver
+from ekomi_reconcile.model.errors import CredentialsRefused, EkomiError
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
-from ekomi_reconcile.reconcile import make_clients
+from ekomi_reconcile.reconcile.planning import make_clients
 from ekomi_reconcile.state.records import AccountRecord
 
 TOO_OLD = 2

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ekomi_reconcile.doctor import ekomi, files, orders, queue, secrets, storage
-from ekomi_reconcile.doctor.check import Check
-from ekomi_reconcile.doctor.finding import Finding, Note, warned
-from ekomi_reconcile.doctor.subject import Subject
-from ekomi_reconcile.errors import ReconcileError
+from ekomi_reconcile.doctor.context import Check, Finding, Note, Subject, warned
+from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.state.records import UNREADABLE
 
 CHECKS: Mapping[str, Sequence[Check]] = {

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ekomi_reconcile.doctor.check import Check
-from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
-from ekomi_reconcile.doctor.subject import Part, Subject
-from ekomi_reconcile.errors import ConfigurationError, ConfigurationInvalid
+from ekomi_reconcile.doctor.context import Check, Note, Part, Subject, failed, passed, warned
 from ekomi_reconcile.model.diagnostic import Diagnostic
-from ekomi_reconcile.suppression import read_suppression_list
+from ekomi_reconcile.model.errors import ConfigurationError, ConfigurationInvalid
+from ekomi_reconcile.privacy.suppression import read_suppression_list
 
 OVERLAPPING = "overlapping-rules"
 """The lint rule that has a check of its own."""

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from ekomi_reconcile.carried import nameless
 from ekomi_reconcile.doctor import shop
-from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
+from ekomi_reconcile.doctor.context import Note, Subject, failed, passed, warned
 from ekomi_reconcile.doctor.shop import Names
-from ekomi_reconcile.doctor.subject import Subject
-from ekomi_reconcile.errors import OrderSourceError
 from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.errors import OrderSourceError
+from ekomi_reconcile.reconcile.absent_fields import nameless
+from ekomi_reconcile.reconcile.sources import nearest
 from ekomi_reconcile.rules.rulebook import key_of
-from ekomi_reconcile.shopnames import nearest
 
 
 @dataclass(frozen=True, slots=True)

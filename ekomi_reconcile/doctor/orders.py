@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ekomi_reconcile.doctor.check import Check
-from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
+from ekomi_reconcile.doctor.context import Check, Note, Part, Subject, failed, passed, warned
 from ekomi_reconcile.doctor.names import customer_groups, order_statuses, store_views, unserved_store_views
-from ekomi_reconcile.doctor.subject import Part, Subject
-from ekomi_reconcile.doctor.survey import MOST_ORDERS, RECENT_DAYS, Survey
-from ekomi_reconcile.errors import OrderSourceError
+from ekomi_reconcile.doctor.shop import MOST_ORDERS, RECENT_DAYS, Survey
 from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.orders.magento.probe import (
+from ekomi_reconcile.model.errors import OrderSourceError
+from ekomi_reconcile.orders.magento.source import (
     COMMENT,
     GROUPS,
     ORDERS,

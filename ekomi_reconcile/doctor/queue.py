@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from ekomi_reconcile.doctor.check import Check
-from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
-from ekomi_reconcile.doctor.subject import Part, Subject
+from ekomi_reconcile.doctor.context import Check, Note, Part, Subject, failed, passed, warned
 from ekomi_reconcile.model.instant import HOUR, iso
 from ekomi_reconcile.model.invitation import Invitation, Status
-from ekomi_reconcile.plan.needs import gone_sources, sources_gone
+from ekomi_reconcile.plan.read_requests import gone_sources, sources_gone
 from ekomi_reconcile.state.records import InvitationFilter
 
 STUCK_AFTER = 2 * HOUR

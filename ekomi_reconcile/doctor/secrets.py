@@ -8,10 +8,8 @@ from pathlib import Path
 
 from ekomi_reconcile.config.secrets import resolve
 from ekomi_reconcile.config.settings import OrdersSettings, Project
-from ekomi_reconcile.doctor.check import Check
-from ekomi_reconcile.doctor.finding import Note, failed, passed
-from ekomi_reconcile.doctor.subject import Part, Subject
-from ekomi_reconcile.errors import SecretError
+from ekomi_reconcile.doctor.context import Check, Note, Part, Subject, failed, passed
+from ekomi_reconcile.model.errors import SecretError
 
 
 def passwords(subject: Subject) -> Iterator[Note]:

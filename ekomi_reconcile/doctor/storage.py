@@ -6,15 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ekomi_reconcile.doctor.check import Check
-from ekomi_reconcile.doctor.finding import Note, failed, passed, warned
-from ekomi_reconcile.doctor.subject import Part, Subject
-from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.doctor.context import Check, Note, Part, Subject, failed, passed, warned
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import HOUR
-from ekomi_reconcile.state.checking import check_state
-from ekomi_reconcile.state.location import FileLocation, PostgresLocation
-from ekomi_reconcile.state.locking import holder
+from ekomi_reconcile.state.engine.location import FileLocation, PostgresLocation
+from ekomi_reconcile.state.engine.lock import lock_holder
+from ekomi_reconcile.state.maintenance.check import check_state
 from ekomi_reconcile.state.store import State
 
 LONG_HELD = 2 * HOUR
@@ -112,7 +110,7 @@ def key(subject: Subject) -> Iterator[Note]:
 
 def lock(subject: Subject) -> Iterator[Note]:
     """Who holds the writer lock; somebody who has held it for hours is worth a look."""
-    info = holder(subject.place)
+    info = lock_holder(subject.place)
     if info is None:
         yield passed("nobody holds the writer lock")
         return

@@ -1,4 +1,9 @@
-"""From an answer to its JSON, or to the error that says what happened (reads and putOrder)."""
+"""Classify and decode eKomi's answers.
+
+The answer's success word, its HTTP codes and its message texts are not documented. So only a listed
+value is a yes, only a listed value or an HTTP error in eKomi's own words a no, what certainly was not
+processed may be repeated, and everything else is an unknown outcome.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +12,30 @@ import re
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
-from ekomi_reconcile.ekomi.redact import Redactor
-from ekomi_reconcile.ekomi.texts import Said, error_in, meaning_of_line, meaning_of_message
+from ekomi_reconcile.ekomi.decode import Reviews, reviews_from, text, web_address
+from ekomi_reconcile.ekomi.refusal_texts import (
+    Said,
+    Tendency,
+    denies_access,
+    error_in,
+    meaning_of_line,
+    meaning_of_message,
+    message_in,
+    tendency_of_answer,
+)
+from ekomi_reconcile.ekomi.values import Receipt
 from ekomi_reconcile.ekomi.wire import Answer, Reply
-from ekomi_reconcile.errors import CredentialsRefused, EkomiError, EkomiUnavailable, RequestRefused
+from ekomi_reconcile.http.client import Redactor
 from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model.errors import (
+    AccountRefused,
+    CredentialsRefused,
+    EkomiError,
+    EkomiUnavailable,
+    OutcomeUnknown,
+    RecipientRefused,
+    RequestRefused,
+)
 
 E = TypeVar("E", bound=EkomiError)
 
@@ -190,3 +214,135 @@ def _unreadable(text: str | None) -> str:
     if is_html(text):
         return "the answer is a web page"
     return "the answer is incomplete" if text[0] in "[{" else "the answer is not what was expected"
+
+
+def read_object(reply: Reply, reporter: Reporter) -> dict[str, Json]:
+    """The JSON object of a successful answer; raises as ``read_json``."""
+    value = read_json(reply, reporter)
+    if not isinstance(value, dict):
+        raise _unfit(reply, reporter, "the answer is not a JSON object")
+    return value
+
+
+def read_reviews(reply: Reply, reporter: Reporter) -> Reviews:
+    """The rows of a dump; an answer of which nothing can be read is no empty list."""
+    rows = read_json(reply, reporter, empty=None)
+    reviews = reviews_from(rows or []) if isinstance(rows, list | None) else None
+    if reviews is None or (reviews.unreadable and not reviews):
+        raise _unfit(reply, reporter, "the answer holds no readable reviews")
+    reviews.silent = rows is None
+    return reviews
+
+
+def read_link(reply: Reply, reporter: Reporter) -> Receipt:
+    """The link that putOrder gives; without one nothing could be sent to the customer.
+
+    Raises:
+        AccountRefused: a no about the account, beside what ``read_json`` raises.
+        RecipientRefused: a no about the order's customer.
+    """
+    try:
+        order = read_object(reply, reporter)
+    except RequestRefused as error:
+        kind = _REFUSALS.get(meaning_of_message(error.said))
+        if kind is None:
+            raise
+        raise kind(error.message, function=error.function, status=error.status, said=error.said) from None
+    link = web_address(order.get("link"))
+    if link is None:
+        raise _unfit(reply, reporter, "the answer holds no review link")
+    known_since = text(order.get("known_since")).strip(" 0:.-TZ").lower()
+    return Receipt(link=link, known_before=known_since not in {"", "false", "null"})
+
+
+_REFUSALS: dict[Said, type[EkomiError]] = {
+    Said.ACCOUNT: AccountRefused,
+    Said.RECIPIENT: RecipientRefused,
+}
+
+
+def _unfit(reply: Reply, reporter: Reporter, reason: str) -> EkomiUnavailable:
+    answer = reply if isinstance(reply, Answer) else None
+    return reporter.error(EkomiUnavailable, reason, answer=answer)
+
+
+_NOT_PROCESSED = frozenset({429, 503})
+"""The server says that it did not take the request on."""
+
+_NOT_ITS_OWN = frozenset({407, 408, 425})
+"""Client errors that decide nothing: they come from something in between, or after a timeout."""
+
+_DENIED_REQUEST = frozenset({401, 402, 403})
+
+_REFUSED_REQUESTS: dict[Said, tuple[type[EkomiError], str]] = {
+    Said.ACCOUNT: (AccountRefused, "eKomi refused the account"),
+    Said.RECIPIENT: (RecipientRefused, "eKomi refused the recipient"),
+    Said.REFUSAL: (RequestRefused, "eKomi refused the request"),
+}
+
+
+def read_receipt(reply: Reply, reporter: Reporter) -> Receipt:
+    """Read that eKomi took the recipient, now or earlier.
+
+    Raises:
+        CredentialsRefused: wrong interface id or password, whatever the HTTP status.
+        AccountRefused: a clear no about the account.
+        RecipientRefused: a clear no about the recipient, for good.
+        RequestRefused: a clear no with a text that is not listed.
+        EkomiUnavailable: the request certainly had no effect.
+        OutcomeUnknown: the customer may be invited, or not.
+    """
+    if not isinstance(reply, Answer):
+        raise reporter.error(OutcomeUnknown if reply.sent else EkomiUnavailable, reply.reason)
+    body = Body.of(reply)
+    said, message = meaning_of(reply, body)
+    if said is Said.CREDENTIALS:
+        raise reporter.credentials(reply, message)
+    if reply.status in _NOT_PROCESSED:
+        raise reporter.error(EkomiUnavailable, "eKomi did not take it on", answer=reply, said=body.quotable)
+    if 300 <= reply.status < 400:
+        raise reporter.redirected(reply, OutcomeUnknown)
+    if reply.broken is not None:
+        raise reporter.error(OutcomeUnknown, reply.broken, answer=reply)
+    if 200 <= reply.status < 300:
+        return _by_words(reply, body, reporter, said=said, message=message)
+    if 400 <= reply.status < 500 and _is_ekomis(reply, body):
+        return _refused(reply, body, reporter, message=message or message_in(body.value) or body.quotable)
+    raise _unclear(reply, body, reporter)
+
+
+def _by_words(answer: Answer, body: Body, reporter: Reporter, *, said: Said, message: str) -> Receipt:
+    """Decide an answer with a success status by its words."""
+    tendency = tendency_of_answer(body.value)
+    if tendency is Tendency.YES:
+        return Receipt()
+    listed = said not in {Said.NOTHING, Said.REFUSAL}
+    if listed or tendency is Tendency.NO or (body.value is NOT_JSON and said is Said.REFUSAL):
+        return _refused(answer, body, reporter, message=message)
+    raise _unclear(answer, body, reporter)
+
+
+def _refused(answer: Answer, body: Body, reporter: Reporter, *, message: str) -> Receipt:
+    """Return a receipt where eKomi has the order already; raise the refusal otherwise."""
+    said = meaning_of_message(message)
+    if said is Said.CREDENTIALS:
+        raise reporter.credentials(answer, message)
+    if said is Said.KNOWN_ALREADY:
+        return Receipt(known_before=True)
+    if said is Said.REFUSAL and (answer.status in _DENIED_REQUEST or denies_access(body.value)):
+        said = Said.ACCOUNT
+    kind, reason = _REFUSED_REQUESTS[said]
+    raise reporter.error(kind, reason, answer=answer, said=message)
+
+
+def _is_ekomis(answer: Answer, body: Body) -> bool:
+    """Is this client error eKomi's own, and not that of a proxy, a firewall or a timeout?"""
+    if answer.status in _NOT_ITS_OWN or not body.text or is_html(body.text):
+        return False
+    return tendency_of_answer(body.value) is not Tendency.YES
+
+
+def _unclear(answer: Answer, body: Body, reporter: Reporter) -> OutcomeUnknown:
+    """Nobody can say what became of the request; the text is shown for a person to judge."""
+    reason = "eKomi returned an error" if answer.status >= 400 else "unrecognised response"
+    return reporter.error(OutcomeUnknown, reason, answer=answer, said=body.words)

@@ -13,20 +13,15 @@ from typing import Self, TypeVar
 import httpx
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.ekomi.answer import Reporter
-from ekomi_reconcile.ekomi.feedback import (
+from ekomi_reconcile.ekomi.answer import Reporter, read_link, read_object, read_receipt, read_reviews
+from ekomi_reconcile.ekomi.decode import (
     PRODUCT_FIELDS,
     PRODUCT_TITLE,
     SHOP_FIELDS,
     SHOP_TITLE,
     Reviews,
+    shop_data_from,
 )
-from ekomi_reconcile.ekomi.limit import RateLimiter
-from ekomi_reconcile.ekomi.reading import read_link, read_object, read_reviews
-from ekomi_reconcile.ekomi.redact import Redactor
-from ekomi_reconcile.ekomi.retry import READS, SENDS, Retry
-from ekomi_reconcile.ekomi.sending import read_receipt
-from ekomi_reconcile.ekomi.shop import shop_data_from
 from ekomi_reconcile.ekomi.values import (
     Call,
     Credentials,
@@ -35,10 +30,13 @@ from ekomi_reconcile.ekomi.values import (
     Receipt,
     Recipient,
     ReviewRange,
-    Stop,
 )
 from ekomi_reconcile.ekomi.wire import Answer, Reply, Request, Wire
-from ekomi_reconcile.errors import (
+from ekomi_reconcile.http import Stop
+from ekomi_reconcile.http.client import Redactor
+from ekomi_reconcile.http.rate_limit import READS, SENDS, RateLimiter, Retry
+from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model.errors import (
     AccountRefused,
     CredentialsRefused,
     EkomiError,
@@ -46,7 +44,6 @@ from ekomi_reconcile.errors import (
     OutcomeUnknown,
     RequestRefused,
 )
-from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.review import ShopData
 

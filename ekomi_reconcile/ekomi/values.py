@@ -5,32 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Protocol
 
+from ekomi_reconcile.http import Revealing
 from ekomi_reconcile.model.instant import DAY, Instant
 
 SENDER_NAME_LENGTH = 11
 """The longest sender a text message may show (GSM)."""
-
-
-class Revealing(Protocol):
-    """A secret: it shows itself only when asked, and its repr is safe."""
-
-    def reveal(self) -> str:
-        """The secret itself."""
-
-
-class Stop(Protocol):
-    """Tells that the work must end; ``threading.Event`` is one, a deadline may be another.
-
-    All waiting goes through ``wait``, so whoever hands it in also decides how time passes.
-    """
-
-    def is_set(self) -> bool:
-        """Must the work end now?"""
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait up to ``timeout`` seconds; true as soon as the work must end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Self, TypeAlias
 
 import httpx
 
-from ekomi_reconcile.transport import (
+from ekomi_reconcile.http.client import (
     TRANSPORT_ERRORS,
     BoundedTransport,
     http_date,

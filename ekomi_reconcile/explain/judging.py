@@ -11,8 +11,8 @@ from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Criterion, Invitation, Reached, Status
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.plan.matching import Matcher, Question
-from ekomi_reconcile.plan.needs import moved_from, needs
+from ekomi_reconcile.plan.matcher import Matcher, Question
+from ekomi_reconcile.plan.read_requests import moved_from, needs
 from ekomi_reconcile.plan.view import Privacy, Queue, RecordedAccount, RecordedObservation, RecordedPosition
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook
 

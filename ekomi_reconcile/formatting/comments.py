@@ -14,7 +14,7 @@ from typing import Final
 
 from yaml.tokens import ScalarToken, Token
 
-from ekomi_reconcile.formatting.tree import (
+from ekomi_reconcile.formatting.emit import (
     BLOCK_STYLES,
     Beside,
     Collection,

@@ -1,4 +1,4 @@
-"""Accounts and their invitation rules, as the files ask for them."""
+"""Accounts and their invitation rules, as the files define them."""
 
 from __future__ import annotations
 
@@ -189,3 +189,23 @@ def account_address(name: str) -> str:
     """The address of the account with this name."""
     escaped = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'account["{escaped}"]'
+
+
+class Credential(StrEnum):
+    """What is known about an interface id and its password."""
+
+    OK = "ok"
+    WRONG = "wrong"
+    UNCHECKED = "could not check"
+    UNRESOLVED = "password reference unresolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """The verdict on one account; ``message`` says why it is not ok."""
+
+    name: str
+    interface_id: str
+    verdict: Credential
+    message: str | None = None
+    mend: str | None = None

@@ -1,11 +1,13 @@
-"""Reviews and shop data, as eKomi tells them."""
+"""Reviews, shop data and statistics as eKomi reports them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from enum import StrEnum
 
-from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.instant import DAY, Instant
 
 
 class ReviewKind(StrEnum):
@@ -48,3 +50,73 @@ class ShopData:
     total_reviews: int | None = None
     average_score: float | None = None
     active: bool | None = None
+
+
+STARS = (5, 4, 3, 2, 1)
+"""From good to bad, as distributions are shown."""
+
+_MONDAY = 3
+"""1970-01-01 was a Thursday: so many days after a Monday."""
+
+
+class Period(StrEnum):
+    """How long one step of a trend is."""
+
+    MONTH = "month"
+    WEEK = "week"
+
+    def number(self, instant: Instant) -> int:
+        """The period that an instant lies in; consecutive periods have consecutive numbers."""
+        days = instant // DAY
+        if self is Period.WEEK:
+            return (days + _MONDAY) // 7
+        day = date(1970, 1, 1) + timedelta(days=days)
+        return day.year * 12 + day.month - 1
+
+    def label(self, number: int) -> str:
+        """``2026-11``, or the ISO week ``2026-W47``."""
+        if self is Period.MONTH:
+            return f"{number // 12:04}-{number % 12 + 1:02}"
+        year, week, _ = (date(1970, 1, 1) + timedelta(days=7 * number - _MONDAY)).isocalendar()
+        return f"{year:04}-W{week:02}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many reviews there are, and the sum of their ratings."""
+
+    reviews: int = 0
+    rating_sum: float = 0.0
+
+    @property
+    def average(self) -> float | None:
+        """The mean rating, rounded to 4 decimals; ``None`` without reviews."""
+        return round(self.rating_sum / self.reviews, 4) if self.reviews else None
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.reviews + other.reviews, self.rating_sum + other.rating_sum)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewStatistics:
+    """The reviews of one account; without those that are gone.
+
+    ``total`` to ``trend`` are about the reviews of the shop, or where one product was asked for, about
+    those of the product. ``stars`` counts by whole stars. ``answered`` is ``None`` where it is not known:
+    eKomi tells answers of the shop's own reviews only. ``trend`` is by number of the period, without empty
+    ones. ``products`` are the reviews of products.
+    """
+
+    interface_id: str
+    total: Tally = field(default_factory=Tally)
+    stars: Mapping[int, int] = field(default_factory=dict)
+    answered: int | None = None
+    trend: Mapping[int, Tally] = field(default_factory=dict)
+    products: Tally = field(default_factory=Tally)
+
+    @property
+    def answered_share(self) -> float | None:
+        """From 0 to 1, rounded to 4 decimals; ``None`` where it is not known or there is nothing."""
+        if self.answered is None or not self.total.reviews:
+            return None
+        return round(self.answered / self.total.reviews, 4)

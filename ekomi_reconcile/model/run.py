@@ -1,12 +1,154 @@
-"""What a run did, in figures: written into the journal as text, read again by the report."""
+"""A run: its events, its result, and its figures for the journal."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 import msgspec
 
-from ekomi_reconcile.model.result import Result
+from ekomi_reconcile.model.errors import ReconcileError
+from ekomi_reconcile.model.invitation import Status
+
+
+class Work(StrEnum):
+    """What is done to one account or one invitation."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    SYNC = "sync"
+    IMPORT = "import"
+    SEND = "send"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One thing to do. ``invitation`` (the id of its row) and ``order`` (its number) are set for a send."""
+
+    work: Work
+    account: str
+    interface_id: str
+    invitation: int | None = None
+    order: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A task has begun."""
+
+    task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A task that began ``seconds`` ago has not ended yet."""
+
+    task: Task
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A task has ended after ``seconds``; ``error`` says why it failed, ``status`` where a row stands now."""
+
+    task: Task
+    seconds: int
+    error: str | None = None
+    status: Status | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueWritten:
+    """The queue is as planned; ``left_out`` rows had changed since the plan was made."""
+
+    scheduled: int
+    rescheduled: int
+    cancelled: int
+    left_out: int
+
+
+class Stage(StrEnum):
+    """The parts of a run, in order."""
+
+    ORDERS = "orders"
+    ACCOUNTS = "accounts"
+    FETCHES = "fetches"
+    QUEUE = "queue"
+    SENDING = "sending"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """So far ``done`` of ``total`` of a stage (``None``: not known). ``subject`` is what was just done."""
+
+    stage: Stage
+    done: int
+    total: int | None = None
+    subject: str | None = None
+    note: str | None = None
+
+
+class Done(StrEnum):
+    """What is counted, in the order in which it is shown."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    DESTROYED = "destroyed"
+    SYNCED = "synced"
+    IMPORTED = "imported"
+    REVIEWS_NEW = "reviews_new"
+    REVIEWS_CHANGED = "reviews_changed"
+    REVIEWS_GONE = "reviews_gone"
+    REVIEWS_UNREADABLE = "reviews_unreadable"
+    SCHEDULED = "scheduled"
+    RESCHEDULED = "rescheduled"
+    CANCELLED = "cancelled"
+    SENT = "sent"
+    WAITING = "waiting"
+    RETRY_LATER = "retry_later"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    LEFT_OUT = "left_out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One thing that failed: ``subject`` names it, ``message`` says why. Nothing personal, no secret."""
+
+    subject: str
+    message: str
+    mend: str | None = None
+
+
+@dataclass(slots=True)
+class Result:
+    """The sum of a run. ``not_tried`` says what was left undone, and because of what.
+
+    ``notes`` are worth knowing, but nothing that failed.
+    """
+
+    counts: dict[Done, int] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    not_tried: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def count(self, what: Done, number: int = 1) -> None:
+        """Add to a figure."""
+        if number:
+            self.counts[what] = self.counts.get(what, 0) + number
+
+    def fail(self, subject: str, error: ReconcileError) -> None:
+        """Record that this failed."""
+        self.failures.append(Failure(subject=subject, message=error.message, mend=error.mend))
+
+    @property
+    def succeeded(self) -> bool:
+        """Did everything that was to be done get done?"""
+        return not (self.failures or self.not_tried)
+
 
 KEPT_ACCOUNTS = 100
 """For so many accounts a run keeps its reasons apart; those with fewer orders are summed up."""

@@ -16,16 +16,23 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from ekomi_reconcile.errors import OrderUnreadable
 from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.model.errors import OrderUnreadable
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.orders.cursor import RULES, Cursor, Identity, digest_before, digest_of, earliest
-from ekomi_reconcile.orders.flaws import Flaw, Flaws, diagnostics, remarks
-from ekomi_reconcile.orders.index import index, whole_index
 from ekomi_reconcile.orders.layouts import layout_of
 from ekomi_reconcile.orders.normalize import Codes
-from ekomi_reconcile.orders.order_file import OrderFile
-from ekomi_reconcile.orders.reader import OrderReader
+from ekomi_reconcile.orders.order_file import (
+    RULES,
+    Cursor,
+    Identity,
+    OrderFile,
+    digest_before,
+    digest_of,
+    earliest,
+    index,
+    whole_index,
+)
+from ekomi_reconcile.orders.reader import Flaw, Flaws, OrderReader, diagnostics, remarks
 from ekomi_reconcile.orders.records import Payload, Scan, Span
 from ekomi_reconcile.orders.source import Uses, Wanted
 

@@ -1,15 +1,354 @@
-"""Which layout a file of orders has."""
+"""JSON and CSV layouts of order files."""
 
 from __future__ import annotations
 
+import csv
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from ekomi_reconcile.orders.csv_layout import csv_rows
-from ekomi_reconcile.orders.json_layouts import JsonDocument, JsonLines
-from ekomi_reconcile.orders.lines import BYTE_ORDER_MARK, TOO_LONG, Lines
-from ekomi_reconcile.orders.reader import key_of
-from ekomi_reconcile.orders.records import Layout
+from msgspec import Raw
+
+from ekomi_reconcile.model.errors import OrderSourceError, OrderUnreadable
+from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.orders.reader import Flaw, OrderReader, id_of, key_in, key_of
+from ekomi_reconcile.orders.records import (
+    BYTE_ORDER_MARK,
+    MAX_LINE,
+    TOO_LONG,
+    Layout,
+    Lines,
+    Payload,
+    Record,
+    Scan,
+    Span,
+    first,
+)
+from ekomi_reconcile.orders.wire import RawPage, WireKey, split_page
+
+SHAPES = (
+    'expected: JSON Lines, a JSON array, or {"items": […]}, of orders in Magento\'s shape with an entity_id'
+)
+"""The hint for a file that holds something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLines:
+    """One JSON object per line; blank lines do not count."""
+
+    name: str = "jsonl"
+    repeats: bool = True
+
+    def scan(self, stream: BinaryIO, span: Span) -> Scan:
+        """The records that start in this span."""
+
+        def records(scan: Scan) -> Iterator[Record]:
+            lines = Lines(stream, start=span.start, end=span.end, number=span.lines)
+            offset = span.start
+            for line in lines:
+                if lines.ended:
+                    scan.settled, scan.settled_lines = lines.offset, lines.number
+                if line is TOO_LONG:
+                    yield offset, lines.number, _too_long()
+                elif line[:1] == b"{" or line.strip():
+                    yield offset, lines.number, line
+                offset = lines.offset
+
+        return Scan(records, span)
+
+    def key(self, payload: Payload) -> WireKey | None:
+        """What this order is called."""
+        return key_of(payload)
+
+    def order_id(self, payload: Payload) -> int | None:
+        """The id alone."""
+        return id_of(payload)
+
+    def reading(self, reader: OrderReader) -> Callable[[Payload], Order]:
+        """How to read a record."""
+        return reader.order
+
+    def pick(self, stream: BinaryIO, offsets: Sequence[int], end: int) -> Iterator[Payload]:
+        """The lines that start at these offsets."""
+        for offset in offsets:
+            yield from first(Lines(stream, start=offset, end=end))
+
+
+@dataclass(frozen=True, slots=True)
+class JsonDocument:
+    """A JSON array of orders, a search answer with ``items``, or one order; read as a whole."""
+
+    name: str = "json"
+    repeats: bool = True
+
+    def scan(self, stream: BinaryIO, span: Span) -> Scan:
+        """All records."""
+
+        def records(scan: Scan) -> Iterator[Record]:
+            text, page = _document(stream, span.end)
+            total, count = page.total_count, len(page.orders)
+            if total is not None and total > count:
+                scan.remarks.append(Flaw(1, f"one page of many: {count} of {total} orders (total_count)"))
+            yield from _with_lines(text, page.orders)
+            scan.settled = span.end
+
+        scan = Scan(records, span)
+        scan.settled = sys.maxsize
+        return scan
+
+    def key(self, payload: Payload) -> WireKey | None:
+        """What this order is called."""
+        return key_of(payload)
+
+    def order_id(self, payload: Payload) -> int | None:
+        """The id alone."""
+        key = key_of(payload)
+        return None if key is None else key.entity_id
+
+    def reading(self, reader: OrderReader) -> Callable[[Payload], Order]:
+        """How to read a record."""
+        return reader.order
+
+    def pick(self, stream: BinaryIO, offsets: Sequence[int], end: int) -> Iterator[Payload]:
+        """The orders at these positions of the list."""
+        pieces = _document(stream, end)[1].orders
+        return (pieces[at] for at in offsets if at < len(pieces))
+
+
+def _with_lines(text: bytes, orders: Sequence[Raw]) -> Iterator[Record]:
+    """The orders with the lines where they start: each is found behind the one before it."""
+    at, line = 0, 1
+    for position, order in enumerate(orders):
+        raw = bytes(order)
+        start = max(text.find(raw, at), at)
+        line += text.count(b"\n", at, start)
+        at = start
+        yield position, line, order
+
+
+def _document(stream: BinaryIO, end: int) -> tuple[bytes, RawPage]:
+    stream.seek(0)
+    text = stream.read(end)
+    if len(text) < end:
+        raise OrderSourceError("it became shorter while it was read", mend="run again")
+    text = text.removeprefix(BYTE_ORDER_MARK)
+    if not text.strip():
+        return text, RawPage(())
+    try:
+        return text, split_page(text)
+    except OrderUnreadable as problem:
+        raise OrderSourceError(problem.reason, mend=SHAPES) from None
+
+
+def _too_long() -> OrderUnreadable:
+    return OrderUnreadable(f"the line is longer than {MAX_LINE // 1024 // 1024} MiB")
+
+
+_KEYS = frozenset({"entity_id", "increment_id"})
+_NEEDED = ("entity_id", "created_at")
+_VERSION = ("status", "state", "updated_at")
+_ITEM_COLUMNS = frozenset({"sku", "qty", "qty_ordered", "row_total", "price"})
+_ITEM_PREFIXES = ("item_", "items.", "product_", "lineitem")
+_MOST_SHOWN = 10
+_NOT_CSV = "not CSV: a quote is in the wrong place, or the row is too long"
+
+ROW_PER_ITEM = "a second row of the same order: a file with one row per item (`items: per_row`) is not read"
+ROW_PER_ITEM_HINT = (
+    "export one row per order with its items as JSON in a column `items`, or export JSON Lines; "
+    "`items: per_row` is not supported yet"
+)
+
+
+class _Unfinished(OrderUnreadable):
+    """A quoted cell that nothing closes: the rest may still come."""
+
+
+@dataclass(frozen=True, slots=True)
+class CsvRows:
+    """A header of field names (dotted for nested ones), then one order per row; no cell = absent."""
+
+    columns: tuple[str, ...]
+    delimiter: str
+    body: int
+    name: str = "csv"
+
+    @property
+    def repeats(self) -> bool:
+        """A row with columns of an item is one of several of its order, not a later version of it."""
+        return not self._item_columns
+
+    @property
+    def _item_columns(self) -> list[str]:
+        return [each for each in self.columns if each.startswith(_ITEM_PREFIXES) or each in _ITEM_COLUMNS]
+
+    def scan(self, stream: BinaryIO, span: Span) -> Scan:
+        """The records that start in this span, the header left out."""
+        start, before = (span.start, span.lines) if span.start >= self.body else (self.body, 1)
+        lines = Lines(stream, start=start, end=max(span.end, start), number=before)
+
+        def records(scan: Scan) -> Iterator[Record]:
+            damaged: list[int] = []
+            items = self._item_columns
+            if items and span.start < self.body:
+                scan.remarks.append(_columns_not_read(items))
+            rows = _reader(_text(lines, damaged), self.delimiter)
+            offset, number = start, before
+            row: Payload = ()
+            previous: list[str] = []
+            while row is not None:
+                row = self._next(rows, damaged)
+                if lines.ended and row is not None and not isinstance(row, _Unfinished):
+                    scan.settled, scan.settled_lines = lines.offset, lines.number
+                if isinstance(row, list) and row:
+                    if previous:
+                        self._refuse_second_row(previous, row, line=number + 1, items=bool(items))
+                    previous = row
+                if row:
+                    yield offset, number + 1, _located(row, number + 1, lines.number)
+                offset, number = lines.offset, lines.number
+
+        return Scan(records, span)
+
+    def _next(self, rows: Iterator[list[str]], damaged: list[int]) -> Payload:
+        """The cells of the next row, ``[]`` for an empty one, ``None`` at the end."""
+        damaged.clear()
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            unfinished = str(error) == "unexpected end of data"
+            return _Unfinished("a quote is not closed") if unfinished else OrderUnreadable(_NOT_CSV)
+        if row and damaged:
+            return OrderUnreadable("not UTF-8, or a line that is too long")
+        if row is None or not any(each.strip() for each in row):
+            return None if row is None else []
+        if len(row) != len(self.columns):
+            return OrderUnreadable(f"{len(row)} cells where the header has {len(self.columns)}")
+        return row
+
+    def _refuse_second_row(self, previous: list[str], row: list[str], *, line: int, items: bool) -> None:
+        """Two rows of one order next to each other are its items, unless the later one is a later version.
+
+        ``items``: there are columns of items.
+
+        Raises:
+            OrderSourceError: they are its items.
+        """
+        key = self.columns.index("entity_id")
+        one_id = row[key] == previous[key]
+        if row == previous or not (one_id or items):  # nearly every row
+            return
+
+        def same(*names: str) -> bool:
+            places = [self.columns.index(name) for name in names if name in self.columns]
+            return all(previous[at].strip() == row[at].strip() for at in places)
+
+        one_id = one_id and row[key].strip().isdigit() and same("increment_id")
+        if items:
+            number = row[self.columns.index("increment_id")] if "increment_id" in self.columns else ""
+            repeated = one_id or (bool(number.strip()) and same("increment_id", "created_at"))
+        else:
+            repeated = one_id and same(*_VERSION)
+        if repeated:
+            raise OrderSourceError(f"line {line}: {ROW_PER_ITEM}", mend=ROW_PER_ITEM_HINT)
+
+    def key(self, payload: Payload) -> WireKey | None:
+        """What this order is called."""
+        return key_in(
+            {name: cell.strip() for name, cell in zip(self.columns, payload, strict=False) if name in _KEYS}
+        )
+
+    def order_id(self, payload: Payload) -> int | None:
+        """The id alone."""
+        key = self.key(payload)
+        return None if key is None else key.entity_id
+
+    def reading(self, reader: OrderReader) -> Callable[[Payload], Order]:
+        """How to read a record."""
+        paths = [tuple(name.split(".")) for name in self.columns]
+
+        def read(payload: Payload) -> Order:
+            return reader.tree(_tree(zip(paths, payload, strict=False)))
+
+        return read
+
+    def pick(self, stream: BinaryIO, offsets: Sequence[int], end: int) -> Iterator[Payload]:
+        """The rows that start at these offsets."""
+        for offset in offsets:
+            yield from first(payload for _, _, payload in self.scan(stream, Span(offset, end, 1)))
+
+
+def csv_rows(stream: BinaryIO) -> CsvRows:
+    """The layout that the header of this CSV file describes.
+
+    Raises:
+        OrderSourceError: it has no header, or one without the columns that every order needs.
+    """
+    lines = Lines(stream, start=0, end=stream.seek(0, 2))
+    header = next(iter(lines), b"")
+    try:
+        text = header.decode()
+        delimiter = max(",;\t", key=text.count)
+        columns = tuple(name.strip() for name in next(_reader([text], delimiter), []))
+    except (UnicodeDecodeError, csv.Error):
+        raise OrderSourceError("not an order file: expected UTF-8 JSON, JSON Lines or CSV") from None
+    missing = [name for name in _NEEDED if name not in columns]
+    if missing:
+        raise OrderSourceError(
+            f"its header has no column {' and no column '.join(missing)}",
+            mend="write the names of the fields into the first line: entity_id, increment_id, created_at, …",
+        )
+    _refuse_clashes(columns)
+    found = CsvRows(columns, delimiter, lines.offset)
+    return found if found.repeats else replace(found, name="csv-items")
+
+
+def _reader(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    return csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=delimiter != "\t")
+
+
+def _columns_not_read(columns: Sequence[str]) -> Flaw:
+    shown = ", ".join(columns[:_MOST_SHOWN])
+    return Flaw(1, f"columns of items are not read: {shown}; write the items as JSON in a column `items`")
+
+
+def _located(row: Payload, first: int, last: int) -> Payload:
+    """The row; of one that cannot be read the lines it covers are named."""
+    if isinstance(row, OrderUnreadable) and last > first:
+        return type(row)(f"{row.reason} (lines {first} to {last})")
+    return row
+
+
+def _refuse_clashes(columns: Sequence[str]) -> None:
+    for name in columns:
+        if name and (columns.count(name) > 1 or any(each.startswith(f"{name}.") for each in columns)):
+            raise OrderSourceError(f"its header has the column {name} twice, or also parts of it")
+
+
+def _text(lines: Lines, damaged: list[int]) -> Iterator[str]:
+    for line in lines:
+        if line is TOO_LONG:
+            damaged.append(lines.number)
+            yield "\n"
+            continue
+        try:
+            yield line.decode()
+        except UnicodeDecodeError:
+            damaged.append(lines.number)
+            yield line.decode(errors="replace")
+
+
+def _tree(cells: Iterable[tuple[tuple[str, ...], str]]) -> Mapping[str, Any]:
+    """Dotted names become objects in objects; an empty cell is an absent field."""
+    tree: dict[str, Any] = {}
+    for path, cell in cells:
+        if text := cell.strip():
+            node = tree
+            for name in path[:-1]:
+                node = node.setdefault(name, {})
+            node[path[-1]] = text
+    return tree
 
 
 def layout_of(path: Path, stream: BinaryIO) -> Layout:

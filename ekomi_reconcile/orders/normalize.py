@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from ekomi_reconcile.errors import OrderUnreadable
+from ekomi_reconcile.model.errors import OrderUnreadable
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Contact, HistoryEntry, Item, Order
 from ekomi_reconcile.orders.facts import Getter, shipping_address

@@ -1,29 +1,211 @@
-"""A file of orders: opening it, and going straight to single orders in it."""
+"""A file of orders: its index, and where reading stopped."""
 
 from __future__ import annotations
 
+import os
+import time
+from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
+from itertools import islice
+from operator import gt, lt
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, BinaryIO
 
 import msgspec
 
-from ekomi_reconcile.errors import OrderSourceError, OrderUnreadable
+from ekomi_reconcile.model.errors import OrderSourceError, OrderUnreadable
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.orders.csv_layout import CsvRows
-from ekomi_reconcile.orders.cursor import Identity
 from ekomi_reconcile.orders.facts import CONTACT, own_fields
-from ekomi_reconcile.orders.index import Index, refuse_other_records, whole_index
-from ekomi_reconcile.orders.layouts import layout_of
-from ekomi_reconcile.orders.lines import with_newlines
+from ekomi_reconcile.orders.layouts import ROW_PER_ITEM, ROW_PER_ITEM_HINT, SHAPES, CsvRows, layout_of
 from ekomi_reconcile.orders.normalize import Codes
-from ekomi_reconcile.orders.reader import OrderReader
-from ekomi_reconcile.orders.records import Payload, Span
+from ekomi_reconcile.orders.reader import Flaw, OrderReader
+from ekomi_reconcile.orders.records import Layout, Payload, Record, Span, with_newlines
 from ekomi_reconcile.orders.source import Uses
 from ekomi_reconcile.orders.wire import WireKey
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The order ids of a file and the offsets of their records, in the order of the file."""
+
+    ids: array[int]
+    offsets: array[int]
+    records: int
+
+    def superseded(self) -> frozenset[int]:
+        """The offsets of records that a later one with the same id replaces."""
+        if _monotonic(self.ids):
+            return frozenset()
+        order = sorted(range(len(self.ids)), key=self.ids.__getitem__)
+        later = islice(order, 1, None)
+        return frozenset(
+            self.offsets[at] for at, then in zip(order, later, strict=False) if self._same(at, then)
+        )
+
+    def last(self, order_ids: Collection[int]) -> list[int]:
+        """The offsets of the last records of these orders, rising."""
+        wanted = frozenset(order_ids)
+        found = {key: at for key, at in zip(self.ids, self.offsets, strict=True) if key in wanted}
+        return sorted(found.values())
+
+    def holds(self, order_id: int | None) -> bool:
+        """Is there a record of this order?"""
+        return order_id is not None and order_id in self.ids
+
+    def _same(self, at: int, then: int) -> bool:
+        return self.ids[at] == self.ids[then]
+
+
+def index(records: Iterable[Record], layout: Layout) -> Index:
+    """Look through these records; those without a readable id are left out."""
+    ids, offsets, order_id_of = array("q"), array("q"), layout.order_id
+    count = 0
+    for offset, _, payload in records:
+        count += 1
+        order_id = None if isinstance(payload, OrderUnreadable) else order_id_of(payload)
+        if order_id is not None:
+            ids.append(order_id)
+            offsets.append(offset)
+    return Index(ids, offsets, count)
+
+
+def whole_index(records: Iterable[Record], layout: Layout) -> Index:
+    """The index of a whole file.
+
+    Raises:
+        OrderSourceError: it holds something else than orders, or has a row per item.
+    """
+    found = index(records, layout)
+    refuse_other_records(found.records, len(found.ids))
+    if not layout.repeats and found.superseded():
+        raise OrderSourceError(ROW_PER_ITEM, mend=ROW_PER_ITEM_HINT)
+    return found
+
+
+def refuse_other_records(records: int, orders: int) -> None:
+    """Refuse a file whose records are not orders.
+
+    Raises:
+        OrderSourceError: there are records, and none of them is an order.
+    """
+    if records and not orders:
+        raise OrderSourceError(
+            f"it holds no orders: none of {records} record(s) has a readable entity_id", mend=SHAPES
+        )
+
+
+def _monotonic(ids: array[int]) -> bool:
+    """Rising or falling throughout: no id occurs twice, which needs no sorting to see."""
+    return all(map(lt, ids, islice(ids, 1, None))) or all(map(gt, ids, islice(ids, 1, None)))
+
+
+RULES = 2
+"""The rules by which order files are read now."""
+
+_GROWING = frozenset({"jsonl", "csv"})
+_SAMPLE = 4_096  # bytes at either end of what was read that must still be the same
+_TICK = 50_000_000  # nanoseconds in which two writes may leave the same modification time
+_COARSE_TICK = 2_000_000_000  # the same where the file system keeps whole seconds
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """What the file system says of a file: as long as it is equal, the file is taken as unchanged.
+
+    ``settled`` is false for a file changed so recently that a later change may leave it equal.
+    """
+
+    inode: int
+    size: int
+    mtime_ns: int
+    settled: bool
+
+    @classmethod
+    def of(cls, stream: BinaryIO) -> Identity:
+        """The identity of this open file, now."""
+        stat = os.fstat(stream.fileno())
+        tick = _TICK if stat.st_mtime_ns % 1_000_000_000 else _COARSE_TICK
+        settled = abs(time.time_ns() - stat.st_mtime_ns) > tick
+        return cls(stat.st_ino, stat.st_size, stat.st_mtime_ns, settled)
+
+    def unchanged_since(self, earlier: Identity) -> bool:
+        """Is the file as it was then?"""
+        same = (self.inode, self.size, self.mtime_ns) == (earlier.inode, earlier.size, earlier.mtime_ns)
+        return same and earlier.settled
+
+
+class Cursor(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything before ``offset`` (bytes; ``lines`` lines) is read.
+
+    ``digest`` is of the bytes before it; ``flaws`` are the first of the ``unreadable`` records, ``remarks``
+    are warnings about the file. ``rules`` counts how strictly it was read: a file that was read by other
+    rules is read again.
+    """
+
+    layout: str
+    codes: str
+    identity: Identity
+    offset: int
+    lines: int
+    digest: str
+    unreadable: int = 0
+    flaws: tuple[Flaw, ...] = ()
+    remarks: tuple[Flaw, ...] = ()
+    rules: int = 1
+
+    def text(self) -> str:
+        """The form in which it is stored."""
+        return msgspec.json.encode(self).decode()
+
+
+_DECODER = msgspec.json.Decoder(Cursor)
+
+
+def parse_cursor(text: str) -> Cursor | None:
+    """The cursor in this text; ``None`` if it is none of ours."""
+    try:
+        return _DECODER.decode(text)
+    except (msgspec.DecodeError, UnicodeError):
+        return None
+
+
+def earliest(texts: Collection[str], stream: BinaryIO, identity: Identity, *, codes: str) -> Cursor | None:
+    """The earliest of these positions; ``None`` if any of them says nothing about this file."""
+    cursors = [parse_cursor(text) for text in texts]
+    usable = [each for each in cursors if each and _holds(each, stream, identity, codes=codes)]
+    if not usable or len(usable) < len(cursors):
+        return None
+    return min(usable, key=lambda each: each.offset)
+
+
+def _holds(cursor: Cursor, stream: BinaryIO, identity: Identity, *, codes: str) -> bool:
+    if cursor.codes != codes or cursor.rules != RULES:
+        return False
+    if identity.unchanged_since(cursor.identity):
+        return True
+    grown = identity.inode == cursor.identity.inode and identity.size > cursor.identity.size
+    lines = cursor.layout in _GROWING and cursor.offset > 0
+    return grown and lines and digest_before(stream, cursor.offset) == cursor.digest
+
+
+def digest_before(stream: BinaryIO, offset: int) -> str:
+    """A digest of the first and of the last bytes before this offset."""
+    stream.seek(0)
+    digest = blake2b(stream.read(min(_SAMPLE, offset)), digest_size=16)
+    stream.seek(max(0, offset - _SAMPLE))
+    digest.update(stream.read(min(_SAMPLE, offset)))
+    return digest.hexdigest()
+
+
+def digest_of(codes: Codes) -> str:
+    """A digest of what ids mean: with other meanings the same file holds other orders."""
+    meanings = (sorted(codes.stores.items()), sorted(codes.customer_groups.items()))
+    return blake2b(msgspec.json.encode(meanings), digest_size=8).hexdigest()
+
 
 _BUFFER = 256 * 1024  # lines come twice as fast as through the usual 8 kB
 
@@ -164,15 +346,15 @@ def _has_any(payload: Payload, paths: Iterable[Sequence[str]]) -> bool:
         tree = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    return any(_holds(tree, path) for path in likely)
+    return any(_order_file_holds(tree, path) for path in likely)
 
 
-def _holds(node: Any, path: Sequence[str]) -> bool:
+def _order_file_holds(node: Any, path: Sequence[str]) -> bool:
     if not path:
         return True
     if isinstance(node, list):
-        return any(_holds(each, path) for each in node)
-    return isinstance(node, dict) and path[0] in node and _holds(node[path[0]], path[1:])
+        return any(_order_file_holds(each, path) for each in node)
+    return isinstance(node, dict) and path[0] in node and _order_file_holds(node[path[0]], path[1:])
 
 
 def _read(reading: Callable[[Payload], Order], payload: Payload) -> Order | None:

@@ -1,20 +1,145 @@
-"""Reading single orders from JSON: as much of each as the rules in use ask for."""
+"""Read single orders from JSON: as much of each as the rules need."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, TypeVar
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
 
-from msgspec import Raw
+import msgspec
+from msgspec import NODEFAULT, Raw, Struct
+from msgspec.structs import FieldInfo
 
-from ekomi_reconcile.errors import OrderUnreadable
+from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
+from ekomi_reconcile.model.errors import OrderUnreadable
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.orders.facts import FACTS, ITEM_FACTS, fields_for
 from ekomi_reconcile.orders.lenient import LenientDecoder, Unfit
-from ekomi_reconcile.orders.narrow import narrow
 from ekomi_reconcile.orders.normalize import Categories, Codes, items_of, order_of
 from ekomi_reconcile.orders.wire import WireKey, WireOrder
+
+UNREADABLE = "order-unreadable"
+UNFINISHED = "order-unfinished"
+REMARK = "order-file"
+
+_WRITTEN_BESIDE = "write the file under another name, and rename it when it is complete"
+
+MAX_FLAWS = 20
+"""Flaws that are reported one by one; of the others only how many there are."""
+
+
+class Flaw(msgspec.Struct, frozen=True):
+    """A record that cannot be read; ``reason`` holds no values.
+
+    ``unfinished``: it is the last one, no newline ends it, and the rest may still come.
+    """
+
+    line: int
+    reason: str
+    order_id: int | None = None
+    unfinished: bool = False
+
+
+class Flaws:
+    """The flaws of one pass: how many in all, and the first of them."""
+
+    def __init__(self, count: int = 0, first: Sequence[Flaw] = ()) -> None:
+        self.count = count
+        self.first = list(first)
+
+    def add(self, flaw: Flaw) -> None:
+        """One more."""
+        self.count += 1
+        if len(self.first) < MAX_FLAWS:
+            self.first.append(flaw)
+
+    def settled(self, replaced: Callable[[int | None], bool]) -> Flaws:
+        """Those that still stand after more lines: without unfinished ones, and orders written again."""
+        left = [each for each in self.first if not each.unfinished and not replaced(each.order_id)]
+        return Flaws(self.count - len(self.first) + len(left), left)
+
+
+def diagnostics(path: Path, flaws: Flaws) -> list[Diagnostic]:
+    """The errors; a last line without a newline is one like any other."""
+    found = [_diagnostic(path, flaw) for flaw in flaws.first]
+    if flaws.count > len(flaws.first):
+        more = Flaw(flaws.first[-1].line, f"{flaws.count - len(flaws.first)} more orders cannot be read")
+        found.append(_diagnostic(path, more))
+    return found
+
+
+def _diagnostic(path: Path, flaw: Flaw) -> Diagnostic:
+    subject = "" if flaw.order_id is None else f"order {flaw.order_id}: "
+    return Diagnostic(
+        severity=Severity.ERROR,
+        rule=UNFINISHED if flaw.unfinished else UNREADABLE,
+        message=subject + flaw.reason,
+        place=Place(path=str(path), line=flaw.line),
+        mend=_WRITTEN_BESIDE if flaw.unfinished else None,
+    )
+
+
+def remarks(path: Path, found: Sequence[Flaw]) -> list[Diagnostic]:
+    """Warnings about the file as a whole."""
+    return [
+        Diagnostic(
+            severity=Severity.WARNING,
+            rule=REMARK,
+            message=each.reason,
+            place=Place(path=str(path), line=each.line),
+        )
+        for each in found
+    ]
+
+
+S = TypeVar("S", bound=Struct)
+
+
+@cache
+def narrow(kind: type[S], paths: frozenset[str]) -> type[S]:
+    """A struct with only these fields of ``kind``, named by their paths (``items.sku``).
+
+    Its instances have the same attributes as those of ``kind``: a field that was left out has its default. A
+    path that ends at a struct means all of that struct.
+    """
+    inner = grouped(paths)
+    kept, left = [], {}
+    for each in msgspec.structs.fields(kind):
+        if each.name in inner:
+            kept.append(_field(each, inner[each.name]))
+        else:
+            left[each.name] = each.default
+    made = msgspec.defstruct(kind.__name__, kept, namespace=left, module=__name__, kw_only=True, gc=False)
+    return cast("type[S]", made)
+
+
+def grouped(paths: Iterable[str]) -> Mapping[str, frozenset[str]]:
+    """What is wanted below the first name of each path; nothing in particular means everything."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for path in paths:
+        name, _, rest = path.partition(".")
+        found[name] |= {rest} if rest else set()
+    return {name: frozenset(below) for name, below in found.items()}
+
+
+def _field(field: FieldInfo, below: frozenset[str]) -> tuple[str, Any] | tuple[str, Any, Any]:
+    kind = _narrowed(field.type, below) if below else field.type
+    return (field.name, kind) if field.default is NODEFAULT else (field.name, kind, field.default)
+
+
+def _narrowed(hint: Any, paths: frozenset[str]) -> Any:
+    """This annotation, with the structs in it narrowed."""
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        return narrow(hint, paths)
+    origin, parts = get_origin(hint), get_args(hint)
+    if not parts or origin is Annotated:
+        return hint
+    narrowed = tuple(_narrowed(part, paths) for part in parts)
+    return Union[narrowed] if origin in (Union, UnionType) else origin[narrowed]  # noqa: UP007 - made at run time
+
 
 T = TypeVar("T")
 

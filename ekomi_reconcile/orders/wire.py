@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from ekomi_reconcile.errors import OrderUnreadable
+from ekomi_reconcile.model.errors import OrderUnreadable
 
 OrderId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 

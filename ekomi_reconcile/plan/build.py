@@ -10,11 +10,10 @@ from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.plan import guards
 from ekomi_reconcile.plan.diff import Desired, diff
-from ekomi_reconcile.plan.due import bursts, due, missing_orders
-from ekomi_reconcile.plan.fetches import Intervals, due_fetches
+from ekomi_reconcile.plan.due import Intervals, bursts, due, due_fetches, missing_orders
 from ekomi_reconcile.plan.match import match_all, opted_out, strays
-from ekomi_reconcile.plan.needs import Need, needs
 from ekomi_reconcile.plan.plan import AccountChange, InvitationSteps, Plan, Position, Scope
+from ekomi_reconcile.plan.read_requests import Need, needs
 from ekomi_reconcile.plan.select import select
 from ekomi_reconcile.plan.steps import Send, Steps
 from ekomi_reconcile.plan.view import Orders, Privacy, Queue, RecordedAccount, RecordedPosition

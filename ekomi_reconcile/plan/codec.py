@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from ekomi_reconcile.errors import PlanInvalid
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
+from ekomi_reconcile.model.errors import PlanInvalid
 from ekomi_reconcile.model.instant import iso, parse
 from ekomi_reconcile.plan.plan import (
     FORMAT_VERSION,

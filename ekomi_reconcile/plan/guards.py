@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ekomi_reconcile.errors import GuardRefused
+from ekomi_reconcile.model.errors import GuardRefused
 from ekomi_reconcile.plan.plan import Action, Guard, Plan
 
 _FILES_SHOWN: Final = 3

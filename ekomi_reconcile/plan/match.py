@@ -6,22 +6,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from ekomi_reconcile.errors import OrderSourceError
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
+from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Criterion, Invitation, Status
-from ekomi_reconcile.plan.matching import (
-    ACCOUNT_DELETED,
-    SOURCE_CHANGED,
-    Matcher,
-    Question,
-    cancellation,
-)
-from ekomi_reconcile.plan.needs import Need
+from ekomi_reconcile.plan.matcher import ACCOUNT_DELETED, SOURCE_CHANGED, Matcher, Question, cancellation
 from ekomi_reconcile.plan.plan import InvitationSteps, Position
-from ekomi_reconcile.plan.steps import Cancel
-from ekomi_reconcile.plan.tally import Tally
+from ekomi_reconcile.plan.read_requests import Need
+from ekomi_reconcile.plan.steps import Cancel, Tally
 from ekomi_reconcile.plan.view import Orders, Privacy, Queue, RecordedPosition
 
 _LOOKUP = 500

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from ekomi_reconcile.errors import PlanError
 from ekomi_reconcile.model.account import Account, account_address
+from ekomi_reconcile.model.errors import PlanError
 from ekomi_reconcile.plan.plan import AccountChange, Scope
 from ekomi_reconcile.plan.view import RecordedAccount
 

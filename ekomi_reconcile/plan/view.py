@@ -1,4 +1,4 @@
-"""What a plan is made from besides the files: the state and the orders, as the planner sees them."""
+"""What the planner reads besides the files: state and orders."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
+
+from typing_extensions import override
 
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Diagnostic
@@ -142,3 +144,43 @@ class Privacy(Protocol):
 
     def customer(self, order: Order) -> str | None:
         """The keyed digest of the customer, or ``None`` where it cannot be made."""
+
+
+class EmptyQueue(Queue):
+    """Knows no order and no customer."""
+
+    @override
+    def rows_for(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Sequence[Invitation]]:
+        return {}
+
+    @override
+    def rows_numbered(self, numbers: Collection[str]) -> Mapping[str, Sequence[Invitation]]:
+        return {}
+
+    @override
+    def sources(self) -> Sequence[str]:
+        return ()
+
+    @override
+    def accounts_at(self, source: str) -> Sequence[str]:
+        return ()
+
+    @override
+    def observations(self, source: str, order_ids: Sequence[int]) -> Mapping[int, RecordedObservation]:
+        return {}
+
+    @override
+    def rows_of(self, interface_ids: Collection[str], statuses: Collection[Status]) -> Iterator[Invitation]:
+        return iter(())
+
+    @override
+    def due(self, interface_ids: Collection[str], now: Instant) -> Iterator[Invitation]:
+        return iter(())
+
+    @override
+    def pending_of(self, customers: Collection[str]) -> Iterator[Invitation]:
+        return iter(())
+
+    @override
+    def customer_load(self, customers: Collection[str], since: Instant) -> Mapping[str, Sequence[Instant]]:
+        return {}

@@ -1,17 +1,31 @@
-"""The accounts grid, and the verdicts on credentials."""
+"""The accounts grid, one account in full, and credential checks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ekomi_reconcile.model.account import Json
-from ekomi_reconcile.model.credentials import Checked, Credential
+from ekomi_reconcile.model.account import Account, Checked, Credential, Json, account_address
 from ekomi_reconcile.model.instant import iso, iso_or_none
 from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.render.records import ShownAccount
-from ekomi_reconcile.render.style import Paint, Tone, printable
-from ekomi_reconcile.render.tables import Cell, Column, Layout, Row, cell, time_cell
+from ekomi_reconcile.render.tables import (
+    Cell,
+    Column,
+    Field,
+    Layout,
+    Paint,
+    Row,
+    Tone,
+    at,
+    blocks_text,
+    cell,
+    fields_text,
+    plain,
+    printable,
+    time_cell,
+)
 
 LAYOUT: Layout = (
     (Column("ID", right=True),),
@@ -109,3 +123,166 @@ def checked_json(each: Checked) -> dict[str, Json]:
         "message": each.message,
         "mend": each.mend,
     }
+
+
+EKOMI = "eKomi"
+STATE = "state"
+"""Origins: imported by a sync; only the state still knows it, the files do not."""
+
+_GROUPS = ("links", "invitations")
+_NAMES = {
+    "id": "ID",
+    "interface_id": "Interface ID",
+    "account_name": "Account name",
+    "locale": "Locale",
+    "logo_url": "Logo",
+    "review_page": "Review page",
+    "certificate_id": "Certificate ID",
+    "active": "Active",
+    "total_reviews": "Total reviews",
+    "average_score": "Average score",
+    "created_at": "Created",
+    "updated_at": "Updated",
+    "deleted_at": "Deleted",
+    "last_fetched_at": "Last fetched",
+    "last_import_at": "Last import",
+    "last_full_import_at": "Last full import",
+}
+_SHOP = ("account_name", "locale", "active", "logo_url", "review_page", "certificate_id")
+_STATISTICS = ("total_reviews", "average_score")
+_TIMES = (
+    "created_at",
+    "updated_at",
+    "deleted_at",
+    "last_fetched_at",
+    "last_import_at",
+    "last_full_import_at",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """One account: ``record`` is absent before it is applied, ``written`` once it is not in the files.
+
+    ``origins`` tells by key path where a value of the files comes from.
+    """
+
+    record: ShownAccount | None
+    written: Account | None
+    origins: Mapping[str, str]
+    queue: Mapping[Status, int]
+
+    @property
+    def name(self) -> str:
+        """The name in the files, else the one last applied."""
+        if self.written is not None:
+            return self.written.name
+        return self.record.name if self.record is not None else ""
+
+    @property
+    def shop(self) -> ShopData:
+        """What the last sync brought."""
+        return self.record.shop if self.record is not None else ShopData()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """An effective value and where it comes from; ``applied`` only where the state has another one."""
+
+    key: str
+    value: Json
+    origin: str | None
+    applied: Json = None
+    differs: bool = False
+
+
+def settings(detail: Detail) -> Iterator[Setting]:
+    """All settings in the order of the files; links that the files leave out are eKomi's."""
+    applied = _flat(detail.record.desired) if detail.record is not None else None
+    wanted = _flat(detail.written.canonical()) if detail.written is not None else applied or {}
+    for key, value in wanted.items():
+        if value is None and key == "links.webshop_url" and detail.shop.webshop_url:
+            yield Setting(key, detail.shop.webshop_url, EKOMI)
+            continue
+        before = value if applied is None else applied.get(key)
+        origin = detail.origins.get(key) if detail.written is not None else STATE
+        yield Setting(key, value, origin, before, before != value)
+
+
+def _flat(fields: Mapping[str, Json]) -> dict[str, Json]:
+    flat: dict[str, Json] = {}
+    for key, value in fields.items():
+        if key in _GROUPS:
+            flat |= {f"{key}.{inner}": each for inner, each in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def detail_json(detail: Detail) -> dict[str, Json]:
+    """The object of ``accounts show --format json``."""
+    record = detail.record
+    return {
+        "id": record.id if record else None,
+        "address": account_address(detail.name),
+        "in_files": detail.written is not None,
+        "in_state": record is not None and record.deleted_at is None,
+        **{key: getattr(detail.shop, key) for key in _SHOP},
+        "settings": {each.key: _setting_json(each) for each in settings(detail)},
+        "statistics": {key: getattr(detail.shop, key) for key in _STATISTICS},
+        "queue": {**queue_json(detail.queue), "by_status": _by_status(detail.queue)},
+        **{key: iso_or_none(getattr(record, key, None)) for key in _TIMES},
+        "last_error": record.last_error if record else None,
+        "last_error_at": iso_or_none(record.last_error_at) if record else None,
+    }
+
+
+def _setting_json(setting: Setting) -> dict[str, Json]:
+    found = {"value": setting.value, "origin": setting.origin}
+    return found | {"applied": setting.applied} if setting.differs else found
+
+
+def _by_status(queue: Mapping[Status, int]) -> dict[str, int]:
+    return {status.value: queue.get(status, 0) for status in Status}
+
+
+def detail_text(detail: Detail, paint: Paint) -> str:
+    """The same for people."""
+    shop, record = detail.shop, detail.record
+    identity = [Field("ID", plain(record.id if record else None)), Field("State", _standing(detail))]
+    identity += [Field(_NAMES[key], plain(getattr(shop, key)), EKOMI) for key in _SHOP]
+    blocks = [
+        fields_text(account_address(detail.name), identity, paint),
+        fields_text("Settings", [_setting_field(each) for each in settings(detail)], paint),
+        fields_text(
+            "Statistics", [Field(_NAMES[key], plain(getattr(shop, key))) for key in _STATISTICS], paint
+        ),
+        fields_text("Invitation queue", _queue_fields(detail.queue), paint),
+        fields_text("Times", [Field(_NAMES[key], at(getattr(record, key, None))) for key in _TIMES], paint),
+    ]
+    if record is not None and record.last_error:
+        blocks.append(
+            fields_text("Last error", [Field(at(record.last_error_at), plain(record.last_error))], paint)
+        )
+    return blocks_text(blocks)
+
+
+def _standing(detail: Detail) -> str:
+    if detail.record is None:
+        return "in the files, not applied yet"
+    if detail.record.deleted_at is not None:
+        return "deleted"
+    return "applied" if detail.written is not None else "applied, no longer in the files"
+
+
+def _setting_field(setting: Setting) -> Field:
+    note = plain(setting.origin) if setting.origin else ""
+    if setting.differs:
+        note += f"; applied: {plain(setting.applied)}"
+    return Field(setting.key, plain(setting.value), note)
+
+
+def _queue_fields(queue: Mapping[Status, int]) -> Iterator[Field]:
+    yield Field("total", str(sum(queue.values())))
+    for status, count in _by_status(queue).items():
+        yield Field(status, str(count))

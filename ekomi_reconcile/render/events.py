@@ -9,26 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
-from ekomi_reconcile.errors import ConfigurationInvalid, ReconcileError
 from ekomi_reconcile.model.account import Json, account_address
 from ekomi_reconcile.model.diagnostic import Diagnostic
-from ekomi_reconcile.model.event import (
+from ekomi_reconcile.model.errors import ConfigurationInvalid, ReconcileError
+from ekomi_reconcile.model.instant import Instant, iso
+from ekomi_reconcile.model.run import (
+    Done,
     Ended,
     Progress,
     QueueWritten,
+    Result,
     Running,
     Stage,
     Started,
     Task,
     Work,
 )
-from ekomi_reconcile.model.instant import Instant, iso
-from ekomi_reconcile.model.result import Done, Result
 from ekomi_reconcile.plan.codec import diagnostic_json
 from ekomi_reconcile.plan.plan import AccountChange, Guard, Operation, Plan
-from ekomi_reconcile.render.json_text import json_text
-from ekomi_reconcile.render.plan_concise import steps_of
-from ekomi_reconcile.render.plan_text import summary_line
+from ekomi_reconcile.render.plan_text import steps_of, summary_line
+from ekomi_reconcile.render.tables import json_text
 
 UI_VERSION = "1.0"
 """Minor versions only add types and keys; a reader refuses a higher major."""

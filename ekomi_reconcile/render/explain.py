@@ -6,15 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ekomi_reconcile.explain.explanation import AccountVerdict, Explanation, Outcome
+from ekomi_reconcile.explain.order_lookup import AccountVerdict, Explanation, Outcome
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import HOUR, iso_or_none
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.render.fields import Field, at, blocks_text, fields_text, plain
 from ekomi_reconcile.render.invitations import Listed, listed_json
-from ekomi_reconcile.render.style import Paint, Tone, printable
-from ekomi_reconcile.rules.explain import CriterionResult
-from ekomi_reconcile.rules.verdict import Verdict
+from ekomi_reconcile.render.tables import Field, Paint, Tone, at, blocks_text, fields_text, plain, printable
+from ekomi_reconcile.rules.explain import CriterionResult, Verdict
 
 if TYPE_CHECKING:
     from ekomi_reconcile.render.records import ShownChange

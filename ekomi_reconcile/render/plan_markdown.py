@@ -1,4 +1,7 @@
-"""A plan as one comment of a pull request, kept up to date in place.
+"""The plan as a pull-request comment.
+
+Whatever a user wrote stands in code: in a span, in a fence, or, where HTML is asked for, in ``<code>``. There
+neither markup nor a mention works. Sizes are in bytes of UTF-8, which no service counts as more.
 
 Its first line is a hidden marker by which the comment is found again. What matters is always whole and on
 top: the figures, what a run would refuse, what could not be read. The rest is folded away and, where it does
@@ -7,19 +10,204 @@ not fit, cut between objects and counted.
 
 from __future__ import annotations
 
+import difflib
+import html
+import json
+import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
-from ekomi_reconcile.errors import ConfigurationInvalid, ReconcileError
+from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.model.errors import ConfigurationInvalid, ReconcileError
 from ekomi_reconcile.model.instant import iso
-from ekomi_reconcile.plan.plan import Plan
+from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, OperationKind, Plan
 from ekomi_reconcile.render.diagnostics import diagnostic_text
-from ekomi_reconcile.render.markdown import Fold, clipped, code, fence, size
-from ekomi_reconcile.render.plan_concise import Detail
-from ekomi_reconcile.render.plan_markdown_parts import change_folds, fetch_folds, invitation_folds
-from ekomi_reconcile.render.plan_text import last_line, scope_parts
-from ekomi_reconcile.render.style import Paint, moment, plural
+from ekomi_reconcile.render.plan_text import (
+    SENSITIVE,
+    Detail,
+    field_at,
+    given_fields,
+    invitation_blocks,
+    last_line,
+    scope_parts,
+    value_text,
+)
+from ekomi_reconcile.render.tables import Paint, moment, plural, printable
+
+_LONGEST = 120
+_BACKTICKS = re.compile("`+")
+
+
+def size(text: str) -> int:
+    """How long a text is, in bytes."""
+    return len(text.encode())
+
+
+def clipped(text: str, longest: int = _LONGEST) -> str:
+    """The text on one line, in characters that can be seen, and not longer than this."""
+    line = printable(text)
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def code(text: str) -> str:
+    """A span of code; for text in a paragraph."""
+    line = clipped(text)
+    ticks = "`" * (1 + max(map(len, _BACKTICKS.findall(line)), default=0))
+    space = " " if line.startswith(("`", " ")) or line.endswith(("`", " ")) or not line else ""
+    return f"{ticks}{space}{line}{space}{ticks}"
+
+
+def html_code(text: str) -> str:
+    """The same in HTML; for text in a ``<summary>``."""
+    return f"<code>{html.escape(clipped(text, 60))}</code>"
+
+
+def fence(texts: Iterable[str], language: str) -> str:
+    """A block of code, longer ticks around it than any line of it has."""
+    shown = [_visible(each) for each in texts]
+    return _fenced(shown, language, _ticks(shown))
+
+
+def _visible(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def _ticks(texts: Iterable[str]) -> str:
+    longest = max((len(found) for each in texts for found in _BACKTICKS.findall(each)), default=0)
+    return "`" * max(3, longest + 1)
+
+
+def _fenced(texts: Iterable[str], language: str, ticks: str) -> str:
+    return "\n".join([f"{ticks}{language}", *texts, ticks])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """A block that is folded away under its ``summary`` (HTML).
+
+    ``items`` are what it consists of, each one or more lines; it is cut between them and nowhere else.
+    ``head`` introduces them, and is never cut.
+    """
+
+    summary: str
+    items: Sequence[str]
+    head: Sequence[str] = ()
+    language: str = "diff"
+
+    def within(self, budget: int) -> tuple[str, int]:
+        """As much as fits, and how many items that is; nothing at all if not even one fits.
+
+        Where it is cut, its last line counts what is left out.
+        """
+        head, items = [*map(_visible, self.head)], [*map(_visible, self.items)]
+        ticks = _ticks([*head, *items])
+        whole = self._text([*head, *items], ticks)
+        if size(whole) <= budget:
+            return whole, len(items)
+        room = budget - size(self._text([*head, _left_out(len(items))], ticks))
+        ends = list(accumulate(size(each) + 1 for each in items))
+        shown = bisect_right(ends, room)
+        if not shown:
+            return "", 0
+        return self._text([*head, *items[:shown], _left_out(len(items) - shown)], ticks), shown
+
+    def _text(self, lines: Iterable[str], ticks: str) -> str:
+        body = _fenced(lines, self.language, ticks)
+        return f"<details><summary>{self.summary}</summary>\n\n{body}\n\n</details>"
+
+
+def _left_out(count: int) -> str:
+    return f"… {count} more, left out here"
+
+
+_ORDER = (Action.DELETE, Action.REPLACE, Action.UPDATE, Action.CREATE)
+"""What takes away is read first, and kept where there is not room for all."""
+
+_NAMED = 3
+_ONE_LINE = 60
+
+
+def change_folds(changes: Sequence[AccountChange]) -> list[Fold]:
+    """One fold per change; accounts that change in the same way share one."""
+    groups: dict[tuple[object, ...], list[AccountChange]] = {}
+    for each in sorted(changes, key=lambda each: _ORDER.index(each.action)):
+        groups.setdefault((each.action, each.reason, each.blocked, *_lines(each)), []).append(each)
+    return [_change_fold(group) for group in groups.values()]
+
+
+def _change_fold(group: Sequence[AccountChange]) -> Fold:
+    first, names = group[0], ", ".join(html_code(each.name) for each in group[:_NAMED])
+    notes = [first.reason, first.blocked and f"not done: {first.blocked}"]
+    note = html.escape("".join(f" ({printable(each)})" for each in notes if each))
+    which, head = names, list(_lines(first))
+    if len(group) > 1:
+        which = f"the same change on {len(group)} accounts: {names}{', …' if len(group) > _NAMED else ''}"
+        head.append(f"@@ {len(group)} accounts @@")
+    sign = "- " if first.action is Action.DELETE else "  "
+    return Fold(
+        summary=f"<b>{first.action.value}</b> {which}{note}",
+        head=head,
+        items=[f"{sign}{value_text(each.name)}  {each.interface_id}" for each in group],
+    )
+
+
+def _lines(change: AccountChange) -> Iterator[str]:
+    match change.action:
+        case Action.CREATE:
+            for key, value in given_fields(change.after or {}):
+                if key not in ("name", "interface_id"):
+                    yield f"+ {key} = {value_text(value)}"
+        case Action.UPDATE | Action.REPLACE:
+            for key in change.changed:
+                yield from _difference(key, field_at(change.before, key), field_at(change.after, key))
+        case Action.DELETE:
+            return
+
+
+def _difference(key: str, old: Json, new: Json) -> Iterator[str]:
+    if old == new == SENSITIVE:
+        yield f"! {key} = {SENSITIVE}"
+    elif isinstance(old, dict) and isinstance(new, dict) and len(value_text(new)) > _ONE_LINE:
+        yield f"! {key}"
+        yield from _tree_difference(old, new)
+    else:
+        yield f"- {key} = {value_text(old)}"
+        yield f"+ {key} = {value_text(new)}"
+
+
+def _tree_difference(old: Json, new: Json) -> Iterator[str]:
+    before, after = (json.dumps(each, ensure_ascii=False, indent=2).split("\n") for each in (old, new))
+    lines = list(difflib.unified_diff(before, after, lineterm=""))[2:]
+    yield from (line for line in lines if not line.startswith("@@"))
+
+
+def invitation_folds(plan: Plan) -> list[Fold]:
+    """What happens to the queue, account by account."""
+    blocks = list(invitation_blocks(plan, Paint()))
+    if not blocks:
+        return []
+    figures = plan.summary.as_json()
+    words = [f"{figures[name]} to {name}" for name in ("schedule", "reschedule", "cancel", "send")]
+    return [Fold(summary=f"<b>invitations</b> {', '.join(words)}", items=blocks, language="text")]
+
+
+def fetch_folds(operations: Iterable[Operation]) -> list[Fold]:
+    """What is fetched from eKomi."""
+    listed = list(operations)
+    if not listed:
+        return []
+    syncs = sum(each.kind is OperationKind.SYNC for each in listed)
+    return [
+        Fold(
+            summary=f"<b>from eKomi</b> {plural(syncs, 'sync')}, {plural(len(listed) - syncs, 'import')}",
+            items=[f"{each.kind.value:6} {printable(each.account)}   ({each.reason})" for each in listed],
+            language="text",
+        )
+    ]
+
 
 BUDGET = 60_000
 """Bytes of a comment. GitHub takes 65,536 characters, GitLab 1,000,000."""

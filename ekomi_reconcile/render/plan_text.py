@@ -1,9 +1,11 @@
-"""The plan for people: legend, changed fields, what happens to the queue and why, one line of figures."""
+"""The plan as text."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import Enum, auto
 from typing import TypeVar
 
 from ekomi_reconcile.model.account import Account, Json
@@ -11,7 +13,7 @@ from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, Plan, Scope, Summary
 from ekomi_reconcile.plan.steps import Cancel, Reschedule, Schedule, Send, Steps
 from ekomi_reconcile.render.diagnostics import diagnostic_text
-from ekomi_reconcile.render.style import Paint, Tone, moment, printable
+from ekomi_reconcile.render.tables import Paint, Tone, moment, printable
 
 SENSITIVE = "(sensitive)"
 _SYMBOLS = {
@@ -31,7 +33,7 @@ Owned = TypeVar("Owned", Schedule, Reschedule, Cancel, Send)
 
 def plan_text(plan: Plan, paint: Paint) -> str:
     """The whole plan, ending with its line of figures and a newline."""
-    blocks = [*_sections(plan, paint), *_warnings(plan, paint)]
+    blocks = [*_sections(plan, paint), *_warnings_block(plan, paint)]
     blocks.append(last_line(plan, paint))
     return "\n\n".join(blocks) + "\n"
 
@@ -45,9 +47,9 @@ def _sections(plan: Plan, paint: Paint) -> Iterator[str]:
         yield paint(Tone.STRONG, "This plan is partial") + f": {scope_text(plan)}."
     yield _legend(paint)
     for change in plan.changes:
-        yield _change(change, paint)
+        yield _change_block(change, paint)
     if plan.operations:
-        yield _operations(plan.operations)
+        yield _operations_block(plan.operations)
     yield from invitation_blocks(plan, paint)
 
 
@@ -89,7 +91,7 @@ def change_head(change: AccountChange, paint: Paint) -> str:
     return f"{paint(tone, symbol)} {paint(Tone.STRONG, printable(change.address))}{note}"
 
 
-def _change(change: AccountChange, paint: Paint) -> str:
+def _change_block(change: AccountChange, paint: Paint) -> str:
     tone = _SYMBOLS[change.action][1]
     lines = [change_head(change, paint)]
     if change.blocked:
@@ -144,7 +146,7 @@ def value_text(value: Json) -> str:
     return printable(json.dumps(value, ensure_ascii=False))
 
 
-def _operations(operations: Iterable[Operation]) -> str:
+def _operations_block(operations: Iterable[Operation]) -> str:
     lines = ["From eKomi:"]
     lines += [f"    {each.kind.value:6} {printable(each.account)}   ({each.reason})" for each in operations]
     return "\n".join(lines)
@@ -221,7 +223,7 @@ def _impact(plan: Plan, key: str) -> Iterator[str]:
         yield f"    this change: {more} more customers asked, {fewer} fewer, {moved} at another time"
 
 
-def _warnings(plan: Plan, paint: Paint) -> Iterator[str]:
+def _warnings_block(plan: Plan, paint: Paint) -> Iterator[str]:
     found = [diagnostic_text(each, paint) for each in plan.diagnostics]
     found += [
         f"{paint(Tone.CHANGE, 'warning')}: {each.message}\n"
@@ -258,3 +260,75 @@ def last_line(plan: Plan, paint: Paint) -> str:
     if compared:
         return paint(Tone.STRONG, "No changes") + f" of accounts, {base_text(plan)}."
     return paint(Tone.STRONG, "No changes.") + " The state matches the files, and nothing is due."
+
+
+class Detail(Enum):
+    """How much of a plan is shown."""
+
+    FULL = auto()
+    CONCISE = auto()
+
+
+def plan_in(detail: Detail, plan: Plan, paint: Paint) -> str:
+    """The plan in this detail, ending with its line of figures and a newline."""
+    return plan_text(plan, paint) if detail is Detail.FULL else concise_text(plan, paint)
+
+
+def concise_text(plan: Plan, paint: Paint) -> str:
+    """One line for every account that changes, for what is fetched, and for every queue that moves."""
+    lines = [*_scope(plan, paint)]
+    lines += [_change(each, paint) for each in plan.changes]
+    lines += [*_operations(plan), *_invitations(plan), *_warnings(plan, paint)]
+    return "\n".join([*lines, last_line(plan, paint)]) + "\n"
+
+
+def steps_of(plan: Plan, interface_id: str) -> dict[str, int]:
+    """How many steps of each kind the plan has for the queue of one account."""
+    steps = plan.invitations
+    return {
+        "schedule": steps.schedule.by_account.get(interface_id, 0),
+        "reschedule": steps.reschedule.by_account.get(interface_id, 0),
+        "cancel": steps.cancel.by_account.get(interface_id, 0),
+        "send": steps.send.by_account.get(interface_id, 0),
+    }
+
+
+def _scope(plan: Plan, paint: Paint) -> Iterator[str]:
+    if plan.empty:
+        return
+    if plan.scope.base is not None:
+        yield paint(Tone.STRONG, "Files only") + f": {base_text(plan)}."
+    if plan.scope.partial:
+        yield paint(Tone.STRONG, "This plan is partial") + f": {scope_text(plan)}."
+
+
+def _change(change: AccountChange, paint: Paint) -> str:
+    fields = f": {', '.join(change.changed)}" if change.changed else ""
+    blocked = f"   ! not done: {change.blocked}" if change.blocked else ""
+    return change_head(change, paint) + fields + blocked
+
+
+def _operations(plan: Plan) -> Iterator[str]:
+    kinds = Counter(each.kind.value for each in plan.operations)
+    if kinds:
+        yield "From eKomi: " + ", ".join(f"{count} to {kind}" for kind, count in kinds.items())
+
+
+def _invitations(plan: Plan) -> Iterator[str]:
+    for key, name in sorted(plan.names.items(), key=lambda each: each[1].casefold()):
+        counts = [f"{count} to {step}" for step, count in steps_of(plan, key).items() if count]
+        if counts:
+            yield f"Invitations of {printable(name)}: {', '.join(counts)}"
+    if plan.invitations.waiting:
+        yield f"{plan.invitations.waiting} waiting: due, but the order is on hold or missing"
+    if plan.invitations.deferred:
+        yield f"{plan.invitations.deferred} deferred: due, but beyond max_sends"
+
+
+def _warnings(plan: Plan, paint: Paint) -> Iterator[str]:
+    for each in plan.diagnostics:
+        yield diagnostic_text(each, paint).partition("\n")[0]
+    for guard in plan.guards:
+        yield f"{paint(Tone.CHANGE, 'warning')}: {guard.message}; if it is meant: {guard.override}"
+    if not plan.complete:
+        yield paint(Tone.REMOVE, "This plan is not complete") + ": see the errors above."

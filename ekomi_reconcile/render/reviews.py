@@ -1,14 +1,35 @@
-"""The list of reviews."""
+"""Reviews, their statistics, and exports.
+
+All have the fields of ``reviews list --format json``, under the same names.
+"""
 
 from __future__ import annotations
 
+import csv
+import re
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
+from itertools import islice
+from typing import TypeAlias
 
 from ekomi_reconcile.model.account import Json
-from ekomi_reconcile.model.instant import iso, iso_or_none
+from ekomi_reconcile.model.instant import Instant, iso, iso_or_none
+from ekomi_reconcile.model.review import STARS, Period, ReviewStatistics, Tally
 from ekomi_reconcile.render.records import ShownReview
-from ekomi_reconcile.render.style import Tone
-from ekomi_reconcile.render.tables import Cell, Column, Layout, Row, cell, time_cell
+from ekomi_reconcile.render.tables import (
+    Cell,
+    Column,
+    Layout,
+    Paint,
+    Row,
+    Tone,
+    cell,
+    json_text,
+    plural,
+    printable,
+    time_cell,
+)
 
 LAYOUT: Layout = (
     (Column("Submitted (UTC)"), Column("State")),
@@ -60,3 +81,221 @@ def review_row(each: ListedReview) -> Row:
         cell(review.text),
         cell(review.comment),
     )
+
+
+LONGEST_TREND = 36
+"""Periods that the text shows; JSON has all."""
+
+_BAR = 24
+"""Columns of the longest bar."""
+
+
+Pieces: TypeAlias = Generator[str, None, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What to draw with: ``eighths`` of a bar's last sign, and the ``steps`` of a line, low to high."""
+
+    full: str
+    eighths: str
+    steps: str
+
+    def bar(self, share: float) -> str:
+        """A bar as long as the share (0 to 1) of the whole; what is not nothing can be seen."""
+        parts = len(self.eighths) + 1
+        filled = round(share * _BAR * parts)
+        if share > 0:
+            filled = max(filled, 1)
+        whole, rest = divmod(filled, parts)
+        return self.full * whole + (self.eighths[rest - 1] if rest else "")
+
+    def line(self, values: Sequence[float | None], *, low: float, high: float) -> str:
+        """One sign per value between ``low`` and ``high``; a blank where there is none."""
+        return "".join(" " if each is None else self._step(each, low, high) for each in values)
+
+    def _step(self, value: float, low: float, high: float) -> str:
+        share = (value - low) / (high - low) if high > low else 1.0
+        return self.steps[min(len(self.steps) - 1, max(0, int(share * len(self.steps))))]
+
+
+BLOCKS = Signs(full="█", eighths="▏▎▍▌▋▊▉", steps="▁▂▃▄▅▆▇█")
+ASCII = Signs(full="#", eighths="", steps="_.-=+*#@")
+
+
+def signs_for(encoding: str | None) -> Signs:
+    """Blocks where this encoding of a terminal has them."""
+    try:
+        "".join((BLOCKS.full, BLOCKS.eighths, BLOCKS.steps)).encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return ASCII
+    return BLOCKS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedStatistics:
+    """The figures of an account, and what they were made of: ``product_id`` of one product only."""
+
+    account: str
+    found: ReviewStatistics
+    by: Period
+    since: Instant | None = None
+    product_id: str | None = None
+
+
+def statistics_json(each: ListedStatistics) -> dict[str, Json]:
+    """One object of ``reviews stats --format json``. Every period from the first to the last is there."""
+    found = each.found
+    stars: dict[str, Json] = {str(star): found.stars.get(star, 0) for star in reversed(STARS)}
+    trend: list[Json] = [
+        {"period": each.by.label(number), "reviews": tally.reviews, "average": tally.average}
+        for number, tally in _filled(found.trend)
+    ]
+    return {
+        "account": each.account,
+        "interface_id": found.interface_id,
+        "product_id": each.product_id,
+        "since": iso_or_none(each.since),
+        "reviews": found.total.reviews,
+        "average": found.total.average,
+        "distribution": stars,
+        "answered": found.answered,
+        "answered_share": found.answered_share,
+        "product_reviews": {"reviews": found.products.reviews, "average": found.products.average},
+        "by": each.by.value,
+        "trend": trend,
+    }
+
+
+def statistics_text(all_of_them: Sequence[ListedStatistics], *, signs: Signs, paint: Paint) -> Pieces:
+    """A block per account, and a last line about several."""
+    for each in all_of_them:
+        yield "\n".join(_block(each, signs, paint)) + "\n"
+    if len(all_of_them) > 1:
+        total = sum((each.found.total for each in all_of_them), Tally())
+        yield f"{paint(Tone.STRONG, plural(len(all_of_them), 'account'))}: {_tally(total)}\n"
+
+
+def _block(each: ListedStatistics, signs: Signs, paint: Paint) -> Iterator[str]:
+    found = each.found
+    title = printable(f"{each.account} ({found.interface_id})")
+    of = "" if each.product_id is None else f" of product {printable(each.product_id)}"
+    yield f"{paint(Tone.STRONG, title)}: {_tally(found.total, of)}{_answered(found)}"
+    if found.total.reviews:
+        yield from _distribution(found, signs)
+        yield from _trend(found.trend, each.by, signs)
+    if found.products.reviews and each.product_id is None:
+        yield f"  of products: {_tally(found.products)}"
+
+
+def _tally(tally: Tally, of: str = "") -> str:
+    count = f"{tally.reviews:,} review{'' if tally.reviews == 1 else 's'}{of}"
+    return count if tally.average is None else f"{count}, average {tally.average:.2f}"
+
+
+def _answered(found: ReviewStatistics) -> str:
+    return "" if found.answered_share is None else f", {found.answered_share:.0%} answered"
+
+
+def _distribution(found: ReviewStatistics, signs: Signs) -> Iterator[str]:
+    most = max(found.stars.values(), default=0) or 1
+    width = max(len(f"{count:,}") for count in found.stars.values())
+    for star in STARS:
+        count = found.stars.get(star, 0)
+        name = f"{star} star{' ' if star == 1 else 's'}"
+        share = count / found.total.reviews
+        yield f"  {name}  {count:>{width},}  {share:>4.0%}  {signs.bar(count / most)}".rstrip()
+
+
+def _trend(trend: Mapping[int, Tally], by: Period, signs: Signs) -> Iterator[str]:
+    """Two lines of signs: how many, and how good. An empty period is a blank."""
+    periods = _filled(trend)
+    shown = periods[-LONGEST_TREND:]
+    cut = f", the last {len(shown)} of {len(periods)}" if len(shown) < len(periods) else ""
+    yield f"  by {by.value}, {by.label(shown[0][0])} to {by.label(shown[-1][0])}{cut}"
+    counts = [tally.reviews for _, tally in shown]
+    line = signs.line([each or None for each in counts], low=0, high=max(counts))
+    yield f"    reviews  {line}  most {max(counts):,}, last {counts[-1]:,}"
+    averages = [tally.average for _, tally in shown]
+    known = [each for each in averages if each is not None]
+    line = signs.line(averages, low=min(known), high=max(known))
+    yield f"    average  {line}  {min(known):.2f} to {max(known):.2f}, last {known[-1]:.2f}"
+
+
+def _filled(trend: Mapping[int, Tally]) -> list[tuple[int, Tally]]:
+    """Every period from the first to the last, those without reviews too."""
+    if not trend:
+        return []
+    return [(number, trend.get(number, Tally())) for number in range(min(trend), max(trend) + 1)]
+
+
+COLUMNS = (
+    "account",
+    "interface_id",
+    "order",
+    "product_id",
+    "submitted_at",
+    "rating",
+    "title",
+    "text",
+    "comment",
+    "first_seen_at",
+    "changed_at",
+    "gone_at",
+)
+
+BYTE_ORDER_MARK = "\ufeff"
+
+_ROWS_PER_PIECE = 500
+_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
+"""What a formula begins with; the last four are the wide forms of the others."""
+
+_FORMULA = re.compile(
+    rf"""^([^\S\t\r\n]*)(?=[{_SIGNS}\t\r\n])|(?<=[,;|\t\r\n"])([^\S\t\r\n]*)(?=[{_SIGNS}])"""
+)
+"""Where a spreadsheet may see the beginning of a cell, and a formula in it.
+
+Not only at the beginning: a program that takes another separator than the comma begins a cell after that,
+one that does not know quotes after a line break. Blanks before the sign do not always help.
+"""
+
+
+def csv_text(reviews: Iterable[ListedReview]) -> Generator[str, None, None]:
+    """RFC 4180: a header, commas, CRLF, every text in quotes. No cell is taken for a formula."""
+    yield _csv_lines([COLUMNS])
+    rows = (_csv_row(each) for each in reviews)
+    while page := list(islice(rows, _ROWS_PER_PIECE)):
+        yield _csv_lines(page)
+
+
+def json_lines(reviews: Iterable[ListedReview]) -> Generator[str, None, None]:
+    """One object per line."""
+    lines = (json_text(review_json(each), indent=None) + "\n" for each in reviews)
+    while page := "".join(islice(lines, _ROWS_PER_PIECE)):
+        yield page
+
+
+def harmless(text: str) -> str:
+    """The text with an apostrophe before what a spreadsheet could take for a formula (OWASP)."""
+    return _FORMULA.sub(r"'\g<0>", text) if text else text
+
+
+def _csv_row(each: ListedReview) -> tuple[str | float, ...]:
+    recorded, review = each.recorded, each.recorded.review
+    texts = (review.title, review.text, review.comment)
+    return (
+        *map(harmless, (each.account, recorded.interface_id, review.order_id, review.product_id)),
+        iso(review.submitted_at),
+        review.rating,
+        *map(harmless, texts),
+        iso(recorded.first_seen_at),
+        iso(recorded.changed_at),
+        iso_or_none(recorded.gone_at) or "",
+    )
+
+
+def _csv_lines(rows: Iterable[Iterable[str | float]]) -> str:
+    """Texts are always in quotes, so that a separator in them is none."""
+    piece = StringIO(newline="")
+    csv.writer(piece, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n").writerows(rows)
+    return piece.getvalue()

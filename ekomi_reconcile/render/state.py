@@ -1,4 +1,4 @@
-"""The state itself: addresses, records, the journal, the holder of the writer lock."""
+"""The state: records, journal and lock."""
 
 from __future__ import annotations
 
@@ -7,11 +7,23 @@ from dataclasses import asdict
 from ekomi_reconcile.model.account import Json, account_address
 from ekomi_reconcile.model.instant import iso, iso_or_none
 from ekomi_reconcile.model.run import read_figures
-from ekomi_reconcile.render.fields import Field, at, blocks_text, fields_text, plain
 from ekomi_reconcile.render.records import ShownAccount, ShownEntry, ShownHolder
-from ekomi_reconcile.render.run_words import run_words
-from ekomi_reconcile.render.style import Paint, Tone, printable
-from ekomi_reconcile.render.tables import Column, Layout, Row, cell, time_cell
+from ekomi_reconcile.render.results import run_words
+from ekomi_reconcile.render.tables import (
+    Column,
+    Field,
+    Layout,
+    Paint,
+    Row,
+    Tone,
+    at,
+    blocks_text,
+    cell,
+    fields_text,
+    plain,
+    printable,
+    time_cell,
+)
 
 JOURNAL_LAYOUT: Layout = (
     (Column("At (UTC)"),),

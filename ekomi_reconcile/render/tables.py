@@ -1,23 +1,154 @@
-"""Tables without lines: aligned as they are in a pipe, fitted to the width on a terminal.
+"""Tables, fields, styles and JSON for terminals and pipes.
 
 Long lists are laid out a page at a time, so that a list of any length needs little memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+import json
+import re
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 from io import StringIO
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
+from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import Instant, iso
-from ekomi_reconcile.render.report.words import ago
-from ekomi_reconcile.render.style import Paint, Tone, printable
+from ekomi_reconcile.render.labels import ago
 
 if TYPE_CHECKING:
     from rich.text import Text
+
+
+class Tone(StrEnum):
+    """What a piece of text means."""
+
+    ADD = "32"
+    CHANGE = "33"
+    REMOVE = "31"
+    SEND = "36"
+    STRONG = "1"
+    FAINT = "2"
+
+
+@dataclass(frozen=True, slots=True)
+class Paint:
+    """Puts text into colour, or leaves it as it is."""
+
+    colour: bool = False
+
+    def __call__(self, tone: Tone, text: str) -> str:
+        return f"\033[{tone.value}m{text}\033[0m" if self.colour else text
+
+
+def plural(count: int, word: str) -> str:
+    """``1 account``, ``2 accounts``, ``2 replies``."""
+    if count == 1:
+        return f"1 {word}"
+    return f"{count} {word[:-1]}ies" if word.endswith("y") else f"{count} {word}s"
+
+
+def printable(text: str) -> str:
+    """Text from elsewhere with control characters shown, so that it cannot play tricks on a terminal."""
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+
+
+def moment(instant_iso: str) -> str:
+    """``2026-11-30T12:00:00Z`` as people read it: ``2026-11-30 12:00 UTC``."""
+    return f"{instant_iso[:10]} {instant_iso[11:16]} UTC"
+
+
+FORMAT_VERSION = "1.0"
+"""Of every object that a command writes. Minor versions only add keys; lists are arrays without a version."""
+
+_UNSAFE = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What ``json.dumps`` leaves as it is, though a terminal may obey it or UTF-8 cannot hold it."""
+
+
+def json_text(value: Json, *, indent: int | None = 2) -> str:
+    """The value as JSON; characters that could play tricks on a terminal are escaped."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def document_text(fields: Mapping[str, Json]) -> str:
+    """One object as the whole output, with the version of its format first."""
+    return json_text({"format_version": FORMAT_VERSION, **fields}) + "\n"
+
+
+def array_text(items: Iterable[Mapping[str, Json]]) -> Generator[str, None, None]:
+    """An array with one object per line, a piece at a time."""
+    return _lines("[", (json_text(each, indent=None) for each in items), "]\n")
+
+
+def export_text(
+    header: Mapping[str, Json], tables: Iterable[tuple[str, Iterable[Mapping[str, Json]]]]
+) -> Generator[str, None, None]:
+    """One object: the header's fields, then every table as an array with one row per line."""
+    separator = "{\n"
+    for key, value in header.items():
+        yield f"{separator}{json_text(key)}: {json_text(value, indent=None)}"
+        separator = ",\n"
+    for name, rows in tables:
+        yield f"{separator}{json_text(name)}: "
+        yield from _lines("[", (json_text(each, indent=None) for each in rows), "]")
+        separator = ",\n"
+    yield "\n}\n"
+
+
+def _lines(opening: str, items: Iterable[str], closing: str) -> Generator[str, None, None]:
+    separator = opening
+    for each in items:
+        yield f"{separator}\n{each}"
+        separator = ","
+    yield f"{opening}{closing}" if separator == opening else f"\n{closing}"
+
+
+_NONE = "-"
+_WIDEST = 44
+"""Values longer than this do not push the remarks of all others away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A name, its value as text, and a remark beside it."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+def fields_text(title: str, fields: Iterable[Field], paint: Paint) -> str:
+    """A heading and one line per field, in three columns."""
+    listed = list(fields)
+    names = max((len(each.name) for each in listed), default=0)
+    values = min(max((len(each.value) for each in listed if each.note), default=0), _WIDEST)
+    lines = [paint(Tone.STRONG, printable(title))]
+    for each in listed:
+        note = "  " + paint(Tone.FAINT, each.note) if each.note else ""
+        value = each.value.ljust(values) if each.note else each.value
+        lines.append(f"  {each.name.ljust(names)}  {value}{note}".rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def blocks_text(blocks: Sequence[str]) -> str:
+    """Blocks with an empty line between them."""
+    return "\n".join(blocks)
+
+
+def plain(value: Json) -> str:
+    """A value of the files or the state: absent is ``-``, text as it is, all else as JSON."""
+    if value is None:
+        return _NONE
+    return printable(value if isinstance(value, str) else json_text(value, indent=None))
+
+
+def at(instant: Instant | None) -> str:
+    """An instant as people read it."""
+    return _NONE if instant is None else moment(iso(instant))
+
 
 ROWS_PER_PAGE = 1_000
 NARROWEST = 72

@@ -1,15 +1,56 @@
-"""How many reviews came, and how good they are, month by month."""
+"""Accounts and reviews in the report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ekomi_reconcile.model.instant import DAY, Instant
-from ekomi_reconcile.report.data import AccountReviews, MonthFigure, Reviews
-from ekomi_reconcile.state.figures import BEFORE, ReviewFigure
+from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.report.data import AccountGrid, AccountReviews, AccountRow, MonthFigure, Reviews
+from ekomi_reconcile.state.records import AccountRecord
+from ekomi_reconcile.state.repositories.aggregates import BEFORE, ReviewFigure
 from ekomi_reconcile.state.store import State
+
+
+def account_grid(
+    records: Collection[AccountRecord], counts: Mapping[str, Mapping[Status, int]], *, limit: int
+) -> AccountGrid:
+    """The live accounts by name; ``counts`` are their invitations by interface id and status."""
+    ordered = sorted(records, key=lambda each: (each.name.casefold(), each.interface_id))
+    return AccountGrid(
+        count=len(ordered),
+        inviting=sum(map(invites, ordered)),
+        rows=tuple(_row(each, counts.get(each.interface_id, {})) for each in ordered[:limit]),
+    )
+
+
+def invites(record: AccountRecord) -> bool:
+    """Are its invitations enabled, as last applied?"""
+    return bool(record.desired["invitations"]["enabled"])
+
+
+def _row(record: AccountRecord, counts: Mapping[Status, int]) -> AccountRow:
+    shop = record.shop
+    return AccountRow(
+        id=record.id,
+        name=record.name,
+        account_name=shop.account_name,
+        interface_id=record.interface_id,
+        locale=shop.locale,
+        total_reviews=shop.total_reviews,
+        average_score=shop.average_score,
+        invites=invites(record),
+        total=sum(counts.values()),
+        pending=counts.get(Status.PENDING, 0),
+        updated_at=record.updated_at,
+        last_fetched_at=record.last_fetched_at,
+        last_error=record.last_error,
+        last_error_at=record.last_error_at,
+        review_page=shop.review_page,
+    )
+
 
 MONTHS = 24
 """So many months are shown, the present one last."""
@@ -49,7 +90,7 @@ def read_reviews(state: State, *, names: Mapping[str, str], now: Instant, limit:
         average=everything.whole.average,
         months=_figures(everything, shown),
         accounts=len(sums),
-        rows=tuple(_row(names[key], sums[key], shown) for key in largest[:limit]),
+        rows=tuple(_review_row(names[key], sums[key], shown) for key in largest[:limit]),
     )
 
 
@@ -98,7 +139,7 @@ def _figures(sums: _Sums, months: Iterable[int]) -> tuple[MonthFigure, ...]:
     )
 
 
-def _row(name: str, sums: _Sums, months: Iterable[int]) -> AccountReviews:
+def _review_row(name: str, sums: _Sums, months: Iterable[int]) -> AccountReviews:
     return AccountReviews(
         account=name,
         count=sums.whole.count,

@@ -1,4 +1,4 @@
-"""The core API: which functions there are, and the order in which a call is judged.
+"""The core API: its calls, and the functions that write.
 
 Unknown function, missing credentials, missing version, wrong credentials, then the parameters: the first
 that fails is answered, as a bare line of text with HTTP status 200.
@@ -6,18 +6,235 @@ that fails is answered, as a bare line of text with HTTP status 200.
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from starlette.responses import Response
 
-from ekomi_reconcile.sandbox.call import Call, Refusal
-from ekomi_reconcile.sandbox.encoding import Payload, encoded
-from ekomi_reconcile.sandbox.feedback_functions import feedback, product_feedback
-from ekomi_reconcile.sandbox.shop_functions import average, settings, shop_details, snapshot
-from ekomi_reconcile.sandbox.shops import Shop
-from ekomi_reconcile.sandbox.world import World
-from ekomi_reconcile.sandbox.write_functions import get_product, put_order, put_product
+from ekomi_reconcile.sandbox.outbox import Recipient
+from ekomi_reconcile.sandbox.read_functions import (
+    average,
+    feedback,
+    mean_rating,
+    product_feedback,
+    settings,
+    shop_details,
+    snapshot,
+)
+from ekomi_reconcile.sandbox.shops import Product, Registered, Shop
+from ekomi_reconcile.sandbox.world import SOMETHING_WRONG, Call, Payload, Refusal, World, encoded
+
+PRESENT = ("first_name", "last_name")
+FILLED = ("shop_id", "recipient_type", "transaction_id", "transaction_time")
+
+# The official plugins write day first, another client year first.
+TIME = re.compile(r"(\d{2}-\d{2}-\d{4}|\d{4}-\d{2}-\d{2}) \d{2}:\d{2}(:\d{2})?", re.ASCII)
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+E164 = re.compile(r"\+?[1-9]\d{1,14}", re.ASCII)
+MOST_SMS_SENDER = 11
+
+
+class Refused(Exception):
+    """The recipient is not accepted; the text is the answer's message."""
+
+
+def fields_from_json(body: bytes) -> dict[str, str]:
+    """A JSON body's fields as text; values that are themselves JSON stay JSON text.
+
+    Raises:
+        Refused: not a JSON object.
+    """
+    try:
+        content = json.loads(body)
+    except ValueError:
+        raise Refused("The request body could not be read.") from None
+    if not isinstance(content, dict):
+        raise Refused("The request body could not be read.")
+    return {name: _as_text(value) for name, value in content.items() if value is not None}
+
+
+def check_fields(fields: Mapping[str, str]) -> None:
+    """Judge presence and form of every field.
+
+    Raises:
+        Refused: the first thing wrong.
+    """
+    _check_presence(fields)
+    _check_address(fields)
+    if not TIME.fullmatch(fields["transaction_time"]):
+        raise Refused("The transaction_time format is invalid.")
+    if fields.get("has_products", "0") not in {"0", "1", ""}:
+        raise Refused("The has_products field must be 0 or 1.")
+    if fields.get("has_products") == "1":
+        _check_products(fields)
+
+
+def _check_presence(fields: Mapping[str, str]) -> None:
+    missing = [name for name in PRESENT if name not in fields]
+    missing += [name for name in FILLED if not fields.get(name)]
+    if not fields.get("password") and not fields.get("interface_password"):
+        missing.append("password")
+    if missing:
+        raise Refused(f"The {missing[0]} field is required.")
+
+
+def _check_address(fields: Mapping[str, str]) -> None:
+    channel = fields["recipient_type"]
+    if channel not in {"email", "sms"}:
+        raise Refused("The selected recipient_type is invalid.")
+    name, pattern = ("email", EMAIL) if channel == "email" else ("telephone", E164)
+    if not fields.get(name):
+        raise Refused(f"The {name} field is required.")
+    if not pattern.fullmatch(fields[name]):
+        raise Refused(f"The {name} format is invalid.")
+    if channel == "sms" and len(fields.get("sender_name", "")) > MOST_SMS_SENDER:
+        raise Refused("The sender_name may not be greater than 11 characters.")
+
+
+def _check_products(fields: Mapping[str, str]) -> None:
+    if not fields.get("products_info"):
+        raise Refused("The products_info field is required.")
+    for name in ("products_info", "products_other"):
+        try:
+            products = json.loads(fields.get(name) or "{}")
+        except ValueError:
+            raise Refused(f"The {name} must be a valid JSON string.") from None
+        if not isinstance(products, dict):
+            raise Refused(f"The {name} must be a valid JSON string.")
+
+
+def _as_text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+
+
+REVIEW_LINK = "https://reviews.ekomi.test/r/"
+PRODUCT_ID = re.compile(r"[A-Za-z0-9]{1,32}", re.ASCII)
+DATE = re.compile(r"(\d{4}-\d{2}-\d{2})( ([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?)?", re.ASCII)
+
+
+def put_order(call: Call) -> Payload:
+    """Register an order: its review link, the same at every call, and since when it is known."""
+    order_id = call.text("order_id")
+    method = call.text("product_ids_update_method", "append")
+    if not order_id or method not in {"append", "replace"}:
+        raise Refusal(SOMETHING_WRONG)
+    _check_timestamp(call)
+    product_ids = [part for part in call.text("product_ids").split(",") if part]
+    known = call.shop.orders.get(order_id)
+    if known is None:
+        known = call.shop.orders[order_id] = _registered(call, order_id)
+        since = _first_known_since(call)
+    else:
+        since = {"known_since": _repeated(call, known)}
+    kept = known.product_ids if method == "append" else []
+    known.product_ids = list(dict.fromkeys([*kept, *product_ids]))
+    _record(call, order_id)
+    return call.done(link=known.link, hash=known.hash, **since)
+
+
+def put_product(call: Call) -> Payload:
+    """Store a product; the same id again overwrites it."""
+    product_id, name, other = call.text("product_id"), call.text("product_name"), call.text("product_other")
+    strict = call.world.switches.odd_product_ids == "refused"
+    if not product_id or not name or (strict and not PRODUCT_ID.fullmatch(product_id)):
+        raise Refusal(SOMETHING_WRONG)
+    if other.startswith("{"):
+        _check_json(other)
+    call.shop.products[product_id] = Product(
+        product_id=product_id, name=name, canonical_link=call.text("product_canonical_link"), other=other
+    )
+    return call.done()
+
+
+def get_product(call: Call) -> Payload:
+    """What putProduct has stored; with ``content=avg_rating`` the average of all its reviews, too."""
+    product_id = call.text("product")
+    if not product_id:
+        raise Refusal("Product parameter is empty.")
+    product = call.shop.products.get(product_id)
+    if product is None:
+        raise Refusal("Product ID not found.")
+    answer = call.done(
+        product_id=product.product_id,
+        product_name=product.name,
+        product_canonical_link=product.canonical_link,
+        product_other=product.other,
+    )
+    if call.text("content") == "avg_rating":
+        reviews = [review for review in call.shop.product_reviews if review.product_id == product_id]
+        answer["avg_rating"] = call.decimal(mean_rating(reviews), 2)
+    return answer
+
+
+def _registered(call: Call, order_id: str) -> Registered:
+    key = f"{call.world.seed}:{call.shop.interface_id}:{order_id}"
+    digest = hashlib.sha256(key.encode()).hexdigest()[:20]
+    return Registered(known_since=call.now, link=REVIEW_LINK + digest, hash=digest, product_ids=[])
+
+
+def _first_known_since(call: Call) -> dict[str, object]:
+    values: dict[str, dict[str, object]] = {
+        "zero": {"known_since": 0},
+        "absent": {},
+        "null": {"known_since": None},
+        "date": {"known_since": _day(call.now)},
+    }
+    return values[call.world.switches.known_since_first]
+
+
+def _repeated(call: Call, known: Registered) -> object:
+    if call.world.switches.known_since_repeat == "date":
+        return _day(known.known_since)
+    return known.known_since
+
+
+def _day(instant: int) -> str:
+    return date.fromordinal(date(1970, 1, 1).toordinal() + instant // 86400).isoformat()
+
+
+def _check_timestamp(call: Call) -> None:
+    stamp = call.text("ordertimestamp")
+    if not stamp:
+        return
+    match = DATE.fullmatch(stamp)
+    if match is None or (match[2] and call.world.switches.order_timestamp == "date"):
+        raise Refusal("Invalid date. Expected: YYYY-MM-DD")
+    try:
+        date.fromisoformat(match[1])
+    except ValueError:
+        raise Refusal("Invalid date") from None
+
+
+def _check_json(text: str) -> None:
+    try:
+        json.loads(text)
+    except ValueError:
+        raise Refusal(SOMETHING_WRONG) from None
+
+
+def _record(call: Call, order_id: str) -> None:
+    call.world.outbox.record(
+        Recipient(
+            shop_id=call.shop.interface_id,
+            channel="link",
+            transaction_id=order_id,
+            email=None,
+            telephone=None,
+            requests=1,
+            first_at=call.now,
+            last_at=call.now,
+            delivered=False,
+            fields={name: value for name, value in call.params.items() if name not in _SECRET},
+        )
+    )
+
+
+_SECRET = frozenset({"auth", "interface_id", "interface_pw"})
+
 
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv", "serialized": "text/plain"}
 GENERAL_TYPE_ERROR = "type is not valid. Possible options: [json] and ([serialized])."

@@ -1,19 +1,52 @@
-"""Review requests: add-recipient, customer segments, settings. Here eKomi itself writes to customers."""
+"""Review requests and the pages behind their links."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ekomi_reconcile.sandbox.fault_answers import answered
+from ekomi_reconcile.sandbox import shops
+from ekomi_reconcile.sandbox.answers import answered
+from ekomi_reconcile.sandbox.core_api import Refused, check_fields, fields_from_json
+from ekomi_reconcile.sandbox.magento.login import Integration
+from ekomi_reconcile.sandbox.magento.settings import BearerTokens
+from ekomi_reconcile.sandbox.magento.shop import Shop
 from ekomi_reconcile.sandbox.outbox import Recipient
-from ekomi_reconcile.sandbox.recipient_fields import Refused, check_fields, fields_from_json
-from ekomi_reconcile.sandbox.shops import Shop
+from ekomi_reconcile.sandbox.shops import Shop as shops_Shop
 from ekomi_reconcile.sandbox.world import World
+
+_NOT_MAGENTO = ("store_code", "customer_group")
+"""What the seeded orders say beyond Magento; a shop tells only the ids."""
+
+READ_ONLY = ("Magento_Sales::actions_view", "Magento_Backend::store", "Magento_Customer::group")
+"""The three permissions that reading orders, store views and customer groups needs."""
+
+
+def shop_of(world: World) -> Shop:
+    """A shop with the orders of this world; it takes the token of an integration as Bearer."""
+    shop = Shop.from_orders(
+        (_as_magento(order) for order in world.orders()),
+        stores={view.store_id: view.code for view in shops.STORE_VIEWS},
+        groups=shops.CUSTOMER_GROUPS,
+        categories={goods.sku: goods.categories for goods in shops.GOODS},
+    )
+    shop.settings.bearer = BearerTokens.ACCEPTED
+    return shop
+
+
+def read_only(shop: Shop) -> Integration:
+    """An integration that may read what rules without categories need, and nothing else."""
+    return shop.integrate(READ_ONLY)
+
+
+def _as_magento(order: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in order.items() if key not in _NOT_MAGENTO}
+
 
 ADD_RECIPIENT = "add-recipient"
 SEGMENTS = "customer-segments"
@@ -100,7 +133,7 @@ def _password(fields: Mapping[str, str]) -> str:
     return fields.get("password") or fields.get("interface_password", "")
 
 
-def _recipient(world: World, shop: Shop, fields: Mapping[str, str]) -> Recipient:
+def _recipient(world: World, shop: shops_Shop, fields: Mapping[str, str]) -> Recipient:
     now = world.clock.now()
     return Recipient(
         shop_id=shop.interface_id,
@@ -153,7 +186,7 @@ def _set_setting(world: World, request: Request, body: bytes) -> Response:
     return JSONResponse({"status_code": 200, "data": {"smartcheck_on": shop.smartcheck_on}})
 
 
-def _shop_of_headers(world: World, request: Request) -> Shop | None:
+def _shop_of_headers(world: World, request: Request) -> shops_Shop | None:
     shop = world.shops.get(request.headers.get("shop-id", ""))
     if shop is None or shop.password != request.headers.get("interface-password"):
         return None

@@ -1,10 +1,126 @@
-"""What eKomi knows of a shop: its data, its reviews, its products, the orders told to it."""
+"""Shops and their products."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 import msgspec
+
+
+@dataclass(frozen=True, slots=True)
+class StoreView:
+    """A store view; ``rate`` is order currency per base currency (EUR), ``tax`` a percentage."""
+
+    store_id: int
+    code: str
+    name: str
+    country: str
+    currency: str = "EUR"
+    rate: float = 1.0
+    tax: int = 19
+
+
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """A product: price in base currency without tax, weight in kg.
+
+    ``variants`` are sku endings of a configurable product, ``parts`` (sku, name) those of a bundle.
+    """
+
+    product_id: int
+    sku: str
+    name: str
+    price: float
+    weight: float
+    categories: tuple[int, ...]
+    kind: str = "simple"
+    variants: tuple[str, ...] = ()
+    parts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A town with its postcode; ``region`` is empty where the country has none in the shop."""
+
+    city: str
+    postcode: str
+    region: str
+
+
+STORE_VIEWS = (
+    StoreView(1, "brand_a", "Brand A", "DE"),
+    StoreView(2, "brand_b", "Brand B", "DE"),
+    StoreView(3, "de", "Deutschland", "DE"),
+    StoreView(4, "at", "Österreich", "AT", tax=20),
+    StoreView(5, "fr", "France", "FR", tax=20),
+    StoreView(6, "no", "Norge", "NO", currency="NOK", rate=11.5, tax=25),
+)
+
+CUSTOMER_GROUPS = {0: "NOT LOGGED IN", 1: "General", 2: "Wholesale", 3: "Retailer", 4: "VIP"}
+
+CATEGORIES = {12: "Bikes", 14: "Books", 16: "Clothing", 18: "Accessories", 20: "Services", 22: "Sets"}
+
+GOODS = (
+    Goods(1, "BTL-0.7", "Steel Bottle 0.7 l", 29.9, 0.35, (18,)),
+    Goods(2, "MUG-01", "Enamel Mug", 12.5, 0.25, (18,)),
+    Goods(3, "BK-CITY-28", 'City Bike 28"', 649.0, 14.5, (12,)),
+    Goods(4, "BK-BELL", "Bike Bell", 9.9, 0.1, (12, 18)),
+    Goods(5, "BOOK-HIKE", "Wandern in den Alpen", 24.0, 0.6, (14,)),
+    Goods(6, "MAP-ÖST", "Karte Österreich", 9.9, 0.1, (14,)),
+    Goods(7, "SOCK-WOOL", "Wool Socks, 2 pairs", 14.9, 0.15, (16,)),
+    Goods(8, "TENT-2", "Tent for Two", 219.0, 2.9, (18,)),
+    Goods(9, "ROPE 20/M", "Rope 20 m", 64.4, 1.4, (18,)),
+    Goods(
+        18,
+        "JK-CANVAS",
+        "Canvas Jacket",
+        89.0,
+        0.8,
+        (16,),
+        "configurable",
+        ("S-NAVY", "M-NAVY", "L-NAVY", "S-OLIVE"),
+    ),
+    Goods(
+        21,
+        "SET-HYDRO",
+        "Hydration Set",
+        54.9,
+        0.85,
+        (18, 22),
+        "bundle",
+        parts=(("BTL-0.7", "Steel Bottle 0.7 l"), ("MUG-01", "Enamel Mug")),
+    ),
+)
+
+SERVICES = (
+    Goods(30, "SVC-WAX", "Waxing Service", 15.0, 0.0, (20,), "virtual"),
+    Goods(31, "GIFT-50", "Gift Voucher 50", 50.0, 0.0, (20,), "virtual"),
+)
+
+PLACES = {
+    "DE": (
+        Place("Berlin", "10115", "Berlin"),
+        Place("München", "80331", "Bayern"),
+        Place("Köln", "50667", "Nordrhein-Westfalen"),
+        Place("Hamburg", "20095", "Hamburg"),
+    ),
+    "AT": (Place("Wien", "1010", "Wien"), Place("Graz", "8020", "Steiermark")),
+    "FR": (Place("Lyon", "69001", "Rhône"), Place("Paris", "75011", "Paris")),
+    "NO": (Place("Oslo", "0150", ""), Place("Tromsø", "9008", "")),
+}
+
+FIRST_NAMES = ("Mira", "Jonas", "Zoë", "Søren", "Amélie", "Björn", "Lena", "Åse", "Paul", "Ines", "René")
+LAST_NAMES = ("Kolb", "Müller", "Berg", "Lefèvre", "Ødegård", "Weiß", "Muster", "Moreau", "Hansen")
+
+COUPONS = (None, None, None, None, "SPRING10", "FIVEOFF")
+PAYMENT_METHODS = ("banktransfer", "checkmo", "cashondelivery", "purchaseorder", "paypal_express")
+SHIPPING_METHODS = (
+    ("flatrate_flatrate", "Flat Rate - Fixed", 5.0),
+    ("tablerate_bestway", "Best Way - Table Rate", 15.0),
+    ("freeshipping_freeshipping", "Free Shipping - Free", 0.0),
+)
+
 
 LANGUAGE_WORDS = {"de": "german", "fr": "french", "no": "norwegian", "en": "english", "nl": "dutch"}
 

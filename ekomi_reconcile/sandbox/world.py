@@ -1,17 +1,182 @@
-"""Everything one sandbox knows: shops, clock, switches, faults, outbox. Two worlds share nothing."""
+"""The simulated eKomi: its clock, calls, switches and accounts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+import csv
+import io
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from ekomi_reconcile.sandbox.clock import Clock
+import msgspec
+
 from ekomi_reconcile.sandbox.faults import Fault, FaultBook, Rule
 from ekomi_reconcile.sandbox.outbox import Outbox, RequestCounts
 from ekomi_reconcile.sandbox.seed import seeded_shops
 from ekomi_reconcile.sandbox.seed_orders import orders
 from ekomi_reconcile.sandbox.shops import Shop
-from ekomi_reconcile.sandbox.switches import Switches
+
+
+class Clock:
+    """UTC epoch seconds: the real time, until it is set; then it stands still and moves by hand."""
+
+    def __init__(self, now: int | None = None) -> None:
+        self._fixed = now
+        self._offset = 0
+
+    def now(self) -> int:
+        """The present instant."""
+        if self._fixed is not None:
+            return self._fixed
+        return int(time.time()) + self._offset
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it stands still."""
+        return self._fixed is not None
+
+    def set(self, now: int | None) -> None:
+        """Stand still at ``now``; ``None`` follows the real time again."""
+        self._fixed = now
+        self._offset = 0
+
+    def advance(self, seconds: int) -> None:
+        """Move by ``seconds`` (negative: back), whether it stands or runs."""
+        if self._fixed is None:
+            self._offset += seconds
+        else:
+            self._fixed += seconds
+
+
+Payload = dict[str, object] | list[dict[str, object]]
+
+CODECS = {"utf-8": "utf-8", "iso": "iso-8859-1", "iso-8859-1": "iso-8859-1"}
+
+
+def encoded(payload: Payload, *, form: str, charset: str) -> bytes:
+    """``payload`` as ``json``, ``csv`` or ``serialized`` in a charset of :data:`CODECS`.
+
+    A letter the charset does not have becomes a question mark.
+    """
+    codec = CODECS[charset]
+    if form == "json":
+        return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode(codec, "replace")
+    if form == "csv":
+        return _csv(payload).encode(codec, "replace")
+    return _serialized(payload, codec)
+
+
+def _csv(payload: Payload) -> str:
+    """One line a row, no header, everything in double quotes."""
+    rows = payload if isinstance(payload, list) else [payload]
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerows([_flat(row.values()) for row in rows])
+    return text.getvalue()
+
+
+def _flat(values: Iterable[object]) -> list[object]:
+    flat: list[object] = []
+    for value in values:
+        if isinstance(value, dict):
+            flat.extend(_flat(value.values()))
+        else:
+            flat.append(int(value) if isinstance(value, bool) else value)
+    return flat
+
+
+def _serialized(value: object, codec: str) -> bytes:
+    """PHP's serialize()."""
+    if isinstance(value, dict):
+        return _serialized_array(value.items(), codec)
+    if isinstance(value, list):
+        return _serialized_array(enumerate(value), codec)
+    return _serialized_scalar(value, codec)
+
+
+def _serialized_scalar(value: object, codec: str) -> bytes:
+    """Lengths of strings are in bytes."""
+    if value is None:
+        return b"N;"
+    if isinstance(value, bool):
+        return b"b:%d;" % value
+    if isinstance(value, int):
+        return b"i:%d;" % value
+    if isinstance(value, float):
+        return f"d:{value!r};".encode()
+    text = str(value).encode(codec, "replace")
+    return b's:%d:"%b";' % (len(text), text)
+
+
+def _serialized_array(items: Iterable[tuple[object, object]], codec: str) -> bytes:
+    pairs = [_serialized(key, codec) + _serialized(value, codec) for key, value in items]
+    return b"a:%d:{%b}" % (len(pairs), b"".join(pairs))
+
+
+HttpStatus = Annotated[int, msgspec.Meta(ge=200, le=599)]
+
+
+class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """Each field is one open question; the default is the likelier answer.
+
+    Core API:
+
+    - ``feedback_auth_texts``: the feedback functions refuse credentials with texts of their ``own``
+      (``ERROR: Interface ID …``) or with the ``general`` ones (``NonAuth``, ``Access denied``).
+    - ``unknown_function_text``, ``missing_functions``: what an unknown function answers, and which of
+      the known ones are unknown to this server.
+    - ``error_status``: the HTTP status of every refusal. ``content_type``: ``matching`` the body, or
+      always ``html`` as a bare PHP script sends it.
+    - ``numbers``: feedback rows and averages hold ``strings`` or ``numbers``.
+    - ``average_count_key``: the name of the count in getAverage. ``snapshot_window``: what getSnapshot
+      counts. ``template_language``: ``de``, ``de_DE`` or ``german``.
+    - ``empty_list``: no reviews are ``[]`` (``brackets``) or an empty body (``nothing``).
+    - ``row_order``, ``feedback_fields`` (``plain``: only the five of old), ``range_1w``, ``caching``,
+      ``product_filter``: as named.
+    - ``tier_refusal``: what getProductfeedback answers a shop whose tier does not have it.
+    - ``order_timestamp``: putOrder takes a ``date`` only, or a ``date_time`` too.
+    - ``known_since_first``, ``known_since_repeat``: putOrder's value for a new and for a known order.
+    - ``odd_product_ids``: ids that are not 1-32 letters and digits.
+
+    Review requests: ``success_word``, ``duplicate_answer`` (``error`` says "already …") and
+    ``recipient_error_status``.
+    """
+
+    feedback_auth_texts: Literal["own", "general"] = "own"
+    unknown_function_text: Literal["NonFunction", "InvalidFunction"] = "NonFunction"
+    missing_functions: tuple[str, ...] = ()
+    error_status: HttpStatus = 200
+    content_type: Literal["matching", "html"] = "matching"
+    numbers: Literal["strings", "numbers"] = "strings"
+    average_count_key: str = "number_of_ratings"
+    snapshot_window: Literal["365d", "all"] = "365d"
+    template_language: Literal["code", "locale", "word"] = "code"
+    empty_list: Literal["brackets", "nothing"] = "brackets"
+    row_order: Literal["newest", "oldest"] = "newest"
+    feedback_fields: Literal["all", "plain"] = "all"
+    range_1w: Literal["accepted", "refused"] = "accepted"
+    caching: Literal["honoured", "ignored"] = "honoured"
+    product_filter: Literal["honoured", "ignored"] = "honoured"
+    tier_refusal: Literal["NonFunction", "Access denied", "ERROR: Function is not available."] = "NonFunction"
+    order_timestamp: Literal["date", "date_time"] = "date"
+    known_since_first: Literal["zero", "absent", "null", "date"] = "zero"
+    known_since_repeat: Literal["seconds", "date"] = "seconds"
+    odd_product_ids: Literal["refused", "accepted"] = "refused"
+    success_word: str = "success"
+    duplicate_answer: Literal["success", "error"] = "success"
+    recipient_error_status: HttpStatus = 200
+
+    def changed(self, changes: object) -> Switches:
+        """These with some of them set anew.
+
+        Raises:
+            msgspec.ValidationError: not a mapping, an unknown switch, or a value it does not have.
+        """
+        wanted = msgspec.convert(changes, dict[str, object])
+        return msgspec.convert(msgspec.structs.asdict(self) | wanted, Switches)
+
 
 FeedbackRows = list[dict[str, object]]
 
@@ -73,3 +238,41 @@ class World:
         return orders(
             self.order_count if count is None else count, self.seed if seed is None else seed, self.began_at
         )
+
+
+SOMETHING_WRONG = "Something in your request was wrong."
+
+
+class Refusal(Exception):
+    """The function answers this line of text instead of data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who calls with what: the query's parameters, the last of a repeated one."""
+
+    world: World
+    shop: Shop
+    params: Mapping[str, str]
+
+    @property
+    def now(self) -> int:
+        """UTC epoch seconds."""
+        return self.world.clock.now()
+
+    def text(self, name: str, default: str = "") -> str:
+        """A parameter; an empty one counts as not given."""
+        return self.params.get(name) or default
+
+    def number(self, value: int) -> int | str:
+        """``value`` in the form numbers have here."""
+        return str(value) if self.world.switches.numbers == "strings" else value
+
+    def decimal(self, value: float, places: int) -> float | str:
+        """The same for fractions, with ``places`` decimals."""
+        text = f"{value:.{places}f}"
+        return text if self.world.switches.numbers == "strings" else float(text)
+
+    def done(self, **fields: object) -> dict[str, object]:
+        """``fields`` in the envelope of settings and write functions."""
+        return {"done": 1, "done_at": self.now, **fields}

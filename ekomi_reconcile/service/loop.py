@@ -1,14 +1,20 @@
-"""Cycles, one after the other: never two at once, with a pause that differs a little each time."""
+"""Cycles one after the other, and their metrics."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from ekomi_reconcile.ekomi.values import Call
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.run import Done, Result
 
 JITTER = 0.1
 """The share by which a pause may be shorter or longer, so that many services do not ask at the same time."""
@@ -62,3 +68,104 @@ class Loop:
             pause = self.every * factor - (self.clock() - began)
             if pause > 0:
                 self.stop.wait(pause)
+
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+PREFIX = "ekomi_reconcile"
+"""With this every name begins."""
+
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
+_SUCCESS = f"{PREFIX}_last_success_timestamp_seconds"
+
+
+class RunFigures:
+    """What there is to tell after one run: how it ended, what it did, and the queue as it stands.
+
+    All are gauges: a process that ends has nothing to count on from.
+    """
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._duration = self._gauge("cycle_seconds", "How long the last cycle took.")
+        self._ended = self._gauge("last_cycle_timestamp_seconds", "When the last cycle ended.")
+        self._success = self._gauge("last_success_timestamp_seconds", "When a cycle last went well.")
+        self._outcome = self._gauge("cycle_outcome", "How the last cycle ended: 1 for that.", "outcome")
+        self._steps = self._gauge("cycle_steps", "What the last cycle did, by kind.", "what")
+        self._failures = self._gauge("cycle_failures", "How many things failed in the last cycle.")
+        self._queue = self._gauge("queue", "Invitations by account and status.", "account", "status")
+        self._oldest = self._gauge(
+            "oldest_due_seconds",
+            "For how long the oldest invitation that is due has been waiting; 0: nothing is due.",
+        )
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"{PREFIX}_{name}", text, labels, registry=self._registry)
+
+    def cycle(self, cycle: Cycle) -> None:
+        """A cycle has ended."""
+        self._duration.set(cycle.ended_at - cycle.began_at)
+        self._ended.set(cycle.ended_at)
+        for each in Outcome:
+            self._outcome.labels(each.value).set(int(each is cycle.outcome))
+        if cycle.outcome is Outcome.OK:
+            self._success.set(cycle.ended_at)
+
+    def did(self, result: Result) -> None:
+        """The plan of a cycle was carried out."""
+        for what in Done:
+            self._steps.labels(what.value).set(result.counts.get(what, 0))
+        self._failures.set(len(result.failures))
+
+    def queue(
+        self, counts: Mapping[str, Mapping[Status, int]], *, oldest_due: Instant | None, now: Instant
+    ) -> None:
+        """The queue as it stands: rows by account name and status, and the oldest time that has passed."""
+        self._queue.clear()
+        for account, by_status in counts.items():
+            for status in Status:
+                self._queue.labels(account, status.value).set(by_status.get(status, 0))
+        self._oldest.set(0 if oldest_due is None else max(0, now - oldest_due))
+
+    def go_on_from(self, text: str) -> None:
+        """Take over from an earlier ``text()`` when a cycle last went well.
+
+        Raises:
+            ValueError: it is none.
+        """
+        for family in text_string_to_metric_families(text):
+            if not family.name.startswith(PREFIX):
+                raise ValueError(f"{family.name} is not ours")
+            if family.name == _SUCCESS:
+                self._success.set(family.samples[0].value)
+
+    def text(self) -> bytes:
+        """All figures in the format that Prometheus reads."""
+        return generate_latest(self._registry)
+
+
+class Metrics(RunFigures):
+    """The figures of one service, which also counts from its start."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cycles = Counter(
+            f"{PREFIX}_cycles", "Cycles by how they ended.", ["outcome"], registry=self._registry
+        )
+        self._calls = Histogram(
+            f"{PREFIX}_ekomi_call_seconds",
+            "Calls to eKomi by function and outcome.",
+            ["function", "outcome"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        for outcome in Outcome:
+            self._cycles.labels(outcome.value)
+
+    def cycle(self, cycle: Cycle) -> None:
+        """A cycle has ended."""
+        super().cycle(cycle)
+        self._cycles.labels(cycle.outcome.value).inc()
+
+    def call(self, call: Call) -> None:
+        """A request to eKomi has ended."""
+        self._calls.labels(call.function, call.outcome.value).observe(call.seconds)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, exists, func, or_, select, update
 
-from ekomi_reconcile.errors import StateLost
+from ekomi_reconcile.model.errors import StateLost
 from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.model.invitation import STATE_LOST, Status
-from ekomi_reconcile.state.history import HistoryStore
-from ekomi_reconcile.state.location import Location
-from ekomi_reconcile.state.tables import PENDING, invitation, invitation_history, journal, meta
+from ekomi_reconcile.state.engine.location import Location
+from ekomi_reconcile.state.engine.tables import PENDING, invitation, invitation_history, journal, meta
+from ekomi_reconcile.state.repositories.invitations import HistoryStore
 
 ACCEPT_LOSS = "state accept-loss"
 _SETTLING = (ACCEPT_LOSS, "state restore", "state push")

@@ -14,8 +14,8 @@ from collections.abc import Callable
 import psycopg
 from psycopg import pq
 
-from ekomi_reconcile.errors import StateError
-from ekomi_reconcile.state.location import PostgresLocation
+from ekomi_reconcile.model.errors import StateError
+from ekomi_reconcile.state.engine.location import PostgresLocation
 
 PROBE_SECONDS = 2.0
 """How long a probe waits: a pooler in transaction mode has a free connection at once."""

@@ -1,4 +1,4 @@
-"""What the state hands out and takes in. Instants are UTC epoch seconds."""
+"""Records of the state."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Protocol
 
 import msgspec
 
-from ekomi_reconcile.errors import StateDamaged
 from ekomi_reconcile.model.account import Account, InvitationRule, Json
+from ekomi_reconcile.model.errors import StateDamaged
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import Review, ShopData

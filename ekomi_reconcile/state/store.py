@@ -9,32 +9,27 @@ from typing import Self
 
 from sqlalchemy import Connection
 
-from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation
-from ekomi_reconcile.state.adopting import AdoptStore
-from ekomi_reconcile.state.bulk import BulkStore
-from ekomi_reconcile.state.closed import ClosedStore
-from ekomi_reconcile.state.copies import CopyStore
-from ekomi_reconcile.state.customers import CustomerStore
-from ekomi_reconcile.state.dialect import Dialect
-from ekomi_reconcile.state.export import ExportStore
-from ekomi_reconcile.state.figures import FigureStore
-from ekomi_reconcile.state.identity import runner
-from ekomi_reconcile.state.journal import JournalStore
-from ekomi_reconcile.state.listing import ListingStore
-from ekomi_reconcile.state.location import Location
+from ekomi_reconcile.state.engine.location import Location
+from ekomi_reconcile.state.engine.lock import runner
+from ekomi_reconcile.state.engine.session import Dialect
 from ekomi_reconcile.state.lost_records import LostRecordsStore, Memory
-from ekomi_reconcile.state.manual import ManualStore
-from ekomi_reconcile.state.offers import OfferStore
-from ekomi_reconcile.state.positions import PositionStore
-from ekomi_reconcile.state.queue import QueueStore
-from ekomi_reconcile.state.refusals import RefusalStore
-from ekomi_reconcile.state.renaming import RenameStore
-from ekomi_reconcile.state.retention import RetentionStore
-from ekomi_reconcile.state.reviews import ReviewStore
-from ekomi_reconcile.state.schedule import ScheduleStore
-from ekomi_reconcile.state.sending import SendingStore
+from ekomi_reconcile.state.maintenance.backup import CopyStore
+from ekomi_reconcile.state.maintenance.export import ExportStore, RetentionStore
+from ekomi_reconcile.state.maintenance.table_dump import ClosedStore
+from ekomi_reconcile.state.repositories.accounts import OfferStore, RenameStore
+from ekomi_reconcile.state.repositories.aggregates import FigureStore
+from ekomi_reconcile.state.repositories.customers import CustomerStore
+from ekomi_reconcile.state.repositories.invitations import ListingStore, ManualStore
+from ekomi_reconcile.state.repositories.journal import JournalStore
+from ekomi_reconcile.state.repositories.positions import PositionStore
+from ekomi_reconcile.state.repositories.queue import BulkStore, QueueStore
+from ekomi_reconcile.state.repositories.refusals import RefusalStore
+from ekomi_reconcile.state.repositories.reviews import ReviewStore
+from ekomi_reconcile.state.repositories.schedule import AdoptStore, ScheduleStore
+from ekomi_reconcile.state.repositories.sending import SendingStore
 
 
 class State(

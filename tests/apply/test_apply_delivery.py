@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plan_examples import NOW, account
 
-from ekomi_reconcile.apply.delivery import delivered, pause_after, undelivered
-from ekomi_reconcile.apply.secondlook import Verdict, second_look
+from ekomi_reconcile.apply.delivery import Verdict, delivered, pause_after, second_look, undelivered
 from ekomi_reconcile.ekomi.values import Receipt
-from ekomi_reconcile.errors import (
+from ekomi_reconcile.model.account import Account, InvitationRule, Selection
+from ekomi_reconcile.model.errors import (
     AccountRefused,
     CredentialsRefused,
     EkomiUnavailable,
@@ -18,13 +18,12 @@ from ekomi_reconcile.errors import (
     RecipientRefused,
     RequestRefused,
 )
-from ekomi_reconcile.model.account import Account, InvitationRule, Selection
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Evidence, Invitation, Reached, Status
 from ekomi_reconcile.model.order import Contact, Order
-from ekomi_reconcile.privacy import CustomerPrivacy
+from ekomi_reconcile.privacy.limits import CustomerPrivacy
+from ekomi_reconcile.privacy.suppression import SuppressionList, sorted_lines
 from ekomi_reconcile.rules.rulebook import Rule
-from ekomi_reconcile.suppression import SuppressionList, sorted_lines
 
 ROW = Invitation(
     id=1,

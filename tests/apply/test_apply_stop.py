@@ -1,6 +1,6 @@
 """When a run ends."""
 
-from ekomi_reconcile.apply.stop import Stop
+from ekomi_reconcile.apply.run_control import Stop
 
 
 class Clock:

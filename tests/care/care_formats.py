@@ -1,7 +1,7 @@
 """Two formats that do not exist: the steps to them, which a test may stop in the middle of."""
 
-from ekomi_reconcile.state.described import FORMAT_VERSION
-from ekomi_reconcile.state.migrations import Migration
+from ekomi_reconcile.state.engine.described import FORMAT_VERSION
+from ekomi_reconcile.state.engine.migrations import Migration
 
 TARGET = FORMAT_VERSION + 2
 

@@ -5,12 +5,12 @@ import json
 import pytest
 from project_support import order
 
-from ekomi_reconcile.errors import StateMissing
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.errors import StateMissing
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.past import read_past
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.sent_import.file import read_past
+from ekomi_reconcile.state.engine.opening import Mode, open_state
 
 CANARY = "canary.customer@example.com"
 

@@ -7,8 +7,8 @@ import pytest
 from project_support import order
 
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.state.lock import WriterLock
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.state.engine.lock import WriterLock
+from ekomi_reconcile.state.engine.opening import Mode, open_state
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import pytest
 from care_support import CUSTOMER, fill, more_orders, records, send
 from state_support import NOW, Store, an_account, kill, process
 
-from ekomi_reconcile.errors import StateDamaged, StateError, StateMissing
+from ekomi_reconcile.model.errors import StateDamaged, StateError, StateMissing
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.state.checking import check_state
-from ekomi_reconcile.state.copies import automatic_copies, copies_beside
-from ekomi_reconcile.state.opening import Mode, open_state
-from ekomi_reconcile.state.restoring import restore
+from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.maintenance.backup import automatic_copies, copies_beside
+from ekomi_reconcile.state.maintenance.check import check_state
+from ekomi_reconcile.state.maintenance.restore import restore
 
 
 def bring_back(store, copy):
@@ -216,7 +216,7 @@ def test_killed_while_restoring(copied, moment):
     where = "_fill" if moment == "filling" else "_forget_again"
     code = (
         "from ekomi_reconcile.state.store import State\n"
-        "from ekomi_reconcile.state.restoring import restore\n"
+        "from ekomi_reconcile.state.maintenance.restore import restore\n"
         f"State.{where} = lambda *a, **k: wait()\n"
         "restore(root / 'copy.db', store.text, root=root, key=store.key, now=NOW)"
     )

@@ -8,11 +8,11 @@ from care_support import fill, more_orders
 from sqlalchemy import inspect
 from state_support import KEY, NOW, Store, kill, process
 
-from ekomi_reconcile.errors import StateDamaged, StateError
-from ekomi_reconcile.state.checking import check_state
-from ekomi_reconcile.state.described import FORMAT_VERSION
-from ekomi_reconcile.state.opening import Mode, open_state
-from ekomi_reconcile.state.restoring import restore
+from ekomi_reconcile.model.errors import StateDamaged, StateError
+from ekomi_reconcile.state.engine.described import FORMAT_VERSION
+from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.maintenance.check import check_state
+from ekomi_reconcile.state.maintenance.restore import restore
 
 MIGRATE = (
     "sys.path.append(sys.argv[2] + '/tests/care')\n"

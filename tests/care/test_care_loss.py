@@ -9,11 +9,11 @@ import pytest
 from project_support import order
 from state_support import NOW, an_account, schedule
 
-from ekomi_reconcile.errors import StateLost
+from ekomi_reconcile.model.errors import StateLost
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import STATE_LOST, Status
+from ekomi_reconcile.state.engine.opening import Mode
 from ekomi_reconcile.state.lost_records import ACCEPT_LOSS, Memory
-from ekomi_reconcile.state.opening import Mode
 from ekomi_reconcile.state.records import Outcome
 
 UNTIL = NOW + DAY

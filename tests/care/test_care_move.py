@@ -4,11 +4,11 @@ import pytest
 from care_support import fill, more_orders, records
 from state_support import KEY, NOW, Store, kill, process
 
-from ekomi_reconcile.errors import StateError
-from ekomi_reconcile.state.checking import check_state
-from ekomi_reconcile.state.key import Purpose, configured_key
-from ekomi_reconcile.state.moving import move
-from ekomi_reconcile.state.opening import Mode
+from ekomi_reconcile.model.errors import StateError
+from ekomi_reconcile.state.engine.key import Purpose, configured_key
+from ekomi_reconcile.state.engine.opening import Mode
+from ekomi_reconcile.state.maintenance.check import check_state
+from ekomi_reconcile.state.maintenance.move import move
 
 PAIRS = [(a, b) for a in ("file", "postgres") for b in ("file", "postgres")]
 
@@ -111,7 +111,7 @@ def test_killed_while_moving(place, kind, other):
         before = records(state)
     code = (
         "from ekomi_reconcile.state.store import State\n"
-        "from ekomi_reconcile.state.moving import move\n"
+        "from ekomi_reconcile.state.maintenance.move import move\n"
         "State._take_identity = lambda *a, **k: wait()\n"
         f"move(store.opened(Mode.WRITE), {target.text!r}, root=root, configured=None, now=NOW)"
     )

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ekomi_reconcile.errors import ReconcileError
-from ekomi_reconcile.past import read_past
+from ekomi_reconcile.model.errors import ReconcileError
+from ekomi_reconcile.sent_import.file import read_past
 
 NOW = 1_800_000_000
 HEADER = "order,order_id,account,date"

@@ -6,11 +6,11 @@ import pytest
 from care_support import fill, more_orders, records, send
 from state_support import NOW, kill, process
 
-from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.state.checking import check_state
-from ekomi_reconcile.state.opening import Mode, open_state
-from ekomi_reconcile.state.pushing import parse, push
+from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.maintenance.check import check_state
+from ekomi_reconcile.state.maintenance.push import parse, push
 
 
 def exported(state):
@@ -160,7 +160,7 @@ def test_killed_while_pushing(pulled):
     (store.root / "pushed.json").write_text(json.dumps(whole))
     code = (
         "from ekomi_reconcile.state.store import State\n"
-        "from ekomi_reconcile.state.pushing import parse, push\n"
+        "from ekomi_reconcile.state.maintenance.push import parse, push\n"
         "State._continue_ids = lambda *a, **k: wait()\n"
         "content = parse((root / 'pushed.json').read_bytes())\n"
         "push(content, store.opened(Mode.WRITE), root=root, now=NOW)"

@@ -10,7 +10,7 @@ from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import Review, ShopData
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.state.engine.opening import Mode, open_state
 from ekomi_reconcile.state.records import NewInvitation, Outcome
 from ekomi_reconcile.state.store import State
 

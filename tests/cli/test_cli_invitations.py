@@ -6,9 +6,8 @@ import pytest
 from recorded_support import ROWS, THEN, an_order, opened
 
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.state.identity import user
-from ekomi_reconcile.state.lock import WriterLock
-from ekomi_reconcile.state.opening import Mode
+from ekomi_reconcile.state.engine.lock import WriterLock, user
+from ekomi_reconcile.state.engine.opening import Mode
 
 
 def answer(project, capsys, *arguments):

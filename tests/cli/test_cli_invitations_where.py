@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from project_support import order
 from recorded_support import ROWS, opened
 
-from ekomi_reconcile.cli.many_invitations import ColumnTest, WhereType
+from ekomi_reconcile.cli.invitation_changes import ColumnTest, WhereType
 from ekomi_reconcile.model.invitation import Status
 
 

@@ -9,7 +9,7 @@ import pytest
 from ekomi_reconcile import __version__
 from ekomi_reconcile.cli.session import about_run
 from ekomi_reconcile.config.load import load
-from ekomi_reconcile.state.lock import WriterLock, parse_info
+from ekomi_reconcile.state.engine.lock import WriterLock, parse_info
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 from project_support import order, settings
 
 from ekomi_reconcile.config.secrets import resolve
-from ekomi_reconcile.errors import SecretError
-from ekomi_reconcile.state.key import read_key
+from ekomi_reconcile.model.errors import SecretError
+from ekomi_reconcile.state.engine.key import read_key
 
 ENDS = {"\r": "carriage return", "\n": "line feed", " ": "space", "\u00a0": "no-break space"}
 FLAGS = {

@@ -10,8 +10,8 @@ from test_cli_no_state import ARGUMENTS, commands
 from ekomi_reconcile.cli.app import app
 from ekomi_reconcile.config.load import load
 from ekomi_reconcile.config.pin import pinned
-from ekomi_reconcile.errors import ConfigurationError
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.model.errors import ConfigurationError
+from ekomi_reconcile.state.engine.opening import Mode, open_state
 
 ONE = "1f0c6a52-9b1e-4d0f-8a57-3c2f5f0e7b11"
 OTHER = "2f0c6a52-9b1e-4d0f-8a57-3c2f5f0e7b22"

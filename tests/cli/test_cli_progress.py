@@ -5,11 +5,9 @@ import re
 
 import pytest
 
-from ekomi_reconcile.apply.events import Progress, Stage
-from ekomi_reconcile.cli.globals import Globals
-from ekomi_reconcile.cli.logs import set_up_logging
-from ekomi_reconcile.cli.progress import Lines, lines_for
-from ekomi_reconcile.model.event import Running, Started, Task, Work
+from ekomi_reconcile.cli.options import Globals
+from ekomi_reconcile.cli.progress import Lines, lines_for, set_up_logging
+from ekomi_reconcile.model.run import Progress, Running, Stage, Started, Task, Work
 
 SYNC = Task(work=Work.SYNC, account="Germany", interface_id="28374")
 CREATE = Task(work=Work.CREATE, account="Germany", interface_id="28374")

@@ -13,7 +13,7 @@ import termios
 import pytest
 from recorded_support import READS, opened
 
-from ekomi_reconcile.state.opening import Mode
+from ekomi_reconcile.state.engine.opening import Mode
 
 JSON = [each for each in READS if each[:2] not in (("accounts", "open"), ("state", "pull"))]
 LISTS = [each for each in JSON if each[1:2] != ("show",)]

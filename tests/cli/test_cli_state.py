@@ -5,7 +5,7 @@ import json
 import pytest
 from recorded_support import ROWS, opened
 
-from ekomi_reconcile.state.opening import Mode
+from ekomi_reconcile.state.engine.opening import Mode
 from ekomi_reconcile.state.records import Observation
 
 

@@ -90,7 +90,7 @@ def test_a_sync_makes_no_state(project, capsys):
 
 def test_a_sync_waits_for_the_lock(applied, capsys):
     """While somebody writes it is refused, and says who it is."""
-    from ekomi_reconcile.state.lock import WriterLock
+    from ekomi_reconcile.state.engine.lock import WriterLock
 
     with WriterLock(applied.state.with_name("state.db.lock"), operation="apply"):
         assert applied.cli("sync") == 1

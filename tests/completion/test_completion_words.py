@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tools import program
 
-from ekomi_reconcile.cli.shellwords import Word, escaped, words
+from ekomi_reconcile.cli.completion import Word, escaped, words
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.load import check_from
-from ekomi_reconcile.config.tree import Listing
+from ekomi_reconcile.config.source import Listing
 from ekomi_reconcile.model.diagnostic import Diagnostic
 
 PROJECT = "version: 1\norders: {file: orders.jsonl}\n"

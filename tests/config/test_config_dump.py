@@ -8,8 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from test_config_schema import ACCOUNTS, SHARED
 
-from ekomi_reconcile.formatting.account import written
-from ekomi_reconcile.formatting.canonical import canonical
+from ekomi_reconcile.formatting.canonical import canonical, written
 
 SOURCES = "version: 1\norders: {eu: {file: eu.jsonl}, us-1: {file: us.jsonl}}\n"
 GERMANY = 'name: Germany\ninterface_id: "1"\ninterface_password: ${env:X}\n'

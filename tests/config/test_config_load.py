@@ -9,9 +9,9 @@ from config_files import ACCOUNT, PROJECT, MemoryTree, account, checked, loaded,
 
 from ekomi_reconcile.config.load import check, check_from, find, load, load_from
 from ekomi_reconcile.config.settings import CustomerCap, SourceKind
-from ekomi_reconcile.config.tree import DiskTree, KeepingTree, OutOfLimits
-from ekomi_reconcile.errors import ConfigurationInvalid, ConfigurationNotFound
+from ekomi_reconcile.config.source import DiskTree, KeepingTree, OutOfLimits
 from ekomi_reconcile.model.account import Deliver, Selection
+from ekomi_reconcile.model.errors import ConfigurationInvalid, ConfigurationNotFound
 
 EXAMPLES = Path(__file__).parents[2] / "accounts.d"
 

@@ -9,7 +9,7 @@ import pytest
 
 from ekomi_reconcile.config import secrets
 from ekomi_reconcile.config.secrets import Secret, kind_of, kinds, redact, resolve
-from ekomi_reconcile.errors import SecretError
+from ekomi_reconcile.model.errors import SecretError
 
 VALUE = "s3cret/with spaces+&ü"
 

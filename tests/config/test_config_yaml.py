@@ -7,9 +7,16 @@ from config_files import ACCOUNT, PROJECT, account, checked, loaded, rules
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ekomi_reconcile.config.compose import MAX_DEPTH, MAX_NODES, CountingComposer, composer
-from ekomi_reconcile.config.scalars import NotANumber, plain
-from ekomi_reconcile.config.yaml import MAX_BYTES, read
+from ekomi_reconcile.config.source import MAX_BYTES
+from ekomi_reconcile.config.yaml import read
+from ekomi_reconcile.config.yaml_nodes import (
+    MAX_DEPTH,
+    MAX_NODES,
+    CountingComposer,
+    NotANumber,
+    composer,
+    plain,
+)
 from ekomi_reconcile.model.diagnostic import Diagnostic
 
 

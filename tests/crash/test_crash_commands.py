@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 from crash_support import killed, two_accounts
 
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.state.engine.opening import Mode, open_state
 
 COMMANDS = {
     "mv": ("state", "mv", "Germany", "Deutschland"),

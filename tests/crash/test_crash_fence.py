@@ -7,15 +7,15 @@ from crash_support import gated_settings, numbers, statuses, two_accounts
 from project_support import order
 from state_support import KEY, NOW, Store, an_account, schedule
 
-from ekomi_reconcile.apply.events import Progress, Stage
-from ekomi_reconcile.apply.queueing import NEW_ROWS
-from ekomi_reconcile.apply.stop import Stop
+from ekomi_reconcile.apply.executor import NEW_ROWS
+from ekomi_reconcile.apply.run_control import Stop
 from ekomi_reconcile.config.load import load
-from ekomi_reconcile.cycle import Cycle
-from ekomi_reconcile.errors import StateLocked
+from ekomi_reconcile.model.errors import StateLocked
+from ekomi_reconcile.model.run import Progress, Stage
 from ekomi_reconcile.plan.plan import Scope
-from ekomi_reconcile.state.locking import force_unlock
-from ekomi_reconcile.state.opening import Mode
+from ekomi_reconcile.reconcile.cycle import Cycle
+from ekomi_reconcile.state.engine.lock import release_lock
+from ekomi_reconcile.state.engine.opening import Mode
 
 
 def place_of(project):
@@ -46,7 +46,7 @@ def test_a_broken_lock_is_noticed_by_the_next_write(anywhere):
     """After force-unlock every write is refused, reading goes on; what was written before stays."""
     place = place_of(anywhere)
     with held(place) as (state, lock):
-        force_unlock(place.place, lock.info.ID)
+        release_lock(place.place, lock.info.ID)
         with pytest.raises(StateLocked, match="taken away"):
             state.bump_serial()
         with pytest.raises(StateLocked, match="taken away"), state.transaction():

@@ -15,7 +15,7 @@ from docs_commands import Command, check_flags, commands, inline_commands
 from project_support import PASSWORDS, Project, order, settings
 from tools import program
 
-from ekomi_reconcile.cli.globals import PREFIX
+from ekomi_reconcile.cli.options import PREFIX
 from ekomi_reconcile.sandbox.faults import Fault
 from ekomi_reconcile.sandbox.server import SandboxServer
 

@@ -8,7 +8,7 @@ from project_support import order, settings
 
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import HOUR
-from ekomi_reconcile.state.lock import WriterLock
+from ekomi_reconcile.state.engine.lock import WriterLock
 
 
 def snapshot(folder):

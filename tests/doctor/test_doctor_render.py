@@ -4,10 +4,9 @@ from pathlib import Path
 
 from golden import check_golden
 
-from ekomi_reconcile.doctor.finding import Finding, failed, passed, warned
-from ekomi_reconcile.render.doctor import findings_json, findings_text
-from ekomi_reconcile.render.json_text import json_text
-from ekomi_reconcile.render.style import Paint
+from ekomi_reconcile.doctor.context import Finding, failed, passed, warned
+from ekomi_reconcile.render.results import findings_json, findings_text
+from ekomi_reconcile.render.tables import Paint, json_text
 
 GOLDEN = Path(__file__).parent / "golden"
 FINDINGS = (

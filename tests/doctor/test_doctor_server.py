@@ -6,7 +6,7 @@ from state_server import GUARDED
 from state_support import KEY, Store
 
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.state.opening import Mode
+from ekomi_reconcile.state.engine.opening import Mode
 
 
 @pytest.fixture

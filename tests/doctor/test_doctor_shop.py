@@ -4,10 +4,12 @@ import pytest
 from doctor_support import Clinic
 from project_support import PASSWORDS, Project, order, settings
 
-from ekomi_reconcile.sandbox.magento import FaultKind, Shop, routes
+from ekomi_reconcile.sandbox.magento import routes
+from ekomi_reconcile.sandbox.magento.render import FaultKind
 from ekomi_reconcile.sandbox.magento.settings import BearerTokens
+from ekomi_reconcile.sandbox.magento.shop import Shop
+from ekomi_reconcile.sandbox.review_requests import READ_ONLY
 from ekomi_reconcile.sandbox.server import SandboxServer
-from ekomi_reconcile.sandbox.shopfront import READ_ONLY
 
 STORES = {1: "de", 2: "fr"}
 EVERYTHING = (

@@ -12,7 +12,7 @@ from ekomi_support import Patience
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ekomi_reconcile.ekomi.limit import UNREACHABLE, RateLimiter, window_for
+from ekomi_reconcile.http.rate_limit import UNREACHABLE, RateLimiter, window_for
 
 START = 1_750_000_000.0
 

@@ -10,7 +10,7 @@ import pytest
 from ekomi_support import INTERFACE_ID, PASSWORD, Patience, always, by_function, client_for
 
 from ekomi_reconcile.ekomi.values import Call, Outcome
-from ekomi_reconcile.errors import CredentialsRefused, EkomiUnavailable, RequestRefused
+from ekomi_reconcile.model.errors import CredentialsRefused, EkomiUnavailable, RequestRefused
 
 DETAILS = {
     "details": {

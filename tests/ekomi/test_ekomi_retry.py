@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from ekomi_support import Patience
 
-from ekomi_reconcile.ekomi.retry import LONGEST_RETRY_AFTER, READS, SENDS, Retry
-from ekomi_reconcile.errors import CredentialsRefused, EkomiUnavailable, OutcomeUnknown, RequestRefused
+from ekomi_reconcile.http.rate_limit import LONGEST_RETRY_AFTER, READS, SENDS, Retry
+from ekomi_reconcile.model.errors import CredentialsRefused, EkomiUnavailable, OutcomeUnknown, RequestRefused
 
 
 def unavailable(status: int | None = 503, retry_after: float | None = None) -> EkomiUnavailable:

@@ -10,9 +10,9 @@ from ekomi_support import always, client_for
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ekomi_reconcile.ekomi.feedback import reviews_from
+from ekomi_reconcile.ekomi.decode import reviews_from
 from ekomi_reconcile.ekomi.values import ReviewRange, range_for
-from ekomi_reconcile.errors import EkomiUnavailable, RequestRefused
+from ekomi_reconcile.model.errors import EkomiUnavailable, RequestRefused
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.review import Review
 

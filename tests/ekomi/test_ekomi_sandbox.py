@@ -8,12 +8,11 @@ import pytest
 from ekomi_support import EMAIL, Patience, recipient
 
 from ekomi_reconcile.ekomi.client import EkomiClient
-from ekomi_reconcile.ekomi.limit import RateLimiter
 from ekomi_reconcile.ekomi.values import Credentials, Endpoints, ReviewRange
-from ekomi_reconcile.errors import CredentialsRefused
-from ekomi_reconcile.sandbox.clock import Clock
+from ekomi_reconcile.http.rate_limit import RateLimiter
+from ekomi_reconcile.model.errors import CredentialsRefused
 from ekomi_reconcile.sandbox.server import SandboxServer
-from ekomi_reconcile.sandbox.world import World
+from ekomi_reconcile.sandbox.world import Clock, World
 
 NOW = 1_750_000_000
 

@@ -13,9 +13,9 @@ from ekomi_support import EMAIL, INTERFACE_ID, PASSWORD, PHONE, Secret, client_f
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ekomi_reconcile.ekomi.redact import LONGEST_QUOTE, Redactor
 from ekomi_reconcile.ekomi.values import Channel, Credentials
-from ekomi_reconcile.errors import EkomiError
+from ekomi_reconcile.http.client import LONGEST_QUOTE, Redactor
+from ekomi_reconcile.model.errors import EkomiError
 
 FORMS = [
     PASSWORD,

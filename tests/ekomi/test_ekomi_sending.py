@@ -13,9 +13,9 @@ from ekomi_support import EMAIL, INTERFACE_ID, PASSWORD, PHONE, Patience, always
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ekomi_reconcile.ekomi.texts import Tendency, tendency_of_answer
+from ekomi_reconcile.ekomi.refusal_texts import Tendency, tendency_of_answer
 from ekomi_reconcile.ekomi.values import Call, Channel, Outcome, Receipt
-from ekomi_reconcile.errors import (
+from ekomi_reconcile.model.errors import (
     AccountRefused,
     CredentialsRefused,
     EkomiError,

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ekomi_reconcile.model.invitation import Evidence, Invitation, Reached, Status
-from ekomi_reconcile.plan.empty import EmptyQueue
-from ekomi_reconcile.plan.view import Cap
+from ekomi_reconcile.plan.view import Cap, EmptyQueue
 from ekomi_reconcile.state.records import Observation
 
 SOURCE = "default"

@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 sys.path.append(str(Path(__file__).parents[1] / "rules"))
 import rules_strategies as given_some
 
-from ekomi_reconcile.explain.explanation import Outcome, explain_order
 from ekomi_reconcile.explain.judging import question_of
+from ekomi_reconcile.explain.order_lookup import Outcome, explain_order
 from ekomi_reconcile.model.invitation import Evidence, Reached, Status
-from ekomi_reconcile.plan.matching import Matcher
+from ekomi_reconcile.plan.matcher import Matcher
 from ekomi_reconcile.plan.view import Cap
-from ekomi_reconcile.rules.judge import scheduled_at
-from ekomi_reconcile.rules.rulebook import Rule
+from ekomi_reconcile.rules.rulebook import Rule, scheduled_at
 from ekomi_reconcile.state.records import Observation, PositionRecord
 
 NOW, DAY = given_some.NOW, given_some.DAY

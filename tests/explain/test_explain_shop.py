@@ -5,10 +5,11 @@ import json
 import pytest
 from project_support import Project, order, settings
 
-from ekomi_reconcile.sandbox.magento import Shop, routes
+from ekomi_reconcile.sandbox.magento import routes
 from ekomi_reconcile.sandbox.magento.settings import BearerTokens
+from ekomi_reconcile.sandbox.magento.shop import Shop
+from ekomi_reconcile.sandbox.review_requests import READ_ONLY
 from ekomi_reconcile.sandbox.server import SandboxServer
-from ekomi_reconcile.sandbox.shopfront import READ_ONLY
 
 
 @pytest.mark.parametrize("which", ["100000002", "#2"])

@@ -9,9 +9,9 @@ import pytest
 
 from ekomi_reconcile.ekomi.wire import Answer, Failure, Request
 from ekomi_reconcile.ekomi.wire import Wire as EkomiWire
+from ekomi_reconcile.http.client import within
 from ekomi_reconcile.orders.magento.wire import NoAnswer
 from ekomi_reconcile.orders.magento.wire import Wire as ShopWire
-from ekomi_reconcile.transport import within
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 

@@ -156,7 +156,7 @@ def test_only_the_same_text_without_a_success_between_counts(trial, sandbox, oth
 def test_texts_that_differ_by_order_are_the_same(trial, sandbox):
     """Numbers and names in a text do not make it another one."""
     from ekomi_reconcile.apply.delivery import text_of
-    from ekomi_reconcile.errors import RequestRefused
+    from ekomi_reconcile.model.errors import RequestRefused
     from tests.apply.test_apply_delivery import ROW
 
     texts = {

@@ -47,7 +47,7 @@ class Tally:
 
 def fuzz(target: Target, count: int, seed: int) -> Tally:
     """Give so many damaged documents to a target."""
-    from ekomi_reconcile.errors import ReconcileError
+    from ekomi_reconcile.model.errors import ReconcileError
 
     tally, random = Tally(), Random(f"{seed} {target.name}")
     for _ in range(count):

@@ -27,18 +27,18 @@ import magento_support
 from project_support import Project, order, settings
 
 from ekomi_reconcile.config.load import check_from
-from ekomi_reconcile.config.tree import DiskTree
-from ekomi_reconcile.errors import ReconcileError
+from ekomi_reconcile.config.source import DiskTree
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.orders.file import FileSource
 from ekomi_reconcile.orders.magento.shop import Naming
 from ekomi_reconcile.orders.magento.source import MagentoSource
 from ekomi_reconcile.orders.source import Wanted
-from ekomi_reconcile.past import read_past
-from ekomi_reconcile.plan import codec, saved
-from ekomi_reconcile.state import pushing
-from ekomi_reconcile.state.opening import Mode, open_state
-from ekomi_reconcile.suppression import check_suppression_list, read_suppression_list
+from ekomi_reconcile.plan import codec, saved_plan
+from ekomi_reconcile.privacy.suppression import check_suppression_list, read_suppression_list
+from ekomi_reconcile.sent_import.file import read_past
+from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.maintenance import push
 
 RECORDED = ROOT / "tests" / "data" / "magento"
 STATUSES = (200, 200, 200, 200, 201, 204, 301, 400, 401, 403, 404, 429, 500, 503)
@@ -184,7 +184,7 @@ def _plan(data: bytes) -> None:
         document = json.loads(data)  # edited by somebody who knows how the digest is made
         body = {key: value for key, value in document.items() if key not in ("digest", "signature")}
         data = json.dumps({**document, "digest": codec.digest(body)}).encode()
-    found = saved.decode(data)
+    found = saved_plan.decode(data)
     codec.to_json(found.plan)
 
 
@@ -194,9 +194,9 @@ class _Push:
     folder: Path
 
     def __call__(self, data: bytes) -> None:
-        content = pushing.parse(data)
+        content = push.parse(data)
         state = self.state
-        done = pushing.push(content, state, root=self.folder, now=instant.now(), any_serial=True)  # type: ignore[arg-type]
+        done = push.push(content, state, root=self.folder, now=instant.now(), any_serial=True)  # type: ignore[arg-type]
         done.replaced.unlink()
         state.check()  # type: ignore[attr-defined]
         list(state.list_invitations())  # type: ignore[attr-defined]

@@ -15,18 +15,18 @@ import yaml
 from hypothesis import HealthCheck, settings
 
 from ekomi_reconcile.apply.executor import execute, recover
-from ekomi_reconcile.apply.stop import Stop
+from ekomi_reconcile.apply.run_control import Stop
 from ekomi_reconcile.cli.main import run
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model.invitation import Invitation, Status
-from ekomi_reconcile.model.result import Result
+from ekomi_reconcile.model.run import Result
 from ekomi_reconcile.plan.plan import Plan, Scope
-from ekomi_reconcile.reconcile import make_context, make_plan, read_passwords
+from ekomi_reconcile.reconcile.planning import make_context, make_plan, read_passwords
+from ekomi_reconcile.reconcile.sources import Sources
 from ekomi_reconcile.sandbox.seed import new_shop
 from ekomi_reconcile.sandbox.server import SandboxServer
-from ekomi_reconcile.sources import Sources
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.state.engine.opening import Mode, open_state
 from ekomi_reconcile.state.store import State
 
 DAY = 86_400

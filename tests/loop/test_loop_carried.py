@@ -11,9 +11,9 @@ import pytest
 from support_loop import DAY, Loop, account, text
 from support_loop import order as old_order
 
-from ekomi_reconcile.carried import OMITTED_WHEN_EMPTY, Carried, absent_fields
 from ekomi_reconcile.model.account import Account, InvitationRule
 from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.reconcile.absent_fields import OMITTED_WHEN_EMPTY, Carried, absent_fields
 
 FIELDS = {
     "payment_method": ({"payment": {"method": "checkmo"}}, {"payment_method": "checkmo"}),

@@ -7,7 +7,7 @@ from support_loop import DAY, NOW, account, order
 
 from ekomi_reconcile.plan.plan import Scope
 from ekomi_reconcile.render.plan_text import plan_text
-from ekomi_reconcile.render.style import Paint
+from ekomi_reconcile.render.tables import Paint
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from jsonschema import Draft202012Validator
 from support_loop import DAY, NOW, Loop, account, examples, order, queue_of, shops
 from support_loop_strategies import accounts, orders
 
-from ekomi_reconcile.errors import PlanError, PlanStale
+from ekomi_reconcile.model.errors import PlanError, PlanStale
 from ekomi_reconcile.plan.plan import Plan
-from ekomi_reconcile.plan.saved import Present, check_fresh, decode, encode
+from ekomi_reconcile.plan.saved_plan import Present, check_fresh, decode, encode
 from ekomi_reconcile.plan.schema import plan_schema
 from ekomi_reconcile.render.plan_text import plan_text
-from ekomi_reconcile.render.style import Paint
+from ekomi_reconcile.render.tables import Paint
 
 PLAIN = Paint(False)
 ORDERS = st.lists(orders(), max_size=8)

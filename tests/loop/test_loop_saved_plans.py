@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support_loop import DAY, Loop, account, examples, order
 
-from ekomi_reconcile.errors import PlanError, PlanInvalid
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.errors import PlanError, PlanInvalid
 from ekomi_reconcile.plan.codec import digest
-from ekomi_reconcile.plan.saved import SavedPlan, check_signature, decode
-from ekomi_reconcile.state.key import KeyedDigest, Purpose
+from ekomi_reconcile.plan.saved_plan import SavedPlan, check_signature, decode
+from ekomi_reconcile.state.engine.key import KeyedDigest, Purpose
 
 Document = dict[str, Any]
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32
@@ -277,7 +277,7 @@ def signed_document(tmp_path_factory) -> Document:
     """A valid plan with steps of all kinds, signed with ``KEY``."""
     from plan_examples import full_plan
 
-    from ekomi_reconcile.plan.saved import encode
+    from ekomi_reconcile.plan.saved_plan import encode
 
     return json.loads(encode(full_plan(), SIGN))
 
@@ -366,7 +366,6 @@ def test_plans_that_were_edited_and_given_a_new_digest_are_refused(case):
 
 def test_the_published_schema_and_the_fast_check_agree(signed_document):
     """What the fast check of steps takes, the schema takes."""
-    from ekomi_reconcile.plan.schema import plan_schema
-    from ekomi_reconcile.schema_check import first_problem
+    from ekomi_reconcile.plan.schema import first_problem, plan_schema
 
     assert first_problem(signed_document, plan_schema()) is None

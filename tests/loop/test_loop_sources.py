@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 from support_loop import DAY, NOW, account, order, text
 
-from ekomi_reconcile.errors import PlanError
+from ekomi_reconcile.model.errors import PlanError
 from ekomi_reconcile.model.invitation import Status
 
 FILE = {"file": "orders.jsonl"}

@@ -6,9 +6,9 @@ import pytest
 from support_loop import DAY, NOW, account, order
 from support_loop_oracle import offset
 
-from ekomi_reconcile.plan.saved import decode, encode
+from ekomi_reconcile.plan.saved_plan import decode, encode
 from ekomi_reconcile.render.plan_text import plan_text
-from ekomi_reconcile.render.style import Paint
+from ekomi_reconcile.render.tables import Paint
 
 KEYS = range(1, 13)
 

@@ -7,9 +7,8 @@ import pytest
 from plan_examples import empty_plan, full_plan
 from project_support import order
 
-from ekomi_reconcile.render.plan_concise import Detail, concise_text, plan_in
-from ekomi_reconcile.render.plan_text import plan_text
-from ekomi_reconcile.render.style import Paint
+from ekomi_reconcile.render.plan_text import Detail, concise_text, plan_in, plan_text
+from ekomi_reconcile.render.tables import Paint
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 

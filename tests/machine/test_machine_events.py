@@ -15,11 +15,11 @@ from machine_support import events_of
 from project_support import PASSWORDS, order
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.apply.events import both
-from ekomi_reconcile.apply.tasks import STILL_RUNNING, Tasks
-from ekomi_reconcile.cli.events import EventFile
-from ekomi_reconcile.errors import ReconcileError
-from ekomi_reconcile.model.event import Progress, Running, Stage, Started, Task, Work
+from ekomi_reconcile.apply.context import STILL_RUNNING, Tasks
+from ekomi_reconcile.apply.run_control import both
+from ekomi_reconcile.cli.progress import EventFile
+from ekomi_reconcile.model.errors import ReconcileError
+from ekomi_reconcile.model.run import Progress, Running, Stage, Started, Task, Work
 from ekomi_reconcile.render.events import UI_VERSION, happened, version_event
 
 APPLY = ("apply", "--auto-approve", "--json-events", "events.jsonl")

@@ -9,7 +9,7 @@ from ekomi_reconcile import __version__
 from ekomi_reconcile.cli.main import run
 from ekomi_reconcile.cli.version import EXTRAS, FORMATS
 from ekomi_reconcile.render.events import UI_VERSION
-from ekomi_reconcile.render.json_text import FORMAT_VERSION
+from ekomi_reconcile.render.tables import FORMAT_VERSION
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,9 +8,15 @@ from golden import check_golden
 
 from ekomi_reconcile import __version__
 from ekomi_reconcile.config.settings import Occasion
-from ekomi_reconcile.model.result import Done, Failure, Result
-from ekomi_reconcile.notify.payload import json_payload, slack_payload
-from ekomi_reconcile.notify.report import ChangedAccount, Outcome, RunRecord, RunReport
+from ekomi_reconcile.model.run import Done, Failure, Result
+from ekomi_reconcile.notify.report import (
+    ChangedAccount,
+    Outcome,
+    RunRecord,
+    RunReport,
+    json_payload,
+    slack_payload,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 AT = 1_790_000_000

@@ -7,7 +7,7 @@ import pytest
 from notify_support import CANARY
 from project_support import order, settings
 
-from ekomi_reconcile.apply.stop import Stop
+from ekomi_reconcile.apply.run_control import Stop
 from ekomi_reconcile.sandbox.faults import Fault
 
 
@@ -115,9 +115,9 @@ def service(told, hook, monkeypatch):
     """A service that runs a cycle when asked."""
     import click
 
-    from ekomi_reconcile.cli.globals import Globals
+    from ekomi_reconcile.cli.options import Globals
     from ekomi_reconcile.cli.run import _Service
-    from ekomi_reconcile.service.metrics import Metrics
+    from ekomi_reconcile.service.loop import Metrics
 
     project = told("on: [success, failure]")
     context = click.Context(click.Command("run"), obj=Globals(chdir=project.folder))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from orders_support import RECORDED, STORES, record, recorded_orders
 
-from ekomi_reconcile.errors import OrderUnreadable
+from ekomi_reconcile.model.errors import OrderUnreadable
 from ekomi_reconcile.model.instant import parse
 from ekomi_reconcile.model.order import Contact, Order
 from ekomi_reconcile.orders.facts import FACTS, ITEM_FACTS

@@ -8,8 +8,8 @@ import tracemalloc
 import pytest
 from orders_support import Pass, line, record, recorded_orders, source
 
-from ekomi_reconcile.errors import OrderSourceError
 from ekomi_reconcile.model.diagnostic import Severity
+from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import parse
 from ekomi_reconcile.orders.file import FileSource
 from ekomi_reconcile.orders.source import OrderSource, Wanted

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ekomi_reconcile.errors import OrderSourceError
-from ekomi_reconcile.orders.lines import BYTE_ORDER_MARK, MAX_LINE, TOO_LONG, Lines
+from ekomi_reconcile.model.errors import OrderSourceError
+from ekomi_reconcile.orders.records import BYTE_ORDER_MARK, MAX_LINE, TOO_LONG, Lines
 
 PIECES = st.sampled_from([b"a", b"{}", b"\n", b"\r\n", b" ", BYTE_ORDER_MARK, b"\xff"])
 

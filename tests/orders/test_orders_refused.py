@@ -6,7 +6,7 @@ import pytest
 from project_support import order, settings
 
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.state.engine.opening import Mode, open_state
 
 ADDRESSES = [
     "mailto:c1@example.com",

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from orders_support import Pass, aged, line, record, source
 
-from ekomi_reconcile.errors import OrderSourceError
 from ekomi_reconcile.model.diagnostic import Severity
+from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import parse
 from ekomi_reconcile.orders.source import Wanted
 

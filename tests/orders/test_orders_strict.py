@@ -7,10 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from orders_support import Pass, aged, line, record, source
 
-from ekomi_reconcile.errors import OrderSourceError
 from ekomi_reconcile.model.diagnostic import Severity
-from ekomi_reconcile.orders.csv_layout import csv_rows
-from ekomi_reconcile.orders.json_layouts import JsonLines
+from ekomi_reconcile.model.errors import OrderSourceError
+from ekomi_reconcile.orders.layouts import JsonLines, csv_rows
 from ekomi_reconcile.orders.records import Span
 
 HEADER = "entity_id,increment_id,created_at,status\n"

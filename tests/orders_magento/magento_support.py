@@ -11,14 +11,13 @@ from typing import Any
 
 import httpx
 
+from ekomi_reconcile.orders.magento.auth import BearerLogin, IntegrationKeys, OAuthLogin
 from ekomi_reconcile.orders.magento.client import MagentoClient
-from ekomi_reconcile.orders.magento.login import BearerLogin
-from ekomi_reconcile.orders.magento.oauth import IntegrationKeys, OAuthLogin
 from ekomi_reconcile.orders.magento.shop import Naming
 from ekomi_reconcile.orders.magento.source import MagentoSource
 from ekomi_reconcile.orders.source import Wanted
-from ekomi_reconcile.sandbox.magento import Shop
-from ekomi_reconcile.sandbox.magento.clock import Clock, sql_time
+from ekomi_reconcile.sandbox.magento.settings import Clock, sql_time
+from ekomi_reconcile.sandbox.magento.shop import Shop
 from tests.sandbox.magento_served import served
 
 NOW = 4_000_000_000

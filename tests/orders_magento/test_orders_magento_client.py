@@ -11,14 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from ekomi_reconcile.errors import OrderSourceError
-from ekomi_reconcile.orders.magento.answers import Reporter
-from ekomi_reconcile.orders.magento.client import MagentoClient
-from ekomi_reconcile.orders.magento.failure import Kind, ShopFailure
-from ekomi_reconcile.orders.magento.login import BearerLogin
-from ekomi_reconcile.orders.magento.retry import LONGEST_RETRY_AFTER
-from ekomi_reconcile.orders.magento.wire import LARGEST_ANSWER, Answer
-from ekomi_reconcile.sandbox.magento import FaultKind
+from ekomi_reconcile.model.errors import OrderSourceError
+from ekomi_reconcile.orders.magento.auth import BearerLogin
+from ekomi_reconcile.orders.magento.client import LONGEST_RETRY_AFTER, MagentoClient
+from ekomi_reconcile.orders.magento.wire import LARGEST_ANSWER, Answer, Kind, Reporter, ShopFailure
+from ekomi_reconcile.sandbox.magento.render import FaultKind
 from tests.orders_magento.magento_support import TOKEN, Case, Key, Patience, client_for, ids, read
 
 GOOD = httpx.Response(200, json={"items": [], "total_count": 0})

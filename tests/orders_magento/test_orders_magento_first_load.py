@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
-from ekomi_reconcile.errors import OrderSourceError
+from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.orders.facts import EVERYTHING
-from ekomi_reconcile.orders.magento.failure import ShopFailure
-from ekomi_reconcile.orders.magento.login import BearerLogin
+from ekomi_reconcile.orders.magento.auth import BearerLogin
+from ekomi_reconcile.orders.magento.wire import ShopFailure
 from ekomi_reconcile.orders.source import Wanted
-from ekomi_reconcile.sandbox.magento import Damage, FaultKind, PageLimit, PastTheEnd
-from ekomi_reconcile.sandbox.magento.clock import sql_time
+from ekomi_reconcile.sandbox.magento.render import Damage, FaultKind
+from ekomi_reconcile.sandbox.magento.settings import PageLimit, PastTheEnd, sql_time
 from tests.orders_magento.magento_support import (
     EMAIL,
     FULL,

@@ -8,21 +8,20 @@ from collections import Counter
 
 import pytest
 
-from ekomi_reconcile.orders.magento.cursor import (
+from ekomi_reconcile.orders.magento.segments import (
     LAG,
     MOST_SEEN,
     OVERLAP,
     Cursor,
     Positions,
+    RowKey,
     parse_cursor,
     reached,
 )
-from ekomi_reconcile.orders.magento.segments import RowKey
 from ekomi_reconcile.orders.source import Wanted
-from ekomi_reconcile.sandbox.magento import Damage
-from ekomi_reconcile.sandbox.magento.actions import perform
-from ekomi_reconcile.sandbox.magento.refusal import Refused
+from ekomi_reconcile.sandbox.magento.render import Damage, Refused
 from ekomi_reconcile.sandbox.magento.shop import Shop
+from ekomi_reconcile.sandbox.magento.workflow import perform
 from tests.orders_magento.magento_support import NOW, ids, opened, orders, read
 
 ACTIONS = ("touch", "hold", "unhold", "invoice", "ship", "refund", "cancel", "set_status")

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from ekomi_reconcile.orders.magento.failure import ShopFailure
-from ekomi_reconcile.orders.magento.oauth import IntegrationKeys, OAuthLogin
-from ekomi_reconcile.orders.magento.query import Direction, Filter, Is, Search, among, one
+from ekomi_reconcile.orders.magento.auth import IntegrationKeys, OAuthLogin
+from ekomi_reconcile.orders.magento.search import Direction, Filter, Is, Search, among, one
+from ekomi_reconcile.orders.magento.wire import ShopFailure
 from ekomi_reconcile.sandbox.magento.settings import HostHeader
 from tests.orders_magento.magento_support import RECORDED, Case, Key, client_for, ids, read, signed
 

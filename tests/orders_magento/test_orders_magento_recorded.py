@@ -9,10 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from ekomi_reconcile.errors import OrderSourceError
-from ekomi_reconcile.orders.magento.failure import Kind, ShopFailure
-from ekomi_reconcile.orders.magento.query import Direction, Search
-from ekomi_reconcile.orders.magento.search import Searcher
+from ekomi_reconcile.model.errors import OrderSourceError
+from ekomi_reconcile.orders.magento.search import Direction, Search, Searcher
+from ekomi_reconcile.orders.magento.wire import Kind, ShopFailure
 from tests.orders_magento.magento_support import RECORDED, client_for, source_for
 
 

@@ -14,11 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ekomi_reconcile.config.settings import MagentoSettings, OAuthSettings, OrdersSettings, SourceKind
-from ekomi_reconcile.errors import OrderSourceError
-from ekomi_reconcile.orders.magento.login import BearerLogin
-from ekomi_reconcile.orders.magento.oauth import IntegrationKeys, OAuthLogin
-from ekomi_reconcile.orders.open import open_source
+from ekomi_reconcile.model.errors import OrderSourceError
+from ekomi_reconcile.orders.magento.auth import BearerLogin, IntegrationKeys, OAuthLogin
 from ekomi_reconcile.orders.source import Wanted
+from ekomi_reconcile.reconcile.sources import open_source
 from tests.orders_magento.magento_support import (
     EMAIL,
     TOKEN,

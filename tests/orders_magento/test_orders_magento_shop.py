@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from ekomi_reconcile.errors import OrderSourceError
 from ekomi_reconcile.model.account import DELETED_STORE_VIEW
+from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.order import Contact
 from ekomi_reconcile.orders.facts import EVERYTHING, FACTS, ITEM_FACTS
 from ekomi_reconcile.orders.magento.directory import SHIPPED_STATUSES
-from ekomi_reconcile.orders.magento.failure import ShopFailure
-from ekomi_reconcile.orders.magento.fields import order_fields
+from ekomi_reconcile.orders.magento.search import order_fields
 from ekomi_reconcile.orders.magento.shop import CUSTOMER_GROUP, STORE_VIEW
+from ekomi_reconcile.orders.magento.wire import ShopFailure
 from ekomi_reconcile.orders.source import Wanted
 from ekomi_reconcile.rules.contact import TELEPHONE
-from ekomi_reconcile.sandbox.magento import FaultKind
-from ekomi_reconcile.sandbox.magento.clock import from_sql
+from ekomi_reconcile.sandbox.magento.render import FaultKind
+from ekomi_reconcile.sandbox.magento.settings import from_sql
 from tests.orders_magento.magento_support import EMAIL, NOW, Case, ids, opened, orders, read
 
 NEEDED = ["Magento_Sales::actions_view", "Magento_Backend::store"]

@@ -64,9 +64,8 @@ def test_the_probe_asks_a_service(tmp_path):
     import sys
 
     from ekomi_reconcile.model import instant
-    from ekomi_reconcile.service.health import Health
-    from ekomi_reconcile.service.http import Listener
-    from ekomi_reconcile.service.metrics import Metrics
+    from ekomi_reconcile.service.http import Health, Listener
+    from ekomi_reconcile.service.loop import Metrics
 
     code = json.loads(steps("HEALTHCHECK")[0].partition("CMD ")[2])[2]
     health = Health(every=900, started_at=instant.now())

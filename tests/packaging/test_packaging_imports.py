@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 from packaging_support import PROJECT, ROOT, bill_of_materials
 
 EXTRAS = {
-    "postgres": ("ekomi_reconcile.state.postgres", "ekomi_reconcile.state.shared"),
+    "postgres": ("ekomi_reconcile.state.engine.postgres", "ekomi_reconcile.state.engine.shared"),
     "sandbox": ("ekomi_reconcile.sandbox",),
     "parquet": ("ekomi_reconcile.render.reviews_parquet",),
 }

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from plan_examples import empty_plan, full_plan, schedule
 
-from ekomi_reconcile.errors import PlanInvalid, PlanStale
+from ekomi_reconcile.model.errors import PlanInvalid, PlanStale
 from ekomi_reconcile.plan.codec import digest, to_json
 from ekomi_reconcile.plan.plan import InvitationSteps
-from ekomi_reconcile.plan.saved import decode, encode
+from ekomi_reconcile.plan.saved_plan import decode, encode
 from ekomi_reconcile.plan.schema import plan_schema
 from ekomi_reconcile.plan.steps import Schedule, Steps
 

@@ -3,7 +3,7 @@
 import pytest
 from plan_examples import empty_plan, schedule
 
-from ekomi_reconcile.errors import GuardRefused
+from ekomi_reconcile.model.errors import GuardRefused
 from ekomi_reconcile.plan.guards import Allowed, Limits, enforce, judge
 from ekomi_reconcile.plan.plan import AccountChange, Action, InvitationSteps
 from ekomi_reconcile.plan.steps import Schedule, Steps

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from project_support import settings
 
-from ekomi_reconcile.plan.saved import decode
+from ekomi_reconcile.plan.saved_plan import decode
 
 
 @pytest.fixture

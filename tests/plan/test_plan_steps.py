@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plan_examples import schedule
 
-from ekomi_reconcile.plan.spool import IN_MEMORY
-from ekomi_reconcile.plan.steps import EXAMPLES, Schedule, Steps
+from ekomi_reconcile.plan.steps import EXAMPLES, IN_MEMORY, Schedule, Steps
 
 steps_of = st.lists(st.tuples(st.integers(1, 10**6), st.sampled_from("123"), st.booleans()), max_size=60)
 

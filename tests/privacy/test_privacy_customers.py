@@ -8,8 +8,8 @@ import pytest
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import Review
-from ekomi_reconcile.state.key import Purpose
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.state.engine.key import Purpose
+from ekomi_reconcile.state.engine.opening import Mode, open_state
 
 SECRET_TEXT = "I am Kim and live in Example Street 5"
 

@@ -11,7 +11,7 @@ from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import Review
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.state.engine.opening import Mode, open_state
 from ekomi_reconcile.state.records import Outcome
 
 

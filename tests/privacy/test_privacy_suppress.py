@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.state.engine.opening import Mode, open_state
 
 DIGEST = "0123456789abcdef" * 2
 
@@ -155,8 +155,8 @@ def test_a_list_without_room_stays_as_it_was(room, tmp_path):
     path.write_text("@example.org\n")
     code = (
         "import resource, sys; from pathlib import Path\n"
-        "from ekomi_reconcile.errors import ConfigurationError\n"
-        "from ekomi_reconcile.optouts import add_entries\n"
+        "from ekomi_reconcile.model.errors import ConfigurationError\n"
+        "from ekomi_reconcile.privacy.limits import add_entries\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))\n"
         "try: add_entries(Path(sys.argv[1]), ['hmac:' + 'a' * 32, 'hmac:' + 'b' * 32])\n"
         "except ConfigurationError: sys.exit(7)\n"

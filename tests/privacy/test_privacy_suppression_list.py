@@ -7,13 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from project_support import order, settings
 
-from ekomi_reconcile.errors import ConfigurationInvalid
+from ekomi_reconcile.model.errors import ConfigurationInvalid
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.order import Contact, Order
-from ekomi_reconcile.privacy import CustomerPrivacy
-from ekomi_reconcile.rules.contact import usable_email
-from ekomi_reconcile.state.opening import Mode, open_state
-from ekomi_reconcile.suppression import (
+from ekomi_reconcile.privacy.limits import CustomerPrivacy
+from ekomi_reconcile.privacy.suppression import (
     MAX_SHOWN,
     Kind,
     SuppressionList,
@@ -21,6 +19,8 @@ from ekomi_reconcile.suppression import (
     read_suppression_list,
     sorted_lines,
 )
+from ekomi_reconcile.rules.contact import usable_email
+from ekomi_reconcile.state.engine.opening import Mode, open_state
 
 DIGEST = "0123456789abcdef" * 2
 FAULTY = [

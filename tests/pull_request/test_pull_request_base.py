@@ -12,9 +12,8 @@ from pull_request_support import Repository, executable, repository
 from tools import program
 
 from ekomi_reconcile.cli.main import run
-from ekomi_reconcile.config.revision import merge_base
-from ekomi_reconcile.config.revision_tree import tree_at
-from ekomi_reconcile.config.tree import DiskTree
+from ekomi_reconcile.config.revision import merge_base, tree_at
+from ekomi_reconcile.config.source import DiskTree
 
 
 def changed(repo):

@@ -13,9 +13,10 @@ from markdown_it import MarkdownIt
 from plan_examples import GERMANY, NOW, account, canonical, empty_plan, full_plan, schedule
 from project_support import order
 
-from ekomi_reconcile.errors import RevisionUnreadable
 from ekomi_reconcile.model.account import InvitationRule
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
+from ekomi_reconcile.model.errors import RevisionUnreadable
+from ekomi_reconcile.plan.diff import Comparison, between
 from ekomi_reconcile.plan.guards import Limits
 from ekomi_reconcile.plan.plan import (
     AccountChange,
@@ -25,11 +26,17 @@ from ekomi_reconcile.plan.plan import (
     OperationKind,
     Scope,
 )
-from ekomi_reconcile.plan.revisions import Comparison, between
 from ekomi_reconcile.plan.steps import Schedule, Steps
-from ekomi_reconcile.render.markdown import code, fence, html_code
-from ekomi_reconcile.render.plan_concise import Detail
-from ekomi_reconcile.render.plan_markdown import BUDGET, Comment, failure_markdown, plan_markdown
+from ekomi_reconcile.render.plan_markdown import (
+    BUDGET,
+    Comment,
+    code,
+    failure_markdown,
+    fence,
+    html_code,
+    plan_markdown,
+)
+from ekomi_reconcile.render.plan_text import Detail
 
 GOLDEN = Path(__file__).parent / "golden"
 TAGS = {"h3", "p", "code", "pre", "blockquote", "details", "summary", "b", "strong", "a"}

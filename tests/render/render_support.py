@@ -9,8 +9,7 @@ from golden import check_golden
 from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Selection
 from ekomi_reconcile.model.invitation import Evidence, Invitation, Reached, Status
 from ekomi_reconcile.model.review import Review, ShopData
-from ekomi_reconcile.render.style import Paint
-from ekomi_reconcile.render.tables import table_text
+from ekomi_reconcile.render.tables import Paint, table_text
 from ekomi_reconcile.state.records import AccountRecord, RecordedReview
 
 NOW = 1_793_448_000

@@ -6,21 +6,22 @@ import pytest
 from render_support import NOW, a_record, an_account, drawn, golden
 from rich.cells import cell_len
 
-from ekomi_reconcile.model.credentials import Checked, Credential
+from ekomi_reconcile.model.account import Checked, Credential
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import ShopData
-from ekomi_reconcile.render.account_detail import Detail, detail_json, detail_text
 from ekomi_reconcile.render.accounts import (
     LAYOUT,
+    Detail,
     GridRow,
     checked_json,
     checked_text,
+    detail_json,
+    detail_text,
     grid_json,
     grid_row,
     troubles,
 )
-from ekomi_reconcile.render.json_text import json_text
-from ekomi_reconcile.render.style import Paint
+from ekomi_reconcile.render.tables import Paint, json_text
 
 ORIGINS = {
     "name": "accounts.d/de.yaml:2",

@@ -16,8 +16,7 @@ from ekomi_reconcile.render.invitations import (
     listed_json,
     listed_row,
 )
-from ekomi_reconcile.render.json_text import json_text
-from ekomi_reconcile.render.style import Paint
+from ekomi_reconcile.render.tables import Paint, json_text
 from ekomi_reconcile.state.records import StatusChange
 
 LINK = "https://reviews.example.com/r/0751686CED61CA0?token=abcdefghijklmnopqrstuvwxyz"

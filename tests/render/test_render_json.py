@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ekomi_reconcile.render.json_text import array_text, export_text, json_text
+from ekomi_reconcile.render.tables import array_text, export_text, json_text
 
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.text()),

@@ -6,12 +6,12 @@ import pytest
 from golden import check_golden
 from plan_examples import empty_plan, full_plan
 
-from ekomi_reconcile.model.result import Done, Failure, Result
+from ekomi_reconcile.model.run import Done, Failure, Result
 from ekomi_reconcile.plan.plan import Summary
-from ekomi_reconcile.plan.saved import encode
+from ekomi_reconcile.plan.saved_plan import encode
 from ekomi_reconcile.render.plan_text import plan_text, summary_line
-from ekomi_reconcile.render.result_text import result_text
-from ekomi_reconcile.render.style import Paint
+from ekomi_reconcile.render.results import result_text
+from ekomi_reconcile.render.tables import Paint
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -4,13 +4,12 @@ import pytest
 from render_support import NOW, a_record, a_review, drawn, golden
 from rich.cells import cell_len
 
-from ekomi_reconcile.errors import EkomiUnavailable
-from ekomi_reconcile.model.result import Done, Result
-from ekomi_reconcile.render import errors, reviews, state
-from ekomi_reconcile.render.fetched import fetched_text
-from ekomi_reconcile.render.json_text import json_text
-from ekomi_reconcile.render.style import Paint
-from ekomi_reconcile.state.lock import LockInfo
+from ekomi_reconcile.model.errors import EkomiUnavailable
+from ekomi_reconcile.model.run import Done, Result
+from ekomi_reconcile.render import results, reviews, state
+from ekomi_reconcile.render.results import fetched_text
+from ekomi_reconcile.render.tables import Paint, json_text
+from ekomi_reconcile.state.engine.lock import LockInfo
 from ekomi_reconcile.state.records import ApiError, JournalEntry
 
 REVIEWS = [
@@ -20,7 +19,7 @@ REVIEWS = [
     ),
 ]
 ERRORS = [
-    errors.ListedError(
+    results.ListedError(
         "Germany",
         ApiError(
             at=NOW,
@@ -31,7 +30,7 @@ ERRORS = [
             message="add-recipient: HTTP 503: " + "try again later " * 5,
         ),
     ),
-    errors.ListedError(
+    results.ListedError(
         None,
         ApiError(at=NOW, interface_id=None, operation="New: create", kind="X", http_status=None, message="m"),
     ),
@@ -68,7 +67,7 @@ HOLDER = LockInfo(
     ("name", "layout", "rows"),
     [
         ("reviews", reviews.LAYOUT, [reviews.review_row(each) for each in REVIEWS]),
-        ("errors", errors.LAYOUT, [errors.error_row(each) for each in ERRORS]),
+        ("errors", results.LAYOUT, [results.error_row(each) for each in ERRORS]),
         ("journal", state.JOURNAL_LAYOUT, [state.entry_row(each) for each in ENTRIES]),
     ],
 )
@@ -100,7 +99,7 @@ def test_a_review_as_json():
 
 def test_an_error_as_json():
     """A call that belongs to no account has none."""
-    assert errors.error_json(ERRORS[1]) == {
+    assert results.error_json(ERRORS[1]) == {
         "at": "2026-10-31T12:00:00Z",
         "account": None,
         "interface_id": None,

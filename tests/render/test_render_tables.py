@@ -9,8 +9,16 @@ from hypothesis import strategies as st
 from render_support import drawn
 from rich.cells import cell_len
 
-from ekomi_reconcile.render.style import Paint, Tone
-from ekomi_reconcile.render.tables import ROWS_PER_PAGE, Cell, Column, cell, table_text, time_cell
+from ekomi_reconcile.render.tables import (
+    ROWS_PER_PAGE,
+    Cell,
+    Column,
+    Paint,
+    Tone,
+    cell,
+    table_text,
+    time_cell,
+)
 
 LAYOUT = (
     (Column("ID", right=True),),

@@ -17,7 +17,7 @@ from ekomi_reconcile.report.assemble import LIMITS, make_report
 from ekomi_reconcile.report.data import Limits
 from ekomi_reconcile.sandbox.seed import seeded_shops
 from ekomi_reconcile.sandbox.shops import Shop
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.state.engine.opening import Mode, open_state
 from ekomi_reconcile.state.records import NewInvitation, Outcome, PositionRecord
 from ekomi_reconcile.state.store import State
 

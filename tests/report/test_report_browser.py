@@ -7,7 +7,7 @@ import pytest
 import report_support
 from axe_playwright_python.sync_playwright import Axe
 
-from ekomi_reconcile.render.report.words import NONE
+from ekomi_reconcile.render.labels import NONE
 from ekomi_reconcile.report.data import Limits
 
 PHONE = {"width": 360, "height": 740}

@@ -5,9 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ekomi_reconcile.model.instant import DAY, HOUR
-from ekomi_reconcile.render.report.charts import HEIGHT, STEP, Point, bar_chart, ceiling, score_chart
-from ekomi_reconcile.render.report.trends import score_trend
-from ekomi_reconcile.render.report.words import (
+from ekomi_reconcile.render.labels import (
     NONE,
     ago,
     day_name,
@@ -18,7 +16,16 @@ from ekomi_reconcile.render.report.words import (
     share,
     web_address,
 )
-from ekomi_reconcile.render.run_words import run_words
+from ekomi_reconcile.render.report.charts import (
+    HEIGHT,
+    STEP,
+    Point,
+    bar_chart,
+    ceiling,
+    score_chart,
+    score_trend,
+)
+from ekomi_reconcile.render.results import run_words
 from ekomi_reconcile.report.data import MonthFigure
 from ekomi_reconcile.report.reviews import first_instant, month_of
 

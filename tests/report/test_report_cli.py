@@ -9,9 +9,8 @@ from project_support import order
 from report_support import opened
 
 from ekomi_reconcile.model.run import read_figures
-from ekomi_reconcile.state.location import locate
-from ekomi_reconcile.state.lock import Lock
-from ekomi_reconcile.state.locking import writer_lock
+from ekomi_reconcile.state.engine.location import locate
+from ekomi_reconcile.state.engine.lock import Lock, writer_lock
 
 
 @pytest.fixture

@@ -7,11 +7,18 @@ import report_support
 from report_support import DAY, HOUR, NOW, an_account, an_order, opened
 
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.model.result import Done, Result
-from ekomi_reconcile.model.run import KEPT_ACCOUNTS, OTHERS, RunFigures, figures_of, read_figures
+from ekomi_reconcile.model.run import (
+    KEPT_ACCOUNTS,
+    OTHERS,
+    Done,
+    Result,
+    RunFigures,
+    figures_of,
+    read_figures,
+)
 from ekomi_reconcile.report.assemble import make_report
 from ekomi_reconcile.report.data import Limits
-from ekomi_reconcile.state.opening import Mode
+from ekomi_reconcile.state.engine.opening import Mode
 from ekomi_reconcile.state.records import Outcome
 
 

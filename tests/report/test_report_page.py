@@ -16,7 +16,7 @@ from ekomi_reconcile.model.review import Review
 from ekomi_reconcile.render.report.page import is_ours, page_html
 from ekomi_reconcile.report.assemble import make_report
 from ekomi_reconcile.report.data import Limits
-from ekomi_reconcile.state.opening import Mode
+from ekomi_reconcile.state.engine.opening import Mode
 from ekomi_reconcile.state.records import Outcome
 
 GOLDEN = Path(__file__).parent / "golden"

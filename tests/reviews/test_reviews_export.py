@@ -14,9 +14,8 @@ from project_support import Project
 
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.review import Review
-from ekomi_reconcile.render.reviews import ListedReview
-from ekomi_reconcile.render.reviews_export import COLUMNS, csv_text, harmless, json_lines
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.render.reviews import COLUMNS, ListedReview, csv_text, harmless, json_lines
+from ekomi_reconcile.state.engine.opening import Mode, open_state
 from ekomi_reconcile.state.records import RecordedReview
 
 AWKWARD = 'Fein, "sehr" gut;\n=HYPERLINK("https://evil.example.com") - 20 € ; -1'

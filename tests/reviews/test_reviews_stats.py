@@ -13,9 +13,8 @@ from project_support import Project
 
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import DAY, parse
-from ekomi_reconcile.model.review import Review
-from ekomi_reconcile.model.statistics import Period, ReviewStatistics, Tally
-from ekomi_reconcile.render.reviews_stats import (
+from ekomi_reconcile.model.review import Period, Review, ReviewStatistics, Tally
+from ekomi_reconcile.render.reviews import (
     ASCII,
     BLOCKS,
     ListedStatistics,
@@ -23,8 +22,8 @@ from ekomi_reconcile.render.reviews_stats import (
     statistics_json,
     statistics_text,
 )
-from ekomi_reconcile.render.style import Paint
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.render.tables import Paint
+from ekomi_reconcile.state.engine.opening import Mode, open_state
 
 GOLDEN = Path(__file__).parent / "golden"
 NOVEMBER = Period.MONTH.number(parse("2026-11-15T00:00:00Z"))

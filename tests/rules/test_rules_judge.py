@@ -14,7 +14,10 @@ from ekomi_reconcile.model.account import Deliver, InvitationRule, Selection
 from ekomi_reconcile.model.invitation import Criterion, Evidence, Reached
 from ekomi_reconcile.model.order import Contact, Order
 from ekomi_reconcile.rules.explain import explain
-from ekomi_reconcile.rules.judge import (
+from ekomi_reconcile.rules.reached import reached
+from ekomi_reconcile.rules.rulebook import (
+    Rule,
+    RuleBook,
     blocked_state,
     on_hold,
     refusal,
@@ -22,8 +25,6 @@ from ekomi_reconcile.rules.judge import (
     spread_offset,
     waits_on_hold,
 )
-from ekomi_reconcile.rules.reached import reached
-from ekomi_reconcile.rules.rulebook import Rule, RuleBook
 
 REACHED = Reached(NOW - DAY, "complete", Evidence.HISTORY)
 

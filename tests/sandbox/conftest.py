@@ -3,9 +3,8 @@
 import httpx
 import pytest
 
-from ekomi_reconcile.sandbox.clock import Clock
 from ekomi_reconcile.sandbox.server import SandboxServer
-from ekomi_reconcile.sandbox.world import World
+from ekomi_reconcile.sandbox.world import Clock, World
 
 NOW = 1_750_000_000
 AUTH = {"auth": "28374|sandbox-de", "version": "cust-1.0.0"}

@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 
-from ekomi_reconcile.sandbox.switches import Switches
+from ekomi_reconcile.sandbox.world import Switches
 
 NOW = 1_750_000_000
 

@@ -11,11 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ekomi_reconcile.sandbox.catalogue import CUSTOMER_GROUPS, STORE_VIEWS
-from ekomi_reconcile.sandbox.clock import Clock
 from ekomi_reconcile.sandbox.seed import seeded_shops
 from ekomi_reconcile.sandbox.seed_orders import orders
-from ekomi_reconcile.sandbox.world import World
+from ekomi_reconcile.sandbox.shops import CUSTOMER_GROUPS, STORE_VIEWS
+from ekomi_reconcile.sandbox.world import Clock, World
 
 NOW = 1_750_000_000
 DAY = 86400

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from magento_served import Answer, send, served
 
-from ekomi_reconcile.sandbox.magento import Shop
-from ekomi_reconcile.sandbox.magento.clock import Clock
+from ekomi_reconcile.sandbox.magento.settings import Clock
+from ekomi_reconcile.sandbox.magento.shop import Shop
 
 ORDERS = "/rest/V1/orders?searchCriteria[pageSize]=2&fields=items[entity_id,status,updated_at],total_count"
 SORTED = "&searchCriteria[sortOrders][0][field]=entity_id&searchCriteria[sortOrders][0][direction]=ASC"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ekomi_reconcile.sandbox.magento.fields import filtered, parse
-from ekomi_reconcile.sandbox.magento.refusal import Broken
+from ekomi_reconcile.sandbox.magento.document import filtered, parse
+from ekomi_reconcile.sandbox.magento.render import Broken
 
 names = st.sampled_from(["items", "a", "b", "total_count", "x_1"])
 trees = st.recursive(

@@ -8,8 +8,8 @@ from urllib.parse import unquote
 import pytest
 from magento_served import RECORDED, authorization, load, send, served
 
-from ekomi_reconcile.sandbox.magento import Integration, Settings, Shop
-from ekomi_reconcile.sandbox.magento.oauth import (
+from ekomi_reconcile.sandbox.magento.login import (
+    Integration,
     SignedRequest,
     base_string,
     natural_order,
@@ -18,7 +18,8 @@ from ekomi_reconcile.sandbox.magento.oauth import (
     server_url,
     signature,
 )
-from ekomi_reconcile.sandbox.magento.settings import BearerTokens, HostHeader
+from ekomi_reconcile.sandbox.magento.settings import BearerTokens, HostHeader, Settings
+from ekomi_reconcile.sandbox.magento.shop import Shop
 
 VECTORS = load("oauth/signature_vectors")
 VERDICTS = {row["case"]: row for row in load("oauth/query_forms_table")}

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from magento_served import RECORDED, Answer, authorization, load, send, served
 
-from ekomi_reconcile.sandbox.magento import AdminUser, Damage, FaultKind, Integration, Shop, TwoFactor
-from ekomi_reconcile.sandbox.magento.credentials import ALL
+from ekomi_reconcile.sandbox.magento.login import ALL, AdminUser, Integration, TwoFactor
+from ekomi_reconcile.sandbox.magento.render import Damage, FaultKind
 from ekomi_reconcile.sandbox.magento.settings import BearerTokens, HostHeader, PageLimit, Settings
+from ekomi_reconcile.sandbox.magento.shop import Shop
 
 READER = frozenset({"Magento_Sales::actions_view", "Magento_Backend::store", "Magento_Customer::group"})
 STORES_ONLY = frozenset({"Magento_Backend::store"})

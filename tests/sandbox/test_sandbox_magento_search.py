@@ -8,13 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ekomi_reconcile.sandbox.magento import PastTheEnd, Shop
-from ekomi_reconcile.sandbox.magento.columns import ORDERS
-from ekomi_reconcile.sandbox.magento.conditions import Kind, condition
-from ekomi_reconcile.sandbox.magento.criteria import Criteria, Filter, Sort, parse_criteria
-from ekomi_reconcile.sandbox.magento.phpquery import parse_query
-from ekomi_reconcile.sandbox.magento.refusal import Broken, Refused
-from ekomi_reconcile.sandbox.magento.table import Table
+from ekomi_reconcile.sandbox.magento.criteria import (
+    Criteria,
+    Filter,
+    Kind,
+    Sort,
+    condition,
+    parse_criteria,
+    parse_query,
+)
+from ekomi_reconcile.sandbox.magento.render import Broken, Refused
+from ekomi_reconcile.sandbox.magento.settings import PastTheEnd
+from ekomi_reconcile.sandbox.magento.shop import Shop
+from ekomi_reconcile.sandbox.magento.table import ORDERS, Table
 
 TIMES = [f"2026-11-23 14:00:0{second}" for second in range(5)]
 COLUMNS = ("entity_id", "store_id", "status", "updated_at")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from magento_served import load
 
-from ekomi_reconcile.sandbox.magento import Shop
-from ekomi_reconcile.sandbox.magento.clock import Clock
-from ekomi_reconcile.sandbox.magento.refusal import Refused
+from ekomi_reconcile.sandbox.magento.render import Refused
+from ekomi_reconcile.sandbox.magento.settings import Clock
+from ekomi_reconcile.sandbox.magento.shop import Shop
 
 BOTTLE, MUG = 11, 12
 ITEMS = [

@@ -7,12 +7,10 @@ import pytest
 
 from ekomi_reconcile.ekomi.values import Call
 from ekomi_reconcile.ekomi.values import Outcome as CallOutcome
-from ekomi_reconcile.errors import ReconcileError
+from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.service.health import Health
-from ekomi_reconcile.service.http import Listener, address
-from ekomi_reconcile.service.loop import JITTER, Cycle, Loop, Outcome
-from ekomi_reconcile.service.metrics import Metrics
+from ekomi_reconcile.service.http import Health, Listener, address
+from ekomi_reconcile.service.loop import JITTER, Cycle, Loop, Metrics, Outcome
 
 
 def cycle(outcome=Outcome.OK, began=100, ended=105, message=None):

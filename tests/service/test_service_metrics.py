@@ -9,8 +9,8 @@ from project_support import order, settings
 from prometheus_client.parser import text_string_to_metric_families
 
 from ekomi_reconcile.cli.app import app
-from ekomi_reconcile.cli.metrics import MetricsFile
-from ekomi_reconcile.errors import ReconcileError
+from ekomi_reconcile.cli.run import MetricsFile
+from ekomi_reconcile.model.errors import ReconcileError
 
 RUN = ("apply", "--auto-approve", "--metrics-out", "ekomi.prom")
 SUCCESS = "ekomi_reconcile_last_success_timestamp_seconds"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ekomi_reconcile.config.load import check, check_from
-from ekomi_reconcile.config.tree import DiskTree
+from ekomi_reconcile.config.source import DiskTree
 
 PROJECT = "version: 1\norders: {file: orders.jsonl}\n"
 NAME = "ekomi-reconcile.yaml"

@@ -15,11 +15,10 @@ from hypothesis import strategies as st
 from speed_support import NAME, PROJECT, account, counted, make, seen, seen_anew
 
 from ekomi_reconcile.config import secrets
-from ekomi_reconcile.config.cache import FOLDER, Cache
-from ekomi_reconcile.config.documents import KnownFiles
+from ekomi_reconcile.config.cache import FOLDER, Cache, KnownFiles
 from ekomi_reconcile.config.load import check, load
 from ekomi_reconcile.config.source import Document, Source
-from ekomi_reconcile.errors import ConfigurationInvalid
+from ekomi_reconcile.model.errors import ConfigurationInvalid
 
 READ = "config.yaml.read"
 CHECKED = "config.validate.account_problems"
@@ -249,6 +248,6 @@ def test_the_cache_does_not_grow_for_ever(tmp_path):
 def test_a_file_is_read_once(tmp_path):
     """What the digest says and what is parsed are the same bytes."""
     path = make(tmp_path, *(account(number) for number in range(5)))
-    assert counted(lambda: load(path))["config.tree._read_all"] == 6
+    assert counted(lambda: load(path))["config.source._read_all"] == 6
     (tmp_path / "accounts.d" / "3.yaml").write_text(account(3, "tags: [new]"))
-    assert counted(lambda: load(path))["config.tree._read_all"] == 6
+    assert counted(lambda: load(path))["config.source._read_all"] == 6

@@ -15,7 +15,7 @@ from speed_support import counted
 from ekomi_reconcile.config.secrets import _Redaction
 from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Selection
 from ekomi_reconcile.plan.diff import Desired, diff
-from ekomi_reconcile.state.glance import GlancedAccount
+from ekomi_reconcile.state.repositories.plan_reader import GlancedAccount
 
 RULE = InvitationRule(enabled=True, conditions={"grand_total": {"gte": 0.5}})
 ACCOUNT = Account(name='Ö "1"\n', interface_id="1", interface_password="${env:A}", invitations=RULE)
@@ -60,7 +60,7 @@ def test_equal_texts_are_not_looked_into():
     spaced = json.dumps(ACCOUNT.canonical())
     for text, decoded in ((ACCOUNT.derived.text, 0), (spaced, 1)):
         with_counts = counted(lambda text=text: diff([Desired(ACCOUNT)], [recorded(text)]) == () or 1 / 0)
-        assert with_counts["state.glance.desired"] == decoded
+        assert with_counts["state.repositories.plan_reader.desired"] == decoded
     (change,) = diff([Desired(replace(ACCOUNT, priority=3))], [recorded(ACCOUNT.derived.text)])
     assert change.changed == ("priority",)
 

@@ -9,15 +9,15 @@ import pytest
 from project_support import order
 
 from ekomi_reconcile.config.load import load
-from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.plan.plan import Scope
-from ekomi_reconcile.plan.saved import encode
-from ekomi_reconcile.reconcile import make_plan, read_passwords
-from ekomi_reconcile.sources import Sources
-from ekomi_reconcile.state.glance import Glance, glance
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.plan.saved_plan import encode
+from ekomi_reconcile.reconcile.planning import make_plan, read_passwords
+from ekomi_reconcile.reconcile.sources import Sources
+from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.repositories.plan_reader import Glance, glance
 from ekomi_reconcile.state.store import State
 
 STATE = ".ekomi-reconcile/state.db"

@@ -6,7 +6,7 @@ from speed_counting import counted, statements
 
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.state.engine.opening import Mode, open_state
 from ekomi_reconcile.state.records import AppliedAccount, NewInvitation, Outcome
 
 NOW = 1_750_000_000

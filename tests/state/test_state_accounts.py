@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from state_support import NOW, an_account, an_order, schedule
 
-from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.model.account import InvitationRule
+from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.state.records import AppliedAccount, Observation, PositionRecord

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from state_support import NOW, Store, an_account, kill, process, schedule
 
-from ekomi_reconcile.errors import StateError, StateLocked
-from ekomi_reconcile.state.opening import Mode
+from ekomi_reconcile.model.errors import StateError, StateLocked
+from ekomi_reconcile.state.engine.opening import Mode
 
 
 def test_readers_during_a_transaction(store: Store) -> None:

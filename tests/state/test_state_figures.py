@@ -9,8 +9,8 @@ from state_support import NOW, an_order
 
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import Review, ReviewKind
-from ekomi_reconcile.state.figures import BEFORE
 from ekomi_reconcile.state.records import InvitationFilter, Outcome
+from ekomi_reconcile.state.repositories.aggregates import BEFORE
 from ekomi_reconcile.state.store import State
 
 DAY = 86_400

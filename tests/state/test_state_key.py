@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from state_support import KEY, Store, opened
 
-from ekomi_reconcile.errors import StateError
-from ekomi_reconcile.state.key import KeyedDigest, Purpose
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.model.errors import StateError
+from ekomi_reconcile.state.engine.key import KeyedDigest, Purpose
+from ekomi_reconcile.state.engine.opening import Mode, open_state
 
 
 def test_digests_are_keyed_and_separate() -> None:

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ekomi_reconcile.errors import StateError, StateLocked
-from ekomi_reconcile.paths import expand, flaw
-from ekomi_reconcile.state.location import locate
-from ekomi_reconcile.state.lock import holder
-from ekomi_reconcile.state.locking import writer_lock
-from ekomi_reconcile.state.opening import Mode, open_copy, open_state
+from ekomi_reconcile.model.errors import StateError, StateLocked
+from ekomi_reconcile.model.paths import expand, flaw
+from ekomi_reconcile.state.engine.location import locate
+from ekomi_reconcile.state.engine.lock import holder, writer_lock
+from ekomi_reconcile.state.engine.opening import Mode, open_copy, open_state
 
 FLAWS = {
     "x.db\r": "ends in a carriage return",

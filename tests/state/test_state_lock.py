@@ -10,19 +10,17 @@ import pytest
 from state_support import Store, kill, process
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.errors import StateError, StateLocked
-from ekomi_reconcile.state.identity import job_url
-from ekomi_reconcile.state.lock import WriterLock
-from ekomi_reconcile.state.locking import force_unlock, holder
+from ekomi_reconcile.model.errors import StateError, StateLocked
+from ekomi_reconcile.state.engine.lock import WriterLock, job_url, lock_holder, release_lock
 
 HOLD = "lock = store.lock('apply'); lock.acquire(); wait()"
 
 
 def test_lock_tells_its_holder(store: Store) -> None:
     """While it is held, everybody can see who holds it; afterwards nobody does."""
-    assert holder(store.place) is None
+    assert lock_holder(store.place) is None
     with store.lock("apply") as lock:
-        info = holder(store.place)
+        info = lock_holder(store.place)
         assert info == lock.info
         assert info is not None
         assert (info.Operation, info.PID) == ("apply", os.getpid())
@@ -30,7 +28,7 @@ def test_lock_tells_its_holder(store: Store) -> None:
         assert "@" in info.Who
         assert info.Created.endswith("Z")
     assert lock.info is None
-    assert holder(store.place) is None
+    assert lock_holder(store.place) is None
 
 
 def test_lock_file_is_private(tmp_path: Path) -> None:
@@ -69,16 +67,16 @@ def test_looking_does_not_disturb(store: Store) -> None:
     """Asking who holds the lock neither takes nor breaks it, and its holder still tells after looking."""
     with store.lock("apply") as lock:
         for _ in range(20):
-            assert holder(store.place) == lock.info
+            assert lock_holder(store.place) == lock.info
         lock.verify()
-        assert holder(store.place) == lock.info
+        assert lock_holder(store.place) == lock.info
 
 
 @pytest.mark.parametrize("end", ["kill", "exit"])
 def test_lock_dies_with_its_process(store: Store, end: str) -> None:
     """Another process cannot leave the lock behind, however it ends."""
     other = process(HOLD, store)
-    info = holder(store.place)
+    info = lock_holder(store.place)
     assert info is not None
     assert other.pid == info.PID
     with pytest.raises(StateLocked, match=f"process {other.pid}"):
@@ -89,25 +87,25 @@ def test_lock_dies_with_its_process(store: Store, end: str) -> None:
         other.communicate("\n")
     mine = store.lock("sync")
     mine.acquire(timeout=10)
-    assert holder(store.place) == mine.info
+    assert lock_holder(store.place) == mine.info
     mine.release()
 
 
 def test_force_unlock_asks_for_the_id(store: Store) -> None:
     """Only the id of the present holder breaks the lock; the holder then notices."""
     with pytest.raises(StateError, match="nobody"):
-        force_unlock(store.place, "x")
+        release_lock(store.place, "x")
     lock = store.lock("apply")
     info = lock.acquire()
     with pytest.raises(StateError, match=info.ID):
-        force_unlock(store.place, "x")
+        release_lock(store.place, "x")
     lock.verify()
-    assert force_unlock(store.place, info.ID) == info
+    assert release_lock(store.place, info.ID) == info
     with pytest.raises(StateLocked, match="force-unlock"):
         lock.verify()
     with store.lock("sync") as other:
         lock.release()
-        assert holder(store.place) == other.info
+        assert lock_holder(store.place) == other.info
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ import pytest
 from sqlalchemy import Connection
 from state_support import NOW, PRELUDE, PROJECT, Store, an_account, kill, opened, process, schedule
 
-from ekomi_reconcile.errors import StateDamaged, StateError, StateMissing
-from ekomi_reconcile.state.described import FORMAT_VERSION
-from ekomi_reconcile.state.location import locate
-from ekomi_reconcile.state.migrations import Migration, pending_migrations
-from ekomi_reconcile.state.opening import Mode, open_state
+from ekomi_reconcile.model.errors import StateDamaged, StateError, StateMissing
+from ekomi_reconcile.state.engine.described import FORMAT_VERSION
+from ekomi_reconcile.state.engine.location import locate
+from ekomi_reconcile.state.engine.migrations import Migration, pending_migrations
+from ekomi_reconcile.state.engine.opening import Mode, open_state
 
 NEXT = FORMAT_VERSION + 1
 

@@ -11,10 +11,10 @@ from pooler_support import running_pooler
 from state_server import Server
 from state_support import KEY, NOW, Store, an_account, schedule
 
-from ekomi_reconcile.errors import StateError, StateLocked
+from ekomi_reconcile.model.errors import StateError, StateLocked
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.state.locking import holder
-from ekomi_reconcile.state.opening import Mode
+from ekomi_reconcile.state.engine.lock import lock_holder
+from ekomi_reconcile.state.engine.opening import Mode
 from ekomi_reconcile.state.records import Outcome
 
 _NUMBERS = count(1)
@@ -49,7 +49,7 @@ def test_session_mode_is_fine(server: Server, tmp_path: Path, more: str) -> None
             (key,) = schedule(state, 1).values()
             state.claim([key], now=NOW)
             state.settle([Outcome(id=key, status=Status.SENT, at=NOW)])
-            assert holder(store.place) == lock.info
+            assert lock_holder(store.place) == lock.info
             lock.verify()
             with pytest.raises(StateLocked):
                 store.lock().acquire()

@@ -12,11 +12,11 @@ from sqlalchemy import event
 from state_server import GUARDED, PASSWORD, USER, Server
 from state_support import KEY, NOW, Store, an_account, schedule
 
-from ekomi_reconcile.errors import StateDamaged, StateError, StateLocked, StateMissing
+from ekomi_reconcile.model.errors import StateDamaged, StateError, StateLocked, StateMissing
 from ekomi_reconcile.model.review import Review
-from ekomi_reconcile.state.location import PostgresLocation, locate
-from ekomi_reconcile.state.locking import force_unlock, holder
-from ekomi_reconcile.state.opening import Mode
+from ekomi_reconcile.state.engine.location import PostgresLocation, locate
+from ekomi_reconcile.state.engine.lock import lock_holder, release_lock
+from ekomi_reconcile.state.engine.opening import Mode
 
 SECRET = "s3cr3t-canary"
 
@@ -132,8 +132,8 @@ def test_schemas_are_separate_states(server: Server, database: str, tmp_path: Pa
     second = Store(server.url(database, schema='Other "Shop" %s'), tmp_path, KEY)
     with first.opened() as one, second.opened() as two, first.lock() as lock, second.lock():
         assert one.meta.lineage != two.meta.lineage
-        assert holder(first.place) == lock.info
-        assert holder(second.place) != lock.info
+        assert lock_holder(first.place) == lock.info
+        assert lock_holder(second.place) != lock.info
 
 
 def test_writing_needs_a_key(shared: Store) -> None:
@@ -288,7 +288,7 @@ def test_lock_of_a_lost_connection(server: Server, shared: Store) -> None:
 def test_lock_comes_before_the_state(shared: Store) -> None:
     """The lock is to be had where nothing exists yet, and leaves nothing behind."""
     with shared.lock() as lock:
-        assert holder(shared.place) == lock.info
+        assert lock_holder(shared.place) == lock.info
     with pytest.raises(StateMissing):
         shared.opened(Mode.READ)
 
@@ -305,10 +305,10 @@ def test_lock_tells_hostile_names(shared: Store, monkeypatch: pytest.MonkeyPatch
     """What a holder says of itself cannot end the comment that it is written in."""
     monkeypatch.setenv("CI_JOB_URL", "https://ci.example.com/*/ SELECT 1; -- /* ' \" % %s \\ ü")
     with shared.lock("apply */") as lock:
-        found = holder(shared.place)
+        found = lock_holder(shared.place)
         assert found == lock.info
         assert found is not None
-        assert force_unlock(shared.place, found.ID) == found
+        assert release_lock(shared.place, found.ID) == found
 
 
 def test_lock_of_another_user_is_seen(server: Server, database: str, tmp_path: Path) -> None:
@@ -317,12 +317,12 @@ def test_lock_of_another_user_is_seen(server: Server, database: str, tmp_path: P
     url = server.url(database, f"{GUARDED}:{quote(PASSWORD, safe='')}")
     other = Store(url, tmp_path, KEY)
     with owner.lock("apply"):
-        info = holder(other.place)
+        info = lock_holder(other.place)
         assert info is not None
         assert info.Operation == "unknown"
         with pytest.raises(StateLocked):
             other.lock("sync", sleep=lambda _: None).acquire()
-    assert holder(other.place) is None
+    assert lock_holder(other.place) is None
 
 
 def test_text_with_a_nul_is_kept_as_far_as_possible(shared: Store) -> None:

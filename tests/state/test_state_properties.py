@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from state_support import NOW, Store, an_account, an_order
 
-from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import Invitation, Status
-from ekomi_reconcile.state.opening import Mode
+from ekomi_reconcile.state.engine.opening import Mode
 from ekomi_reconcile.state.records import InvitationFilter, Outcome, Resolution
 
 ACCOUNTS = ("1", "2", "3")

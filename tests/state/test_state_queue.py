@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import insert, inspect
 from state_support import NOW, an_order, opened, schedule
 
-from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import Evidence, Reached, Status
 from ekomi_reconcile.plan.steps import Reschedule, Schedule
+from ekomi_reconcile.state.engine.tables import invitation
 from ekomi_reconcile.state.records import NewTime, Outcome, ScheduleCounts
 from ekomi_reconcile.state.store import State
-from ekomi_reconcile.state.tables import invitation
 
 
 def test_scheduled_row_comes_back_whole(state: State) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from state_support import NOW, Store, an_account, opened, schedule
 
-from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import Review
-from ekomi_reconcile.state.key import Purpose
-from ekomi_reconcile.state.opening import Mode
+from ekomi_reconcile.state.engine.key import Purpose
+from ekomi_reconcile.state.engine.opening import Mode
 from ekomi_reconcile.state.records import InvitationFilter, Observation, PositionRecord
 from ekomi_reconcile.state.store import State
 

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from state_support import NOW
 
 from ekomi_reconcile.model.instant import DAY, parse
-from ekomi_reconcile.model.review import Review, ReviewKind
-from ekomi_reconcile.model.statistics import Period, ReviewStatistics, Tally
-from ekomi_reconcile.state.offers import Offer
+from ekomi_reconcile.model.review import Period, Review, ReviewKind, ReviewStatistics, Tally
+from ekomi_reconcile.state.repositories.accounts import Offer
 from ekomi_reconcile.state.store import State
 
 GOOD = Review(order_id="A-1", submitted_at=NOW, rating=5.0, text="Good", comment="Thanks")

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from state_support import NOW
 
-from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.review import Review
 from ekomi_reconcile.state.records import ImportCounts
 from ekomi_reconcile.state.store import State

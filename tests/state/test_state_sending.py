@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from state_support import LATER, NOW, Store, an_order, kill, process, schedule
 
-from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import Invitation, Status
-from ekomi_reconcile.state.opening import Mode
+from ekomi_reconcile.state.engine.opening import Mode
 from ekomi_reconcile.state.records import Outcome, Resolution
 from ekomi_reconcile.state.store import State
 

@@ -20,16 +20,16 @@ from sqlalchemy import Connection, event, text
 from state_server import Server
 from state_support import KEY, LATER, NOW, PROJECT, Store, an_account, an_order, schedule
 
-from ekomi_reconcile.errors import StateError
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.sandbox.faults import Fault
 from ekomi_reconcile.sandbox.server import SandboxServer
-from ekomi_reconcile.state.opening import Mode
+from ekomi_reconcile.state.engine.opening import Mode
 from ekomi_reconcile.state.records import AccountStop, Outcome
-from ekomi_reconcile.state.refusals import PROBE_LASTS
-from ekomi_reconcile.state.sending import LEASE
+from ekomi_reconcile.state.repositories.refusals import PROBE_LASTS
+from ekomi_reconcile.state.repositories.sending import LEASE
 from ekomi_reconcile.state.store import State
 
 

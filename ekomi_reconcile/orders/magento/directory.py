@@ -1,20 +1,119 @@
-"""What the shop's ids mean: store views, customer groups, order statuses. Raw facts, read when asked for."""
+"""Names a shop knows: store views, customer groups, categories."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from ekomi_reconcile.errors import OrderSourceError
+from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
+from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.orders.lenient import LenientDecoder, Unfit
-from ekomi_reconcile.orders.magento.failure import Kind, ShopFailure
-from ekomi_reconcile.orders.magento.query import encode
-from ekomi_reconcile.orders.magento.search import Searcher
+from ekomi_reconcile.orders.magento.search import Halving, Searcher, among, encode
+from ekomi_reconcile.orders.magento.wire import Kind, ShopFailure
 from ekomi_reconcile.orders.normalize import Codes
+from ekomi_reconcile.orders.wire import WireCategoryLink
+
+
+class Warnings:
+    """Warnings of one run, each once; for any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._found: dict[tuple[str, str], Diagnostic] = {}
+
+    def add(self, rule: str, message: str, *, mend: str | None = None, key: str = "") -> None:
+        """Warn, unless it was said."""
+        found = Diagnostic(severity=Severity.WARNING, rule=rule, message=message, mend=mend)
+        with self._lock:
+            self._found.setdefault((rule, key), found)
+
+    @property
+    def all(self) -> Sequence[Diagnostic]:
+        """What was said."""
+        with self._lock:
+            return tuple(self._found.values())
+
+
+class Withheld:
+    """The resources that the login may not see."""
+
+    def __init__(self, warnings: Warnings) -> None:
+        self._warnings = warnings
+        self._names: set[str] = set()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    def add(self, name: str, failure: ShopFailure, *, instead: str) -> None:
+        """From now on do without; ``instead`` says what is taken in its place."""
+        self._names.add(name)
+        resource = failure.resource or name
+        self._warnings.add(
+            f"{name}-withheld",
+            f"the login may not read {name} ({resource}): {instead}",
+            mend=f"give the integration the permission {resource}",
+        )
+
+
+_FIELDS = "items[id,extension_attributes[category_links[category_id]]],total_count"
+
+
+class _Extension(Struct, gc=False):
+    category_links: list[WireCategoryLink] | None = None
+
+
+class _Product(Struct, gc=False):
+    id: int
+    extension_attributes: _Extension | None = None
+
+
+class Categories:
+    """Direct assignments of today, by product id; deleted products are not known. For any thread."""
+
+    def __init__(self, searcher: Searcher, warnings: Warnings) -> None:
+        self._searcher = searcher
+        self._warnings = warnings
+        self._lock = threading.Lock()
+        self._known: dict[int, tuple[int, ...] | None] = {}
+
+    def of(self, product_ids: Iterable[int]) -> Mapping[int, tuple[int, ...]]:
+        """The categories of these products, without those of products that the shop does not have.
+
+        Raises:
+            ShopFailure: the shop does not tell.
+        """
+        wanted = frozenset(product_ids)
+        with self._lock:
+            missing = sorted(wanted - self._known.keys())
+        if missing:
+            found = Halving(self._searcher, self._ask, self._failed).run(missing)
+            with self._lock:
+                self._known |= dict.fromkeys(missing)
+                self._known |= {each.id: _links(each) for each in found}
+        with self._lock:
+            return {key: ids for key in wanted if (ids := self._known.get(key)) is not None}
+
+    def _ask(self, product_ids: Sequence[int]) -> list[_Product]:
+        return self._searcher.all(
+            "products", (among("entity_id", product_ids),), fields=_FIELDS, key="entity_id", kind=_Product
+        )
+
+    def _failed(self, product_id: int, failure: ShopFailure) -> None:
+        self._warnings.add(
+            "product-unreadable", f"product {product_id}: {failure.message}", key=str(product_id)
+        )
+
+
+def _links(product: _Product) -> tuple[int, ...]:
+    extension = product.extension_attributes
+    links = extension.category_links if extension else None
+    return tuple(each.category_id for each in links or () if each.category_id is not None)
+
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""One pass over a shop: orders that could not be read before, then what changed, then the full window.
+"""One pass over a shop: unreadable orders first, then changes, then the rest.
 
 Each order comes once. What changed is read first; where the full window meets such an order again it is
 passed over, and a change made in between comes with the next pass, which begins before this one.
@@ -6,7 +6,7 @@ passed over, and a change made in between comes with the next pass, which begins
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,29 +14,76 @@ from pathlib import Path
 import msgspec
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.orders.cursor import digest_of
-from ekomi_reconcile.orders.magento.assembly import Assembly
-from ekomi_reconcile.orders.magento.cursor import (
+from ekomi_reconcile.orders.magento.evidence import Assembly
+from ekomi_reconcile.orders.magento.progress import Begun, Progress, forget
+from ekomi_reconcile.orders.magento.search import PERSONAL, Halving
+from ekomi_reconcile.orders.magento.segments import (
     LAG,
     OVERLAP,
     VERSION,
+    ChangeSegment,
     Cursor,
+    IdSegment,
     Positions,
+    Row,
+    RowKey,
     in_overlap,
     reached,
 )
-from ekomi_reconcile.orders.magento.fields import PERSONAL
-from ekomi_reconcile.orders.magento.flaws import Flaws
-from ekomi_reconcile.orders.magento.progress import Begun, Progress, forget
-from ekomi_reconcile.orders.magento.search import Halving
-from ekomi_reconcile.orders.magento.segments import ChangeSegment, IdSegment, Row, RowKey
 from ekomi_reconcile.orders.magento.shop import MagentoShop
-from ekomi_reconcile.orders.magento.table import OrderTable, Unreadable
-from ekomi_reconcile.orders.magento.windows import in_order, windows
+from ekomi_reconcile.orders.magento.table import OrderTable, Unreadable, in_order, windows
+from ekomi_reconcile.orders.order_file import digest_of
+from ekomi_reconcile.orders.reader import MAX_FLAWS, UNREADABLE
 from ekomi_reconcile.orders.source import Wanted
+
+RETRIED = 20
+"""Orders that one pass tries again, each at the cost of a request or two; of more they take turns."""
+
+
+class Flaws:
+    """The orders of one pass that cannot be read."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, Unreadable] = {}
+
+    @property
+    def order_ids(self) -> Sequence[int]:
+        """Which ones, ascending."""
+        return sorted(self._found)
+
+    def add(self, flaw: Unreadable) -> None:
+        """One more."""
+        self._found[flaw.order_id] = flaw
+
+    def extend(self, flaws: Iterable[Unreadable]) -> None:
+        """Some more."""
+        for flaw in flaws:
+            self.add(flaw)
+
+    def expect(self, order_ids: Iterable[int], *, turn: Instant) -> Sequence[int]:
+        """Those of an earlier pass that are tried again now; the others still count as unreadable."""
+        known = sorted(order_ids)
+        start = turn % len(known) if len(known) > RETRIED else 0
+        due = [*known[start:], *known[:start]][:RETRIED]
+        self.extend(Unreadable(each, "it could not be read earlier") for each in known if each not in due)
+        return due
+
+    def diagnostics(self) -> list[Diagnostic]:
+        """What to tell about them."""
+        flaws = [self._found[order_id] for order_id in self.order_ids]
+        found = [_diagnostic(f"order {each.order_id}: {each.reason}", each) for each in flaws[:MAX_FLAWS]]
+        if len(flaws) > MAX_FLAWS:
+            found.append(_diagnostic(f"{len(flaws) - MAX_FLAWS} more orders cannot be read"))
+        return found
+
+
+def _diagnostic(message: str, flaw: Unreadable | None = None) -> Diagnostic:
+    report = flaw.report if flaw else None
+    mend = f"look for report {report} in the shop's log (var/log, var/report)" if report else None
+    return Diagnostic(severity=Severity.ERROR, rule=UNREADABLE, message=message, mend=mend)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,149 @@
-"""Search answers: the rows of a page, and whether there are more."""
+"""Search requests and their answers.
+
+It saves bytes and keeps personal data out of the process; the shop's time stays the same.
+
+Groups are ANDed, the filters within one ORed. Blanks never occur, everything but letters and digits is
+percent-encoded, and indexes stay below ten: all three matter to OAuth signatures (measured on 2.4.7). The
+page number is always 1: what comes after a page is asked for by its last key.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Generic, TypeVar
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Raw, Struct
 
-from ekomi_reconcile.errors import OrderSourceError
+from ekomi_reconcile.model.errors import OrderSourceError
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.orders.facts import fields_for
 from ekomi_reconcile.orders.lenient import LenientDecoder, Unfit
-from ekomi_reconcile.orders.magento.client import MagentoClient
-from ekomi_reconcile.orders.magento.failure import Kind, ShopFailure
-from ekomi_reconcile.orders.magento.query import Direction, Group, Is, Search, one
-from ekomi_reconcile.orders.magento.retry import DIVISIBLE
+from ekomi_reconcile.orders.magento.client import DIVISIBLE, MagentoClient
+from ekomi_reconcile.orders.magento.wire import Kind, ShopFailure
+from ekomi_reconcile.orders.reader import grouped
+
+PERSONAL = frozenset({"shipping_postcode", "shipping_city"})
+"""Attributes that, beside an order's number, are about a person; such facts are not kept in caches."""
+
+_NOT_MAGENTOS = frozenset(
+    {
+        *("store_code", "customer_group", "shipping_address", "invoices", "shipments"),
+        *("payment_method", "shipping_method"),
+    }
+)
+"""Fields that only exports have."""
+
+_NOT_OF_ITEMS = frozenset({"items.category_ids", "items.extension_attributes.category_links.category_id"})
+_ITEM_KEYS = frozenset({"items.item_id", "items.parent_item_id", "items.product_id"})
+"""By these rows and products are told apart, and categories found."""
+
+
+def order_fields(attributes: frozenset[str]) -> str:
+    """The fields of one order that these rule attributes need."""
+    wanted = {path for path in fields_for(attributes) if path.partition(".")[0] not in _NOT_MAGENTOS}
+    if any(path.startswith("items.") for path in wanted):
+        wanted |= _ITEM_KEYS
+    return _written(wanted - _NOT_OF_ITEMS)
+
+
+def _written(paths: Iterable[str]) -> str:
+    parts = sorted(grouped(paths).items())
+    return ",".join(f"{name}[{_written(below)}]" if below else name for name, below in parts)
+
+
+MOST_GROUPS = 10
+
+
+class Is(StrEnum):
+    """Condition types. Magento takes one it does not know for ``eq``, so there are no others."""
+
+    EQ = "eq"
+    GT = "gt"
+    GTEQ = "gteq"
+    LT = "lt"
+    LTEQ = "lteq"
+    IN = "in"
+    NOT_IN = "nin"
+
+
+class Direction(StrEnum):
+    """Sort directions; a missing one would mean descending."""
+
+    ASC = "ASC"
+    DESC = "DESC"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One condition on a column of the table."""
+
+    field: str
+    condition: Is
+    value: str
+
+
+Group = tuple[Filter, ...]
+"""Filters of which one must hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What to look for. ``fields`` is Magento's own notation: names, commas, square brackets."""
+
+    groups: tuple[Group, ...] = ()
+    sort: tuple[tuple[str, Direction], ...]
+    size: int
+    page: int = 1
+    fields: str
+
+    def text(self) -> str:
+        """The query string.
+
+        Raises:
+            ValueError: more groups than one-digit indexes.
+        """
+        if len(self.groups) > MOST_GROUPS:
+            raise ValueError("too many groups of filters")
+        return encode([*self._parameters(), ("fields", self.fields)])
+
+    def _parameters(self) -> Iterator[tuple[str, str]]:
+        for at, group in enumerate(self.groups):
+            for nth, each in enumerate(group):
+                key = f"searchCriteria[filter_groups][{at}][filters][{nth}]"
+                yield f"{key}[field]", each.field
+                yield f"{key}[condition_type]", each.condition.value
+                yield f"{key}[value]", each.value
+        for at, (field, direction) in enumerate(self.sort):
+            yield f"searchCriteria[sortOrders][{at}][field]", field
+            yield f"searchCriteria[sortOrders][{at}][direction]", direction.value
+        yield "searchCriteria[pageSize]", str(self.size)
+        yield "searchCriteria[currentPage]", str(self.page)
+
+
+def encode(parameters: Iterable[tuple[str, str]]) -> str:
+    """A query string of these names and values."""
+    return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters)
+
+
+def one(field: str, condition: Is, value: object) -> Group:
+    """A group of one filter."""
+    return (Filter(field, condition, str(value)),)
+
+
+def among(field: str, values: Iterable[int], condition: Is = Is.IN) -> Group:
+    """A group that asks for (or, with NOT_IN, excludes) these numbers."""
+    return (Filter(field, condition, ",".join(str(value) for value in sorted(values))),)
+
+
+def sql_time(instant: Instant) -> str:
+    """A time as a filter value: UTC without a zone. With a zone, databases disagree what it means."""
+    return datetime.fromtimestamp(max(instant, 0), UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
 
 T = TypeVar("T")
 

@@ -11,21 +11,20 @@ from dataclasses import dataclass, field
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.orders.facts import CONTACT, EVERYTHING
-from ekomi_reconcile.orders.magento.assembly import Assembly
-from ekomi_reconcile.orders.magento.categories import Categories
 from ekomi_reconcile.orders.magento.client import MagentoClient
 from ekomi_reconcile.orders.magento.directory import (
     ADMIN_STORE,
     SHIPPED_STATUSES,
+    Categories,
     Directory,
+    Warnings,
+    Withheld,
     codes_of,
 )
-from ekomi_reconcile.orders.magento.evidence import Evidence
-from ekomi_reconcile.orders.magento.failure import Kind, ShopFailure
-from ekomi_reconcile.orders.magento.fields import order_fields
-from ekomi_reconcile.orders.magento.optional import Warnings, Withheld
-from ekomi_reconcile.orders.magento.search import PAGE_SIZE, Searcher
+from ekomi_reconcile.orders.magento.evidence import Assembly, Evidence
+from ekomi_reconcile.orders.magento.search import PAGE_SIZE, Searcher, order_fields
 from ekomi_reconcile.orders.magento.table import OrderTable
+from ekomi_reconcile.orders.magento.wire import Kind, ShopFailure
 from ekomi_reconcile.orders.normalize import Codes
 from ekomi_reconcile.orders.reader import OrderReader
 from ekomi_reconcile.rules.conditions import CATEGORY_ID

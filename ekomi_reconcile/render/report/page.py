@@ -13,10 +13,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ekomi_reconcile.model.instant import Instant, iso
-from ekomi_reconcile.render.report import words
-from ekomi_reconcile.render.report.trends import report_charts, score_trend
-from ekomi_reconcile.render.run_words import run_words
-from ekomi_reconcile.render.style import printable
+from ekomi_reconcile.render import labels
+from ekomi_reconcile.render.report.charts import report_charts, score_trend
+from ekomi_reconcile.render.results import run_words
+from ekomi_reconcile.render.tables import printable
 from ekomi_reconcile.report.data import ReportData
 
 GENERATOR = "ekomi-reconcile"
@@ -67,23 +67,23 @@ def _environment(now: Instant, clean: Callable[[str], str]) -> Environment:
         finalize=partial(_finish, clean),
     )
     made.filters |= {
-        "ago": lambda instant: words.ago(instant, now),
-        "day": words.day_name,
+        "ago": lambda instant: labels.ago(instant, now),
+        "day": labels.day_name,
         "iso": iso,
-        "lasting": words.lasting,
-        "moment": words.moment,
-        "number": words.number,
-        "reason_meaning": words.reason_meaning,
-        "reason_name": words.reason_name,
+        "lasting": labels.lasting,
+        "moment": labels.moment,
+        "number": labels.number,
+        "reason_meaning": labels.reason_meaning,
+        "reason_name": labels.reason_name,
         "run_words": lambda run: run_words(run.counts, failures=run.failures, not_tried=run.not_tried),
-        "score": words.score,
-        "web_address": words.web_address,
+        "score": labels.score,
+        "web_address": labels.web_address,
     }
     made.globals |= {
-        "none_sign": words.NONE,
+        "none_sign": labels.NONE,
         "score_trend": score_trend,
-        "share": words.share,
-        "status_meanings": words.STATUS_MEANINGS,
+        "share": labels.share,
+        "status_meanings": labels.STATUS_MEANINGS,
     }
     return made
 

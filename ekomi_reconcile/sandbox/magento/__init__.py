@@ -4,9 +4,8 @@
 `storefront()` adds the HTML page a shop shows for addresses it does not know.
 """
 
-from ekomi_reconcile.sandbox.magento.credentials import AdminUser, Integration, TwoFactor
-from ekomi_reconcile.sandbox.magento.damage import Damage
-from ekomi_reconcile.sandbox.magento.faults import Fault, FaultKind
+from ekomi_reconcile.sandbox.magento.login import AdminUser, Integration, TwoFactor
+from ekomi_reconcile.sandbox.magento.render import Damage, Fault, FaultKind
 from ekomi_reconcile.sandbox.magento.routes import routes, storefront
 from ekomi_reconcile.sandbox.magento.settings import PageLimit, PastTheEnd, Settings
 from ekomi_reconcile.sandbox.magento.shop import Shop

@@ -12,13 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ekomi_reconcile.sandbox.magento.actions import perform
-from ekomi_reconcile.sandbox.magento.credentials import ALL
-from ekomi_reconcile.sandbox.magento.damage import Damage
-from ekomi_reconcile.sandbox.magento.faults import Fault, FaultKind
-from ekomi_reconcile.sandbox.magento.refusal import Refused
+from ekomi_reconcile.sandbox.magento.login import ALL
+from ekomi_reconcile.sandbox.magento.render import Damage, Fault, FaultKind, Refused
 from ekomi_reconcile.sandbox.magento.settings import Settings
 from ekomi_reconcile.sandbox.magento.shop import Shop
+from ekomi_reconcile.sandbox.magento.workflow import perform
 
 PREFIX = "/_sandbox/magento"
 Body = dict[str, Any]

@@ -1,4 +1,4 @@
-"""The recorded shop: orders, stores and catalogue put together from a folder of recorded answers.
+"""Recorded answers, and the log of requests.
 
 Twenty orders were recorded whole and are taken as they are. Two hundred were recorded with the fields a
 mailer needs, the rest with a few: their other keys are filled in. Orders of which only the id is known repeat
@@ -7,15 +7,57 @@ a whole order under that id, so that every page has its real length.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ekomi_reconcile.sandbox.magento import catalog as catalogue
-from ekomi_reconcile.sandbox.magento.clock import from_sql, sql_time
 from ekomi_reconcile.sandbox.magento.document import Order, completed
-from ekomi_reconcile.sandbox.magento.stores import Stores
+from ekomi_reconcile.sandbox.magento.settings import Stores, from_sql, sql_time
 from ekomi_reconcile.sandbox.magento.table import Row, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A request, the route pattern that served it (empty when none did), and how many orders it carried."""
+
+    method: str
+    path: str
+    query: str
+    route: str
+    status: int
+    orders: int
+
+
+@dataclass(slots=True)
+class RequestLog:
+    """All requests since the last clearing, oldest first."""
+
+    entries: list[Entry] = field(default_factory=list)
+
+    def add(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+    def clear(self) -> None:
+        self.entries.clear()
+
+    def by_route(self) -> dict[str, int]:
+        """Requests per `METHOD pattern`."""
+        return dict(Counter(f"{e.method} {e.route or e.path}" for e in self.entries))
+
+    def orders_served(self) -> int:
+        return sum(entry.orders for entry in self.entries)
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "requests": len(self.entries),
+            "orders_served": self.orders_served(),
+            "by_route": self.by_route(),
+            "entries": [asdict(entry) for entry in self.entries],
+        }
+
 
 LAST_ORDER = 347
 _WHOLE = "quote_id"

@@ -1,16 +1,77 @@
-"""Answers on the wire: JSON, XML, the HTML error pages, and the headers of a Magento answer."""
+"""Answers and refusals as Magento writes them, faults included.
+
+A message keeps its placeholders; their values travel in `parameters`: a list for `%1`, an object for `%name`.
+"""
 
 import re
 import time
 from collections.abc import Iterable, Iterator
-from enum import Enum
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
 from typing import Any
 from xml.sax.saxutils import escape
 
 import msgspec
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from ekomi_reconcile.sandbox.magento.clock import Clock
+from ekomi_reconcile.sandbox.magento.settings import Clock
+
+Parameters = list[Any] | dict[str, Any] | None
+
+
+class Refused(Exception):
+    """The request ends with this status and message."""
+
+    def __init__(self, status: int, message: str, parameters: Parameters = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.parameters = parameters
+
+    def body(self) -> dict[str, Any]:
+        body: dict[str, Any] = {"message": self.message}
+        if self.parameters is not None:
+            body["parameters"] = self.parameters
+        return body
+
+
+class Broken(Exception):
+    """The shop itself failed: a masked 500 with a report id."""
+
+
+def unauthorized(resource: str) -> Refused:
+    """401: no login, an unknown or expired one, or a missing permission; the text is the same for all."""
+    message = "The consumer isn't authorized to access %resources."
+    return Refused(401, message, {"resources": resource})
+
+
+def required(field: str) -> Refused:
+    return Refused(400, '"%fieldName" is required. Enter and try again.', {"fieldName": field})
+
+
+def unsupported(field: str) -> Refused:
+    message = '"%fieldName" is not supported. Correct the field name and try again.'
+    return Refused(400, message, {"fieldName": field})
+
+
+def no_entity() -> Refused:
+    return Refused(404, "The entity that was requested doesn't exist. Verify the entity and try again.")
+
+
+def no_route() -> Refused:
+    return Refused(404, "Request does not match any route.")
+
+
+def cannot_process() -> Refused:
+    return Refused(400, "Specified request cannot be processed.")
+
+
+def wrong_type(value: str, wanted: str) -> Refused:
+    message = (
+        f'The "{value}" value\'s type is invalid. The "{wanted}" type was expected. Verify and try again.'
+    )
+    return Refused(400, message)
+
 
 _HTML = "text/html; charset=UTF-8"
 _ERROR_PAGE = (
@@ -104,3 +165,165 @@ def _text(value: Any) -> str:
     if value is None or value is False:
         return ""
     return "1" if value is True else escape(str(value))
+
+
+Order = dict[str, Any]
+
+
+class Damage(StrEnum):
+    """What is wrong with an order. The first two make every page that touches it a 500."""
+
+    PAYMENT_INFO_UNREADABLE = "payment_info_unreadable"
+    ITEM_OPTIONS_UNREADABLE = "item_options_unreadable"
+    NO_PAYMENT = "no_payment"
+    NO_ITEMS = "no_items"
+    NO_BILLING_ADDRESS = "no_billing_address"
+    NO_SHIPPING_ADDRESS = "no_shipping_address"
+    NO_STORE = "no_store"
+
+
+POISON = frozenset({Damage.PAYMENT_INFO_UNREADABLE, Damage.ITEM_OPTIONS_UNREADABLE})
+
+
+def damaged(order: Order, damage: Damage) -> Order:
+    """The order as it would be sent; the given one is unchanged.
+
+    Raises Broken for what makes the whole page fail.
+    """
+    if damage in POISON:
+        raise Broken
+    if damage is Damage.NO_ITEMS:
+        return _reassigned(order | {"items": []}, _assignment(order) | {"items": []})
+    if damage is Damage.NO_SHIPPING_ADDRESS:
+        shipping = _without(_assignment(order)["shipping"], "address")
+        return _reassigned(order, _assignment(order) | {"shipping": shipping})
+    if damage is Damage.NO_STORE:
+        items = [_without(item, "store_id") for item in order["items"]]
+        return _without(order, "store_id") | {"items": items}
+    key = "payment" if damage is Damage.NO_PAYMENT else "billing_address"
+    return _without(order, key)
+
+
+def _without(row: dict[str, Any], key: str) -> dict[str, Any]:
+    return {k: v for k, v in row.items() if k != key}
+
+
+def _assignment(order: Order) -> dict[str, Any]:
+    assignment: dict[str, Any] = order["extension_attributes"]["shipping_assignments"][0]
+    return assignment
+
+
+def _reassigned(order: Order, assignment: dict[str, Any]) -> Order:
+    attributes = order["extension_attributes"] | {"shipping_assignments": [assignment]}
+    return order | {"extension_attributes": attributes}
+
+
+class FaultKind(StrEnum):
+    """What goes wrong. `slow` delays the right answer; the others replace it.
+
+    With `internal_after` the request takes effect before the shop answers 500.
+    """
+
+    MAINTENANCE = "maintenance"
+    TOO_MANY_REQUESTS = "too_many_requests"
+    INTERNAL = "internal"
+    INTERNAL_AFTER = "internal_after"
+    FATAL = "fatal"
+    DATABASE_DOWN = "database_down"
+    HTML = "html"
+    EMPTY = "empty"
+    TRUNCATED = "truncated"
+    REDIRECT = "redirect"
+    SLOW = "slow"
+
+
+@dataclass(slots=True)
+class Fault:
+    """A fault for requests whose path contains `path`.
+
+    `skip` requests pass first, then `times` are hit (None: all). `delay` is in seconds. `status` is for
+    `html` and `empty`, `retry_after` is the header's value, `location` the target of a redirect.
+    """
+
+    kind: FaultKind
+    path: str = ""
+    times: int | None = None
+    skip: int = 0
+    delay: float = 0.0
+    status: int = 200
+    retry_after: str | None = None
+    location: str = ""
+
+
+@dataclass(slots=True)
+class FaultPlan:
+    """The faults in force, first match first."""
+
+    faults: list[Fault] = field(default_factory=list)
+
+    def add(self, kind: FaultKind, **details: object) -> Fault:
+        fault = Fault(kind, **details)  # type: ignore[arg-type]
+        self.faults.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        self.faults.clear()
+
+    def take(self, path: str) -> Fault | None:
+        """The fault that hits this request, counted down."""
+        for fault in self.faults:
+            if fault.path not in path or fault.times == 0:
+                continue
+            if fault.skip:
+                fault.skip -= 1
+                continue
+            if fault.times is not None:
+                fault.times -= 1
+            return fault
+        return None
+
+
+_JSON = "application/json; charset=utf-8"
+_TOO_MANY = b'{"message":"Too Many Requests","trace":null}'
+_FATAL_MESSAGE = "Server internal error. See details in report api/384225039194"
+_FATAL = encoded({"messages": {"error": [{"code": 500, "message": _FATAL_MESSAGE}]}})
+_NO_DATABASE = (
+    "<!doctype html>\nAn error has happened during application run. See exception log for details.\n"
+)
+
+
+def replacement(fault: Fault, report: str) -> Response | None:
+    """The answer a fault puts in place of the right one, None when it leaves it."""
+    later = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
+    return _json(fault, later, report) or _other(fault, later)
+
+
+def truncated(response: Response) -> Response:
+    """Half of an answer, as if the connection to PHP broke."""
+    return Response(response.body[: len(response.body) // 2], response.status_code, media_type=_JSON)
+
+
+def _json(fault: Fault, later: dict[str, str], report: str) -> Response | None:
+    match fault.kind:
+        case FaultKind.TOO_MANY_REQUESTS:
+            return Response(_TOO_MANY, 429, later, media_type=_JSON)
+        case FaultKind.INTERNAL | FaultKind.INTERNAL_AFTER:
+            return Response(encoded(masked(report)), 500, later, media_type=_JSON)
+        case FaultKind.FATAL:
+            return Response(_FATAL, 500, later, media_type=_JSON)
+    return None
+
+
+def _other(fault: Fault, later: dict[str, str]) -> Response | None:
+    match fault.kind:
+        case FaultKind.MAINTENANCE:
+            return page("Error 503: Service Unavailable", 503, later)
+        case FaultKind.DATABASE_DOWN:
+            return PlainTextResponse(_NO_DATABASE, 500)
+        case FaultKind.HTML:
+            return page("Just a moment...", fault.status, later)
+        case FaultKind.EMPTY:
+            return Response(status_code=fault.status, headers=later)
+        case FaultKind.REDIRECT:
+            return RedirectResponse(fault.location, 302)
+    return None

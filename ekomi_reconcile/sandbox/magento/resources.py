@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from ekomi_reconcile.sandbox.magento import login
-from ekomi_reconcile.sandbox.magento.criteria import Criteria, Filter, parse_criteria, snake, upper_camel
-from ekomi_reconcile.sandbox.magento.phpquery import PhpArray
-from ekomi_reconcile.sandbox.magento.refusal import Refused, required, unsupported, wrong_type
+from ekomi_reconcile.sandbox.magento.criteria import (
+    Criteria,
+    Filter,
+    PhpArray,
+    parse_criteria,
+    snake,
+    upper_camel,
+)
+from ekomi_reconcile.sandbox.magento.render import Refused, required, unsupported, wrong_type
 from ekomi_reconcile.sandbox.magento.settings import PageLimit
 from ekomi_reconcile.sandbox.magento.shop import Shop
 from ekomi_reconcile.sandbox.magento.table import Row, Table

@@ -11,15 +11,21 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, NoMatchFound, Route
 from starlette.types import Receive, Scope, Send
 
-from ekomi_reconcile.sandbox.magento import faulty, login, render, resources
+from ekomi_reconcile.sandbox.magento import login, render, resources
 from ekomi_reconcile.sandbox.magento.control import control_routes
-from ekomi_reconcile.sandbox.magento.faults import FaultKind
-from ekomi_reconcile.sandbox.magento.fields import filtered
-from ekomi_reconcile.sandbox.magento.oauth import SignedRequest
-from ekomi_reconcile.sandbox.magento.phpquery import parse_query
-from ekomi_reconcile.sandbox.magento.refusal import Broken, Refused, cannot_process, no_route, unauthorized
-from ekomi_reconcile.sandbox.magento.render import Format
-from ekomi_reconcile.sandbox.magento.requestlog import Entry
+from ekomi_reconcile.sandbox.magento.criteria import parse_query
+from ekomi_reconcile.sandbox.magento.document import filtered
+from ekomi_reconcile.sandbox.magento.login import SignedRequest
+from ekomi_reconcile.sandbox.magento.recorded import Entry
+from ekomi_reconcile.sandbox.magento.render import (
+    Broken,
+    FaultKind,
+    Format,
+    Refused,
+    cannot_process,
+    no_route,
+    unauthorized,
+)
 from ekomi_reconcile.sandbox.magento.settings import HostHeader
 from ekomi_reconcile.sandbox.magento.shop import Shop
 
@@ -84,10 +90,10 @@ class _Exchange:
         with self.shop.lock:
             if fault is not None and fault.kind is FaultKind.INTERNAL_AFTER:
                 self._answer()
-            replaced = None if fault is None else faulty.replacement(fault, self._report())
+            replaced = None if fault is None else render.replacement(fault, self._report())
             response = replaced or self._answer()
             if fault is not None and fault.kind is FaultKind.TRUNCATED:
-                response = faulty.truncated(response)
+                response = render.truncated(response)
             self._log(response.status_code)
             if self.route == "orders" and response.status_code == 200:
                 self.shop.mutations.after_page(self.shop)

@@ -5,25 +5,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from ekomi_reconcile.sandbox.magento import columns, recorded
-from ekomi_reconcile.sandbox.magento.actions import Mutations
+from ekomi_reconcile.sandbox.magento import recorded
+from ekomi_reconcile.sandbox.magento import table as table_module
 from ekomi_reconcile.sandbox.magento.catalog import Catalog, from_items
-from ekomi_reconcile.sandbox.magento.clock import Clock
-from ekomi_reconcile.sandbox.magento.credentials import ALL, AdminUser, Credentials, Integration
-from ekomi_reconcile.sandbox.magento.damage import Damage, damaged
 from ekomi_reconcile.sandbox.magento.document import Order, completed
-from ekomi_reconcile.sandbox.magento.faults import FaultPlan
-from ekomi_reconcile.sandbox.magento.requestlog import RequestLog
-from ekomi_reconcile.sandbox.magento.settings import Settings
-from ekomi_reconcile.sandbox.magento.stores import (
+from ekomi_reconcile.sandbox.magento.login import ALL, AdminUser, Credentials, Integration
+from ekomi_reconcile.sandbox.magento.recorded import RequestLog
+from ekomi_reconcile.sandbox.magento.render import Damage, FaultPlan, damaged
+from ekomi_reconcile.sandbox.magento.settings import (
     DEFAULT_GROUPS,
     DEFAULT_STORES,
+    Clock,
+    Settings,
     Stores,
     group_rows,
     one_website,
 )
 from ekomi_reconcile.sandbox.magento.table import Row, Table
-from ekomi_reconcile.sandbox.magento.workflow import Workflow
+from ekomi_reconcile.sandbox.magento.workflow import Mutations, Workflow
 
 _NOT_IN_ITEM_SEARCH = {"parent_item", "product_option", "extension_attributes"}
 
@@ -36,7 +35,7 @@ class Shop(Workflow):
     ) -> None:
         super().__init__(clock or Clock())
         self.stores = stores
-        self.customer_groups = Table(columns.GROUPS, key="id", rows=groups)
+        self.customer_groups = Table(table_module.GROUPS, key="id", rows=groups)
         self.catalog = catalog
         self.settings = Settings()
         self.credentials = Credentials(admins={"admin": AdminUser()})
@@ -46,7 +45,7 @@ class Shop(Workflow):
         self.log = RequestLog()
         self.lock = threading.RLock()
         self.reports = 0
-        self._items: tuple[int, Table] = (-1, Table(columns.ITEMS, key="item_id"))
+        self._items: tuple[int, Table] = (-1, Table(table_module.ITEMS, key="item_id"))
 
     @classmethod
     def from_orders(
@@ -89,7 +88,7 @@ class Shop(Workflow):
 
     def load(self, orders: Iterable[Order]) -> None:
         """Take many whole order documents at once, in place of those there are."""
-        self.orders = Table(columns.ORDERS, rows=orders)
+        self.orders = Table(table_module.ORDERS, rows=orders)
         entries = (entry["entity_id"] for order in self.orders for entry in order["status_histories"])
         self.last_history_id = max(entries, default=0)
         self.changes += 1
@@ -122,7 +121,7 @@ class Shop(Workflow):
         """All order rows, built again only after an order changed."""
         if self._items[0] != self.changes:
             rows = [_flat_item(item) for order in self.orders for item in order.get("items") or ()]
-            self._items = (self.changes, Table(columns.ITEMS, key="item_id", rows=rows))
+            self._items = (self.changes, Table(table_module.ITEMS, key="item_id", rows=rows))
         return self._items[1]
 
     def delete_store_view(self, store_id: int) -> None:

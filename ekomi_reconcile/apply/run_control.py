@@ -1,0 +1,59 @@
+"""Listening to a run, and stopping it: at a signal, or at its deadline."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeAlias
+
+from ekomi_reconcile.model.run import Ended, Progress, QueueWritten, Running, Stage, Started
+
+__all__ = ["Event", "Listener", "Progress", "Stage", "both", "nobody"]
+
+Event: TypeAlias = Progress | Started | Running | Ended | QueueWritten
+Listener: TypeAlias = Callable[[Event], None]
+"""Is called in the thread that carries out the run, never in two at a time."""
+
+
+def nobody(event: Event) -> None:
+    """A listener that does not listen."""
+
+
+def both(one: Listener, other: Listener) -> Listener:
+    """A listener for two."""
+
+    def listen(event: Event) -> None:
+        one(event)
+        other(event)
+
+    return listen
+
+
+class Stop:
+    """Set by a signal, or by itself once ``deadline`` seconds have passed; all waiting goes through it."""
+
+    def __init__(self, deadline: float | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._event = threading.Event()
+        self._clock = clock
+        self._ends = None if deadline is None else clock() + deadline
+
+    def set(self) -> None:
+        """End the run as soon as what is in flight has ended."""
+        self._event.set()
+
+    @property
+    def interrupted(self) -> bool:
+        """Was it a person or a signal, not the deadline, that ended the run?"""
+        return self._event.is_set()
+
+    def is_set(self) -> bool:
+        """Must the run end now?"""
+        return self._event.is_set() or (self._ends is not None and self._clock() >= self._ends)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait up to ``timeout`` seconds; true as soon as the run must end."""
+        left = None if self._ends is None else max(0.0, self._ends - self._clock())
+        limits = [each for each in (timeout, left) if each is not None]
+        self._event.wait(min(limits) if limits else None)
+        return self.is_set()

@@ -1,0 +1,172 @@
+"""Options that every command takes."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ekomi_reconcile.model.paths import MEND, expand, flaw
+
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+class Duration(click.ParamType[int]):
+    """A whole number and its unit; the value is in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The duration in seconds."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"([0-9]{1,9})([smhdw])", value.strip())
+        if found is None:
+            self.fail(f"{value!r} is no duration; write it like 30s, 10m, 6h or 14d", param, ctx)
+        return int(found[1]) * _SECONDS[found[2]]
+
+
+DURATION = Duration()
+
+
+PREFIX = "EKOMI_RECONCILE_"
+"""Every flag has an environment name: this and its long name."""
+
+REQUIRE_STATE = f"{PREFIX}REQUIRE_STATE"
+"""Where this is set, a missing state is an accident and never a beginning."""
+
+COMPLETION = "_EKOMI_RECONCILE_COMPLETE"
+"""Where this is set, a shell asks how a line may go on."""
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Globals:
+    """The values of the common options."""
+
+    chdir: Path | None = None
+    config: Path | None = None
+    state: str | None = None
+    verbose: int = 0
+    quiet: bool = False
+    color: str = "auto"
+    log_format: str = "text"
+
+    @property
+    def directory(self) -> Path:
+        """Where relative paths of the command line start."""
+        return self.chdir or Path()
+
+    def colour_on(self, stream: Any) -> bool:
+        """Is colour on here? ``--color`` decides, then NO_COLOR, FORCE_COLOR, then the terminal."""
+        if self.color != "auto":
+            return self.color == "always"
+        if os.environ.get("NO_COLOR"):
+            return False
+        if os.environ.get("FORCE_COLOR"):
+            return True
+        return bool(stream.isatty()) and not is_dumb_terminal()
+
+
+class FilePath(click.Path):
+    """A path on the command line or in the environment: checked, with ``~`` expanded."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, as ``click.Path`` gives it."""
+        text = os.fsdecode(value)
+        found = flaw(text)
+        if found is not None:
+            self.fail(f"the path {found}: {MEND}.", param, ctx)
+        try:
+            return super().convert(expand(text), param, ctx)
+        except ValueError as unknown:
+            self.fail(f"the path {unknown}.", param, ctx)
+
+
+def options() -> Globals:
+    """The common options of the command that runs."""
+    found = click.get_current_context().find_root().obj
+    return found if isinstance(found, Globals) else Globals()
+
+
+def is_dumb_terminal() -> bool:
+    """Does the terminal understand no escape sequences?"""
+    return os.environ.get("TERM", "").lower() in {"dumb", "unknown"}
+
+
+def interactive() -> bool:
+    """Is there somebody to ask?"""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def env_name(flag: str) -> str:
+    """The environment name of a long flag."""
+    return PREFIX + flag.lstrip("-").replace("-", "_").upper()
+
+
+def option(*names: str, env: bool = True, **attributes: Any) -> Callable[[Command], Command]:
+    """A click option that also has its environment name (selections and overrides have none)."""
+    long = next(name for name in names if name.startswith("--"))
+    if env:
+        attributes.setdefault("envvar", env_name(long.split("/")[0]))
+    return click.option(*names, **attributes)
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    root = context.find_root()
+    if root.obj is None:
+        root.obj = Globals()
+    if value not in (None, False, 0) and parameter.name is not None:
+        setattr(root.obj, parameter.name, value)
+
+
+_COMMON: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    (
+        ("-C", "--chdir"),
+        {
+            "type": FilePath(exists=True, file_okay=False, path_type=Path),
+            "metavar": "DIR",
+            "help": "Run as if started in DIR.",
+        },
+    ),
+    (
+        ("--config",),
+        {
+            "type": FilePath(dir_okay=False, path_type=Path),
+            "metavar": "FILE",
+            "help": "The project file; with -C, relative to DIR.  [default: ekomi-reconcile.yaml]",
+        },
+    ),
+    (("--state",), {"metavar": "URL", "help": "The state: a file, sqlite:///… or postgresql://…"}),
+    (("-v", "--verbose"), {"count": True, "help": "Say more on stderr; twice for even more."}),
+    (("-q", "--quiet"), {"is_flag": True, "help": "Only results and errors."}),
+    (
+        ("--color",),
+        {"type": click.Choice(["auto", "always", "never"]), "help": "When to use colour.  [default: auto]"},
+    ),
+    (
+        ("--log-format",),
+        {"type": click.Choice(["text", "json"]), "help": "The form of the log on stderr.  [default: text]"},
+    ),
+)
+
+
+def common(*, env: bool = False) -> Callable[[Command], Command]:
+    """The common options; the environment is read once, at the root, so that flags anywhere win."""
+
+    def add(command: Command) -> Command:
+        for names, attributes in reversed(_COMMON):
+            extra: dict[str, Any] = {"envvar": env_name(names[-1])} if env else {}
+            command = click.option(*names, expose_value=False, callback=_remember, **attributes, **extra)(
+                command
+            )
+        return command
+
+    return add

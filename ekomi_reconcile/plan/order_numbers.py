@@ -1,0 +1,268 @@
+"""Order numbers: what blocks an order by its number, and which of two orders wins.
+
+eKomi knows an order by its number alone. Two stores may share a number range, a shop may be imported again
+under new ids, and an order source may get another name: an order is therefore blocked by its id within the
+source and also by its number at the interface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
+from ekomi_reconcile.model.errors import OrderSourceError
+from ekomi_reconcile.model.instant import Instant, iso
+from ekomi_reconcile.model.invitation import BLOCKING, Invitation, Reached, Status
+from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.plan.steps import Schedule, Steps
+from ekomi_reconcile.plan.view import RecordedObservation
+from ekomi_reconcile.rules.rulebook import Rule
+
+MOVED_ORDERS = 3
+"""Known order ids with another number or creation date from which on a source is another shop's."""
+
+_SAME_DATE = 900
+"""Seconds by which an order's creation date may differ, say because an export was made in another way."""
+
+_PAIRS_SHOWN = 20
+_EXACT = 50_000
+_BITS = 1 << 26
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderKey:
+    """An order as far as numbers are concerned."""
+
+    source: str
+    order_id: int
+    number: str
+    created_at: Instant
+    store_view: str | None = None
+
+    @property
+    def rank(self) -> tuple[Instant, int, str]:
+        """Orders with one number are compared by this: the lowest is invited."""
+        return self.created_at, self.order_id, self.source
+
+    def __str__(self) -> str:
+        where = "" if self.store_view is None else f", store view {self.store_view}"
+        return f"order id {self.order_id} ({self.source}{where}, {iso(self.created_at)})"
+
+
+def key_of_row(row: Invitation | Schedule) -> OrderKey:
+    """The order of an invitation, or of one that is about to be scheduled."""
+    return OrderKey(
+        source=row.source,
+        order_id=row.order_id,
+        number=row.number,
+        created_at=row.order_date,
+        store_view=row.store_view,
+    )
+
+
+def key_of_order(order: Order, source: str) -> OrderKey:
+    """The key of an order that was read from this source."""
+    return OrderKey(
+        source=source,
+        order_id=order.order_id,
+        number=order.number,
+        created_at=order.created_at,
+        store_view=order.store_view,
+    )
+
+
+def rival(rows: Iterable[Invitation], key: OrderKey, interface_id: str) -> Invitation | None:
+    """The invitation of another order that holds this order's number at this interface.
+
+    A pending invitation holds the number only against orders that come after its own.
+    """
+    found = (row for row in rows if row.interface_id == interface_id and not _is_of(row, key))
+    return next((row for row in found if _holds(row, key)), None)
+
+
+def _holds(row: Invitation, key: OrderKey) -> bool:
+    return row.status in BLOCKING or (row.status is Status.PENDING and key_of_row(row).rank < key.rank)
+
+
+def _is_of(row: Invitation, key: OrderKey) -> bool:
+    return row.order_id == key.order_id and row.source == key.source
+
+
+def is_same_order(row: Invitation, key: OrderKey, customer: str | None) -> bool:
+    """Is this the same order under another id or source: imported again, or its source renamed?"""
+    same = row.number == key.number and row.order_date == key.created_at and row.store_view == key.store_view
+    return same and (None in (row.customer, customer) or row.customer == customer)
+
+
+@dataclass(slots=True)
+class Contest:
+    """An order that would be invited under a number that this plan gives away already.
+
+    ``rules`` are those that come after ``rule``, which the order is offered to if it loses.
+    """
+
+    order: Order
+    rule: Rule
+    known: Reached
+    judged_at: Instant
+    rules: Iterator[Rule]
+    resume: Resume
+
+    @property
+    def spot(self) -> tuple[str, str]:
+        """Interface id and number."""
+        return self.rule.interface_id, self.order.number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """What offering an order to further accounts needs."""
+
+    rows: Sequence[Invitation]
+    seen: RecordedObservation | None
+    owner: str | None
+    waits: bool
+
+
+class GivenAway:
+    """Which hashes were added: exact while they are few, then a bitmap that may err on the side of yes."""
+
+    __slots__ = ("_bits", "_few")
+
+    def __init__(self) -> None:
+        self._few: set[int] | None = set()
+        self._bits = bytearray()
+
+    def add(self, value: int) -> bool:
+        """Add a hash; false if it may have been there."""
+        if self._few is not None:
+            before = len(self._few)
+            self._few.add(value)
+            if len(self._few) > _EXACT:
+                self._spread()
+            return self._few is None or len(self._few) > before
+        return self._set(value)
+
+    def _spread(self) -> None:
+        few, self._few = self._few or set(), None
+        self._bits = bytearray(_BITS >> 3)
+        for value in few:
+            self._set(value)
+
+    def _set(self, value: int) -> bool:
+        place = value % _BITS
+        mask = 1 << (place & 7)
+        byte = self._bits[place >> 3]
+        self._bits[place >> 3] = byte | mask
+        return not byte & mask
+
+
+@dataclass(slots=True)
+class Numbers:
+    """The numbers that one pass over a source meets. ``shops`` are the order sources in use.
+
+    ``rows`` are the invitations of the present batch that are not cancelled, by number.
+    """
+
+    source: str
+    shops: frozenset[str]
+    rows: Mapping[str, Sequence[Invitation]] = field(default_factory=dict)
+    contests: list[Contest] = field(default_factory=list)
+    displaced: set[int] = field(default_factory=set)
+    _given: GivenAway = field(default_factory=GivenAway)
+    _pairs: dict[tuple[str, OrderKey], OrderKey] = field(default_factory=dict)
+    _moved: dict[int, str] = field(default_factory=dict)
+
+    def rival(self, order: Order, interface_id: str) -> Invitation | None:
+        """The invitation that keeps this order from being invited at this interface, by its number."""
+        rows = self.rows.get(order.number)
+        return rival(rows, key_of_order(order, self.source), interface_id) if rows else None
+
+    def invited_before(self, order: Order, customer: str | None) -> Invitation | None:
+        """The request that this very order got under another id or source, through whatever account."""
+        rows = self.rows.get(order.number, ())
+        key = key_of_order(order, self.source)
+        return next(
+            (
+                row
+                for row in rows
+                if row.status in BLOCKING
+                and not _is_of(row, key)
+                and (row.source == self.source or row.source not in self.shops)
+                and is_same_order(row, key, customer)
+            ),
+            None,
+        )
+
+    def later(self, order: Order, interface_id: str) -> Iterator[Invitation]:
+        """Pending invitations of this number at this interface whose orders come after this one."""
+        key = key_of_order(order, self.source)
+        for row in self.rows.get(order.number, ()):
+            if row.interface_id == interface_id and not _is_of(row, key) and row.id not in self.displaced:
+                yield row
+
+    def give(self, order: Order, interface_id: str) -> bool:
+        """Give the number away at this interface; false where that may have been done already."""
+        return self._given.add(hash((interface_id, order.number)))
+
+    def note(self, name: str, *, invited: OrderKey, other: OrderKey) -> None:
+        """Remember that ``other`` is not invited by the account of this name because of ``invited``."""
+        self._pairs[name, other] = invited
+
+    def compare(self, order: Order, rows: Sequence[Invitation]) -> None:
+        """Compare an order with what is recorded under its id.
+
+        Raises:
+            OrderSourceError: too many orders are others than before; the source is another shop's.
+        """
+        row = rows[0]
+        if row.number == order.number and abs(row.order_date - order.created_at) < _SAME_DATE:
+            return
+        self._moved[order.order_id] = difference(row, order)
+        if len(self._moved) >= MOVED_ORDERS:
+            raise another_shop(self.source, list(self._moved.values()))
+
+    @property
+    def warnings(self) -> Iterator[Diagnostic]:
+        """One warning for each order that is not invited because of its number, up to a limit."""
+        pairs = sorted(self._pairs.items(), key=lambda each: (each[0][0], each[0][1].rank))
+        for (name, other), invited in pairs[:_PAIRS_SHOWN]:
+            yield _duplicate(
+                name, f"two orders have the number {other.number}: {invited} is invited, {other} is not"
+            )
+        if len(pairs) > _PAIRS_SHOWN:
+            rest = len(pairs) - _PAIRS_SHOWN
+            yield _duplicate(None, f"{rest} more orders are not invited because of their number")
+
+
+def holders(steps: Steps[Schedule], spots: set[tuple[str, str]]) -> dict[tuple[str, str], OrderKey]:
+    """The orders planned to be invited at these places: interface id and number."""
+    return {spot: key_of_row(step) for step in steps if (spot := (step.interface_id, step.number)) in spots}
+
+
+def difference(row: Invitation, order: Order) -> str:
+    """What an order id stands for now, and what it stood for."""
+    return (
+        f"id {order.order_id} was {row.number} of {iso(row.order_date)} and is {order.number} of "
+        f"{iso(order.created_at)}"
+    )
+
+
+def another_shop(source: str, differences: Sequence[str]) -> OrderSourceError:
+    """The error about a source that has other orders under known ids."""
+    return OrderSourceError(
+        f"{len(differences)} orders have another number or creation date than recorded, so this is another "
+        f"shop: {'; '.join(differences[:MOVED_ORDERS])}",
+        mend=f"point {source} back to the shop it was; give another shop a name of its own under orders:",
+    )
+
+
+def _duplicate(account: str | None, message: str) -> Diagnostic:
+    return Diagnostic(
+        severity=Severity.WARNING,
+        rule="duplicate-number",
+        message=message,
+        mend="give each store its own number range, or each store an eKomi account of its own",
+        account=account,
+    )

@@ -1,0 +1,222 @@
+"""Who must not be invited, and changing the suppression list."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from ekomi_reconcile.model.errors import ConfigurationError
+from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.plan.view import Cap
+from ekomi_reconcile.privacy.suppression import (
+    NUMBER_PREFIX,
+    Entry,
+    Fault,
+    Kind,
+    SuppressionList,
+    parse_entry,
+    read_suppression_list,
+    read_text,
+)
+from ekomi_reconcile.rules.contact import canonical_address, usable_telephone
+
+SCRATCH_BYTES = 32
+
+
+@dataclass(frozen=True)
+class CustomerPrivacy:
+    """The privacy settings at work. ``digest`` turns a canonical address into a keyed digest;
+    ``lasting`` is false where its key will be forgotten.
+    """
+
+    cap: Cap | None = None
+    suppressed: SuppressionList = field(default_factory=SuppressionList)
+    digest: Callable[[str], str] | None = None
+    lasting: bool = True
+
+    def opted_out(self, order: Order) -> bool:
+        """Is this customer, their domain or their telephone number on the list?"""
+        if self.suppressed.empty:
+            return False
+        email = canonical_address(order.contact.email)
+        if email is not None:
+            if email in self.suppressed.addresses or self.suppressed.has_domain_of(email):
+                return True
+            if self.opted_out_digests and self.customer(order) in self.opted_out_digests:
+                return True
+        return self.by_number and self._number_opted_out(order)
+
+    @property
+    def by_number(self) -> bool:
+        """Does the list name telephone numbers, so that orders are needed with theirs?"""
+        return bool(self.suppressed.numbers or self.suppressed.number_digests)
+
+    def _number_opted_out(self, order: Order) -> bool:
+        number = usable_telephone(order.contact.telephone, order.contact.country)
+        if number is None:
+            return False
+        if number in self.suppressed.numbers:
+            return True
+        digest = None if self.digest is None else self.digest(NUMBER_PREFIX + number)
+        return digest in self.suppressed.number_digests
+
+    def customer(self, order: Order) -> str | None:
+        """The keyed digest of the customer's address."""
+        if order.contact.pseudonym is not None:
+            return order.contact.pseudonym
+        email = canonical_address(order.contact.email)
+        return None if email is None or self.digest is None else self.digest(email)
+
+    @cached_property
+    def opted_out_digests(self) -> frozenset[str]:
+        """The digests on the list, and those of its addresses: an order may come without its address."""
+        if self.digest is None:
+            return self.suppressed.digests
+        return self.suppressed.digests | {self.digest(each) for each in self.suppressed.addresses}
+
+
+def scratch_key(folder: Path) -> bytes:
+    """A random key kept in a cache folder, for plans made before there is a state.
+
+    It lets an interrupted first load go on without any customer in the cache. Where it cannot be kept it is
+    made anew: then a load starts from its beginning.
+    """
+    path = folder / "plan.key"
+    with suppress(OSError):
+        known = path.read_bytes()
+        if len(known) == SCRATCH_BYTES:
+            return known
+    made = secrets.token_bytes(SCRATCH_BYTES)
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(made)
+    return made
+
+
+_MODE = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """An entry of the list in its line; a plain address is masked."""
+
+    line: int
+    kind: Kind
+    entry: str
+
+
+def is_address(text: str) -> bool:
+    """Is this checked text an address, and neither a domain nor a number?"""
+    return not text.startswith(("@", NUMBER_PREFIX))
+
+
+def checked(texts: Sequence[str]) -> list[str]:
+    """These addresses, ``@domains`` and ``tel:`` numbers in their canonical form, each once.
+
+    Raises:
+        ValueError: one is neither; the message says which by its place, and never what it is.
+    """
+    found = []
+    for place, text in enumerate(texts, start=1):
+        entry = parse_entry(text)
+        written = text.strip().startswith(("@", NUMBER_PREFIX)) or "@" in text
+        if isinstance(entry, Fault) or not written:
+            raise ValueError(f"number {place} is not an address, @domain or tel:+… number")
+        found.append(entry.text)
+    return list(dict.fromkeys(found))
+
+
+def list_entries(path: Path) -> list[OptOut]:
+    """All entries; a file that does not exist has none.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or lines of it are faulty.
+    """
+    return [_shown(each) for each in _entries(path)]
+
+
+def list_plain(path: Path) -> frozenset[str]:
+    """The addresses and numbers that somebody wrote in clear; raises like ``list_entries``."""
+    return frozenset(each.text for each in _entries(path) if each.kind in (Kind.ADDRESS, Kind.NUMBER))
+
+
+def add_entries(path: Path, entries: Sequence[str]) -> list[str]:
+    """Write those that the list lacks at its end, one per line; returns them.
+
+    The file is made if there is none, for everybody to read: it holds no address.
+
+    Raises:
+        ConfigurationError: the file cannot be read or written.
+    """
+    lines = _lines(path)
+    known = {each.text for each in _entries(path)}
+    new = [each for each in dict.fromkeys(entries) if each not in known]
+    if new:
+        begun = "\n" if lines and not lines[-1].endswith("\n") else ""
+        _replace(path, "".join(lines) + begun + "".join(f"{each}\n" for each in new))
+    return new
+
+
+def remove_entries(path: Path, entries: Collection[str]) -> int:
+    """Take these entries out, whole lines of them; how many lines.
+
+    Raises:
+        ConfigurationError: the file cannot be read or written.
+    """
+    lines, unwanted = _lines(path), frozenset(entries)
+    gone = {each.line for each in _entries(path) if each.text in unwanted}
+    left = [each for number, each in enumerate(lines, start=1) if number not in gone]
+    if len(left) < len(lines):
+        _replace(path, "".join(left))
+    return len(lines) - len(left)
+
+
+def _entries(path: Path) -> tuple[Entry, ...]:
+    return read_suppression_list(path).entries if path.exists() else ()
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines with their line ends."""
+    if not path.exists():
+        return []
+    return [each for each in re.split(r"(?<=\n)|(?<=\r)(?!\n)", read_text(path)) if each]
+
+
+def _shown(each: Entry) -> OptOut:
+    if each.kind is Kind.ADDRESS:
+        name, _, domain = each.text.rpartition("@")
+        return OptOut(each.line, each.kind, f"{name[0]}…@{domain}")
+    if each.kind is Kind.NUMBER:
+        return OptOut(each.line, each.kind, f"{each.text[:-4]}…")
+    return OptOut(each.line, each.kind, each.text)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write beside, flush and rename, with the mode of the file: half a line never passes for an entry."""
+    path = path.resolve()  # the file stays where it is, also behind a symbolic link
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        mode = path.stat().st_mode & 0o777 if path.exists() else _MODE
+        with draft.open("xb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"the suppression list {path} cannot be written: {error.strerror}",
+        mend="let this user write it, or correct privacy.suppress in the project file",
+    )

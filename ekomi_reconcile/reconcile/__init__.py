@@ -1,0 +1,1 @@
+"""The reconciler: plan, apply, record."""

@@ -1,0 +1,160 @@
+"""What rules ask for and no order carries.
+
+A condition on a field that no order has holds for nobody, or, negated, for everybody; an exclusion by name
+passes whatever has no name. Both look like rules that work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from ekomi_reconcile.config.settings import DEFAULT_SOURCE
+from ekomi_reconcile.model.account import Account, Selection
+from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
+from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.orders.facts import ITEM_FACTS, own_fields
+from ekomi_reconcile.orders.source import OrderSource
+from ekomi_reconcile.rules.conditions import attributes, value_of
+
+ENOUGH = 200
+"""Orders of a shop from which on a field that none of them has is reported."""
+
+OMITTED_WHEN_EMPTY = frozenset(
+    {
+        *("coupon_code", "total_paid", "total_refunded", "has_company", "has_vat_id", "weight"),
+        *("shipping_method", "shipping_country", "shipping_region", "shipping_postcode", "shipping_city"),
+        *("category_id", "state"),
+    }
+)
+"""Attributes whose fields Magento leaves out where they are empty: that no order has them proves nothing.
+
+Documented in docs/conditions.md.
+"""
+
+_IDS_SHOWN = 10
+
+
+@runtime_checkable
+class Columns(Protocol):
+    """An order source that knows which fields its orders can have: a file."""
+
+    def lacking(self, wanted: Collection[str]) -> frozenset[str]:
+        """Those of these attributes that no record has a field for.
+
+        Raises:
+            OrderSourceError: the file cannot be read.
+        """
+
+
+@dataclass(slots=True)
+class Carried:
+    """What the orders of a pass carry; ``missing`` are attributes of rules that none has had so far."""
+
+    missing: set[str]
+    orders: int = 0
+    store_ids: set[int] = field(default_factory=set)
+    group_ids: set[int] = field(default_factory=set)
+
+    @classmethod
+    def for_rules(cls, accounts: Iterable[Account]) -> Carried:
+        """Nothing seen yet; what the conditions of these accounts look at is missing."""
+        return cls(set(_asked_by(accounts)))
+
+    def see(self, orders: Sequence[Order]) -> None:
+        """These orders were read."""
+        self.orders += len(orders)
+        for order in orders:
+            if order.store_id is not None:
+                self.store_ids.add(order.store_id)
+            if order.customer_group_id is not None:
+                self.group_ids.add(order.customer_group_id)
+            if self.missing:
+                self.missing -= {name for name in self.missing if _has(order, name)}
+
+
+def absent_fields(source: OrderSource, carried: Carried, accounts: Iterable[Account]) -> Iterator[Diagnostic]:
+    """A warning for every rule and field of it that no order of this source has.
+
+    For a file the field must not exist at all; for a shop at least ``ENOUGH`` orders were read.
+
+    Raises:
+        OrderSourceError: the file cannot be read.
+    """
+    if not carried.missing or not carried.orders:
+        return
+    if isinstance(source, Columns):
+        absent, said = (
+            frozenset(source.lacking(carried.missing)),
+            "no order has {} (no such field in the file)",
+        )
+    elif carried.orders >= ENOUGH:
+        absent = frozenset(carried.missing) - OMITTED_WHEN_EMPTY
+        said = f"none of the {carried.orders} orders read has {{}}"
+    else:
+        return
+    for account in accounts:
+        for name in sorted(_asked_by([account]) & absent):
+            yield Diagnostic(
+                severity=Severity.WARNING,
+                rule="absent-field",
+                message=f"{account.name}: order source {source.name}: {said.format(name)}, "
+                "which the conditions ask for",
+                key="invitations.conditions",
+                found=name,
+                mend=f"add {' or '.join(sorted(own_fields(name)))} to the orders, or remove the condition",
+                account=account.name,
+            )
+
+
+def nameless(source: str, carried: Carried, accounts: Iterable[Account]) -> Iterator[Diagnostic]:
+    """A warning for every rule that names groups or store views while orders carry ids without a name."""
+    kinds: tuple[tuple[str, str, set[int], Callable[[Account], Selection]], ...] = (
+        ("store", "stores", carried.store_ids, lambda each: each.invitations.store_views),
+        (
+            "customer group",
+            "customer_groups",
+            carried.group_ids,
+            lambda each: each.invitations.customer_groups,
+        ),
+    )
+    for account in accounts:
+        for what, key, ids, chosen in kinds:
+            if ids and chosen(account).names is not None:
+                yield _nameless(source, account, what, key, sorted(ids))
+
+
+def _nameless(source: str, account: Account, what: str, key: str, ids: Sequence[int]) -> Diagnostic:
+    shown = ", ".join(map(str, ids[:_IDS_SHOWN])) + (", …" if len(ids) > _IDS_SHOWN else "")
+    where = key_in_project(source, key)
+    return Diagnostic(
+        severity=Severity.WARNING,
+        rule=f"nameless-{what.replace(' ', '-')}",
+        message=f"{account.name}: order source {source}: orders carry {what} ids without a name in {where} "
+        f"({shown}), and the rule names {what}s: they pass every exclusion and are in no list",
+        mend=f"add their names to {where}: {{{ids[0]}: NAME}}",
+        account=account.name,
+    )
+
+
+def key_in_project(source: str, key: str) -> str:
+    """Where the project file maps ids of this source to names: ``orders.stores``, ``orders.eu.stores``."""
+    return f"orders.{key}" if source == DEFAULT_SOURCE else f"orders.{source}.{key}"
+
+
+def _asked_by(accounts: Iterable[Account]) -> frozenset[str]:
+    wanted = (each.invitations.conditions for each in accounts)
+    return attributes(each for each in wanted if each is not None)
+
+
+def _has(order: Order, name: str) -> bool:
+    if name in ITEM_FACTS:
+        get = value_of(name)
+        return any(_told(get(item)) for item in order.items)
+    value: Any = value_of(name)(order)
+    return value is True if name.startswith("has_") else _told(value)
+
+
+def _told(value: Any) -> bool:
+    return value is not None and value != ()

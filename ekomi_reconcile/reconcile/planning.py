@@ -1,0 +1,326 @@
+"""Files, state and orders become a plan; a plan is carried out.
+
+This is the one place that knows both where things come from and what is made of them. It prints nothing,
+and does not import what only carrying out needs: a plan is asked for far more often.
+"""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from ekomi_reconcile import __version__
+from ekomi_reconcile.apply.run_control import Listener, Stop, nobody
+from ekomi_reconcile.config.cache import FOLDER
+from ekomi_reconcile.config.configuration import Configuration
+from ekomi_reconcile.config.revision import environment
+from ekomi_reconcile.config.secrets import Secret, resolve
+from ekomi_reconcile.ekomi.values import Call, Endpoints
+from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
+from ekomi_reconcile.model.errors import ReconcileError, SecretError
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.plan.build import Circumstances, Recorded, build
+from ekomi_reconcile.plan.diff import Desired
+from ekomi_reconcile.plan.due import Intervals
+from ekomi_reconcile.plan.guards import Limits
+from ekomi_reconcile.plan.plan import Plan, Scope
+from ekomi_reconcile.plan.read_requests import gone_sources, sources_gone
+from ekomi_reconcile.plan.view import Cap, EmptyQueue, Privacy, Queue, RecordedAccount, RecordedPosition
+from ekomi_reconcile.privacy.limits import CustomerPrivacy, scratch_key
+from ekomi_reconcile.privacy.suppression import SuppressionList, read_suppression_list
+from ekomi_reconcile.reconcile.sources import SourcePass, Sources
+from ekomi_reconcile.rules.contact import TELEPHONE
+from ekomi_reconcile.rules.rulebook import RuleBook
+from ekomi_reconcile.state.engine.key import KEY_BYTES, KeyedDigest, Purpose
+from ekomi_reconcile.state.records import Meta, NewState
+
+if TYPE_CHECKING:
+    from ekomi_reconcile.apply.context import Context
+    from ekomi_reconcile.apply.fetching import Clients, Turns
+    from ekomi_reconcile.state.store import State
+
+
+class Readable(Queue, Protocol):
+    """A state as planning reads it."""
+
+    @property
+    def meta(self) -> Meta: ...
+    def require_key(self) -> bytes: ...
+    def accounts(self, *, include_deleted: bool = ...) -> Sequence[RecordedAccount]: ...
+    def positions(self) -> Mapping[str, RecordedPosition]: ...
+    def addresses(self) -> Mapping[str, str]: ...
+    def in_doubt(self, *, now: Instant) -> int: ...
+    def last_run_at(self) -> Instant | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Passwords:
+    """The accounts' passwords, by interface id: secrets, their keyed digests, and what is missing."""
+
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+    unresolved: Mapping[str, SecretError] = field(default_factory=dict)
+
+
+def read_passwords(configuration: Configuration, state: Readable | NewState | None) -> Passwords:
+    """Resolve the passwords of all accounts; what cannot be resolved is told, not raised."""
+    found: dict[str, Secret] = {}
+    unresolved: dict[str, SecretError] = {}
+    root = configuration.root
+    for account in configuration.accounts:
+        try:
+            found[account.interface_id] = resolve(account.interface_password, root=root)
+        except SecretError as error:
+            unresolved[account.interface_id] = error
+    digest = digester(state, Purpose.PASSWORD)
+    digests = {} if digest is None else {key: digest(each.reveal()) for key, each in found.items()}
+    return Passwords(found, digests, unresolved)
+
+
+def digester(state: Readable | NewState | None, purpose: Purpose) -> Callable[[str], str] | None:
+    """The keyed digest of this state for one purpose; without a state there is none.
+
+    Raises:
+        StateError: the key is lost, or another one than before.
+    """
+    if state is None:
+        return None
+    key = state.key if isinstance(state, NewState) else state.require_key()
+    return KeyedDigest(key, purpose)
+
+
+def read_privacy(configuration: Configuration, digest: Callable[[str], str] | None = None) -> CustomerPrivacy:
+    """The privacy settings at work, with the keyed digest of the state; without one they make their own.
+
+    Raises:
+        ConfigurationError: the suppression list cannot be read, or has a faulty line.
+    """
+    settings = configuration.project.privacy
+    cap = settings.max_per_customer
+    suppressed = SuppressionList()
+    if (path := configuration.suppression_list) is not None:
+        suppressed = read_suppression_list(path)
+    return CustomerPrivacy(
+        cap=None if cap is None else Cap(cap.count, cap.days),
+        suppressed=suppressed,
+        digest=digest or KeyedDigest(secrets.token_bytes(KEY_BYTES), Purpose.CUSTOMER),
+        lasting=digest is not None,
+    )
+
+
+def make_plan(  # noqa: PLR0913 - everything meets here
+    configuration: Configuration,
+    state: Readable | NewState | None,
+    *,
+    sources: Sources,
+    scope: Scope,
+    now: Instant,
+    passwords: Passwords,
+    max_sends: int | None = None,
+    reread_from: Instant | None = None,
+    privacy: Privacy | None = None,
+    hypothetical: bool = False,
+) -> Plan:
+    """The plan for these files and this state, for one that is made once the plan is approved, or for none.
+
+    ``hypothetical``: ``now`` is another time than the present.
+
+    Orders created since ``reread_from`` are read again even if they do not look changed; ``privacy`` is at
+    hand where the plan is carried out by the same run.
+
+    Raises:
+        ReconcileError: it cannot be made; an unreadable order source is part of the plan instead.
+    """
+    project = configuration.project
+    safety = project.safety
+    customer = None if scope.offline else digester(state, Purpose.CUSTOMER)
+    pseudonym = customer or _scratch_pseudonym(configuration)
+    if sources.clock is not None and not (state is None or isinstance(state, NewState)):
+        sources.clock.check_last_run(state.last_run_at())
+    circumstances = Circumstances(
+        now=now,
+        present=max(now, instant.now()),
+        tool_version=__version__,
+        config_digest=configuration.digest,
+        git_commit=git_commit(configuration.root),
+        intervals=Intervals(sync=project.schedule.sync_every, reviews=project.schedule.import_reviews_every),
+        limits=limits_of(configuration),
+        max_sends=safety.max_sends if max_sends is None else max_sends,
+        hypothetical=hypothetical,
+        sending=safety.send,
+        scope=scope,
+        diagnostics=(*_missing_passwords(passwords), *_changed_addresses(configuration, state)),
+    )
+    _refuse_gone_sources(configuration, state)
+    desired = [
+        Desired(account, passwords.digests.get(account.interface_id)) for account in configuration.accounts
+    ]
+    protected = privacy or read_privacy(configuration, customer)
+    more = frozenset({TELEPHONE}) if protected.by_number else frozenset[str]()
+    return build(
+        desired,
+        _recorded(state, now=now),
+        circumstances,
+        privacy=protected,
+        orders=lambda need: SourcePass(sources, need, reread_from, pseudonym, more),
+    )
+
+
+def limits_of(configuration: Configuration) -> Limits:
+    """The safety limits of the project file."""
+    safety = configuration.project.safety
+    return Limits(
+        max_delete_percent=safety.max_delete_percent,
+        max_sends=safety.max_sends,
+        max_schedules=safety.max_schedules,
+        empty_files=configuration.empty_files,
+    )
+
+
+def _refuse_gone_sources(configuration: Configuration, state: Readable | NewState | None) -> None:
+    """Raises:
+    PlanError: an order source with invitations was renamed or removed.
+    """
+    if state is None or isinstance(state, NewState):
+        return
+    defined = configuration.project.orders
+    gone = gone_sources(defined, configuration.accounts, state.positions(), state)
+    if gone:
+        raise sources_gone(gone, defined, state.sources())
+
+
+def _scratch_pseudonym(configuration: Configuration) -> Callable[[str], str] | None:
+    """Before there is a state, a shop's orders are kept in the cache under a key that is kept there too."""
+    if all(each.magento is None for each in configuration.project.orders.values()):
+        return None
+    return KeyedDigest(scratch_key(configuration.root / FOLDER), Purpose.CUSTOMER)
+
+
+def _missing_passwords(passwords: Passwords) -> Iterator[Diagnostic]:
+    for key, error in passwords.unresolved.items():
+        yield Diagnostic(
+            severity=Severity.WARNING,
+            rule="password-unresolved",
+            message=f"{error.message}; counts as unchanged here, and apply will need it",
+            mend=error.mend,
+            account=key,
+        )
+
+
+def _changed_addresses(
+    configuration: Configuration, state: Readable | NewState | None
+) -> Iterator[Diagnostic]:
+    """Remotes that are now at another address than in the last run."""
+    if state is None or isinstance(state, NewState):
+        return
+    before = state.addresses()
+    for key, address in configuration.project.addresses.items():
+        if before.get(key, address) != address:
+            yield Diagnostic(
+                severity=Severity.WARNING,
+                rule="address-changed",
+                message=f"{key} changes from {before[key]} to {address}",
+                key=key,
+                found=address,
+                mend="check that it is the right one: passwords and customers' addresses are sent there",
+            )
+
+
+def _recorded(state: Readable | NewState | None, *, now: Instant) -> Recorded:
+    if state is None or isinstance(state, NewState):
+        return Recorded(lineage=None, serial=0, accounts=(), positions={}, queue=EmptyQueue())
+    return Recorded(
+        lineage=state.meta.lineage,
+        serial=state.meta.serial,
+        accounts=state.accounts(include_deleted=True),
+        positions=state.positions(),
+        queue=state,
+        in_doubt=state.in_doubt(now=now),
+    )
+
+
+def make_clients(
+    configuration: Configuration,
+    passwords: Passwords,
+    stop: Stop,
+    *,
+    on_call: Callable[[Call], None] | None = None,
+    turns: Turns | None = None,
+) -> Clients:
+    """Clients of eKomi as the settings say; ``on_call`` hears of every request, ``turns`` paces reads."""
+    from ekomi_reconcile.apply.fetching import Clients
+
+    ekomi = configuration.project.ekomi
+    return Clients(
+        endpoints=Endpoints(ekomi.api_url, ekomi.srr_url, float(ekomi.timeout)),
+        requests_per_second=ekomi.requests_per_second,
+        stop=stop,
+        passwords=passwords.secrets,
+        on_call=on_call,
+        turns=turns,
+    )
+
+
+def make_context(  # noqa: PLR0913 - everything meets here
+    configuration: Configuration,
+    state: State,
+    *,
+    sources: Sources,
+    passwords: Passwords,
+    stop: Stop,
+    listen: Listener = nobody,
+    clock: Callable[[], Instant] = instant.now,
+    on_call: Callable[[Call], None] | None = None,
+) -> Context:
+    """What carrying out a plan needs.
+
+    Raises:
+        ConfigurationError: the suppression list cannot be read, or has a faulty line.
+    """
+    from ekomi_reconcile.apply.context import Context, Upkeep, lasting_sights
+
+    unresolved: dict[str, ReconcileError] = dict(passwords.unresolved)
+    privacy = read_privacy(configuration, digester(state, Purpose.CUSTOMER))
+    return Context(
+        state=state,
+        clients=make_clients(configuration, passwords, stop, on_call=on_call, turns=state.turns),
+        accounts={each.interface_id: each for each in configuration.accounts},
+        digests=passwords.digests,
+        unresolved=unresolved,
+        book=RuleBook(configuration.accounts),
+        look_up=sources.look_up,
+        gone=sources.gone,
+        annotate=sources.annotate,
+        annotated=sources.annotated,
+        privacy=privacy,
+        upkeep=Upkeep(
+            retention=configuration.project.privacy.retention,
+            sights=lasting_sights(configuration.accounts),
+        ),
+        parallelism=configuration.project.ekomi.parallelism,
+        now=clock,
+        stop=stop,
+        listen=listen,
+        clock=sources.clock,
+    )
+
+
+def git_commit(root: Path) -> str | None:
+    """The commit of the files, or ``None`` outside of a repository."""
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+            env=environment(),
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None if found.returncode == 0 else None

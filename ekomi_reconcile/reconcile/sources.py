@@ -1,0 +1,273 @@
+"""The order sources of a project, and names that a shop does not have."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
+
+from ekomi_reconcile.apply.run_control import Listener, nobody
+from ekomi_reconcile.apply.run_control import Stop as run_control_Stop
+from ekomi_reconcile.config.cache import FOLDER
+from ekomi_reconcile.config.configuration import Configuration
+from ekomi_reconcile.config.settings import OrdersSettings, SourceKind
+from ekomi_reconcile.http import Stop
+from ekomi_reconcile.http.clock import RunClock
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
+from ekomi_reconcile.model.errors import OrderSourceError
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.paths import local_path
+from ekomi_reconcile.model.run import Progress, Stage
+from ekomi_reconcile.orders.file import FileSource
+from ekomi_reconcile.orders.source import Annotating, KnowsGone, OrderSource, Uses, Wanted
+from ekomi_reconcile.plan.read_requests import Need
+from ekomi_reconcile.reconcile.absent_fields import Carried, absent_fields, nameless
+from ekomi_reconcile.rules.rulebook import RuleBook
+
+
+def open_source(
+    settings: OrdersSettings,
+    *,
+    root: Path,
+    uses: Uses = lambda: None,
+    stop: Stop | None = None,
+) -> OrderSource:
+    """The source that these settings describe; nothing is read yet.
+
+    ``uses`` tells the attributes of orders that rules look at, with ``store_view`` and ``customer_group``
+    among them (``None``: not known); a source that waits does so through ``stop``.
+
+    Raises:
+        OrderSourceError: the source cannot be opened.
+    """
+    if settings.kind is SourceKind.FILE and settings.file is not None:
+        return FileSource(
+            settings.name,
+            local_path(
+                settings.file,
+                root=root,
+                what=f"the path of the order file (orders: {settings.name})",
+                error=OrderSourceError,
+            ),
+            stores=settings.stores,
+            customer_groups=settings.customer_groups,
+            uses=uses,
+        )
+    if settings.magento is not None:
+        from ekomi_reconcile.orders.magento.source import open_magento
+
+        return open_magento(
+            settings, settings.magento, root=root, cache=root / FOLDER, uses=uses(), stop=stop
+        )
+    raise OrderSourceError(f"order source {settings.name} is neither a shop nor a file")
+
+
+_SHOWN = 10
+
+_SLIP = 0.8
+"""How alike two words are that differ by a slip of the pen."""
+
+
+@runtime_checkable
+class NamingShop(Protocol):
+    """An order source that knows which names there are; ``None``: it was not asked, or does not tell."""
+
+    @property
+    def store_view_codes(self) -> frozenset[str] | None:
+        """The store views in which customers can order."""
+
+    @property
+    def customer_group_codes(self) -> frozenset[str] | None:
+        """The customer groups."""
+
+    @property
+    def status_codes(self) -> frozenset[str]:
+        """The statuses that are known to occur; most shops cannot list theirs, so there may be others."""
+
+
+def unknown_names(source: OrderSource, accounts: Iterable[Account]) -> Iterator[Diagnostic]:
+    """An error for every store view or customer group that a rule names and the shop does not have.
+
+    A status may exist without having been met yet: one that looks like a slip of the pen is a warning.
+    Nothing is asked for this: it compares with what the last pass over the source brought.
+    """
+    if not isinstance(source, NamingShop):
+        return
+    for account in accounts:
+        rule = account.invitations
+        wanted = (
+            ("store view", "store_views", rule.store_views.names, source.store_view_codes),
+            ("customer group", "customer_groups", rule.customer_groups.names, source.customer_group_codes),
+        )
+        for what, key, named, known in wanted:
+            for name in sorted((named or frozenset()) - known if known is not None else ()):
+                yield Diagnostic(
+                    severity=Severity.ERROR,
+                    rule=f"unknown-{key.rstrip('s').replace('_', '-')}",
+                    message=f'{account.name}: the shop has no {what} "{name}"',
+                    key=f"invitations.{key}",
+                    found=name,
+                    mend=nearest(name, known or ()),
+                    account=account.name,
+                )
+        yield from _slips(account, source.status_codes)
+
+
+def _slips(account: Account, known: frozenset[str]) -> Iterator[Diagnostic]:
+    met = {each.casefold() for each in known}
+    for status in account.invitations.order_statuses:
+        if status.casefold() not in met and difflib.get_close_matches(
+            status.casefold(), met, n=1, cutoff=_SLIP
+        ):
+            yield Diagnostic(
+                severity=Severity.WARNING,
+                rule="unknown-order-status",
+                message=f'{account.name}: no order was seen in status "{status}"',
+                key="invitations.order_statuses",
+                found=status,
+                mend=nearest(status, known),
+                account=account.name,
+            )
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """What to write instead of a name that does not exist."""
+    by_fold = {each.casefold(): each for each in known}
+    near = difflib.get_close_matches(name.casefold(), by_fold, n=1)
+    if near:
+        return f'did you mean "{by_fold[near[0]]}"?'
+    ordered = sorted(known)
+    more = ", …" if len(ordered) > _SHOWN else ""
+    return f"there are: {', '.join(ordered[:_SHOWN])}{more}"
+
+
+@dataclass(slots=True)
+class Sources:
+    """The order sources of a project, opened when they are needed."""
+
+    configuration: Configuration
+    listen: Listener = nobody
+    stop: run_control_Stop | None = None
+    clock: RunClock | None = None
+    _opened: dict[str, OrderSource] = field(default_factory=dict)
+
+    def get(self, name: str) -> OrderSource:
+        """The source of this name.
+
+        Raises:
+            OrderSourceError: there is none, or it cannot be opened.
+        """
+        if name not in self._opened:
+            settings = self.configuration.project.orders.get(name)
+            if settings is None:
+                raise OrderSourceError(f"there is no order source {name}", mend="name it under orders:")
+            self._opened[name] = open_source(
+                settings, root=self.configuration.root, uses=partial(self._uses, name), stop=self.stop
+            )
+        return self._opened[name]
+
+    @property
+    def annotated(self) -> frozenset[str]:
+        """The names of the sources whose orders get a remark once their customer was asked."""
+        orders = self.configuration.project.orders.values()
+        return frozenset(each.name for each in orders if each.magento is not None and each.magento.annotate)
+
+    def annotate(self, name: str, order_id: int, text: str) -> None:
+        """Write a remark into an order's history.
+
+        Raises:
+            OrderSourceError: the source does not take it.
+        """
+        source = self.get(name)
+        if isinstance(source, Annotating):
+            source.annotate(order_id, text)
+
+    def accounts(self, name: str) -> tuple[Account, ...]:
+        """The enabled accounts that read their orders there."""
+        return tuple(
+            each for each in self.configuration.accounts if each.orders == name and each.invitations.enabled
+        )
+
+    def _uses(self, name: str) -> frozenset[str]:
+        """What rules look at: attributes of conditions, and whether views and groups matter."""
+        accounts = self.accounts(name)
+        chosen = {
+            "store_view": any(each.invitations.store_views.names is not None for each in accounts),
+            "customer_group": any(each.invitations.customer_groups.names is not None for each in accounts),
+        }
+        return RuleBook(accounts).attributes | {key for key, matters in chosen.items() if matters}
+
+    def look_up(self, name: str, order_ids: Collection[int]) -> Mapping[int, Order]:
+        """The present version of these orders."""
+        return self.get(name).by_ids(order_ids)
+
+    def gone(self, name: str, order_ids: Collection[int]) -> frozenset[int]:
+        """Those of these orders, just looked up, that the source does not have, unlike unreadable ones."""
+        source = self.get(name)
+        return source.gone(order_ids) if isinstance(source, KnowsGone) else frozenset()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go of everything."""
+        for source in self._opened.values():
+            source.close()
+
+
+@dataclass(slots=True)
+class SourcePass:
+    """One pass over a source for the planner; it tells how many orders were read.
+
+    ``more`` are attributes of orders that are needed beyond those of the rules.
+    """
+
+    sources: Sources
+    need: Need
+    reread_from: Instant | None = None
+    pseudonym: Callable[[str], str] | None = None
+    more: frozenset[str] = frozenset()
+    cursor: str = ""
+    problems: Sequence[Diagnostic] = ()
+
+    def batches(self) -> Iterator[Sequence[Order]]:
+        """The orders that the need asks for."""
+        need = self.need
+        wanted = Wanted(
+            cursors=need.cursors,
+            full=bool(need.fresh),
+            created_from=need.created_from,
+            attributes=need.attributes | self.more,
+            reread_from=self.reread_from,
+            pseudonym=self.pseudonym,
+            lacking=need.lacking,
+        )
+        source, accounts = self.sources.get(need.source), self.sources.accounts(need.source)
+        reading, read, carried = source.read(wanted), 0, Carried.for_rules(accounts)
+        for batch in reading.batches():
+            if self.sources.clock is not None:
+                self.sources.clock.check()
+            read += len(batch)
+            carried.see(batch)
+            self.sources.listen(Progress(stage=Stage.ORDERS, done=read, subject=need.source))
+            yield batch
+        self.cursor = reading.cursor
+        self.problems = (
+            *(() if self.sources.clock is None else self.sources.clock.warnings()),
+            *reading.problems,
+            *unknown_names(source, accounts),
+            *nameless(need.source, carried, accounts),
+            *(absent_fields(source, carried, accounts) if wanted.full else ()),
+        )
+
+    def by_ids(self, order_ids: Collection[int]) -> Mapping[int, Order]:
+        """The present version of these orders."""
+        return self.sources.look_up(self.need.source, order_ids)

@@ -1,0 +1,213 @@
+"""Results of runs, failed calls, and the self-test."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from ekomi_reconcile.doctor.context import Finding, Verdict, healthy
+from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model.instant import iso
+from ekomi_reconcile.model.run import Done, Result
+from ekomi_reconcile.render.records import ShownError
+from ekomi_reconcile.render.tables import (
+    Cell,
+    Column,
+    Layout,
+    Paint,
+    Row,
+    Tone,
+    cell,
+    plural,
+    printable,
+    time_cell,
+)
+
+_WORDS = {
+    Done.REVIEWS_NEW: "new reviews",
+    Done.REVIEWS_CHANGED: "changed reviews",
+    Done.REVIEWS_GONE: "reviews gone",
+    Done.REVIEWS_UNREADABLE: "reviews unreadable",
+    Done.RETRY_LATER: "to try again",
+    Done.FAILED: "failed for good",
+    Done.UNKNOWN: "perhaps sent",
+    Done.LEFT_OUT: "left out",
+}
+
+
+def run_words(counts: Mapping[str, int], *, failures: int = 0, not_tried: int = 0) -> str:
+    """``5 added, 81 sent, 1 failure``; empty where there is nothing to count. ``counts`` are by ``Done``."""
+    parts = [f"{count:,} {_word(each, count)}" for each in Done if (count := counts.get(each.value, 0))]
+    if failures:
+        parts.append(f"{failures:,} failure{'' if failures == 1 else 's'}")
+    if not_tried:
+        parts.append(f"{not_tried:,} not tried")
+    return ", ".join(parts)
+
+
+def _word(what: Done, count: int) -> str:
+    word = _WORDS.get(what, what.value)
+    return word.replace("reviews", "review") if count == 1 else word
+
+
+_ALWAYS = (
+    (Done.ADDED, Done.CHANGED, Done.DESTROYED),
+    (Done.SYNCED, Done.IMPORTED),
+    (Done.SCHEDULED, Done.RESCHEDULED, Done.CANCELLED, Done.SENT),
+)
+_REVIEWS = {Done.REVIEWS_NEW: "new", Done.REVIEWS_CHANGED: "changed", Done.REVIEWS_GONE: "gone"}
+_IF_ANY = {
+    Done.REVIEWS_UNREADABLE: "reviews without a date or a rating, left out",
+    Done.WAITING: "due but waiting: the order is on hold or could not be read",
+    Done.RETRY_LATER: "not delivered, to be tried again by a later run",
+    Done.FAILED: "failed for good: see `invitations list --status failed`",
+    Done.UNKNOWN: "perhaps sent, outcome unknown: see `invitations list --status unknown`",
+    Done.LEFT_OUT: "left out: changed since the plan was made, or taken by another run",
+}
+
+
+def result_text(result: Result, paint: Paint, *, complete: bool) -> str:
+    """Failures, what was not tried, then the figures; ends with a newline."""
+    lines = list(details(result, paint))
+    good = result.succeeded and complete
+    head = paint(Tone.ADD, "Apply complete.") if good else paint(Tone.REMOVE, "Apply incomplete.")
+    lines.append(f"{head} {_figures(result)}")
+    return "\n".join(lines) + "\n"
+
+
+def details(result: Result, paint: Paint) -> Iterator[str]:
+    """What failed, what was not tried, and what else there is to know: one line each."""
+    for failure in result.failures:
+        yield f"{paint(Tone.REMOVE, 'failed')}: {printable(failure.subject)}: {printable(failure.message)}"
+        if failure.mend:
+            yield f"    mend: {printable(failure.mend)}"
+    for text in result.not_tried:
+        yield f"{paint(Tone.CHANGE, 'not tried')}: {printable(text)}"
+    for text in result.notes:
+        yield f"note: {printable(text)}"
+    if any(result.counts.get(each) for each in (Done.IMPORTED, *_REVIEWS)):
+        yield f"reviews: {', '.join(f'{result.counts.get(each, 0)} {_REVIEWS[each]}' for each in _REVIEWS)}"
+    for what, words in _IF_ANY.items():
+        if count := result.counts.get(what):
+            yield f"{count} {words}"
+
+
+def _figures(result: Result) -> str:
+    groups = (", ".join(f"{result.counts.get(each, 0)} {each.value}" for each in group) for group in _ALWAYS)
+    return "; ".join(groups) + "."
+
+
+def fetched_text(result: Result, title: str, figures: Sequence[Done], *, paint: Paint) -> str:
+    """Failures, then ``Sync complete. 3 synced, 1 failed.``; ends with a newline."""
+    head = f"{title} complete." if result.succeeded else f"{title} incomplete."
+    tone = Tone.ADD if result.succeeded else Tone.REMOVE
+    counts = [f"{result.counts.get(each, 0)} {each.value}" for each in figures]
+    counts.append(f"{len(result.failures)} failed")
+    return "\n".join([*details(result, paint), f"{paint(tone, head)} {', '.join(counts)}."]) + "\n"
+
+
+LAYOUT: Layout = (
+    (Column("At (UTC)"),),
+    (Column("Account", whole=False), Column("Operation", whole=False)),
+    (Column("Kind"), Column("HTTP")),
+    (Column("Message", whole=False),),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedError:
+    """A failed call and the name of its account, if it had one."""
+
+    account: str | None
+    error: ShownError
+
+
+def error_json(each: ListedError) -> dict[str, Json]:
+    """One object of ``errors --format json``."""
+    error = each.error
+    return {
+        "at": iso(error.at),
+        "account": each.account,
+        "interface_id": error.interface_id,
+        "operation": error.operation,
+        "kind": error.kind,
+        "http_status": error.http_status,
+        "message": error.message,
+    }
+
+
+def error_row(each: ListedError) -> Row:
+    """One line of the list."""
+    error = each.error
+    return (
+        time_cell(error.at),
+        cell(each.account),
+        cell(error.operation),
+        Cell(error.kind, Tone.REMOVE),
+        cell(error.http_status),
+        cell(error.message),
+    )
+
+
+_SIGNS = {
+    Verdict.PASS: ("✓", Tone.ADD),
+    Verdict.WARN: ("!", Tone.CHANGE),
+    Verdict.FAIL: ("✗", Tone.REMOVE),
+}
+
+
+def findings_json(findings: Sequence[Finding]) -> dict[str, Json]:
+    """The object of ``doctor --format json``."""
+    return {"ok": healthy(findings), "checks": [_finding_json(each) for each in findings]}
+
+
+def _finding_json(finding: Finding) -> dict[str, Json]:
+    note = finding.note
+    return {
+        "check": finding.check,
+        "account": note.account,
+        "status": note.status.value,
+        "message": note.message,
+        "mend": note.mend,
+    }
+
+
+def findings_text(findings: Sequence[Finding], paint: Paint) -> str:
+    """One line per finding by group, failures last with what to do, and a line of figures."""
+    width = max((len(each.check) for each in findings), default=0)
+    blocks = []
+    for group, members in groupby(findings, key=lambda each: each.group):
+        lines = [line for each in _brief(members) for line in _lines(each, width, paint)]
+        if lines:
+            blocks.append("\n".join([paint(Tone.STRONG, group), *lines]))
+    failures = [each for each in findings if each.note.status is Verdict.FAIL]
+    if failures:
+        lines = [line for each in failures for line in _lines(each, width, paint)]
+        blocks.append("\n".join([paint(Tone.STRONG, "Failures"), *lines]))
+    return "\n\n".join([*blocks, _summary(findings, paint)]) + "\n"
+
+
+def _brief(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Without failures, which come last."""
+    return (each for each in findings if each.note.status is not Verdict.FAIL)
+
+
+def _lines(finding: Finding, width: int, paint: Paint) -> Iterator[str]:
+    note = finding.note
+    symbol, tone = _SIGNS[note.status]
+    account = f"{printable(note.account)}: " if note.account else ""
+    sign = paint(tone, f"{symbol} {note.status.value}")
+    yield f"  {sign}  {finding.check.ljust(width)}  {account}{printable(note.message)}"
+    if note.mend:
+        yield f"{' ' * (width + 12)}mend: {printable(note.mend)}"
+
+
+def _summary(findings: Sequence[Finding], paint: Paint) -> str:
+    counts = Counter(each.note.status for each in findings)
+    head = paint(Tone.ADD, "Healthy.") if healthy(findings) else paint(Tone.REMOVE, "Not healthy.")
+    return (
+        f"{head} {counts[Verdict.PASS]} passed, {plural(counts[Verdict.WARN], 'warning')}, "
+        f"{plural(counts[Verdict.FAIL], 'failure')}."
+    )

@@ -1,1 +1,0 @@
-"""JSON Schemas of everything that is written as JSON beside the plan."""

@@ -1,0 +1,1 @@
+"""Import requests that another tool sent (``mark-sent``)."""

@@ -1,0 +1,267 @@
+"""Where a state is stored, and private files beside it."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from ekomi_reconcile.model.errors import StateError
+from ekomi_reconcile.model.paths import MEND, flaw, local_path
+
+_MENDS = {
+    errno.EACCES: "let this user write there, or choose another path with --state",
+    errno.EPERM: "let this user write there, or choose another path with --state",
+    errno.EROFS: "the file system is read-only: choose another path with --state",
+    errno.ENOENT: "make the folder, or choose another path with --state",
+    errno.ENOTDIR: "a part of the path is a file: choose another path with --state",
+    errno.EEXIST: "a part of the path is a file: choose another path with --state",
+    errno.EISDIR: "it is a folder: choose the path of a file with --state",
+    errno.ENOSPC: "make room on the disk and run again; nothing was lost",
+    errno.EDQUOT: "make room on the disk and run again; nothing was lost",
+    errno.ENOLCK: "its file system cannot lock: keep the state on a local disk",
+    errno.ENOTSUP: "its file system cannot lock: keep the state on a local disk",
+}
+
+
+@contextmanager
+def file_errors(path: Path) -> Iterator[None]:
+    """Turn errors of the operating system into ``StateError`` with what to do about ``path``."""
+    try:
+        yield
+    except OSError as error:
+        said = error.strerror or "cannot be used"
+        raise StateError(f"{path}: {said}", mend=_MENDS.get(error.errno or 0)) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make this folder and those above it, each 0700; one that exists stays as it is."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def create_private(path: Path, content: bytes = b"") -> None:
+    """Make a file that only its owner may read, from its first instant on.
+
+    Raises:
+        FileExistsError: it exists; nothing was written.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def publish(draft: Path, path: Path) -> None:
+    """Give a finished file its name, all at once and never over another file.
+
+    Raises:
+        FileExistsError: the name is taken; both files stay.
+    """
+    os.link(draft, path)
+    draft.unlink()
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names in this folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+LOCK_ENDING = ".lock"
+"""What the name of a state's lock file has more than that of the state."""
+
+_WHAT = "the location of the state"
+_POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
+
+
+@dataclass(frozen=True, slots=True)
+class FileLocation:
+    """A file state, and the files beside it."""
+
+    path: Path
+
+    @property
+    def lock(self) -> Path:
+        """The file of the writer lock."""
+        return self.path.with_name(self.path.name + LOCK_ENDING)
+
+    @property
+    def key(self) -> Path:
+        """The file of a key that was made for this state."""
+        return self.path.with_name(self.path.name + ".key")
+
+    @property
+    def mark(self) -> Path:
+        """The file that says how far this state had come."""
+        return self.path.with_name(self.path.name + ".mark")
+
+    def backup(self, label: str) -> Path:
+        """Where a copy with this label goes."""
+        return self.path.with_name(f"{self.path.name}.{label}.backup")
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresLocation:
+    """A state in a database: ``parameters`` are those of libpq, the password among them.
+
+    ``name`` says where it is without user and password. Without a ``schema`` the state lives in the
+    first one of the user's search path.
+    """
+
+    name: str
+    schema: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Location: TypeAlias = FileLocation | PostgresLocation
+
+
+def locate(text: str, *, root: Path) -> Location:
+    """Read a path (relative to ``root``), ``sqlite:///path`` (``sqlite:////path`` is absolute) or
+    ``postgresql://user:password@host:port/database?schema=name``.
+
+    ``~`` is the home folder, and symbolic links are followed: one file is one place, whatever name leads to
+    it. What libpq knows as a connection parameter may follow the ``?``, ``sslmode=require`` for example.
+
+    Raises:
+        StateError: this version cannot keep a state there, the text has a flaw, or the file has more than one
+            hard link; the message never holds a password.
+    """
+    if text and (found := flaw(text)) is not None:
+        raise StateError(f"{_WHAT} {found}", mend=MEND)
+    if "://" not in text:
+        return _file(text, root=root)
+    scheme, rest = text.split("://", 1)
+    if scheme in _POSTGRES:
+        return _postgres(f"postgresql://{rest}")
+    if scheme != "sqlite" or urlsplit(text).netloc:
+        raise StateError(
+            f"{scheme}:// is no place for a state",
+            mend="write a path, sqlite:///path (four slashes for an absolute one) or postgresql://…",
+        )
+    return _file(unquote(rest.removeprefix("/")), root=root)
+
+
+def needs_postgres() -> None:
+    """Make sure that a state on PostgreSQL can be opened.
+
+    Raises:
+        StateError: the extra is not installed.
+    """
+    if find_spec("psycopg") is None:
+        raise StateError(
+            "the driver of PostgreSQL is not installed",
+            mend="install it: pip install 'ekomi-reconcile[postgres]'",
+        )
+
+
+def _file(path: str, *, root: Path) -> FileLocation:
+    if not path or path == ":memory:":
+        raise StateError("the state has no path", mend="write one, for example: .ekomi-reconcile/state.db")
+    real = _real(local_path(path, root=root, what=_WHAT, error=StateError))
+    _refuse_second_name(real)
+    return FileLocation(real)
+
+
+def _real(path: Path) -> Path:
+    """The file itself, behind all symbolic links, so that it has one lock and one key under every name.
+
+    A path without links stays as it is written.
+
+    Raises:
+        StateError: the links lead nowhere.
+    """
+    with file_errors(path):
+        real = os.path.realpath(path)
+        if real == os.path.abspath(path):  # noqa: PTH100 - without following links
+            return path
+        if os.path.islink(real):  # noqa: PTH114 - what realpath leaves when links form a circle
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        return Path(real)
+
+
+def _refuse_second_name(path: Path) -> None:
+    """Refuse a file that other hard links lead to: SQLite would keep a journal for each of its names.
+
+    Raises:
+        StateError: it has more than one name, or cannot be looked at.
+    """
+    with file_errors(path):
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return
+        if status.st_nlink == 1 or not stat.S_ISREG(status.st_mode):
+            return
+        # What was killed while it made the state leaves the name of a draft behind, which nobody opens.
+        drafts = path.parent.glob(f"{glob.escape(path.name)}.*.part")
+        names = status.st_nlink - sum(os.path.samestat(each.stat(), status) for each in drafts)
+    if names > 1:
+        raise StateError(
+            f"{path} has {names} names (hard links): two runs could write it at once without noticing "
+            "each other",
+            mend=f"keep one name and remove the others; to find them: find / -xdev -samefile {path}",
+        )
+
+
+def _postgres(url: str) -> PostgresLocation:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        query = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
+    except ValueError:
+        raise _unreadable() from None
+    database = parts.path.removeprefix("/")
+    # A sign of a password that was not encoded: what follows it would be shown as a part of the address.
+    if parts.fragment or "@" in database or "/" in database or "@" in (parts.hostname or ""):
+        raise _unreadable()
+    given = {
+        "host": unquote(parts.hostname or ""),
+        "port": "" if port is None else str(port),
+        "user": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "dbname": unquote(database),
+    }
+    schema = query.pop("schema", None)
+    parameters = {name: value for name, value in given.items() if value} | query
+    for name, value in (("schema", schema), ("database", parameters.get("dbname"))):
+        if value and (found := flaw(value)) is not None:
+            raise StateError(f"the {name} in the URL of the state {found}", mend=MEND)
+    return PostgresLocation(_name(parts, parameters, schema), schema, parameters)
+
+
+def _name(parts: SplitResult, parameters: Mapping[str, str], schema: str | None) -> str:
+    host = parts.hostname or parameters.get("host", "")
+    port = f":{parameters['port']}" if "port" in parameters else ""
+    within = f"?schema={schema}" if schema else ""
+    return f"postgresql://{host}{port}/{parameters.get('dbname', '')}{within}"
+
+
+def _unreadable() -> StateError:
+    return StateError(
+        "the URL of the state cannot be read",
+        mend="write postgresql://user:password@host:5432/database; in user and password, signs like "
+        "@ : / ? # % are percent-encoded, @ as %40 for example",
+    )

@@ -1,0 +1,102 @@
+"""Migrate an older format step by step, after a backup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, update
+
+from ekomi_reconcile import __version__
+from ekomi_reconcile.model.errors import StateDamaged, StateError
+from ekomi_reconcile.state.engine.described import FORMAT_VERSION
+from ekomi_reconcile.state.engine.tables import meta
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """Turns a state of format ``version - 1`` into one of format ``version``.
+
+    ``retires`` are the tables of the format before that are there no more.
+    """
+
+    version: int
+    change: Callable[[Connection], None]
+    retires: tuple[str, ...] = ()
+
+
+def _count_refusals(connection: Connection) -> None:
+    """Format 2: refusals and unreachable calls per invitation, accounts that eKomi refuses."""
+    whole = "BIGINT" if connection.dialect.name == "postgresql" else "INTEGER"
+    rowid = "" if connection.dialect.name == "postgresql" else " WITHOUT ROWID"
+    connection.exec_driver_sql("ALTER TABLE invitation ADD COLUMN refusal TEXT")
+    for column in ("refusals", "unreached"):
+        connection.exec_driver_sql(f"ALTER TABLE invitation ADD COLUMN {column} INTEGER DEFAULT 0 NOT NULL")
+    connection.exec_driver_sql(
+        f"CREATE TABLE account_stop (account_id {whole} NOT NULL, refusal TEXT NOT NULL, "
+        "message TEXT NOT NULL, since BIGINT NOT NULL, probe_id BIGINT, probed_at BIGINT, "
+        f"PRIMARY KEY (account_id), FOREIGN KEY(account_id) REFERENCES account (id)){rowid}"
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (Migration(2, _count_refusals),)
+"""Every step there has been, the oldest first. Format 1 is the first format."""
+
+
+def pending_migrations(
+    found: int, *, known: Sequence[Migration] = MIGRATIONS, target: int = FORMAT_VERSION
+) -> tuple[Migration, ...]:
+    """The steps from format ``found`` to ``target``; none if it is up to date.
+
+    Raises:
+        StateDamaged: the format is newer than this version, or too old for it.
+    """
+    if found > target:
+        raise StateDamaged(
+            f"the state has format {found}; this version ({__version__}) knows formats up to {target}",
+            mend="upgrade ekomi-reconcile to the version that wrote it; nothing was changed",
+        )
+    steps = tuple(each for each in known if found < each.version <= target)
+    if [each.version for each in steps] != list(range(found + 1, target + 1)):
+        raise StateDamaged(
+            f"the state has format {found}, which this version ({__version__}) cannot bring up to date",
+            mend="open it once with an older version of ekomi-reconcile; nothing was changed",
+        )
+    return steps
+
+
+def refuse_older(steps: Sequence[Migration]) -> None:
+    """A reader does not migrate.
+
+    Raises:
+        StateError: there are steps to take.
+    """
+    if steps:
+        raise StateError(
+            f"the state has format {steps[0].version - 1}; reading needs format {steps[-1].version}",
+            mend="run `ekomi-reconcile state migrate` or `apply`: both make a backup and bring it up to date",
+        )
+
+
+def refuse_unasked(steps: Sequence[Migration]) -> None:
+    """What several runners share is not migrated by the way.
+
+    Raises:
+        StateError: there are steps to take.
+    """
+    if steps:
+        raise StateError(
+            f"the state has format {steps[0].version - 1}; this version ({__version__}) needs format "
+            f"{steps[-1].version}",
+            mend="bring all runners to this version; then run once, where the copy that it makes is kept: "
+            "ekomi-reconcile state migrate",
+        )
+
+
+def migrate(connection: Connection, steps: Sequence[Migration]) -> None:
+    """Take all steps in the open transaction of this connection."""
+    for step in steps:
+        step.change(connection)
+        values = {"format_version": str(step.version), "tool_version": __version__}
+        for key, value in values.items():
+            connection.execute(update(meta).where(meta.c.key == key).values(value=value))

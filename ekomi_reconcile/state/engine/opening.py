@@ -1,0 +1,337 @@
+"""Open a state: for reading, for writing, or make a new one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from enum import StrEnum
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.errors import StateDamaged, StateError, StateMissing
+from ekomi_reconcile.state.engine import sqlite, sqlite_driver
+from ekomi_reconcile.state.engine.described import FORMAT_VERSION, format_version
+from ekomi_reconcile.state.engine.key import KEY_BYTES, key_needed, make_key, read_key
+from ekomi_reconcile.state.engine.location import (
+    FileLocation,
+    Location,
+    PostgresLocation,
+    file_errors,
+    locate,
+    needs_postgres,
+)
+from ekomi_reconcile.state.engine.mark import Marker, read_mark, refuse_gone, refuse_lost
+from ekomi_reconcile.state.engine.metadata import read_meta, write_meta
+from ekomi_reconcile.state.engine.migrations import (
+    MIGRATIONS,
+    Migration,
+    migrate,
+    pending_migrations,
+    refuse_older,
+)
+from ekomi_reconcile.state.engine.sqlite import back_up, whole_file
+from ekomi_reconcile.state.engine.tables import metadata
+from ekomi_reconcile.state.maintenance.table_dump import unused
+from ekomi_reconcile.state.store import State
+
+
+class Mode(StrEnum):
+    """What for: to read, to write, to write and make a new state where there is none, or to write and
+    bring an older format up to date wherever it is.
+    """
+
+    READ = "read"
+    WRITE = "write"
+    CREATE = "create"
+    MIGRATE = "migrate"
+
+
+def open_state(  # noqa: PLR0913 - every way of opening meets here
+    location: str,
+    *,
+    root: Path,
+    mode: Mode,
+    key: bytes | None = None,
+    new_key: bytes | None = None,
+    accept_lost: bool = False,
+    migrations: Sequence[Migration] = MIGRATIONS,
+    target: int = FORMAT_VERSION,
+) -> State:
+    """Open the state at a path (relative to ``root``) or URL; a writer should hold the writer lock.
+
+    ``key`` is the configured key of the digests; without one ``new_key``, or a random one, is put beside a
+    new file, and a database is opened for reading only. A writer brings a file of an older format (below
+    ``target``) up to date, after a backup; a database, which others use too, only where ``mode`` says so.
+
+    ``accept_lost``: also one that is behind its mark, or in the place of one that is gone.
+
+    Raises:
+        StateMissing: there is none, or an unused one, and ``mode`` does not make one.
+        StateLost: there was one, which is gone or has lost what was recorded last.
+        StateDamaged: it is damaged, of another program, or of a newer format; it is left as it is.
+        StateError: it cannot be opened.
+    """
+    place = locate(location, root=root)
+    if isinstance(place, PostgresLocation):
+        needs_postgres()
+        from ekomi_reconcile.state.engine.postgres_opening import open_postgres
+
+        return open_postgres(place, root=root, mode=mode, key=key, migrations=migrations, target=target)
+    with file_errors(place.path):
+        missing = not place.path.exists()
+    if missing:
+        if not accept_lost:
+            refuse_gone(place)
+        if mode is not Mode.CREATE:
+            raise no_state(place)
+        with suppress(FileExistsError):
+            build_file(place)
+    steps_known = (migrations, target)
+    if mode is Mode.READ:
+        return _open_reader(place, key, steps_known, accept_lost=accept_lost)
+    creating = mode is Mode.CREATE
+    return _open_writer(
+        place,
+        key,
+        steps_known,
+        creating=creating,
+        accept_lost=accept_lost,
+        made=missing and creating,
+        new_key=new_key,
+    )
+
+
+def exists(place: Location) -> bool:
+    """Is there a state in which anything was ever recorded, or something else in its place?
+
+    Nothing is made, and a state that cannot be used counts: who opens it gets the error.
+
+    Raises:
+        StateError: it cannot be found out.
+    """
+    if isinstance(place, PostgresLocation):
+        needs_postgres()
+        from ekomi_reconcile.state.engine.postgres_opening import postgres_exists
+
+        return postgres_exists(place)
+    with file_errors(place.path):
+        if not place.path.exists():
+            return False
+    with suppress(StateDamaged):
+        sqlite_driver.check_header(place.path)
+        with sqlite.connect_reader(place.path).connect() as connection:
+            return bool(_steps(connection, place, (MIGRATIONS, FORMAT_VERSION))) or not unused(connection)
+    return True
+
+
+def lineage_of(place: Location) -> str | None:
+    """The lineage of the state there; ``None`` if there is none, or an unused one.
+
+    Raises:
+        StateDamaged: it is damaged, of another program, or of a newer format.
+        StateError: it cannot be opened.
+    """
+    if not exists(place):
+        return None
+    if isinstance(place, PostgresLocation):
+        from ekomi_reconcile.state.engine.postgres_opening import postgres_lineage
+
+        return postgres_lineage(place)
+    sqlite_driver.check_header(place.path)
+    with sqlite.connect_reader(place.path).connect() as connection:
+        sqlite.check_owner(connection, place.path)
+        return read_meta(connection).get("lineage")
+
+
+def must_exist(place: FileLocation) -> None:
+    """Make sure that there is the file of a state.
+
+    Raises:
+        StateLost: there was one.
+        StateMissing: there is none.
+    """
+    with file_errors(place.path):
+        if place.path.exists():
+            return
+    refuse_gone(place)
+    raise no_state(place)
+
+
+def key_to_be(place: Location, configured: bytes | None) -> bytes:
+    """The key that a new state gets there: the configured one, the one beside the file, or a random one.
+
+    Raises:
+        StateError: a database needs a configured key, or the file of the key holds none.
+    """
+    if configured is not None:
+        return configured
+    if isinstance(place, PostgresLocation):
+        raise key_needed()
+    return read_key(place.key) or secrets.token_bytes(KEY_BYTES)
+
+
+def open_copy(path: Path) -> State:
+    """Open a copy of a state, for reading; unlike a state it may have several names.
+
+    Raises:
+        StateMissing: nothing was ever recorded in it.
+        StateDamaged: it is damaged, of another program, or of a newer format.
+        StateError: it cannot be opened.
+    """
+    return _open_reader(FileLocation(path), None, (MIGRATIONS, FORMAT_VERSION), accept_lost=True)
+
+
+def build_state(
+    location: str,
+    *,
+    root: Path,
+    key: bytes | None,
+    fill: Callable[[State], object],
+    make_room: Callable[[], None] | None = None,
+) -> State:
+    """Make a state where there is none, filled in the same step, and open it for writing.
+
+    Killed at whatever moment, there is the filled state or none. ``fill`` works within one transaction;
+    ``make_room`` is called before a file gets its name. An unused state is filled in place.
+
+    Raises:
+        StateError: there is a state, or it cannot be made; nothing was changed.
+    """
+    place = locate(location, root=root)
+    if isinstance(place, PostgresLocation):
+        needs_postgres()
+        from ekomi_reconcile.state.engine.postgres_opening import build_postgres
+
+        build_postgres(place, key=key, fill=fill)
+        return open_state(location, root=root, mode=Mode.WRITE, key=key)
+    if make_room is None and place.path.exists():
+        _fill_unused(place, fill)
+    else:
+        try:
+            build_file(place, fill, make_room=make_room)
+        except FileExistsError:
+            raise StateError(f"there is a state at {place} by now", mend="run it again") from None
+    steps_known = (MIGRATIONS, FORMAT_VERSION)
+    return _open_writer(place, key, steps_known, creating=False, accept_lost=True, made=True)
+
+
+def no_state(place: Location) -> StateMissing:
+    """There is none, or one in which nothing was ever recorded."""
+    return StateMissing(
+        f"there is no state at {place}",
+        mend="restore a backup: ekomi-reconcile state restore FILE; "
+        "or create a new one: ekomi-reconcile state init",
+    )
+
+
+def build_file(
+    place: FileLocation,
+    fill: Callable[[State], object] | None = None,
+    *,
+    make_room: Callable[[], None] | None = None,
+) -> None:
+    """Build the state under another name, so that a crash or a full disk leaves all of it or nothing."""
+    with whole_file(place.path, make_room=make_room) as draft:
+        dialect = sqlite.SqliteDialect()
+        with sqlite.connect_draft(draft).begin() as connection:
+            sqlite.sign(connection)
+            metadata.create_all(connection, checkfirst=False)
+            write_meta(connection, now=instant.now())
+            if fill is not None:
+                state = State(connection, dialect, location=FileLocation(draft), writable=True, key=None)
+                with state.joining():
+                    fill(state)
+
+
+def _fill_unused(place: FileLocation, fill: Callable[[State], object]) -> None:
+    with sqlite.connect_writer(place.path).connect() as connection:
+        state = State(connection, sqlite.SqliteDialect(), location=place, writable=True, key=None)
+        with state.transaction():
+            if not state.is_unused():
+                raise StateError(f"there is a state at {place} by now", mend="run it again")
+            fill(state)
+
+
+def _open_reader(
+    place: FileLocation,
+    key: bytes | None,
+    steps_known: tuple[Sequence[Migration], int],
+    *,
+    accept_lost: bool,
+) -> State:
+    sqlite_driver.check_header(place.path)
+    mark = None if accept_lost else read_mark(place)  # before the state: somebody may be writing both
+    with ExitStack() as stack:
+        connection = stack.enter_context(sqlite.connect_reader(place.path).connect())
+        refuse_older(_steps(connection, place, steps_known))
+        refuse_lost(place, mark, connection)
+        if unused(connection):
+            raise no_state(place)
+        state = State(
+            connection,
+            sqlite.SqliteDialect(),
+            location=place,
+            writable=False,
+            key=key or read_key(place.key),
+        )
+        state.refresh()
+        stack.pop_all()
+    return state
+
+
+def _open_writer(
+    place: FileLocation,
+    key: bytes | None,
+    steps_known: tuple[Sequence[Migration], int],
+    *,
+    creating: bool,
+    accept_lost: bool,
+    made: bool,
+    new_key: bytes | None = None,
+) -> State:
+    sqlite_driver.check_header(place.path)
+    mark = None if accept_lost or made else read_mark(place)
+    with sqlite.connect_reader(place.path).connect() as connection:
+        sqlite.check_owner(connection, place.path)  # before anything is written, be it only a switch to WAL
+        refuse_lost(place, mark, connection)
+    dialect = sqlite.SqliteDialect()
+    with ExitStack() as stack:
+        connection = stack.enter_context(sqlite.connect_writer(place.path).connect())
+        if steps := _steps(connection, place, steps_known):
+            label = f"format-{steps[0].version - 1}"
+            back_up(connection, dialect, target=place.backup(label))
+            connection.rollback()
+            dialect.begin_writing(connection)
+            with connection.begin():
+                migrate(connection, steps)
+            dialect.begin_reading(connection)
+        if not creating and unused(connection):
+            raise no_state(place)
+        state = State(connection, dialect, location=place, writable=True, key=key or read_key(place.key))
+        marker = Marker(place)
+        if made or not accept_lost:
+            marker.begin(connection)
+        _give_key(state, place, new_key)
+        state.keep_mark(marker)
+        state.mend_index()
+        state.refresh()
+        stack.pop_all()
+    return state
+
+
+def _steps(
+    connection: Connection, place: FileLocation, steps_known: tuple[Sequence[Migration], int]
+) -> tuple[Migration, ...]:
+    sqlite.check_owner(connection, place.path)
+    known, target = steps_known
+    return pending_migrations(format_version(read_meta(connection)), known=known, target=target)
+
+
+def _give_key(state: State, place: FileLocation, new_key: bytes | None) -> None:
+    """A state without digests yet gets its key; one whose key is lost must not get another."""
+    if state.key is None and not state.has_key:
+        state.key = make_key(place.key, new_key)
+    state.adopt_key()

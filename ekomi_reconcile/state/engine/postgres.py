@@ -1,0 +1,418 @@
+"""PostgreSQL: connect, read, write and check a shared state; what errors mean.
+
+Every connection keeps its session, as advisory locks do: a pooler between must not share connections among
+transactions.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import IsolationLevel
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Composed, Identifier, Literal
+from psycopg.types.string import StrDumperUnknown
+from sqlalchemy import Connection, Engine, NullPool, Table, create_engine, event, inspect
+from sqlalchemy.dialects import postgresql as dialect
+from sqlalchemy.engine import ExceptionContext
+
+from ekomi_reconcile.model.errors import StateDamaged, StateError, StateLocked
+from ekomi_reconcile.state.engine.location import PostgresLocation
+from ekomi_reconcile.state.engine.tables import metadata
+from ekomi_reconcile.state.postgres_pooler import is_pooled, refuse_sharing, refuses_options, shared
+
+_GONE = (StateError, "ended the connection", "run again: what was committed is kept, the rest is undone")
+_FULL = (StateError, "has no more room", "make room on the server and run again; nothing was lost")
+_LACKS = (StateDamaged, "lacks a part of a state", "restore a dump of the state; nothing was changed")
+_REFUSED = (
+    StateError,
+    "refused the user or the password",
+    "check both in the URL; special characters in them are percent-encoded",
+)
+_NO_DATABASE = (StateError, "has no such database", "make it (createdb), or correct the URL of the state")
+_BUSY = (StateError, "takes no more connections", "raise max_connections, or run fewer at once")
+_READ_ONLY = (
+    StateError,
+    "may not be written: the server is read-only",
+    "name the primary server, not a standby; with several hosts add ?target_session_attrs=read-write",
+)
+_STARTING = (StateError, "is not ready: the server is starting or stopping", "run again in a moment")
+
+_Meaning = tuple[type[StateError], str, str]
+_MEANINGS: dict[str, _Meaning] = {
+    "28000": _REFUSED,
+    "28P01": _REFUSED,
+    "3D000": _NO_DATABASE,
+    "3F000": (StateError, "has no such schema", "correct ?schema= in the URL, or run: apply --new-state"),
+    "25006": _READ_ONLY,
+    "42501": (
+        StateError,
+        "may not be used in this way by this user",
+        "grant the user USAGE and CREATE on the schema, and all on its tables",
+    ),
+    "42P01": _LACKS,
+    "42703": _LACKS,
+    "42P07": (
+        StateDamaged,
+        "holds tables of another program",
+        "keep the state in a schema of its own: add ?schema=ekomi_reconcile to the URL",
+    ),
+    "40001": (StateError, "was changed by another process at the same moment", "run again"),
+    "40P01": (StateError, "was changed by another process at the same moment", "run again"),
+    "53100": _FULL,
+    "53200": (StateError, "has no memory left", "run again later, or give the server more memory"),
+    "53300": _BUSY,
+    "55P03": (StateLocked, "is being written by another process", "wait for it and run again"),
+    "57014": (StateError, "canceled a statement", "raise statement_timeout for this user, then run again"),
+    "57P01": _GONE,
+    "57P02": _GONE,
+    "57P03": _STARTING,
+}
+_CLASSES: dict[str, _Meaning] = {"08": _GONE, "53": _FULL}
+
+_SAID_ON_CONNECTING: tuple[tuple[str, _Meaning], ...] = (
+    ("authentication failed", _REFUSED),
+    ("no password supplied", _REFUSED),
+    ("no pg_hba.conf entry", _REFUSED),
+    ('role "', _REFUSED),
+    ('database "', _NO_DATABASE),
+    ("too many", _BUSY),
+    ("remaining connection slots", _BUSY),
+    ("the database system is", _STARTING),
+    ("session is read-only", _READ_ONLY),
+)
+"""libpq gives no code to errors of connecting, only words; a server may say others in its language."""
+
+
+def meaning(error: BaseException, location: PostgresLocation) -> StateError:
+    """What an error of an established connection means."""
+    code = getattr(error, "sqlstate", None) or ""
+    found = _MEANINGS.get(code) or _CLASSES.get(code[:2])
+    if found is None and isinstance(error, psycopg.OperationalError) and not code:
+        found = _GONE
+    if found is not None:
+        return _told(found, location)
+    if isinstance(error, psycopg.IntegrityError):
+        said = error.diag.constraint_name or code
+        return StateError(f"{location.name}: refused by a rule of the database: {said}")
+    return StateError(f"{location.name}: PostgreSQL reports error {code or type(error).__name__}")
+
+
+def refusal(error: psycopg.Error, location: PostgresLocation) -> StateError:
+    """What an error means that came instead of a connection."""
+    if isinstance(error, psycopg.ProgrammingError):
+        return StateError(
+            f"{location.name}: the URL has a parameter that PostgreSQL does not know",
+            mend="see the connection parameters of libpq; ours is schema",
+        )
+    said = str(error)
+    for words, found in _SAID_ON_CONNECTING:
+        if words in said:
+            return _told(found, location)
+    return StateError(
+        f"{location.name} cannot be reached: {_last_words(said, location)}",
+        mend="is the server running, and do host and port in the URL of the state fit?",
+    )
+
+
+def _told(found: _Meaning, location: PostgresLocation) -> StateError:
+    kind, said, mend = found
+    return kind(f"{location.name} {said}", mend=mend)
+
+
+def _last_words(said: str, location: PostgresLocation) -> str:
+    """The end of what libpq says, on one line, without the password."""
+    words = " ".join(said.split()).rsplit(": ", 1)[-1]
+    password = location.parameters.get("password")
+    return words.replace(password, "(sensitive)") if password else words
+
+
+APPLICATION = "ekomi-reconcile"
+"""The name under which our connections are listed, and by which our tables are known."""
+
+BUSY_SECONDS = 10
+"""How long a statement waits for another process; the writer lock makes this rare."""
+
+_PATIENT = {"connect_timeout": "10", "keepalives_idle": "30", "keepalives_interval": "10"}
+_SESSION = {
+    "lock_timeout": f"{BUSY_SECONDS}s",
+    "idle_in_transaction_session_timeout": "0",
+    # A machine that lost its power says nothing: the server asks whether it is still there.
+    "tcp_keepalives_idle": "15",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+_OF_ANY = ("lock_timeout", "idle_in_transaction_session_timeout")
+"""Settings that matter behind a pooler too; the others are about the network of the server."""
+
+_RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+_WRITER, _MAKER, _FENCE = 0x454B5243, 0x454B5244, 0x454B5245
+
+
+class Client(psycopg.Connection[Any]):
+    """A connection that knows whether a pooler is between."""
+
+    pooled = False
+
+
+class PostgresDialect:
+    """The ways of PostgreSQL. One per connection."""
+
+    rows_per_insert = 1_000
+
+    def __init__(self) -> None:
+        self._writing = False
+
+    def begin_writing(self, connection: Connection) -> None:
+        """Each statement sees what is committed by then: what it changes is judged as it is now."""
+        del connection
+        self._writing = True
+
+    def begin_reading(self, connection: Connection) -> None:
+        """A snapshot that lasts from the first read on, and that cannot write."""
+        del connection
+        self._writing = False
+
+    def prepare(self, connection: psycopg.Connection) -> None:
+        """Make the transaction that is about to begin the wanted one."""
+        connection.isolation_level = (
+            IsolationLevel.READ_COMMITTED if self._writing else IsolationLevel.REPEATABLE_READ
+        )
+        connection.read_only = None if self._writing else True
+
+    def insert(self, table: Table) -> dialect.Insert:
+        """See ``Dialect``."""
+        return dialect.insert(table)
+
+    def insert_rows(
+        self, connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+    ) -> int:
+        """As one parameter in JSON: twice as fast as a parameter per value."""
+        packed = msgspec.json.encode([dict(zip(columns, row, strict=True)) for row in rows])
+        text = packed.decode()
+        if r"\u0000" in text:  # no text of PostgreSQL can hold it
+            clean = [[_without_nul(value) for value in row] for row in rows]
+            text = msgspec.json.encode([dict(zip(columns, row, strict=True)) for row in clean]).decode()
+        return connection.exec_driver_sql(_insert_ignoring(table, tuple(columns)), (text,)).rowcount
+
+    def drops_index(self, *, new: int, existing: int) -> bool:
+        """Dropping it would wait for every reader and keep out every sender."""
+        del new, existing
+        return False
+
+    def learn(self, connection: Connection, table: Table) -> None:
+        """What a table holds decides how it is searched, and the server looks by itself only in a while."""
+        connection.exec_driver_sql(f'ANALYZE "{table.name}"')
+
+    def check(self, connection: Connection) -> list[str]:
+        """Every table and column is there, every index is in use; references the server checks itself."""
+        found = inspect(connection)
+        names = set(found.get_table_names())
+        lacking = [
+            f"the table {each.name} is missing" for each in metadata.sorted_tables if each.name not in names
+        ]
+        for table in metadata.sorted_tables:
+            if table.name in names:
+                columns = {each["name"] for each in found.get_columns(table.name)}
+                indexes = {each["name"] for each in found.get_indexes(table.name)}
+                lacking += [
+                    f"{table.name} lacks {each.name}" for each in table.columns if each.name not in columns
+                ]
+                lacking += [
+                    f"{table.name} lacks {each.name}" for each in table.indexes if each.name not in indexes
+                ]
+        return lacking
+
+    def undecodable(self, connection: Connection, table: Table) -> list[tuple[str, Sequence[Any]]]:
+        """See ``Dialect``. The server takes nothing but UTF-8."""
+        del connection, table
+        return []
+
+    def copy(self, connection: Connection, target: Path) -> None:
+        """A database is copied by its own tools.
+
+        Raises:
+            StateError: always.
+        """
+        del connection
+        raise StateError(
+            f"a state on PostgreSQL is not copied into {target}",
+            mend="use pg_dump, and pg_restore to restore it",
+        )
+
+
+def connect(location: PostgresLocation, *, purpose: str = "") -> psycopg.Connection:
+    """A connection of its own, ready for use, committing each statement.
+
+    Raises:
+        StateError: there is none to be had; the message says what to do.
+    """
+    name = f"{APPLICATION} {purpose}".strip()[:63]
+    connection = _connected(location, name, options=True)
+    if connection is None:
+        connection = _connected(location, name, options=False)
+    if connection is None:
+        raise shared(location)
+    try:
+        if is_pooled(connection):
+            connection.pooled, connection.prepare_threshold = True, None
+            refuse_sharing(connection, partial(_another, location, name), location)
+    except psycopg.Error as error:
+        connection.close()
+        raise meaning(error, location) from error
+    except StateError:
+        connection.close()
+        raise
+    connection.adapters.register_dumper(str, _Text)
+    return connection
+
+
+def _another(location: PostgresLocation, name: str) -> psycopg.Connection:
+    found = _connected(location, name, options=False)
+    if found is None:
+        raise shared(location)
+    return found
+
+
+def _connected(location: PostgresLocation, name: str, *, options: bool) -> Client | None:
+    """A connection, with our settings as those that it starts with; ``None`` if a pooler refuses those.
+
+    Nothing is ever ``SET`` for a session: a pooler could hand that on to another client.
+    """
+    given = {"application_name": name, **_PATIENT, **location.parameters}
+    if options:
+        given["options"] = f"{_options(location)} {given.get('options', '')}".strip()
+    try:
+        return Client.connect(make_conninfo(**given), autocommit=True)
+    except psycopg.Error as error:
+        if options and refuses_options(error):
+            return None
+        raise refusal(error, location) from None
+
+
+def engine(location: PostgresLocation, wanted: PostgresDialect) -> Engine:
+    """An engine whose transactions are as ``wanted`` says, and whose errors are ``StateError``."""
+
+    def make() -> psycopg.Connection:
+        connection = connect(location)
+        connection.autocommit = False
+        return connection
+
+    made = create_engine("postgresql+psycopg://", creator=make, poolclass=NullPool, use_native_hstore=False)
+
+    @event.listens_for(made, "begin")
+    def begin(connection: Connection) -> None:
+        driver = driver_of(connection)
+        try:
+            wanted.prepare(driver)
+            if isinstance(driver, Client) and driver.pooled:
+                driver.execute(_local_settings(location))
+        except psycopg.Error as error:
+            raise meaning(error, location) from error
+
+    @event.listens_for(made, "handle_error")
+    def translate(context: ExceptionContext) -> None:
+        if isinstance(context.original_exception, psycopg.Error):
+            raise meaning(context.original_exception, location) from context.original_exception
+
+    return made
+
+
+def clock_ahead(connection: Connection) -> float:
+    """Seconds by which the server's clock is ahead of this machine's."""
+    theirs = connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())::float8").scalar_one()
+    return float(theirs) - time.time()
+
+
+def obstacles(connection: Connection) -> list[tuple[str, str]]:
+    """What keeps this user from writing the tables, and what to do about it; nothing is written."""
+    found = []
+    standby, read_only = connection.exec_driver_sql(
+        "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')::bool"
+    ).one()
+    if standby or read_only:
+        found.append(("the server takes no changes", "name the primary server, not a standby"))
+    rights = " AND ".join(f"has_table_privilege(found, '{each}')" for each in _RIGHTS)
+    for table in metadata.sorted_tables:
+        statement = f"SELECT {rights} FROM to_regclass('\"{table.name}\"') AS found"  # noqa: S608
+        if connection.exec_driver_sql(statement).scalar() is False:
+            mend = f"grant this user {', '.join(_RIGHTS)} on all tables of the schema"
+            found.append((f"this user may not change the table {table.name}", mend))
+    return found
+
+
+def writer_lock_key(schema: str) -> int:
+    """The advisory lock of who writes the state in this schema."""
+    return _WRITER << 32 | zlib.crc32(schema.encode())
+
+
+def fence_key(schema: str) -> int:
+    """The advisory lock that transactions under the writer lock share."""
+    return _FENCE << 32 | zlib.crc32(schema.encode())
+
+
+def maker_lock_key(schema: str) -> int:
+    """The advisory lock of who makes or changes the tables in this schema."""
+    return _MAKER << 32 | zlib.crc32(schema.encode())
+
+
+def driver_of(connection: Connection) -> psycopg.Connection:
+    """The connection of psycopg beneath."""
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise TypeError("not a connection to PostgreSQL")
+    return driver
+
+
+def _options(location: PostgresLocation) -> str:
+    """The settings as PostgreSQL takes them when a connection starts."""
+    settings = dict(_SESSION)
+    if location.schema is not None:
+        settings["search_path"] = _quoted(location.schema)
+    return " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace(" ", r"\ ")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _local_settings(location: PostgresLocation) -> Composed:
+    """The same for one transaction: behind a pooler a connection does not start with ours."""
+    statements = [SQL("SET LOCAL {} = {}").format(SQL(name), Literal(_SESSION[name])) for name in _OF_ANY]
+    if location.schema is not None:
+        statements.append(SQL("SET LOCAL search_path = {}").format(Identifier(location.schema)))
+    return SQL("; ").join(statements)
+
+
+class _Text(StrDumperUnknown):
+    """Text without the one character that PostgreSQL cannot hold."""
+
+    def dump(self, obj: str) -> Any:
+        return super().dump(_without_nul(obj))
+
+
+def _without_nul(value: Any) -> Any:
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
+
+
+@cache
+def _insert_ignoring(table: Table, columns: tuple[str, ...]) -> str:
+    types = dialect.dialect()  # type: ignore[no-untyped-call]
+    quoted = [f'"{name}"' for name in columns]
+    typed = [f'"{name}" {table.c[name].type.compile(dialect=types)}' for name in columns]
+    names = ", ".join(quoted)
+    return (
+        f'INSERT INTO "{table.name}" ({names}) SELECT {names} '  # noqa: S608
+        f"FROM json_to_recordset(%s::json) AS given({', '.join(typed)}) ON CONFLICT DO NOTHING"
+    )

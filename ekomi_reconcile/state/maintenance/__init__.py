@@ -1,0 +1,1 @@
+"""Copies of the state: backup, restore, push, move."""

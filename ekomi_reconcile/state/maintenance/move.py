@@ -1,0 +1,117 @@
+"""Move a state to another location, compared row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ekomi_reconcile.model.errors import StateError, StateLost, StateMissing
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.state.engine.key import read_key
+from ekomi_reconcile.state.engine.location import (
+    FileLocation,
+    Location,
+    create_private,
+    file_errors,
+    locate,
+    make_folder,
+)
+from ekomi_reconcile.state.engine.opening import Mode, build_state, open_state
+from ekomi_reconcile.state.maintenance.table_dump import TableDigest
+from ekomi_reconcile.state.store import State
+
+OPERATION = "state migrate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """What was moved where: tables by name with how many rows they have and their digest, now the same.
+
+    ``key_file`` is where the key of the digests is, if it is in a file.
+    """
+
+    origin: Location
+    target: Location
+    serial: int
+    tables: Mapping[str, TableDigest]
+    key_file: Path | None
+
+
+def move(state: State, target: str, *, root: Path, configured: bytes | None, now: Instant) -> Moved:
+    """Copy a state to another place, and compare both row by row; the caller holds both writer locks.
+
+    The state stays as it is; its journal says where it went. ``configured`` is the key of the settings.
+    Killed at whatever moment, there is all of it at the target or nothing.
+
+    Raises:
+        StateError: there is a state at the target already, or the key of the digests cannot come along;
+            nothing was copied.
+    """
+    place = locate(target, root=root)
+    if _resolved(place) == _resolved(state.location):
+        raise StateError(f"the state is at {place} already", mend="name another place")
+    key = state.require_key()
+    _must_be_free(place, target, root=root)
+    _bring_key(place, key, configured=configured)
+    with state.transaction():
+        serial = state.bump_serial()
+        state.journal(OPERATION, subject=str(place), outcome=f"copied with serial {serial}", now=now)
+    tables: dict[str, TableDigest] = {}
+    with build_state(
+        target,
+        root=root,
+        key=key,
+        fill=lambda new: tables.update(new.copy_content(state, serial=serial)),
+    ) as new:
+        new.require_key()
+    return Moved(
+        origin=state.location,
+        target=place,
+        serial=serial,
+        tables=tables,
+        key_file=None if configured is not None else _key_file(place, state.location),
+    )
+
+
+def _must_be_free(place: Location, target: str, *, root: Path) -> None:
+    """Raises:
+    StateError: there is a state that is in use.
+    """
+    try:
+        open_state(target, root=root, mode=Mode.READ).close()
+    except StateMissing:
+        return
+    except StateLost:
+        if isinstance(place, FileLocation) and not place.path.exists() and not place.mark.exists():
+            return  # nothing but a key: an interrupted migration brings that first
+        raise
+    raise StateError(f"there is a state at {place} already", mend="name an empty place; nothing was copied")
+
+
+def _bring_key(place: Location, key: bytes, *, configured: bytes | None) -> None:
+    """Put the key beside a file state, where the settings have none.
+
+    Raises:
+        StateError: another key is there.
+    """
+    if configured is not None or not isinstance(place, FileLocation):
+        return
+    known = read_key(place.key)
+    if known is None:
+        with file_errors(place.key):
+            make_folder(place.key.parent)
+            create_private(place.key, key.hex().encode() + b"\n")
+    elif known != key:
+        raise StateError(
+            f"{place.key} holds another key of digests", mend="move it away, or name another place"
+        )
+
+
+def _key_file(*places: Location) -> Path | None:
+    keys = (each.key for each in places if isinstance(each, FileLocation))
+    return next((each for each in keys if each.exists()), None)
+
+
+def _resolved(place: Location) -> object:
+    return place.path.resolve() if isinstance(place, FileLocation) else place

@@ -1,0 +1,200 @@
+"""Push edited JSON back into a state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from sqlalchemy import Boolean, Column, Float, Integer, Table
+
+from ekomi_reconcile.model.errors import StateError
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import Evidence, Status
+from ekomi_reconcile.state.engine.described import FORMAT_VERSION
+from ekomi_reconcile.state.engine.lock import user
+from ekomi_reconcile.state.engine.tables import metadata
+from ekomi_reconcile.state.maintenance.backup import copy_path
+from ekomi_reconcile.state.maintenance.export import TABLE_NAMES
+from ekomi_reconcile.state.maintenance.table_dump import Identity
+from ekomi_reconcile.state.records import unlike_account
+from ekomi_reconcile.state.repositories.accounts import name_key
+from ekomi_reconcile.state.store import State
+
+OPERATION = "state push"
+
+_WORDS: Mapping[str, type[StrEnum]] = {
+    "status": Status,
+    "from_status": Status,
+    "to_status": Status,
+    "reached_source": Evidence,
+}
+"""Columns of the queue that hold one of a few words."""
+
+_QUEUE = ("invitation", "invitation_history")
+_EDITED = {"name_key"}
+"""What the export leaves out, as it follows from the rest."""
+
+_Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+
+class _Header(msgspec.Struct, kw_only=True):
+    format_version: str
+    lineage: str
+    serial: Annotated[int, msgspec.Meta(ge=0)]
+    created_at: _Whole
+    tool_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """A whole state, read from JSON."""
+
+    identity: Identity
+    tables: Mapping[str, Sequence[msgspec.Struct]]
+
+    def rows(self, table: Table) -> Iterator[Sequence[Any]]:
+        """See ``Content``."""
+        names = [each.name for each in table.columns]
+        for row in self.tables.get(table.name, ()):
+            yield [_value(row, name) for name in names]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushResult:
+    """What pushing did. ``replaced`` is where the state before is kept.
+
+    ``closed_since`` are orders that were closed after the file was pulled, and stay closed.
+    """
+
+    serial: int
+    accounts: int
+    invitations: int
+    replaced: Path
+    closed_since: int
+
+
+def parse(text: bytes) -> Pushed:
+    """The state in this JSON.
+
+    Raises:
+        StateError: it is no export of this version; the message says where it is wrong.
+    """
+    header = _decoded(text, _Header)
+    if header.format_version != str(FORMAT_VERSION):
+        raise StateError(
+            f"the file has format {header.format_version}, this version needs format {FORMAT_VERSION}",
+            mend="pull the state again, and edit that",
+        )
+    whole = _decoded(text, _whole())
+    tables = {TABLE_NAMES[name]: getattr(whole, name) for name in TABLE_NAMES}
+    for at, row in enumerate(tables["account"]):
+        _check_desired(row, f"$.accounts[{at}]")
+    identity = Identity(lineage=header.lineage, serial=header.serial, created_at=header.created_at)
+    return Pushed(identity, tables)
+
+
+def push(content: Pushed, state: State, *, root: Path, now: Instant, any_serial: bool = False) -> PushResult:
+    """Replace the records of a state in one transaction; killed, it is as before.
+
+    The journal goes on, and a copy of the state before is kept. ``any_serial``: even if the state has
+    changed since the file was pulled.
+
+    Raises:
+        StateError: the file is of another state or out of date, or its rows contradict each other.
+    """
+    ours, theirs = state.identity, content.identity
+    if ours.lineage != theirs.lineage:
+        raise StateError(
+            f"the file is of another state: its lineage is {theirs.lineage}, that of this one {ours.lineage}",
+            mend="pull this state, and edit that",
+        )
+    if theirs.serial < ours.serial and not any_serial:
+        raise StateError(
+            f"the state has changed since the file was pulled: it has serial {ours.serial}, "
+            f"the file {theirs.serial}",
+            mend="pull it again; or, to undo those changes: --force",
+        )
+    kept = state.copy_to(copy_path(state.location, f"before-push-{ours.serial}", root=root))
+    state.refresh()
+    serial = max(ours.serial, theirs.serial) + 1
+    with state.transaction():
+        closed = state.replace_records(content, serial=serial, now=now, actor=user())
+        state.journal(
+            OPERATION, subject=f"serial {theirs.serial}", outcome=f"pushed as serial {serial}", now=now
+        )
+    return PushResult(
+        serial=serial,
+        accounts=len(state.accounts()),
+        invitations=sum(sum(each.values()) for each in state.counts().values()),
+        replaced=kept,
+        closed_since=closed,
+    )
+
+
+def _decoded(text: bytes, kind: Any) -> Any:
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.ValidationError as error:
+        raise StateError(
+            f"the file is no state: {error}", mend="pull the state again, and edit that"
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise StateError(
+            f"the file is no JSON: {error}", mend="pull the state again, and edit that"
+        ) from None
+
+
+def _whole() -> type[msgspec.Struct]:
+    """The form of an export, made from the tables."""
+    header = [(each.name, each.type) for each in msgspec.structs.fields(_Header)]
+    tables: list[tuple[str, Any]] = [
+        (name, list[_row(metadata.tables[table])])  # type: ignore[misc]
+        for name, table in TABLE_NAMES.items()
+    ]
+    return msgspec.defstruct("State", [*header, *tables], kw_only=True, forbid_unknown_fields=True)
+
+
+def _row(table: Table) -> type[msgspec.Struct]:
+    fields: list[Any] = []
+    for each in table.columns:
+        name, kind = str(each.name), _kind(table, each)
+        if name not in _EDITED:
+            fields.append((name, kind | None, None) if each.nullable else (name, kind))
+    return msgspec.defstruct(str(table.name), fields, kw_only=True, forbid_unknown_fields=True)
+
+
+def _kind(table: Table, column: Column[Any]) -> Any:
+    if column.name == "desired":
+        return dict[str, Any]
+    if table.name in _QUEUE and column.name in _WORDS:
+        return Literal[tuple(each.value for each in _WORDS[column.name])]
+    if isinstance(column.type, Boolean):
+        return bool
+    if isinstance(column.type, Float):
+        return float
+    return _Whole if isinstance(column.type, Integer) else str
+
+
+def _value(row: msgspec.Struct, name: str) -> Any:
+    if name == "name_key":
+        return name_key(getattr(row, "name"))  # noqa: B009
+    value = getattr(row, name)
+    if name == "desired":
+        return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return value
+
+
+def _check_desired(row: Any, place: str) -> None:
+    if wrong := unlike_account(row.desired, f"{place}.desired"):
+        raise StateError(f"the file is no state: {wrong}", mend="pull the state again, and edit that")
+    for name in ("name", "interface_id", "protect"):
+        if row.desired[name] != getattr(row, name):
+            raise StateError(
+                f"the file contradicts itself: {place}.{name} is not {place}.desired.{name}",
+                mend="change both, or rename an account with: ekomi-reconcile state mv",
+            )

@@ -1,0 +1,175 @@
+"""Restore a copy of a state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ekomi_reconcile.model.errors import StateDamaged, StateError, StateMissing
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.state.engine import sqlite, sqlite_driver
+from ekomi_reconcile.state.engine.described import FORMAT_VERSION, format_version
+from ekomi_reconcile.state.engine.key import check_value
+from ekomi_reconcile.state.engine.location import FileLocation, Location, file_errors, locate, publish
+from ekomi_reconcile.state.engine.lock import Lock, user
+from ekomi_reconcile.state.engine.mark import lineage_of_mark
+from ekomi_reconcile.state.engine.metadata import read_meta
+from ekomi_reconcile.state.engine.opening import Mode, build_state, open_copy, open_state
+from ekomi_reconcile.state.engine.sqlite import set_log_aside
+from ekomi_reconcile.state.maintenance.backup import copy_path, needs_file
+from ekomi_reconcile.state.store import State
+
+OPERATION = "state restore"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What restoring did. ``replaced`` is where the state before is kept (``None``: there was none).
+
+    ``closed_since`` are orders that were closed after the copy was made, and stay closed; ``None``: they are
+    not known, as the state before could not be read. ``key_fits``: digests in the copy mean something.
+    """
+
+    serial: int
+    accounts: int
+    invitations: int
+    replaced: Path | None
+    closed_since: int | None
+    key_fits: bool
+
+
+def restore(
+    copy: Path, location: str, *, root: Path, key: bytes | None, now: Instant, lock: Lock | None = None
+) -> Restored:
+    """Replace the records of the state by those of a copy; the caller holds the writer ``lock``.
+
+    A readable state changes in one transaction: killed, it is as before. A missing one is made in one step,
+    a damaged file is set aside for it. Of a readable state a copy is kept, and the journal goes on.
+
+    Raises:
+        StateError: the copy is damaged, incomplete or of another state; nothing was changed.
+    """
+    needs_file(copy)
+    with open_copy(copy.absolute()) as found:
+        if problems := found.check():
+            raise StateDamaged(f"{copy} is damaged: {problems[0]}", mend="choose another copy")
+        aside: list[Path] = []
+        make_room = None
+        try:
+            _must_be_sound(location, root=root)
+            with open_state(location, root=root, mode=Mode.WRITE, key=key, accept_lost=True) as state:
+                if lock is not None:
+                    state.guard_by(lock)
+                return _replace(found, state, root=root, now=now)
+        except StateMissing:
+            _must_be_of(found, locate(location, root=root))
+        except StateDamaged as error:
+            damaged = _damaged_file(location, error, root=root)
+            make_room = partial(_set_aside, damaged, aside)
+        serial = found.identity.serial + 1
+        fill = partial(_refill, found, serial=serial, now=now)
+        with build_state(location, root=root, key=key, fill=fill, make_room=make_room) as state:
+            return _restored(state, replaced=aside[0] if aside else None, closed_since=None)
+
+
+def _must_be_sound(location: str, *, root: Path) -> None:
+    """Look before anything is written: it may be the file of another program.
+
+    Raises:
+        StateMissing: there is no state.
+        StateDamaged: it is damaged somewhere, or of another program.
+    """
+    with open_state(location, root=root, mode=Mode.READ, accept_lost=True) as state:
+        if problems := state.check():
+            raise StateDamaged(f"the state is damaged: {problems[0]}")
+
+
+def _must_be_of(found: State, place: Location) -> None:
+    """Make sure that the copy is of the state that was here, if its mark still says which one that was.
+
+    Raises:
+        StateError: it is of another one.
+    """
+    if not isinstance(place, FileLocation):
+        return
+    before, ours = lineage_of_mark(place), found.identity.lineage
+    if before not in (None, ours):
+        raise StateError(
+            f"the copy is of another state: its lineage is {ours}, that of the state that was here {before}",
+            mend=f"choose a copy of that state; to use this one instead, move {place.mark} away first",
+        )
+
+
+def _replace(found: State, state: State, *, root: Path, now: Instant) -> Restored:
+    ours, theirs = state.identity, found.identity
+    if ours.lineage != theirs.lineage:
+        raise StateError(
+            f"the copy is of another state: its lineage is {theirs.lineage}, that of this one {ours.lineage}",
+            mend="choose a copy of this state; to go on with that one, move this one away first",
+        )
+    kept = state.copy_to(copy_path(state.location, f"before-restore-{ours.serial}", root=root))
+    state.refresh()
+    serial = max(ours.serial, theirs.serial) + 1
+    with state.transaction():
+        closed = state.replace_records(found, serial=serial, now=now, actor=user())
+        state.journal(
+            OPERATION, subject=f"serial {theirs.serial}", outcome=f"restored as serial {serial}", now=now
+        )
+    return _restored(state, replaced=kept, closed_since=closed)
+
+
+def _refill(found: State, state: State, *, serial: int, now: Instant) -> None:
+    state.copy_content(found, serial=serial)
+    state.journal(OPERATION, outcome=f"restored as serial {serial}, made anew", now=now)
+
+
+def _restored(state: State, *, replaced: Path | None, closed_since: int | None) -> Restored:
+    expected = state.identity.key_check
+    fits = expected is None or (state.key is not None and check_value(state.key) == expected)
+    return Restored(
+        serial=state.meta.serial,
+        accounts=len(state.accounts()),
+        invitations=sum(sum(each.values()) for each in state.counts().values()),
+        replaced=replaced,
+        closed_since=closed_since,
+        key_fits=fits,
+    )
+
+
+def _damaged_file(location: str, error: StateDamaged, *, root: Path) -> FileLocation:
+    """The place of a damaged file that may be set aside.
+
+    Raises:
+        StateDamaged: it is a database, or the file of another program or version.
+    """
+    place = locate(location, root=root)
+    if not isinstance(place, FileLocation) or not _is_ours(place.path):
+        raise error
+    return place
+
+
+def _set_aside(place: FileLocation, made: list[Path]) -> None:
+    """Give a damaged file another name, with what belongs to it; the name is added to ``made``."""
+    aside = place.backup("damaged")
+    number = 2
+    while aside.exists():
+        aside, number = place.backup(f"damaged-{number}"), number + 1
+    with file_errors(place.path):
+        set_log_aside(place.path, aside)
+        publish(place.path, aside)
+    made.append(aside)
+
+
+def _is_ours(path: Path) -> bool:
+    """May this file be set aside: is it neither another program's database nor of a newer format?"""
+    try:
+        sqlite_driver.check_header(path)
+        with sqlite.connect_reader(path).connect() as connection:
+            signed = connection.exec_driver_sql("PRAGMA application_id").scalar()
+            return (
+                signed == sqlite_driver.APPLICATION_ID
+                and format_version(read_meta(connection)) <= FORMAT_VERSION
+            )
+    except StateDamaged:
+        return True

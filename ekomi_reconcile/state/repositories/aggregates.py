@@ -1,0 +1,284 @@
+"""Aggregates over the whole queue and all reviews.
+
+Days are numbers: whole days since 1970-01-01 in UTC.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.model.review import STARS, Period, ReviewStatistics, Tally
+from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Session, chunks
+from ekomi_reconcile.state.engine.tables import CANCELLED, PENDING, invitation, journal, review
+from ekomi_reconcile.state.repositories.journal import APPLY
+from ekomi_reconcile.state.repositories.queue import COLUMNS, to_invitation
+
+BEFORE = -1
+"""Stands for all days before the first one that is asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueFigure:
+    """How many rows of an account are due, and since when the oldest of them."""
+
+    count: int
+    oldest: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewFigure:
+    """The reviews of an account that were submitted on one day, or ``BEFORE``; ``stars`` is their sum."""
+
+    interface_id: str
+    day: int
+    count: int
+    stars: float
+
+
+class FigureStore(Session):
+    """Sums over many rows, and the latest few of them."""
+
+    def sent_by_day(self, since: Instant) -> dict[int, int]:
+        """How many invitations were sent on each day from then on."""
+        sent = (invitation.c.status == Status.SENT.value) & (invitation.c.sent_at >= since)
+        return self._by_day(invitation.c.sent_at, sent)
+
+    def scheduled_by_day(
+        self, interface_ids: Collection[str], *, after: Instant, before: Instant
+    ) -> dict[int, int]:
+        """How many pending rows of these accounts are scheduled on each day within these instants."""
+        at, found = invitation.c.scheduled_at, dict[int, int]()
+        waiting = (invitation.c.status == PENDING) & (at > after) & (at < before)
+        for ids in chunks(self._any_account_ids(interface_ids)):
+            for day, count in self._by_day(at, waiting & invitation.c.account_id.in_(ids)).items():
+                found[day] = found.get(day, 0) + count
+        return found
+
+    def due_by_account(self, now: Instant) -> dict[str, DueFigure]:
+        """The pending rows whose time has come, for another attempt too; accounts without any: left out."""
+        table = invitation.c
+        statement = (
+            select(
+                table.account_id, func.count().label("count"), func.min(table.scheduled_at).label("oldest")
+            )
+            .where(
+                table.status == PENDING,
+                table.scheduled_at <= now,
+                or_(table.next_attempt_at.is_(None), table.next_attempt_at <= now),
+            )
+            .group_by(table.account_id)
+        )
+        names = self._names()
+        return {
+            names[row.account_id]: DueFigure(count=row.count, oldest=row.oldest)
+            for row in self._rows(statement)
+        }
+
+    def latest_invitations(self, limit: int, status: Status | None = None) -> tuple[Invitation, ...]:
+        """The rows that were made last, the latest first; of one status, or of all."""
+        statement = select(*COLUMNS).order_by(invitation.c.id.desc()).limit(limit)
+        if status is not None:
+            statement = statement.where(invitation.c.status == status.value)
+        names = self._names()
+        return tuple(to_invitation(row, names) for row in self._rows(statement))
+
+    def cancelled_by_reason(self, reasons: Collection[str], other: str) -> dict[str, dict[str, int]]:
+        """How many rows of each account are cancelled, by reason; reasons but these count as ``other``."""
+        table = invitation.c
+        reason = case((table.reason.in_(sorted(reasons)), table.reason), else_=literal(other))
+        labelled = (
+            select(table.account_id, reason.label("reason")).where(table.status == CANCELLED).subquery()
+        )
+        columns = (labelled.c.account_id, labelled.c.reason)
+        statement = select(*columns, func.count()).group_by(*columns).order_by(*columns)
+        found: dict[str, dict[str, int]] = {}
+        names = self._names()
+        for key, why, count in self._rows(statement):
+            found.setdefault(names[key], {})[why] = count
+        return found
+
+    def review_figures(self, since: Instant) -> Iterator[ReviewFigure]:
+        """Reviews of the shop by account and day from then on, and by account before.
+
+        What is gone does not count, nor do reviews of products: eKomi's figures leave them out, too.
+        Read to the end before anything else.
+        """
+        table = review.c
+        day = case((table.submitted_at < since, literal(BEFORE)), else_=table.submitted_at // DAY)
+        counted = table.gone_at.is_(None) & (table.product_id == "")
+        labelled = select(table.account_id, day.label("day"), table.rating).where(counted)
+        inner = labelled.subquery()
+        columns = (inner.c.account_id, inner.c.day)
+        statement = select(*columns, func.count(), func.sum(inner.c.rating)).group_by(*columns)
+        names = self._names()
+        with self._connection.execute(statement, execution_options={"yield_per": ROWS_PER_PAGE}) as rows:
+            for key, found, count, stars in rows:
+                yield ReviewFigure(interface_id=names[key], day=found, count=count, stars=stars)
+
+    def run_remarks(self, since: Instant, limit: int) -> Sequence[str]:
+        """The remarks on runs that ended from then on, the latest first."""
+        statement = (
+            select(journal.c.detail)
+            .where(journal.c.action == APPLY, journal.c.at >= since, journal.c.detail.is_not(None))
+            .order_by(journal.c.id.desc())
+            .limit(limit)
+        )
+        return self._execute(statement).scalars().all()
+
+    def _by_day(self, at: ColumnElement[Any], wanted: ColumnElement[bool]) -> dict[int, int]:
+        labelled = select((at // DAY).label("day")).where(wanted).subquery()
+        statement = select(labelled.c.day, func.count()).group_by(labelled.c.day)
+        return {row[0]: row[1] for row in self._rows(statement)}
+
+
+_c = review.c
+_OF_SHOP = _c.product_id == ""
+_MONDAY = 3
+
+
+class _Month(FunctionElement[int]):
+    """Year and month of an instant as one number: 202611."""
+
+    type = Integer()
+    inherit_cache = True
+
+
+@compiles(_Month, "sqlite")
+def _month_in_sqlite(element: _Month, compiler: SQLCompiler, **more: Any) -> str:
+    return f"CAST(strftime('%Y%m', {compiler.process(element.clauses, **more)}, 'unixepoch') AS INTEGER)"
+
+
+@compiles(_Month, "postgresql")
+def _month_in_postgresql(element: _Month, compiler: SQLCompiler, **more: Any) -> str:
+    instant = compiler.process(element.clauses, **more)
+    return f"CAST(to_char(to_timestamp({instant}) AT TIME ZONE 'UTC', 'YYYYMM') AS INTEGER)"
+
+
+class ReviewStatisticsStore(Session):
+    """Adding up reviews."""
+
+    def review_statistics(
+        self,
+        interface_ids: Iterable[str] | None = None,
+        *,
+        by: Period,
+        since: Instant | None = None,
+        product_id: str | None = None,
+    ) -> tuple[ReviewStatistics, ...]:
+        """The figures of these accounts, one each in a stable order; without any named, of all live ones.
+
+        ``since`` counts only later reviews, ``product_id`` only those of one product.
+        """
+        keys = self._any_account_ids(self._account_ids() if interface_ids is None else interface_ids)
+        names = self._names()
+        groups: defaultdict[int, list[Any]] = defaultdict(list)
+        for chunk in [None] if interface_ids is None else chunks(keys):
+            for row in self._rows(_sums(chunk, by=by, since=since, product_id=product_id)):
+                groups[row.account].append(row)
+        known = product_id is None
+        return tuple(_statistics(names[key], groups[key], by=by, answers_known=known) for key in keys)
+
+    def count_reviews(self, interface_id: str) -> int:
+        """How many reviews of the shop itself are held of an account; those that are gone do not count."""
+        mine = _c.account_id.in_(self._any_account_ids([interface_id]))
+        counted = select(func.count()).select_from(review).where(mine, _OF_SHOP, _c.gone_at.is_(None))
+        return int(self._execute(counted).scalar_one())
+
+
+def _sums(
+    keys: Collection[int] | None, *, by: Period, since: Instant | None, product_id: str | None
+) -> Select[Any]:
+    """One row per account and period; where all are wanted, reviews of products are summed up beside.
+
+    For all accounts the table is read from end to end: looking up its rows in the order of the index takes
+    ten times as long, and adding nothing to the id keeps SQLite from doing that.
+    """
+    wanted = _OF_SHOP if product_id is None else _c.product_id == product_id
+    period = (_Month(_c.submitted_at) if by is Period.MONTH else _week()).label("period")
+    stars = (_count(and_(wanted, _rounds_to(each))).label(f"stars_{each}") for each in STARS)
+    account = (_c.account_id + 0).label("account")
+    return (
+        select(
+            account,
+            period,
+            _count(wanted).label("reviews"),
+            _ratings(wanted).label("ratings"),
+            *stars,
+            _count(and_(wanted, _c.comment != "")).label("answered"),
+            _count(_c.product_id != "").label("product_reviews"),
+            _ratings(_c.product_id != "").label("product_ratings"),
+        )
+        .where(*_conditions(keys, since=since, product_id=product_id))
+        .group_by(account, period)
+        .order_by(account, period)
+    )
+
+
+def _conditions(
+    keys: Collection[int] | None, *, since: Instant | None, product_id: str | None
+) -> Iterator[ColumnElement[bool]]:
+    yield _c.gone_at.is_(None)
+    if keys is not None:
+        yield _c.account_id.in_(keys)
+    if since is not None:
+        yield _c.submitted_at >= since
+    if product_id is not None:
+        yield _c.product_id == product_id
+
+
+def _week() -> ColumnElement[int]:
+    return cast((_c.submitted_at // DAY + _MONDAY) // 7, BigInteger)
+
+
+def _rounds_to(stars: int) -> ColumnElement[bool]:
+    """Half a star is rounded up; left to themselves databases round halves differently."""
+    return and_(_c.rating >= stars - 0.5, _c.rating < stars + 0.5)
+
+
+def _count(where: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((where, 1), else_=0))
+
+
+def _ratings(where: ColumnElement[bool]) -> ColumnElement[float]:
+    return func.sum(case((where, _c.rating), else_=0.0))
+
+
+def _statistics(
+    interface_id: str, rows: Collection[Any], *, by: Period, answers_known: bool
+) -> ReviewStatistics:
+    trend = {_number(row.period, by): Tally(row.reviews, row.ratings) for row in rows if row.reviews}
+    return ReviewStatistics(
+        interface_id=interface_id,
+        total=sum(trend.values(), Tally()),
+        stars={each: sum(getattr(row, f"stars_{each}") for row in rows) for each in STARS},
+        answered=sum(row.answered for row in rows) if answers_known else None,
+        trend=trend,
+        products=sum((Tally(row.product_reviews, row.product_ratings) for row in rows), Tally()),
+    )
+
+
+def _number(found: int, by: Period) -> int:
+    """The number of a period as the database tells it."""
+    return found // 100 * 12 + found % 100 - 1 if by is Period.MONTH else found

@@ -1,0 +1,170 @@
+"""What the state holds about one customer.
+
+A customer is known by the rows of the queue that carry the digest; reviews and the log of failed calls
+belong to a customer through the orders of these rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, func, select, tuple_, update
+
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.state.engine.session import chunks
+from ekomi_reconcile.state.engine.tables import (
+    PENDING,
+    api_error,
+    invitation,
+    invitation_history,
+    journal,
+    review,
+)
+from ekomi_reconcile.state.records import ApiError, JournalEntry, RecordedReview
+from ekomi_reconcile.state.repositories.invitations import HistoryStore
+from ekomi_reconcile.state.repositories.journal import to_entry, to_error
+from ekomi_reconcile.state.repositories.queue import COLUMNS, to_invitation
+from ekomi_reconcile.state.repositories.reviews import ErasedReviewStore, to_review
+
+ERASED = "erased"
+"""Why a row is skipped whose customer asked to be forgotten."""
+
+_FEW = 2_000
+"""So many customers are looked up one by one; for more, all pending rows are looked through."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasureCounts:
+    """What was erased; ``skipped`` rows were pending and are never sent."""
+
+    invitations: int = 0
+    skipped: int = 0
+    reviews: int = 0
+    errors: int = 0
+
+
+class CustomerStore(ErasedReviewStore, HistoryStore):
+    """Everything by customer."""
+
+    def invitations_of(self, customer: str) -> tuple[Invitation, ...]:
+        """The rows of a customer, by id."""
+        rows = self._rows(select(*COLUMNS).where(invitation.c.customer == customer).order_by(invitation.c.id))
+        return tuple(to_invitation(row, self._names()) for row in rows)
+
+    def pending_of(self, customers: Collection[str]) -> Iterator[Invitation]:
+        """The pending rows of these customers, by id."""
+        ids = sorted(self._ids_of_pending(customers))
+        for chunk in chunks(ids):
+            names = self._names()
+            for row in self._rows(
+                select(*COLUMNS).where(invitation.c.id.in_(chunk)).order_by(invitation.c.id)
+            ):
+                yield to_invitation(row, names)
+
+    def count_pending_of(self, customers: Collection[str]) -> dict[str, int]:
+        """How many pending rows each of these customers has; without any: left out."""
+        return dict(Counter(self._ids_of_pending(customers).values()))
+
+    def _ids_of_pending(self, customers: Collection[str]) -> dict[int, str]:
+        """Ids of pending rows with their customers."""
+        waiting = select(invitation.c.id, invitation.c.customer).where(
+            invitation.c.status == PENDING, invitation.c.customer.is_not(None)
+        )
+        if len(customers) > _FEW:
+            wanted = frozenset(customers)
+            return {row.id: row.customer for row in self._rows(waiting) if row.customer in wanted}
+        return {
+            row.id: row.customer
+            for chunk in chunks(sorted(customers))
+            for row in self._rows(waiting.where(invitation.c.customer.in_(chunk)))
+        }
+
+    def erase_customer(self, customer: str, *, now: Instant, actor: str) -> ErasureCounts:
+        """Forget a customer, but not that the orders were dealt with: ids, status and times stay.
+
+        Rows still pending are skipped. The texts of the reviews of the orders go, and remarks with them.
+        """
+        with self._joined():
+            rows = self._rows(
+                select(invitation.c.id, invitation.c.account_id, invitation.c.number, invitation.c.status)
+                .where(invitation.c.customer == customer)
+                .order_by(invitation.c.id)
+            )
+            waiting = [row.id for row in rows if row.status == Status.PENDING.value]
+            for ids in chunks([row.id for row in rows]):
+                self._forget(ids)
+            self._skip_erased(waiting, now=now, actor=actor)
+            return ErasureCounts(
+                invitations=len(rows),
+                skipped=len(waiting),
+                reviews=self.erase_reviews(((row.account_id, row.number) for row in rows), now=now),
+                errors=sum(self._forget_remarks(chunk) for chunk in chunks(rows)),
+            )
+
+    def reviews_of(self, rows: Sequence[Invitation]) -> Iterator[RecordedReview]:
+        """The reviews of the orders of these rows."""
+        names = self._names()
+        for chunk in chunks(rows):
+            mine = tuple_(review.c.account_id, review.c.order_id).in_(self._by_account(chunk))
+            for row in self._rows(select(review).where(mine).order_by(review.c.id)):
+                yield to_review(row, names[row.account_id])
+
+    def errors_of(self, rows: Sequence[Invitation]) -> Iterator[ApiError]:
+        """The logged failures of sending these rows, the oldest first."""
+        names = self._names()
+        for chunk in chunks(rows):
+            calls = [(key, _operation(number)) for key, number in self._by_account(chunk)]
+            mine = tuple_(api_error.c.account_id, api_error.c.operation).in_(calls)
+            for row in self._rows(select(api_error).where(mine).order_by(api_error.c.id)):
+                yield to_error(row, names)
+
+    def journal_of(self, rows: Sequence[Invitation]) -> Iterator[JournalEntry]:
+        """What people did with these rows, the oldest first."""
+        for chunk in chunks(rows):
+            mine = journal.c.subject.in_([subject_of(row.id, row.number) for row in chunk])
+            yield from map(to_entry, self._rows(select(journal).where(mine).order_by(journal.c.id)))
+
+    def _by_account(self, rows: Sequence[Invitation]) -> list[tuple[int, str]]:
+        """Account id and number of the orders of these rows."""
+        ids = {name: key for key, name in self._names().items()}
+        return [(ids[row.interface_id], row.number) for row in rows]
+
+    def _forget(self, ids: list[int]) -> None:
+        mine = invitation.c.id.in_(ids)
+        self._execute(update(invitation).where(mine).values(customer=None, link=None, reason=None))
+        of_these = invitation_history.c.invitation_id.in_(ids)
+        self._execute(update(invitation_history).where(of_these).values(detail=None))
+
+    def _skip_erased(self, ids: list[int], *, now: Instant, actor: str) -> None:
+        values = {
+            "status": Status.SKIPPED.value,
+            "reason": ERASED,
+            "next_attempt_at": None,
+            "changed_at": now,
+        }
+        for chunk in chunks(ids):
+            self._execute(update(invitation).where(invitation.c.id.in_(chunk)).values(values))
+        self._record_changes(ids, Status.PENDING, Status.SKIPPED, at=now, actor=actor, detail=ERASED)
+
+    def _forget_remarks(self, rows: Sequence[Any]) -> int:
+        subjects = [subject_of(row.id, row.number) for row in rows]
+        self._execute(update(journal).where(journal.c.subject.in_(subjects)).values(detail=None))
+        calls = [(row.account_id, _operation(row.number)) for row in rows]
+        mine = tuple_(api_error.c.account_id, api_error.c.operation).in_(calls)
+        count = self._execute(select(func.count()).select_from(api_error).where(mine)).scalar_one()
+        self._execute(delete(api_error).where(mine))
+        return int(count)
+
+
+def subject_of(invitation_id: int, number: str) -> str:
+    """How the journal names an invitation."""
+    return f"invitation {invitation_id} of order {number}"
+
+
+def _operation(number: str) -> str:
+    """How the log of failed calls names the sending of an order."""
+    return f"send {number}"

@@ -1,0 +1,107 @@
+"""How far the orders of each account were evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import and_, bindparam, delete, or_, select, tuple_
+
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.state.engine.session import Session, chunks
+from ekomi_reconcile.state.engine.tables import observation, position
+from ekomi_reconcile.state.records import Observation, Observed, PositionRecord
+
+_SEEN = select(observation).where(
+    observation.c.source == bindparam("source"),
+    observation.c.order_id.in_(bindparam("ids", expanding=True)),
+)
+
+
+class PositionStore(Session):
+    """Positions per account, observations per order."""
+
+    def positions(self) -> dict[str, PositionRecord]:
+        """The positions of live accounts by interface id."""
+        live = {key: interface_id for interface_id, key in self._account_ids().items()}
+        return {
+            live[row.account_id]: PositionRecord(
+                source=row.source,
+                rule_digest=row.rule_digest,
+                cursor=row.cursor,
+                evaluated_at=row.evaluated_at,
+            )
+            for row in self._rows(select(position).order_by(position.c.account_id))
+            if row.account_id in live
+        }
+
+    def set_positions(self, reached: dict[str, PositionRecord]) -> None:
+        """These accounts, by interface id, have been evaluated up to here.
+
+        Raises:
+            StateError: there is no such live account.
+        """
+        columns = ("source", "rule_digest", "cursor", "evaluated_at")
+        with self._joined():
+            rows = [
+                {"account_id": self._account_id(key), **{name: getattr(each, name) for name in columns}}
+                for key, each in reached.items()
+            ]
+            if rows:
+                insert = self._dialect.insert(position)
+                latest = {name: insert.excluded[name] for name in columns}
+                self._execute(insert.on_conflict_do_update(index_elements=["account_id"], set_=latest), rows)
+
+    def observations(self, source: str, order_ids: Sequence[int]) -> dict[int, Observation]:
+        """In which status these orders were last seen; one never seen is left out."""
+        found = {}
+        for ids in chunks(order_ids):
+            for row in self._rows(_SEEN, {"source": source, "ids": ids}):
+                found[row.order_id] = Observation(
+                    source=row.source,
+                    order_id=row.order_id,
+                    status=row.status,
+                    since=row.since,
+                    moved=row.moved,
+                )
+        return found
+
+    def observe(self, seen: Iterable[Observed]) -> None:
+        """Remember in which status orders were seen.
+
+        The planner leaves out what has not changed. A status that it notes again moves to the later instant,
+        never to an earlier one, and never from a change to a first observation or back.
+        """
+        rows = [
+            {
+                "source": each.source,
+                "order_id": each.order_id,
+                "status": each.status,
+                "since": each.since,
+                "moved": each.moved,
+            }
+            for each in seen
+        ]
+        if not rows:
+            return
+        insert = self._dialect.insert(observation)
+        latest = {name: insert.excluded[name] for name in ("status", "since", "moved")}
+        statement = insert.on_conflict_do_update(
+            index_elements=["source", "order_id"],
+            set_=latest,
+            where=or_(
+                observation.c.status != insert.excluded.status,
+                and_(
+                    observation.c.moved == insert.excluded.moved,
+                    observation.c.since < insert.excluded.since,
+                ),
+            ),
+        )
+        with self._joined():
+            self._execute(statement, rows)
+
+    def forget_observations(self, *, before: Instant, most: int) -> int:
+        """Forget statuses that orders had since an instant before that, at most so many; how many it were."""
+        oldest = select(observation.c.source, observation.c.order_id).where(observation.c.since < before)
+        mine = tuple_(observation.c.source, observation.c.order_id).in_(oldest.limit(most))
+        with self._joined():
+            return self._execute(delete(observation).where(mine)).rowcount

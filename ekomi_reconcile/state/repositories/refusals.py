@@ -1,0 +1,83 @@
+"""Accounts that eKomi refuses, as recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import and_, delete, or_, select, update
+
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.state.engine.session import chunks
+from ekomi_reconcile.state.engine.tables import PENDING, account_stop, invitation
+from ekomi_reconcile.state.records import LOOP, AccountStop
+from ekomi_reconcile.state.repositories.invitations import HistoryStore
+
+PROBE_LASTS = 120
+"""Seconds for which the probe of one runner keeps others from sending one."""
+
+_c = account_stop.c
+
+
+class RefusalStore(HistoryStore):
+    """Stopping accounts and trying them again. A change joins the open transaction, or commits one."""
+
+    def stops(self) -> dict[str, AccountStop]:
+        """The accounts that are stopped, by interface id."""
+        names = self._names()
+        return {
+            names[row.account_id]: AccountStop(
+                interface_id=names[row.account_id],
+                refusal=row.refusal,
+                message=row.message,
+                since=row.since,
+                probe_id=row.probe_id,
+                probed_at=row.probed_at,
+            )
+            for row in self._rows(select(account_stop).order_by(_c.account_id))
+        }
+
+    def stop_account(self, stop: AccountStop, *, refused: Collection[int] = ()) -> None:
+        """Stop an account, or keep it stopped with the text of now.
+
+        ``refused`` are the invitations whose refusals showed it: these count for the account, and no longer
+        for the invitations.
+        """
+        key = self._account_id(stop.interface_id)
+        values = {"refusal": stop.refusal, "message": stop.message}
+        insert = self._dialect.insert(account_stop).values(account_id=key, since=stop.since, **values)
+        with self._joined():
+            self._execute(insert.on_conflict_do_update(index_elements=["account_id"], set_=values))
+            for ids in chunks(sorted(refused)):
+                mine = and_(invitation.c.id.in_(ids), invitation.c.refusals > 0)
+                self._execute(update(invitation).where(mine).values(refusals=invitation.c.refusals - 1))
+
+    def begin_probe(self, interface_id: str, invitation_id: int, *, now: Instant) -> bool:
+        """Record which invitation tries a stopped account; false where another runner is trying one."""
+        free = or_(_c.probed_at.is_(None), _c.probed_at <= now - PROBE_LASTS, _c.probed_at > now)
+        mine = and_(_c.account_id == self._account_id(interface_id), free)
+        values = {"probe_id": invitation_id, "probed_at": now}
+        with self._joined():
+            return self._execute(update(account_stop).where(mine).values(values)).rowcount == 1
+
+    def end_probe(self, interface_id: str, *, lifted: bool) -> None:
+        """Record how a probe ended: the account is no longer stopped, or it still is."""
+        mine = _c.account_id == self._account_id(interface_id)
+        with self._joined():
+            if lifted:
+                self._execute(delete(account_stop).where(mine))
+            else:
+                self._execute(update(account_stop).where(mine).values(probed_at=None))
+
+    def fail_refused(self, ids: Collection[int], *, now: Instant, actor: str = LOOP) -> int:
+        """Turn pending invitations that were refused too often into failed ones; how many."""
+        failed = 0
+        with self._joined():
+            for chunk in chunks(sorted(ids)):
+                mine = and_(invitation.c.id.in_(chunk), invitation.c.status == PENDING)
+                statement = update(invitation).where(mine).values(status=Status.FAILED.value, changed_at=now)
+                rows = self._rows(statement.returning(invitation.c.id, invitation.c.reason))
+                pending, end = Status.PENDING.value, Status.FAILED.value
+                self._record((row.id, pending, end, now, actor, row.reason) for row in rows)
+                failed += len(rows)
+        return failed

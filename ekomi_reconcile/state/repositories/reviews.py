@@ -1,0 +1,241 @@
+"""Reviews as imported, and those whose texts were erased."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from sqlalchemy import ColumnElement, Row, bindparam, exists, select, update
+
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.review import Review, ReviewKind
+from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Session, chunks
+from ekomi_reconcile.state.engine.tables import account, erased_review, review
+from ekomi_reconcile.state.records import ImportCounts, RecordedReview
+from ekomi_reconcile.state.repositories.aggregates import ReviewStatisticsStore
+
+_ReviewKey = tuple[str, Instant, str, int]
+
+
+class ErasedReviewStore(Session):
+    """Erasing the texts of reviews for good."""
+
+    def erase_reviews(self, orders: Iterable[tuple[int, str]], *, now: Instant) -> int:
+        """Erase text, title and answer of the reviews of these orders (account id, number); how many.
+
+        Reviews of these orders that an import finds later come without them too.
+        """
+        erased, numbers = 0, dict[int, list[str]]()
+        for key, number in sorted(set(orders)):
+            numbers.setdefault(key, []).append(number)
+        blank = {"text": "", "title": "", "comment": "", "changed_at": now}
+        with self._joined():
+            for key, own in numbers.items():
+                self._insert_rows(erased_review, ("account_id", "order_id"), [(key, each) for each in own])
+                for chunk in chunks(own):
+                    mine = (review.c.account_id == key) & review.c.order_id.in_(chunk)
+                    erased += self._execute(update(review).where(mine).values(blank)).rowcount
+        return erased
+
+    def _without_erased(self, key: int, found: Mapping[_ReviewKey, Review]) -> dict[_ReviewKey, Review]:
+        """What an import found for an account, without texts that were erased."""
+        mine = select(erased_review.c.order_id).where(erased_review.c.account_id == key)
+        erased = {row.order_id for row in self._rows(mine)}
+        if not erased:
+            return dict(found)
+        return {
+            name: replace(each, text="", title="", comment="") if each.order_id in erased else each
+            for name, each in found.items()
+        }
+
+
+_Key: TypeAlias = tuple[str, Instant, str, int]
+
+_NEW = (
+    "account_id",
+    "order_id",
+    "submitted_at",
+    "product_id",
+    "repeat",
+    "rating",
+    "text",
+    "comment",
+    "title",
+    "first_seen_at",
+    "changed_at",
+)
+_CHANGE = (
+    update(review)
+    .where(review.c.id == bindparam("key"))
+    .values(
+        rating=bindparam("new_rating"),
+        text=bindparam("new_text"),
+        comment=bindparam("new_comment"),
+        title=bindparam("new_title"),
+        changed_at=bindparam("now"),
+        gone_at=None,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    id: int
+    content: tuple[float, str, str, str]
+    gone: bool
+
+
+class ReviewStore(ErasedReviewStore, ReviewStatisticsStore):
+    """Importing and listing reviews."""
+
+    def import_reviews(
+        self,
+        interface_id: str,
+        reviews: Iterable[Review],
+        *,
+        full: bool,
+        now: Instant,
+        kind: ReviewKind | None = None,
+    ) -> ImportCounts:
+        """Record what an import found, committed as one. ``full``: these are all there are (of that kind).
+
+        A changed rating, text, title or answer updates; reviews alike in order, instant and product are
+        numbered; one that a full import no longer finds is marked as gone, and comes back if found again.
+        An import of product reviews alone does not count as one of the account.
+
+        Raises:
+            StateError: there is no such live account.
+        """
+        found = _numbered(reviews)
+        with self._joined():
+            key = self._account_id(interface_id)
+            found = self._without_erased(key, found)
+            known = self._known(key, _earliest(found, full=full), kind)
+            counts = self._store(key, found, known, now=now)
+            if full:
+                gone = [each.id for name, each in known.items() if name not in found and not each.gone]
+                counts = replace(counts, gone=self._mark_gone(gone, now=now))
+            if kind is not ReviewKind.PRODUCT:
+                done = {"last_import_at": now} | ({"last_full_import_at": now} if full else {})
+                self._execute(update(account).where(account.c.id == key).values(**done))
+        return counts
+
+    def has_product_reviews(self, interface_id: str) -> bool:
+        """Was any review of a product ever imported for this account?"""
+        mine = review.c.account_id.in_(self._any_account_ids([interface_id]))
+        return bool(self._execute(select(exists().where(mine, _of_kind(ReviewKind.PRODUCT)))).scalar())
+
+    def list_reviews(
+        self,
+        interface_ids: Iterable[str] | None = None,
+        *,
+        since: Instant | None = None,
+        include_gone: bool = False,
+        product_id: str | None = None,
+    ) -> Iterator[RecordedReview]:
+        """Reviews by account, then by instant, the oldest first; of all kinds, or of one product."""
+        names = self._names()
+        keys = sorted(names) if interface_ids is None else self._any_account_ids(interface_ids)
+        for key in keys:
+            statement = select(review).where(review.c.account_id == key)
+            if since is not None:
+                statement = statement.where(review.c.submitted_at >= since)
+            if not include_gone:
+                statement = statement.where(review.c.gone_at.is_(None))
+            if product_id is not None:
+                statement = statement.where(review.c.product_id == product_id)
+            statement = statement.order_by(review.c.submitted_at, review.c.id)
+            with self._connection.execute(statement, execution_options={"yield_per": ROWS_PER_PAGE}) as rows:
+                for row in rows:
+                    yield to_review(row, names[key])
+
+    def _known(self, key: int, earliest: Instant, kind: ReviewKind | None) -> dict[_Key, _Known]:
+        statement = select(review).where(review.c.account_id == key, review.c.submitted_at >= earliest)
+        if kind is not None:
+            statement = statement.where(_of_kind(kind))
+        return {
+            (row.order_id, row.submitted_at, row.product_id, row.repeat): _Known(
+                row.id, (row.rating, row.text, row.comment, row.title), row.gone_at is not None
+            )
+            for row in self._rows(statement)
+        }
+
+    def _store(
+        self, key: int, found: Mapping[_Key, Review], known: Mapping[_Key, _Known], *, now: Instant
+    ) -> ImportCounts:
+        new: list[tuple[Any, ...]] = []
+        changed: list[dict[str, Any]] = []
+        for name, each in found.items():
+            before = known.get(name)
+            if before is None:
+                new.append((key, *name, *_content(each), now, now))
+            elif before.gone or before.content != _content(each):
+                changed.append(_changed(before.id, each, now))
+        self._insert_rows(review, _NEW, new)
+        if changed:
+            self._execute(_CHANGE, changed)
+        unchanged = len(found) - len(new) - len(changed)
+        return ImportCounts(new=len(new), changed=len(changed), unchanged=unchanged)
+
+    def _mark_gone(self, ids: list[int], *, now: Instant) -> int:
+        for chunk in chunks(ids):
+            self._execute(update(review).where(review.c.id.in_(chunk)).values(gone_at=now, changed_at=now))
+        return len(ids)
+
+
+def _of_kind(kind: ReviewKind) -> ColumnElement[bool]:
+    return review.c.product_id == "" if kind is ReviewKind.SHOP else review.c.product_id != ""
+
+
+def _numbered(reviews: Iterable[Review]) -> dict[_Key, Review]:
+    """The reviews by key. Repeats are numbered by content, as eKomi may tell them in any order."""
+    alike: defaultdict[tuple[str, Instant, str], list[Review]] = defaultdict(list)
+    for each in reviews:
+        alike[each.order_id, each.submitted_at, each.product_id].append(each)
+    return {
+        (*key, repeat): each
+        for key, group in alike.items()
+        for repeat, each in enumerate(sorted(group, key=_content) if len(group) > 1 else group)
+    }
+
+
+def _earliest(found: Mapping[_Key, Review], *, full: bool) -> Instant:
+    """From which instant on recorded reviews matter to this import."""
+    return 0 if full else min((key[1] for key in found), default=0)
+
+
+def _content(each: Review) -> tuple[float, str, str, str]:
+    return (each.rating, each.text, each.comment, each.title)
+
+
+def _changed(key: int, each: Review, now: Instant) -> dict[str, Any]:
+    rating, text, comment, title = _content(each)
+    return {
+        "key": key,
+        "new_rating": rating,
+        "new_text": text,
+        "new_comment": comment,
+        "new_title": title,
+        "now": now,
+    }
+
+
+def to_review(row: Row[Any], interface_id: str) -> RecordedReview:
+    """The review in a row of its table."""
+    return RecordedReview(
+        interface_id=interface_id,
+        review=Review(
+            order_id=row.order_id,
+            submitted_at=row.submitted_at,
+            rating=row.rating,
+            text=row.text,
+            comment=row.comment,
+            title=row.title,
+            product_id=row.product_id,
+        ),
+        first_seen_at=row.first_seen_at,
+        changed_at=row.changed_at,
+        gone_at=row.gone_at,
+    )

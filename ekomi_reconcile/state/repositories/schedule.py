@@ -1,0 +1,289 @@
+"""Schedule, reschedule and cancel invitations; import sent ones."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import bindparam, exists, func, select, update
+
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import BLOCKING, FINAL_REASONS, Evidence, Status
+from ekomi_reconcile.state.engine.session import chunks
+from ekomi_reconcile.state.engine.tables import CANCELLED, PENDING, invitation
+from ekomi_reconcile.state.records import LOOP, NewInvitation, Rescheduled, ScheduleCounts, Scheduled
+from ekomi_reconcile.state.repositories.invitations import HistoryStore
+from ekomi_reconcile.state.repositories.queue import NEW_COLUMNS, new_row
+
+_other = invitation.alias("other")
+_BLOCKED = exists().where(
+    _other.c.source == invitation.c.source,
+    _other.c.order_id == invitation.c.order_id,
+    _other.c.status != CANCELLED,
+)
+_REVIVE = (
+    update(invitation)
+    .where(
+        invitation.c.id == bindparam("key"),
+        invitation.c.status == CANCELLED,
+        func.coalesce(invitation.c.reason, "").not_in(FINAL_REASONS),
+        ~_BLOCKED,
+    )
+    .values(
+        status=Status.PENDING.value,
+        number=bindparam("new_number"),
+        store_view=bindparam("new_store_view"),
+        reached_at=bindparam("new_reached_at"),
+        reached_status=bindparam("new_reached_status"),
+        reached_source=bindparam("new_reached_source"),
+        scheduled_at=bindparam("new_scheduled_at"),
+        customer=bindparam("new_customer"),
+        changed_at=bindparam("now"),
+        sent_at=None,
+        reason=None,
+        attempts=0,
+        next_attempt_at=None,
+        pushed=False,
+        refusal=None,
+        refusals=0,
+        unreached=0,
+    )
+)
+_MOVE = (
+    update(invitation)
+    .where(
+        invitation.c.id == bindparam("key"),
+        invitation.c.status == PENDING,
+        invitation.c.pushed.is_(False),
+    )
+    .values(
+        scheduled_at=bindparam("new_scheduled_at"),
+        reached_at=bindparam("new_reached_at"),
+        reached_status=bindparam("new_reached_status"),
+        reached_source=bindparam("new_reached_source"),
+        changed_at=bindparam("now"),
+    )
+)
+
+
+class ScheduleStore(HistoryStore):
+    """Steps of a plan, in batches. What changed since the plan was made is left out and counted."""
+
+    def schedule(self, rows: Sequence[Scheduled], *, now: Instant, actor: str = LOOP) -> ScheduleCounts:
+        """Make rows pending: new ones, or the cancelled row of the same order and account again.
+
+        An order that has a live row, of whatever account, is left out. A revived row keeps the
+        instant at which its age was judged.
+
+        Raises:
+            StateError: an account does not exist or is deleted.
+        """
+        counts: Counter[str] = Counter()
+        with self._joined():
+            for chunk in chunks(rows, self._dialect.rows_per_insert):
+                new = [new_row(self._account_id(row.interface_id), row, Status.PENDING, now) for row in chunk]
+                inserted = self._insert_rows(invitation, NEW_COLUMNS, new)
+                counts["inserted"] += inserted
+                if inserted < len(chunk):
+                    counts["revived"] += self._revive(chunk, now=now, actor=actor)
+        blocked = len(rows) - counts["inserted"] - counts["revived"]
+        return ScheduleCounts(inserted=counts["inserted"], revived=counts["revived"], blocked=blocked)
+
+    def reschedule(self, rows: Iterable[Rescheduled], *, now: Instant) -> int:
+        """Give rows that are still pending, and that no person has moved, another time; how many."""
+        bound = [
+            {
+                "key": row.row_id,
+                "new_scheduled_at": row.scheduled_at,
+                "new_reached_at": row.reached_at,
+                "new_reached_status": row.reached_status,
+                "new_reached_source": row.reached_source,
+                "now": now,
+            }
+            for row in rows
+        ]
+        with self._joined():
+            return self._execute(_MOVE, bound).rowcount if bound else 0
+
+    def cancel(self, reasons: Mapping[int, str], *, now: Instant, actor: str = LOOP) -> int:
+        """Cancel rows, by id with their reasons, that are still pending; how many."""
+        by_reason: defaultdict[str, list[int]] = defaultdict(list)
+        for key, reason in reasons.items():
+            by_reason[reason].append(key)
+        cancelled = 0
+        with self._joined():
+            for reason, keys in by_reason.items():
+                for ids in chunks(keys):
+                    cancelled += self._cancel(ids, reason, now=now, actor=actor)
+        return cancelled
+
+    def _cancel(self, ids: list[int], reason: str, *, now: Instant, actor: str) -> int:
+        statement = (
+            update(invitation)
+            .where(invitation.c.id.in_(ids), invitation.c.status == PENDING)
+            .values(status=Status.CANCELLED.value, reason=reason, changed_at=now)
+            .returning(invitation.c.id)
+        )
+        done = sorted(row.id for row in self._rows(statement))
+        self._record_changes(done, Status.PENDING, Status.CANCELLED, at=now, actor=actor, detail=reason)
+        return len(done)
+
+    def _revive(self, rows: Sequence[Scheduled], *, now: Instant, actor: str) -> int:
+        wanted = {(self._account_id(row.interface_id), row.source, row.order_id): row for row in rows}
+        table = invitation.c
+        cancelled = select(table.id, table.account_id, table.source, table.order_id).where(
+            table.source.in_({row.source for row in rows}),
+            table.order_id.in_([row.order_id for row in rows]),
+            table.status == CANCELLED,
+        )
+        revived = [
+            key
+            for key, *order in self._rows(cancelled.order_by(table.id))
+            if (row := wanted.get((order[0], order[1], order[2]))) and self._revive_one(key, row, now=now)
+        ]
+        self._record_changes(revived, Status.CANCELLED, Status.PENDING, at=now, actor=actor)
+        return len(revived)
+
+    def _revive_one(self, key: int, row: Scheduled, *, now: Instant) -> bool:
+        bound = {
+            "key": key,
+            "new_number": row.number,
+            "new_store_view": row.store_view,
+            "new_reached_at": row.reached_at,
+            "new_reached_status": row.reached_status,
+            "new_reached_source": row.reached_source,
+            "new_scheduled_at": row.scheduled_at,
+            "new_customer": row.customer,
+            "now": now,
+        }
+        return self._execute(_REVIVE, bound).rowcount == 1
+
+
+ADOPTED = "adopted"
+"""The reason of a row that was sent by another tool."""
+
+_BLOCKING = frozenset(each.value for each in BLOCKING)
+_NEW = (*NEW_COLUMNS, "sent_at", "reason")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """An order that was asked for a review elsewhere; ``sent_at`` is ``None`` where nobody knows when.
+
+    ``named``: the account was given; otherwise a row that waits with another account is that order's.
+    """
+
+    interface_id: str
+    named: bool
+    source: str
+    order_id: int
+    number: str
+    order_date: Instant
+    store_view: str | None = None
+    order_status: str | None = None
+    sent_at: Instant | None = None
+    customer: str | None = None
+
+
+class Standing(StrEnum):
+    """What an order is to the queue: not in it, waiting or cancelled there, or dealt with."""
+
+    NEW = "new"
+    WAITING = "waiting"
+    PRESENT = "present"
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    standing: Standing
+    row: Any = None
+    others: tuple[Any, ...] = ()
+
+
+class AdoptStore(HistoryStore):
+    """Marking orders as sent that this tool did not send."""
+
+    def standing(self, orders: Iterable[Adopted]) -> list[Standing]:
+        """What each of these orders is to the queue, in their order; a second one of an order is present."""
+        return [known.standing for _, known in self._judged(orders)]
+
+    def adopt(self, orders: Iterable[Adopted], *, now: Instant, actor: str = LOOP) -> list[Standing]:
+        """Mark these orders as sent and return what each was before; what was dealt with stays as it is.
+
+        A row that waits becomes the sent one, unless another account was named: then it is cancelled. The
+        accounts must be known, and may be deleted ones.
+        """
+        standings: list[Standing] = []
+        with self._joined():
+            owners = {interface_id: key for key, interface_id in self._names().items()}
+            new: list[tuple[Any, ...]] = []
+            for each, known in self._judged(orders):
+                standings.append(known.standing)
+                self._end(known.others, Status.CANCELLED, each, now=now, actor=actor)
+                if known.row is not None:
+                    self._end([known.row], Status.SENT, each, now=now, actor=actor)
+                elif known.standing is not Standing.PRESENT:
+                    new.append(_values(each, owners[each.interface_id], now))
+            self._insert_rows(invitation, _NEW, new)
+        return standings
+
+    def _judged(self, orders: Iterable[Adopted]) -> Iterable[tuple[Adopted, _Known]]:
+        seen: set[tuple[str, int]] = set()
+        for chunk in chunks(orders):
+            rows = self._rows_of_orders(chunk)
+            for each in chunk:
+                key = (each.source, each.order_id)
+                yield each, _Known(Standing.PRESENT) if key in seen else self._judge(each, rows.get(key, ()))
+                seen.add(key)
+
+    def _judge(self, each: Adopted, rows: Sequence[Any]) -> _Known:
+        if not rows:
+            return _Known(Standing.NEW)
+        if any(row.status in _BLOCKING for row in rows):
+            return _Known(Standing.PRESENT)
+        names = self._names()
+        pending = [row for row in rows if row.status == Status.PENDING.value]
+        mine = [row for row in rows if names[row.account_id] == each.interface_id]
+        row = next(iter(mine if each.named else [*pending, *mine]), None)
+        return _Known(Standing.WAITING, row, tuple(other for other in pending if other is not row))
+
+    def _rows_of_orders(self, orders: Sequence[Adopted]) -> Mapping[tuple[str, int], list[Any]]:
+        table, found = invitation.c, dict[tuple[str, int], list[Any]]()
+        for source in {each.source for each in orders}:
+            ids = [each.order_id for each in orders if each.source == source]
+            statement = select(table.id, table.account_id, table.order_id, table.status)
+            mine = statement.where(table.source == source, table.order_id.in_(ids)).order_by(table.id)
+            for row in self._rows(mine):
+                found.setdefault((source, row.order_id), []).append(row)
+        return found
+
+    def _end(self, rows: Iterable[Any], status: Status, order: Adopted, *, now: Instant, actor: str) -> None:
+        """The end of rows that wait: sent when the file says, or cancelled."""
+        values: dict[str, Any] = {"status": status.value, "reason": ADOPTED, "changed_at": now}
+        if status is Status.SENT:
+            values |= {"sent_at": order.sent_at, "next_attempt_at": None}
+        for row in rows:
+            self._execute(update(invitation).where(invitation.c.id == row.id).values(values))
+            self._record_changes([row.id], Status(row.status), status, at=now, actor=actor, detail=ADOPTED)
+
+
+def _values(each: Adopted, account_id: int, now: Instant) -> tuple[Any, ...]:
+    """The new row; of what nobody knows it holds the date of the order."""
+    row = NewInvitation(
+        interface_id=each.interface_id,
+        source=each.source,
+        order_id=each.order_id,
+        number=each.number,
+        store_view=each.store_view,
+        order_date=each.order_date,
+        reached_at=each.order_date,
+        reached_status=each.order_status or "",
+        reached_source=Evidence.CREATED.value,
+        judged_at=now,
+        scheduled_at=each.order_date if each.sent_at is None else each.sent_at,
+        customer=each.customer,
+    )
+    return (*new_row(account_id, row, Status.SENT, now), each.sent_at, ADOPTED)

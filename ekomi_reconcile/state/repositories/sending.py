@@ -1,0 +1,162 @@
+"""Journaled sending: intent, call, outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select, bindparam, exists, or_, select, tuple_, update
+
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.state.engine.session import chunks
+from ekomi_reconcile.state.engine.tables import CANCELLED, PENDING, invitation
+from ekomi_reconcile.state.records import LOOP, Outcome
+from ekomi_reconcile.state.repositories.invitations import HistoryStore
+from ekomi_reconcile.state.repositories.queue import COLUMNS, to_invitation
+
+_SETTLE = (
+    update(invitation)
+    .where(invitation.c.id == bindparam("key"))
+    .values(
+        status=bindparam("new_status"),
+        sent_at=bindparam("new_sent_at"),
+        link=bindparam("new_link"),
+        lease_owner=None,
+        lease_until=None,
+        reason=bindparam("new_reason"),
+        attempts=bindparam("new_attempts"),
+        next_attempt_at=bindparam("new_next_attempt_at"),
+        refusal=bindparam("new_refusal"),
+        refusals=bindparam("new_refusals"),
+        unreached=bindparam("new_unreached"),
+        changed_at=bindparam("now"),
+    )
+)
+_RESULT = (
+    invitation.c.id,
+    invitation.c.status,
+    invitation.c.attempts,
+    invitation.c.link,
+    invitation.c.lease_owner,
+    invitation.c.lease_until,
+    invitation.c.refusal,
+    invitation.c.refusals,
+)
+LEASE = 30
+"""Seconds for which a claim counts without a sign of life from its runner, where there are several."""
+
+_ENDS = frozenset({Status.SENT, Status.PENDING, Status.FAILED, Status.UNKNOWN, Status.CANCELLED})
+
+
+class SendingStore(HistoryStore):
+    """Claiming rows, and settling what became of them. ``runner`` is who claims."""
+
+    runner: str
+
+    def claim(self, ids: Sequence[int], *, now: Instant, actor: str = LOOP) -> tuple[Invitation, ...]:
+        """Turn these rows, as far as they are still pending, into ``sending``, committed on return.
+
+        Only the rows returned, in the order of ``ids``, may be sent. Nobody waits for a row that another
+        runner is claiming.
+        """
+        values = {
+            "status": Status.SENDING.value,
+            "changed_at": now,
+            "lease_owner": self.runner,
+            "lease_until": self._lease_end(now),
+        }
+        with self.transaction():
+            self._commit_durably()
+            claimed: dict[int, Invitation] = {}
+            for chunk in chunks(ids):
+                statement = update(invitation).where(invitation.c.id.in_(_free(chunk))).values(**values)
+                rows, names = self._rows(statement.returning(*COLUMNS)), self._names()
+                claimed.update((row[0], to_invitation(row, names)) for row in rows)
+            self._record_changes(claimed, Status.PENDING, Status.SENDING, at=now, actor=actor)
+        return tuple(claimed[key] for key in dict.fromkeys(ids) if key in claimed)
+
+    def settle(self, outcomes: Sequence[Outcome], *, actor: str = LOOP) -> int:
+        """Record what became of claimed rows, committed on return; how many were still waiting for it.
+
+        A row that became ``unknown`` meanwhile still takes ``SENT``: a request that was made is never
+        forgotten. Any other row is left as it is.
+        """
+        ids = [each.id for each in outcomes]
+        if len(set(ids)) < len(ids):
+            raise ValueError("two outcomes for one invitation")
+        with self.transaction():
+            known = self._waiting(ids)
+            taken = [each for each in outcomes if self._accepts(known.get(each.id), each)]
+            if taken:
+                self._execute(_SETTLE, [_values(each, known[each.id]) for each in taken])
+            self._record(
+                (each.id, known[each.id].status, each.status.value, each.at, actor, each.reason)
+                for each in taken
+            )
+        return len(taken)
+
+    def _waiting(self, ids: Sequence[int]) -> dict[int, Any]:
+        """The rows by id, which no other process changes until the transaction ends."""
+        statement = select(*_RESULT).order_by(invitation.c.id).with_for_update()
+        return {
+            row.id: row
+            for chunk in chunks(sorted(ids))
+            for row in self._rows(statement.where(invitation.c.id.in_(chunk)))
+        }
+
+    def _accepts(self, row: Any, outcome: Outcome) -> bool:
+        if outcome.status not in _ENDS:
+            raise ValueError(f"{outcome.status} is not the end of a call")
+        if row is None:
+            return False
+        if row.status == Status.UNKNOWN.value:
+            return outcome.status is Status.SENT
+        return bool(row.status == Status.SENDING.value) and self._may_settle(row, outcome)
+
+    def _may_settle(self, row: Any, outcome: Outcome) -> bool:
+        """May this process say what became of a row in ``sending``? On a file there is no other."""
+        del row, outcome
+        return True
+
+    def _lease_end(self, now: Instant) -> Instant:
+        return now + LEASE
+
+
+_other = invitation.alias("other")
+_NUMBER_TAKEN = exists().where(
+    _other.c.number == invitation.c.number,
+    _other.c.account_id == invitation.c.account_id,
+    _other.c.id != invitation.c.id,
+    _other.c.status != CANCELLED,
+    or_(
+        _other.c.status != PENDING,
+        tuple_(_other.c.order_date, _other.c.order_id, _other.c.source)
+        < tuple_(invitation.c.order_date, invitation.c.order_id, invitation.c.source),
+    ),
+)
+"""Another order has this number at this interface, and was invited or comes first."""
+
+
+def _free(ids: Sequence[int]) -> Select[tuple[int]]:
+    """Those of these rows that are pending, that nobody else is changing, and whose number is free."""
+    mine = invitation.c.id.in_(ids) & (invitation.c.status == PENDING)
+    return (
+        select(invitation.c.id).where(mine, ~_NUMBER_TAKEN).with_for_update(of=invitation, skip_locked=True)
+    )
+
+
+def _values(outcome: Outcome, row: Any) -> dict[str, Any]:
+    return {
+        "key": outcome.id,
+        "new_status": outcome.status.value,
+        "new_sent_at": outcome.at if outcome.status is Status.SENT else None,
+        "new_link": outcome.link or row.link,
+        "new_reason": outcome.reason,
+        "new_attempts": row.attempts + outcome.failed_calls,
+        "new_next_attempt_at": outcome.next_attempt_at,
+        "new_refusal": outcome.refusal or row.refusal,
+        "new_refusals": row.refusals + outcome.refusals,
+        "new_unreached": outcome.unreached,
+        "now": outcome.at,
+    }

@@ -20,7 +20,7 @@ USER = "tester"
 GUARDED = "guarded"
 """A user who needs a password, a word with signs that mean something in a URL."""
 PASSWORD = "p@ss:w/ord#%?"
-_NO_PASSWORD_NEEDED = f"local all {USER} trust\nlocal all all scram-sha-256\n"
+_NO_PASSWORD_NEEDED = f"local all,replication {USER} trust\nlocal all all scram-sha-256\n"
 _WATCH = 'cat; kill -QUIT "$(head -n 1 "$0/data/postmaster.pid")"; rm -rf "$0"'
 _QUICK = "-c fsync=off -c full_page_writes=off -c listen_addresses='' -c max_connections=60"
 
@@ -51,6 +51,17 @@ class Server:
         options = f"{_QUICK} -k {self.folder}"
         self.control("-l", str(self.folder / "log"), "-o", options, "start")
 
+    def stop_following(self) -> None:
+        """As a standby, receive nothing more from the primary."""
+        self.run("ALTER SYSTEM SET primary_conninfo = ''")
+        self.run("SELECT pg_reload_conf()")
+        while self.run("SELECT 1 FROM pg_stat_wal_receiver"):
+            os.sched_yield()
+
+    def promote(self) -> None:
+        """As a standby, become a primary with what was received."""
+        self.run("SELECT pg_promote()")
+
     def end_connections(self) -> None:
         """What a restart of the server does to whoever is connected."""
         self.run(
@@ -62,25 +73,33 @@ class Server:
 @contextmanager
 def running_server() -> Iterator[Server]:
     """A server of its own; root, as whom PostgreSQL refuses to run, lends it an ordinary user."""
-    programs, folder = _programs(), Path(tempfile.mkdtemp(prefix="ekomi-pg-"))
-    who: dict[str, object] = {"cwd": folder, "stdout": subprocess.DEVNULL}
-    if os.getuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-        who |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    data = str(folder / "data")
-    begin = ["-D", data, "-U", USER, "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C"]
-    subprocess.run([programs / "initdb", *begin], check=True, **who)
-    (folder / "data/pg_hba.conf").write_text(_NO_PASSWORD_NEEDED)
-
-    def control(*arguments: str) -> None:
-        subprocess.run([programs / "pg_ctl", "-D", data, "-w", *arguments], check=True, **who)
-
-    server = Server(folder, control)
+    folder, who = _own_folder()
+    data = folder / "data"
+    begin = ["-D", str(data), "-U", USER, "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C"]
+    subprocess.run([_programs() / "initdb", *begin], check=True, **who)
+    (data / "pg_hba.conf").write_text(_NO_PASSWORD_NEEDED)
+    server = Server(folder, _control(data, who))
     with _watched(folder, who):
         server.start()
         try:
             server.run(f"CREATE ROLE {GUARDED} LOGIN PASSWORD '{PASSWORD}'")
+            yield server
+        finally:
+            server.stop()
+            shutil.rmtree(folder)
+
+
+@contextmanager
+def standby_of(primary: Server) -> Iterator[Server]:
+    """A standby that follows this server."""
+    folder, who = _own_folder()
+    data = folder / "data"
+    copy = ["-h", str(primary.folder), "-U", USER, "-D", str(data), "-R", "-c", "fast", "--no-sync"]
+    subprocess.run([_programs() / "pg_basebackup", *copy], check=True, **who)
+    server = Server(folder, _control(data, who))
+    with _watched(folder, who):
+        server.start()
+        try:
             yield server
         finally:
             server.stop()
@@ -97,6 +116,24 @@ def _watched(folder: Path, who: Mapping[str, object]) -> Iterator[None]:
     quiet = {"stderr": subprocess.DEVNULL, "start_new_session": True}
     with subprocess.Popen(command, stdin=subprocess.PIPE, **quiet, **who):
         yield
+
+
+def _own_folder() -> tuple[Path, dict[str, object]]:
+    """A new folder, and as whom to run programs in it."""
+    folder = Path(tempfile.mkdtemp(prefix="ekomi-pg-"))
+    who: dict[str, object] = {"cwd": folder, "stdout": subprocess.DEVNULL}
+    if os.getuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        who |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    return folder, who
+
+
+def _control(data: Path, who: Mapping[str, object]) -> Callable[..., None]:
+    def control(*arguments: str) -> None:
+        subprocess.run([_programs() / "pg_ctl", "-D", str(data), "-w", *arguments], check=True, **who)
+
+    return control
 
 
 def _programs() -> Path:

@@ -74,7 +74,7 @@ class Refusals:
         if not known.on_probation:
             return lane.popleft()
         found = self._candidate(known, lane)
-        if found is None or not self.context.state.begin_probe(key, found.row.id, now=self.context.now()):
+        if found is None or not self._begin_probe(key, found.row.id, known):
             self.stopped[key] = "eKomi refuses the account, and another run is trying it"
             return None
         lane.remove(found)
@@ -153,6 +153,13 @@ class Refusals:
         self.stopped.setdefault(
             key, "eKomi refused the credentials" if credentials else "eKomi refuses the account"
         )
+
+    def _begin_probe(self, key: str, row_id: int, known: _Standing) -> bool:
+        before = known.found.probe_id if known.found is not None else None
+        begun = self.context.state.begin_probe(key, row_id, before=before, now=self.context.now())
+        if begun and known.found is not None:
+            known.found = replace(known.found, probe_id=row_id)
+        return begun
 
     def _end_probe(self, key: str, known: _Standing, *, lifted: bool) -> None:
         known.probe = None

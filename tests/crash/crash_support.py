@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -11,7 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import time_machine
@@ -58,6 +60,10 @@ class Gated(Project):
         text = (self.folder / "ekomi-reconcile.yaml").read_text()
         made.settings(text.replace("/gate,", f"/gate/{runner},"))
         return made
+
+    def on(self, server: Server) -> Gated:
+        """The same project with its state on another server."""
+        return replace(self, server=server)
 
     def rows(self) -> list[tuple[str, str]]:
         """The number and status of every invitation, read past the program; none without a state."""
@@ -247,3 +253,50 @@ def check_exactly_once(project: Gated, outbox: dict[str, int], expected: set[str
     assert sent | unknown == expected
     assert sent <= outbox.keys()
     assert outbox.keys() - unknown == sent
+
+
+class Service:
+    """A running ``run --every 1s``, and the lines that it has logged."""
+
+    def __init__(self, project: Project) -> None:
+        command = [sys.executable, "-m", "ekomi_reconcile", "-v", "-C", str(project.folder), "run"]
+        self.process = subprocess.Popen(
+            [*command, "--every", "1s"], cwd=ROOT, env=dict(os.environ), stderr=subprocess.PIPE, text=True
+        )
+        self.log, self._changed = [], threading.Condition()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self.process.stderr:
+            with self._changed:
+                self.log.append(line)
+                self._changed.notify_all()
+
+    def says(self, pattern: str) -> None:
+        """Come back when it has logged this, since the last time that it was asked."""
+
+        def said() -> int | None:
+            return next((at for at, line in enumerate(self.log) if re.search(pattern, line)), None)
+
+        with self._changed:
+            assert self._changed.wait_for(lambda: said() is not None, PATIENCE), self.log
+            del self.log[: said() + 1]
+
+    def end(self) -> int:
+        """Stop it with SIGTERM; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def serving(project: Project) -> Iterator[Service]:
+    """The service as a context: nothing is left running."""
+    service = Service(project)
+    try:
+        yield service
+    finally:
+        service.process.kill()
+        service.process.wait()
+        service._reader.join()
+        service.process.stderr.close()

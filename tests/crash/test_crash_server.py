@@ -1,70 +1,7 @@
 """The server of a shared state dies and comes back while the service runs."""
 
-import os
-import re
-import signal
-import subprocess
-import sys
-import threading
-from contextlib import contextmanager
-
-from crash_support import (
-    PATIENCE,
-    ROOT,
-    check_exactly_once,
-    gated_settings,
-    numbers,
-    statuses,
-    two_accounts,
-)
+from crash_support import check_exactly_once, gated_settings, numbers, serving, statuses, two_accounts
 from project_support import order
-
-
-class Service:
-    """A running ``run --every 1s``, and the lines that it has logged."""
-
-    def __init__(self, project):
-        command = [sys.executable, "-m", "ekomi_reconcile", "-v", "-C", str(project.folder), "run"]
-        self.process = subprocess.Popen(
-            [*command, "--every", "1s"], cwd=ROOT, env=dict(os.environ), stderr=subprocess.PIPE, text=True
-        )
-        self.log, self._changed = [], threading.Condition()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self):
-        for line in self.process.stderr:
-            with self._changed:
-                self.log.append(line)
-                self._changed.notify_all()
-
-    def says(self, pattern):
-        """Come back when it has logged this, since the last time that it was asked."""
-
-        def said():
-            return next((at for at, line in enumerate(self.log) if re.search(pattern, line)), None)
-
-        with self._changed:
-            assert self._changed.wait_for(lambda: said() is not None, PATIENCE), self.log
-            del self.log[: said() + 1]
-
-    def end(self):
-        """Stop it with SIGTERM; its exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(PATIENCE)
-
-
-@contextmanager
-def serving(project):
-    """The service as a context: nothing is left running."""
-    service = Service(project)
-    try:
-        yield service
-    finally:
-        service.process.kill()
-        service.process.wait()
-        service._reader.join()
-        service.process.stderr.close()
 
 
 def test_the_service_goes_on_when_the_server_is_back(shared, gate, server):

@@ -52,10 +52,15 @@ class RefusalStore(HistoryStore):
                 mine = and_(invitation.c.id.in_(ids), invitation.c.refusals > 0)
                 self._execute(update(invitation).where(mine).values(refusals=invitation.c.refusals - 1))
 
-    def begin_probe(self, interface_id: str, invitation_id: int, *, now: Instant) -> bool:
-        """Record which invitation tries a stopped account; false where another runner is trying one."""
+    def begin_probe(self, interface_id: str, invitation_id: int, *, before: int | None, now: Instant) -> bool:
+        """Record which invitation tries a stopped account; false where another runner is trying one.
+
+        ``before`` is the probe that this runner knows as the last one: if there was another since, somebody
+        else has tried the account at the same time, and nothing is gained by a second one.
+        """
         free = or_(_c.probed_at.is_(None), _c.probed_at <= now - PROBE_LASTS, _c.probed_at > now)
-        mine = and_(_c.account_id == self._account_id(interface_id), free)
+        known = _c.probe_id.is_not_distinct_from(before)
+        mine = and_(_c.account_id == self._account_id(interface_id), free, known)
         values = {"probe_id": invitation_id, "probed_at": now}
         with self._joined():
             return self._execute(update(account_stop).where(mine).values(values)).rowcount == 1

@@ -212,8 +212,10 @@ class _Run:
             made = self._plan(saved, None, first)
             if not self._approved(made, saved):
                 return Exit.ERROR
+            if self.stop.is_set():
+                return self._nothing(made, "the run was stopped before it began", complete=False)
             if made.empty and saved is None and not self.order.approved:
-                return self._nothing(made)
+                return self._nothing(made, "there is nothing to do", complete=made.complete)
             about = about_run(self.configuration, digest)
             with (
                 creating(
@@ -263,15 +265,15 @@ class _Run:
         watch.events.tell(result_events(result, complete=made.complete))
         watch.notice.ended(made, result)
         watch.metrics.ended(self.configuration, state, result, complete=made.complete)
-        return _report(made, result, self.stop)
+        return _report(result, self.stop, complete=made.complete)
 
-    def _nothing(self, made: Plan) -> int:
-        click.echo("No state was created: there is nothing to do.", err=True)
+    def _nothing(self, made: Plan, reason: str, *, complete: bool) -> int:
+        click.echo(f"No state was created: {reason}.", err=True)
         result, watch = Result(), self.watch
-        watch.events.tell(result_events(result, complete=made.complete))
+        watch.events.tell(result_events(result, complete=complete))
         watch.notice.ended(made, result)
-        watch.metrics.ended(self.configuration, None, result, complete=made.complete)
-        return _report(made, result, self.stop)
+        watch.metrics.ended(self.configuration, None, result, complete=complete)
+        return _report(result, self.stop, complete=complete)
 
 
 def _carry_out(configuration: Configuration, order: _Order, *, watch: _Watch, stop: Stop) -> int:
@@ -307,11 +309,11 @@ def _agreed() -> bool:
     return False
 
 
-def _report(made: Plan, result: Result, stop: Stop) -> int:
+def _report(result: Result, stop: Stop, *, complete: bool) -> int:
     from ekomi_reconcile.render.results import result_text
 
     paint = Paint(options().colour_on(sys.stdout))
-    write_result(redact(result_text(result, paint, complete=made.complete)))
+    write_result(redact(result_text(result, paint, complete=complete)))
     if stop.interrupted:
         return Exit.INTERRUPTED
-    return Exit.OK if result.succeeded and made.complete else Exit.ERROR
+    return Exit.OK if result.succeeded and complete else Exit.ERROR

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,7 +16,14 @@ from ekomi_reconcile.cli.files import read_file
 from ekomi_reconcile.cli.lists import format_option, lock_timeout_option, write_one
 from ekomi_reconcile.cli.options import FilePath, common, option, options
 from ekomi_reconcile.cli.selection import choose_one, written_in
-from ekomi_reconcile.cli.session import load_configuration, reading_if_any, writing
+from ekomi_reconcile.cli.session import (
+    creating,
+    existing_state,
+    load_configuration,
+    new_state_of,
+    reading_if_any,
+    writing,
+)
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ReconcileError
@@ -25,6 +34,7 @@ from ekomi_reconcile.sent_import.file import BadLine, Entry, read_past
 from ekomi_reconcile.sent_import.matching import Adoption
 from ekomi_reconcile.state.engine.key import Purpose
 from ekomi_reconcile.state.engine.lock import user
+from ekomi_reconcile.state.records import NewState
 from ekomi_reconcile.state.repositories.schedule import Adopted, Standing
 from ekomi_reconcile.state.store import State
 
@@ -69,17 +79,16 @@ def mark_sent(
     _check_source(configuration, source)
     if account is not None:
         account = choose_one(account, written_in(configuration))
+    find = partial(_found, configuration, entries, bad, source=source, account=account)
     if dry_run:
         with reading_if_any(configuration) as state:
-            orders, unknown = _found(configuration, state, entries, source=source, account=account)
-            standing = [Standing.NEW for _ in orders] if state is None else state.standing(orders)
-        past = _past(standing, [*bad, *unknown], written=False, dry_run=True)
+            past = _compared(find(state), state)
+        past = replace(past, dry_run=True)
+    elif new_state and not existing_state(configuration):
+        past = _into_new_state(configuration, find, keep_going=keep_going, lock_timeout=lock_timeout)
     else:
         with writing(configuration, _OPERATION, new_state=new_state, lock_timeout=lock_timeout) as state:
-            orders, unknown = _found(configuration, state, entries, source=source, account=account)
-            writes = keep_going or not (bad or unknown)
-            standing = _adopt(configuration, state, orders) if writes else state.standing(orders)
-        past = _past(standing, [*bad, *unknown], written=writes, dry_run=False)
+            past = _into(configuration, find(state), state, keep_going=keep_going)
     write_one(past, form, as_text=adopted_text, as_json=adopted_json)
     return Exit.ERROR if past.bad else Exit.OK
 
@@ -98,14 +107,51 @@ def _check_source(configuration: Configuration, source: str | None) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """The orders that the lines of FILE are about, and the lines that cannot be used."""
+
+    orders: Sequence[Adopted]
+    bad: Sequence[BadLine]
+
+
+def _into_new_state(
+    configuration: Configuration,
+    find: Callable[[NewState], _Found],
+    *,
+    keep_going: bool,
+    lock_timeout: float,
+) -> AdoptedPast:
+    """Create the state once there is something to write: a refused file leaves nothing behind."""
+    new = new_state_of(configuration)
+    found = find(new)
+    if found.bad and not keep_going:
+        return _compared(found, None)
+    with creating(configuration, _OPERATION, new, accept_lost=True, lock_timeout=lock_timeout) as (state, _):
+        return _into(configuration, found, state, keep_going=keep_going)
+
+
+def _into(configuration: Configuration, found: _Found, state: State, *, keep_going: bool) -> AdoptedPast:
+    if found.bad and not keep_going:
+        return _compared(found, state)
+    return _past(_adopt(configuration, state, found.orders), found.bad, written=True)
+
+
+def _compared(found: _Found, state: State | None) -> AdoptedPast:
+    """What would be written, where nothing is."""
+    standing = [Standing.NEW for _ in found.orders] if state is None else state.standing(found.orders)
+    return _past(standing, found.bad, written=False)
+
+
 def _found(
     configuration: Configuration,
-    state: State | None,
     entries: Sequence[Entry],
+    bad: Sequence[BadLine],
+    state: State | NewState | None,
     *,
     source: str | None,
     account: str | None,
-) -> tuple[list[Adopted], list[BadLine]]:
+) -> _Found:
     with Sources(configuration) as sources:
         adoption = Adoption(
             accounts=configuration.accounts,
@@ -115,7 +161,8 @@ def _found(
             source=source,
             account=account,
         )
-        return adoption.find(entries)
+        orders, unknown = adoption.find(entries)
+    return _Found(orders=orders, bad=[*bad, *unknown])
 
 
 def _adopt(configuration: Configuration, state: State, orders: Sequence[Adopted]) -> list[Standing]:
@@ -138,14 +185,12 @@ def _introduce(configuration: Configuration, state: State, wanted: set[str], *, 
             state.delete_account(each.interface_id, now=now, actor=user())
 
 
-def _past(
-    standing: Sequence[Standing], bad: Sequence[BadLine], *, written: bool, dry_run: bool
-) -> AdoptedPast:
+def _past(standing: Sequence[Standing], bad: Sequence[BadLine], *, written: bool) -> AdoptedPast:
     return AdoptedPast(
         new=standing.count(Standing.NEW),
         waiting=standing.count(Standing.WAITING),
         present=standing.count(Standing.PRESENT),
         bad=sorted(bad, key=lambda each: each.line),
         written=written,
-        dry_run=dry_run,
+        dry_run=False,
     )

@@ -279,7 +279,7 @@ def locking(
     key = state_key(configuration)
     place = locate(location, root=root)
     mode = Mode.CREATE if new_state or (new_state is None and may_begin()) else Mode.WRITE
-    if mode is not Mode.CREATE and isinstance(place, FileLocation):
+    if isinstance(place, FileLocation) and (mode is not Mode.CREATE or place.path.exists()):
         must_exist(place)  # before there is a lock file
     lock = writer_lock(place, operation=operation, about=about)
     lock.acquire(lock_timeout)

@@ -197,17 +197,18 @@ def restore(file: Path, lock_timeout: int, form: str) -> int:
     Refuses a damaged copy and that of another state. Keeps a copy of what it replaces. It restores records,
     not the world: what was sent since stays sent, as far as the present state can be read.
     """
-    from ekomi_reconcile.state.maintenance.restore import OPERATION
+    from ekomi_reconcile.state.maintenance.restore import OPERATION, must_be_restorable
     from ekomi_reconcile.state.maintenance.restore import restore as bring_back
 
     configuration = load_configuration()
     location, root = state_location(configuration)
     key = state_key(configuration)
-    _check_copy(configuration, options().directory / file)
-    lock = writer_lock(locate(location, root=root), operation=OPERATION)
+    copy, place = options().directory / file, locate(location, root=root)
+    _check_copy(configuration, copy)
+    must_be_restorable(copy, place)
+    lock = writer_lock(place, operation=OPERATION)
     lock.acquire(lock_timeout)
     with lock:
-        copy = options().directory / file
         done = bring_back(copy, location, root=root, key=key, now=instant.now(), lock=lock)
     write_one(done, form, as_text=restored_text, as_json=restored_json)
     return Exit.OK

@@ -236,6 +236,93 @@ def test_plan_and_apply_say_first_that_there_is_no_state(fresh, monkeypatch, cap
     assert "there is no state at" in capsys.readouterr().err
 
 
+def bad_copy(project):
+    """The copy to restore is something else."""
+    return ["state", "restore", "sent.csv"]
+
+
+def no_copy(project):
+    """The copy to restore is missing."""
+    return ["state", "restore", "gone.db"]
+
+
+def half_a_copy(project):
+    """The copy to restore is cut off."""
+    whole = project.folder.parent / f"{project.folder.name}-elsewhere" / "copy.sqlite"
+    assert project.cli("--state", str(whole), "state", "init") == 0
+    (project.folder / "half").write_bytes(whole.read_bytes()[:9000])
+    return ["state", "restore", "half"]
+
+
+def unknown_order(project):
+    """A line of the file names no order."""
+    (project.folder / "sent.csv").write_text("order\n100000001\n100000009\n")
+    return ["invitations", "mark-sent", "sent.csv", "--new-state"]
+
+
+def unusable_line(project):
+    """A line of the file cannot be read."""
+    (project.folder / "sent.csv").write_text("order,date\n100000001,yesterday\n")
+    return ["invitations", "mark-sent", "sent.csv", "--new-state"]
+
+
+def no_orders(project):
+    """The orders cannot be read."""
+    (project.folder / "orders.jsonl").unlink()
+    return ["invitations", "mark-sent", "sent.csv", "--new-state"]
+
+
+def list_is_gone(project):
+    """The suppression list is missing."""
+    text = (project.folder / "ekomi-reconcile.yaml").read_text()
+    project.settings(f"{text}privacy: {{suppress: gone.txt}}\n")
+    return ["invitations", "mark-sent", "sent.csv", "--new-state"]
+
+
+def no_key(project):
+    """The key of the digests is not set."""
+    text = (project.folder / "ekomi-reconcile.yaml").read_text()
+    project.settings(f"{text}privacy: {{key: '${{env:NOT_SET_HERE}}'}}\n")
+    return ["state", "init"]
+
+
+def another_file(project):
+    """The location of the state is that of another file."""
+    return ["--state", "orders.jsonl", "apply", "--auto-approve"]
+
+
+def another_file_for_mark_sent(project):
+    """So it is for mark-sent, which may create a state."""
+    return ["--state", "orders.jsonl", "invitations", "mark-sent", "sent.csv", "--new-state"]
+
+
+def no_address(project):
+    """The service cannot listen where it is told to."""
+    return ["run", "--every", "15m", "--listen", "203.0.113.1:1"]
+
+
+REFUSALS = (
+    bad_copy, no_copy, half_a_copy, unknown_order, unusable_line, no_orders, list_is_gone, no_key,
+    another_file, another_file_for_mark_sent, no_address,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda each: each.__name__)
+def test_what_may_make_a_state_leaves_nothing_when_it_is_refused(fresh, monkeypatch, refusal):
+    """Restore, mark-sent, init and run check first: no state, no key and no lock file comes of a mistake."""
+    monkeypatch.chdir(fresh.folder)
+    assert fresh.cli(*refusal(fresh)) == 1
+    assert traces(fresh.folder) == set()
+
+
+def test_mark_sent_leaves_lines_out_and_makes_the_state(fresh):
+    """With --keep-going the usable lines are written, and the state is made for them; exit 1 all the same."""
+    arguments = unknown_order(fresh)
+    assert fresh.cli(*arguments[:2], str(fresh.folder / "sent.csv"), "--new-state", "--keep-going") == 1
+    assert ".ekomi-reconcile/state.db" in traces(fresh.folder)
+    assert fresh.cli("invitations", "show", "100000001") == 0
+
+
 def test_mark_sent_makes_a_state_only_when_told(fresh, capsys):
     """Without --new-state a missing state is an error; with it the state is made."""
     past = str(fresh.folder / "sent.csv")

@@ -1,8 +1,10 @@
 """A run that is told to stop, or whose time is over, ends what is in flight and loses nothing."""
 
+import asyncio
 import json
 import re
 import signal
+import threading
 
 import pytest
 from crash_support import (
@@ -15,8 +17,12 @@ from crash_support import (
     statuses,
     two_accounts,
 )
+from project_support import PASSWORDS, Project
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from ekomi_reconcile.apply.sending import LOOK
+from ekomi_reconcile.sandbox.server import SandboxServer
 
 SOON = 8.0
 """Seconds within which a run that has nothing in flight must have ended."""
@@ -155,3 +161,41 @@ def test_a_deadline_during_the_first_sync_is_made_up_for(gated, gate, capsys):
     assert json.loads(capsys.readouterr().out) == []
     assert gated.cli("apply", "--auto-approve") == 0
     check_exactly_once(gated, gate.outbox(), expected)
+
+
+@pytest.fixture
+def slow_shop():
+    """A shop whose answers wait until ``release`` is set; ``asked`` counts the requests."""
+    asked, release = threading.Semaphore(0), threading.Event()
+
+    async def answer(request):
+        asked.release()
+        await asyncio.to_thread(release.wait, PATIENCE)
+        return JSONResponse({"items": [], "total_count": 0})
+
+    with SandboxServer(extra_routes=[Route("/shop/{path:path}", answer)]) as server:
+        yield server, asked, release
+        release.set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_while_planning_leaves_nothing(tmp_path, monkeypatch, slow_shop, number):
+    """Without a state, an apply that is stopped before its plan is there makes none: no key and no lock."""
+    server, asked, release = slow_shop
+    monkeypatch.setenv("PASSWORD_28374", PASSWORDS["28374"])
+    monkeypatch.delenv("CI", raising=False)
+    project = Project(tmp_path)
+    project.settings(
+        f"version: 1\norders: {{magento: {{base_url: {server.url}/shop, token: '${{env:TOKEN}}'}}}}\n"
+        f"ekomi: {{api_url: {server.url}/v3, srr_url: {server.url}}}\n"
+    )
+    project.account("Germany", "28374")
+    with started(project, "apply", "--auto-approve", TOKEN="t") as process:
+        while not asked.acquire(timeout=0.1):
+            assert process.poll() is None, process.communicate()
+        process.send_signal(number)
+        assert any(line.startswith(("Stopping", "Interrupted")) for line in process.stderr)
+        release.set()
+        process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert [each.name for each in (tmp_path / ".ekomi-reconcile").glob("state.db*")] == []

@@ -147,15 +147,18 @@ def lineage_of(place: Location) -> str | None:
 
 
 def must_exist(place: FileLocation) -> None:
-    """Make sure that there is the file of a state.
+    """Make sure that there is the file of a state, before anything is made beside it.
 
     Raises:
+        StateDamaged: the file is something else.
         StateLost: there was one.
         StateMissing: there is none.
     """
     with file_errors(place.path):
-        if place.path.exists():
-            return
+        found = place.path.exists()
+    if found:
+        sqlite_driver.check_header(place.path)
+        return
     refuse_gone(place)
     raise no_state(place)
 

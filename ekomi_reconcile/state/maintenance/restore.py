@@ -39,6 +39,22 @@ class Restored:
     key_fits: bool
 
 
+def must_be_restorable(copy: Path, place: Location) -> None:
+    """Refuse a copy that cannot become the missing state there, before anything is made for it.
+
+    Where there is a state, ``restore`` itself finds out: then its lock file is no trace.
+
+    Raises:
+        StateError: the copy is missing, damaged or of another state.
+    """
+    if isinstance(place, FileLocation) and place.path.exists():
+        return
+    needs_file(copy)
+    with open_copy(copy.absolute()) as found:
+        _must_be_sound_copy(found, copy)
+        _must_be_of(found, place)
+
+
 def restore(
     copy: Path, location: str, *, root: Path, key: bytes | None, now: Instant, lock: Lock | None = None
 ) -> Restored:
@@ -52,8 +68,7 @@ def restore(
     """
     needs_file(copy)
     with open_copy(copy.absolute()) as found:
-        if problems := found.check():
-            raise StateDamaged(f"{copy} is damaged: {problems[0]}", mend="choose another copy")
+        _must_be_sound_copy(found, copy)
         aside: list[Path] = []
         make_room = None
         try:
@@ -71,6 +86,11 @@ def restore(
         fill = partial(_refill, found, serial=serial, now=now)
         with build_state(location, root=root, key=key, fill=fill, make_room=make_room) as state:
             return _restored(state, replaced=aside[0] if aside else None, closed_since=None)
+
+
+def _must_be_sound_copy(found: State, copy: Path) -> None:
+    if problems := found.check():
+        raise StateDamaged(f"{copy} is damaged: {problems[0]}", mend="choose another copy")
 
 
 def _must_be_sound(location: str, *, root: Path) -> None:

@@ -191,7 +191,8 @@ def _wanted(field: Any, operator: str, text: str) -> str | int:
     Raises:
         ValueError: such a column never has that value.
     """
-    if operator == "~" or (not text and operator in ("=", "!=")):
+    may_be_absent = "null" in field.get("type", ())
+    if operator == "~" or (not text and may_be_absent and operator in ("=", "!=")):
         return text
     if field in _NUMBERS:
         if not re.fullmatch("[0-9]{1,18}", text):
@@ -204,7 +205,7 @@ def _wanted(field: Any, operator: str, text: str) -> str | int:
             raise ValueError("expected a time such as 2026-11-30 or 2026-11-30T12:00:00Z") from None
     if operator in ("<", ">"):
         raise ValueError("< and > compare numbers and times only")
-    words = field.get("enum") if isinstance(field, dict) else None
+    words = field.get("enum")
     if words and text not in words:
         raise ValueError(f"expected one of {', '.join(map(str, words))}")
     return text
@@ -317,7 +318,7 @@ def _confirmed(count: int, verb: str) -> int:
     what = plural(count, "invitation")
     if not interactive():
         raise ReconcileError(
-            f"{what} match, and there is no terminal to confirm on",
+            f"{what} {_match(count)}, and there is no terminal to confirm on",
             mend=f"if that is right, run again with --expect {count}",
         )
     with interruptible():
@@ -327,9 +328,13 @@ def _confirmed(count: int, verb: str) -> int:
     raise ReconcileError("cancelled; no invitation was changed", mend="answer `yes` to go on")
 
 
+def _match(count: int) -> str:
+    return "matches" if count == 1 else "match"
+
+
 def _wrong_number(count: int, expect: int) -> ReconcileError:
     return ReconcileError(
-        f"{plural(count, 'invitation')} match, {expect} expected; none was changed",
+        f"{plural(count, 'invitation')} {_match(count)}, {expect} expected; none was changed",
         mend=f"see them with `ekomi-reconcile invitations list`; if they are right: --expect {count}",
     )
 

@@ -252,8 +252,8 @@ def difference(row: Invitation, order: Order) -> str:
 def another_shop(source: str, differences: Sequence[str]) -> OrderSourceError:
     """The error about a source that has other orders under known ids."""
     return OrderSourceError(
-        f"{len(differences)} orders have another number or creation date than recorded, so this is another "
-        f"shop: {'; '.join(differences[:MOVED_ORDERS])}",
+        f"{len(differences)} of the recorded orders have another number or creation date now, so this is "
+        f"another shop: {'; '.join(differences[:MOVED_ORDERS])}",
         mend=f"point {source} back to the shop it was; give another shop a name of its own under orders:",
     )
 

@@ -75,7 +75,7 @@ class Carried:
 
 
 def absent_fields(source: OrderSource, carried: Carried, accounts: Iterable[Account]) -> Iterator[Diagnostic]:
-    """A warning for every rule and field of it that no order of this source has.
+    """A warning for every field that rules ask for and no order of this source has.
 
     For a file the field must not exist at all; for a shop at least ``ENOUGH`` orders were read.
 
@@ -94,22 +94,23 @@ def absent_fields(source: OrderSource, carried: Carried, accounts: Iterable[Acco
         said = f"none of the {carried.orders} orders read has {{}}"
     else:
         return
-    for account in accounts:
-        for name in sorted(_asked_by([account]) & absent):
+    asking = list(accounts)
+    for name in sorted(absent):
+        names = [each.name for each in asking if name in _asked_by([each])]
+        if names:
             yield Diagnostic(
                 severity=Severity.WARNING,
                 rule="absent-field",
-                message=f"{account.name}: order source {source.name}: {said.format(name)}, "
-                "which the conditions ask for",
+                message=f"order source {source.name}: {said.format(name)}, "
+                f"which the conditions of {', '.join(names)} ask for",
                 key="invitations.conditions",
-                found=name,
                 mend=f"add {' or '.join(sorted(own_fields(name)))} to the orders, or remove the condition",
-                account=account.name,
+                account=_only(names),
             )
 
 
 def nameless(source: str, carried: Carried, accounts: Iterable[Account]) -> Iterator[Diagnostic]:
-    """A warning for every rule that names groups or store views while orders carry ids without a name."""
+    """A warning for groups and one for store views that rules name, while orders carry ids without a name."""
     kinds: tuple[tuple[str, str, set[int], Callable[[Account], Selection]], ...] = (
         ("store", "stores", carried.store_ids, lambda each: each.invitations.store_views),
         (
@@ -119,23 +120,29 @@ def nameless(source: str, carried: Carried, accounts: Iterable[Account]) -> Iter
             lambda each: each.invitations.customer_groups,
         ),
     )
-    for account in accounts:
-        for what, key, ids, chosen in kinds:
-            if ids and chosen(account).names is not None:
-                yield _nameless(source, account, what, key, sorted(ids))
+    naming = list(accounts)
+    for what, key, ids, chosen in kinds:
+        names = [each.name for each in naming if chosen(each).names is not None]
+        if ids and names:
+            yield _nameless(source, names, what, key, sorted(ids))
 
 
-def _nameless(source: str, account: Account, what: str, key: str, ids: Sequence[int]) -> Diagnostic:
+def _nameless(source: str, names: Sequence[str], what: str, key: str, ids: Sequence[int]) -> Diagnostic:
     shown = ", ".join(map(str, ids[:_IDS_SHOWN])) + (", …" if len(ids) > _IDS_SHOWN else "")
     where = key_in_project(source, key)
     return Diagnostic(
         severity=Severity.WARNING,
         rule=f"nameless-{what.replace(' ', '-')}",
-        message=f"{account.name}: order source {source}: orders carry {what} ids without a name in {where} "
-        f"({shown}), and the rule names {what}s: they pass every exclusion and are in no list",
+        message=f"order source {source}: orders carry {what} ids without a name in {where} ({shown}), and "
+        f"{', '.join(names)} choose by {what}: these orders pass every exclusion and are in no list",
         mend=f"add their names to {where}: {{{ids[0]}: NAME}}",
-        account=account.name,
+        account=_only(names),
     )
+
+
+def _only(names: Sequence[str]) -> str | None:
+    """The account that a warning is about, if it is about one."""
+    return names[0] if len(names) == 1 else None
 
 
 def key_in_project(source: str, key: str) -> str:

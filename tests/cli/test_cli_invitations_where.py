@@ -103,6 +103,11 @@ def test_nothing_that_matches_is_no_error(recorded, capsys):
         ("--where", "account>A", "--expect", "1"),
         ("--where", "scheduled_at<soon", "--expect", "1"),
         ("--where", "=3", "--expect", "1"),
+        ("--where", "status=", "--expect", "0"),
+        ("--where", "status!=", "--expect", "0"),
+        ("--where", "reached_source= ", "--expect", "0"),
+        ("--where", "id=", "--expect", "0"),
+        ("--where", "order_date=", "--expect", "0"),
         ("--where", "id=3", "--expect", "-1"),
     ],
 )

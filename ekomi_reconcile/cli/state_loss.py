@@ -71,7 +71,7 @@ def _accept(state: State, *, since: Instant, now: Instant) -> None:
 def _warn(state: State, since: Instant) -> None:
     """Warn on stderr where no run has scheduled again what was lost altogether."""
     last = state.last_run_at()
-    if last is None or last < since:
+    if last is None or last <= since:
         click.echo(
             f"Warning: no run is recorded since {instant.iso(since)}. Invitations that were lost as a whole "
             "are not found here and would be sent again: run `ekomi-reconcile apply --no-send` first, which "

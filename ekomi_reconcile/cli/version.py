@@ -45,16 +45,16 @@ def version(as_json: bool) -> int:
     return 0
 
 
-_PLAN = "plan"
-ALL = (*KINDS, _PLAN, *NAMES)
-"""The files, the plan, and what commands write."""
+_PLAN, _STATE = "plan", "state"
+ALL = (*KINDS, _PLAN, _STATE, *NAMES)
+"""The files, the plan, what `state pull` writes, and what other commands write."""
 
 
 @click.command()
 @click.argument("kind", type=click.Choice(ALL), metavar="NAME")
 @common()
 def schema(kind: str) -> int:
-    """Print a JSON Schema: of the files, of the plan, of what a command writes.
+    """Print a JSON Schema: of the files, of the plan, of a pulled state, of what a command writes.
 
     A command's is called like it: `accounts-list`, `invitations-show`; `events` is one line of --json-events.
     """
@@ -70,6 +70,10 @@ def schema_text(name: str) -> str:
 def _schema(name: str) -> dict[str, Json]:
     if name == _PLAN:
         return plan_schema()
+    if name == _STATE:
+        from ekomi_reconcile.state.maintenance.export_schema import state_schema
+
+        return state_schema()
     return file_schema(name) if name in KINDS else output_schema(name)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ekomi_reconcile.doctor import ekomi, files, orders, queue, secrets, storage
+from ekomi_reconcile.doctor import ekomi, files, next_apply, orders, queue, secrets, storage
 from ekomi_reconcile.doctor.context import Check, Finding, Note, Subject, warned
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.state.records import UNREADABLE
@@ -16,6 +16,7 @@ CHECKS: Mapping[str, Sequence[Check]] = {
     "eKomi": ekomi.CHECKS,
     "Orders": orders.CHECKS,
     "Queue": queue.CHECKS,
+    "Next apply": next_apply.CHECKS,
 }
 """All checks in their order, by group."""
 

@@ -1,11 +1,15 @@
 """Pushing an edited export: whole or not at all, and only over what it was made from."""
 
 import json
+import re
+from functools import partial
 
 import pytest
 from care_support import fill, more_orders, records, send
+from jsonschema import Draft202012Validator
 from state_support import NOW, kill, process
 
+from ekomi_reconcile.cli.version import schema_text
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.state.engine.opening import Mode, open_state
@@ -93,6 +97,10 @@ def test_the_export_of_another_state_is_refused_even_if_forced(pulled):
         put(store, whole, any_serial=True)
 
 
+def _rule(whole, *, key, value):
+    whole["accounts"][0]["desired"]["invitations"][key] = value
+
+
 WRONG = {
     "a missing table": lambda whole: whole.pop("reviews"),
     "an unknown table": lambda whole: whole.update(more=[]),
@@ -106,6 +114,19 @@ WRONG = {
     "a yes for a number": lambda whole: whole["invitations"][0].update(attempts=True),
     "settings without rules": lambda whole: whole["accounts"][0]["desired"].pop("invitations"),
     "a rule of another kind": lambda whole: whole["accounts"][0]["desired"]["invitations"].update(enabled=1),
+    **{
+        f"{key} that is {value!r}": partial(_rule, key=key, value=value)
+        for key, value in (
+            *(("store_views", each) for each in (5, None, [1], {"exclude": 3}, {"only": ["de"]})),
+            *(
+                ("conditions", each)
+                for each in ("x", [1], {"colour": {"eq": 1}}, {"grand_total": {"gte": "x"}})
+            ),
+            *(("pending_period", each) for each in (-4, 10**20, 1.5)),
+            *(("order_statuses", [1]), ("spread", "99x"), ("deliver", "pigeon"), ("colour", 1)),
+        )
+    },
+    "a link of another kind": lambda whole: whole["accounts"][0]["desired"]["links"].update(submit_url=3),
     "two names": lambda whole: whole["accounts"][0].update(name="Other"),
     "another format": lambda whole: whole.update(format_version="99"),
     "a negative serial": lambda whole: whole.update(serial=-1),
@@ -131,6 +152,9 @@ def test_what_is_no_export_is_refused(pulled, wrong):
     with pytest.raises(StateError) as caught:
         parse(json.dumps(whole).encode())
     assert caught.value.mend
+    assert re.search(
+        r"format|contradicts|[a-z_\]]+: (expected|unknown|the key|.* is not allowed)", caught.value.message
+    )
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{", b"version: 1", b"\xff\xfe"])
@@ -138,6 +162,12 @@ def test_what_is_no_json_is_refused(text):
     """Not even an object."""
     with pytest.raises(StateError, match="the file is no"):
         parse(text)
+
+
+def test_the_published_schema_takes_what_was_pulled(pulled):
+    """What the state writes is what it takes back, as the schema says it."""
+    _, whole = pulled
+    Draft202012Validator(json.loads(schema_text("state"))).validate(whole)
 
 
 @pytest.mark.parametrize("wrong", CONTRADICTIONS)

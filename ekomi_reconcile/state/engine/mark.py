@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
 _INTERVAL = 0.5
 _SOON = 0.05
 """Seconds within which the mark is not written again: after any commit, after one with a journal entry."""

@@ -12,20 +12,23 @@ from typing import Annotated, Any, Literal
 import msgspec
 from sqlalchemy import Boolean, Column, Float, Integer, Table
 
+from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Evidence, Status
+from ekomi_reconcile.plan.schema import first_problem
 from ekomi_reconcile.state.engine.described import FORMAT_VERSION
 from ekomi_reconcile.state.engine.lock import user
 from ekomi_reconcile.state.engine.tables import metadata
 from ekomi_reconcile.state.maintenance.backup import copy_path
 from ekomi_reconcile.state.maintenance.export import TABLE_NAMES
+from ekomi_reconcile.state.maintenance.export_schema import state_schema
 from ekomi_reconcile.state.maintenance.table_dump import Identity
-from ekomi_reconcile.state.records import unlike_account
 from ekomi_reconcile.state.repositories.accounts import name_key
 from ekomi_reconcile.state.store import State
 
 OPERATION = "state push"
+_AGAIN = "pull the state again, and edit that"
 
 _WORDS: Mapping[str, type[StrEnum]] = {
     "status": Status,
@@ -48,6 +51,10 @@ class _Header(msgspec.Struct, kw_only=True):
     serial: Annotated[int, msgspec.Meta(ge=0)]
     created_at: _Whole
     tool_version: str
+
+
+class _Accounts(msgspec.Struct):
+    accounts: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +89,19 @@ def parse(text: bytes) -> Pushed:
     """The state in this JSON.
 
     Raises:
-        StateError: it is no export of this version; the message says where it is wrong.
+        StateError: it is not an export of this version, with the path of what is wrong.
     """
     header = _decoded(text, _Header)
     if header.format_version != str(FORMAT_VERSION):
         raise StateError(
             f"the file has format {header.format_version}, this version needs format {FORMAT_VERSION}",
-            mend="pull the state again, and edit that",
+            mend=_AGAIN,
         )
     whole = _decoded(text, _whole())
+    _check_accounts(header, _decoded(text, _Accounts).accounts)
     tables = {TABLE_NAMES[name]: getattr(whole, name) for name in TABLE_NAMES}
     for at, row in enumerate(tables["account"]):
-        _check_desired(row, f"$.accounts[{at}]")
+        _check_desired(row, f"accounts[{at}]")
     identity = Identity(lineage=header.lineage, serial=header.serial, created_at=header.created_at)
     return Pushed(identity, tables)
 
@@ -140,13 +148,18 @@ def _decoded(text: bytes, kind: Any) -> Any:
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
-        raise StateError(
-            f"the file is no state: {error}", mend="pull the state again, and edit that"
-        ) from None
+        problem = first_problem(msgspec.json.decode(text), state_schema()) or str(error)
+        raise StateError(f"the file is not a state: {problem}", mend=_AGAIN) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise StateError(
-            f"the file is no JSON: {error}", mend="pull the state again, and edit that"
-        ) from None
+        raise StateError(f"the file is not JSON: {error}", mend=_AGAIN) from None
+
+
+def _check_accounts(header: _Header, accounts: Json) -> None:
+    """Check the settings of accounts against the schema; the columns are checked already."""
+    rest: dict[str, Json] = {name: [] for name in TABLE_NAMES if name != "accounts"}
+    document = {**msgspec.to_builtins(header), **rest, "accounts": accounts}
+    if problem := first_problem(document, state_schema()):
+        raise StateError(f"the file is not a state: {problem}", mend=_AGAIN)
 
 
 def _whole() -> type[msgspec.Struct]:
@@ -190,8 +203,6 @@ def _value(row: msgspec.Struct, name: str) -> Any:
 
 
 def _check_desired(row: Any, place: str) -> None:
-    if wrong := unlike_account(row.desired, f"{place}.desired"):
-        raise StateError(f"the file is no state: {wrong}", mend="pull the state again, and edit that")
     for name in ("name", "interface_id", "protect"):
         if row.desired[name] != getattr(row, name):
             raise StateError(

@@ -7,6 +7,7 @@ import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import pytest
 from faults_support import PASSWORD, PERSON, within
@@ -293,3 +294,34 @@ def drip(listener, seconds=30.0):
             except OSError:
                 return
             pause.wait(0.2)
+
+
+LOCATIONS = (
+    (Path(__file__).parent.parent / "cases/redirects-with-odd-location/locations.txt")
+    .read_text()
+    .splitlines()
+)
+
+
+@pytest.mark.parametrize("location", LOCATIONS)
+def test_an_odd_redirect_of_one_account_stops_no_other(trial, sandbox, capsys, location):
+    """One call fails (a send is unknown), the other account is sent, and no row stays in sending."""
+    german, french = trial.orders(german=2, french=2)
+    sandbox.world.fault(fault(kind="redirect", location=location))
+    assert trial.apply() == 1
+    assert trial.statuses() == dict.fromkeys(german, UNKNOWN) | dict.fromkeys(french, SENT)
+    assert "internal error" not in capsys.readouterr().err
+    sandbox.world.faults.clear()
+    assert trial.apply() == 0
+    assert trial.statuses() == dict.fromkeys(german, UNKNOWN) | dict.fromkeys(french, SENT)
+
+
+@pytest.mark.parametrize("function", ["getShopDetails", "getSnapshot", "getFeedback"])
+@pytest.mark.parametrize("location", LOCATIONS[2:4])
+def test_an_odd_redirect_of_a_read_stops_no_other_account(trial, sandbox, capsys, function, location):
+    """A sync or an import fails for its account only; everything that is due is sent."""
+    german, french = trial.orders(german=1, french=1)
+    sandbox.world.fault(Fault(match=function, shop="28374", kind="redirect", location=location))
+    assert trial.apply_in(24 * HOUR) == 1
+    assert trial.statuses() == dict.fromkeys(german | french, SENT)
+    assert "internal error" not in capsys.readouterr().err

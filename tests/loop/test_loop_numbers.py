@@ -8,12 +8,14 @@ import sqlite3
 import pytest
 from support_loop import DAY, NOW, account, order, text
 
-from ekomi_reconcile.model.invitation import BLOCKING, Status
+from ekomi_reconcile.model.invitation import Status
 
 SHARED = "000000123"
 FIRST = order(1, age=10, increment_id=SHARED, store_code="de")
 SECOND = order(2, age=9, increment_id=SHARED, store_code="at")
 TWIN = {**SECOND, "created_at": FIRST["created_at"]}
+CLOSED = (Status.SENDING, Status.SENT, Status.SKIPPED, Status.FAILED, Status.UNKNOWN)
+"""In one of these an invitation closes its order and its number."""
 
 
 def found(loop) -> dict[int, str]:
@@ -41,7 +43,7 @@ def test_of_two_orders_in_one_run_the_earlier_is_invited(loop, sandbox, later, t
     assert sum(each.requests for each in sandbox.world.outbox.entries()) == 1
 
 
-@pytest.mark.parametrize("status", [*sorted(BLOCKING), Status.PENDING])
+@pytest.mark.parametrize("status", [*CLOSED, Status.PENDING])
 def test_an_order_that_comes_in_a_later_run_is_not_invited(loop, status):
     """Whatever became of the first order's invitation, as long as it is not cancelled."""
     loop.write_accounts([account("9", pending_period=20)])
@@ -55,7 +57,7 @@ def test_an_order_that_comes_in_a_later_run_is_not_invited(loop, status):
     assert len(warned(plan)) == 1
 
 
-@pytest.mark.parametrize("status", sorted(BLOCKING))
+@pytest.mark.parametrize("status", CLOSED)
 def test_a_number_that_was_invited_is_not_invited_again_for_an_earlier_order(loop, status):
     """The earlier order wins only while nothing can have been sent."""
     loop.write_accounts([account("9", pending_period=20)])
@@ -168,6 +170,25 @@ def test_two_shops_with_the_same_numbers_do_not_block_each_other(loop):
         ("eu", 2),
         ("us", 1),
         ("us", 2),
+    ]
+
+
+@pytest.mark.parametrize("status", CLOSED)
+@pytest.mark.parametrize("other", ["alone", "beside the other"])
+def test_a_living_shop_is_blocked_by_no_other_one(loop, status, other):
+    """What one shop invited is another's business: even where number, date and store view are the same."""
+    loop.write_project(orders={"eu": {"file": "eu.jsonl"}, "us": {"file": "us.jsonl"}})
+    loop.write_orders([order(1)], "eu.jsonl")
+    loop.write_orders([], "us.jsonl")
+    both = [account("9", orders="eu"), account("10", orders="us")]
+    loop.write_accounts(both[:1] if other == "alone" else both)
+    loop.apply(sending=False)
+    force(loop, status)
+    loop.write_accounts(both)
+    loop.write_orders([order(7) | {"increment_id": order(1)["increment_id"]}], "us.jsonl")
+    loop.apply(sending=False)
+    assert sorted((row.source, row.status.value) for row in loop.rows() if row.source == "us") == [
+        ("us", "pending")
     ]
 
 

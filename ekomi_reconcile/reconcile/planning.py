@@ -139,7 +139,7 @@ def make_plan(  # noqa: PLR0913 - everything meets here
     project = configuration.project
     safety = project.safety
     customer = None if scope.offline else digester(state, Purpose.CUSTOMER)
-    pseudonym = customer or _scratch_pseudonym(configuration)
+    pseudonym = customer or (None if scope.offline else _scratch_pseudonym(configuration))
     if sources.clock is not None and not (state is None or isinstance(state, NewState)):
         sources.clock.check_last_run(state.last_run_at())
     circumstances = Circumstances(

@@ -13,7 +13,7 @@ import pytest
 
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.orders.magento.auth import BearerLogin
-from ekomi_reconcile.orders.magento.client import LONGEST_RETRY_AFTER, MagentoClient
+from ekomi_reconcile.orders.magento.client import ATTEMPTS, LONGEST_RETRY_AFTER, MagentoClient
 from ekomi_reconcile.orders.magento.wire import LARGEST_ANSWER, Answer, Kind, Reporter, ShopFailure
 from ekomi_reconcile.sandbox.magento.render import FaultKind
 from tests.orders_magento.magento_support import TOKEN, Case, Key, Patience, client_for, ids, read
@@ -312,11 +312,12 @@ def test_annotation(case: Case) -> None:
 
 
 def test_annotation_is_asked_once(case: Case) -> None:
-    """What may have been written is not written again; without the permission the error names it."""
+    """What may have been written is looked for, not written again; a missing permission is named."""
     case.shop.faults.add(FaultKind.MAINTENANCE, path="/comments")
     with pytest.raises(ShopFailure):
         case.source().annotate(3, "invited")
-    assert len(case.shop.log.entries) == 1
+    methods = [each.method for each in case.shop.log.entries]
+    assert methods == ["POST", *["GET"] * ATTEMPTS[Kind.BUSY]]
     case.shop.faults.clear()
     with pytest.raises(ShopFailure, match="Magento_Sales::comment"):
         case.source(resources=["Magento_Sales::actions_view"]).annotate(3, "invited")

@@ -119,6 +119,8 @@ def test_orders_do_not_show_customers() -> None:
 BODIES = [
     *(b"", b"[]", b"{}", b"null", b'"x"', b"[" * 3000, b"\xef\xbb\xbf[]"),
     b'{"items":[1]}',
+    b'{"items":5}',
+    b'{"items":[{"comment":5},7,null]}',
     b'{"items":[{"entity_id":1}],"total_count":1}',
     b'{"items":[{"entity_id":-1}],"total_count":"x"}',
     b'{"items":[],"total_count":1}',

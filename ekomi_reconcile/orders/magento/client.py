@@ -162,34 +162,38 @@ class MagentoClient:
         Raises:
             ShopFailure: the shop did not do it, or it is not known whether it did.
         """
+        failure = self._comment(order_id, text)
+        if failure is not None and failure.kind in _PERHAPS_DONE:
+            failure = self._comment_again(order_id, text, failure)
+        if failure is not None:
+            raise failure
+
+    def _comment_again(self, order_id: int, text: str, failure: ShopFailure) -> ShopFailure | None:
+        """Write it again if the order does not have it; ``failure`` where that cannot be read."""
         try:
-            self._comment(order_id, text)
-        except ShopFailure as failure:
-            if failure.kind not in _PERHAPS_DONE:
-                raise
-            try:
-                done = self._has_comment(order_id, text)
-            except ShopFailure:
-                raise failure from None
-            if not done:
-                self._comment(order_id, text)
+            done = self._has_comment(order_id, text)
+        except ShopFailure:
+            return failure
+        return None if done else self._comment(order_id, text)
 
     def _has_comment(self, order_id: int, text: str) -> bool:
         """Is this comment among those of the order? Magento may store it without markup."""
         found = msgspec.json.decode(self.get(f"orders/{order_id}/comments"))
         items = found.get("items") if isinstance(found, dict) else None
-        comments = [each.get("comment") for each in items or () if isinstance(each, dict)]
+        entries = items if isinstance(items, list) else ()
+        comments = [each.get("comment") for each in entries if isinstance(each, dict)]
         return _plain(text) in {_plain(each) for each in comments if isinstance(each, str)}
 
-    def _comment(self, order_id: int, text: str) -> None:
+    def _comment(self, order_id: int, text: str) -> ShopFailure | None:
+        """Return the failure: raised in its place, a later one would carry it along."""
         entry = {"comment": text, "is_customer_notified": 0, "is_visible_on_front": 0}
         path = f"orders/{order_id}/comments"
-        self._ask(
-            "POST",
-            f"{self._base}/rest/V1/{path}",
-            msgspec.json.encode({"statusHistory": entry}),
-            subject=path,
-        )
+        content = msgspec.json.encode({"statusHistory": entry})
+        try:
+            self._ask("POST", f"{self._base}/rest/V1/{path}", content, subject=path)
+        except ShopFailure as failure:
+            return failure
+        return None
 
     def may_annotate(self) -> None:
         """Return if the integration has ``Magento_Sales::comment``. Nothing is written.

@@ -48,7 +48,7 @@ def test_only_what_matters_is_written():
         "orders: default\n"
         "invitations:\n"
         "  enabled: true\n"
-        "  store_views: [de, no]\n"
+        '  store_views: [de, "no"]\n'
         "  conditions:\n"
         "    all:\n"
         "      - grand_total: {gte: 50}\n"

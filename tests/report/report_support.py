@@ -180,6 +180,7 @@ def sign(folder: Path) -> None:
         raw.execute("UPDATE journal SET who = 'kim', host = 'runner-1'")
         raw.execute("UPDATE meta SET value = ? WHERE key = 'lineage'", [LINEAGE])
     raw.close()
+    (folder / ".ekomi-reconcile" / "state.db.mark").unlink()  # it holds the lineage from before
 
 
 def rename_last(state: State, who: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from project_support import order
 
 from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.state.engine.described import FORMAT_VERSION
 from ekomi_reconcile.state.engine.lock import WriterLock
 from ekomi_reconcile.state.engine.opening import Mode, open_state
 
@@ -183,7 +184,7 @@ def test_move_to_another_file(applied, capsys):
 
 def test_migrate_without_a_place_brings_the_format_up_to_date(applied, capsys):
     """It says which format there is now."""
-    assert shown(applied, capsys, "state", "migrate") == {"state_format": "1"}
+    assert shown(applied, capsys, "state", "migrate") == {"state_format": str(FORMAT_VERSION)}
 
 
 def test_force_unlock(applied, capsys):

@@ -6,6 +6,7 @@ from itertools import count
 import pytest
 from crash_support import killed, two_accounts
 
+from ekomi_reconcile.state.engine.described import FORMAT_VERSION
 from ekomi_reconcile.state.engine.opening import Mode, open_state
 
 COMMANDS = {
@@ -97,5 +98,5 @@ def test_a_state_of_the_present_format_needs_no_migration(anywhere, capsys):
     for _ in range(2):
         capsys.readouterr()
         assert anywhere.cli("state", "migrate", "--format", "json") == 0
-        assert json.loads(capsys.readouterr().out)["state_format"] == "1"
+        assert json.loads(capsys.readouterr().out)["state_format"] == str(FORMAT_VERSION)
     assert not list(anywhere.folder.rglob("*.backup"))

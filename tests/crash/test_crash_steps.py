@@ -122,7 +122,7 @@ def test_scheduling_many_rows_is_continued_after_a_kill(gated, gate):
     """Killed between two batches of the queue: the next run schedules the rest, none twice, index whole."""
     gated.account("Germany", "28374", "pending_period: 14")
     gated.orders(order(number) for number in range(1, 6_001))
-    assert killed(gated, "apply", "--auto-approve", at=10, steps="commits")
+    assert killed(gated, "apply", "--auto-approve", at=12, steps="commits")
     assert 0 < statuses(gated)["pending"] < 6_000
     assert "invitation_customer" not in indexes(gated.state)
     assert gated.cli("apply", "--auto-approve") == 0

@@ -9,7 +9,13 @@ from packaging.utils import canonicalize_name
 from packaging_support import PROJECT, ROOT, bill_of_materials
 
 EXTRAS = {
-    "postgres": ("ekomi_reconcile.state.engine.postgres", "ekomi_reconcile.state.engine.shared"),
+    "postgres": (
+        "ekomi_reconcile.state.engine.postgres",
+        "ekomi_reconcile.state.engine.postgres_lock",
+        "ekomi_reconcile.state.engine.postgres_opening",
+        "ekomi_reconcile.state.engine.postgres_pooler",
+        "ekomi_reconcile.state.engine.shared",
+    ),
     "sandbox": ("ekomi_reconcile.sandbox",),
     "parquet": ("ekomi_reconcile.render.reviews_parquet",),
 }

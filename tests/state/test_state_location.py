@@ -70,11 +70,17 @@ def test_the_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyP
         expand("~nobody-of-this-name")
 
 
+def make_state(location: str, root: Path) -> None:
+    """One in which something was recorded: an unused one counts as none."""
+    with open_state(location, root=root, mode=Mode.CREATE) as state:
+        state.journal("state init", outcome="done", now=1_700_000_000)
+
+
 def linked(tmp_path: Path, name: str) -> str:
     """A state in ``shared`` and a name for it in ``other``, by a link of this kind."""
     (tmp_path / "shared").mkdir()
     (tmp_path / "other").mkdir()
-    open_state("shared/state.db", root=tmp_path, mode=Mode.CREATE).close()
+    make_state("shared/state.db", tmp_path)
     target = tmp_path / "other" / "state.db"
     match name:
         case "file":
@@ -105,14 +111,16 @@ def test_one_file_has_one_lock_and_one_key(tmp_path: Path, kind: str) -> None:
         "state.db",
         "state.db.key",
         "state.db.lock",
+        "state.db.mark",
     }
 
 
 def test_a_link_to_a_state_that_is_not_made_yet(tmp_path: Path) -> None:
-    """The state is made where the link leads, with its key."""
+    """The state is made where the link leads, with its key and mark."""
     (tmp_path / "state.db").symlink_to(Path("shared", "real.db"))
     open_state("state.db", root=tmp_path, mode=Mode.CREATE).close()
-    assert sorted(each.name for each in (tmp_path / "shared").iterdir()) == ["real.db", "real.db.key"]
+    made = sorted(each.name for each in (tmp_path / "shared").iterdir())
+    assert made == ["real.db", "real.db.key", "real.db.mark"]
 
 
 def test_links_in_a_circle(tmp_path: Path) -> None:
@@ -126,7 +134,7 @@ def test_links_in_a_circle(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", [Mode.READ, Mode.WRITE, Mode.CREATE])
 def test_a_file_with_two_hard_links_is_refused(tmp_path: Path, mode: Mode) -> None:
     """Under both names, for reading and writing; once the second name is gone it is used again."""
-    open_state("a.db", root=tmp_path, mode=Mode.CREATE).close()
+    make_state("a.db", tmp_path)
     os.link(tmp_path / "a.db", tmp_path / "b.db")
     for name in ("a.db", "b.db"):
         with pytest.raises(StateError, match="2 names"):
@@ -138,6 +146,6 @@ def test_a_file_with_two_hard_links_is_refused(tmp_path: Path, mode: Mode) -> No
 
 def test_a_draft_of_a_killed_run_is_no_second_name(tmp_path: Path) -> None:
     """Killed between two steps of making a state, the run leaves a draft; the state can be used."""
-    open_state("a.db", root=tmp_path, mode=Mode.CREATE).close()
+    make_state("a.db", tmp_path)
     os.link(tmp_path / "a.db", tmp_path / "a.db.0123abcd.part")
     open_state("a.db", root=tmp_path, mode=Mode.WRITE).close()

@@ -21,7 +21,7 @@ from state_server import Server
 from state_support import KEY, LATER, NOW, PROJECT, Store, an_account, an_order, schedule
 
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.errors import StateError
+from ekomi_reconcile.model.errors import StateError, StateLost
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.sandbox.faults import Fault
@@ -128,6 +128,24 @@ def test_lost_connection_loses_no_outcome(server: Server, pair: tuple[State, Sta
     ):
         server.end_connections()
         assert attempt()
+
+
+@pytest.mark.parametrize("noticed", ["by the claim", "before"])
+def test_a_server_that_lost_records_gets_no_claim(
+    server: Server, pair: tuple[State, State], noticed: str
+) -> None:
+    """Where a connection is made anew, in the claim or before it, what was recorded is looked for first."""
+    one, two = pair
+    one.journal("apply", outcome="started", now=NOW)
+    ids = schedule(one, 1, 2)
+    one.claim([ids[1]], now=NOW)
+    with two.transaction():
+        two._connection.exec_driver_sql("DELETE FROM invitation_history WHERE to_status = 'sending'")
+    server.end_connections()
+    if noticed == "before":
+        one.renew(now=NOW)
+    with pytest.raises(StateLost, match="has lost what this run recorded"):
+        one.claim([ids[2]], now=NOW)
 
 
 @pytest.mark.parametrize(

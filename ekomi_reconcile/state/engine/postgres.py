@@ -25,8 +25,8 @@ from sqlalchemy.engine import ExceptionContext
 
 from ekomi_reconcile.model.errors import StateDamaged, StateError, StateLocked
 from ekomi_reconcile.state.engine.location import PostgresLocation
+from ekomi_reconcile.state.engine.postgres_pooler import is_pooled, refuse_sharing, refuses_options, shared
 from ekomi_reconcile.state.engine.tables import metadata
-from ekomi_reconcile.state.postgres_pooler import is_pooled, refuse_sharing, refuses_options, shared
 
 _GONE = (StateError, "ended the connection", "run again: what was committed is kept, the rest is undone")
 _FULL = (StateError, "has no more room", "make room on the server and run again; nothing was lost")

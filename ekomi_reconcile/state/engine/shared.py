@@ -87,9 +87,7 @@ class SharedState(State):
         Raises:
             StateLost: the server came back without what was recorded last; nothing more may be sent.
         """
-        if self._reconnected:
-            self.check_memory(self.memory)
-        claimed = self._persist(partial(super().claim, ids, now=now, actor=actor))
+        claimed = self._persist(partial(self._claim, ids, now=now, actor=actor))
         if claimed:
             self.memory = replace(self.memory, claim=(claimed[-1].id, now))
         return claimed
@@ -138,6 +136,12 @@ class SharedState(State):
     def spread(self, rows: Sequence[Invitation]) -> list[Invitation]:
         """See ``State``."""
         return sorted(rows, key=lambda row: zlib.crc32(f"{self.runner} {row.id}".encode()))
+
+    def _claim(self, ids: Sequence[int], *, now: Instant, actor: str) -> tuple[Invitation, ...]:
+        if self._reconnected:  # be it in the attempt before this one
+            self.refresh()
+            self.check_memory(self.memory)
+        return super().claim(ids, now=now, actor=actor)
 
     def _renew(self, now: Instant) -> None:
         with self.transaction():

@@ -122,10 +122,12 @@ def _damages(state: State, table: Table) -> Iterator[Damage]:
 def _settings(state: State) -> Iterator[Damage]:
     if any(name == account.c.desired.name for name, _ in state.undecodable(account)):
         return
-    for key, text in state.rows_of_statement(select(_raw(account.c.id), _raw(account.c.desired))):
+    columns = (account.c.id, account.c.interface_id, account.c.desired)
+    for key, interface_id, text in state.rows_of_statement(select(*map(_raw, columns))):
         _, problem = read_settings(text)
         if problem is not None and isinstance(text, str):
-            yield Damage(account.name, _name(account, (key,)), account.c.desired.name, problem)
+            name = f"{_name(account, (key,))} (interface id {interface_id})"
+            yield Damage(account.name, name, account.c.desired.name, problem)
 
 
 def _wrong(column: Column[Any], *, typed: bool) -> ColumnElement[bool]:

@@ -137,11 +137,11 @@ def check_pin(configuration: Configuration) -> None:
     Raises:
         StateError: it is another one, or there is none. Not ``StateMissing``: nothing may stand in for it.
     """
-    from ekomi_reconcile.state.engine.opening import lineage_of
-
     pinned = pinned_lineage(configuration)
     if pinned is None:
         return
+    from ekomi_reconcile.state.engine.opening import lineage_of
+
     location, root = state_location(configuration)
     place = locate(location, root=root)
     found = lineage_of(place)

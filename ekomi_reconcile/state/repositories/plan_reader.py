@@ -44,6 +44,7 @@ _UNKNOWN = """
 _SENDING = "SELECT 1 FROM invitation WHERE status = 'sending' LIMIT 1"
 _NEXT_SOURCE = "SELECT min(source) FROM invitation WHERE source > ?"
 _LAST_RUN = "SELECT at FROM journal WHERE action = 'apply' ORDER BY id DESC LIMIT 1"
+_IN_USE = "SELECT 1 FROM account UNION ALL SELECT 1 FROM journal LIMIT 1"
 _DUE = "SELECT 1 FROM invitation WHERE status = 'pending' AND scheduled_at <= ? LIMIT 1"
 
 
@@ -120,7 +121,7 @@ class Glance:
         return (
             ours
             and self._described.get("format_version") == str(FORMAT_VERSION)
-            and self._described.get("serial") != "0"
+            and (self._described.get("serial") != "0" or bool(self._rows(_IN_USE)))
         )
 
     def behind(self, mark: Mark | None) -> bool:

@@ -226,3 +226,18 @@ def test_without_the_key_such_a_status_ends_nothing(loop, sandbox):
     loop.write_orders([order(1, status="returned")])
     loop.apply()
     assert len(list(sandbox.world.outbox.entries())) == 1
+
+
+def test_another_way_of_delivery_judges_again(loop):
+    """Who has only a mobile number is invited by text message, who has none no longer; and back."""
+    mobile = {"billing_address": {"telephone": "+4915112345678", "country_id": "DE"}}
+    loop.write_accounts([account("9", pending_period=30, skip_orders_older_than=0)])
+    loop.write_orders([order(1, customer_email="", **mobile), order(2)])
+    loop.apply()
+    assert {row.order_id: row.status.value for row in loop.rows()} == {2: "pending"}
+    loop.write_accounts([account("9", pending_period=30, skip_orders_older_than=0, deliver="ekomi-sms")])
+    loop.apply()
+    assert {row.order_id: row.status.value for row in loop.rows()} == {1: "pending", 2: "cancelled"}
+    loop.write_accounts([account("9", pending_period=30, skip_orders_older_than=0)])
+    loop.apply()
+    assert {row.order_id: row.status.value for row in loop.rows()} == {1: "cancelled", 2: "pending"}

@@ -65,6 +65,8 @@ BASE = account(invitations=InvitationRule(enabled=True, conditions={"grand_total
         {"conditions": None},
         {"skip_refunded": False},
         {"cancel_statuses": ("returned",)},
+        {"deliver": Deliver.EKOMI_SMS},
+        {"deliver": Deliver.LINK},
     ],
 )
 def test_every_rule_field_changes_the_digest(changes):
@@ -80,7 +82,7 @@ def test_priority_and_source_change_the_digest(changes):
 
 
 def test_what_is_no_rule_leaves_the_digest_alone():
-    """A rename, new links, tags, protection or another way of delivery judge nothing again."""
+    """A rename, new links, tags or protection judge nothing again."""
     changed = replace(
         BASE,
         name="Other",
@@ -88,7 +90,6 @@ def test_what_is_no_rule_leaves_the_digest_alone():
         webshop_url="https://shop.example.com",
         protect=True,
         tags=("dach",),
-        invitations=replace(BASE.invitations, deliver=Deliver.LINK),
     )
     assert Rule(changed).digest == Rule(BASE).digest
     assert Rule(BASE).digest.startswith("sha256:")

@@ -84,10 +84,15 @@ def state_location(configuration: Configuration) -> tuple[str, Path]:
     """The state's path or URL, and the folder that a relative path starts from.
 
     ``--state`` or EKOMI_RECONCILE_STATE win over the project file.
+
+    Raises:
+        UsageError: ``--state`` is empty: falling back to another state is never what was meant.
     """
     chosen = options()
     if chosen.state:
         return chosen.state, chosen.directory
+    if chosen.state is not None:
+        raise click.UsageError("--state is empty; name the state, or leave the flag out.")
     text = configuration.project.state
     if text.startswith(_REFERENCE):
         text = resolve(text, root=configuration.root).reveal()

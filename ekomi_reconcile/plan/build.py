@@ -185,7 +185,7 @@ def _sending_off(held: int) -> tuple[Diagnostic, ...]:
         Diagnostic(
             severity=Severity.WARNING,
             rule="sending-off",
-            message=f"safety.send is false: nothing is sent; {held} due invitations stay pending",
+            message=f"safety.send is false: nothing is sent; due invitations that stay pending: {held}",
             mend="set safety.send to true where customers are to be invited",
         ),
     )

@@ -250,7 +250,14 @@ def difference(row: Invitation, order: Order) -> str:
 
 
 def another_shop(source: str, differences: Sequence[str]) -> OrderSourceError:
-    """The error about a source that has other orders under known ids."""
+    """The error about a source that has other orders under known ids; a few may only have changed."""
+    if len(differences) < MOVED_ORDERS:
+        return OrderSourceError(
+            f"{len(differences)} of the recorded orders have another number now, so their invitations are "
+            f"not sent: {'; '.join(differences)}",
+            mend="correct the number where the orders come from, or take the invitation out: "
+            "ekomi-reconcile invitations skip ID",
+        )
     return OrderSourceError(
         f"{len(differences)} of the recorded orders have another number or creation date now, so this is "
         f"another shop: {'; '.join(differences[:MOVED_ORDERS])}",

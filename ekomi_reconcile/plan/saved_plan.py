@@ -16,7 +16,7 @@ import msgspec
 
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.errors import PlanInvalid, PlanStale
-from ekomi_reconcile.model.instant import HOUR, Instant, iso
+from ekomi_reconcile.model.instant import DAY, HOUR, Instant, iso
 from ekomi_reconcile.plan.codec import check_version, digest, from_json, to_json
 from ekomi_reconcile.plan.plan import InvitationSteps, Plan
 from ekomi_reconcile.plan.schema import first_problem, plan_schema, step_types
@@ -28,6 +28,7 @@ _KEY_ID_DIGITS = 16
 
 Sign: TypeAlias = Callable[[str], str]
 """The keyed digest of a text, in hex, made with the key of a state for signing plans."""
+_UNITS = (("d", DAY), ("h", HOUR), ("m", 60), ("s", 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +171,7 @@ def _check_age(plan: Plan, present: Present) -> None:
     if age > present.max_age:
         raise PlanStale(
             f"the saved plan is stale: it was made at {iso(plan.created_at)}, longer ago than "
-            f"safety.max_plan_age ({_hours(present.max_age)}) allows",
+            f"safety.max_plan_age ({_as_written(present.max_age)}) allows",
             mend=AGAIN,
         )
     if age < -HOUR:
@@ -180,8 +181,10 @@ def _check_age(plan: Plan, present: Present) -> None:
         )
 
 
-def _hours(seconds: int) -> str:
-    return f"{seconds / HOUR:g} hours"
+def _as_written(seconds: int) -> str:
+    """A length of time as the project file has it: ``7d``, ``90m``."""
+    unit, size = next(each for each in _UNITS if seconds % each[1] == 0)
+    return f"{seconds // size}{unit}"
 
 
 def _signature(text: str, sign: Sign) -> Signature:

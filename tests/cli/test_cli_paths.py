@@ -67,6 +67,16 @@ def test_a_state_flag_with_a_hidden_character(shop, capsys, text):
     assert "the location of the state" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("place", [0, 2])
+def test_an_empty_state_flag_is_refused(shop, capsys, place):
+    """A variable that is not set in a script must not lead to the state of the project file."""
+    arguments = ["apply", "--auto-approve"]
+    arguments[place:place] = ["--state", ""]
+    assert shop.cli(*arguments) == 64
+    assert "--state is empty" in capsys.readouterr().err
+    assert not shop.state.exists()
+
+
 @pytest.mark.parametrize(("key", "value"), SETTINGS.values(), ids=SETTINGS)
 @pytest.mark.parametrize("end", [" ", "\\r", "\\n", "\\u00a0"])
 def test_a_setting_with_a_hidden_character(shop, sandbox, capsys, key, value, end):

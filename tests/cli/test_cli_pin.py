@@ -1,11 +1,13 @@
 """state init, and the pin in the project file: no other state is ever used."""
 
 import json
+import subprocess
 import uuid
 
 import pytest
 from project_support import order
 from test_cli_no_state import ARGUMENTS, commands
+from tools import program
 
 from ekomi_reconcile.cli.app import app
 from ekomi_reconcile.config.load import load
@@ -130,6 +132,29 @@ def test_commands_without_a_state_ignore_the_pin(shop, arguments):
     pin(shop, "'${env:NOT_SET_HERE}'")
     assert shop.cli("fmt") == 0
     assert shop.cli(*arguments) == 0
+
+
+@pytest.mark.parametrize("lineage", [OTHER, "'${env:NOT_SET_HERE}'"])
+def test_a_comparison_with_a_revision_ignores_the_pin(shop, lineage, capsys):
+    """plan --base reads files only: on a fork there is neither the state nor the variable."""
+    git = [program("git"), "-C", str(shop.folder), "-c", "user.name=Kim", "-c", "user.email=kim@example.com"]
+    pin(shop, lineage)
+    subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
+    subprocess.run([*git, "add", "-A"], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "one"], check=True)
+    shop.account("France", "28375")
+    assert shop.cli("plan", "--base", "main") == 0
+    assert "1 to add" in capsys.readouterr().out
+    assert shop.cli("plan") == 1
+
+
+def test_the_demo_ignores_the_pin(shop, monkeypatch, tmp_path):
+    """It works in a folder of its own, whatever the project here pins and the environment names."""
+    pin(shop, OTHER)
+    monkeypatch.chdir(shop.folder)
+    monkeypatch.delenv("CI", raising=False)
+    assert shop.cli("demo", "--dir", "demo", "--orders", "10") == 0
+    assert not shop.state.exists()
 
 
 def test_migrate_keeps_the_lineage(shop):

@@ -116,6 +116,27 @@ def test_orders_with_invitations_under_both_names_keep_one(loop):
         assert {row.source for row in state.list_invitations()} == {"eu"}
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_an_order_with_another_number_than_scheduled_is_not_sent(loop, sandbox, count):
+    """It stays pending and the run fails, under neither number; put right, all seven are sent."""
+    orders = [order(key, age=10 + key) for key in range(1, 8)]
+    loop.write_accounts([account("9", pending_period=30)])
+    loop.write_orders(orders)
+    loop.apply()
+    changed = [each | {"increment_id": f"7{each['increment_id']}"} for each in orders[:count]]
+    loop.write_orders([*changed, *orders[count:]])
+    plan, result = loop.apply(NOW + 40 * DAY)
+    pending = {row.order_id for row in loop.rows() if row.status is Status.PENDING}
+    assert pending >= {each["entity_id"] for each in changed}
+    assert not (plan.complete and result.succeeded)
+    asked = {each.transaction_id for each in sandbox.world.outbox.entries()}
+    assert asked.isdisjoint({each["increment_id"] for each in (*changed, *orders[:count])})
+    loop.write_orders(orders)
+    loop.apply(NOW + 41 * DAY)
+    assert {row.status for row in loop.rows()} == {Status.SENT}
+    assert requests(sandbox) == 7
+
+
 @pytest.mark.parametrize("change", ["number", "date", "both"])
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_a_source_that_leads_to_another_shop_is_refused(loop, sandbox, change, count):

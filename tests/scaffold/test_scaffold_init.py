@@ -74,6 +74,23 @@ def test_a_workflow_comes_with_it(tmp_path, ci):
     assert {"check", "plan", "apply"} <= set(yaml.safe_load(workflow).get("jobs", yaml.safe_load(workflow)))
 
 
+@pytest.mark.parametrize("ci", CI)
+def test_a_new_project_leads_to_a_pinned_state(tmp_path, capsys, ci):
+    """The workflow, the project file and what init prints name `state init --pin`, which then works."""
+    project = Project(tmp_path)
+    assert project.cli("init", "--ci", ci) == 0
+    texts = {
+        CI[ci]: (tmp_path / CI[ci]).read_text("utf-8"),
+        "ekomi-reconcile.yaml": (tmp_path / "ekomi-reconcile.yaml").read_text("utf-8"),
+        "printed": capsys.readouterr().err,
+    }
+    assert [name for name, text in texts.items() if "ekomi-reconcile state init --pin" not in text] == []
+    assert project.cli("validate") == 0
+    assert project.cli("state", "init", "--pin") == 0
+    assert project.cli("validate") == 0
+    assert load(tmp_path / "ekomi-reconcile.yaml").project.lineage is not None
+
+
 @pytest.mark.parametrize(
     ("name", "path", "variable"),
     [

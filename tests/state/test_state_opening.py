@@ -294,7 +294,7 @@ def test_unusable_paths_say_what_to_do(tmp_path: Path) -> None:
 
 NOBODY = """
 import os
-from ekomi_reconcile.errors import StateError
+from ekomi_reconcile.model.errors import StateError
 opened(root, Mode.READ).close()
 os.chmod(root, 0o555); os.chmod(root / "state.db", 0o444); os.chmod(root / "state.db.mark", 0o444)
 os.setuid(65534)
@@ -334,3 +334,23 @@ def test_full_disk_is_told(tmp_path: Path) -> None:
         assert "room" in str(caught.value.mend)
         assert state.counts() == {}
         assert len(state.accounts()) == 1
+
+
+@pytest.mark.parametrize("of", ["state.db", "state.db.key", "state.db.mark", "state.db.before-push-2.backup"])
+def test_the_next_writer_removes_what_a_killed_process_left(tmp_path, of):
+    """A draft that nobody is writing any more goes; the files themselves, and other names, stay."""
+    with open_state("state.db", root=tmp_path, mode=Mode.CREATE) as state:
+        state.save_account(an_account(), now=NOW)
+    kept = tmp_path / f"{of}.notes.part"
+    kept.touch()
+    draft = tmp_path / f"{of}.0123abcd.part"
+    draft.write_bytes(b"half")
+    os.utime(draft, (1_000_000, 1_000_000))
+    before = set(tmp_path.iterdir()) - {draft}
+    with open_state("state.db", root=tmp_path, mode=Mode.READ):
+        pass
+    assert draft.exists()
+    with open_state("state.db", root=tmp_path, mode=Mode.WRITE):
+        pass
+    assert before <= set(tmp_path.iterdir())
+    assert not draft.exists()

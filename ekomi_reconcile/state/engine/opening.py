@@ -317,6 +317,8 @@ def _open_writer(
         marker = Marker(place)
         if made or not accept_lost:
             marker.begin(connection)
+            with suppress(OSError):  # what is left then does no harm
+                sqlite.remove_abandoned(place.path)
         _give_key(state, place, new_key)
         state.keep_mark(marker)
         state.mend_index()

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, partial
@@ -297,14 +298,25 @@ def _read_back(draft: Path, path: Path) -> None:
         )
 
 
+_WRITTEN_BY_NOW = 60
+"""Seconds after which nobody is writing the draft of a key or a mark any more; these are not locked."""
+
+
 def remove_abandoned(path: Path) -> None:
     """Remove what killed processes left of this file and its copies; what somebody is writing is locked.
 
     Raises:
         OSError: it cannot be removed.
     """
-    name = re.compile(re.escape(path.name) + r"(\..+\.backup(\.\d+)?)?\.[0-9a-f]{8}\.part")
-    for draft in [each for each in path.parent.iterdir() if name.fullmatch(each.name)]:
+    own = re.escape(path.name)
+    name = re.compile(own + r"(\..+\.backup(\.\d+)?)?\.[0-9a-f]{8}\.part")
+    beside = re.compile(own + r"\.(key|mark)\.[0-9a-f]{8}\.part")
+    found = list(path.parent.iterdir())
+    for draft in [each for each in found if beside.fullmatch(each.name)]:
+        with suppress(FileNotFoundError):
+            if time.time() - draft.stat().st_mtime > _WRITTEN_BY_NOW:
+                draft.unlink()
+    for draft in [each for each in found if name.fullmatch(each.name)]:
         with suppress(FileNotFoundError):
             descriptor = os.open(draft, os.O_RDWR)
             try:

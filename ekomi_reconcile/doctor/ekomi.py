@@ -10,7 +10,7 @@ from ekomi_reconcile.apply.fetching import Clients
 from ekomi_reconcile.doctor.context import Check, Note, Part, Subject, failed, passed, warned
 from ekomi_reconcile.ekomi.client import EkomiClient
 from ekomi_reconcile.model.account import Account, Checked, Credential, Deliver
-from ekomi_reconcile.model.errors import CredentialsRefused, EkomiError
+from ekomi_reconcile.model.errors import CredentialsRefused, EkomiError, EkomiUnavailable
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
 from ekomi_reconcile.reconcile.planning import make_clients
 from ekomi_reconcile.state.records import AccountRecord
@@ -111,7 +111,17 @@ def _standing(client: EkomiClient, account: Account) -> Note:
 
 
 def _segment(client: EkomiClient, account: Account) -> Note:
-    if client.inactive_default_segment():
+    try:
+        inactive = client.inactive_default_segment()
+    except EkomiUnavailable as error:
+        if error.status is not None:  # something answers there; whether it knows segments is another matter
+            raise
+        return failed(
+            f"invitations cannot be sent: {error.message}",
+            mend="check ekomi.srr_url in the project file and the network",
+            account=account.name,
+        )
+    if inactive:
         return failed(
             "the default customer segment is inactive at eKomi: recipients are stored, nobody gets a message",
             mend="activate the segment in the eKomi account, or ask eKomi to do so",

@@ -99,7 +99,14 @@ def _lost(project, sandbox, monkeypatch):
     project.state.unlink()
 
 
+def _nobody_takes_invitations(project, sandbox, monkeypatch):
+    text = settings(sandbox.url).replace(f"srr_url: {sandbox.url}", "srr_url: http://127.0.0.1:1")
+    project.settings(text)
+    project.account("Germany", "28374", "pending_period: 1\nstore_views: [de]")
+
+
 SETUPS = {
+    "nobody takes invitations": (_nobody_takes_invitations, False),
     "as it was": (lambda *_: None, True),
     "a rule changed": (lambda project, *_: project.account("France", "28375", "pending_period: 9"), True),
     "no orders": (_file("orders.jsonl", ""), True),

@@ -94,8 +94,11 @@ def refuse_other_records(records: int, orders: int) -> None:
         OrderSourceError: there are records, and none of them is an order.
     """
     if records and not orders:
+        said = "its only record has no" if records == 1 else f"none of its {records} records has a"
         raise OrderSourceError(
-            f"it holds no orders: none of {records} record(s) has a readable entity_id", mend=SHAPES
+            f"it holds no orders: {said} readable entity_id (a whole number without decimal point or "
+            "exponent)",
+            mend=SHAPES,
         )
 
 

@@ -150,7 +150,10 @@ def check_fresh(plan: Plan, present: Present) -> None:
 
 def made_before_the_state() -> PlanStale:
     """A plan was made without a state, and now there is one."""
-    return PlanStale("the plan is stale: it was made before there was a state at this location", mend=AGAIN)
+    return PlanStale(
+        "the plan is stale: it was made before there was a state at this location",
+        mend="run it again; in the place of a saved plan make a new one: plan --out FILE",
+    )
 
 
 def _check_kind(plan: Plan) -> None:

@@ -134,7 +134,8 @@ def _nameless(source: str, names: Sequence[str], what: str, key: str, ids: Seque
         severity=Severity.WARNING,
         rule=f"nameless-{what.replace(' ', '-')}",
         message=f"order source {source}: orders carry {what} ids without a name in {where} ({shown}), and "
-        f"{', '.join(names)} choose by {what}: these orders pass every exclusion and are in no list",
+        f"the rules of {', '.join(names)} choose by {what}: these orders pass every exclusion and are in no "
+        "list",
         mend=f"add their names to {where}: {{{ids[0]}: NAME}}",
         account=_only(names),
     )

@@ -61,6 +61,15 @@ def test_the_error_says_what_is_expected(tmp_path, text):
     assert "c1@example.com" not in error.message
 
 
+@pytest.mark.parametrize("number", ["1e5", "2.0", "2,02611E+11", "A1"])
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_file_without_any_usable_id_says_what_an_id_is(tmp_path, number, rows):
+    """A spreadsheet may have changed all of them: the refusal names the field and what it must hold."""
+    path = tmp_path / "orders.jsonl"
+    path.write_text((json.dumps({"entity_id": number, "increment_id": "100000001"}) + "\n") * rows)
+    assert "entity_id (a whole number without decimal point or exponent)" in refused(path).message
+
+
 def test_a_document_that_is_not_json_names_the_line(tmp_path):
     """The line of the fault, not a byte."""
     path = tmp_path / "orders.json"

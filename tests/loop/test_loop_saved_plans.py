@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support_loop import DAY, Loop, account, examples, order
+from support_loop import DAY, Loop, account, examples, order, shops
 
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import PlanError, PlanInvalid
@@ -212,6 +212,82 @@ def test_guards_are_judged_again_when_a_saved_plan_is_applied(used):
     assert code == 1
     assert "--allow-deletes 1" in said
     assert apply_document(used, document, "--allow-deletes", "1")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("safety", "override"),
+    [({"max_sends": 0}, ("--allow-sends", "1")), ({"max_schedules": 1}, ("--allow-schedules", "2"))],
+    ids=["max_sends", "max_schedules"],
+)
+@pytest.mark.parametrize("edited", [False, True], ids=["as it was", "without its guards"])
+def test_a_first_plan_cannot_leave_out_its_guards(new, safety, override, edited):
+    """Nobody vouches for a plan without a signature, so its limits are worked out from the steps."""
+    new.write_project(safety=safety)
+    document = saved(new)
+    assert document["guards"]
+    if edited:
+        document["guards"] = []
+    code, said = apply_document(new, document)
+    assert code == 1
+    assert " ".join(override) in said
+    assert not (new.root / "state.db").exists()
+    code, said = apply_document(new, document, *override)
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("edited", [False, True], ids=["as it was", "edited"])
+@pytest.mark.parametrize("offline", [False, True], ids=["signed", "offline"])
+@pytest.mark.parametrize("why", ["protected", "an empty file"])
+def test_a_delete_in_a_saved_plan_meets_the_same_limits(used, why, offline, edited):
+    """Protection and the rule of the empty file hold for signed and unsigned plans, whatever they say."""
+    used.write_project(safety={"max_delete_percent": 100})
+    if why == "protected":
+        used.write_accounts([account("9"), account("10", store_views=["at"]) | {"protect": True}])
+        assert used.command("apply", "--auto-approve", "--no-send")[0] == 0
+    else:
+        (used.root / "accounts.d" / "empty.yaml").write_text("# nothing\n")
+    used.write_accounts([account("9")])
+    used.command("plan", "--out", "plan.json", *(["--offline"] if offline else []))
+    document = json.loads((used.root / "plan.json").read_bytes())
+    if edited:
+        document["guards"] = []
+        for each in document["resource_changes"]:
+            each.pop("blocked", None)
+            each["action_reason"] = None
+        document["summary"]["destroy"] = sum(
+            each["change"]["actions"] == ["delete"] for each in document["resource_changes"]
+        )
+    code, said = apply_document(used, document, "--auto-approve")
+    assert code == 1, said
+    assert set(used.names()) == {"9", "10"}
+    with used.state() as state:
+        assert {each.interface_id for each in state.accounts()} == {"9", "10"}
+
+
+@given(data=st.data())
+@examples(25)
+def test_any_edit_of_an_unsigned_plan_sends_nothing_early(sandbox, tmp_path_factory, data):
+    """Whatever was changed in it: it is refused, or nothing happens that the run would not do itself."""
+    shops(sandbox)
+    with pytest.MonkeyPatch.context() as patch:
+        for key in ("9", "10"):
+            patch.setenv(f"LOOP_PASSWORD_{key}", f"password-{key}")
+        loop = Loop(tmp_path_factory.mktemp("edited"), sandbox)
+        loop.write_accounts([account("9"), account("10", store_views=["at"])])
+        loop.write_orders([recent(1), young(2)])
+        document = saved(loop)
+        for _ in range(data.draw(st.integers(1, 3))):
+            edit(document, data.draw)
+        with suppress(KeyError, TypeError, AttributeError):
+            document = json.loads(redigested(document))
+        apply_document(loop, json.dumps(document).encode())
+        if (loop.root / "state.db").exists():
+            rows = {row.order_id: row for row in loop.rows()}
+            assert set(rows) <= {1, 2}
+            assert all(row.interface_id == "9" for row in rows.values())
+            assert 2 not in rows or rows[2].scheduled_at > instant.now()
+        numbers = {each.transaction_id for each in sandbox.world.outbox.entries()}
+        assert numbers <= {order(1)["increment_id"]}
 
 
 def test_nothing_is_sent_where_sending_is_off(used):

@@ -6,6 +6,7 @@ import shutil
 import pytest
 from project_support import PASSWORDS, Project
 
+from ekomi_reconcile.orders.magento.segments import LAG
 from ekomi_reconcile.sandbox.magento import routes
 from ekomi_reconcile.sandbox.magento.render import FaultKind
 from ekomi_reconcile.sandbox.review_requests import READ_ONLY, shop_of
@@ -260,3 +261,44 @@ def test_an_order_that_a_stopped_account_may_win_is_left_to_it(served, capsys, m
     assert {each["account"] for each in rows} == {"Germany"}
     assert "fr" not in {each["store_view"] for each in rows}
     assert project.cli("plan") == 1
+
+
+@pytest.mark.parametrize("ahead", [-2 * 3600, 365 * 86_400])
+def test_a_wrong_clock_is_noticed_by_the_date_of_the_shop(served, capsys, ahead):
+    """Before any order is judged or sent: exit 1, the queue and eKomi's outbox stay empty."""
+    project, shop, server = served
+    germany(project)
+    shop.clock.advance(-ahead)
+    for command in (["plan"], ["apply", "--auto-approve"]):
+        assert project.cli(*command) == 1
+        told = capsys.readouterr()
+        assert "the clock is" in told.out + told.err
+    assert outbox(server) == {}
+    shop.clock.release()
+    assert project.cli("apply", "--auto-approve") == 0
+    assert outbox(server)
+
+
+def test_a_hold_in_the_shop_waits_until_it_is_lifted(served, capsys):
+    """A due order on hold counts as waiting in every plan; lifted, it is sent by the next run."""
+    project, shop, server = served
+    project.account(
+        "Germany", "28374", "pending_period: 0\nskip_orders_older_than: 60\norder_statuses: [processing]"
+    )
+    assert project.cli("apply", "--auto-approve", "--no-send") == 0
+    capsys.readouterr()
+    assert project.cli("invitations", "list", "--format", "json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    held = next(row for row in rows if shop.order(row["order_id"])["state"] == "processing")
+    shop.hold(held["order_id"])
+    shop.clock.advance(LAG + 1)
+    for _ in range(2):
+        assert project.cli("apply", "--auto-approve") == 0
+    capsys.readouterr()
+    assert project.cli("plan", "--format", "json") == 0
+    assert json.loads(capsys.readouterr().out)["summary"]["waiting"] == 1
+    assert held["order"] not in outbox(server)
+    shop.unhold(held["order_id"])
+    shop.clock.advance(LAG + 1)
+    assert project.cli("apply", "--auto-approve") == 0
+    assert outbox(server)[held["order"]] == 1

@@ -32,6 +32,10 @@ NO_ENVIRONMENT = {
     "--new-state",
     "--auto-approve",
     "--at",
+    "--where",
+    "--expect",
+    "--now",
+    "--accept-clock",
     "--force",
 }
 COMMON = {"--chdir", "--config", "--state", "--verbose", "--quiet", "--color", "--log-format"}

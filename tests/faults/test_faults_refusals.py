@@ -210,7 +210,7 @@ def test_unreachable_for_two_weeks_is_cancelled(anywhere, sandbox, capsys):
     assert trial.statuses() == {number: "cancelled"}
     assert trial.project.cli("explain", number) == 0
     assert trial.project.cli("invitations", "retry", number) == 0
-    assert trial.apply() == 0
+    assert trial.apply_in(18 * DAY) == 0
     assert trial.statuses() == {number: "sent"}
     assert trial.requests() == {number: 1}
 

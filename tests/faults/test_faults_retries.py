@@ -53,14 +53,28 @@ def test_a_person_may_shorten_the_wait(trial, sandbox):
     assert trial.requests() == {number: 1}
 
 
+def check_refused(trial, capsys, jump, *, refused):
+    """A clock over an hour behind the last run ends a run with the override to type; nothing is changed."""
+    if not refused:
+        return
+    before = trial.rows(), trial.requests()
+    capsys.readouterr()
+    assert trial.apply_in(jump) == 1
+    told = capsys.readouterr()
+    assert "behind the last run" in told.err
+    assert "--accept-clock" in told.err
+    assert (trial.rows(), trial.requests()) == before
+
+
 @pytest.mark.parametrize("jump", [-400 * DAY, -2 * DAY, -HOUR, -1])
-def test_a_clock_set_back_forgets_and_repeats_nothing(anywhere, sandbox, jump):
-    """Runs in the past do no harm; when the clock is right again, what waited is sent, once."""
+def test_a_clock_set_back_forgets_and_repeats_nothing(anywhere, sandbox, capsys, jump):
+    """Over an hour behind it is refused; accepted it does no harm: what was pending is sent later, once."""
     trial = anywhere
     german, french = trial.orders()
     sandbox.world.fault(Fault(match="add-recipient", kind="retry_after", seconds=61, count=1))
     assert trial.apply() == 1
-    assert trial.apply_in(jump) == 0
+    check_refused(trial, capsys, jump, refused=jump < -HOUR)
+    assert trial.apply_in(jump, "--accept-clock") == 0
     assert sorted(trial.statuses()[number] for number in german) == ["pending", "sent"]
     assert trial.apply_in(HOUR) == 0
     assert trial.statuses() == dict.fromkeys(german | french, "sent")
@@ -68,14 +82,15 @@ def test_a_clock_set_back_forgets_and_repeats_nothing(anywhere, sandbox, jump):
 
 
 @pytest.mark.parametrize("jump", [HOUR, 3 * DAY, 20 * DAY])
-def test_a_clock_that_jumped_ahead_forgets_and_repeats_nothing(anywhere, sandbox, jump):
-    """A run in the future sends what is due then; back in the present new orders are found as ever."""
+def test_a_clock_that_jumped_ahead_forgets_and_repeats_nothing(anywhere, sandbox, capsys, jump):
+    """A run in the future sends what is due then; back in the present, accepted, new orders are found."""
     trial = anywhere
     german, french = trial.orders()
     assert trial.apply_in(jump) == 0
     assert trial.statuses() == dict.fromkeys(german | french, "sent")
     more, french = trial.orders(german=4)
-    assert trial.apply() == 0
+    check_refused(trial, capsys, 0, refused=jump > HOUR)
+    assert trial.apply("--accept-clock") == 0
     assert trial.statuses() == dict.fromkeys(more | french, "sent")
     assert trial.requests() == dict.fromkeys(more, 1)
 
@@ -92,9 +107,9 @@ def test_a_doubtful_row_is_settled_by_a_person(anywhere, sandbox, capsys):
     first, second = sorted(german)
     assert trial.project.cli("invitations", "resolve", first, "--resend") == 0
     assert trial.project.cli("invitations", "resolve", second, "--sent") == 0
-    assert trial.apply() == 0
+    assert trial.apply_in(30 * DAY) == 0
     assert trial.statuses() == dict.fromkeys(german, "sent")
     assert trial.requests() == {first: 1}
     capsys.readouterr()
-    assert trial.project.cli("plan", "--format", "json") == 0
+    assert trial.project.cli("plan", "--format", "json", "--accept-clock") == 0
     assert json.loads(capsys.readouterr().out)["diagnostics"] == []

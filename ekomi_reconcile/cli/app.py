@@ -115,7 +115,10 @@ _COMMANDS = {
     "errors": ("ekomi_reconcile.cli.errors:errors", "Calls to eKomi that failed."),
     "state": (
         "ekomi_reconcile.cli.state:state",
-        "The state: init, list, show, pull, push, backup, restore, mv, rm, check, migrate, history.",
+        (
+            "The state: init, list, show, pull, push, backup, restore, mv, mv-source, accept-loss, rm, "
+            "check, migrate, history."
+        ),
     ),
     "dump": (
         "ekomi_reconcile.cli.dump:dump",
@@ -127,8 +130,8 @@ _COMMANDS = {
         "Break the writer lock of a process that is certainly dead.",
     ),
     "schema": (
-        "ekomi_reconcile.cli.version:schema",
-        "Print a JSON Schema: of the files, of the plan, of what a command writes.",
+        "ekomi_reconcile.cli.schema:schema",
+        "Print a JSON Schema: of the files, of the plan, of a pulled state, of what a command writes.",
     ),
     "completion": (
         "ekomi_reconcile.cli.completion:completion",

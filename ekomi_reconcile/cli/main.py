@@ -41,7 +41,7 @@ def _judged(code: int, stdout: Output, stderr: Output) -> int:
     if stdout.problem is None and stderr.problem is None:
         return code
     for each in (stdout, stderr):
-        if each.problem is not None:
+        if each.problem is not None and not each.reader_left:
             click.echo(f"Error: {each.name} cannot be written: {each.problem}", err=True)
     return Exit.ERROR if code in (Exit.OK, Exit.CHANGES) else code
 

@@ -24,12 +24,14 @@ _GONE: Final = frozenset({errno.EPIPE, errno.EBADF, errno.EIO})
 class Output(io.TextIOBase):
     """A text stream whose ``write`` and ``flush`` do not raise; ``problem`` is the first error, in words.
 
+    ``reader_left``: that was a pipe whose reader went away, as in ``… | head``, which is no fault.
     It has no ``buffer``, on purpose: nothing gets past it.
     """
 
     def __init__(self, stream: TextIO, name: str) -> None:
         self.name = name
         self.problem: str | None = None
+        self.reader_left = False
         self._stream = stream
         self._is_gone = False
         self._is_json: bool | None = None
@@ -88,7 +90,9 @@ class Output(io.TextIOBase):
         try:
             act()
         except OSError as error:
-            self.problem = self.problem or error.strerror or type(error).__name__
+            if self.problem is None:
+                self.problem = error.strerror or type(error).__name__
+                self.reader_left = error.errno == errno.EPIPE
             self._is_gone = error.errno in _GONE
 
     def _encodable(self, text: str) -> str:

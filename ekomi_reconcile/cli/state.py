@@ -211,7 +211,7 @@ def _named(state: State, name: str) -> AccountRecord:
 @click.group(cls=LazyGroup)
 @common()
 def state() -> None:
-    """What is recorded: init, list, show, pull, push, backup, restore, mv, mv-source, accept-loss, rm, check,
+    """The state: init, list, show, pull, push, backup, restore, mv, mv-source, accept-loss, rm, check,
     migrate, history.
     """
 

@@ -40,7 +40,7 @@ def test_every_eligible_order_is_sent_exactly_once(project, sandbox, capsys):
 
 def test_a_wrong_field_that_no_rule_looks_at_stops_nobody(project, sandbox, capsys):
     """The order is planned, found again by the second look, and its customer is asked once."""
-    project.account("Germany", "28374", NOW)
+    project.account("Germany", "28374", f"{NOW}\nskip_refunded: false")
     project.orders([order(1, grand_total="a lot", items="none"), order(2)])
     assert project.cli("apply", "--auto-approve") == 0
     assert outbox(sandbox) == {"100000001": 1, "100000002": 1}

@@ -11,7 +11,7 @@ from project_support import PASSWORDS
 
 from ekomi_reconcile.cli.app import app
 from ekomi_reconcile.cli.main import run
-from ekomi_reconcile.cli.version import ALL, schema_text, write_all
+from ekomi_reconcile.cli.schema import ALL, schema_text, write_all
 from ekomi_reconcile.sandbox.server import SandboxServer
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -126,7 +126,7 @@ def test_schemas_are_committed_as_printed(name, capsys):
     assert run(["schema", name]) == 0
     printed = capsys.readouterr().out
     assert (SCHEMAS / f"{name}.schema.json").read_text("utf-8") == printed, (
-        "run: python -m ekomi_reconcile.cli.version schemas"
+        "run: python -m ekomi_reconcile.cli.schema schemas"
     )
     Draft202012Validator.check_schema(json.loads(printed))
 

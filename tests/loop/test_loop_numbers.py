@@ -85,6 +85,18 @@ def test_an_earlier_order_takes_the_place_of_a_pending_later_one(loop, sandbox, 
     assert sum(each.requests for each in sandbox.world.outbox.entries()) == 1
 
 
+def test_an_opt_out_is_the_reason_before_the_number(loop):
+    """Of several criteria that fail the first is recorded: suppressed comes before duplicate_number."""
+    loop.write_project(privacy={"suppress": "suppressed.txt"})
+    (loop.root / "suppressed.txt").write_text("customer-2@example.com\n")
+    loop.write_accounts([account("9")])
+    loop.write_orders([FIRST])
+    loop.apply()
+    loop.append_orders([SECOND])
+    plan, _ = loop.apply()
+    assert plan.invitations.not_invited == {"Account 9": {"suppressed": 1}}
+
+
 def test_the_other_order_is_offered_to_the_next_account(loop):
     """A number is taken at one interface: an account with another one invites its own order."""
     loop.write_accounts([account("9", priority=1), account("10", store_views=["at"])])

@@ -1,6 +1,7 @@
 """The main job, as a user sees it: plan, apply, and what must never happen twice."""
 
 import json
+import os
 
 import pytest
 from project_support import order, settings
@@ -294,6 +295,7 @@ def test_a_window_of_orders_is_looked_at_again(project, sandbox):
     project.settings(settings(sandbox.url, "privacy: {suppress: suppressed.txt}\n"))
     project.account("Germany", "28374", NOW)
     project.orders([order(1), order(2), order(3, age_days=9)])
+    os.utime(project.folder / "orders.jsonl", (1, 1.5))  # one written this instant would be read again
     suppressed = project.folder / "suppressed.txt"
     suppressed.write_text("customer1@example.com\ncustomer3@example.com\n")
     assert project.cli("apply", "--auto-approve") == 0

@@ -101,6 +101,7 @@ class Gate:
         self.runner = ""
         self.pace = 0.0
         self._inside = 0
+        self._passing = 0
         self.before: Callable[[int], bool] = _nothing
         self.after: Callable[[int], bool] = _nothing
         self.waiting = threading.Semaphore(0)
@@ -122,8 +123,12 @@ class Gate:
             threading.Event().wait(0.005)
         self._count, self.before, self.after = 0, _nothing, _nothing
 
-    def hold(self) -> None:
-        """From now on let requests wait."""
+    def hold(self, *, passing: int = 0) -> None:
+        """From now on let requests wait, but for the first ``passing``.
+
+        A run that knows nothing of the clock yet has one call in flight until that is answered.
+        """
+        self._passing = passing
         self._open.clear()
 
     def release(self) -> None:
@@ -154,7 +159,9 @@ class Gate:
         number, self.runner = self._count, request.path_params.get("runner", "")
         if self.before(number):
             return CutResponse()
-        if not self._open.is_set():
+        if self._passing > 0:
+            self._passing -= 1
+        elif not self._open.is_set():
             self.waiting.release()
             await asyncio.to_thread(self._open.wait, PATIENCE)
         response = await answered(
@@ -170,8 +177,8 @@ def _nothing(number: int) -> bool:
     return False
 
 
-def gated_settings(gate: Gate, *, parallelism: int = 4, more: str = "", timeout: str = "5s") -> str:
-    """A project file that sends through the gate."""
+def gated_settings(gate: Gate, *, parallelism: int = 4, more: str = "", timeout: str = "60s") -> str:
+    """A project file that sends through the gate, with all the time that a held request may need."""
     url = gate.server.url
     return (
         "version: 1\norders: {file: orders.jsonl}\n"

@@ -7,9 +7,11 @@ from crash_support import PATIENCE, check_exactly_once, gated_settings, started,
 
 def test_four_runs_at_once_send_each_order_once(anywhere, gate):
     """On a file one sends, on PostgreSQL they share; all four succeed, each order reached eKomi once."""
-    anywhere.settings(gated_settings(gate, timeout="60s"))
+    anywhere.settings(gated_settings(gate))
+    two_accounts(anywhere, 0)
+    assert anywhere.cli("apply", "--auto-approve") == 0
     expected = two_accounts(anywhere, 60)
-    gate.hold()
+    gate.hold(passing=1)
     arguments = ("apply", "--auto-approve", "--lock-timeout", "60s")
     with (
         started(anywhere, *arguments) as first,
@@ -29,6 +31,24 @@ def test_four_runs_at_once_send_each_order_once(anywhere, gate):
     assert (max(shares) == 60) == (anywhere.server is None)
     check_exactly_once(anywhere, gate.outbox(), expected)
     assert statuses(anywhere) == {"sent": 60}
+
+
+def test_first_runs_at_once_begin_one_state(anywhere, gate):
+    """One makes the state; a run that planned without it is stale or sends along; no order goes out twice."""
+    anywhere.settings(gated_settings(gate))
+    expected = two_accounts(anywhere, 12)
+    arguments = ("apply", "--auto-approve", "--lock-timeout", "60s")
+    with started(anywhere, *arguments) as first, started(anywhere, *arguments) as second:
+        ended = [(*each.communicate(timeout=PATIENCE), each.returncode) for each in (first, second)]
+    codes = [code for *_, code in ended]
+    assert 0 in codes, ended
+    assert all(
+        "the plan is stale: it was made before there was a state" in errors
+        for _, errors, code in ended
+        if code
+    )
+    check_exactly_once(anywhere, gate.outbox(), expected)
+    assert statuses(anywhere) == {"sent": 12}
 
 
 def test_a_second_run_says_who_holds_the_lock(gated, gate, capsys):
@@ -52,7 +72,7 @@ def test_a_second_run_says_who_holds_the_lock(gated, gate, capsys):
 
 def test_a_plan_warns_of_dead_runners_only(shared, gate, capsys):
     """On PostgreSQL rows of a runner that gives signs of life are no doubt; once it has died they are."""
-    shared.settings(gated_settings(gate, timeout="60s"))
+    shared.settings(gated_settings(gate))
     two_accounts(shared, 6)
     gate.hold()
     with started(shared, "apply", "--auto-approve") as first:

@@ -25,7 +25,7 @@ def test_the_service_goes_on_when_the_server_is_back(shared, gate, server):
 
 def test_what_was_asked_while_the_server_was_away_is_recorded(shared, gate, server):
     """The server dies while calls are in flight: their outcomes wait for it, and none becomes unknown."""
-    shared.settings(gated_settings(gate, timeout="60s"))
+    shared.settings(gated_settings(gate))
     expected = two_accounts(shared, 8)
     gate.hold()
     with serving(shared) as service:

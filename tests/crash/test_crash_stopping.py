@@ -72,7 +72,7 @@ def test_a_stopped_run_looks_at_no_more_orders(gated, gate):
 def test_a_signal_finishes_what_is_in_flight(gated, gate, number):
     """Calls in flight end and are recorded, nothing new begins, exit 130; the next run sends the rest."""
     expected = prepared(gated, 12)
-    gate.hold()
+    gate.hold(passing=1)
     with started(gated, "apply", "--auto-approve") as process:
         for _ in range(4):
             gate.held(process)
@@ -81,7 +81,7 @@ def test_a_signal_finishes_what_is_in_flight(gated, gate, number):
         gate.release()
         out, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
-    assert statuses(gated) == {"sent": 4, "pending": 8}
+    assert statuses(gated) == {"sent": 5, "pending": 7}
     assert "due invitations not tried: the run was stopped" in out + errors
     finish(gated)
     check_exactly_once(gated, gate.outbox(), expected)
@@ -91,7 +91,7 @@ def test_a_signal_finishes_what_is_in_flight(gated, gate, number):
 def test_a_second_ctrl_c_leaves_only_what_was_in_flight_in_doubt(gated, gate):
     """Interrupted at once: exit 130, what was in flight is unknown afterwards, nothing else."""
     expected = prepared(gated, 12)
-    gate.hold()
+    gate.hold(passing=1)
     with started(gated, "apply", "--auto-approve") as process:
         for _ in range(4):
             gate.held(process)
@@ -112,9 +112,8 @@ def test_a_signal_ends_a_wait_for_the_next_turn(gated, gate):
     """At a slow pace the run does not wait for its next turn before it stops."""
     expected = prepared(gated, 6)
     gated.settings(slow(gate, 0.02))
-    gate.hold()
+    gate.hold(passing=1)
     with started(gated, "apply", "--auto-approve") as process:
-        gate.held(process)
         gate.held(process)
         gate.release()
         process.send_signal(signal.SIGTERM)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ekomi_reconcile.apply.fetching import PRODUCTS, Clients, Errand, Fetched
-from ekomi_reconcile.apply.run_control import Listener, Stop, nobody
+from ekomi_reconcile.apply.run_control import Listener, StopSignal, nobody
 from ekomi_reconcile.http.clock import RunClock
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.errors import EkomiError, EkomiUnavailable, ReconcileError, StateError
@@ -166,7 +166,7 @@ class Context:
     privacy: Privacy
     parallelism: int
     now: Callable[[], Instant]
-    stop: Stop
+    stop: StopSignal
     gone: Gone = _nothing_gone
     listen: Listener = nobody
     clock: RunClock | None = None

@@ -30,10 +30,10 @@ from ekomi_reconcile.plan.matcher import cancel_reason, in_its_store_view
 from ekomi_reconcile.plan.view import Privacy
 from ekomi_reconcile.rules.contact import mobile_number
 from ekomi_reconcile.rules.rulebook import Rule, refusal, waits_on_hold
-from ekomi_reconcile.state.records import Outcome
+from ekomi_reconcile.state.records import SendOutcome
 
 
-class Verdict(StrEnum):
+class DueVerdict(StrEnum):
     """What happens to a row that is due."""
 
     SEND = "send"
@@ -42,28 +42,28 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Recheck:
     """A verdict; ``reason`` says why a row is cancelled."""
 
-    verdict: Verdict
+    verdict: DueVerdict
     reason: str | None = None
 
 
-def second_look(row: Invitation, order: Order | None, rule: Rule | None, *, privacy: Privacy) -> Look:
+def second_look(row: Invitation, order: Order | None, rule: Rule | None, *, privacy: Privacy) -> Recheck:
     """Judge a due row by its order as it is now.
 
     Refunded, canceled, moved or no longer matching is cancelled; on hold or not readable waits. The age
     is judged by the instant of scheduling, the status by the evidence recorded with the row.
     """
     if order is None or rule is None or not rule.account.invitations.enabled or waits_on_hold(order, rule):
-        return Look(Verdict.WAIT)
+        return Recheck(DueVerdict.WAIT)
     order = in_its_store_view(order, [row])
     failed = refusal(rule, order, judged_at=row.judged_at, reached=row.reached)
     if failed is None and privacy.opted_out(order):
         failed = Criterion.SUPPRESSED
     if failed is not None:
-        return Look(Verdict.CANCEL, cancel_reason(failed, order, rule))
-    return Look(Verdict.SEND)
+        return Recheck(DueVerdict.CANCEL, cancel_reason(failed, order, rule))
+    return Recheck(DueVerdict.SEND)
 
 
 AT_ONCE = 2
@@ -142,19 +142,19 @@ def _recipient(account: Account, order: Order) -> Recipient:
     )
 
 
-def delivered(row: Invitation, receipt: Receipt, *, now: Instant) -> Outcome:
+def delivered(row: Invitation, receipt: Receipt, *, now: Instant) -> SendOutcome:
     """The outcome of a call that eKomi took."""
     reason = "eKomi had this order already" if receipt.known_before else None
-    return Outcome(id=row.id, status=Status.SENT, at=now, link=receipt.link, reason=reason)
+    return SendOutcome(id=row.id, status=Status.SENT, at=now, link=receipt.link, reason=reason)
 
 
-def undelivered(row: Invitation, error: EkomiError, *, now: Instant) -> Outcome:
+def undelivered(row: Invitation, error: EkomiError, *, now: Instant) -> SendOutcome:
     """The outcome of a call that failed: waiting again, failed for good, cancelled, or not known.
 
     A refusal that is not about the recipient counts no attempt, nor does a call that never reached eKomi,
     or that the end of a run prevented. A call that may have taken effect is never repeated here.
     """
-    outcome = partial(Outcome, id=row.id, at=now, reason=error.message)
+    outcome = partial(SendOutcome, id=row.id, at=now, reason=error.message)
     if isinstance(error, OutcomeUnknown):
         return outcome(status=Status.UNKNOWN, failed_calls=1)
     if isinstance(error, RecipientRefused):
@@ -167,13 +167,13 @@ def undelivered(row: Invitation, error: EkomiError, *, now: Instant) -> Outcome:
     return _unreached(row, error, now=now)
 
 
-def _unreached(row: Invitation, error: EkomiError, *, now: Instant) -> Outcome:
+def _unreached(row: Invitation, error: EkomiError, *, now: Instant) -> SendOutcome:
     """Try again later, but not for ever; what was due long ago still gets a second attempt."""
     if row.unreached and now >= row.scheduled_at + LONGEST_UNREACHED:
-        return Outcome(id=row.id, status=Status.CANCELLED, at=now, reason=UNREACHABLE)
+        return SendOutcome(id=row.id, status=Status.CANCELLED, at=now, reason=UNREACHABLE)
     calls = row.unreached + 1
     asked = error.retry_after if isinstance(error, EkomiUnavailable) else None
-    return Outcome(
+    return SendOutcome(
         id=row.id,
         status=Status.PENDING,
         at=now,

@@ -14,7 +14,7 @@ from ekomi_reconcile.model.account import Deliver
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.run import Done, Failure, Progress, QueueWritten, Result, Stage
 from ekomi_reconcile.plan.plan import Action, InvitationSteps, Plan
-from ekomi_reconcile.state.records import AccountRecord, Outcome, PositionRecord
+from ekomi_reconcile.state.records import AccountRecord, PositionRecord, SendOutcome
 
 BATCH = 1_000
 """Rows per transaction."""
@@ -194,9 +194,9 @@ def _by_link(account: AccountRecord) -> bool:
     return bool(rules["deliver"] == Deliver.LINK.value)
 
 
-def _recovered(row: Invitation, links: Collection[str], *, now: int) -> Outcome:
+def _recovered(row: Invitation, links: Collection[str], *, now: int) -> SendOutcome:
     if row.interface_id in links:
-        return Outcome(
+        return SendOutcome(
             id=row.id, status=Status.PENDING, at=now, reason="a killed run left it; safe to repeat"
         )
-    return Outcome(id=row.id, status=Status.UNKNOWN, at=now, reason="the run was killed while sending")
+    return SendOutcome(id=row.id, status=Status.UNKNOWN, at=now, reason="the run was killed while sending")

@@ -14,7 +14,7 @@ from ekomi_reconcile.model.errors import AccountRefused, CredentialsRefused, Eko
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.model.run import Done
-from ekomi_reconcile.state.records import AccountStop, Outcome
+from ekomi_reconcile.state.records import AccountStop, SendOutcome
 
 MOST_REFUSALS = 5
 """Refusals with the same text, and no success between, after which an account is stopped for the run."""
@@ -87,7 +87,7 @@ class Refusals:
         if known.probe == row.id:
             self._end_probe(row.interface_id, known, lifted=False)
 
-    def judged(self, row: Invitation, outcome: Outcome) -> Outcome:
+    def judged(self, row: Invitation, outcome: SendOutcome) -> SendOutcome:
         """Fail an invitation refused again with the text that stopped its account, after a success."""
         known = self._accounts[row.interface_id]
         again = outcome.refusal is not None and outcome.refusal == row.refusal
@@ -95,7 +95,7 @@ class Refusals:
             return replace(outcome, status=Status.FAILED, failed_calls=1, refusals=0)
         return outcome
 
-    def settled(self, row: Invitation, outcome: Outcome, error: EkomiError | None) -> None:
+    def settled(self, row: Invitation, outcome: SendOutcome, error: EkomiError | None) -> None:
         """Draw the conclusions for the account from an outcome that is recorded."""
         key = row.interface_id
         known = self._accounts[key]
@@ -119,7 +119,7 @@ class Refusals:
                 self.context.result.count(Done.FAILED, done)
                 self.context.result.count(Done.RETRY_LATER, -done)
 
-    def _refused(self, row: Invitation, outcome: Outcome, error: EkomiError, known: _Standing) -> None:
+    def _refused(self, row: Invitation, outcome: SendOutcome, error: EkomiError, known: _Standing) -> None:
         key, text = row.interface_id, outcome.refusal or ""
         if text != known.text:
             known.text, known.refused = text, []

@@ -30,7 +30,7 @@ def both(one: Listener, other: Listener) -> Listener:
     return listen
 
 
-class Stop:
+class StopSignal:
     """Set by a signal, or by itself once ``deadline`` seconds have passed; all waiting goes through it."""
 
     def __init__(self, deadline: float | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:

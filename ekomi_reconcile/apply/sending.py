@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from ekomi_reconcile.apply.context import Context, was_tried
-from ekomi_reconcile.apply.delivery import Verdict, deliver, delivered, second_look, text_of, undelivered
+from ekomi_reconcile.apply.delivery import DueVerdict, deliver, delivered, second_look, text_of, undelivered
 from ekomi_reconcile.apply.refusals import Ready, Refusals
 from ekomi_reconcile.ekomi.values import Receipt
 from ekomi_reconcile.http.clock import RunClock
@@ -31,7 +31,7 @@ from ekomi_reconcile.model.run import Done, Progress, Stage, Task, Work
 from ekomi_reconcile.plan.order_numbers import another_shop, difference, key_of_row, rival
 from ekomi_reconcile.plan.steps import Send
 from ekomi_reconcile.rules.rulebook import Rule, waits_on_hold
-from ekomi_reconcile.state.records import Observation, Outcome
+from ekomi_reconcile.state.records import Observation, SendOutcome
 
 LOOK = 1_000
 """How many orders are looked at again at a time."""
@@ -163,9 +163,9 @@ class Sender:
                 continue
             rule = self.context.book.rule(row.interface_id)
             look = second_look(row, order, rule, privacy=self.context.privacy)
-            if look.verdict is Verdict.SEND and order is not None:
+            if look.verdict is DueVerdict.SEND and order is not None:
                 yield Ready(row, order)
-            elif look.verdict is Verdict.CANCEL:
+            elif look.verdict is DueVerdict.CANCEL:
                 cancelled[row.id] = look.reason or ""
             else:
                 self.context.result.count(Done.WAITING)
@@ -318,13 +318,13 @@ class Sender:
         name = self.context.name(key)
         return Task(work=Work.SEND, account=name, interface_id=key, invitation=row.id, order=row.number)
 
-    def _outcome(self, ready: Ready, future: Future[Receipt]) -> Outcome:
+    def _outcome(self, ready: Ready, future: Future[Receipt]) -> SendOutcome:
         error = _error_of(future)
         if error is None:
             return delivered(ready.row, future.result(), now=self.context.now())
         return self._refusals.judged(ready.row, undelivered(ready.row, error, now=self.context.now()))
 
-    def _tell(self, ready: Ready, future: Future[Receipt], outcome: Outcome) -> None:
+    def _tell(self, ready: Ready, future: Future[Receipt], outcome: SendOutcome) -> None:
         key, error = ready.row.interface_id, _error_of(future)
         self._refusals.settled(ready.row, outcome, error)
         if error is None:

@@ -34,7 +34,7 @@ from ekomi_reconcile.reconcile.planning import Passwords, make_context, read_pas
 from ekomi_reconcile.reconcile.sources import Sources
 from ekomi_reconcile.render.accounts import (
     LAYOUT,
-    Detail,
+    AccountDetail,
     GridRow,
     checked_json,
     checked_text,
@@ -168,13 +168,13 @@ def show(name: str, form: str) -> int:
     return Exit.OK
 
 
-def _detail(configuration: Configuration, state: State, name: str) -> Detail:
+def _detail(configuration: Configuration, state: State, name: str) -> AccountDetail:
     key = choose_one(name, (*live_in(state), *written_in(configuration), *known_to(state)))
     record = next((each for each in state.accounts(include_deleted=True) if each.interface_id == key), None)
     written = next((each for each in configuration.accounts if each.interface_id == key), None)
     origins: Mapping[str, str] = {} if written is None else configuration.origins[key]
     queue: Mapping[Status, int] = state.counts().get(key, {})
-    return Detail(record=record, written=written, origins=origins, queue=queue)
+    return AccountDetail(record=record, written=written, origins=origins, queue=queue)
 
 
 @accounts.command("open")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ekomi_reconcile.apply.run_control import Stop, both
+from ekomi_reconcile.apply.run_control import StopSignal, both
 from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.options import DURATION, FilePath, common, interactive, option, options
 from ekomi_reconcile.cli.plan import accept_clock_option, check_selection, concise_option, selections, show
@@ -40,7 +40,7 @@ from ekomi_reconcile.model.run import Result
 from ekomi_reconcile.plan.guards import Allowed, due_of, enforce
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.render.events import plan_events, result_events
-from ekomi_reconcile.render.plan_text import Detail
+from ekomi_reconcile.render.plan_text import PlanDetail
 from ekomi_reconcile.render.tables import Paint
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class _Order:
     lock_timeout: int
     accept_clock: bool
     new_state: bool
-    detail: Detail
+    detail: PlanDetail
 
 
 @click.command()
@@ -140,7 +140,7 @@ def apply(
         lock_timeout=lock_timeout,
         accept_clock=accept_clock,
         new_state=new_state,
-        detail=Detail.CONCISE if concise else Detail.FULL,
+        detail=PlanDetail.CONCISE if concise else PlanDetail.FULL,
     )
     metrics = MetricsFile(metrics_out)
     with events_into(json_events) as events:
@@ -174,7 +174,7 @@ class _Run:
     configuration: Configuration
     order: _Order
     watch: _Watch
-    stop: Stop
+    stop: StopSignal
 
     def with_state(self) -> int:
         """Lock the state, plan, and carry the plan out under the same lock."""
@@ -276,7 +276,7 @@ class _Run:
         return _report(result, self.stop, complete=complete)
 
 
-def _carry_out(configuration: Configuration, order: _Order, *, watch: _Watch, stop: Stop) -> int:
+def _carry_out(configuration: Configuration, order: _Order, *, watch: _Watch, stop: StopSignal) -> int:
     run = _Run(configuration=configuration, order=order, watch=watch, stop=stop)
     if existing_state(configuration):
         return run.with_state()
@@ -309,7 +309,7 @@ def _agreed() -> bool:
     return False
 
 
-def _report(result: Result, stop: Stop, *, complete: bool) -> int:
+def _report(result: Result, stop: StopSignal, *, complete: bool) -> int:
     from ekomi_reconcile.render.results import result_text
 
     paint = Paint(options().colour_on(sys.stdout))

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import click
 
-from ekomi_reconcile.apply.run_control import Stop
+from ekomi_reconcile.apply.run_control import StopSignal
 from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.lists import format_option, write_one
 from ekomi_reconcile.cli.options import REQUIRE_STATE, common, option
@@ -45,7 +45,7 @@ def doctor(offline: bool, form: str) -> int:
     return Exit.OK if healthy(findings) else Exit.ERROR
 
 
-def _subject(stack: ExitStack, stop: Stop, *, offline: bool) -> Subject:
+def _subject(stack: ExitStack, stop: StopSignal, *, offline: bool) -> Subject:
     """What there is to examine, as far as it can be opened; what cannot is told, not raised."""
     now = instant.now()
     try:

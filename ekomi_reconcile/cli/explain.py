@@ -15,7 +15,7 @@ from ekomi_reconcile.cli.session import load_configuration, reading_if_any
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.explain.judging import question_of
-from ekomi_reconcile.explain.order_lookup import Explanation, Found, Search, explain_order, find_order
+from ekomi_reconcile.explain.order_lookup import Explanation, Found, SearchResult, explain_order, find_order
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.plan.view import EmptyQueue
@@ -78,7 +78,7 @@ def _find(text: str, names: Sequence[str], sources: Sources, state: State | None
     return search.found
 
 
-def _mention(search: Search) -> None:
+def _mention(search: SearchResult) -> None:
     for name, error in search.unread:
         click.echo(redact(f"not searched: order source {name}: {printable(error.message)}"), err=True)
 

@@ -30,7 +30,7 @@ from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.reconcile.planning import digester, read_privacy
 from ekomi_reconcile.reconcile.sources import Sources
 from ekomi_reconcile.render.invitations import AdoptedPast, adopted_json, adopted_text
-from ekomi_reconcile.sent_import.file import BadLine, Entry, read_past
+from ekomi_reconcile.sent_import.file import BadLine, SentRequest, read_past
 from ekomi_reconcile.sent_import.matching import Adoption
 from ekomi_reconcile.state.engine.key import Purpose
 from ekomi_reconcile.state.engine.lock import user
@@ -145,7 +145,7 @@ def _compared(found: _Found, state: State | None) -> AdoptedPast:
 
 def _found(
     configuration: Configuration,
-    entries: Sequence[Entry],
+    entries: Sequence[SentRequest],
     bad: Sequence[BadLine],
     state: State | NewState | None,
     *,

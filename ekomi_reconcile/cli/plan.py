@@ -32,7 +32,7 @@ from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.render.plan_markdown import Comment, failure_markdown, plan_markdown
-from ekomi_reconcile.render.plan_text import Detail
+from ekomi_reconcile.render.plan_text import PlanDetail
 
 if TYPE_CHECKING:
     from ekomi_reconcile.plan.saved_plan import Sign
@@ -86,7 +86,7 @@ def comment_options(command: Command) -> Command:
     return command
 
 
-def comment_text(made: Plan, comment: Comment, detail: Detail) -> str:
+def comment_text(made: Plan, comment: Comment, detail: PlanDetail) -> str:
     """The plan as a comment."""
     return redact(plan_markdown(made, comment, detail=detail))
 
@@ -262,7 +262,7 @@ def plan(
         base=base,
     )
     comment = Comment(key=comment_key, url=details_url)
-    detail = Detail.CONCISE if concise else Detail.FULL
+    detail = PlanDetail.CONCISE if concise else PlanDetail.FULL
     with telling_failures(comment, shown=form == "markdown", file=markdown_out):
         made, sign = _make(scope, at=at, accept_clock=accept_clock)
     if out is not None:
@@ -321,7 +321,7 @@ def _make(scope: Scope, *, at: Instant | None, accept_clock: bool) -> tuple[Plan
         return made, digester(state, Purpose.PLAN) if online else None
 
 
-def show(made: Plan, form: str, detail: Detail, sign: Sign | None = None) -> None:
+def show(made: Plan, form: str, detail: PlanDetail, sign: Sign | None = None) -> None:
     """Write the plan to stdout."""
     from ekomi_reconcile.render.plan_text import plan_in
     from ekomi_reconcile.render.tables import Paint

@@ -35,11 +35,11 @@ from ekomi_reconcile.render.privacy import (
     RemovedEntries,
     added_json,
     added_text,
-    entry_json,
     entry_row,
     erased_json,
     erased_text,
     held_json,
+    opt_out_json,
     removed_json,
     removed_text,
 )
@@ -109,7 +109,7 @@ def list_command(limit: int | None, form: str) -> int:
         form,
         layout=LAYOUT,
         as_row=entry_row,
-        as_json=entry_json,
+        as_json=opt_out_json,
         nothing="The list is empty.",
     )
     return Exit.OK

@@ -108,9 +108,9 @@ def progress() -> Iterator[Listener]:
             lines.end()
 
 
-def lines_for(chosen: Globals, *, every: float = LINE_EVERY) -> Lines:
+def lines_for(chosen: Globals, *, every: float = LINE_EVERY) -> ProgressLines:
     """Lines on stderr, in the form of the log."""
-    return Lines(_tell_json if chosen.log_format == "json" else _tell, every=every)
+    return ProgressLines(_tell_json if chosen.log_format == "json" else _tell, every=every)
 
 
 @contextmanager
@@ -136,7 +136,7 @@ def _bars() -> Iterator[Listener]:
 
 
 @dataclass(slots=True)
-class Lines:
+class ProgressLines:
     """Tells how far a stage is every so many seconds, and how it ended if it took that long.
 
     ``clock`` gives seconds from anywhere; what is told is a line without its end.

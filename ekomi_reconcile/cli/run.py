@@ -33,14 +33,14 @@ from ekomi_reconcile.plan.guards import Allowed, enforce
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.render.events import Body, cycle_event, plan_events, result_events
 from ekomi_reconcile.service.http import Health
-from ekomi_reconcile.service.loop import Cycle, Loop, Outcome
-from ekomi_reconcile.service.loop import Cycle as Ended
+from ekomi_reconcile.service.loop import CycleOutcome, FinishedCycle, Loop
+from ekomi_reconcile.service.loop import FinishedCycle as Ended
 from ekomi_reconcile.state.lost_records import Memory
 
 if TYPE_CHECKING:
-    from ekomi_reconcile.apply.run_control import Stop
+    from ekomi_reconcile.apply.run_control import StopSignal
     from ekomi_reconcile.config.configuration import Configuration
-    from ekomi_reconcile.service.loop import Metrics, RunFigures
+    from ekomi_reconcile.service.loop import Metrics, ServiceRun
     from ekomi_reconcile.state.engine.lock import Lock
     from ekomi_reconcile.state.store import State
 
@@ -58,7 +58,7 @@ def metrics_out_option(command: Command) -> Command:
     )(command)
 
 
-def measure(figures: RunFigures, configuration: Configuration, state: State) -> None:
+def measure(figures: ServiceRun, configuration: Configuration, state: State) -> None:
     """Put in how many invitations wait, and for how long the oldest that is due."""
     names = {each.interface_id: each.name for each in state.accounts(include_deleted=True)}
     counts = {names[key]: by_status for key, by_status in state.counts().items()}
@@ -84,7 +84,7 @@ class MetricsFile:
         self._path = None if path is None else options().directory / path
         self._figures = None if self._path is None else _figures_after(self._path)
         self._began_at = instant.now()
-        self._outcome: Outcome | None = None
+        self._outcome: CycleOutcome | None = None
         self._lost = False
 
     def ended(
@@ -92,7 +92,7 @@ class MetricsFile:
     ) -> None:
         """The plan was carried out, with this result; without a state there was nothing to do."""
         if self._figures is not None:
-            self._outcome = Outcome.OK if result.succeeded and complete else Outcome.INCOMPLETE
+            self._outcome = CycleOutcome.OK if result.succeeded and complete else CycleOutcome.INCOMPLETE
             self._figures.did(result)
             if state is not None:
                 measure(self._figures, configuration, state)
@@ -107,10 +107,10 @@ class MetricsFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        outcome = self._outcome if error is None else Outcome.FAILED
+        outcome = self._outcome if error is None else CycleOutcome.FAILED
         if self._figures is None or self._path is None or outcome is None:
             return
-        self._figures.cycle(Cycle(outcome=outcome, began_at=self._began_at, ended_at=instant.now()))
+        self._figures.cycle(FinishedCycle(outcome=outcome, began_at=self._began_at, ended_at=instant.now()))
         try:
             _replace(self._path, self._figures.text())
         except OSError as problem:
@@ -118,10 +118,10 @@ class MetricsFile:
             click.echo(f"Error: figures cannot be written to {self._path}: {problem.strerror}", err=True)
 
 
-def _figures_after(path: Path) -> RunFigures:
-    from ekomi_reconcile.service.loop import RunFigures
+def _figures_after(path: Path) -> ServiceRun:
+    from ekomi_reconcile.service.loop import ServiceRun
 
-    figures = RunFigures()
+    figures = ServiceRun()
     try:
         figures.go_on_from(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -153,7 +153,7 @@ class Notifying:
     A notification that fails is a warning on stderr: neither the exit code nor an error changes by it.
     """
 
-    def __init__(self, configuration: Configuration, command: str, stop: Stop) -> None:
+    def __init__(self, configuration: Configuration, command: str, stop: StopSignal) -> None:
         self._configuration = configuration
         self._stop = stop
         self._record = RunRecord(command=command, began_at=instant.now())
@@ -184,7 +184,7 @@ def ended(record: RunRecord, plan: Plan, result: Result) -> None:
     record.ended(result, changes, [] if plan.complete else unread)
 
 
-def tell(configuration: Configuration, record: RunRecord, stop: Stop) -> Iterator[str]:
+def tell(configuration: Configuration, record: RunRecord, stop: StopSignal) -> Iterator[str]:
     """Tell those who want to know; what comes out are warnings."""
     hooks = configuration.project.notify
     if not hooks:
@@ -252,7 +252,7 @@ class _Service:
     ``_memory`` is what the state is known to have recorded: a server that comes back without it is noticed.
     """
 
-    stop: Stop
+    stop: StopSignal
     metrics: Metrics
     lock_timeout: float
     json_events: Path | None
@@ -273,12 +273,12 @@ class _Service:
         try:
             outcome, message = self._run()
         except ReconcileError as error:
-            outcome, message, mend = Outcome.FAILED, error.message, error.mend
-        level = logging.WARNING if outcome is Outcome.OK else logging.ERROR
+            outcome, message, mend = CycleOutcome.FAILED, error.message, error.mend
+        level = logging.WARNING if outcome is CycleOutcome.OK else logging.ERROR
         if message is not None:
             _log.log(level, "cycle %s: %s", outcome.value, message)
         self._close_events(cycle_event(outcome.value, message))
-        if outcome is Outcome.FAILED:
+        if outcome is CycleOutcome.FAILED:
             self._record.failed(message or "", mend)
         self._notify()
         return Ended(outcome=outcome, began_at=began, ended_at=instant.now(), message=message)
@@ -307,7 +307,7 @@ class _Service:
         self.events_lost = True
         _log.error("%s", why)
 
-    def _run(self) -> tuple[Outcome, str | None]:
+    def _run(self) -> tuple[CycleOutcome, str | None]:
         try:
             configuration = load_configuration()
         except ConfigurationError as error:
@@ -320,15 +320,15 @@ class _Service:
         self.good = configuration
         return outcome
 
-    def _fall_back(self, error: ReconcileError) -> tuple[Outcome, str | None]:
+    def _fall_back(self, error: ReconcileError) -> tuple[CycleOutcome, str | None]:
         """Go on with the last good files, so that nobody who is due is forgotten."""
         if self.good is None:
             raise error
         _, message = self._carry_out(self.good)
         also = f"; {message}" if message else ""
-        return Outcome.FAILED, f"{error.message}; the last good files stay in force{also}"
+        return CycleOutcome.FAILED, f"{error.message}; the last good files stay in force{also}"
 
-    def _carry_out(self, configuration: Configuration) -> tuple[Outcome, str | None]:
+    def _carry_out(self, configuration: Configuration) -> tuple[CycleOutcome, str | None]:
         about, known = about_run(configuration), self._memory.lineage is not None
         with locking(
             configuration,
@@ -367,11 +367,11 @@ class _Service:
         return plan, result
 
 
-def _judged(plan: Plan, result: Result) -> tuple[Outcome, str | None]:
+def _judged(plan: Plan, result: Result) -> tuple[CycleOutcome, str | None]:
     sent, unknown = result.counts.get(Done.SENT, 0), result.counts.get(Done.UNKNOWN, 0)
     _log.info("%s sent, %s %s", sent, unknown, Status.UNKNOWN.value)
     if result.succeeded and plan.complete:
-        return Outcome.OK, None
+        return CycleOutcome.OK, None
     found = [f"{each.subject}: {each.message}" for each in result.failures] + result.not_tried
     found += [each.message for each in plan.diagnostics if each.is_error]
-    return Outcome.INCOMPLETE, "; ".join(found[:5])
+    return CycleOutcome.INCOMPLETE, "; ".join(found[:5])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ekomi_reconcile.apply.run_control import Stop
+from ekomi_reconcile.apply.run_control import StopSignal
 from ekomi_reconcile.cli.options import REQUIRE_STATE, interactive, options
 from ekomi_reconcile.cli.output import Output
 from ekomi_reconcile.cli.progress import set_up_logging
@@ -411,13 +411,13 @@ def may_begin() -> bool:
 
 
 @contextmanager
-def stopping(deadline: float | None = None) -> Iterator[Stop]:
+def stopping(deadline: float | None = None) -> Iterator[StopSignal]:
     """A stop that SIGTERM, SIGHUP and the first Ctrl-C set; a second signal interrupts at once.
 
     SIGHUP comes when the terminal or the SSH session closes: a run that it killed would leave invitations in
     doubt. Where it is ignored (nohup) it stays ignored.
     """
-    stop = Stop(deadline)
+    stop = StopSignal(deadline)
 
     def halt(number: int, frame: FrameType | None) -> None:
         del number, frame

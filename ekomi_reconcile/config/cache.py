@@ -83,7 +83,7 @@ _SPARE: Final = 1_000
 """Files kept beyond twice those of the last run: other branches have other versions of them."""
 
 
-class _Document(msgspec.Struct, array_like=True, gc=False):
+class _CachedDocument(msgspec.Struct, array_like=True, gc=False):
     start: int
     end: int
     line: int
@@ -91,18 +91,18 @@ class _Document(msgspec.Struct, array_like=True, gc=False):
     data: dict[str, Any]
 
 
-class _File(msgspec.Struct, array_like=True, gc=False):
+class _CachedFile(msgspec.Struct, array_like=True, gc=False):
     digest: bytes
     documents: msgspec.Raw
 
 
 class _Files(msgspec.Struct, array_like=True, gc=False):
     reader: bytes
-    files: list[_File]
+    files: list[_CachedFile]
 
 
 _DECODER: Final = msgspec.msgpack.Decoder(_Files)
-_DOCUMENTS: Final = msgspec.msgpack.Decoder(list[_Document])
+_DOCUMENTS: Final = msgspec.msgpack.Decoder(list[_CachedDocument])
 
 
 class KnownFiles:
@@ -138,7 +138,9 @@ class KnownFiles:
     def keep(self, content: bytes, documents: Sequence[Document]) -> None:
         """These are the documents of a file with this content, and they are valid."""
         if self._cache is not None:
-            parts = [_Document(each.start, each.end, each.line, each.column, each.data) for each in documents]
+            parts = [
+                _CachedDocument(each.start, each.end, each.line, each.column, each.data) for each in documents
+            ]
             self._present[sha256(content).digest()] = msgspec.Raw(msgspec.msgpack.encode(parts))
 
     def save(self) -> None:
@@ -149,7 +151,7 @@ class KnownFiles:
             digest: packed for digest, packed in self._known.items() if digest not in self._present
         }
         most = 2 * len(self._present) + _SPARE
-        packed = [_File(*each) for each in list(files.items())[:most]]
+        packed = [_CachedFile(*each) for each in list(files.items())[:most]]
         self._cache.write(_NAME, msgspec.msgpack.encode(_Files(reader(), packed)))
 
 

@@ -125,7 +125,7 @@ def _privacy(privacy: models.Privacy) -> settings.PrivacySettings:
     return settings.PrivacySettings(
         key=_given(privacy, "key"),
         retention=None if retention is None else seconds(retention),
-        max_per_customer=None if cap is None else settings.CustomerCap(count=cap.count, days=cap.days),
+        max_per_customer=None if cap is None else settings.CustomerLimit(count=cap.count, days=cap.days),
         suppress=_given(privacy, "suppress"),
     )
 

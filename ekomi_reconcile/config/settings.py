@@ -85,7 +85,7 @@ class SafetySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CustomerCap:
+class CustomerLimit:
     """At most ``count`` invitations per customer within ``days``."""
 
     count: int
@@ -98,7 +98,7 @@ class PrivacySettings:
 
     key: str | None
     retention: int | None
-    max_per_customer: CustomerCap | None
+    max_per_customer: CustomerLimit | None
     suppress: str | None
 
 

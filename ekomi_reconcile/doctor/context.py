@@ -8,10 +8,10 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TypeAlias
 
-from ekomi_reconcile.apply.run_control import Stop
+from ekomi_reconcile.apply.run_control import StopSignal
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.settings import SourceKind
-from ekomi_reconcile.doctor.shop import Names, Shop, Survey, survey, survey_of
+from ekomi_reconcile.doctor.shop import ExaminedShop, Names, Survey, survey, survey_of
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.errors import OrderSourceError, ReconcileError, StateMissing
@@ -26,7 +26,7 @@ from ekomi_reconcile.state.engine.location import Location
 from ekomi_reconcile.state.store import State
 
 
-class Verdict(StrEnum):
+class CheckStatus(StrEnum):
     """How bad it is. ``fail`` makes the whole self-test fail."""
 
     PASS = "pass"  # noqa: S105
@@ -35,10 +35,10 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class CheckNote:
     """One thing to say, about one account or about all; ``mend`` says what to do."""
 
-    status: Verdict
+    status: CheckStatus
     message: str
     account: str | None = None
     mend: str | None = None
@@ -50,27 +50,27 @@ class Finding:
 
     check: str
     group: str
-    note: Note
+    note: CheckNote
 
 
-def passed(message: str, *, account: str | None = None) -> Note:
+def passed(message: str, *, account: str | None = None) -> CheckNote:
     """All is well."""
-    return Note(status=Verdict.PASS, message=message, account=account)
+    return CheckNote(status=CheckStatus.PASS, message=message, account=account)
 
 
-def warned(message: str, *, mend: str | None = None, account: str | None = None) -> Note:
+def warned(message: str, *, mend: str | None = None, account: str | None = None) -> CheckNote:
     """Worth a look."""
-    return Note(status=Verdict.WARN, message=message, account=account, mend=mend)
+    return CheckNote(status=CheckStatus.WARN, message=message, account=account, mend=mend)
 
 
-def failed(message: str, *, mend: str | None = None, account: str | None = None) -> Note:
+def failed(message: str, *, mend: str | None = None, account: str | None = None) -> CheckNote:
     """Must be put right."""
-    return Note(status=Verdict.FAIL, message=message, account=account, mend=mend)
+    return CheckNote(status=CheckStatus.FAIL, message=message, account=account, mend=mend)
 
 
 def healthy(findings: Iterable[Finding]) -> bool:
     """Did nothing fail?"""
-    return all(each.note.status is not Verdict.FAIL for each in findings)
+    return all(each.note.status is not CheckStatus.FAIL for each in findings)
 
 
 class Part(StrEnum):
@@ -107,7 +107,7 @@ class Subject:
 
     now: Instant
     offline: bool
-    stop: Stop
+    stop: StopSignal
     files: Configuration | None = None
     diagnostics: Sequence[Diagnostic] = ()
     files_error: ReconcileError | None = None
@@ -199,14 +199,14 @@ class Subject:
         except OrderSourceError:
             return False
 
-    def shop(self, source: str) -> Shop | None:
+    def shop(self, source: str) -> ExaminedShop | None:
         """The source of this name, if it is a shop.
 
         Raises:
             OrderSourceError: it cannot be opened.
         """
         found = self._source(source)
-        return found if isinstance(found, Shop) else None
+        return found if isinstance(found, ExaminedShop) else None
 
     def listed(self, source: str, read: Names) -> frozenset[str]:
         """Names from the lists of this shop.
@@ -291,7 +291,7 @@ class Subject:
         return self.sources.get(name)
 
 
-Run: TypeAlias = Callable[[Subject], Iterator[Note]]
+Run: TypeAlias = Callable[[Subject], Iterator[CheckNote]]
 """Looks at the subject and says what it found; what it raises means that it could not look."""
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ekomi_reconcile.apply.accounts import check_credentials
 from ekomi_reconcile.apply.fetching import Clients
-from ekomi_reconcile.doctor.context import Check, Note, Part, Subject, failed, passed, warned
+from ekomi_reconcile.doctor.context import Check, CheckNote, Part, Subject, failed, passed, warned
 from ekomi_reconcile.ekomi.client import EkomiClient
 from ekomi_reconcile.model.account import Account, Checked, Credential, Deliver
 from ekomi_reconcile.model.errors import CredentialsRefused, EkomiError, EkomiUnavailable
@@ -19,7 +19,7 @@ TOO_OLD = 2
 """What was fetched is too old when this many of its intervals have passed."""
 
 
-def credentials(subject: Subject) -> Iterator[Note]:
+def credentials(subject: Subject) -> Iterator[CheckNote]:
     """Interface id and password of every account, tried at eKomi."""
     configuration, passwords = subject.configuration, subject.passwords
     with make_clients(configuration, passwords, subject.stop) as clients:
@@ -33,7 +33,7 @@ def credentials(subject: Subject) -> Iterator[Note]:
     yield from map(_credential, found)
 
 
-def _credential(checked: Checked) -> Note:
+def _credential(checked: Checked) -> CheckNote:
     if checked.verdict is Credential.OK:
         return passed("eKomi takes interface id and password", account=checked.name)
     said = f"{checked.verdict.value}: {checked.message or 'eKomi did not say why'}"
@@ -42,17 +42,17 @@ def _credential(checked: Checked) -> Note:
     return make(said, mend=checked.mend, account=checked.name)
 
 
-def active(subject: Subject) -> Iterator[Note]:
+def active(subject: Subject) -> Iterator[CheckNote]:
     """Every account is active at eKomi: it asks nobody for an account that is not."""
     return _asked(subject, _standing)
 
 
-def stacked_delay(subject: Subject) -> Iterator[Note]:
+def stacked_delay(subject: Subject) -> Iterator[CheckNote]:
     """eKomi's own delay comes on top of the pending period."""
     return _asked(subject, _delay)
 
 
-def segments(subject: Subject) -> Iterator[Note]:
+def segments(subject: Subject) -> Iterator[CheckNote]:
     """The default customer segment is active: else eKomi stores recipients and writes to nobody."""
     written = [
         each
@@ -63,8 +63,8 @@ def segments(subject: Subject) -> Iterator[Note]:
 
 
 def _asked(
-    subject: Subject, ask: Callable[[EkomiClient, Account], Note], accounts: Sequence[Account] = ()
-) -> Iterator[Note]:
+    subject: Subject, ask: Callable[[EkomiClient, Account], CheckNote], accounts: Sequence[Account] = ()
+) -> Iterator[CheckNote]:
     """Ask eKomi about these accounts (all by default), as far as it can be asked."""
     configuration, passwords = subject.configuration, subject.passwords
     known = passwords.secrets.keys() - subject.silent
@@ -77,7 +77,9 @@ def _asked(
         yield from pool.map(lambda account: _answer(clients, account, ask), usable)
 
 
-def _answer(clients: Clients, account: Account, ask: Callable[[EkomiClient, Account], Note]) -> Note:
+def _answer(
+    clients: Clients, account: Account, ask: Callable[[EkomiClient, Account], CheckNote]
+) -> CheckNote:
     try:
         return ask(clients.reader(account.interface_id), account)
     except CredentialsRefused:
@@ -86,7 +88,7 @@ def _answer(clients: Clients, account: Account, ask: Callable[[EkomiClient, Acco
         return warned(f"could not be checked: {error.message}", mend=error.mend, account=account.name)
 
 
-def _delay(client: EkomiClient, account: Account) -> Note:
+def _delay(client: EkomiClient, account: Account) -> CheckNote:
     own, theirs = account.invitations.pending_period, client.mail_delay()
     if not theirs:
         return passed("eKomi asks without a delay of its own", account=account.name)
@@ -99,7 +101,7 @@ def _delay(client: EkomiClient, account: Account) -> Note:
     )
 
 
-def _standing(client: EkomiClient, account: Account) -> Note:
+def _standing(client: EkomiClient, account: Account) -> CheckNote:
     shop = client.shop_data()
     if shop.active is None:
         return warned("eKomi does not say whether the account is active", account=account.name)
@@ -110,7 +112,7 @@ def _standing(client: EkomiClient, account: Account) -> Note:
     return passed("active at eKomi", account=account.name)
 
 
-def _segment(client: EkomiClient, account: Account) -> Note:
+def _segment(client: EkomiClient, account: Account) -> CheckNote:
     try:
         inactive = client.inactive_default_segment()
     except EkomiUnavailable as error:
@@ -130,13 +132,13 @@ def _segment(client: EkomiClient, account: Account) -> Note:
     return passed("the default customer segment is active", account=account.name)
 
 
-def sync_age(subject: Subject) -> Iterator[Note]:
+def sync_age(subject: Subject) -> Iterator[CheckNote]:
     """Shop details and statistics were fetched not too long ago."""
     interval = subject.configuration.project.schedule.sync_every
     return _ages(subject, "fetched", interval, lambda record: record.last_fetched_at)
 
 
-def import_age(subject: Subject) -> Iterator[Note]:
+def import_age(subject: Subject) -> Iterator[CheckNote]:
     """Reviews were imported not too long ago."""
     interval = subject.configuration.project.schedule.import_reviews_every
     return _ages(subject, "imported", interval, lambda record: record.last_import_at)
@@ -144,7 +146,7 @@ def import_age(subject: Subject) -> Iterator[Note]:
 
 def _ages(
     subject: Subject, done: str, interval: int, last: Callable[[AccountRecord], Instant | None]
-) -> Iterator[Note]:
+) -> Iterator[CheckNote]:
     known = {each.interface_id: each for each in subject.state.accounts()}
     for account in subject.configuration.accounts:
         record = known.get(account.interface_id)

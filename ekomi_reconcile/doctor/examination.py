@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ekomi_reconcile.doctor import ekomi, files, next_apply, orders, queue, secrets, storage
-from ekomi_reconcile.doctor.context import Check, Finding, Note, Subject, warned
+from ekomi_reconcile.doctor.context import Check, CheckNote, Finding, Subject, warned
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.state.records import UNREADABLE
 
@@ -35,7 +35,7 @@ def examine(subject: Subject) -> tuple[Finding, ...]:
     )
 
 
-def _notes(check: Check, subject: Subject) -> Iterator[Note]:
+def _notes(check: Check, subject: Subject) -> Iterator[CheckNote]:
     lacking = next((part for part in sorted(check.needs) if not subject.has(part)), None)
     if lacking is not None:
         yield warned(f"not checked: {lacking.value}")

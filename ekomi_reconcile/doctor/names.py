@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ekomi_reconcile.doctor import shop
-from ekomi_reconcile.doctor.context import Note, Subject, failed, passed, warned
+from ekomi_reconcile.doctor.context import CheckNote, Subject, failed, passed, warned
 from ekomi_reconcile.doctor.shop import Names
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.errors import OrderSourceError
@@ -27,26 +27,26 @@ class Known:
     listed: bool
 
 
-def store_views(subject: Subject) -> Iterator[Note]:
+def store_views(subject: Subject) -> Iterator[CheckNote]:
     """The store views that rules name."""
     return _named(subject, "store view", _known_views, lambda rule: rule.invitations.store_views.names or ())
 
 
-def customer_groups(subject: Subject) -> Iterator[Note]:
+def customer_groups(subject: Subject) -> Iterator[CheckNote]:
     """The customer groups that rules name."""
     return _named(
         subject, "customer group", _known_groups, lambda rule: rule.invitations.customer_groups.names or ()
     )
 
 
-def order_statuses(subject: Subject) -> Iterator[Note]:
+def order_statuses(subject: Subject) -> Iterator[CheckNote]:
     """The trigger statuses of the rules, in whatever letter case."""
     return _named(
         subject, "status", _known_statuses, lambda rule: map(key_of, rule.invitations.order_statuses)
     )
 
 
-def unserved_store_views(subject: Subject) -> Iterator[Note]:
+def unserved_store_views(subject: Subject) -> Iterator[CheckNote]:
     """Store views whose orders no enabled account wants."""
     for source in subject.readable_names:
         enabled = subject.enabled(source)
@@ -70,7 +70,7 @@ def _named(
     what: str,
     known_in: Callable[[Subject, str], Known],
     wanted_by: Callable[[Account], Iterable[str]],
-) -> Iterator[Note]:
+) -> Iterator[CheckNote]:
     for source in subject.readable_names:
         wanted = {each.name: sorted(set(wanted_by(each))) for each in subject.enabled(source)}
         if not any(wanted.values()):
@@ -91,7 +91,7 @@ def _named(
         yield from notes or [passed(f"{source}: every {what} named by a rule is known")]
 
 
-def _unnamed(subject: Subject, source: str, what: str) -> Iterator[Note]:
+def _unnamed(subject: Subject, source: str, what: str) -> Iterator[CheckNote]:
     """Ids of stores or groups that orders carry, and that have no name."""
     rule = {"store view": "nameless-store", "customer group": "nameless-customer-group"}.get(what)
     if rule is None:
@@ -101,7 +101,7 @@ def _unnamed(subject: Subject, source: str, what: str) -> Iterator[Note]:
             yield warned(each.message, mend=each.mend, account=each.account)
 
 
-def _unknown(account: str, wanted: Iterable[str], what: str, known: Known) -> Iterator[Note]:
+def _unknown(account: str, wanted: Iterable[str], what: str, known: Known) -> Iterator[CheckNote]:
     for name in wanted:
         if name in known.names:
             continue

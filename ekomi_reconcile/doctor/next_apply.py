@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ekomi_reconcile.config.settings import SourceKind
-from ekomi_reconcile.doctor.context import Check, Note, Part, Subject, failed, passed, warned
+from ekomi_reconcile.doctor.context import Check, CheckNote, Part, Subject, failed, passed, warned
 from ekomi_reconcile.http.clock import RunClock
 from ekomi_reconcile.model.errors import ConfigurationError, ReconcileError
 from ekomi_reconcile.plan.plan import Plan, Scope
@@ -14,7 +14,7 @@ from ekomi_reconcile.reconcile.planning import Passwords, make_plan
 from ekomi_reconcile.reconcile.sources import Sources
 
 
-def next_apply(subject: Subject) -> Iterator[Note]:
+def next_apply(subject: Subject) -> Iterator[CheckNote]:
     """What ``apply`` would refuse, from its own plan: guards, protection, immutable ids, the clock.
 
     Where an order source is a shop only the accounts are planned: orders cost requests.
@@ -67,7 +67,7 @@ def _plan(subject: Subject) -> Plan:
         )
 
 
-def _obstacles(subject: Subject, plan: Plan) -> Iterator[Note]:
+def _obstacles(subject: Subject, plan: Plan) -> Iterator[CheckNote]:
     for guard in plan.guards:
         yield failed(guard.message, mend=f"if it is meant: ekomi-reconcile apply {guard.override}")
     for change in plan.blocked:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ekomi_reconcile.doctor.context import Check, Note, Part, Subject, failed, passed, warned
+from ekomi_reconcile.doctor.context import Check, CheckNote, Part, Subject, failed, passed, warned
 from ekomi_reconcile.doctor.names import customer_groups, order_statuses, store_views, unserved_store_views
 from ekomi_reconcile.doctor.shop import MOST_ORDERS, RECENT_DAYS, Survey
 from ekomi_reconcile.model.account import Account
@@ -32,7 +32,7 @@ WARN_SHARE, FAIL_SHARE = 0.05, 0.5
 """From these shares of late orders on a rule is worth a look, or hardly ever invites anybody."""
 
 
-def order_source(subject: Subject) -> Iterator[Note]:
+def order_source(subject: Subject) -> Iterator[CheckNote]:
     """Every order source can be read."""
     for name in subject.source_names:
         try:
@@ -61,7 +61,7 @@ def _counted(found: Probe) -> str:
     return f"reachable ({found.version or 'version unknown'}){count}"
 
 
-def unreadable_orders(subject: Subject) -> Iterator[Note]:
+def unreadable_orders(subject: Subject) -> Iterator[CheckNote]:
     """No recent order is passed over because it cannot be read: the next run would report it and fail."""
     for name in subject.surveyed_names:
         problems = [each for each in subject.survey(name).problems if each.is_error]
@@ -73,7 +73,7 @@ def unreadable_orders(subject: Subject) -> Iterator[Note]:
             yield passed(f"{name}: every record looked at can be read")
 
 
-def rule_fields(subject: Subject) -> Iterator[Note]:
+def rule_fields(subject: Subject) -> Iterator[CheckNote]:
     """Orders carry what the conditions of rules ask for."""
     for name in subject.source_names:
         accounts = subject.enabled(name)
@@ -90,7 +90,7 @@ def rule_fields(subject: Subject) -> Iterator[Note]:
             yield passed(f"{name}: nothing that conditions ask for is missing from every order")
 
 
-def permissions(subject: Subject) -> Iterator[Note]:
+def permissions(subject: Subject) -> Iterator[CheckNote]:
     """What else the integration may see: what a rule or ``annotate`` needs and is refused fails."""
     for name in subject.shop_names:
         found = subject.probe(name)
@@ -102,7 +102,7 @@ def permissions(subject: Subject) -> Iterator[Note]:
             yield passed(f"{name}: the integration has every permission that the rules need")
 
 
-def _refused(subject: Subject, source: str, key: str, answered: Answered) -> Iterator[Note]:
+def _refused(subject: Subject, source: str, key: str, answered: Answered) -> Iterator[CheckNote]:
     said = f"{source}: {key}: {answered.message or answered.access.value}"
     needing = [each for each in subject.enabled(source) if _needs(subject, each, key)]
     for account in needing:
@@ -123,7 +123,7 @@ def _needs(subject: Subject, account: Account, key: str) -> bool:
     return key == PRODUCTS and CATEGORY_ID in RuleBook([account]).attributes
 
 
-def clock(subject: Subject) -> Iterator[Note]:
+def clock(subject: Subject) -> Iterator[CheckNote]:
     """The shop's clock agrees with ours."""
     for name in subject.shop_names:
         skew = subject.probe(name).clock_skew
@@ -136,7 +136,7 @@ def clock(subject: Subject) -> Iterator[Note]:
             yield passed(f"{name}: the shop's clock is right")
 
 
-def age_limit(subject: Subject) -> Iterator[Note]:
+def age_limit(subject: Subject) -> Iterator[CheckNote]:
     """No rule's age limit keeps most of its orders out before they reach their trigger status."""
     for name in subject.surveyed_names:
         found = subject.survey(name)
@@ -145,7 +145,7 @@ def age_limit(subject: Subject) -> Iterator[Note]:
                 yield note
 
 
-def _starved(account: Account, found: Survey) -> Note | None:
+def _starved(account: Account, found: Survey) -> CheckNote | None:
     limit = account.invitations.skip_orders_older_than
     timing = found.timings.get(account.interface_id)
     if limit == 0:

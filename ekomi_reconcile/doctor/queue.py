@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from ekomi_reconcile.doctor.context import Check, Note, Part, Subject, failed, passed, warned
+from ekomi_reconcile.doctor.context import Check, CheckNote, Part, Subject, failed, passed, warned
 from ekomi_reconcile.model.instant import HOUR, iso
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.plan.read_requests import gone_sources, sources_gone
@@ -15,7 +15,7 @@ STUCK_AFTER = 2 * HOUR
 """A pending row that has been due for longer than this is stuck."""
 
 
-def stuck(subject: Subject) -> Iterator[Note]:
+def stuck(subject: Subject) -> Iterator[CheckNote]:
     """Rows of enabled accounts that are long due: a failure where the account is not even looked at."""
     since = subject.now - STUCK_AFTER
     enabled = {each.interface_id for each in subject.configuration.accounts if each.invitations.enabled}
@@ -34,7 +34,7 @@ def stuck(subject: Subject) -> Iterator[Note]:
         yield passed("nothing is overdue")
 
 
-def sending(subject: Subject) -> Iterator[Note]:
+def sending(subject: Subject) -> Iterator[CheckNote]:
     """Rows that are being sent, while nobody is there who could be sending them."""
     flying = subject.state.in_flight(now=subject.now)
     left = sum(each.get(Status.SENDING, 0) for each in subject.state.counts().values()) - flying
@@ -49,19 +49,19 @@ def sending(subject: Subject) -> Iterator[Note]:
         )
 
 
-def unknown(subject: Subject) -> Iterator[Note]:
+def unknown(subject: Subject) -> Iterator[CheckNote]:
     """Rows that wait for a person to say what became of them."""
     mend = "ekomi-reconcile invitations list --status unknown, then: invitations resolve ID --sent|--resend"
     return _counted(subject, Status.UNKNOWN, "perhaps sent: the outcome is not known", mend)
 
 
-def failures(subject: Subject) -> Iterator[Note]:
+def failures(subject: Subject) -> Iterator[CheckNote]:
     """Rows that eKomi refused for good."""
     mend = "ekomi-reconcile invitations list --status failed, then: invitations retry ID"
     return _counted(subject, Status.FAILED, "failed for good", mend)
 
 
-def refused(subject: Subject) -> Iterator[Note]:
+def refused(subject: Subject) -> Iterator[CheckNote]:
     """Accounts that are stopped, because eKomi refuses whatever they send."""
     stops = subject.state.stops()
     for key, stop in sorted(stops.items()):
@@ -74,7 +74,7 @@ def refused(subject: Subject) -> Iterator[Note]:
         yield passed("eKomi refuses no account")
 
 
-def _counted(subject: Subject, status: Status, said: str, mend: str) -> Iterator[Note]:
+def _counted(subject: Subject, status: Status, said: str, mend: str) -> Iterator[CheckNote]:
     counts = {key: found for key, each in subject.state.counts().items() if (found := each.get(status))}
     for key, count in sorted(counts.items()):
         yield warned(f"{count} invitation(s) {said}", mend=mend, account=subject.names[key])
@@ -82,7 +82,7 @@ def _counted(subject: Subject, status: Status, said: str, mend: str) -> Iterator
         yield passed("none")
 
 
-def orphans(subject: Subject) -> Iterator[Note]:
+def orphans(subject: Subject) -> Iterator[CheckNote]:
     """Pending rows of accounts that are not in the files."""
     present = {each.interface_id for each in subject.configuration.accounts}
     waiting = [(key, count) for key, count in _pending(subject) if key not in present]
@@ -99,7 +99,7 @@ def orphans(subject: Subject) -> Iterator[Note]:
         yield passed("every pending invitation has its account")
 
 
-def sources(subject: Subject) -> Iterator[Note]:
+def sources(subject: Subject) -> Iterator[CheckNote]:
     """Invitations of order sources that the project file does not define any more: apply refuses to run."""
     defined, accounts = subject.configuration.project.orders, subject.configuration.accounts
     gone = gone_sources(defined, accounts, subject.state.positions(), subject.state)
@@ -110,7 +110,7 @@ def sources(subject: Subject) -> Iterator[Note]:
         yield passed("every invitation belongs to an order source of the project file")
 
 
-def disabled(subject: Subject) -> Iterator[Note]:
+def disabled(subject: Subject) -> Iterator[CheckNote]:
     """Disabled accounts whose rows wait until they are enabled again."""
     off = {each.interface_id for each in subject.configuration.accounts if not each.invitations.enabled}
     waiting = [(key, count) for key, count in _pending(subject) if key in off]
@@ -130,7 +130,7 @@ def _pending(subject: Subject) -> list[tuple[str, int]]:
     return sorted((key, count) for key, each in counts.items() if (count := each.get(Status.PENDING)))
 
 
-def consistency(subject: Subject) -> Iterator[Note]:
+def consistency(subject: Subject) -> Iterator[CheckNote]:
     """Rows that contradict themselves. Dates come from the shop: a wrong one there is no damage here."""
     wanted = InvitationFilter(statuses=frozenset({Status.SENT, Status.PENDING}))
     flaws, early, example = Counter[str](), 0, ""

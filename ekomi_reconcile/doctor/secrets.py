@@ -8,11 +8,11 @@ from pathlib import Path
 
 from ekomi_reconcile.config.secrets import resolve
 from ekomi_reconcile.config.settings import OrdersSettings, Project
-from ekomi_reconcile.doctor.context import Check, Note, Part, Subject, failed, passed
+from ekomi_reconcile.doctor.context import Check, CheckNote, Part, Subject, failed, passed
 from ekomi_reconcile.model.errors import SecretError
 
 
-def passwords(subject: Subject) -> Iterator[Note]:
+def passwords(subject: Subject) -> Iterator[CheckNote]:
     """Every account's password can be had."""
     for account in subject.configuration.accounts:
         error = subject.passwords.unresolved.get(account.interface_id)
@@ -22,7 +22,7 @@ def passwords(subject: Subject) -> Iterator[Note]:
             yield failed(error.message, mend=error.mend, account=account.name)
 
 
-def settings(subject: Subject) -> Iterator[Note]:
+def settings(subject: Subject) -> Iterator[CheckNote]:
     """Every secret of the project file can be had; a project without any says nothing."""
     configuration = subject.configuration
     references = list(_references(configuration.project, configuration.root))

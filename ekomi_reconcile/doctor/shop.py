@@ -24,7 +24,7 @@ Names = Callable[[Directory], frozenset[str]]
 
 
 @runtime_checkable
-class Shop(Protocol):
+class ExaminedShop(Protocol):
     """An order source that is a shop. What it raises is an ``OrderSourceError``."""
 
     @property

@@ -24,9 +24,9 @@ from ekomi_reconcile.ekomi.decode import (
 )
 from ekomi_reconcile.ekomi.values import (
     Call,
+    CallOutcome,
     Credentials,
     Endpoints,
-    Outcome,
     Receipt,
     Recipient,
     ReviewRange,
@@ -57,12 +57,12 @@ _DUMP = 64 << 20
 _DUMP_PATIENCE = 20
 """A dump may take this many times the timeout: public clients wait 600 seconds and more for all reviews."""
 
-_OUTCOMES: tuple[tuple[type[EkomiError], Outcome], ...] = (
-    (CredentialsRefused, Outcome.CREDENTIALS_REFUSED),
-    (AccountRefused, Outcome.REFUSED),
-    (RequestRefused, Outcome.REFUSED),
-    (EkomiUnavailable, Outcome.UNAVAILABLE),
-    (OutcomeUnknown, Outcome.UNKNOWN),
+_OUTCOMES: tuple[tuple[type[EkomiError], CallOutcome], ...] = (
+    (CredentialsRefused, CallOutcome.CREDENTIALS_REFUSED),
+    (AccountRefused, CallOutcome.REFUSED),
+    (RequestRefused, CallOutcome.REFUSED),
+    (EkomiUnavailable, CallOutcome.UNAVAILABLE),
+    (OutcomeUnknown, CallOutcome.UNKNOWN),
 )
 
 
@@ -280,12 +280,12 @@ class EkomiClient:
             except EkomiError as error:
                 self._tell(request, reply, seconds, outcome_of(error))
                 raise
-            self._tell(request, reply, seconds, Outcome.OK)
+            self._tell(request, reply, seconds, CallOutcome.OK)
             return result
 
         return retry.run(once, stop=self._stop)
 
-    def _tell(self, request: Request, reply: Reply, seconds: float, outcome: Outcome) -> None:
+    def _tell(self, request: Request, reply: Reply, seconds: float, outcome: CallOutcome) -> None:
         status = reply.status if isinstance(reply, Answer) else None
         _log.debug(
             "%s interface=%s status=%s %d ms",
@@ -298,6 +298,6 @@ class EkomiClient:
             self._on_call(Call(request.function, seconds, outcome, status))
 
 
-def outcome_of(error: EkomiError) -> Outcome:
+def outcome_of(error: EkomiError) -> CallOutcome:
     """How metrics name this error."""
-    return next((outcome for kind, outcome in _OUTCOMES if isinstance(error, kind)), Outcome.UNKNOWN)
+    return next((outcome for kind, outcome in _OUTCOMES if isinstance(error, kind)), CallOutcome.UNKNOWN)

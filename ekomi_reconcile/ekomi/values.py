@@ -101,7 +101,7 @@ class Receipt:
     """It had the order already."""
 
 
-class Outcome(StrEnum):
+class CallOutcome(StrEnum):
     """How a call ended, for metrics."""
 
     OK = "ok"
@@ -117,7 +117,7 @@ class Call:
 
     function: str
     seconds: float
-    outcome: Outcome
+    outcome: CallOutcome
     status: int | None
 
 

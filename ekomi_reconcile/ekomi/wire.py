@@ -81,14 +81,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class FailedRequest:
     """No answer. ``sent``: the request, or a part of it, may have reached the server."""
 
     reason: str
     sent: bool
 
 
-Reply: TypeAlias = Answer | Failure
+Reply: TypeAlias = Answer | FailedRequest
 
 
 class Wire:
@@ -126,7 +126,7 @@ class Wire:
         try:
             prepared = self._prepare(request)
         except (httpx.InvalidURL, ValueError):
-            return Failure(reason="the address or a value cannot be sent", sent=False)
+            return FailedRequest(reason="the address or a value cannot be sent", sent=False)
         with within(request.deadline):
             try:
                 response = self._http.send(prepared, stream=True)
@@ -135,9 +135,9 @@ class Wire:
                 finally:
                     response.close()
             except _BEFORE_SENDING as error:
-                return Failure(reason=_words_for(error), sent=False)
+                return FailedRequest(reason=_words_for(error), sent=False)
             except TRANSPORT_ERRORS as error:
-                return Failure(reason=_words_for(error), sent=True)
+                return FailedRequest(reason=_words_for(error), sent=True)
 
     def _prepare(self, request: Request) -> httpx.Request:
         if request.method == "POST":

@@ -18,7 +18,7 @@ from ekomi_reconcile.rules.rulebook import Rule, RuleBook
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class AccountJudgement:
     """What one account's verdict on the order rests on. ``too_often``: the limit per customer is reached."""
 
     judged_at: Instant
@@ -35,7 +35,7 @@ class OneOrder(Matcher):
         self.owner: str | None = None
         self.winner: str | None = None
         self.rows: Sequence[Invitation] = ()
-        self._looks: dict[str, Look] = {}
+        self._looks: dict[str, AccountJudgement] = {}
         self._seen: RecordedObservation | None = None
         self._offering = False
 
@@ -43,23 +43,23 @@ class OneOrder(Matcher):
         """The account's row of this order, cancelled ones too."""
         return next((row for row in self.rows if row.interface_id == interface_id), None)
 
-    def look(self, rule: Rule, order: Order) -> Look:
+    def look(self, rule: Rule, order: Order) -> AccountJudgement:
         """What the matcher looked at, or would have if it had come to this account."""
         found = self._looks.get(rule.account.interface_id)
         return self._look(rule, order) if found is None else found
 
-    def _look(self, rule: Rule, order: Order) -> Look:
+    def _look(self, rule: Rule, order: Order) -> AccountJudgement:
         key, now = rule.account.interface_id, self.question.now
         row = self.row(key)
         judged_at = now if row is None else row.judged_at
         if row is not None and row.status is not Status.CANCELLED:
-            return Look(judged_at, row.reached, self.privacy.opted_out(order), too_often=False)
+            return AccountJudgement(judged_at, row.reached, self.privacy.opted_out(order), too_often=False)
         known = self._reached(rule, order, row, self._seen)
         return self._noted(rule, order, judged_at, known)
 
-    def _noted(self, rule: Rule, order: Order, judged_at: Instant, known: Reached | None) -> Look:
+    def _noted(self, rule: Rule, order: Order, judged_at: Instant, known: Reached | None) -> AccountJudgement:
         too_often = self._offering and known is not None and self._too_often(rule, order, known, judged_at)
-        return Look(judged_at, known, self.privacy.opted_out(order), too_often)
+        return AccountJudgement(judged_at, known, self.privacy.opted_out(order), too_often)
 
     @override
     def _decide(self, order: Order, rows: Sequence[Invitation], seen: RecordedObservation | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ekomi_reconcile.explain.judging import Look, OneOrder
+from ekomi_reconcile.explain.judging import AccountJudgement, OneOrder
 from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Selection
 from ekomi_reconcile.model.errors import OrderSourceError, ReconcileError
 from ekomi_reconcile.model.instant import DAY, Instant, iso
@@ -21,28 +21,28 @@ from ekomi_reconcile.rules.rulebook import Rule, blocked_state, ended_by, schedu
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedCriterion:
     """A criterion that does not hold, for this rule and order."""
 
     result: CriterionResult
     rule: InvitationRule
     order: Order
-    look: Look
+    look: AccountJudgement
 
 
-def remedy(failure: Failure) -> str:
+def remedy(failure: FailedCriterion) -> str:
     """What would make the criterion hold; it reads on from "would be invited if"."""
     return _REMEDIES[failure.result.criterion](failure)
 
 
-def _store_view(failure: Failure) -> str:
+def _store_view(failure: FailedCriterion) -> str:
     order, number = failure.order, failure.order.store_id
     if number is not None:
         return f"orders.stores gave the order's store id {number} a name that store_views admits"
     return _admitting("store_views", failure.rule.store_views, "store view", order.store_view)
 
 
-def _customer_group(failure: Failure) -> str:
+def _customer_group(failure: FailedCriterion) -> str:
     groups, number = failure.rule.customer_groups, failure.order.customer_group_id
     if number is not None:
         return f"orders.customer_groups gave the group id {number} a name that customer_groups admits"
@@ -55,7 +55,7 @@ def _admitting(key: str, selection: Selection, what: str, name: str | None) -> s
     return f"{key} did not exclude {name}" if selection.exclude else f"{key} named {name}"
 
 
-def _order_status(failure: Failure) -> str:
+def _order_status(failure: FailedCriterion) -> str:
     order, parts = failure.order, []
     if failure.look.reached is None:
         parts.append(f"the order reached {' or '.join(failure.rule.order_statuses)}")
@@ -65,12 +65,12 @@ def _order_status(failure: Failure) -> str:
     return " and ".join(parts)
 
 
-def _order_age(failure: Failure) -> str:
+def _order_age(failure: FailedCriterion) -> str:
     days = -((failure.order.created_at - failure.look.judged_at) // DAY)
     return f"skip_orders_older_than were at least {days} (days)"
 
 
-def _conditions(failure: Failure) -> str:
+def _conditions(failure: FailedCriterion) -> str:
     tree = failure.result.conditions
     return "the conditions held" + ("" if tree is None else f": {'; '.join(_culprits(tree))}")
 
@@ -88,18 +88,18 @@ def _culprits(verdict: Verdict) -> Iterator[str]:
         yield f"{verdict.text} (it is {value})"
 
 
-def _deliverable(failure: Failure) -> str:
+def _deliverable(failure: FailedCriterion) -> str:
     sms = failure.rule.deliver is Deliver.EKOMI_SMS
     return f"the order had a usable {'mobile number' if sms else 'e-mail address'}"
 
 
-def _suppressed(failure: Failure) -> str:
+def _suppressed(failure: FailedCriterion) -> str:
     if failure.look.opted_out:
         return "the customer had not opted out"
     return "the customer were asked less often (privacy.max_per_customer)"
 
 
-_REMEDIES: Mapping[Criterion, Callable[[Failure], str]] = {
+_REMEDIES: Mapping[Criterion, Callable[[FailedCriterion], str]] = {
     Criterion.ENABLED: lambda _: "the account were enabled (invitations.enabled: true)",
     Criterion.STORE_VIEW: _store_view,
     Criterion.CUSTOMER_GROUP: _customer_group,
@@ -127,14 +127,14 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class SearchResult:
     """What a search brought; ``unread`` are the sources that could not be asked, with the reason."""
 
     found: Found
     unread: tuple[tuple[str, OrderSourceError], ...] = ()
 
 
-def find_order(text: str, names: Sequence[str], open_source: Callable[[str], OrderSource]) -> Search:
+def find_order(text: str, names: Sequence[str], open_source: Callable[[str], OrderSource]) -> SearchResult:
     """The order meant by ``100000123`` (its number, else its id), ``#123`` (its id) or ``shop:#123``.
 
     ``names`` are the order sources to search.
@@ -157,7 +157,7 @@ def find_order(text: str, names: Sequence[str], open_source: Callable[[str], Ord
         raise _ambiguous(wanted, found, names)
     if not found:
         raise unread[0][1] if unread else _unknown(wanted, searched)
-    return Search(found[0], tuple(unread))
+    return SearchResult(found[0], tuple(unread))
 
 
 def _narrowed(text: str, names: Sequence[str]) -> tuple[str, Sequence[str]]:
@@ -199,7 +199,7 @@ def _unknown(wanted: str, searched: Sequence[str]) -> ReconcileError:
     )
 
 
-class Outcome(StrEnum):
+class OrderOutcome(StrEnum):
     """What becomes of the order."""
 
     GETS = "gets"
@@ -250,7 +250,7 @@ class Explanation:
     order: Order
     source: str
     verdicts: tuple[AccountVerdict, ...]
-    outcome: Outcome
+    outcome: OrderOutcome
     account: str | None
     due: Instant | None
     row: Invitation | None
@@ -289,14 +289,14 @@ def explain_order(
     )
 
 
-def _outcome(judge: OneOrder) -> tuple[Outcome, str | None]:
+def _outcome(judge: OneOrder) -> tuple[OrderOutcome, str | None]:
     if judge.winner is not None:
-        return Outcome.GETS, judge.winner
+        return OrderOutcome.GETS, judge.winner
     if judge.owner is None:
-        return Outcome.NOBODY, None
+        return OrderOutcome.NOBODY, None
     row = judge.row(judge.owner)
     pending = row is not None and row.status is Status.PENDING
-    return (Outcome.KEEPS if pending else Outcome.CLOSED), judge.owner
+    return (OrderOutcome.KEEPS if pending else OrderOutcome.CLOSED), judge.owner
 
 
 def _verdict(rule: Rule, order: Order, judge: OneOrder, names: Mapping[str, str]) -> AccountVerdict:
@@ -317,14 +317,14 @@ def _verdict(rule: Rule, order: Order, judge: OneOrder, names: Mapping[str, str]
         offset=spread_offset(rule, order.order_id),
         row=row,
         changes=tuple(
-            remedy(Failure(each, rule.account.invitations, order, look))
+            remedy(FailedCriterion(each, rule.account.invitations, order, look))
             for each in criteria
             if not each.ok and not closed
         ),
     )
 
 
-def _time(rule: Rule, order: Order, look: Look, judge: OneOrder) -> Instant | None:
+def _time(rule: Rule, order: Order, look: AccountJudgement, judge: OneOrder) -> Instant | None:
     row = judge.row(rule.account.interface_id)
     if row is not None and judge.owner == row.interface_id:
         moved = {step.row_id: step.scheduled_at for step in judge.steps.reschedule}
@@ -334,7 +334,7 @@ def _time(rule: Rule, order: Order, look: Look, judge: OneOrder) -> Instant | No
     return scheduled_at(rule, look.reached, order.order_id, judged_at=look.judged_at)
 
 
-def _is_suppressed(look: Look, cap: Cap | None, *, limited: bool) -> CriterionResult:
+def _is_suppressed(look: AccountJudgement, cap: Cap | None, *, limited: bool) -> CriterionResult:
     """The limit per customer stands against an order only while no account has it: else it counts itself."""
     wanted = "no opt-out"
     if cap is not None:

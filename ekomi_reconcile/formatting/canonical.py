@@ -23,8 +23,8 @@ from ekomi_reconcile.config.types import REFERENCE
 from ekomi_reconcile.config.validate import Expectation
 from ekomi_reconcile.config.yaml import read
 from ekomi_reconcile.formatting import emit
-from ekomi_reconcile.formatting.comments import Note, attach, notes
-from ekomi_reconcile.formatting.emit import Alias, Collection, Document, Entry, Node, Scalar, emitted
+from ekomi_reconcile.formatting.comments import CommentNote, attach, notes
+from ekomi_reconcile.formatting.emit import Alias, Collection, DocumentNode, EntryNode, Node, Scalar, emitted
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place
 from ekomi_reconcile.model.errors import ConfigurationInvalid
@@ -42,7 +42,7 @@ def kind_of(data: dict[str, Any]) -> str | None:
     return best if 2 * known[best] > len(data) else None
 
 
-def sort(document: Document, kind: str, *, opens_file: bool = False) -> None:
+def sort(document: DocumentNode, kind: str, *, opens_file: bool = False) -> None:
     """Put the keys of a document into order, unless an alias would come before its anchor then.
 
     The comment on the first lines of the document that ``opens_file`` is about the file, and stays there.
@@ -64,11 +64,11 @@ def _ranks(kind: str, path: KeyPath) -> dict[str, int]:
     return {key: rank for rank, key in enumerate(Expectation(kind).keys(path))}
 
 
-def _sorted(entries: list[Entry], ranks: dict[str, int]) -> list[Entry]:
+def _sorted(entries: list[EntryNode], ranks: dict[str, int]) -> list[EntryNode]:
     return sorted(entries, key=lambda entry: ranks.get(_name(entry), len(ranks)))
 
 
-def _name(entry: Entry) -> str:
+def _name(entry: EntryNode) -> str:
     return entry.key.value if isinstance(entry.key, Scalar) else ""
 
 
@@ -101,7 +101,7 @@ def _nodes(node: Node) -> Iterator[Node]:
             yield from _nodes(entry.value)
 
 
-def _keep_head(before: list[Entry], after: list[Entry], *, is_header: bool) -> None:
+def _keep_head(before: list[EntryNode], after: list[EntryNode], *, is_header: bool) -> None:
     """What stands above all keys is about all of them: it stays there, whichever key is now the first.
 
     It ends with a blank line, or with the line that names the schema. Without a blank line all of a header
@@ -194,7 +194,7 @@ def _tokens(text: str) -> list[yaml.Token]:
     return list(yaml.scan(text, Loader=yaml.CLoader))
 
 
-def _only_comments(found: list[Note]) -> str:
+def _only_comments(found: list[CommentNote]) -> str:
     text = "\n".join(note.text for note in found).strip("\n")
     return re.sub("\n{3,}", "\n\n", text) + "\n" if text else ""
 

@@ -18,8 +18,8 @@ from ekomi_reconcile.formatting.emit import (
     BLOCK_STYLES,
     Beside,
     Collection,
-    Document,
-    Entry,
+    DocumentNode,
+    EntryNode,
     Node,
     Scalar,
     flattened,
@@ -29,7 +29,7 @@ _HEADER: Final = re.compile(r"[|>][-+0-9]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class CommentNote:
     """A comment, or a blank line (its text is empty)."""
 
     index: int
@@ -38,9 +38,9 @@ class Note:
     is_beside: bool = False
 
 
-def notes(text: str, tokens: list[Token]) -> list[Note]:
+def notes(text: str, tokens: list[Token]) -> list[CommentNote]:
     """Every comment and blank line of a text, in order; ``tokens`` are its tokens."""
-    found: list[Note] = []
+    found: list[CommentNote] = []
     position = 0
     for token in tokens:
         start, end = token.start_mark.index, token.end_mark.index
@@ -53,7 +53,7 @@ def notes(text: str, tokens: list[Token]) -> list[Note]:
     return [*found, *_in_gap(text, position, len(text))]
 
 
-def _in_gap(text: str, start: int, end: int) -> Iterator[Note]:
+def _in_gap(text: str, start: int, end: int) -> Iterator[CommentNote]:
     """What stands between two tokens: blanks, line breaks and comments, nothing else."""
     at = start
     for number, line in enumerate(text[start:end].split("\n")):
@@ -61,19 +61,19 @@ def _in_gap(text: str, start: int, end: int) -> Iterator[Note]:
         words = line.strip()
         if words:
             index = at + line.index(words)
-            yield Note(index, index - begin, words, is_beside=bool(text[begin:index].strip()))
+            yield CommentNote(index, index - begin, words, is_beside=bool(text[begin:index].strip()))
         elif (number or at == begin) and at + len(line) < end:
-            yield Note(at, 0, "")
+            yield CommentNote(at, 0, "")
         at += len(line) + 1
 
 
-def _in_header(text: str, start: int, end: int) -> Iterator[Note]:
+def _in_header(text: str, start: int, end: int) -> Iterator[CommentNote]:
     head = text[start:end].partition("\n")[0]
     match = _HEADER.match(head)
     rest = head[match.end() :] if match else ""
     if rest.strip():
         index = start + head.index(rest.strip())
-        yield Note(index, index - text.rfind("\n", 0, index) - 1, rest.strip(), is_beside=True)
+        yield CommentNote(index, index - text.rfind("\n", 0, index) - 1, rest.strip(), is_beside=True)
 
 
 def _end_of_block(text: str, start: int, end: int) -> int:
@@ -84,10 +84,10 @@ def _end_of_block(text: str, start: int, end: int) -> int:
     return start + len(text[start:end].rstrip())
 
 
-def attach(found: list[Note], documents: list[Document]) -> None:
+def attach(found: list[CommentNote], documents: list[DocumentNode]) -> None:
     """Give every note to an entry of the documents, or to the end of a document."""
     starts = [each.start for each in documents[1:]]
-    groups: list[list[Note]] = [[] for _ in documents]
+    groups: list[list[CommentNote]] = [[] for _ in documents]
     for note in found:
         groups[bisect(starts, note.index)].append(note)
     for document, group in zip(documents, groups, strict=True):
@@ -97,11 +97,11 @@ def attach(found: list[Note], documents: list[Document]) -> None:
 class _Attachment:
     """Gives the notes of one document, in order, to its entries."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: DocumentNode) -> None:
         self._document = document
-        self._entries: list[Entry] = []
-        self._inside: dict[Entry, Collection] = {}
-        self._owners: dict[Node, Entry] = {}
+        self._entries: list[EntryNode] = []
+        self._inside: dict[EntryNode, Collection] = {}
+        self._owners: dict[Node, EntryNode] = {}
         for entry, inside in flattened(document.root):
             self._entries.append(entry)
             self._inside[entry] = inside
@@ -109,10 +109,10 @@ class _Attachment:
         nodes = (document.root, *self._owners)
         self._flows = {each for each in nodes if isinstance(each, Collection) and each.flow}
         self._next = 0
-        self._ended: list[Entry] = []
+        self._ended: list[EntryNode] = []
         self._blanks = 0
 
-    def run(self, group: list[Note]) -> None:
+    def run(self, group: list[CommentNote]) -> None:
         for note in group:
             self._advance(note.index)
             around = self._around(note.index)
@@ -138,7 +138,7 @@ class _Attachment:
         place += lines
         self._blanks = 0
 
-    def _before(self, index: int) -> Entry | None:
+    def _before(self, index: int) -> EntryNode | None:
         """The last entry that began, not counting what is inside a bracket that was closed."""
         for entry in self._begun():
             inside = self._inside[entry]
@@ -155,18 +155,18 @@ class _Attachment:
             if isinstance(each, Collection) and each in self._flows and each.start < index < each.end
         ]
 
-    def _begun(self) -> Iterator[Entry]:
+    def _begun(self) -> Iterator[EntryNode]:
         """The last entry that began, and those that it is in, from the inside."""
         return self._upwards(self._entries[self._next - 1]) if self._next else iter(())
 
-    def _is_before_value(self, note: Note) -> bool:
+    def _is_before_value(self, note: CommentNote) -> bool:
         """Does it stand between a key and the key's value, where that is not a block of its own?"""
         entry = self._before(note.index)
         if entry is None or note.index > entry.value.start:
             return False
         return entry.value in self._flows or not isinstance(entry.value, Collection)
 
-    def _place(self, note: Note, around: list[Collection]) -> list[str]:
+    def _place(self, note: CommentNote, around: list[Collection]) -> list[str]:
         previous = self._before(note.index)
         following = self._entries[self._next] if self._next < len(self._entries) else None
         if previous is not None and self._is_before_value(note):
@@ -179,7 +179,9 @@ class _Attachment:
             return self._document.tail if owner is None else owner.tail
         return self._in_block(note, previous, following)
 
-    def _in_block(self, note: Note, previous: Entry | None, following: Entry | None) -> list[str]:
+    def _in_block(
+        self, note: CommentNote, previous: EntryNode | None, following: EntryNode | None
+    ) -> list[str]:
         outer = [] if following is None else list(self._upwards(following))
         for entry in [] if previous is None else self._upwards(previous):
             if entry in outer or entry in self._ended:
@@ -189,9 +191,9 @@ class _Attachment:
             self._ended.append(entry)
         return self._document.tail if following is None else following.lead
 
-    def _upwards(self, entry: Entry) -> Iterator[Entry]:
+    def _upwards(self, entry: EntryNode) -> Iterator[EntryNode]:
         """The entry and those that it is in, from the inside."""
-        each: Entry | None = entry
+        each: EntryNode | None = entry
         while each is not None:
             yield each
             each = self._owners.get(self._inside[each])
@@ -202,18 +204,18 @@ class _Attachment:
             each.flow = False
 
 
-def _put_beside(entry: Entry, note: Note) -> None:
+def _put_beside(entry: EntryNode, note: CommentNote) -> None:
     _move_above(entry)
     entry.beside = Beside(note.column, note.text)
 
 
-def _move_above(entry: Entry) -> None:
+def _move_above(entry: EntryNode) -> None:
     """There is room for one comment beside an entry: the one before goes above it."""
     if entry.beside is not None:
         entry.lead.append(entry.beside.text)
         entry.beside = None
 
 
-def _is_block_text(entry: Entry) -> bool:
+def _is_block_text(entry: EntryNode) -> bool:
     """A comment below a block of text and as deep as it would become a part of it."""
     return isinstance(entry.value, Scalar) and entry.value.block is not None

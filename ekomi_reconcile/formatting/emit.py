@@ -60,7 +60,7 @@ class Collection:
     flow: bool
     start: int
     end: int
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[EntryNode] = field(default_factory=list)
     anchor: str | None = None
 
 
@@ -76,7 +76,7 @@ class Beside:
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
+class EntryNode:
     """A pair of a mapping or an item of a sequence, and its comments.
 
     ``lead`` stands above it, ``tail`` below it and deeper than it; an empty text is a blank line.
@@ -92,7 +92,7 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Document:
+class DocumentNode:
     """A document that is not empty. ``start`` is where it begins: what stands before belongs to others."""
 
     root: Node
@@ -100,7 +100,7 @@ class Document:
     tail: list[str] = field(default_factory=list)
 
 
-def parse(text: str, tokens: list[Token]) -> list[Document]:
+def parse(text: str, tokens: list[Token]) -> list[DocumentNode]:
     """The documents of a text that libyaml accepts and whose depth is bounded; ``tokens`` are its tokens."""
     return list(_Parser(text, tokens).documents())
 
@@ -116,12 +116,12 @@ class _Parser:
             if type(each) is ScalarToken and each.style in BLOCK_STYLES
         )
 
-    def documents(self) -> Iterator[Document]:
+    def documents(self) -> Iterator[DocumentNode]:
         for event in self._events:
             if type(event) is DocumentStartEvent:
                 root = self._node(next(self._events))
                 if not _is_empty(root):
-                    yield Document(root, _index(event.start_mark))
+                    yield DocumentNode(root, _index(event.start_mark))
 
     def _node(self, event: Any) -> Node:
         kind = type(event)
@@ -148,13 +148,13 @@ class _Parser:
             if isinstance(key, Collection):
                 raise TypeError("a key is a scalar: reading has checked it")
             mark: Any = event.start_mark
-            mapping.entries.append(Entry(key, self._node(next(self._events)), mark.index, mark.column))
+            mapping.entries.append(EntryNode(key, self._node(next(self._events)), mark.index, mark.column))
         mapping.end = _index(event.end_mark)
 
     def _items(self, sequence: Collection) -> None:
         while type(event := next(self._events)) is not SequenceEndEvent:
             mark: Any = event.start_mark if sequence.flow else next(self._dashes)
-            sequence.entries.append(Entry(None, self._node(event), mark.index, mark.column))
+            sequence.entries.append(EntryNode(None, self._node(event), mark.index, mark.column))
         sequence.end = _index(event.end_mark)
 
 
@@ -167,7 +167,7 @@ def _is_empty(root: Node) -> bool:
     return isinstance(root, Scalar) and root.value == "" and not root.is_text
 
 
-def flattened(node: Node) -> Iterator[tuple[Entry, Collection]]:
+def flattened(node: Node) -> Iterator[tuple[EntryNode, Collection]]:
     """Every entry below a node, in the order in which they begin, with the collection that it is in."""
     if isinstance(node, Collection):
         for entry in node.entries:
@@ -281,7 +281,7 @@ _GAP: Final = 2
 _ALWAYS_QUOTED: Final = frozenset({"interface_id"})
 
 
-def emitted(documents: list[Document]) -> str:
+def emitted(documents: list[DocumentNode]) -> str:
     """The text of a stream."""
     writer = _Writer()
     for number, document in enumerate(documents):
@@ -295,7 +295,7 @@ class _Writer:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def document(self, document: Document) -> None:
+    def document(self, document: DocumentNode) -> None:
         """Write a document; the outermost collection is never in brackets."""
         root = document.root
         if isinstance(root, Collection) and root.entries:
@@ -311,7 +311,7 @@ class _Writer:
                 self._comments(entry.lead if number else _without_blanks(entry.lead), indent)
             self._entry(entry, indent, " " * indent if number or opening is None else opening)
 
-    def _entry(self, entry: Entry, indent: int, opening: str) -> None:
+    def _entry(self, entry: EntryNode, indent: int, opening: str) -> None:
         line = opening + ("-" if entry.key is None else _key(entry.key, in_flow=False) + ":")
         value = entry.value
         if isinstance(value, Collection) and not _fits(entry, len(line)):
@@ -324,7 +324,7 @@ class _Writer:
             self._line(f"{line} {_value(entry, in_flow=False)}".rstrip(), entry.beside)
         self._comments(entry.tail, indent + STEP)
 
-    def _below(self, entry: Entry, value: Collection, indent: int, line: str) -> None:
+    def _below(self, entry: EntryNode, value: Collection, indent: int, line: str) -> None:
         is_compact = entry.key is None and value.anchor is None and entry.beside is None
         if is_compact and not _without_blanks(value.entries[0].lead):
             self._collection(value, indent, f"{line} ")
@@ -345,14 +345,14 @@ class _Writer:
                 self.lines.append("")
 
 
-def _fits(entry: Entry, column: int) -> bool:
+def _fits(entry: EntryNode, column: int) -> bool:
     value = entry.value
     if not isinstance(value, Collection) or not value.entries:
         return True
     return value.flow and column + 1 + len(_value(entry, in_flow=False)) <= WIDTH
 
 
-def _value(entry: Entry, *, in_flow: bool) -> str:
+def _value(entry: EntryNode, *, in_flow: bool) -> str:
     name = entry.key.value if isinstance(entry.key, Scalar) else ""
     value = entry.value
     if name in _ALWAYS_QUOTED and isinstance(value, Scalar) and value.is_text:
@@ -370,7 +370,7 @@ def _inline(node: Node, *, in_flow: bool) -> str:
     return f"{_anchor(node)} {brackets}".lstrip()
 
 
-def _pair(entry: Entry) -> str:
+def _pair(entry: EntryNode) -> str:
     key = "" if entry.key is None else f"{_key(entry.key, in_flow=True)}: "
     return key + _value(entry, in_flow=True)
 

@@ -34,7 +34,7 @@ WORK = CHANGES | {Done.SYNCED, Done.IMPORTED}
 """Figures that say that something was done."""
 
 
-class Outcome(StrEnum):
+class RunOutcome(StrEnum):
     """How a run ended."""
 
     SUCCESS = "success"
@@ -59,7 +59,7 @@ class RunReport:
 
     command: str
     project: str
-    outcome: Outcome
+    outcome: RunOutcome
     began_at: Instant
     ended_at: Instant
     counts: Mapping[Done, int] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class RunReport:
     @property
     def occasions(self) -> frozenset[Occasion]:
         """What this run is an occasion of."""
-        main = Occasion.SUCCESS if self.outcome is Outcome.SUCCESS else Occasion.FAILURE
+        main = Occasion.SUCCESS if self.outcome is RunOutcome.SUCCESS else Occasion.FAILURE
         return frozenset(
             {main, Occasion.CHANGES} if any(self.counts.get(each) for each in CHANGES) else {main}
         )
@@ -88,12 +88,12 @@ class RunRecord:
     failures: list[Failure] = field(default_factory=list)
     not_tried: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    outcome: Outcome | None = None
+    outcome: RunOutcome | None = None
 
     @property
     def idle(self) -> bool:
         """Was there nothing to do, and nothing wrong?"""
-        return self.outcome is Outcome.SUCCESS and not any(self.counts.get(each) for each in WORK)
+        return self.outcome is RunOutcome.SUCCESS and not any(self.counts.get(each) for each in WORK)
 
     def ended(self, result: Result, changes: Iterable[ChangedAccount], problems: Iterable[str]) -> None:
         """It was carried out. ``problems`` are what could not be read, so that it was not planned."""
@@ -106,12 +106,12 @@ class RunRecord:
         self.accounts += [each for each in changes if f"{each.name}: {each.action}" not in failed]
         if self.outcome is None:
             good = not (self.failures or self.not_tried)
-            self.outcome = Outcome.SUCCESS if good else Outcome.INCOMPLETE
+            self.outcome = RunOutcome.SUCCESS if good else RunOutcome.INCOMPLETE
 
     def failed(self, message: str, mend: str | None) -> None:
         """It could not be done as it was meant to be."""
         self.failures.insert(0, Failure(subject=self.command, message=message, mend=mend))
-        self.outcome = Outcome.FAILED
+        self.outcome = RunOutcome.FAILED
 
     def report(self, *, project: str, ended_at: Instant) -> RunReport | None:
         """What there is to tell; ``None`` if nothing was tried, since a person said no."""
@@ -144,9 +144,9 @@ _SECTION = 3_000
 """Characters that Slack takes in one section."""
 
 _HEADS = {
-    Outcome.SUCCESS: ":white_check_mark: {} complete",
-    Outcome.INCOMPLETE: ":warning: {} incomplete",
-    Outcome.FAILED: ":x: {} failed",
+    RunOutcome.SUCCESS: ":white_check_mark: {} complete",
+    RunOutcome.INCOMPLETE: ":warning: {} incomplete",
+    RunOutcome.FAILED: ":x: {} failed",
 }
 
 Clean = Callable[[str], str]

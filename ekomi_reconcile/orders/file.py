@@ -23,8 +23,8 @@ from ekomi_reconcile.orders.layouts import layout_of
 from ekomi_reconcile.orders.normalize import Codes
 from ekomi_reconcile.orders.order_file import (
     RULES,
-    Cursor,
-    Identity,
+    FileCursor,
+    FileIdentity,
     OrderFile,
     digest_before,
     digest_of,
@@ -121,7 +121,7 @@ class FileReading:
         self._file = file
         self._wanted = wanted
         self._codes = digest_of(file.codes)
-        self._reached: Cursor | None = None
+        self._reached: FileCursor | None = None
 
     @property
     def cursor(self) -> str:
@@ -148,12 +148,14 @@ class FileReading:
             else:
                 yield from self._read(stream, identity, known)
 
-    def _end(self) -> Cursor:
+    def _end(self) -> FileCursor:
         if self._reached is None:
             raise RuntimeError("the batches of this reading were not iterated to their end")
         return self._reached
 
-    def _read(self, stream: BinaryIO, identity: Identity, known: Cursor | None) -> Iterator[Sequence[Order]]:
+    def _read(
+        self, stream: BinaryIO, identity: FileIdentity, known: FileCursor | None
+    ) -> Iterator[Sequence[Order]]:
         start = None if self._whole else known
         span = Span(start.offset, identity.size, start.lines) if start else Span(0, identity.size)
         layout = layout_of(self._file.path, stream)
@@ -164,7 +166,7 @@ class FileReading:
         scan = layout.scan(stream, span)
         read = layout.reading(OrderReader(self._file.codes, self._wanted.attributes))
         yield from _batches(self._orders(scan, read, found.superseded(), flaws=flaws, known=known))
-        self._reached = Cursor(
+        self._reached = FileCursor(
             layout=layout.name,
             codes=self._codes,
             identity=identity,
@@ -184,7 +186,7 @@ class FileReading:
         superseded: frozenset[int],
         *,
         flaws: Flaws,
-        known: Cursor | None,
+        known: FileCursor | None,
     ) -> Iterator[Order]:
         """What is wanted of these records; the unreadable ones are added to the flaws."""
         changed_from, created_from = self._bounds(known)
@@ -207,7 +209,7 @@ class FileReading:
         """Are orders wanted that did not change?"""
         return self._wanted.full or self._wanted.reread_from is not None
 
-    def _bounds(self, known: Cursor | None) -> tuple[int, float]:
+    def _bounds(self, known: FileCursor | None) -> tuple[int, float]:
         """Records from this offset on are wanted, and orders created at or after this instant."""
         if not self._whole:
             return 0, -math.inf

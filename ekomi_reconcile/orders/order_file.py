@@ -116,7 +116,7 @@ _TICK = 50_000_000  # nanoseconds in which two writes may leave the same modific
 _COARSE_TICK = 2_000_000_000  # the same where the file system keeps whole seconds
 
 
-class Identity(msgspec.Struct, frozen=True):
+class FileIdentity(msgspec.Struct, frozen=True):
     """What the file system says of a file: as long as it is equal, the file is taken as unchanged.
 
     ``settled`` is false for a file changed so recently that a later change may leave it equal.
@@ -128,20 +128,20 @@ class Identity(msgspec.Struct, frozen=True):
     settled: bool
 
     @classmethod
-    def of(cls, stream: BinaryIO) -> Identity:
+    def of(cls, stream: BinaryIO) -> FileIdentity:
         """The identity of this open file, now."""
         stat = os.fstat(stream.fileno())
         tick = _TICK if stat.st_mtime_ns % 1_000_000_000 else _COARSE_TICK
         settled = abs(time.time_ns() - stat.st_mtime_ns) > tick
         return cls(stat.st_ino, stat.st_size, stat.st_mtime_ns, settled)
 
-    def unchanged_since(self, earlier: Identity) -> bool:
+    def unchanged_since(self, earlier: FileIdentity) -> bool:
         """Is the file as it was then?"""
         same = (self.inode, self.size, self.mtime_ns) == (earlier.inode, earlier.size, earlier.mtime_ns)
         return same and earlier.settled
 
 
-class Cursor(msgspec.Struct, frozen=True, kw_only=True):
+class FileCursor(msgspec.Struct, frozen=True, kw_only=True):
     """Everything before ``offset`` (bytes; ``lines`` lines) is read.
 
     ``digest`` is of the bytes before it; ``flaws`` are the first of the ``unreadable`` records, ``remarks``
@@ -151,7 +151,7 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
 
     layout: str
     codes: str
-    identity: Identity
+    identity: FileIdentity
     offset: int
     lines: int
     digest: str
@@ -165,10 +165,10 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.encode(self).decode()
 
 
-_DECODER = msgspec.json.Decoder(Cursor)
+_DECODER = msgspec.json.Decoder(FileCursor)
 
 
-def parse_cursor(text: str) -> Cursor | None:
+def parse_cursor(text: str) -> FileCursor | None:
     """The cursor in this text; ``None`` if it is none of ours."""
     try:
         return _DECODER.decode(text)
@@ -176,7 +176,9 @@ def parse_cursor(text: str) -> Cursor | None:
         return None
 
 
-def earliest(texts: Collection[str], stream: BinaryIO, identity: Identity, *, codes: str) -> Cursor | None:
+def earliest(
+    texts: Collection[str], stream: BinaryIO, identity: FileIdentity, *, codes: str
+) -> FileCursor | None:
     """The earliest of these positions; ``None`` if any of them says nothing about this file."""
     cursors = [parse_cursor(text) for text in texts]
     usable = [each for each in cursors if each and _holds(each, stream, identity, codes=codes)]
@@ -185,7 +187,7 @@ def earliest(texts: Collection[str], stream: BinaryIO, identity: Identity, *, co
     return min(usable, key=lambda each: each.offset)
 
 
-def _holds(cursor: Cursor, stream: BinaryIO, identity: Identity, *, codes: str) -> bool:
+def _holds(cursor: FileCursor, stream: BinaryIO, identity: FileIdentity, *, codes: str) -> bool:
     if cursor.codes != codes or cursor.rules != RULES:
         return False
     if identity.unchanged_since(cursor.identity):
@@ -220,10 +222,10 @@ class OrderFile:
         self.path = path
         self.codes = codes
         self._uses = uses
-        self._known: tuple[Identity, Index] | None = None
+        self._known: tuple[FileIdentity, Index] | None = None
 
     @contextmanager
-    def opened(self) -> Iterator[tuple[BinaryIO, Identity]]:
+    def opened(self) -> Iterator[tuple[BinaryIO, FileIdentity]]:
         """The file, open for reading, with its identity at that moment.
 
         Raises:
@@ -232,7 +234,7 @@ class OrderFile:
         try:
             _refuse_other_than_files(self.path)
             with self.path.open("rb", buffering=_BUFFER) as stream:
-                yield with_newlines(stream, _BUFFER), Identity.of(stream)
+                yield with_newlines(stream, _BUFFER), FileIdentity.of(stream)
         except OSError as error:
             raise OrderSourceError(
                 f"cannot read the orders in {self.path}: {error.strerror or error}"
@@ -241,7 +243,7 @@ class OrderFile:
             message = f"cannot read the orders in {self.path}: {error.message}"
             raise OrderSourceError(message, mend=error.mend) from error
 
-    def remember(self, identity: Identity, found: Index) -> None:
+    def remember(self, identity: FileIdentity, found: Index) -> None:
         """Keep the index of the whole file."""
         self._known = (identity, found)
 

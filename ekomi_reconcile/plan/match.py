@@ -14,7 +14,7 @@ from ekomi_reconcile.model.invitation import Criterion, Invitation, Status
 from ekomi_reconcile.plan.matcher import ACCOUNT_DELETED, SOURCE_CHANGED, Matcher, Question, cancellation
 from ekomi_reconcile.plan.plan import InvitationSteps, Position
 from ekomi_reconcile.plan.read_requests import Need
-from ekomi_reconcile.plan.steps import Cancel, Tally
+from ekomi_reconcile.plan.steps import Cancel, ReasonTally
 from ekomi_reconcile.plan.view import Orders, Privacy, Queue, RecordedPosition
 
 _LOOKUP = 500
@@ -178,7 +178,7 @@ def _one_sided(account: Account, held: bool, orders: int) -> Diagnostic:  # noqa
     )
 
 
-def _misdated(source: str, tally: Tally) -> Iterator[Diagnostic]:
+def _misdated(source: str, tally: ReasonTally) -> Iterator[Diagnostic]:
     """A warning about orders with dates before their own order date."""
     if not tally.misdated:
         return

@@ -35,7 +35,7 @@ from ekomi_reconcile.plan.order_numbers import (
     key_of_row,
 )
 from ekomi_reconcile.plan.plan import InvitationSteps
-from ekomi_reconcile.plan.steps import Cancel, Observation, Reschedule, Schedule, Tally
+from ekomi_reconcile.plan.steps import Cancel, Observation, ReasonTally, Reschedule, Schedule
 from ekomi_reconcile.plan.view import Privacy, Queue, RecordedObservation
 from ekomi_reconcile.rules.reached import reached
 from ekomi_reconcile.rules.rulebook import (
@@ -94,7 +94,7 @@ class Matcher:
     queue: Queue
     privacy: Privacy
     steps: InvitationSteps = field(default_factory=InvitationSteps)
-    tally: Tally = field(default_factory=Tally)
+    tally: ReasonTally = field(default_factory=ReasonTally)
     passed_over: set[str] = field(default_factory=set)
     numbers: Numbers = field(init=False)
     _released: bool = False

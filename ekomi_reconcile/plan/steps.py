@@ -97,7 +97,7 @@ class _Counts:
         self.refused: Counter[Criterion] = Counter()
 
 
-class Tally:
+class ReasonTally:
     """Counts the first criterion that fails.
 
     Accounts that an order's store view rules out are never looked at one by one: their number follows

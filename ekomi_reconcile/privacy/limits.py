@@ -16,9 +16,9 @@ from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.plan.view import Cap
 from ekomi_reconcile.privacy.suppression import (
     NUMBER_PREFIX,
-    Entry,
-    Fault,
-    Kind,
+    EntryKind,
+    SuppressionEntry,
+    SuppressionFault,
     SuppressionList,
     parse_entry,
     read_suppression_list,
@@ -108,7 +108,7 @@ class OptOut:
     """An entry of the list in its line; a plain address is masked."""
 
     line: int
-    kind: Kind
+    kind: EntryKind
     entry: str
 
 
@@ -127,7 +127,7 @@ def checked(texts: Sequence[str]) -> list[str]:
     for place, text in enumerate(texts, start=1):
         entry = parse_entry(text)
         written = text.strip().startswith(("@", NUMBER_PREFIX)) or "@" in text
-        if isinstance(entry, Fault) or not written:
+        if isinstance(entry, SuppressionFault) or not written:
             raise ValueError(f"number {place} is not an address, @domain or tel:+… number")
         found.append(entry.text)
     return list(dict.fromkeys(found))
@@ -144,7 +144,9 @@ def list_entries(path: Path) -> list[OptOut]:
 
 def list_plain(path: Path) -> frozenset[str]:
     """The addresses and numbers that somebody wrote in clear; raises like ``list_entries``."""
-    return frozenset(each.text for each in _entries(path) if each.kind in (Kind.ADDRESS, Kind.NUMBER))
+    return frozenset(
+        each.text for each in _entries(path) if each.kind in (EntryKind.ADDRESS, EntryKind.NUMBER)
+    )
 
 
 def add_entries(path: Path, entries: Sequence[str]) -> list[str]:
@@ -178,7 +180,7 @@ def remove_entries(path: Path, entries: Collection[str]) -> int:
     return len(lines) - len(left)
 
 
-def _entries(path: Path) -> tuple[Entry, ...]:
+def _entries(path: Path) -> tuple[SuppressionEntry, ...]:
     return read_suppression_list(path).entries if path.exists() else ()
 
 
@@ -189,11 +191,11 @@ def _lines(path: Path) -> list[str]:
     return [each for each in re.split(r"(?<=\n)|(?<=\r)(?!\n)", read_text(path)) if each]
 
 
-def _shown(each: Entry) -> OptOut:
-    if each.kind is Kind.ADDRESS:
+def _shown(each: SuppressionEntry) -> OptOut:
+    if each.kind is EntryKind.ADDRESS:
         name, _, domain = each.text.rpartition("@")
         return OptOut(each.line, each.kind, f"{name[0]}…@{domain}")
-    if each.kind is Kind.NUMBER:
+    if each.kind is EntryKind.NUMBER:
         return OptOut(each.line, each.kind, f"{each.text[:-4]}…")
     return OptOut(each.line, each.kind, each.text)
 

@@ -49,7 +49,7 @@ _HINT = "write one address, @domain, @*.domain or tel:+49… per line, and nothi
 _HEADER_HINT = "export the column with the addresses alone: one address per line"
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     """What an entry names."""
 
     ADDRESS = "address"
@@ -61,11 +61,11 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SuppressionEntry:
     """An entry in its line (from 1). ``text`` is its canonical form, a domain's with the ``@``."""
 
     line: int
-    kind: Kind
+    kind: EntryKind
     text: str
 
     @property
@@ -75,16 +75,16 @@ class Entry:
 
 
 _PREFIXES = {
-    Kind.DOMAIN: "@",
-    Kind.SUBDOMAINS: SUBDOMAINS_PREFIX,
-    Kind.NUMBER: NUMBER_PREFIX,
-    Kind.DIGEST: DIGEST_PREFIX,
-    Kind.NUMBER_DIGEST: NUMBER_DIGEST_PREFIX,
+    EntryKind.DOMAIN: "@",
+    EntryKind.SUBDOMAINS: SUBDOMAINS_PREFIX,
+    EntryKind.NUMBER: NUMBER_PREFIX,
+    EntryKind.DIGEST: DIGEST_PREFIX,
+    EntryKind.NUMBER_DIGEST: NUMBER_DIGEST_PREFIX,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class SuppressionFault:
     """A line that is not an entry. The text never repeats the line: it may be personal."""
 
     line: int
@@ -93,11 +93,11 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class SuppressionLines:
     """Every line of a list, sorted out: ``passed`` are blank lines, comments and a header."""
 
-    entries: tuple[Entry, ...]
-    faults: tuple[Fault, ...]
+    entries: tuple[SuppressionEntry, ...]
+    faults: tuple[SuppressionFault, ...]
     passed: int
 
 
@@ -105,7 +105,7 @@ class Lines:
 class SuppressionList:
     """Who must not be invited."""
 
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[SuppressionEntry, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -115,22 +115,22 @@ class SuppressionList:
     @cached_property
     def addresses(self) -> frozenset[str]:
         """Addresses in their canonical form."""
-        return self._of(Kind.ADDRESS)
+        return self._of(EntryKind.ADDRESS)
 
     @cached_property
     def digests(self) -> frozenset[str]:
         """Keyed digests of addresses, without their prefix."""
-        return self._of(Kind.DIGEST)
+        return self._of(EntryKind.DIGEST)
 
     @cached_property
     def numbers(self) -> frozenset[str]:
         """Telephone numbers in E.164."""
-        return self._of(Kind.NUMBER)
+        return self._of(EntryKind.NUMBER)
 
     @cached_property
     def number_digests(self) -> frozenset[str]:
         """Keyed digests of telephone numbers, without their prefix."""
-        return self._of(Kind.NUMBER_DIGEST)
+        return self._of(EntryKind.NUMBER_DIGEST)
 
     def has_domain_of(self, address: str) -> bool:
         """Is the domain of this canonical address on the list, or one that it is a subdomain of?"""
@@ -142,13 +142,13 @@ class SuppressionList:
 
     @cached_property
     def _domains(self) -> frozenset[str]:
-        return self._of(Kind.DOMAIN)
+        return self._of(EntryKind.DOMAIN)
 
     @cached_property
     def _parents(self) -> frozenset[str]:
-        return self._of(Kind.SUBDOMAINS)
+        return self._of(EntryKind.SUBDOMAINS)
 
-    def _of(self, kind: Kind) -> frozenset[str]:
+    def _of(self, kind: EntryKind) -> frozenset[str]:
         return frozenset(each.value for each in self.entries if each.kind is kind)
 
 
@@ -212,9 +212,9 @@ def read_text(path: Path) -> str:
         ) from None
 
 
-def sorted_lines(text: str) -> Lines:
+def sorted_lines(text: str) -> SuppressionLines:
     """Sort out every line of a list; a last line without a newline counts like the others."""
-    entries, faults, passed = list[Entry](), list[Fault](), 0
+    entries, faults, passed = list[SuppressionEntry](), list[SuppressionFault](), 0
     first = True
     for number, line in enumerate(physical_lines(text), start=1):
         content = _content(line)
@@ -224,11 +224,11 @@ def sorted_lines(text: str) -> Lines:
             continue
         first = False
         found = parse_entry(content, line=number)
-        if isinstance(found, Entry):
+        if isinstance(found, SuppressionEntry):
             entries.append(found)
         else:
             faults.append(found)
-    return Lines(tuple(entries), tuple(faults), passed)
+    return SuppressionLines(tuple(entries), tuple(faults), passed)
 
 
 def physical_lines(text: str) -> list[str]:
@@ -237,7 +237,7 @@ def physical_lines(text: str) -> list[str]:
     return lines if lines[-1] else lines[:-1]
 
 
-def parse_entry(text: str, *, line: int = 1) -> Entry | Fault:
+def parse_entry(text: str, *, line: int = 1) -> SuppressionEntry | SuppressionFault:
     """The entry that this text is, or what is wrong with it."""
     plain = canonical_address(_unquoted(text)) or ""
     prefix = next((each for each in _PARSERS if plain.startswith(each)), None)
@@ -245,43 +245,49 @@ def parse_entry(text: str, *, line: int = 1) -> Entry | Fault:
         return _PARSERS[prefix](plain, line)
     if "@" in plain[1:]:
         fault = address_fault(plain)
-        return Entry(line, Kind.ADDRESS, plain) if fault is None else Fault(line, f"not an address: {fault}")
-    return _domain("@" + plain.removeprefix("@"), Kind.DOMAIN, line)
+        return (
+            SuppressionEntry(line, EntryKind.ADDRESS, plain)
+            if fault is None
+            else SuppressionFault(line, f"not an address: {fault}")
+        )
+    return _domain("@" + plain.removeprefix("@"), EntryKind.DOMAIN, line)
 
 
-def _number(plain: str, line: int) -> Entry | Fault:
+def _number(plain: str, line: int) -> SuppressionEntry | SuppressionFault:
     number = usable_telephone(plain.removeprefix(NUMBER_PREFIX), None)
     if number is None:
-        return Fault(line, "not a number with its country code", "write it like tel:+4915112345678")
-    return Entry(line, Kind.NUMBER, NUMBER_PREFIX + number)
+        return SuppressionFault(
+            line, "not a number with its country code", "write it like tel:+4915112345678"
+        )
+    return SuppressionEntry(line, EntryKind.NUMBER, NUMBER_PREFIX + number)
 
 
-def _digest(plain: str, kind: Kind, line: int) -> Entry | Fault:
+def _digest(plain: str, kind: EntryKind, line: int) -> SuppressionEntry | SuppressionFault:
     if _DIGEST.fullmatch(plain.removeprefix(_PREFIXES[kind])):
-        return Entry(line, kind, plain)
-    return Fault(
+        return SuppressionEntry(line, kind, plain)
+    return SuppressionFault(
         line,
         f"not a digest: {_PREFIXES[kind]} and 32 hexadecimal digits are expected",
         "write the line again with `ekomi-reconcile suppress add`",
     )
 
 
-def _domain(plain: str, kind: Kind, line: int) -> Entry | Fault:
+def _domain(plain: str, kind: EntryKind, line: int) -> SuppressionEntry | SuppressionFault:
     fault = domain_fault(plain.removeprefix(_PREFIXES[kind]))
     if fault is None:
-        return Entry(line, kind, plain)
+        return SuppressionEntry(line, kind, plain)
     if "*" in plain:
-        return Fault(line, "`*` is allowed only as @*.example.org (all subdomains of example.org)")
+        return SuppressionFault(line, "`*` is allowed only as @*.example.org (all subdomains of example.org)")
     if any(each in plain for each in ",;\t"):
-        return Fault(line, "several columns, and no address", _HEADER_HINT)
-    return Fault(line, f"neither an address nor a domain: {fault}")
+        return SuppressionFault(line, "several columns, and no address", _HEADER_HINT)
+    return SuppressionFault(line, f"neither an address nor a domain: {fault}")
 
 
-_PARSERS: Mapping[str, Callable[[str, int], Entry | Fault]] = {
-    NUMBER_DIGEST_PREFIX: lambda plain, line: _digest(plain, Kind.NUMBER_DIGEST, line),
-    DIGEST_PREFIX: lambda plain, line: _digest(plain, Kind.DIGEST, line),
+_PARSERS: Mapping[str, Callable[[str, int], SuppressionEntry | SuppressionFault]] = {
+    NUMBER_DIGEST_PREFIX: lambda plain, line: _digest(plain, EntryKind.NUMBER_DIGEST, line),
+    DIGEST_PREFIX: lambda plain, line: _digest(plain, EntryKind.DIGEST, line),
     NUMBER_PREFIX: _number,
-    SUBDOMAINS_PREFIX: lambda plain, line: _domain(plain, Kind.SUBDOMAINS, line),
+    SUBDOMAINS_PREFIX: lambda plain, line: _domain(plain, EntryKind.SUBDOMAINS, line),
 }
 
 
@@ -303,7 +309,7 @@ def _is_header(content: str) -> bool:
     return re.sub(r"[\s_]", "", _unquoted(content).casefold()) in _HEADERS
 
 
-def _shown(path: Path, faults: Sequence[Fault]) -> Iterator[Diagnostic]:
+def _shown(path: Path, faults: Sequence[SuppressionFault]) -> Iterator[Diagnostic]:
     for each in faults[:MAX_SHOWN]:
         yield _error(path, each.line, each.problem, each.hint)
     if len(faults) > MAX_SHOWN:

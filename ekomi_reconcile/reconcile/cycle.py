@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from ekomi_reconcile.apply.executor import execute, recover
-from ekomi_reconcile.apply.run_control import Listener, Stop, nobody
+from ekomi_reconcile.apply.run_control import Listener, StopSignal, nobody
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.ekomi.values import Call
 from ekomi_reconcile.http.clock import RunClock
@@ -90,7 +90,7 @@ class Cycle:
         state: State,
         lock: Lock,
         *,
-        stop: Stop,
+        stop: StopSignal,
         sources: Sources | None = None,
         on_call: Callable[[Call], None] | None = None,
         accept_clock: bool = False,

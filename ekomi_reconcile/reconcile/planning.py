@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.apply.run_control import Listener, Stop, nobody
+from ekomi_reconcile.apply.run_control import Listener, StopSignal, nobody
 from ekomi_reconcile.config.cache import FOLDER
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.revision import environment
@@ -247,7 +247,7 @@ def _recorded(state: Readable | NewState | None, *, now: Instant) -> Recorded:
 def make_clients(
     configuration: Configuration,
     passwords: Passwords,
-    stop: Stop,
+    stop: StopSignal,
     *,
     on_call: Callable[[Call], None] | None = None,
     turns: Turns | None = None,
@@ -272,7 +272,7 @@ def make_context(  # noqa: PLR0913 - everything meets here
     *,
     sources: Sources,
     passwords: Passwords,
-    stop: Stop,
+    stop: StopSignal,
     listen: Listener = nobody,
     clock: Callable[[], Instant] = instant.now,
     on_call: Callable[[Call], None] | None = None,

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
 from ekomi_reconcile.apply.run_control import Listener, nobody
-from ekomi_reconcile.apply.run_control import Stop as run_control_Stop
+from ekomi_reconcile.apply.run_control import StopSignal as run_control_Stop
 from ekomi_reconcile.config.cache import FOLDER
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.settings import OrdersSettings, SourceKind

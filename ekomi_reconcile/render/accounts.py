@@ -161,7 +161,7 @@ _TIMES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Detail:
+class AccountDetail:
     """One account: ``record`` is absent before it is applied, ``written`` once it is not in the files.
 
     ``origins`` tells by key path where a value of the files comes from.
@@ -196,7 +196,7 @@ class Setting:
     differs: bool = False
 
 
-def settings(detail: Detail) -> Iterator[Setting]:
+def settings(detail: AccountDetail) -> Iterator[Setting]:
     """All settings in the order of the files; links that the files leave out are eKomi's."""
     applied = _flat(detail.record.desired) if detail.record is not None else None
     wanted = _flat(detail.written.canonical()) if detail.written is not None else applied or {}
@@ -219,7 +219,7 @@ def _flat(fields: Mapping[str, Json]) -> dict[str, Json]:
     return flat
 
 
-def detail_json(detail: Detail) -> dict[str, Json]:
+def detail_json(detail: AccountDetail) -> dict[str, Json]:
     """The object of ``accounts show --format json``."""
     record = detail.record
     return {
@@ -246,7 +246,7 @@ def _by_status(queue: Mapping[Status, int]) -> dict[str, int]:
     return {status.value: queue.get(status, 0) for status in Status}
 
 
-def detail_text(detail: Detail, paint: Paint) -> str:
+def detail_text(detail: AccountDetail, paint: Paint) -> str:
     """The same for people."""
     shop, record = detail.shop, detail.record
     identity = [Field("ID", plain(record.id if record else None)), Field("State", _standing(detail))]
@@ -267,7 +267,7 @@ def detail_text(detail: Detail, paint: Paint) -> str:
     return blocks_text(blocks)
 
 
-def _standing(detail: Detail) -> str:
+def _standing(detail: AccountDetail) -> str:
     if detail.record is None:
         return "in the files, not applied yet"
     if detail.record.deleted_at is not None:

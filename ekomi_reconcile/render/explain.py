@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ekomi_reconcile.explain.order_lookup import AccountVerdict, Explanation, Outcome
+from ekomi_reconcile.explain.order_lookup import AccountVerdict, Explanation, OrderOutcome
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import HOUR, iso_or_none
 from ekomi_reconcile.model.invitation import Status
@@ -84,11 +84,11 @@ def _outcome(explanation: Explanation) -> str:
     taken = f"; the next apply cancels the pending one: {printable(explanation.cancelled or '')}"
     more = taken if explanation.cancelled else ""
     match explanation.outcome:
-        case Outcome.GETS:
+        case OrderOutcome.GETS:
             return f"{name} gets the order with the next apply, due {at(explanation.due)}{more}"
-        case Outcome.KEEPS:
+        case OrderOutcome.KEEPS:
             return f"{name} has the order, due {at(explanation.due)}"
-        case Outcome.CLOSED if row is not None:
+        case OrderOutcome.CLOSED if row is not None:
             return f"{row.status.value} through {name}: no other account may ask"
         case _:
             return f"no account invites this order{more}"

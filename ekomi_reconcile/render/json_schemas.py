@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ekomi_reconcile.doctor.context import Verdict
+from ekomi_reconcile.doctor.context import CheckStatus
 from ekomi_reconcile.model.account import Credential, Json
 from ekomi_reconcile.model.invitation import Criterion, Evidence, Status
 from ekomi_reconcile.model.review import STARS, Period, ShopData
@@ -27,7 +27,7 @@ from ekomi_reconcile.model.shape import (
 )
 from ekomi_reconcile.plan.plan import Action, OperationKind, Summary
 from ekomi_reconcile.plan.schema import diagnostic_shape
-from ekomi_reconcile.privacy.suppression import Kind
+from ekomi_reconcile.privacy.suppression import EntryKind
 from ekomi_reconcile.render.events import MODULE, UI_VERSION
 from ekomi_reconcile.render.tables import FORMAT_VERSION
 
@@ -194,7 +194,7 @@ def journal_row() -> dict[str, Json]:
 
 def suppressed_row() -> dict[str, Json]:
     """One entry of the suppression list."""
-    return object_of({"line": COUNT, "kind": words_of(Kind), "entry": TEXT})
+    return object_of({"line": COUNT, "kind": words_of(EntryKind), "entry": TEXT})
 
 
 _SETTING = object_of({"value": ANYTHING, "origin": _NO_TEXT, "applied": ANYTHING}, optional=["applied"])
@@ -259,7 +259,7 @@ def examination() -> Mapping[str, Json]:
     check = {
         "check": TEXT,
         "account": _NO_TEXT,
-        "status": words_of(Verdict),
+        "status": words_of(CheckStatus),
         "message": TEXT,
         "mend": _NO_TEXT,
     }

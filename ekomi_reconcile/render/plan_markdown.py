@@ -27,7 +27,7 @@ from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, Operatio
 from ekomi_reconcile.render.diagnostics import diagnostic_text
 from ekomi_reconcile.render.plan_text import (
     SENSITIVE,
-    Detail,
+    PlanDetail,
     field_at,
     given_fields,
     invitation_blocks,
@@ -238,11 +238,13 @@ class Comment:
         return f"{self.marker}\n### {code(self.key) + ': ' if self.key else ''}{text}"
 
 
-def plan_markdown(plan: Plan, comment: Comment, *, detail: Detail = Detail.FULL, budget: int = BUDGET) -> str:
+def plan_markdown(
+    plan: Plan, comment: Comment, *, detail: PlanDetail = PlanDetail.FULL, budget: int = BUDGET
+) -> str:
     """The comment, ending with a newline; never longer than ``budget`` bytes, as long as that is 20,000."""
     top = "\n\n".join([comment.heading(_outcome(plan)), *_top(plan)])
     folds = change_folds(plan.changes)
-    more = [*invitation_folds(plan), *fetch_folds(plan.operations)] if detail is Detail.FULL else []
+    more = [*invitation_folds(plan), *fetch_folds(plan.operations)] if detail is PlanDetail.FULL else []
     room = budget - size(top) - size(_cut(comment, len(plan.changes), sum(len(each.items) for each in more)))
     parts, changes_left = _fitting(folds, int(room * _SHARE) if more else room)
     further, more_left = _fitting(more, room - sum(map(_taken, parts)))

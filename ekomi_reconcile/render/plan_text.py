@@ -262,16 +262,16 @@ def last_line(plan: Plan, paint: Paint) -> str:
     return paint(Tone.STRONG, "No changes.") + " The state matches the files, and nothing is due."
 
 
-class Detail(Enum):
+class PlanDetail(Enum):
     """How much of a plan is shown."""
 
     FULL = auto()
     CONCISE = auto()
 
 
-def plan_in(detail: Detail, plan: Plan, paint: Paint) -> str:
+def plan_in(detail: PlanDetail, plan: Plan, paint: Paint) -> str:
     """The plan in this detail, ending with its line of figures and a newline."""
-    return plan_text(plan, paint) if detail is Detail.FULL else concise_text(plan, paint)
+    return plan_text(plan, paint) if detail is PlanDetail.FULL else concise_text(plan, paint)
 
 
 def concise_text(plan: Plan, paint: Paint) -> str:

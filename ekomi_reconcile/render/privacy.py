@@ -35,7 +35,7 @@ class RemovedEntries:
     missing: int
 
 
-def entry_json(each: OptOut) -> dict[str, Json]:
+def opt_out_json(each: OptOut) -> dict[str, Json]:
     """One object of ``suppress list --format json``."""
     return {"line": each.line, "kind": each.kind.value, "entry": each.entry}
 

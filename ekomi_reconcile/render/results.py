@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from ekomi_reconcile.doctor.context import Finding, Verdict, healthy
+from ekomi_reconcile.doctor.context import CheckStatus, Finding, healthy
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import iso
 from ekomi_reconcile.model.run import Done, Result
@@ -152,9 +152,9 @@ def error_row(each: ListedError) -> Row:
 
 
 _SIGNS = {
-    Verdict.PASS: ("✓", Tone.ADD),
-    Verdict.WARN: ("!", Tone.CHANGE),
-    Verdict.FAIL: ("✗", Tone.REMOVE),
+    CheckStatus.PASS: ("✓", Tone.ADD),
+    CheckStatus.WARN: ("!", Tone.CHANGE),
+    CheckStatus.FAIL: ("✗", Tone.REMOVE),
 }
 
 
@@ -182,7 +182,7 @@ def findings_text(findings: Sequence[Finding], paint: Paint) -> str:
         lines = [line for each in _brief(members) for line in _lines(each, width, paint)]
         if lines:
             blocks.append("\n".join([paint(Tone.STRONG, group), *lines]))
-    failures = [each for each in findings if each.note.status is Verdict.FAIL]
+    failures = [each for each in findings if each.note.status is CheckStatus.FAIL]
     if failures:
         lines = [line for each in failures for line in _lines(each, width, paint)]
         blocks.append("\n".join([paint(Tone.STRONG, "Failures"), *lines]))
@@ -191,7 +191,7 @@ def findings_text(findings: Sequence[Finding], paint: Paint) -> str:
 
 def _brief(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Without failures, which come last."""
-    return (each for each in findings if each.note.status is not Verdict.FAIL)
+    return (each for each in findings if each.note.status is not CheckStatus.FAIL)
 
 
 def _lines(finding: Finding, width: int, paint: Paint) -> Iterator[str]:
@@ -208,6 +208,6 @@ def _summary(findings: Sequence[Finding], paint: Paint) -> str:
     counts = Counter(each.note.status for each in findings)
     head = paint(Tone.ADD, "Healthy.") if healthy(findings) else paint(Tone.REMOVE, "Not healthy.")
     return (
-        f"{head} {counts[Verdict.PASS]} passed, {plural(counts[Verdict.WARN], 'warning')}, "
-        f"{plural(counts[Verdict.FAIL], 'failure')}."
+        f"{head} {counts[CheckStatus.PASS]} passed, {plural(counts[CheckStatus.WARN], 'warning')}, "
+        f"{plural(counts[CheckStatus.FAIL], 'failure')}."
     )

@@ -12,9 +12,9 @@ from ekomi_reconcile.report.data import (
     OTHER_REASON,
     DayCount,
     InvitationRow,
-    Limits,
+    ListLimits,
     Notice,
-    Queue,
+    QueueFigures,
     ReasonRow,
     Reasons,
     ReportData,
@@ -75,14 +75,14 @@ OVERDUE_AFTER = 2 * HOUR
 
 
 def find_notices(
-    records: Collection[AccountRecord], queue: Queue, runs: Sequence[Run], *, now: Instant
+    records: Collection[AccountRecord], queue: QueueFigures, runs: Sequence[Run], *, now: Instant
 ) -> tuple[Notice, ...]:
     """What there is to do, then what there is to know; ``records`` are the live accounts."""
     found = [*_of_queue(queue, now), *_of_accounts(records), *_of_runs(runs)]
     return tuple(sorted(found, key=lambda each: each.urgency is not Urgency.ACT))
 
 
-def _of_queue(queue: Queue, now: Instant) -> Iterator[Notice]:
+def _of_queue(queue: QueueFigures, now: Instant) -> Iterator[Notice]:
     if count := queue.by_status[Status.UNKNOWN]:
         yield Notice(
             urgency=Urgency.ACT,
@@ -183,8 +183,8 @@ def read_queue(
     *,
     names: Mapping[str, str],
     now: Instant,
-    limits: Limits,
-) -> Queue:
+    limits: ListLimits,
+) -> QueueFigures:
     """The queue; ``records`` are the live accounts, ``counts`` rows by interface id and status."""
     enabled = {each.interface_id for each in records if invites(each)}
     by_status = {status: sum(each.get(status, 0) for each in counts.values()) for status in Status}
@@ -199,7 +199,7 @@ def read_queue(
     def listed(limit: int, status: Status | None = None) -> tuple[InvitationRow, ...]:
         return tuple(_row(each, names) for each in state.latest_invitations(limit, status))
 
-    return Queue(
+    return QueueFigures(
         total=sum(by_status.values()),
         by_status=by_status,
         due=sum(each.count for each in due),
@@ -285,10 +285,10 @@ def _rows(
     return (*shown, ReasonRow(account=None, counts=others)) if others else tuple(shown)
 
 
-LIMITS = Limits()
+LIMITS = ListLimits()
 
 
-def make_report(state: State, *, now: Instant, limits: Limits = LIMITS) -> ReportData:
+def make_report(state: State, *, now: Instant, limits: ListLimits = LIMITS) -> ReportData:
     """Everything that the report shows, from one snapshot of the state."""
     records = state.accounts(include_deleted=True)
     names = {each.interface_id: each.name for each in records}

@@ -14,7 +14,7 @@ OTHER_REASON = "other"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ListLimits:
     """How many rows the lists of a report have at most, whatever the size of the state."""
 
     accounts: int = 1_000
@@ -82,7 +82,7 @@ class DayCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
+class QueueFigures:
     """The queue as it stands, of deleted accounts too.
 
     ``due`` and ``oldest_due`` are of enabled accounts; ``held`` are pending rows of disabled ones.
@@ -143,7 +143,7 @@ class AccountReviews:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reviews:
+class ReviewFigures:
     """The imported reviews; ``rows`` are the accounts with the most, of ``accounts`` that have any."""
 
     count: int
@@ -203,8 +203,8 @@ class ReportData:
     serial: int
     looked_at: Instant | None
     accounts: AccountGrid
-    queue: Queue
+    queue: QueueFigures
     reasons: Reasons
-    reviews: Reviews
+    reviews: ReviewFigures
     runs: tuple[Run, ...]
     notices: tuple[Notice, ...]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.report.data import AccountGrid, AccountReviews, AccountRow, MonthFigure, Reviews
+from ekomi_reconcile.report.data import AccountGrid, AccountReviews, AccountRow, MonthFigure, ReviewFigures
 from ekomi_reconcile.state.records import AccountRecord
 from ekomi_reconcile.state.repositories.aggregates import BEFORE, ReviewFigure
 from ekomi_reconcile.state.store import State
@@ -78,14 +78,14 @@ class _Sums:
     months: dict[int, _Sum] = field(default_factory=dict)
 
 
-def read_reviews(state: State, *, names: Mapping[str, str], now: Instant, limit: int) -> Reviews:
+def read_reviews(state: State, *, names: Mapping[str, str], now: Instant, limit: int) -> ReviewFigures:
     """The reviews of all accounts, and of those that have the most."""
     last = month_of(now // DAY)
     shown = range(last - MONTHS + 1, last + 1)
     sums = _summed(state.review_figures(first_instant(shown[0])))
     everything = _everything(sums.values())
     largest = sorted(sums, key=lambda key: (-sums[key].whole.count, names[key].casefold()))
-    return Reviews(
+    return ReviewFigures(
         count=everything.whole.count,
         average=everything.whole.average,
         months=_figures(everything, shown),

@@ -51,7 +51,7 @@ def reached(
     status as long as that is a trigger status. The ``status`` of the answer is spelled as in the files.
     """
     best: Reached | None = None
-    known = _Known(frozenset(key for key, _ in rule.triggers), order, now, seen, recorded)
+    known = _OrderFacts(frozenset(key for key, _ in rule.triggers), order, now, seen, recorded)
     for key, status in rule.triggers:
         if frozen is not None and key_of(frozen.status) == key:
             found: Reached | None = frozen
@@ -62,7 +62,7 @@ def reached(
     return best
 
 
-class _Known(NamedTuple):
+class _OrderFacts(NamedTuple):
     """What is known of one order; ``triggers`` are the trigger statuses of the rule, as they compare."""
 
     triggers: frozenset[str]
@@ -72,7 +72,7 @@ class _Known(NamedTuple):
     recorded: HistoryEntry | None
 
 
-def _reached(key: str, status: str, known: _Known) -> Reached | None:
+def _reached(key: str, status: str, known: _OrderFacts) -> Reached | None:
     order, now = known.order, known.now
     entry, changed = _in_history(key, order.history) if order.history else (None, False)
     if entry is not None and changed:
@@ -141,7 +141,7 @@ def _is_complete(order: Order) -> bool:
     )
 
 
-def _contradicted(at: Instant, known: _Known) -> bool:
+def _contradicted(at: Instant, known: _OrderFacts) -> bool:
     """Was the order in a status that is no trigger status after this document was made?"""
     later = [*known.order.history, *(() if known.recorded is None else (known.recorded,))]
     return any(
@@ -150,7 +150,7 @@ def _contradicted(at: Instant, known: _Known) -> bool:
     )
 
 
-def _observed(key: str, known: _Known) -> Instant | None:
+def _observed(key: str, known: _OrderFacts) -> Instant | None:
     return min(
         (at for status, at in known.seen.items() if key_of(status) == key and at >= known.order.created_at),
         default=None,

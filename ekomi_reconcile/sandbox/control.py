@@ -13,9 +13,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute
 
 from ekomi_reconcile.sandbox.answers import answer, body_of, control_route, instant_text
-from ekomi_reconcile.sandbox.faults import Fault, Rule
+from ekomi_reconcile.sandbox.faults import Fault, FaultRule
 from ekomi_reconcile.sandbox.seed import new_shop
-from ekomi_reconcile.sandbox.shops import Review, Shop
+from ekomi_reconcile.sandbox.shops import SandboxReview, SandboxShop
 from ekomi_reconcile.sandbox.world import World
 
 
@@ -26,10 +26,10 @@ class NewAccount(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     password: str
     name: str = "Example Shop"
     locale: str = "de_DE"
-    reviews: int | list[Review] = 0
+    reviews: int | list[SandboxReview] = 0
 
 
-class AccountChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ShopChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What may change of a shop; absent stays. ``details: null`` takes its data away."""
 
     password: str | msgspec.UnsetType = msgspec.UNSET
@@ -61,7 +61,7 @@ class _Accounts:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def _shop(self, request: Request) -> Shop:
+    def _shop(self, request: Request) -> SandboxShop:
         shop = self._world.shops.get(request.path_params["id"])
         if shop is None:
             raise HTTPException(404, "no account with this interface id")
@@ -82,7 +82,7 @@ class _Accounts:
 
     async def changed(self, request: Request) -> Response:
         shop = self._shop(request)
-        change = msgspec.convert(await body_of(request), AccountChange)
+        change = msgspec.convert(await body_of(request), ShopChange)
         for name, value in msgspec.structs.asdict(change).items():
             if value is not msgspec.UNSET:
                 setattr(shop, name, value)
@@ -99,13 +99,13 @@ class _Accounts:
     async def set_reviews(self, request: Request) -> Response:
         """POST adds, PUT replaces."""
         shop = self._shop(request)
-        given = msgspec.convert(await body_of(request), list[Review])
+        given = msgspec.convert(await body_of(request), list[SandboxReview])
         kept = [*shop.reviews, *shop.product_reviews] if request.method == "POST" else []
         _set_reviews(shop, [*kept, *given])
         return answer(_summary(shop))
 
 
-def _shop(world: World, wanted: NewAccount) -> Shop:
+def _shop(world: World, wanted: NewAccount) -> SandboxShop:
     given = wanted.reviews
     shop = new_shop(
         wanted.interface_id,
@@ -121,13 +121,13 @@ def _shop(world: World, wanted: NewAccount) -> Shop:
     return shop
 
 
-def _set_reviews(shop: Shop, reviews: list[Review]) -> None:
+def _set_reviews(shop: SandboxShop, reviews: list[SandboxReview]) -> None:
     """Those with a product id are reviews of products."""
     shop.reviews = [review for review in reviews if review.product_id is None]
     shop.product_reviews = [review for review in reviews if review.product_id is not None]
 
 
-def _summary(shop: Shop) -> dict[str, object]:
+def _summary(shop: SandboxShop) -> dict[str, object]:
     return {
         "interface_id": shop.interface_id,
         "password": shop.password,
@@ -212,7 +212,7 @@ def _fault_routes(world: World) -> list[BaseRoute]:
     ]
 
 
-def _rule(rule: Rule) -> dict[str, object]:
+def _rule(rule: FaultRule) -> dict[str, object]:
     counts = {"id": rule.id, "matched": rule.matched, "struck": rule.struck}
     return counts | msgspec.structs.asdict(rule.fault)
 

@@ -15,7 +15,7 @@ from datetime import date
 
 from starlette.responses import Response
 
-from ekomi_reconcile.sandbox.outbox import Recipient
+from ekomi_reconcile.sandbox.outbox import OutboxEntry
 from ekomi_reconcile.sandbox.read_functions import (
     average,
     feedback,
@@ -25,8 +25,8 @@ from ekomi_reconcile.sandbox.read_functions import (
     shop_details,
     snapshot,
 )
-from ekomi_reconcile.sandbox.shops import Product, Registered, Shop
-from ekomi_reconcile.sandbox.world import SOMETHING_WRONG, Call, Payload, Refusal, World, encoded
+from ekomi_reconcile.sandbox.shops import Product, Registered, SandboxShop
+from ekomi_reconcile.sandbox.world import SOMETHING_WRONG, Payload, Refusal, SandboxCall, World, encoded
 
 PRESENT = ("first_name", "last_name")
 FILLED = ("shop_id", "recipient_type", "transaction_id", "transaction_time")
@@ -38,7 +38,7 @@ E164 = re.compile(r"\+?[1-9]\d{1,14}", re.ASCII)
 MOST_SMS_SENDER = 11
 
 
-class Refused(Exception):
+class RecipientRejected(Exception):
     """The recipient is not accepted; the text is the answer's message."""
 
 
@@ -51,9 +51,9 @@ def fields_from_json(body: bytes) -> dict[str, str]:
     try:
         content = json.loads(body)
     except ValueError:
-        raise Refused("The request body could not be read.") from None
+        raise RecipientRejected("The request body could not be read.") from None
     if not isinstance(content, dict):
-        raise Refused("The request body could not be read.")
+        raise RecipientRejected("The request body could not be read.")
     return {name: _as_text(value) for name, value in content.items() if value is not None}
 
 
@@ -66,9 +66,9 @@ def check_fields(fields: Mapping[str, str]) -> None:
     _check_presence(fields)
     _check_address(fields)
     if not TIME.fullmatch(fields["transaction_time"]):
-        raise Refused("The transaction_time format is invalid.")
+        raise RecipientRejected("The transaction_time format is invalid.")
     if fields.get("has_products", "0") not in {"0", "1", ""}:
-        raise Refused("The has_products field must be 0 or 1.")
+        raise RecipientRejected("The has_products field must be 0 or 1.")
     if fields.get("has_products") == "1":
         _check_products(fields)
 
@@ -79,32 +79,32 @@ def _check_presence(fields: Mapping[str, str]) -> None:
     if not fields.get("password") and not fields.get("interface_password"):
         missing.append("password")
     if missing:
-        raise Refused(f"The {missing[0]} field is required.")
+        raise RecipientRejected(f"The {missing[0]} field is required.")
 
 
 def _check_address(fields: Mapping[str, str]) -> None:
     channel = fields["recipient_type"]
     if channel not in {"email", "sms"}:
-        raise Refused("The selected recipient_type is invalid.")
+        raise RecipientRejected("The selected recipient_type is invalid.")
     name, pattern = ("email", EMAIL) if channel == "email" else ("telephone", E164)
     if not fields.get(name):
-        raise Refused(f"The {name} field is required.")
+        raise RecipientRejected(f"The {name} field is required.")
     if not pattern.fullmatch(fields[name]):
-        raise Refused(f"The {name} format is invalid.")
+        raise RecipientRejected(f"The {name} format is invalid.")
     if channel == "sms" and len(fields.get("sender_name", "")) > MOST_SMS_SENDER:
-        raise Refused("The sender_name may not be greater than 11 characters.")
+        raise RecipientRejected("The sender_name may not be greater than 11 characters.")
 
 
 def _check_products(fields: Mapping[str, str]) -> None:
     if not fields.get("products_info"):
-        raise Refused("The products_info field is required.")
+        raise RecipientRejected("The products_info field is required.")
     for name in ("products_info", "products_other"):
         try:
             products = json.loads(fields.get(name) or "{}")
         except ValueError:
-            raise Refused(f"The {name} must be a valid JSON string.") from None
+            raise RecipientRejected(f"The {name} must be a valid JSON string.") from None
         if not isinstance(products, dict):
-            raise Refused(f"The {name} must be a valid JSON string.")
+            raise RecipientRejected(f"The {name} must be a valid JSON string.")
 
 
 def _as_text(value: object) -> str:
@@ -116,7 +116,7 @@ PRODUCT_ID = re.compile(r"[A-Za-z0-9]{1,32}", re.ASCII)
 DATE = re.compile(r"(\d{4}-\d{2}-\d{2})( ([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?)?", re.ASCII)
 
 
-def put_order(call: Call) -> Payload:
+def put_order(call: SandboxCall) -> Payload:
     """Register an order: its review link, the same at every call, and since when it is known."""
     order_id = call.text("order_id")
     method = call.text("product_ids_update_method", "append")
@@ -136,7 +136,7 @@ def put_order(call: Call) -> Payload:
     return call.done(link=known.link, hash=known.hash, **since)
 
 
-def put_product(call: Call) -> Payload:
+def put_product(call: SandboxCall) -> Payload:
     """Store a product; the same id again overwrites it."""
     product_id, name, other = call.text("product_id"), call.text("product_name"), call.text("product_other")
     strict = call.world.switches.odd_product_ids == "refused"
@@ -150,7 +150,7 @@ def put_product(call: Call) -> Payload:
     return call.done()
 
 
-def get_product(call: Call) -> Payload:
+def get_product(call: SandboxCall) -> Payload:
     """What putProduct has stored; with ``content=avg_rating`` the average of all its reviews, too."""
     product_id = call.text("product")
     if not product_id:
@@ -170,13 +170,13 @@ def get_product(call: Call) -> Payload:
     return answer
 
 
-def _registered(call: Call, order_id: str) -> Registered:
+def _registered(call: SandboxCall, order_id: str) -> Registered:
     key = f"{call.world.seed}:{call.shop.interface_id}:{order_id}"
     digest = hashlib.sha256(key.encode()).hexdigest()[:20]
     return Registered(known_since=call.now, link=REVIEW_LINK + digest, hash=digest, product_ids=[])
 
 
-def _first_known_since(call: Call) -> dict[str, object]:
+def _first_known_since(call: SandboxCall) -> dict[str, object]:
     values: dict[str, dict[str, object]] = {
         "zero": {"known_since": 0},
         "absent": {},
@@ -186,7 +186,7 @@ def _first_known_since(call: Call) -> dict[str, object]:
     return values[call.world.switches.known_since_first]
 
 
-def _repeated(call: Call, known: Registered) -> object:
+def _repeated(call: SandboxCall, known: Registered) -> object:
     if call.world.switches.known_since_repeat == "date":
         return _day(known.known_since)
     return known.known_since
@@ -196,7 +196,7 @@ def _day(instant: int) -> str:
     return date.fromordinal(date(1970, 1, 1).toordinal() + instant // 86400).isoformat()
 
 
-def _check_timestamp(call: Call) -> None:
+def _check_timestamp(call: SandboxCall) -> None:
     stamp = call.text("ordertimestamp")
     if not stamp:
         return
@@ -216,9 +216,9 @@ def _check_json(text: str) -> None:
         raise Refusal(SOMETHING_WRONG) from None
 
 
-def _record(call: Call, order_id: str) -> None:
+def _record(call: SandboxCall, order_id: str) -> None:
     call.world.outbox.record(
-        Recipient(
+        OutboxEntry(
             shop_id=call.shop.interface_id,
             channel="link",
             transaction_id=order_id,
@@ -249,7 +249,7 @@ class Function:
     """
 
     name: str
-    answer: Callable[[Call], Payload]
+    answer: Callable[[SandboxCall], Payload]
     forms: tuple[str, ...] = ("serialized", "json")
     tolerated: tuple[str, ...] = ()
     type_error: str = GENERAL_TYPE_ERROR
@@ -313,7 +313,7 @@ def core_answer(world: World, name: str, params: Mapping[str, str]) -> Response:
         function = _function(world, name)
         shop = _authorised(world, function, params)
         form, charset = _form(function, params), _charset(function, params)
-        payload = function.answer(Call(world, shop, params))
+        payload = function.answer(SandboxCall(world, shop, params))
     except Refusal as refusal:
         return _answer(world, str(refusal).encode(), "text/plain", status=world.switches.error_status)
     body = encoded(payload, form=form, charset=charset)
@@ -330,7 +330,7 @@ def _function(world: World, name: str) -> Function:
     return function
 
 
-def _authorised(world: World, function: Function, params: Mapping[str, str]) -> Shop:
+def _authorised(world: World, function: Function, params: Mapping[str, str]) -> SandboxShop:
     own_texts = function.is_feedback and world.switches.feedback_auth_texts == "own"
     credentials = _credentials(params)
     if credentials is None:

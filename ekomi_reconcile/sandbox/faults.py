@@ -69,7 +69,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=Tru
     skip: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
-class Rule(msgspec.Struct, kw_only=True):
+class FaultRule(msgspec.Struct, kw_only=True):
     """A fault with its id and what has become of it: calls it matched, calls it struck."""
 
     id: int
@@ -99,19 +99,19 @@ class FaultBook:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._dice = Random(seed)  # noqa: S311
-        self._rules: list[Rule] = []
+        self._rules: list[FaultRule] = []
         self._last_id = 0
         self._lock = Lock()
 
-    def add(self, fault: Fault) -> Rule:
+    def add(self, fault: Fault) -> FaultRule:
         """Put a rule in force."""
         with self._lock:
             self._last_id += 1
-            rule = Rule(id=self._last_id, fault=fault)
+            rule = FaultRule(id=self._last_id, fault=fault)
             self._rules.append(rule)
             return rule
 
-    def rules(self) -> list[Rule]:
+    def rules(self) -> list[FaultRule]:
         """Copies of the rules with their counts."""
         with self._lock:
             return [msgspec.structs.replace(rule) for rule in self._rules]

@@ -9,7 +9,7 @@ from threading import Lock
 import msgspec
 
 
-class Recipient(msgspec.Struct, kw_only=True):
+class OutboxEntry(msgspec.Struct, kw_only=True):
     """One recipient per shop and transaction; ``requests`` counts how often it was handed in.
 
     ``channel`` is ``email``, ``sms`` or ``link`` (putOrder: the merchant sends the link). Times are UTC
@@ -33,10 +33,10 @@ class Outbox:
     """The recipients in the order of their first request. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._entries: dict[tuple[str, str, str], Recipient] = {}
+        self._entries: dict[tuple[str, str, str], OutboxEntry] = {}
         self._lock = Lock()
 
-    def record(self, recipient: Recipient) -> Recipient:
+    def record(self, recipient: OutboxEntry) -> OutboxEntry:
         """Keep ``recipient``, or count it as a repeat; answers what is kept."""
         kind = "link" if recipient.channel == "link" else "request"
         key = (recipient.shop_id, kind, recipient.transaction_id)
@@ -47,7 +47,7 @@ class Outbox:
                 kept.last_at = recipient.last_at
             return kept
 
-    def entries(self, *, shop_id: str | None = None, channel: str | None = None) -> list[Recipient]:
+    def entries(self, *, shop_id: str | None = None, channel: str | None = None) -> list[OutboxEntry]:
         """Copies of what is kept, all or of one shop or channel."""
         with self._lock:
             return [

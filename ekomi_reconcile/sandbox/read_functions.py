@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-from ekomi_reconcile.sandbox.shops import Review
-from ekomi_reconcile.sandbox.world import Call, FeedbackRows, Payload, Refusal
+from ekomi_reconcile.sandbox.shops import SandboxReview
+from ekomi_reconcile.sandbox.world import FeedbackRows, Payload, Refusal, SandboxCall
 
-FILTERS: MappingProxyType[str, Callable[[Review], bool]] = MappingProxyType(
+FILTERS: MappingProxyType[str, Callable[[SandboxReview], bool]] = MappingProxyType(
     {
         "all": lambda review: True,  # noqa: ARG005
         "positive": lambda review: review.rating > 3,
@@ -29,7 +29,7 @@ MORE_PRODUCT_FIELDS = (*PRODUCT_FIELDS, "product_review_title", *AFNOR_FIELDS)
 RESPONSE_KEYS = MappingProxyType({"date": "submitted", "feedback": "review"})
 
 
-def feedback(call: Call) -> Payload:
+def feedback(call: SandboxCall) -> Payload:
     """The shop's reviews."""
     allowed = PLAIN_FIELDS if call.world.switches.feedback_fields == "plain" else SHOP_FIELDS
     if call.shop.afnor and call.world.switches.feedback_fields == "all":
@@ -38,7 +38,7 @@ def feedback(call: Call) -> Payload:
     return _cached(call, "feedback", lambda: _rows(call, call.shop.reviews, fields))
 
 
-def product_feedback(call: Call) -> Payload:
+def product_feedback(call: SandboxCall) -> Payload:
     """The reviews of products, of one (``product``) or of all; not every tier has them."""
     if not call.shop.has_product_feedback:
         raise Refusal(call.world.switches.tier_refusal)
@@ -50,7 +50,7 @@ def product_feedback(call: Call) -> Payload:
     return _cached(call, "product_feedback", lambda: _rows(call, reviews, fields))
 
 
-def _fields(call: Call, allowed: Sequence[str], *, default: Sequence[str]) -> Sequence[str]:
+def _fields(call: SandboxCall, allowed: Sequence[str], *, default: Sequence[str]) -> Sequence[str]:
     if not call.text("fields"):
         return default
     fields = call.text("fields").split(",")
@@ -59,7 +59,7 @@ def _fields(call: Call, allowed: Sequence[str], *, default: Sequence[str]) -> Se
     return fields
 
 
-def _cached(call: Call, name: str, compute: Callable[[], FeedbackRows]) -> FeedbackRows:
+def _cached(call: SandboxCall, name: str, compute: Callable[[], FeedbackRows]) -> FeedbackRows:
     """Rows no older than ``caching`` allows; the parameters are judged before the cache is asked."""
     _check(call)
     seconds = CACHE_SECONDS[call.text("caching", "verylong")]
@@ -74,7 +74,7 @@ def _cached(call: Call, name: str, compute: Callable[[], FeedbackRows]) -> Feedb
     return rows
 
 
-def _check(call: Call) -> None:
+def _check(call: SandboxCall) -> None:
     if call.text("filter", "all") not in FILTERS:
         raise Refusal("ERROR: Filter is not valid. Possible options: ([all]), [positive] and [critical].")
     if call.text("caching", "verylong") not in CACHE_SECONDS:
@@ -89,7 +89,7 @@ def _check(call: Call) -> None:
         raise Refusal("ERROR: state is not valid. Possible options: [published].")
 
 
-def _rows(call: Call, reviews: Sequence[Review], fields: Sequence[str]) -> FeedbackRows:
+def _rows(call: SandboxCall, reviews: Sequence[SandboxReview], fields: Sequence[str]) -> FeedbackRows:
     since = _since(call.text("range", "all"), call.now)
     wanted = FILTERS[call.text("filter", "all")]
     chosen = [review for review in reviews if since <= review.submitted <= call.now and wanted(review)]
@@ -98,7 +98,7 @@ def _rows(call: Call, reviews: Sequence[Review], fields: Sequence[str]) -> Feedb
     return [_row(call, review, fields) for review in chosen]
 
 
-def _row(call: Call, review: Review, fields: Sequence[str]) -> dict[str, object]:
+def _row(call: SandboxCall, review: SandboxReview, fields: Sequence[str]) -> dict[str, object]:
     values: dict[str, object] = {
         "date": call.number(review.submitted),
         "order_id": review.order_id,
@@ -141,7 +141,7 @@ YEAR = 365 * DAY
 MOST_DAYS = 1095
 
 
-def shop_details(call: Call) -> Payload:
+def shop_details(call: SandboxCall) -> Payload:
     """The shop's data, certificate and template language."""
     if call.shop.details is None:
         raise Refusal("Not Found")
@@ -149,7 +149,7 @@ def shop_details(call: Call) -> Payload:
     return call.done(details=call.shop.details | {"templateLanguage": language})
 
 
-def snapshot(call: Call) -> Payload:
+def snapshot(call: SandboxCall) -> Payload:
     """The ratings of the last 365 days. Its figures are always strings, ``active`` is not."""
     shop = call.shop
     since = call.now - YEAR if call.world.switches.snapshot_window == "365d" else None
@@ -168,7 +168,7 @@ def snapshot(call: Call) -> Payload:
     return {"info": info, "done": 1}
 
 
-def average(call: Call) -> Payload:
+def average(call: SandboxCall) -> Payload:
     """All ratings ever, or those of the last ``days`` (1-1095)."""
     days = call.text("days")
     if days and not (days.isascii() and days.isdigit() and 1 <= int(days) <= MOST_DAYS):
@@ -183,7 +183,7 @@ def average(call: Call) -> Payload:
     }
 
 
-def settings(call: Call) -> Payload:
+def settings(call: SandboxCall) -> Payload:
     """The mail that asks for a review (``content=request``), reminds or says thanks."""
     content = call.text("content", "request")
     subjects = {"request": "Ihre Meinung zählt", "reminder": "Erinnerung", "thankyou": "Vielen Dank"}
@@ -203,12 +203,12 @@ def settings(call: Call) -> Payload:
     )
 
 
-def mean_rating(reviews: Sequence[Review]) -> float:
+def mean_rating(reviews: Sequence[SandboxReview]) -> float:
     """The average of all given reviews, 0 without any."""
     return _average([review.rating for review in reviews])
 
 
-def _ratings(call: Call, since: int | None) -> list[int]:
+def _ratings(call: SandboxCall, since: int | None) -> list[int]:
     return [
         review.rating
         for review in call.shop.reviews

@@ -12,12 +12,12 @@ from starlette.routing import BaseRoute, Route
 
 from ekomi_reconcile.sandbox import shops
 from ekomi_reconcile.sandbox.answers import answered
-from ekomi_reconcile.sandbox.core_api import Refused, check_fields, fields_from_json
+from ekomi_reconcile.sandbox.core_api import RecipientRejected, check_fields, fields_from_json
 from ekomi_reconcile.sandbox.magento.login import Integration
 from ekomi_reconcile.sandbox.magento.settings import BearerTokens
-from ekomi_reconcile.sandbox.magento.shop import Shop
-from ekomi_reconcile.sandbox.outbox import Recipient
-from ekomi_reconcile.sandbox.shops import Shop as shops_Shop
+from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
+from ekomi_reconcile.sandbox.outbox import OutboxEntry
+from ekomi_reconcile.sandbox.shops import SandboxShop as shops_Shop
 from ekomi_reconcile.sandbox.world import World
 
 _NOT_MAGENTO = ("store_code", "customer_group")
@@ -27,9 +27,9 @@ READ_ONLY = ("Magento_Sales::actions_view", "Magento_Backend::store", "Magento_C
 """The three permissions that reading orders, store views and customer groups needs."""
 
 
-def shop_of(world: World) -> Shop:
+def shop_of(world: World) -> SimulatedShop:
     """A shop with the orders of this world; it takes the token of an integration as Bearer."""
-    shop = Shop.from_orders(
+    shop = SimulatedShop.from_orders(
         (_as_magento(order) for order in world.orders()),
         stores={view.store_id: view.code for view in shops.STORE_VIEWS},
         groups=shops.CUSTOMER_GROUPS,
@@ -39,7 +39,7 @@ def shop_of(world: World) -> Shop:
     return shop
 
 
-def read_only(shop: Shop) -> Integration:
+def read_only(shop: SimulatedShop) -> Integration:
     """An integration that may read what rules without categories need, and nothing else."""
     return shop.integrate(READ_ONLY)
 
@@ -60,7 +60,7 @@ def recipient_answer(world: World, fields: Mapping[str, str]) -> Response:
     try:
         check_fields(fields)
         _store(world, fields)
-    except Refused as refused:
+    except RecipientRejected as refused:
         return _refusal(world, refused)
     return JSONResponse({"status": world.switches.success_word, "message": "Recipient has been added."})
 
@@ -71,7 +71,7 @@ def review_request_routes(world: World) -> list[BaseRoute]:
     async def add_recipient(request: Request) -> Response:
         try:
             fields = await _fields(request)
-        except Refused as refused:
+        except RecipientRejected as refused:
             unreadable = _refusal(world, refused)
             return await answered(world, ADD_RECIPIENT, "", lambda: unreadable)
         shop_id = fields.get("shop_id", "")
@@ -107,7 +107,7 @@ async def _fields(request: Request) -> dict[str, str]:
     if kind == "application/json":
         return fields_from_json(await request.body())
     if kind not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
-        raise Refused("The request body could not be read.")
+        raise RecipientRejected("The request body could not be read.")
     async with request.form() as form:
         return {
             name: value.filename or "" if isinstance(value, UploadFile) else value
@@ -118,13 +118,13 @@ async def _fields(request: Request) -> dict[str, str]:
 def _store(world: World, fields: Mapping[str, str]) -> None:
     shop = world.shops.get(fields["shop_id"])
     if shop is None or shop.password != _password(fields):
-        raise Refused(WRONG_CREDENTIALS)
+        raise RecipientRejected(WRONG_CREDENTIALS)
     kept = world.outbox.record(_recipient(world, shop, fields))
     if kept.requests > 1 and world.switches.duplicate_answer == "error":
-        raise Refused(DUPLICATE)
+        raise RecipientRejected(DUPLICATE)
 
 
-def _refusal(world: World, refused: Refused) -> Response:
+def _refusal(world: World, refused: RecipientRejected) -> Response:
     answer = {"status": "error", "message": str(refused)}
     return JSONResponse(answer, status_code=world.switches.recipient_error_status)
 
@@ -133,9 +133,9 @@ def _password(fields: Mapping[str, str]) -> str:
     return fields.get("password") or fields.get("interface_password", "")
 
 
-def _recipient(world: World, shop: shops_Shop, fields: Mapping[str, str]) -> Recipient:
+def _recipient(world: World, shop: shops_Shop, fields: Mapping[str, str]) -> OutboxEntry:
     now = world.clock.now()
-    return Recipient(
+    return OutboxEntry(
         shop_id=shop.interface_id,
         channel=fields["recipient_type"],
         transaction_id=fields["transaction_id"],
@@ -180,7 +180,7 @@ def _set_setting(world: World, request: Request, body: bytes) -> Response:
         return _unauthorised()
     try:
         switched = fields_from_json(body).get("smartcheck_on")
-    except Refused as refused:
+    except RecipientRejected as refused:
         return JSONResponse({"status_code": 400, "message": str(refused)}, status_code=400)
     shop.smartcheck_on = switched in {"True", "1"}
     return JSONResponse({"status_code": 200, "data": {"smartcheck_on": shop.smartcheck_on}})

@@ -13,8 +13,8 @@ from ekomi_reconcile.sandbox.shops import (
     FIRST_NAMES,
     LAST_NAMES,
     PLACES,
-    Review,
-    Shop,
+    SandboxReview,
+    SandboxShop,
     certificate_id,
     default_details,
 )
@@ -138,7 +138,7 @@ SHOPS = (
 )
 
 
-def seeded_shops(seed: int, now: int) -> list[Shop]:
+def seeded_shops(seed: int, now: int) -> list[SandboxShop]:
     """The five shops, their reviews spread over the three years before ``now`` (UTC epoch seconds)."""
     return [
         new_shop(interface_id, password, name=name, locale=locale, seed=seed, now=now)
@@ -155,11 +155,11 @@ def new_shop(
     seed: int = 1,
     now: int,
     review_count: int | None = None,
-) -> Shop:
+) -> SandboxShop:
     """A shop with shop data and ``review_count`` reviews (default: 30-150, by the seed)."""
     rng = Random(f"shop:{seed}:{interface_id}")  # noqa: S311
     count = rng.randint(30, 150) if review_count is None else review_count
-    shop = Shop(
+    shop = SandboxShop(
         interface_id=interface_id,
         password=password,
         name=name,
@@ -175,7 +175,7 @@ def new_shop(
     return shop
 
 
-def _reviews(rng: Random, count: int, *, locale: str, now: int) -> list[Review]:
+def _reviews(rng: Random, count: int, *, locale: str, now: int) -> list[SandboxReview]:
     """By rising time. Every fifth is older than a year, every fifth at most 27 days old."""
     reviews = [
         _review(rng, submitted=now - _age(rng, place), order_id=f"9{place:07d}", locale=locale)
@@ -188,7 +188,7 @@ def _reviews(rng: Random, count: int, *, locale: str, now: int) -> list[Review]:
     return sorted(reviews, key=lambda review: review.submitted)
 
 
-def _product_reviews(rng: Random, count: int, *, locale: str, now: int) -> list[Review]:
+def _product_reviews(rng: Random, count: int, *, locale: str, now: int) -> list[SandboxReview]:
     reviews = []
     for place in range(count):
         review = _review(rng, submitted=now - _age(rng, place), order_id=f"9{place:07d}", locale=locale)
@@ -203,10 +203,10 @@ def _age(rng: Random, place: int) -> int:
     return rng.randint(low, high)
 
 
-def _review(rng: Random, *, submitted: int, order_id: str, locale: str) -> Review:
+def _review(rng: Random, *, submitted: int, order_id: str, locale: str) -> SandboxReview:
     phrases = PHRASES.get(locale.partition("_")[0], PHRASES["de"])
     rating = rng.choices((1, 2, 3, 4, 5), (2, 2, 4, 20, 72))[0]
-    return Review(
+    return SandboxReview(
         submitted=submitted,
         order_id=order_id,
         rating=rating,

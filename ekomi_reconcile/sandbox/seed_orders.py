@@ -25,7 +25,7 @@ from ekomi_reconcile.sandbox.shops import (
     SHIPPING_METHODS,
     STORE_VIEWS,
     Goods,
-    StoreView,
+    SandboxStoreView,
 )
 
 Row = dict[str, Any]
@@ -51,7 +51,7 @@ class Totals:
         """What the customer pays."""
         return round(self.subtotal - self.discount + self.shipping + self.tax, 2)
 
-    def as_order(self, store: StoreView) -> Row:
+    def as_order(self, store: SandboxStoreView) -> Row:
         """The keys of an order; ``base_`` ones in base currency."""
         amounts = {
             "grand_total": self.grand_total,
@@ -75,7 +75,7 @@ class Totals:
         return keys
 
 
-def basket(rng: Random, *, order_id: int, store: StoreView) -> tuple[list[Row], Totals]:
+def basket(rng: Random, *, order_id: int, store: SandboxStoreView) -> tuple[list[Row], Totals]:
     """One to three different products (a service alone in every twelfth order) and their sums."""
     only_service = rng.random() < 1 / 12
     chosen = [rng.choice(SERVICES)] if only_service else rng.sample(GOODS, 1 + int(rng.random() * 3))
@@ -99,7 +99,7 @@ def payment(rng: Random, *, order_id: int, totals: Totals) -> Row:
 
 
 def _rows(
-    rng: Random, goods: Goods, *, quantity: int, item_id: int, order_id: int, store: StoreView
+    rng: Random, goods: Goods, *, quantity: int, item_id: int, order_id: int, store: SandboxStoreView
 ) -> Iterator[Row]:
     """The product's row and, below a configurable product or a bundle, the rows of its parts."""
     sku = f"{goods.sku}-{rng.choice(goods.variants)}" if goods.variants else goods.sku
@@ -134,7 +134,7 @@ def _rows(
         }
 
 
-def _totals(rng: Random, rows: list[Row], store: StoreView) -> Totals:
+def _totals(rng: Random, rows: list[Row], store: SandboxStoreView) -> Totals:
     subtotal = round(sum(row["row_total"] for row in rows), 2)
     coupon = COUPONS[int(rng.random() * len(COUPONS))]
     discounts = {"SPRING10": round(subtotal * 0.1, 2), "FIVEOFF": min(subtotal, round(5 * store.rate, 2))}
@@ -207,7 +207,7 @@ def _order(rng: Random, index: int, *, people: int, created_at: int, now: int) -
     return order
 
 
-def _head(entity_id: int, store: StoreView, buyer: Person) -> Row:
+def _head(entity_id: int, store: SandboxStoreView, buyer: Person) -> Row:
     head: Row = {
         "entity_id": entity_id,
         "increment_id": f"{store.store_id}{entity_id:08d}",
@@ -269,7 +269,7 @@ def _entry(order_id: int, place: int, remark: tuple[str, str, str | None], *, at
     return entry
 
 
-def _ship(rng: Random, order: Row, buyer: Person, *, totals: Totals, store: StoreView) -> None:
+def _ship(rng: Random, order: Row, buyer: Person, *, totals: Totals, store: SandboxStoreView) -> None:
     """Addresses and shipping method; a virtual order has only a billing address."""
     order_id = order["entity_id"]
     address = ship_to(rng, buyer, order_id=order_id, country=store.country)

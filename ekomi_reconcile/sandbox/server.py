@@ -51,11 +51,11 @@ def create_app(world: World, extra_routes: Iterable[BaseRoute] = ()) -> Starlett
         *extra_routes,
     ]
     app = Starlette(routes=routes, exception_handlers={Exception: _defect})
-    app.add_middleware(_Dated, world=world)
+    app.add_middleware(_DatedAnswers, world=world)
     return app
 
 
-class _Dated:
+class _DatedAnswers:
     """Gives every answer a ``Date``, as web servers do; one that another system set stays."""
 
     def __init__(self, app: ASGIApp, *, world: World) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 
 @dataclass(frozen=True, slots=True)
-class StoreView:
+class SandboxStoreView:
     """A store view; ``rate`` is order currency per base currency (EUR), ``tax`` a percentage."""
 
     store_id: int
@@ -40,7 +40,7 @@ class Goods:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Town:
     """A town with its postcode; ``region`` is empty where the country has none in the shop."""
 
     city: str
@@ -49,12 +49,12 @@ class Place:
 
 
 STORE_VIEWS = (
-    StoreView(1, "brand_a", "Brand A", "DE"),
-    StoreView(2, "brand_b", "Brand B", "DE"),
-    StoreView(3, "de", "Deutschland", "DE"),
-    StoreView(4, "at", "Österreich", "AT", tax=20),
-    StoreView(5, "fr", "France", "FR", tax=20),
-    StoreView(6, "no", "Norge", "NO", currency="NOK", rate=11.5, tax=25),
+    SandboxStoreView(1, "brand_a", "Brand A", "DE"),
+    SandboxStoreView(2, "brand_b", "Brand B", "DE"),
+    SandboxStoreView(3, "de", "Deutschland", "DE"),
+    SandboxStoreView(4, "at", "Österreich", "AT", tax=20),
+    SandboxStoreView(5, "fr", "France", "FR", tax=20),
+    SandboxStoreView(6, "no", "Norge", "NO", currency="NOK", rate=11.5, tax=25),
 )
 
 CUSTOMER_GROUPS = {0: "NOT LOGGED IN", 1: "General", 2: "Wholesale", 3: "Retailer", 4: "VIP"}
@@ -100,14 +100,14 @@ SERVICES = (
 
 PLACES = {
     "DE": (
-        Place("Berlin", "10115", "Berlin"),
-        Place("München", "80331", "Bayern"),
-        Place("Köln", "50667", "Nordrhein-Westfalen"),
-        Place("Hamburg", "20095", "Hamburg"),
+        Town("Berlin", "10115", "Berlin"),
+        Town("München", "80331", "Bayern"),
+        Town("Köln", "50667", "Nordrhein-Westfalen"),
+        Town("Hamburg", "20095", "Hamburg"),
     ),
-    "AT": (Place("Wien", "1010", "Wien"), Place("Graz", "8020", "Steiermark")),
-    "FR": (Place("Lyon", "69001", "Rhône"), Place("Paris", "75011", "Paris")),
-    "NO": (Place("Oslo", "0150", ""), Place("Tromsø", "9008", "")),
+    "AT": (Town("Wien", "1010", "Wien"), Town("Graz", "8020", "Steiermark")),
+    "FR": (Town("Lyon", "69001", "Rhône"), Town("Paris", "75011", "Paris")),
+    "NO": (Town("Oslo", "0150", ""), Town("Tromsø", "9008", "")),
 }
 
 FIRST_NAMES = ("Mira", "Jonas", "Zoë", "Søren", "Amélie", "Björn", "Lena", "Åse", "Paul", "Ines", "René")
@@ -125,7 +125,7 @@ SHIPPING_METHODS = (
 LANGUAGE_WORDS = {"de": "german", "fr": "french", "no": "norwegian", "en": "english", "nl": "dutch"}
 
 
-class Review(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class SandboxReview(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One review. ``submitted`` is UTC epoch seconds, ``rating`` 1-5; ``comment`` is the shop's answer.
 
     Line breaks in the texts are real ones here; the API hands them out as backslash + n.
@@ -163,7 +163,7 @@ class Registered(msgspec.Struct, kw_only=True):
     product_ids: list[str]
 
 
-class Segment(msgspec.Struct, kw_only=True):
+class CustomerSegment(msgspec.Struct, kw_only=True):
     """A customer segment of the review requests; without an active default one nothing is sent."""
 
     id: int
@@ -171,14 +171,14 @@ class Segment(msgspec.Struct, kw_only=True):
     status: str
 
 
-def _default_segments() -> list[Segment]:
+def _default_segments() -> list[CustomerSegment]:
     return [
-        Segment(id=7, is_default=True, status="active"),
-        Segment(id=8, is_default=False, status="inactive"),
+        CustomerSegment(id=7, is_default=True, status="active"),
+        CustomerSegment(id=8, is_default=False, status="inactive"),
     ]
 
 
-class Shop(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class SandboxShop(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One interface. ``details`` are the fields of getShopDetails, ``None``: there are none.
 
     ``has_product_feedback``: its tier has getProductfeedback (Professional Plus light and above).
@@ -195,11 +195,11 @@ class Shop(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     afnor: bool = False
     has_product_feedback: bool = True
     mail_delay: int = 0
-    reviews: list[Review] = []
-    product_reviews: list[Review] = []
+    reviews: list[SandboxReview] = []
+    product_reviews: list[SandboxReview] = []
     products: dict[str, Product] = {}
     orders: dict[str, Registered] = {}
-    segments: list[Segment] = msgspec.field(default_factory=_default_segments)
+    segments: list[CustomerSegment] = msgspec.field(default_factory=_default_segments)
     smartcheck_on: bool = False
 
     @property
@@ -213,7 +213,7 @@ class Shop(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return {"code": code, "locale": self.locale}.get(form, LANGUAGE_WORDS.get(code, code))
 
 
-def default_details(shop: Shop) -> dict[str, str]:
+def default_details(shop: SandboxShop) -> dict[str, str]:
     """Invented shop data: an address in the shop's country, a site and a logo at example.com."""
     country = shop.locale.rpartition("_")[2]
     host = f"shop-{shop.interface_id}.example.com"

@@ -12,14 +12,14 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from ekomi_reconcile.sandbox.faults import Fault, FaultBook, Rule
+from ekomi_reconcile.sandbox.faults import Fault, FaultBook, FaultRule
 from ekomi_reconcile.sandbox.outbox import Outbox, RequestCounts
 from ekomi_reconcile.sandbox.seed import seeded_shops
 from ekomi_reconcile.sandbox.seed_orders import orders
-from ekomi_reconcile.sandbox.shops import Shop
+from ekomi_reconcile.sandbox.shops import SandboxShop
 
 
-class Clock:
+class SandboxClock:
     """UTC epoch seconds: the real time, until it is set; then it stands still and moves by hand."""
 
     def __init__(self, now: int | None = None) -> None:
@@ -194,17 +194,17 @@ class World:
         self,
         *,
         seed: int = 1,
-        clock: Clock | None = None,
+        clock: SandboxClock | None = None,
         order_count: int = 200,
-        shops: Iterable[Shop] | None = None,
+        shops: Iterable[SandboxShop] | None = None,
     ) -> None:
         self.seed = seed
-        self.clock = clock or Clock()
+        self.clock = clock or SandboxClock()
         self.began_at = self.clock.now()
         self.http_ahead: int | None = 0
         self.order_count = order_count
         known = seeded_shops(seed, self.began_at) if shops is None else shops
-        self.shops: dict[str, Shop] = {shop.interface_id: shop for shop in known}
+        self.shops: dict[str, SandboxShop] = {shop.interface_id: shop for shop in known}
         self.switches = Switches()
         self.faults = FaultBook(seed)
         self.outbox = Outbox()
@@ -229,7 +229,7 @@ class World:
         self.switches = Switches()
         self.feedback_cache.clear()
 
-    def fault(self, fault: Fault) -> Rule:
+    def fault(self, fault: Fault) -> FaultRule:
         """Let calls go wrong; see :class:`Fault`."""
         return self.faults.add(fault)
 
@@ -248,11 +248,11 @@ class Refusal(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class SandboxCall:
     """Who calls with what: the query's parameters, the last of a repeated one."""
 
     world: World
-    shop: Shop
+    shop: SandboxShop
     params: Mapping[str, str]
 
     @property

@@ -34,7 +34,7 @@ _MEND = "the file needs a column order (the order number) or order_id; see the d
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class SentRequest:
     """One request. ``number`` or ``order_id`` is given; ``account`` is a name or an interface id."""
 
     line: int
@@ -52,7 +52,7 @@ class BadLine:
     problem: str
 
 
-def read_past(text: bytes, *, now: Instant) -> tuple[list[Entry], list[BadLine]]:
+def read_past(text: bytes, *, now: Instant) -> tuple[list[SentRequest], list[BadLine]]:
     """The requests that the file tells of, and the lines that cannot be used, both in their order.
 
     Raises:
@@ -62,7 +62,7 @@ def read_past(text: bytes, *, now: Instant) -> tuple[list[Entry], list[BadLine]]
         whole = text.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ReconcileError("the file is not UTF-8", mend="save it as UTF-8") from None
-    entries: list[Entry] = []
+    entries: list[SentRequest] = []
     bad: list[BadLine] = []
     for line, row in _json_rows(whole) if whole.lstrip().startswith("{") else _csv_rows(whole):
         found = row if isinstance(row, str) else _entry(line, row, now)
@@ -131,7 +131,7 @@ def _plain(name: str) -> str:
     return name.strip().casefold().replace(" ", "_")
 
 
-def _entry(line: int, row: Mapping[str, Any], now: Instant) -> Entry | str:
+def _entry(line: int, row: Mapping[str, Any], now: Instant) -> SentRequest | str:
     try:
         number, key, account, date = (_text(row, names) for names in (_NUMBER, _KEY, _ACCOUNT, _DATE))
     except TypeError as error:
@@ -144,7 +144,9 @@ def _entry(line: int, row: Mapping[str, Any], now: Instant) -> Entry | str:
         return "the date cannot be read; write it like 2026-11-30 or 2026-11-30T12:00:00Z"
     if at is not None and not 0 <= at <= now:
         return "the date is in the future, or too long ago"
-    return Entry(line=line, number=number, order_id=None if key is None else int(key), account=account, at=at)
+    return SentRequest(
+        line=line, number=number, order_id=None if key is None else int(key), account=account, at=at
+    )
 
 
 def _unclear(number: str | None, key: str | None) -> str | None:

@@ -15,7 +15,7 @@ from typing import Protocol
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.rules.rulebook import RuleBook
-from ekomi_reconcile.sent_import.file import BadLine, Entry
+from ekomi_reconcile.sent_import.file import BadLine, SentRequest
 from ekomi_reconcile.state.repositories.schedule import Adopted
 
 BATCH = 20_000
@@ -43,7 +43,7 @@ class Adoption:
     account: str | None = None
     _books: dict[str, RuleBook] = field(default_factory=dict, init=False)
 
-    def find(self, entries: Sequence[Entry]) -> tuple[list[Adopted], list[BadLine]]:
+    def find(self, entries: Sequence[SentRequest]) -> tuple[list[Adopted], list[BadLine]]:
         """The orders that these entries are about, and the entries that are about none.
 
         Raises:
@@ -51,7 +51,7 @@ class Adoption:
         """
         adopted: list[Adopted] = []
         bad: list[BadLine] = []
-        by_source: dict[str, list[tuple[Entry, Account | None]]] = {}
+        by_source: dict[str, list[tuple[SentRequest, Account | None]]] = {}
         for entry in entries:
             try:
                 source, account = self._place(entry)
@@ -67,7 +67,7 @@ class Adoption:
                     adopted.append(found)
         return adopted, sorted(bad, key=lambda each: each.line)
 
-    def _place(self, entry: Entry) -> tuple[str, Account | None]:
+    def _place(self, entry: SentRequest) -> tuple[str, Account | None]:
         """The source of this entry, and its account if it has one; raises LookupError with the reason."""
         wanted = self.account if entry.account is None else entry.account
         account = None if wanted is None else self._account(wanted)
@@ -89,8 +89,8 @@ class Adoption:
         return found
 
     def _adopted(
-        self, source: str, members: Sequence[tuple[Entry, Account | None]]
-    ) -> Iterator[tuple[Entry, Adopted | str]]:
+        self, source: str, members: Sequence[tuple[SentRequest, Account | None]]
+    ) -> Iterator[tuple[SentRequest, Adopted | str]]:
         opened, rest = self.open_source(source), iter(members)
         while part := list(islice(rest, BATCH)):
             entries = [entry for entry, _ in part]
@@ -101,7 +101,7 @@ class Adoption:
                 order = _order(entry, by_key, by_number)
                 yield entry, order if isinstance(order, str) else self._row(source, entry, order, account)
 
-    def _row(self, source: str, entry: Entry, order: Order, account: Account | None) -> Adopted | str:
+    def _row(self, source: str, entry: SentRequest, order: Order, account: Account | None) -> Adopted | str:
         owner = account or self._winner(source, order)
         if owner is None:
             return "no account reads orders from this source: give --account"
@@ -126,7 +126,7 @@ class Adoption:
 
 
 def _order(
-    entry: Entry, by_key: Mapping[int, Order], by_number: Mapping[str, Sequence[Order]]
+    entry: SentRequest, by_key: Mapping[int, Order], by_number: Mapping[str, Sequence[Order]]
 ) -> Order | str:
     """The order of an entry, or why there is none."""
     if entry.order_id is not None:

@@ -12,14 +12,14 @@ from typing import Any, Self
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.service.loop import CONTENT_TYPE, Cycle, Metrics, Outcome
+from ekomi_reconcile.service.loop import CONTENT_TYPE, CycleOutcome, FinishedCycle, Metrics
 
 PATIENCE = 4
 """So many intervals without the end of a cycle, and the service counts as stuck."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ProbeAnswer:
     """Yes or no, with a line that says why."""
 
     good: bool
@@ -33,30 +33,30 @@ class Health:
         self._lock = threading.Lock()
         self._every = every
         self._last_end = started_at
-        self._last: Cycle | None = None
+        self._last: FinishedCycle | None = None
 
-    def record(self, cycle: Cycle) -> None:
+    def record(self, cycle: FinishedCycle) -> None:
         """A cycle has ended."""
         with self._lock:
             self._last, self._last_end = cycle, cycle.ended_at
 
-    def alive(self, now: Instant) -> Answer:
+    def alive(self, now: Instant) -> ProbeAnswer:
         """Does the loop still turn? A long cycle is no fault until it lasts several intervals."""
         with self._lock:
             age = now - self._last_end
         if age > max(PATIENCE * self._every, 600):
-            return Answer(good=False, text=f"no cycle has ended for {age} seconds")
-        return Answer(good=True, text="alive")
+            return ProbeAnswer(good=False, text=f"no cycle has ended for {age} seconds")
+        return ProbeAnswer(good=True, text="alive")
 
-    def ready(self) -> Answer:
+    def ready(self) -> ProbeAnswer:
         """Did the last cycle do what it should?"""
         with self._lock:
             last = self._last
         if last is None:
-            return Answer(good=False, text="the first cycle has not ended yet")
-        if last.outcome is Outcome.FAILED:
-            return Answer(good=False, text=last.message or "the last cycle failed")
-        return Answer(good=True, text=f"last cycle: {last.outcome.value}")
+            return ProbeAnswer(good=False, text="the first cycle has not ended yet")
+        if last.outcome is CycleOutcome.FAILED:
+            return ProbeAnswer(good=False, text=last.message or "the last cycle failed")
+        return ProbeAnswer(good=True, text=f"last cycle: {last.outcome.value}")
 
 
 def address(text: str) -> tuple[str, int]:
@@ -106,7 +106,7 @@ class Listener:
         self._thread.join()
 
 
-def _page(answer: Answer) -> tuple[int, str, bytes]:
+def _page(answer: ProbeAnswer) -> tuple[int, str, bytes]:
     return (200 if answer.good else 503), "text/plain; charset=utf-8", f"{answer.text}\n".encode()
 
 

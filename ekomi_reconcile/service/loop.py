@@ -20,7 +20,7 @@ JITTER = 0.1
 """The share by which a pause may be shorter or longer, so that many services do not ask at the same time."""
 
 
-class Outcome(StrEnum):
+class CycleOutcome(StrEnum):
     """How a cycle ended."""
 
     OK = "ok"
@@ -29,16 +29,16 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cycle:
+class FinishedCycle:
     """A finished cycle. ``message`` says in words what went wrong."""
 
-    outcome: Outcome
+    outcome: CycleOutcome
     began_at: Instant
     ended_at: Instant
     message: str | None = None
 
 
-class Stop(Protocol):
+class ServiceStop(Protocol):
     """Says when the service has to end; all waiting goes through it."""
 
     def is_set(self) -> bool: ...
@@ -52,10 +52,10 @@ class Loop:
     A cycle that takes longer is followed at once by the next one. ``report`` hears of every end.
     """
 
-    cycle: Callable[[], Cycle]
+    cycle: Callable[[], FinishedCycle]
     every: float
-    stop: Stop
-    report: Callable[[Cycle], None]
+    stop: ServiceStop
+    report: Callable[[FinishedCycle], None]
     clock: Callable[[], float]
     chance: random.Random = field(default_factory=random.Random)
 
@@ -78,7 +78,7 @@ _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
 _SUCCESS = f"{PREFIX}_last_success_timestamp_seconds"
 
 
-class RunFigures:
+class ServiceRun:
     """What there is to tell after one run: how it ended, what it did, and the queue as it stands.
 
     All are gauges: a process that ends has nothing to count on from.
@@ -101,13 +101,13 @@ class RunFigures:
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"{PREFIX}_{name}", text, labels, registry=self._registry)
 
-    def cycle(self, cycle: Cycle) -> None:
+    def cycle(self, cycle: FinishedCycle) -> None:
         """A cycle has ended."""
         self._duration.set(cycle.ended_at - cycle.began_at)
         self._ended.set(cycle.ended_at)
-        for each in Outcome:
+        for each in CycleOutcome:
             self._outcome.labels(each.value).set(int(each is cycle.outcome))
-        if cycle.outcome is Outcome.OK:
+        if cycle.outcome is CycleOutcome.OK:
             self._success.set(cycle.ended_at)
 
     def did(self, result: Result) -> None:
@@ -143,7 +143,7 @@ class RunFigures:
         return generate_latest(self._registry)
 
 
-class Metrics(RunFigures):
+class Metrics(ServiceRun):
     """The figures of one service, which also counts from its start."""
 
     def __init__(self) -> None:
@@ -158,10 +158,10 @@ class Metrics(RunFigures):
             buckets=_SECONDS,
             registry=self._registry,
         )
-        for outcome in Outcome:
+        for outcome in CycleOutcome:
             self._cycles.labels(outcome.value)
 
-    def cycle(self, cycle: Cycle) -> None:
+    def cycle(self, cycle: FinishedCycle) -> None:
         """A cycle has ended."""
         super().cycle(cycle)
         self._cycles.labels(cycle.outcome.value).inc()

@@ -48,7 +48,7 @@ class Meta:
     tool_version: str
 
 
-class Desired(Mapping[str, Json]):
+class DesiredSettings(Mapping[str, Json]):
     """The settings of an account as the state has them in ``text``, read when they are needed.
 
     Reading raises ``StateDamaged`` where they are not settings.
@@ -282,7 +282,7 @@ class NewTime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class SendOutcome:
     """How the handling of a claimed row ended.
 
     ``status`` is ``SENT``, ``PENDING`` (again at ``next_attempt_at``), ``FAILED``, ``UNKNOWN`` or

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plan_examples import NOW, account
 
-from ekomi_reconcile.apply.delivery import Verdict, delivered, pause_after, second_look, undelivered
+from ekomi_reconcile.apply.delivery import DueVerdict, delivered, pause_after, second_look, undelivered
 from ekomi_reconcile.ekomi.values import Receipt
 from ekomi_reconcile.model.account import Account, InvitationRule, Selection
 from ekomi_reconcile.model.errors import (
@@ -131,16 +131,16 @@ def changed(**values):
 @pytest.mark.parametrize(
     ("order", "verdict"),
     [
-        (ORDER, Verdict.SEND),
-        (None, Verdict.WAIT),
-        (changed(state="holded", status="holded"), Verdict.WAIT),
-        (changed(state="closed", status="closed"), Verdict.CANCEL),
-        (changed(state="canceled", status="canceled"), Verdict.CANCEL),
-        (changed(state="processing", status="packing"), Verdict.SEND),
-        (changed(store_view="fr"), Verdict.CANCEL),
-        (changed(customer_group="Staff"), Verdict.CANCEL),
-        (changed(grand_total=10), Verdict.CANCEL),
-        (changed(contact=Contact()), Verdict.CANCEL),
+        (ORDER, DueVerdict.SEND),
+        (None, DueVerdict.WAIT),
+        (changed(state="holded", status="holded"), DueVerdict.WAIT),
+        (changed(state="closed", status="closed"), DueVerdict.CANCEL),
+        (changed(state="canceled", status="canceled"), DueVerdict.CANCEL),
+        (changed(state="processing", status="packing"), DueVerdict.SEND),
+        (changed(store_view="fr"), DueVerdict.CANCEL),
+        (changed(customer_group="Staff"), DueVerdict.CANCEL),
+        (changed(grand_total=10), DueVerdict.CANCEL),
+        (changed(contact=Contact()), DueVerdict.CANCEL),
     ],
 )
 def test_the_second_look_judges_the_order_as_it_is_now(order, verdict):
@@ -155,15 +155,15 @@ def test_the_second_look_judges_the_order_as_it_is_now(order, verdict):
 
 def test_the_age_is_not_judged_again():
     """An order that grew too old while it waited is still asked."""
-    assert look(of=rule(skip_orders_older_than=6)).verdict is Verdict.SEND
-    assert look(of=rule(skip_orders_older_than=4)).verdict is Verdict.CANCEL
+    assert look(of=rule(skip_orders_older_than=6)).verdict is DueVerdict.SEND
+    assert look(of=rule(skip_orders_older_than=4)).verdict is DueVerdict.CANCEL
 
 
 def test_a_disabled_or_vanished_account_sends_nothing():
     """Its rows are held."""
     disabled = Rule(Account(name="A", interface_id="28374", interface_password="${env:X}"))
-    assert look(of=disabled).verdict is Verdict.WAIT
-    assert second_look(ROW, ORDER, None, privacy=CustomerPrivacy()).verdict is Verdict.WAIT
+    assert look(of=disabled).verdict is DueVerdict.WAIT
+    assert second_look(ROW, ORDER, None, privacy=CustomerPrivacy()).verdict is DueVerdict.WAIT
 
 
 @pytest.mark.parametrize("line", ["KIM@example.com", "@example.com", "example.com  # all of them"])

@@ -1,6 +1,6 @@
 """When a run ends."""
 
-from ekomi_reconcile.apply.run_control import Stop
+from ekomi_reconcile.apply.run_control import StopSignal
 
 
 class Clock:
@@ -16,7 +16,7 @@ class Clock:
 def test_a_deadline_passes_by_itself():
     """It is over once the seconds have passed, and that is no interruption."""
     clock = Clock()
-    stop = Stop(10, clock=clock)
+    stop = StopSignal(10, clock=clock)
     assert not stop.is_set()
     clock.now = 10
     assert stop.is_set()
@@ -26,7 +26,7 @@ def test_a_deadline_passes_by_itself():
 
 def test_a_signal_ends_at_once():
     """Once set, it stays set, and waiting is over."""
-    stop = Stop()
+    stop = StopSignal()
     stop.set()
     assert stop.is_set()
     assert stop.interrupted
@@ -35,4 +35,4 @@ def test_a_signal_ends_at_once():
 
 def test_without_either_it_goes_on():
     """Waiting ends after its time, with the work to go on."""
-    assert not Stop().wait(0)
+    assert not StopSignal().wait(0)

@@ -6,7 +6,7 @@ from state_support import NOW, an_account, an_order, schedule
 
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import Review
-from ekomi_reconcile.state.records import Observation, Outcome, PositionRecord
+from ekomi_reconcile.state.records import Observation, PositionRecord, SendOutcome
 from ekomi_reconcile.state.store import State
 
 CUSTOMER = "ab" * 16
@@ -33,7 +33,9 @@ def fill(state: State) -> dict[int, int]:
 def send(state: State, *keys: int) -> None:
     """These rows are sent."""
     state.claim(list(keys), now=NOW)
-    state.settle([Outcome(id=key, status=Status.SENT, at=NOW, link="https://r.example.com") for key in keys])
+    state.settle(
+        [SendOutcome(id=key, status=Status.SENT, at=NOW, link="https://r.example.com") for key in keys]
+    )
 
 
 def records(state: State) -> dict[str, object]:

@@ -14,7 +14,7 @@ from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import STATE_LOST, Status
 from ekomi_reconcile.state.engine.opening import Mode
 from ekomi_reconcile.state.lost_records import ACCEPT_LOSS, Memory
-from ekomi_reconcile.state.records import Outcome
+from ekomi_reconcile.state.records import SendOutcome
 
 UNTIL = NOW + DAY
 
@@ -30,10 +30,10 @@ def test_what_may_have_left_is_unknown(store):
         later = {"status": Status.PENDING, "at": NOW}
         state.settle(
             [
-                Outcome(id=ids[1], status=Status.SENT, at=NOW),
-                Outcome(id=ids[2], status=Status.FAILED, at=NOW),
-                Outcome(id=ids[3], next_attempt_at=UNTIL + 1, **later),
-                Outcome(id=ids[4], next_attempt_at=UNTIL, **later),
+                SendOutcome(id=ids[1], status=Status.SENT, at=NOW),
+                SendOutcome(id=ids[2], status=Status.FAILED, at=NOW),
+                SendOutcome(id=ids[3], next_attempt_at=UNTIL + 1, **later),
+                SendOutcome(id=ids[4], next_attempt_at=UNTIL, **later),
             ]
         )
         state.skip(ids[5], now=NOW, actor="kim")
@@ -74,7 +74,7 @@ def sent(place):
         state.journal("apply", outcome="started", now=NOW)
         (key,) = schedule(state, 1, scheduled_at=NOW).values()
         state.claim([key], now=NOW + 1)
-        state.settle([Outcome(id=key, status=Status.SENT, at=NOW + 2)])
+        state.settle([SendOutcome(id=key, status=Status.SENT, at=NOW + 2)])
         state.journal("apply", outcome="done", now=NOW + 3)
         state.remember()
         yield store, state.memory

@@ -11,7 +11,7 @@ from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import Review, ShopData
 from ekomi_reconcile.state.engine.opening import Mode, open_state
-from ekomi_reconcile.state.records import NewInvitation, Outcome
+from ekomi_reconcile.state.records import NewInvitation, SendOutcome
 from ekomi_reconcile.state.store import State
 
 THEN = 1_760_000_000
@@ -115,7 +115,7 @@ def _queue(state: State) -> None:
     link = "https://reviews.example.com/r/2"
     state.settle(
         [
-            Outcome(
+            SendOutcome(
                 id=ROWS[each],
                 status=each,
                 at=THEN,

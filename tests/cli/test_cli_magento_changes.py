@@ -8,7 +8,7 @@ import pytest
 from project_support import PASSWORDS, Project
 
 from ekomi_reconcile.sandbox.magento import routes
-from ekomi_reconcile.sandbox.magento.render import Refused
+from ekomi_reconcile.sandbox.magento.render import RequestRejected
 from ekomi_reconcile.sandbox.review_requests import READ_ONLY, shop_of
 from ekomi_reconcile.sandbox.server import SandboxServer
 from ekomi_reconcile.sandbox.world import World
@@ -56,7 +56,7 @@ def change(shop, ids, chance, count):
         step = chance.choice([shop.invoice, shop.ship, shop.refund, shop.cancel, shop.touch])
         try:
             step(order_id)
-        except Refused:
+        except RequestRejected:
             continue
 
 

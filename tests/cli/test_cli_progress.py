@@ -6,7 +6,7 @@ import re
 import pytest
 
 from ekomi_reconcile.cli.options import Globals
-from ekomi_reconcile.cli.progress import Lines, lines_for, set_up_logging
+from ekomi_reconcile.cli.progress import ProgressLines, lines_for, set_up_logging
 from ekomi_reconcile.model.run import Progress, Running, Stage, Started, Task, Work
 
 SYNC = Task(work=Work.SYNC, account="Germany", interface_id="28374")
@@ -24,7 +24,7 @@ def told():
 def after(told):
     """Tell an event that happens so many seconds after the one before."""
     times = [0.0]
-    lines = Lines(told.append, lambda: times[0])
+    lines = ProgressLines(told.append, lambda: times[0])
 
     def step(seconds, event):
         times[0] += seconds

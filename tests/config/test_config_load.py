@@ -8,7 +8,7 @@ import pytest
 from config_files import ACCOUNT, PROJECT, MemoryTree, account, checked, loaded, rules
 
 from ekomi_reconcile.config.load import check, check_from, find, load, load_from
-from ekomi_reconcile.config.settings import CustomerCap, SourceKind
+from ekomi_reconcile.config.settings import CustomerLimit, SourceKind
 from ekomi_reconcile.config.source import DiskTree, KeepingTree, OutOfLimits
 from ekomi_reconcile.model.account import Deliver, Selection
 from ekomi_reconcile.model.errors import ConfigurationInvalid, ConfigurationNotFound
@@ -477,7 +477,7 @@ def test_settings_of_a_full_project() -> None:
     assert (settings.schedule.sync_every, settings.schedule.import_reviews_every) == (604_800, 5_400)
     assert settings.ekomi.requests_per_second == 0.5
     assert settings.privacy.retention == 730 * 86_400
-    assert settings.privacy.max_per_customer == CustomerCap(count=1, days=90)
+    assert settings.privacy.max_per_customer == CustomerLimit(count=1, days=90)
 
 
 def test_examples_are_clean(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from project_support import order
 from state_support import KEY, NOW, Store, an_account, schedule
 
 from ekomi_reconcile.apply.executor import NEW_ROWS
-from ekomi_reconcile.apply.run_control import Stop
+from ekomi_reconcile.apply.run_control import StopSignal
 from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model.errors import StateLocked
 from ekomi_reconcile.model.run import Progress, Stage
@@ -94,7 +94,7 @@ def test_a_run_that_lost_its_lock_after_planning_stops_writing(shared, gate):
         state.guard_by(lock)
         positions = state.positions()
         configuration = load(shared.folder / "ekomi-reconcile.yaml")
-        with Cycle(configuration, state, lock, stop=Stop(None)) as cycle:
+        with Cycle(configuration, state, lock, stop=StopSignal(None)) as cycle:
             plan = cycle.plan(Scope())
 
             def cut(event):

@@ -6,7 +6,7 @@ from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import HOUR
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.state.engine.lock import WriterLock
-from ekomi_reconcile.state.records import Outcome
+from ekomi_reconcile.state.records import SendOutcome
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_rows_that_wait_for_a_person(clinic, end, check):
         row = clinic.queue(state, 1, due_in=-1)
         assert clinic.told(check, "--offline") == [("pass", None)]
         state.claim([row], now=instant.now())
-        state.settle([Outcome(id=row, status=end, at=instant.now(), reason="HTTP 400")])
+        state.settle([SendOutcome(id=row, status=end, at=instant.now(), reason="HTTP 400")])
     (told,) = clinic.examine("--offline")[check]
     assert (told["status"], told["account"]) == ("warn", "Germany")
     assert f"--status {end.value}" in told["mend"]

@@ -7,7 +7,7 @@ from project_support import PASSWORDS, Project, order, settings
 from ekomi_reconcile.sandbox.magento import routes
 from ekomi_reconcile.sandbox.magento.render import FaultKind
 from ekomi_reconcile.sandbox.magento.settings import BearerTokens
-from ekomi_reconcile.sandbox.magento.shop import Shop
+from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
 from ekomi_reconcile.sandbox.review_requests import READ_ONLY
 from ekomi_reconcile.sandbox.server import SandboxServer
 
@@ -34,7 +34,7 @@ def shop(request):
         }
         for number in range(1, getattr(request, "param", 5) + 1)
     ]
-    made = Shop.from_orders(given, stores=STORES, groups=GROUPS, categories={})
+    made = SimulatedShop.from_orders(given, stores=STORES, groups=GROUPS, categories={})
     made.settings.bearer = BearerTokens.ACCEPTED
     return made
 

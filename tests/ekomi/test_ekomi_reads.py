@@ -9,7 +9,7 @@ import httpx
 import pytest
 from ekomi_support import INTERFACE_ID, PASSWORD, Patience, always, by_function, client_for
 
-from ekomi_reconcile.ekomi.values import Call, Outcome
+from ekomi_reconcile.ekomi.values import Call, CallOutcome
 from ekomi_reconcile.model.errors import CredentialsRefused, EkomiUnavailable, RequestRefused
 
 DETAILS = {
@@ -113,7 +113,7 @@ def test_refusal_texts(text):
         client.put_order("100045", 1_750_000_000)
     assert text in caught.value.message
     assert "HTTP 200" in caught.value.message
-    assert [call.outcome for call in calls] == [Outcome.REFUSED]
+    assert [call.outcome for call in calls] == [CallOutcome.REFUSED]
 
 
 @pytest.mark.parametrize("text", UNREADABLE)
@@ -408,8 +408,8 @@ def test_calls_are_observed():
     with client_for(lambda request: next(answers), on_call=calls.append) as client:
         client.shop_details()
     assert [(call.function, call.outcome, call.status) for call in calls] == [
-        ("getShopDetails", Outcome.UNAVAILABLE, 503),
-        ("getShopDetails", Outcome.OK, 200),
+        ("getShopDetails", CallOutcome.UNAVAILABLE, 503),
+        ("getShopDetails", CallOutcome.OK, 200),
     ]
     assert all(call.seconds >= 0 for call in calls)
 

@@ -12,7 +12,7 @@ from ekomi_reconcile.ekomi.values import Credentials, Endpoints, ReviewRange
 from ekomi_reconcile.http.rate_limit import RateLimiter
 from ekomi_reconcile.model.errors import CredentialsRefused
 from ekomi_reconcile.sandbox.server import SandboxServer
-from ekomi_reconcile.sandbox.world import Clock, World
+from ekomi_reconcile.sandbox.world import SandboxClock, World
 
 NOW = 1_750_000_000
 
@@ -29,7 +29,7 @@ class Word:
 
 @pytest.fixture(scope="module")
 def server():
-    sandbox = SandboxServer(World(clock=Clock(NOW)))
+    sandbox = SandboxServer(World(clock=SandboxClock(NOW)))
     sandbox.start()
     yield sandbox
     sandbox.stop()

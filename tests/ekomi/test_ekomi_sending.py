@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ekomi_reconcile.ekomi.refusal_texts import Tendency, tendency_of_answer
-from ekomi_reconcile.ekomi.values import Call, Channel, Outcome, Receipt
+from ekomi_reconcile.ekomi.values import Call, CallOutcome, Channel, Receipt
 from ekomi_reconcile.model.errors import (
     AccountRefused,
     CredentialsRefused,
@@ -415,7 +415,7 @@ def test_a_busy_server_is_asked_again():
     with client_for(lambda request: next(answers), stop=stop, on_call=calls.append) as client:
         assert client.add_recipient(recipient()) == Receipt()
     assert stop.waits == [9.0]
-    assert [call.outcome for call in calls] == [Outcome.UNAVAILABLE, Outcome.OK]
+    assert [call.outcome for call in calls] == [CallOutcome.UNAVAILABLE, CallOutcome.OK]
 
 
 def test_values_that_are_no_text():

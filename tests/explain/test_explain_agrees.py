@@ -12,7 +12,7 @@ sys.path.append(str(Path(__file__).parents[1] / "rules"))
 import rules_strategies as given_some
 
 from ekomi_reconcile.explain.judging import question_of
-from ekomi_reconcile.explain.order_lookup import Outcome, explain_order
+from ekomi_reconcile.explain.order_lookup import OrderOutcome, explain_order
 from ekomi_reconcile.model.invitation import Evidence, Reached, Status
 from ekomi_reconcile.plan.matcher import Matcher
 from ekomi_reconcile.plan.view import Cap
@@ -113,9 +113,9 @@ def test_explanations_agree_with_the_matcher(data, accounts, order):
             assert [verdict.scheduled_at] == [step.scheduled_at for step in matcher.steps.schedule]
         assert len(verdict.changes) == sum(not each.ok for each in verdict.criteria)
         assert all(verdict.changes)
-    assert (found.outcome is Outcome.GETS) is bool(scheduled)
+    assert (found.outcome is OrderOutcome.GETS) is bool(scheduled)
     assert (found.cancelled is not None) is bool(cancelled)
-    assert (found.outcome in (Outcome.KEEPS, Outcome.CLOSED)) is (owner is not None)
+    assert (found.outcome in (OrderOutcome.KEEPS, OrderOutcome.CLOSED)) is (owner is not None)
 
 
 @settings(max_examples=100, deadline=None)
@@ -134,10 +134,10 @@ def test_a_pending_row_is_eligible_exactly_as_long_as_it_stays(asked, order, jud
     question = question_of(SOURCE, [account], [], {"7": position}, now=NOW)
     (verdict,) = (found := explain_order(order, question, Rows([own]), Customers(), names={})).verdicts
     if verdict.eligible:
-        assert found.outcome is Outcome.KEEPS
+        assert found.outcome is OrderOutcome.KEEPS
         assert verdict.reached == evidence
         assert verdict.scheduled_at == own.scheduled_at
-    elif found.outcome is Outcome.KEEPS:
+    elif found.outcome is OrderOutcome.KEEPS:
         assert not asked.enabled or verdict.reason.value in ("store_view", "customer_group", "order_status")
     else:
         assert found.cancelled is not None

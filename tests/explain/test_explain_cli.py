@@ -10,7 +10,7 @@ from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Criterion, Status
 from ekomi_reconcile.state.engine.key import Purpose
 from ekomi_reconcile.state.engine.opening import Mode, open_state
-from ekomi_reconcile.state.records import NewInvitation, Outcome
+from ekomi_reconcile.state.records import NewInvitation, SendOutcome
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_a_sent_row_closes_the_order_for_everybody(project, explained, capsys):
     row = queued(project, 1)
     with state_of(project) as state:
         state.claim([row.id], now=instant.now())
-        state.settle([Outcome(id=row.id, status=Status.SENT, at=instant.now())])
+        state.settle([SendOutcome(id=row.id, status=Status.SENT, at=instant.now())])
     germany, france = explained("100000001")["accounts"]
     assert [germany["reason"], france["reason"]] == ["already_invited", "already_invited"]
     assert germany["invitation"]["status"] == "sent"

@@ -7,7 +7,7 @@ from project_support import Project, order, settings
 
 from ekomi_reconcile.sandbox.magento import routes
 from ekomi_reconcile.sandbox.magento.settings import BearerTokens
-from ekomi_reconcile.sandbox.magento.shop import Shop
+from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
 from ekomi_reconcile.sandbox.review_requests import READ_ONLY
 from ekomi_reconcile.sandbox.server import SandboxServer
 
@@ -17,7 +17,7 @@ def test_an_order_of_a_shop(tmp_path, monkeypatch, capsys, which):
     """An order is found by number and by id, with the names that the shop gives its store view and group."""
     given = order(2, store_id=1, customer_group_id=4)
     del given["store_code"], given["customer_group"]
-    shop = Shop.from_orders([given], stores={1: "de"}, groups={4: "VIP"}, categories={})
+    shop = SimulatedShop.from_orders([given], stores={1: "de"}, groups={4: "VIP"}, categories={})
     shop.settings.bearer = BearerTokens.ACCEPTED
     monkeypatch.setenv("MAGENTO_TOKEN", shop.integrate(READ_ONLY).token)
     with SandboxServer(extra_routes=routes(shop)) as server:

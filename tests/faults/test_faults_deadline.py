@@ -7,11 +7,10 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from ekomi_reconcile.ekomi.wire import Answer, Failure, Request
+from ekomi_reconcile.ekomi.wire import Answer, FailedRequest, Request
 from ekomi_reconcile.ekomi.wire import Wire as EkomiWire
 from ekomi_reconcile.http.client import within
-from ekomi_reconcile.orders.magento.wire import NoAnswer
-from ekomi_reconcile.orders.magento.wire import Wire as ShopWire
+from ekomi_reconcile.orders.magento.wire import NoAnswer, ShopWire
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -74,7 +73,7 @@ def test_bytes_that_keep_coming_do_not_hold_up_a_call(pieces):
         began = time.monotonic()
         reply = ask(url, 0.4)
         assert time.monotonic() - began < 5
-    if isinstance(reply, Failure):
+    if isinstance(reply, FailedRequest):
         assert reply.sent
         assert "in time" in reply.reason
     else:
@@ -105,5 +104,5 @@ def test_what_is_late_before_it_began_was_certainly_not_sent():
     with server(GOOD) as url, within(-1), EkomiWire(timeout=30) as wire:
         request = Request(function="f", method="POST", url=url, fields={}, max_bytes=9, deadline=0)
         reply = wire.send(request)
-    assert isinstance(reply, Failure)
+    assert isinstance(reply, FailedRequest)
     assert not reply.sent

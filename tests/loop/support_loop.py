@@ -15,7 +15,7 @@ import yaml
 from hypothesis import HealthCheck, settings
 
 from ekomi_reconcile.apply.executor import execute, recover
-from ekomi_reconcile.apply.run_control import Stop
+from ekomi_reconcile.apply.run_control import StopSignal
 from ekomi_reconcile.cli.main import run
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.load import load
@@ -177,7 +177,12 @@ class Loop:
         with self.state() as state, Sources(configuration) as sources:
             passwords = read_passwords(configuration, state)
             context = make_context(
-                configuration, state, sources=sources, passwords=passwords, stop=Stop(), clock=lambda: now
+                configuration,
+                state,
+                sources=sources,
+                passwords=passwords,
+                stop=StopSignal(),
+                clock=lambda: now,
             )
             with context.clients:
                 recover(context)

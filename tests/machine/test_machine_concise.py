@@ -7,7 +7,7 @@ import pytest
 from plan_examples import empty_plan, full_plan
 from project_support import order
 
-from ekomi_reconcile.render.plan_text import Detail, concise_text, plan_in, plan_text
+from ekomi_reconcile.render.plan_text import PlanDetail, concise_text, plan_in, plan_text
 from ekomi_reconcile.render.tables import Paint
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -35,7 +35,7 @@ def test_a_concise_plan_keeps_what_stops_it():
     assert "mend:" not in text
 
 
-@pytest.mark.parametrize("detail", Detail)
+@pytest.mark.parametrize("detail", PlanDetail)
 def test_colour_only_adds(detail):
     """Without its colours a plan is the plan without colour, in every detail."""
     plan = full_plan()

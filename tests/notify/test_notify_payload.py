@@ -11,7 +11,7 @@ from ekomi_reconcile.config.settings import Occasion
 from ekomi_reconcile.model.run import Done, Failure, Result
 from ekomi_reconcile.notify.report import (
     ChangedAccount,
-    Outcome,
+    RunOutcome,
     RunRecord,
     RunReport,
     json_payload,
@@ -23,7 +23,7 @@ AT = 1_790_000_000
 REPORT = RunReport(
     command="apply",
     project="shop & <co>",
-    outcome=Outcome.INCOMPLETE,
+    outcome=RunOutcome.INCOMPLETE,
     began_at=AT,
     ended_at=AT + 75,
     counts={Done.ADDED: 1, Done.SENT: 1234, Done.REVIEWS_NEW: 5},
@@ -56,7 +56,7 @@ def test_slack_gets_no_live_markup_and_no_long_block():
     report = RunReport(
         command="run",
         project="<!here>",
-        outcome=Outcome.FAILED,
+        outcome=RunOutcome.FAILED,
         began_at=AT,
         ended_at=AT,
         failures=long,
@@ -99,7 +99,7 @@ def test_failures_make_a_run_incomplete():
     changes = [ChangedAccount("Germany", "update"), ChangedAccount("France", "update")]
     run.ended(result, changes, ["orders cannot be read"])
     report = run.report(project="p", ended_at=AT)
-    assert report.outcome is Outcome.INCOMPLETE
+    assert report.outcome is RunOutcome.INCOMPLETE
     assert report.occasions == {Occasion.FAILURE, Occasion.CHANGES}
     assert [each.message for each in report.failures] == ["refused", "orders cannot be read"]
     assert [each.name for each in report.accounts] == ["France"]
@@ -112,5 +112,5 @@ def test_a_run_that_failed_says_why_first():
     run.ended(Result(counts={Done.SENT: 1}), [], [])
     run.failed("2 accounts would be deleted", "--allow-deletes 2")
     report = run.report(project="p", ended_at=AT)
-    assert (report.outcome, report.counts) == (Outcome.FAILED, {Done.SENT: 1})
+    assert (report.outcome, report.counts) == (RunOutcome.FAILED, {Done.SENT: 1})
     assert report.failures[0].mend == "--allow-deletes 2"

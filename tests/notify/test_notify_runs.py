@@ -7,7 +7,7 @@ import pytest
 from notify_support import CANARY
 from project_support import order, settings
 
-from ekomi_reconcile.apply.run_control import Stop
+from ekomi_reconcile.apply.run_control import StopSignal
 from ekomi_reconcile.sandbox.faults import Fault
 
 
@@ -123,7 +123,7 @@ def service(told, hook, monkeypatch):
     project = told("on: [success, failure]")
     context = click.Context(click.Command("run"), obj=Globals(chdir=project.folder))
     with context:
-        yield _Service(Stop(), Metrics(), 0.0, None)
+        yield _Service(StopSignal(), Metrics(), 0.0, None)
 
 
 def test_each_cycle_that_did_something_is_told(service, hook):

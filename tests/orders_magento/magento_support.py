@@ -16,8 +16,8 @@ from ekomi_reconcile.orders.magento.client import MagentoClient
 from ekomi_reconcile.orders.magento.shop import Naming
 from ekomi_reconcile.orders.magento.source import MagentoSource
 from ekomi_reconcile.orders.source import Wanted
-from ekomi_reconcile.sandbox.magento.settings import Clock, sql_time
-from ekomi_reconcile.sandbox.magento.shop import Shop
+from ekomi_reconcile.sandbox.magento.settings import ShopClock, sql_time
+from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
 from tests.sandbox.magento_served import served
 
 NOW = 4_000_000_000
@@ -62,7 +62,7 @@ class Patience:
 class Case:
     """A served shop with an administrator's token, and sources that read it."""
 
-    shop: Shop
+    shop: SimulatedShop
     base: str
     stop: Patience = field(default_factory=Patience)
     cache: Path | None = None
@@ -119,7 +119,9 @@ def opened(
     documents: list[dict[str, Any]] | None = None, *, cache: Path | None = None, **more: Any
 ) -> Iterator[Case]:
     """A served shop with these orders; its clock stands at NOW."""
-    shop = Shop.from_orders(orders(5) if documents is None else documents, clock=Clock(NOW), **more)
+    shop = SimulatedShop.from_orders(
+        orders(5) if documents is None else documents, clock=ShopClock(NOW), **more
+    )
     with served(shop) as base:
         case = Case(shop, base, cache=cache)
         try:

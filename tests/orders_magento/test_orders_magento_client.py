@@ -14,7 +14,13 @@ import pytest
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.orders.magento.auth import BearerLogin
 from ekomi_reconcile.orders.magento.client import ATTEMPTS, LONGEST_RETRY_AFTER, MagentoClient
-from ekomi_reconcile.orders.magento.wire import LARGEST_ANSWER, Answer, Kind, Reporter, ShopFailure
+from ekomi_reconcile.orders.magento.wire import (
+    LARGEST_ANSWER,
+    FailureKind,
+    ShopAnswer,
+    ShopFailure,
+    ShopReporter,
+)
 from ekomi_reconcile.sandbox.magento.render import FaultKind
 from tests.orders_magento.magento_support import TOKEN, Case, Key, Patience, client_for, ids, read
 
@@ -89,7 +95,7 @@ def test_timeout_is_not_repeated() -> None:
     handler = sequence(httpx.ReadTimeout("slow"))
     with pytest.raises(ShopFailure, match="no answer in time") as caught:
         client_for(handler).get("orders")
-    assert (caught.value.kind, len(handler.asked)) == (Kind.SLOW, 1)
+    assert (caught.value.kind, len(handler.asked)) == (FailureKind.SLOW, 1)
 
 
 @pytest.mark.parametrize(
@@ -164,10 +170,10 @@ def nested(levels: int, width: int) -> dict[str, Any]:
 )
 def test_a_shops_message_takes_bounded_memory(body: str) -> None:
     """Placeholders are filled in once and not expanded again: a short message, little memory."""
-    answer = Answer(status=400, body=body.encode())
+    answer = ShopAnswer(status=400, body=body.encode())
     tracemalloc.start()
     try:
-        found = Reporter("shop.example.com", secrets=(), refused="").failure("orders", answer)
+        found = ShopReporter("shop.example.com", secrets=(), refused="").failure("orders", answer)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -179,8 +185,8 @@ def test_a_shops_message_takes_bounded_memory(body: str) -> None:
 def test_the_longest_name_of_a_placeholder_is_filled_in() -> None:
     """`%field` is not taken for `%f`, and text behind a name stays."""
     document = {"message": "%f %field %fieldx %none 5%", "parameters": {"f": 1, "field": "%f"}}
-    answer = Answer(status=400, body=json.dumps(document).encode())
-    found = Reporter("shop.example.com", secrets=(), refused="").failure("orders", answer)
+    answer = ShopAnswer(status=400, body=json.dumps(document).encode())
+    found = ShopReporter("shop.example.com", secrets=(), refused="").failure("orders", answer)
     assert found is not None
     assert "1 %f %fx %none 5%" in found.message
 
@@ -252,7 +258,7 @@ def test_answers_that_are_no_data(content: bytes, words: str) -> None:
     handler = sequence(httpx.Response(200, content=content))
     with pytest.raises(ShopFailure, match=words) as caught:
         client_for(handler).get("orders")
-    assert (caught.value.kind, len(handler.asked)) == (Kind.BUSY, 5)
+    assert (caught.value.kind, len(handler.asked)) == (FailureKind.BUSY, 5)
 
 
 def test_message_with_status_200_is_a_failure() -> None:
@@ -260,7 +266,7 @@ def test_message_with_status_200_is_a_failure() -> None:
     handler = sequence(httpx.Response(200, json={"message": "Notice: Undefined %1", "parameters": ["index"]}))
     with pytest.raises(ShopFailure, match="Undefined index") as caught:
         client_for(handler).get("orders")
-    assert caught.value.kind is Kind.BROKEN
+    assert caught.value.kind is FailureKind.BROKEN
 
 
 def test_oversized_answer() -> None:
@@ -317,7 +323,7 @@ def test_annotation_is_asked_once(case: Case) -> None:
     with pytest.raises(ShopFailure):
         case.source().annotate(3, "invited")
     methods = [each.method for each in case.shop.log.entries]
-    assert methods == ["POST", *["GET"] * ATTEMPTS[Kind.BUSY]]
+    assert methods == ["POST", *["GET"] * ATTEMPTS[FailureKind.BUSY]]
     case.shop.faults.clear()
     with pytest.raises(ShopFailure, match="Magento_Sales::comment"):
         case.source(resources=["Magento_Sales::actions_view"]).annotate(3, "invited")

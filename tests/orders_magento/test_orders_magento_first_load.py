@@ -14,7 +14,7 @@ from ekomi_reconcile.orders.facts import EVERYTHING
 from ekomi_reconcile.orders.magento.auth import BearerLogin
 from ekomi_reconcile.orders.magento.wire import ShopFailure
 from ekomi_reconcile.orders.source import Wanted
-from ekomi_reconcile.sandbox.magento.render import Damage, FaultKind
+from ekomi_reconcile.sandbox.magento.render import FaultKind, OrderDamage
 from ekomi_reconcile.sandbox.magento.settings import PageLimit, PastTheEnd, sql_time
 from tests.orders_magento.magento_support import (
     EMAIL,
@@ -103,7 +103,7 @@ def test_poison(poison: set[int]) -> None:
     """Orders that the shop cannot give are named with its report; all others are read."""
     with opened(orders(250)) as case:
         for number in poison:
-            case.shop.damage(number, Damage.PAYMENT_INFO_UNREADABLE)
+            case.shop.damage(number, OrderDamage.PAYMENT_INFO_UNREADABLE)
         found, cursor, problems = read(case.source())
         assert set(ids(found)) == set(range(1, 251)) - poison
         assert len(found) == 250 - len(poison)
@@ -119,7 +119,7 @@ def test_poison(poison: set[int]) -> None:
 def test_poison_costs_little() -> None:
     """One such order costs about two requests per halving of its window, and later runs one."""
     with opened(orders(250)) as case:
-        case.shop.damage(150, Damage.ITEM_OPTIONS_UNREADABLE)
+        case.shop.damage(150, OrderDamage.ITEM_OPTIONS_UNREADABLE)
         _, cursor, _ = read(case.source())
         assert len(case.asked()) <= 5 + 2 * 8
         case.shop.log.clear()
@@ -134,7 +134,7 @@ def test_all_orders_poisoned() -> None:
     """When nothing can be read the shop is broken, not its orders: an error, after few requests."""
     with opened(orders(120)) as case:
         for number in range(1, 121):
-            case.shop.damage(number, Damage.PAYMENT_INFO_UNREADABLE)
+            case.shop.damage(number, OrderDamage.PAYMENT_INFO_UNREADABLE)
         with pytest.raises(ShopFailure, match="report webapi-"):
             read(case.source())
         assert len(case.asked()) < 120

@@ -12,22 +12,22 @@ from ekomi_reconcile.orders.magento.segments import (
     LAG,
     MOST_SEEN,
     OVERLAP,
-    Cursor,
     Positions,
     RowKey,
+    ShopCursor,
     parse_cursor,
     reached,
 )
 from ekomi_reconcile.orders.source import Wanted
-from ekomi_reconcile.sandbox.magento.render import Damage, Refused
-from ekomi_reconcile.sandbox.magento.shop import Shop
+from ekomi_reconcile.sandbox.magento.render import OrderDamage, RequestRejected
+from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
 from ekomi_reconcile.sandbox.magento.workflow import perform
 from tests.orders_magento.magento_support import NOW, ids, opened, orders, read
 
 ACTIONS = ("touch", "hold", "unhold", "invoice", "ship", "refund", "cancel", "set_status")
 
 
-def change(shop: Shop, generator: random.Random, count: int) -> None:
+def change(shop: SimulatedShop, generator: random.Random, count: int) -> None:
     """Random changes, many of them within one second, and now and then a new order."""
     for _ in range(count):
         if generator.random() < 0.6:
@@ -39,7 +39,7 @@ def change(shop: Shop, generator: random.Random, count: int) -> None:
         step = {"action": generator.choice(ACTIONS), "order": order["entity_id"], "status": order["status"]}
         try:
             perform(shop, step)
-        except Refused:
+        except RequestRejected:
             shop.touch(order["entity_id"])
 
 
@@ -185,7 +185,7 @@ def test_poison_among_changes() -> None:
         case.shop.clock.advance(3_600)
         for number in range(20, 80):
             case.shop.touch(number)
-        case.shop.damage(33, Damage.PAYMENT_INFO_UNREADABLE)
+        case.shop.damage(33, OrderDamage.PAYMENT_INFO_UNREADABLE)
         case.shop.clock.advance(LAG + 1)
         found, cursor, (problem,) = read(case.source(), Wanted(cursors=frozenset({cursor})))
         assert sorted(ids(found)) == [number for number in range(20, 80) if number != 33]
@@ -203,8 +203,8 @@ def test_many_unreadable_orders_take_turns() -> None:
     """Retrying stays cheap: twenty a run; the others still count as unreadable."""
     with opened(orders(200)) as case:
         for number in range(1, 61):
-            case.shop.damage(number, Damage.PAYMENT_INFO_UNREADABLE)
-        cursor = Cursor(1, NOW - LAG - OVERLAP, bad=list(range(1, 61))).text()
+            case.shop.damage(number, OrderDamage.PAYMENT_INFO_UNREADABLE)
+        cursor = ShopCursor(1, NOW - LAG - OVERLAP, bad=list(range(1, 61))).text()
         _, cursor, problems = read(case.source(), Wanted(cursors=frozenset({cursor})))
         assert len(case.asked()) <= 2 * 20 + 4
         assert len(problems) == 21
@@ -215,7 +215,7 @@ def test_many_unreadable_orders_take_turns() -> None:
 def test_unreadable_order_that_is_gone() -> None:
     """An order that the shop no longer has is forgotten."""
     with opened(orders(5)) as case:
-        cursor = Cursor(1, NOW - LAG - OVERLAP, bad=[99]).text()
+        cursor = ShopCursor(1, NOW - LAG - OVERLAP, bad=[99]).text()
         _, cursor, problems = read(case.source(), Wanted(cursors=frozenset({cursor})))
         assert (parse_cursor(cursor).bad, problems) == ([], [])
 

@@ -11,7 +11,7 @@ import pytest
 
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.orders.magento.search import Direction, Search, Searcher
-from ekomi_reconcile.orders.magento.wire import Kind, ShopFailure
+from ekomi_reconcile.orders.magento.wire import FailureKind, ShopFailure
 from tests.orders_magento.magento_support import RECORDED, client_for, source_for
 
 
@@ -34,12 +34,12 @@ def answer_of(exchange: dict[str, Any]) -> httpx.Response:
 
 
 KINDS = {
-    400: {Kind.REJECTED, Kind.PAGE_SIZE},
-    401: {Kind.REFUSED},
-    404: {Kind.NOT_FOUND},
-    405: {Kind.REJECTED},
-    500: {Kind.BROKEN, Kind.GATEWAY},
-    503: {Kind.BUSY},
+    400: {FailureKind.REJECTED, FailureKind.PAGE_SIZE},
+    401: {FailureKind.REFUSED},
+    404: {FailureKind.NOT_FOUND},
+    405: {FailureKind.REJECTED},
+    500: {FailureKind.BROKEN, FailureKind.GATEWAY},
+    503: {FailureKind.BUSY},
 }
 
 
@@ -56,7 +56,7 @@ def test_recorded_answer(exchange: dict[str, Any]) -> None:
         client.get("orders")
     failure = caught.value
     if recorded["status"] == 200:
-        assert failure.kind is Kind.BUSY
+        assert failure.kind is FailureKind.BUSY
     else:
         assert failure.kind in KINDS[recorded["status"]]
         assert failure.status == recorded["status"]
@@ -64,7 +64,7 @@ def test_recorded_answer(exchange: dict[str, Any]) -> None:
     assert failure.message.isprintable()
     body = recorded.get("json")
     if isinstance(body, dict) and "Report ID" in body.get("message", ""):
-        assert (failure.kind, failure.report) == (Kind.BROKEN, body["message"].rpartition(" ")[2])
+        assert (failure.kind, failure.report) == (FailureKind.BROKEN, body["message"].rpartition(" ")[2])
 
 
 def order_searches() -> list[Any]:

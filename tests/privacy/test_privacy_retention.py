@@ -12,7 +12,7 @@ from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import Review
 from ekomi_reconcile.state.engine.opening import Mode, open_state
-from ekomi_reconcile.state.records import Outcome
+from ekomi_reconcile.state.records import SendOutcome
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_rows_that_are_being_sent_are_left_alone(state):
     state.claim([row.id], now=NOW)
     state.prune(NOW + DAY, NOW + DAY)
     assert state.invitation(row.id).customer == row.customer
-    state.settle([Outcome(id=row.id, status=Status.UNKNOWN, at=NOW)])
+    state.settle([SendOutcome(id=row.id, status=Status.UNKNOWN, at=NOW)])
     state.prune(NOW + 9 * DAY, NOW + 9 * DAY)
     assert state.invitation(row.id).customer is None
 

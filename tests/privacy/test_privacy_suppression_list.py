@@ -13,7 +13,7 @@ from ekomi_reconcile.model.order import Contact, Order
 from ekomi_reconcile.privacy.limits import CustomerPrivacy
 from ekomi_reconcile.privacy.suppression import (
     MAX_SHOWN,
-    Kind,
+    EntryKind,
     SuppressionList,
     check_suppression_list,
     read_suppression_list,
@@ -67,20 +67,20 @@ FAULTY = [
     "Email;Status",
 ]
 READ = [
-    ("c1@example.com", Kind.ADDRESS, "c1@example.com"),
-    (" C1@Example.COM ", Kind.ADDRESS, "c1@example.com"),
-    ('"c1@example.com"', Kind.ADDRESS, "c1@example.com"),
-    ("'c1@example.com'", Kind.ADDRESS, "c1@example.com"),
-    ("c1@example.com # called on Monday; angry", Kind.ADDRESS, "c1@example.com"),
-    ("o'brien+x@example.co.uk", Kind.ADDRESS, "o'brien+x@example.co.uk"),
-    ("a#b@example.com", Kind.ADDRESS, "a#b@example.com"),
-    ("ümlaut@exämple.com", Kind.ADDRESS, "ümlaut@exämple.com"),
-    ("example.org", Kind.DOMAIN, "@example.org"),
-    ("@Example.org", Kind.DOMAIN, "@example.org"),
-    ("@*.example.org", Kind.SUBDOMAINS, "@*.example.org"),
-    ("tel:+49 (0) 151 1234-5678", Kind.NUMBER, "tel:+4915112345678"),
-    (f"hmac:{DIGEST.upper()}", Kind.DIGEST, f"hmac:{DIGEST}"),
-    (f"hmac-tel:{DIGEST}", Kind.NUMBER_DIGEST, f"hmac-tel:{DIGEST}"),
+    ("c1@example.com", EntryKind.ADDRESS, "c1@example.com"),
+    (" C1@Example.COM ", EntryKind.ADDRESS, "c1@example.com"),
+    ('"c1@example.com"', EntryKind.ADDRESS, "c1@example.com"),
+    ("'c1@example.com'", EntryKind.ADDRESS, "c1@example.com"),
+    ("c1@example.com # called on Monday; angry", EntryKind.ADDRESS, "c1@example.com"),
+    ("o'brien+x@example.co.uk", EntryKind.ADDRESS, "o'brien+x@example.co.uk"),
+    ("a#b@example.com", EntryKind.ADDRESS, "a#b@example.com"),
+    ("ümlaut@exämple.com", EntryKind.ADDRESS, "ümlaut@exämple.com"),
+    ("example.org", EntryKind.DOMAIN, "@example.org"),
+    ("@Example.org", EntryKind.DOMAIN, "@example.org"),
+    ("@*.example.org", EntryKind.SUBDOMAINS, "@*.example.org"),
+    ("tel:+49 (0) 151 1234-5678", EntryKind.NUMBER, "tel:+4915112345678"),
+    (f"hmac:{DIGEST.upper()}", EntryKind.DIGEST, f"hmac:{DIGEST}"),
+    (f"hmac-tel:{DIGEST}", EntryKind.NUMBER_DIGEST, f"hmac-tel:{DIGEST}"),
 ]
 
 
@@ -175,9 +175,9 @@ def test_a_final_newline_does_not_change_the_verdict(text):
 def test_whatever_is_read_as_an_address_is_one(text):
     """An address on the list is one that an order can have; domains never hold an @."""
     for each in sorted_lines(text).entries:
-        if each.kind is Kind.ADDRESS:
+        if each.kind is EntryKind.ADDRESS:
             assert usable_email(each.value)
-        elif each.kind in (Kind.DOMAIN, Kind.SUBDOMAINS):
+        elif each.kind in (EntryKind.DOMAIN, EntryKind.SUBDOMAINS):
             assert usable_email(f"a@{each.value}")
 
 

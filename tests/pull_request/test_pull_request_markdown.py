@@ -36,7 +36,7 @@ from ekomi_reconcile.render.plan_markdown import (
     html_code,
     plan_markdown,
 )
-from ekomi_reconcile.render.plan_text import Detail
+from ekomi_reconcile.render.plan_text import PlanDetail
 
 GOLDEN = Path(__file__).parent / "golden"
 TAGS = {"h3", "p", "code", "pre", "blockquote", "details", "summary", "b", "strong", "a"}
@@ -182,7 +182,7 @@ def test_changes_leave_room_for_what_happens_to_customers():
 
 def test_a_concise_comment_has_figures_and_changes_only():
     """--concise leaves queues and fetches to the figures."""
-    text = plan_markdown(full_plan(), Comment(), detail=Detail.CONCISE)
+    text = plan_markdown(full_plan(), Comment(), detail=PlanDetail.CONCISE)
     assert "5 to schedule" in text
     assert "100000001" not in text
     assert "<b>update</b>" in text

@@ -11,7 +11,7 @@ from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.render.accounts import (
     LAYOUT,
-    Detail,
+    AccountDetail,
     GridRow,
     checked_json,
     checked_text,
@@ -97,7 +97,7 @@ def detail(**more):
         "origins": ORIGINS,
         "queue": {Status.PENDING: 3, Status.FAILED: 1},
     }
-    return Detail(**(values | more))
+    return AccountDetail(**(values | more))
 
 
 def test_one_account_in_full():

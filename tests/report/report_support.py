@@ -14,11 +14,11 @@ from ekomi_reconcile.model.review import Review, ShopData
 from ekomi_reconcile.model.run import RunFigures
 from ekomi_reconcile.render.report.page import page_html
 from ekomi_reconcile.report.assemble import LIMITS, make_report
-from ekomi_reconcile.report.data import Limits
+from ekomi_reconcile.report.data import ListLimits
 from ekomi_reconcile.sandbox.seed import seeded_shops
-from ekomi_reconcile.sandbox.shops import Shop
+from ekomi_reconcile.sandbox.shops import SandboxShop
 from ekomi_reconcile.state.engine.opening import Mode, open_state
-from ekomi_reconcile.state.records import NewInvitation, Outcome, PositionRecord
+from ekomi_reconcile.state.records import NewInvitation, PositionRecord, SendOutcome
 from ekomi_reconcile.state.store import State
 
 NOW = 1_796_040_000
@@ -37,7 +37,7 @@ def opened(folder: Path, mode: Mode = Mode.READ) -> Iterator[State]:
         yield state
 
 
-def page_of(folder: Path, limits: Limits = LIMITS) -> str:
+def page_of(folder: Path, limits: ListLimits = LIMITS) -> str:
     """The page about the state of this folder, as of ``NOW``."""
     with opened(folder) as state:
         return page_html(make_report(state, now=NOW, limits=limits), clean=str)
@@ -107,7 +107,7 @@ def make_shop(folder: Path, *, trouble: float = 0.012) -> None:
     sign(folder)
 
 
-def _reviews(shop: Shop) -> Iterator[Review]:
+def _reviews(shop: SandboxShop) -> Iterator[Review]:
     """More from month to month, and better."""
     rng = Random(shop.interface_id)
     for back in range(26 * 30):
@@ -145,10 +145,10 @@ def _fill_queue(state: State, trouble: float) -> None:
     )
 
 
-def _outcome(key: int, at: int, luck: float) -> Outcome:
+def _outcome(key: int, at: int, luck: float) -> SendOutcome:
     status = Status.FAILED if luck < 0.5 else Status.UNKNOWN if luck < 1 else Status.SENT
     reason = {Status.FAILED: "HTTP 400: recipient refused", Status.UNKNOWN: "no answer within 30 s"}
-    return Outcome(
+    return SendOutcome(
         id=key, status=status, at=at, reason=reason.get(status), failed_calls=int(status is not Status.SENT)
     )
 

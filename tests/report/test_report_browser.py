@@ -8,7 +8,7 @@ import report_support
 from axe_playwright_python.sync_playwright import Axe
 
 from ekomi_reconcile.render.labels import NONE
-from ekomi_reconcile.report.data import Limits
+from ekomi_reconcile.report.data import ListLimits
 
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 900}
@@ -187,7 +187,7 @@ def test_without_script_everything_is_there(visit, address):
 @pytest.fixture(scope="module")
 def brief(shop, tmp_path_factory):
     """The same page with few rows of each kind: looking for faults takes time for every element."""
-    limits = Limits(accounts=5, invitations=3, unclear=1, runs=4, by_account=2)
+    limits = ListLimits(accounts=5, invitations=3, unclear=1, runs=4, by_account=2)
     return written(report_support.page_of(shop, limits), tmp_path_factory.mktemp("brief"))
 
 

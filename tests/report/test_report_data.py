@@ -17,9 +17,9 @@ from ekomi_reconcile.model.run import (
     read_figures,
 )
 from ekomi_reconcile.report.assemble import make_report
-from ekomi_reconcile.report.data import Limits
+from ekomi_reconcile.report.data import ListLimits
 from ekomi_reconcile.state.engine.opening import Mode
-from ekomi_reconcile.state.records import Outcome
+from ekomi_reconcile.state.records import SendOutcome
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_days_hold_what_belongs_to_them(state):
     state.schedule([an_order(place, "1", scheduled_at=at) for place, at in enumerate(times)], now=NOW)
     for row in state.latest_invitations(10):
         state.claim([row.id], now=NOW)
-        state.settle([Outcome(id=row.id, status=Status.SENT, at=row.scheduled_at)])
+        state.settle([SendOutcome(id=row.id, status=Status.SENT, at=row.scheduled_at)])
     ahead = [NOW, NOW + 1, midnight + DAY - 1, midnight + DAY, midnight + 30 * DAY - 1, midnight + 30 * DAY]
     state.schedule([an_order(10 + place, "1", scheduled_at=at) for place, at in enumerate(ahead)], now=NOW)
     queue = make_report(state, now=NOW).queue
@@ -80,7 +80,7 @@ def test_what_needs_a_person_comes_first(state):
     ids = [row.id for row in state.latest_invitations(3)]
     state.claim(ids[:2], now=NOW)
     ends = zip(ids, (Status.UNKNOWN, Status.FAILED), strict=False)
-    state.settle([Outcome(id=key, status=status, at=NOW, reason="HTTP 500") for key, status in ends])
+    state.settle([SendOutcome(id=key, status=status, at=NOW, reason="HTTP 500") for key, status in ends])
     state.record_account_error("1", "sync: HTTP 503", now=NOW)
     state.journal("apply", outcome="incomplete", now=NOW)
     report = make_report(state, now=NOW)
@@ -156,7 +156,7 @@ def test_reasons_of_people_are_not_repeated(state):
 
 def test_lists_have_limits_and_figures_do_not(shop):
     """A report of a large state is no larger than its limits; sums are over everything."""
-    tight = Limits(accounts=2, invitations=3, unclear=1, runs=2, by_account=1)
+    tight = ListLimits(accounts=2, invitations=3, unclear=1, runs=2, by_account=1)
     with opened(shop) as state:
         small, whole = make_report(state, now=NOW, limits=tight), make_report(state, now=NOW)
     assert [len(each) for each in (small.accounts.rows, small.queue.latest, small.queue.unknown)] == [2, 3, 1]

@@ -15,12 +15,12 @@ from ekomi_reconcile import __version__
 from ekomi_reconcile.model.review import Review
 from ekomi_reconcile.render.report.page import is_ours, page_html
 from ekomi_reconcile.report.assemble import make_report
-from ekomi_reconcile.report.data import Limits
+from ekomi_reconcile.report.data import ListLimits
 from ekomi_reconcile.state.engine.opening import Mode
-from ekomi_reconcile.state.records import Outcome
+from ekomi_reconcile.state.records import SendOutcome
 
 GOLDEN = Path(__file__).parent / "golden"
-FEW = Limits(accounts=3, invitations=4, unclear=1, runs=4, by_account=2)
+FEW = ListLimits(accounts=3, invitations=4, unclear=1, runs=4, by_account=2)
 CANARY = "canary-of-a-customer"
 
 
@@ -145,7 +145,7 @@ def test_nothing_personal_reaches_the_page(tmp_path):
         sent, skipped, cancelled = (row.id for row in state.latest_invitations(3))
         state.claim([sent], now=NOW)
         link = f"https://example.com/{CANARY}"
-        state.settle([Outcome(id=sent, status=report_support.Status.SENT, at=NOW, link=link)])
+        state.settle([SendOutcome(id=sent, status=report_support.Status.SENT, at=NOW, link=link)])
         state.skip(skipped, now=NOW, actor=f"{CANARY}-actor", reason=CANARY)
         state.cancel({cancelled: CANARY}, now=NOW)
         review = Review(

@@ -7,7 +7,7 @@ import pytest
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.sandbox.faults import Fault
-from ekomi_reconcile.sandbox.shops import Review
+from ekomi_reconcile.sandbox.shops import SandboxReview
 
 HOUR = 3600
 
@@ -15,7 +15,7 @@ HOUR = 3600
 def a_review(number, *, days=1, **more):
     """A review at the sandbox."""
     values = {"order_id": f"A-{number}", "rating": 4, "review": f"Review {number}", **more}
-    return Review(submitted=instant.now() - days * DAY - number, **values)
+    return SandboxReview(submitted=instant.now() - days * DAY - number, **values)
 
 
 @pytest.fixture

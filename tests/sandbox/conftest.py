@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from ekomi_reconcile.sandbox.server import SandboxServer
-from ekomi_reconcile.sandbox.world import Clock, World
+from ekomi_reconcile.sandbox.world import SandboxClock, World
 
 NOW = 1_750_000_000
 AUTH = {"auth": "28374|sandbox-de", "version": "cust-1.0.0"}
@@ -70,7 +70,7 @@ def client():
 @pytest.fixture
 def world():
     """A fresh world at a known instant."""
-    return World(clock=Clock(NOW))
+    return World(clock=SandboxClock(NOW))
 
 
 @pytest.fixture

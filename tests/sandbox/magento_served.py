@@ -20,13 +20,13 @@ from starlette.applications import Starlette
 from ekomi_reconcile.sandbox.magento import routes
 from ekomi_reconcile.sandbox.magento.login import Integration
 from ekomi_reconcile.sandbox.magento.routes import storefront
-from ekomi_reconcile.sandbox.magento.shop import Shop
+from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
 
 RECORDED = Path(__file__).parents[1] / "data" / "magento"
 
 
 @contextlib.contextmanager
-def served(shop: Shop) -> Iterator[str]:
+def served(shop: SimulatedShop) -> Iterator[str]:
     """The base address of the shop, served by uvicorn in a thread."""
     ready = threading.Event()
     app = Starlette(routes=[*routes(shop), *storefront()])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ekomi_reconcile.sandbox.shops import Review
+from ekomi_reconcile.sandbox.shops import SandboxReview
 
 NOW = 1_750_000_000
 DAY = 86400
@@ -19,7 +19,7 @@ CACHING_ERROR = (
 def one(world):
     """The German shop with a single awkward review."""
     text = 'Gut, "sehr" gut\nDanke für 5 €'
-    review = Review(
+    review = SandboxReview(
         submitted=NOW - DAY, order_id="100045", rating=5, review=text, comment="Å\nja", title="Top"
     )
     world.shops["28374"].reviews = [review]
@@ -143,7 +143,7 @@ def test_range_is_counted_back_from_the_clock(api, world, window, begins):
     """range keeps what was submitted since then, to the second, in calendar months."""
     start = int(datetime.fromisoformat(begins).replace(tzinfo=UTC).timestamp())
     world.shops["28374"].reviews = [
-        Review(submitted=at, order_id=str(at), rating=5) for at in (start - 1, start, NOW)
+        SandboxReview(submitted=at, order_id=str(at), rating=5) for at in (start - 1, start, NOW)
     ]
     assert [row["submitted"] for row in api.rows(range=window)] == [str(NOW), str(start)]
     assert len(api.rows(range="all")) == 3
@@ -154,7 +154,7 @@ def test_a_month_can_be_28_days(api, world):
     march = int(datetime(2025, 3, 1, tzinfo=UTC).timestamp())
     world.clock.set(march)
     world.shops["28374"].reviews = [
-        Review(submitted=march - days * DAY, order_id=str(days), rating=5) for days in (28, 29)
+        SandboxReview(submitted=march - days * DAY, order_id=str(days), rating=5) for days in (28, 29)
     ]
     assert [row["order_id"] for row in api.rows(range="1m")] == ["28"]
 
@@ -186,7 +186,7 @@ def test_no_reviews(api, world):
 def test_cached_answers_are_stale(api, world, one):
     """Without caching=none an hour-old answer comes again; caching=short accepts two minutes."""
     assert len(api.json("getFeedback")) == 1
-    world.shops["28374"].reviews.append(Review(submitted=NOW, order_id="2", rating=1))
+    world.shops["28374"].reviews.append(SandboxReview(submitted=NOW, order_id="2", rating=1))
     world.clock.advance(121)
     assert len(api.json("getFeedback")) == 1
     assert len(api.json("getFeedback", caching="short")) == 2
@@ -196,10 +196,10 @@ def test_cached_answers_are_stale(api, world, one):
 def test_caching_none_and_the_switch(api, world, one):
     """caching=none is never stale, and a switch forgets the cache for all."""
     assert len(api.rows()) == 1
-    world.shops["28374"].reviews.append(Review(submitted=NOW, order_id="2", rating=1))
+    world.shops["28374"].reviews.append(SandboxReview(submitted=NOW, order_id="2", rating=1))
     assert len(api.rows()) == 2
     world.switch(caching="ignored")
-    world.shops["28374"].reviews.append(Review(submitted=NOW, order_id="3", rating=1))
+    world.shops["28374"].reviews.append(SandboxReview(submitted=NOW, order_id="3", rating=1))
     assert len(api.json("getFeedback", caching="verylong")) == 3
 
 

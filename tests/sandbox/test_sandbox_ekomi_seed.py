@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ekomi_reconcile.sandbox.seed import seeded_shops
 from ekomi_reconcile.sandbox.seed_orders import orders
 from ekomi_reconcile.sandbox.shops import CUSTOMER_GROUPS, STORE_VIEWS
-from ekomi_reconcile.sandbox.world import Clock, World
+from ekomi_reconcile.sandbox.world import SandboxClock, World
 
 NOW = 1_750_000_000
 DAY = 86400
@@ -74,7 +74,9 @@ def test_reviews_are_within_three_years(seed):
 
 def test_the_world_begins_at_its_clock():
     """A world's reviews are relative to its clock, so a test may choose its time."""
-    early, late = (World(clock=Clock(now)).shops["10001"].reviews[-1].submitted for now in (NOW, NOW + 10))
+    early, late = (
+        World(clock=SandboxClock(now)).shops["10001"].reviews[-1].submitted for now in (NOW, NOW + 10)
+    )
     assert late == early + 10
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from magento_served import Answer, send, served
 
-from ekomi_reconcile.sandbox.magento.settings import Clock
-from ekomi_reconcile.sandbox.magento.shop import Shop
+from ekomi_reconcile.sandbox.magento.settings import ShopClock
+from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
 
 ORDERS = "/rest/V1/orders?searchCriteria[pageSize]=2&fields=items[entity_id,status,updated_at],total_count"
 SORTED = "&searchCriteria[sortOrders][0][field]=entity_id&searchCriteria[sortOrders][0][direction]=ASC"
@@ -19,7 +19,7 @@ NOW = 1795440000
 class Sandbox:
     """A small shop on a socket, an admin's login, and its control endpoints."""
 
-    def __init__(self, shop: Shop, base: str) -> None:
+    def __init__(self, shop: SimulatedShop, base: str) -> None:
         self.shop = shop
         self.base = base
         self.headers = {"Authorization": f"Bearer {shop.admin_token()}"}
@@ -43,7 +43,9 @@ class Sandbox:
 def sandbox() -> Iterator[Sandbox]:
     items = [{"sku": "A", "qty_ordered": 2, "price": 5}]
     orders = [{"entity_id": i, "items": items} for i in range(1, 6)]
-    shop = Shop.from_orders(orders, stores={1: "de", 2: "at"}, categories={"A": [7]}, clock=Clock(NOW))
+    shop = SimulatedShop.from_orders(
+        orders, stores={1: "de", 2: "at"}, categories={"A": [7]}, clock=ShopClock(NOW)
+    )
     with served(shop) as base:
         yield Sandbox(shop, base)
 
@@ -125,7 +127,7 @@ def test_seeded_changes_are_the_same_for_the_same_seed() -> None:
 
     def statuses(seed: int) -> list[tuple[str, str, int]]:
         orders = [{"entity_id": i, "items": [{"sku": "A"}]} for i in range(1, 21)]
-        shop = Shop.from_orders(orders, clock=Clock(NOW))
+        shop = SimulatedShop.from_orders(orders, clock=ShopClock(NOW))
         shop.mutations.seed(seed, each=5)
         for _ in range(20):
             shop.clock.advance(1)
@@ -240,7 +242,9 @@ def test_xml_is_served_to_those_who_ask(sandbox: Sandbox) -> None:
 def test_one_page_of_many_orders_is_quick() -> None:
     """From 20,000 whole orders a keyset page of 100 is served well within half a second."""
     item = {"sku": "A", "qty_ordered": 1, "price": 5}
-    shop = Shop.from_orders(({"entity_id": i, "items": [item]} for i in range(1, 20_001)), clock=Clock(NOW))
+    shop = SimulatedShop.from_orders(
+        ({"entity_id": i, "items": [item]} for i in range(1, 20_001)), clock=ShopClock(NOW)
+    )
     at = "searchCriteria[filter_groups][0][filters][0]"
     window = f"{at}[field]=entity_id&{at}[condition_type]=gt&{at}[value]=10000"
     with served(shop) as base:

@@ -19,7 +19,7 @@ from ekomi_reconcile.sandbox.magento.login import (
     signature,
 )
 from ekomi_reconcile.sandbox.magento.settings import BearerTokens, HostHeader, Settings
-from ekomi_reconcile.sandbox.magento.shop import Shop
+from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
 
 VECTORS = load("oauth/signature_vectors")
 VERDICTS = {row["case"]: row for row in load("oauth/query_forms_table")}
@@ -163,7 +163,7 @@ APART = {
 class Caller:
     """The shop on a socket whose web server hands the host on without its port."""
 
-    def __init__(self, shop: Shop, base: str) -> None:
+    def __init__(self, shop: SimulatedShop, base: str) -> None:
         self.shop = shop
         self.base = base
         self.address = base.rpartition(":")[0]
@@ -186,7 +186,7 @@ class Caller:
 
 @pytest.fixture(scope="module")
 def caller() -> Iterator[Caller]:
-    shop = Shop.recorded(RECORDED)
+    shop = SimulatedShop.recorded(RECORDED)
     shop.clock.set(NOW)
     shop.settings = Settings(host=HostHeader.WITHOUT_PORT)
     with served(shop) as base:
@@ -196,7 +196,7 @@ def caller() -> Iterator[Caller]:
 @pytest.fixture
 def own_shop() -> Iterator[Caller]:
     """A shop whose settings a test may change."""
-    shop = Shop.from_orders([{"entity_id": 1}])
+    shop = SimulatedShop.from_orders([{"entity_id": 1}])
     shop.clock.set(NOW)
     shop.settings = Settings(host=HostHeader.WITHOUT_PORT)
     with served(shop) as base:

@@ -11,9 +11,9 @@ import pytest
 from magento_served import RECORDED, Answer, authorization, load, send, served
 
 from ekomi_reconcile.sandbox.magento.login import ALL, AdminUser, Integration, TwoFactor
-from ekomi_reconcile.sandbox.magento.render import Damage, FaultKind
+from ekomi_reconcile.sandbox.magento.render import FaultKind, OrderDamage
 from ekomi_reconcile.sandbox.magento.settings import BearerTokens, HostHeader, PageLimit, Settings
-from ekomi_reconcile.sandbox.magento.shop import Shop
+from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
 
 READER = frozenset({"Magento_Sales::actions_view", "Magento_Backend::store", "Magento_Customer::group"})
 STORES_ONLY = frozenset({"Magento_Backend::store"})
@@ -56,13 +56,13 @@ COUNT_UNKNOWN = {
 ANY_ORDER = {"catalog/products_by_skus": "no sort order: came in the order of the SKU index"}
 
 DAMAGES = {
-    "bad_payment_info": Damage.PAYMENT_INFO_UNREADABLE,
-    "bad_product_options": Damage.ITEM_OPTIONS_UNREADABLE,
-    "no_billing": Damage.NO_BILLING_ADDRESS,
-    "no_items": Damage.NO_ITEMS,
-    "no_payment": Damage.NO_PAYMENT,
-    "no_shipping_address": Damage.NO_SHIPPING_ADDRESS,
-    "store_null": Damage.NO_STORE,
+    "bad_payment_info": OrderDamage.PAYMENT_INFO_UNREADABLE,
+    "bad_product_options": OrderDamage.ITEM_OPTIONS_UNREADABLE,
+    "no_billing": OrderDamage.NO_BILLING_ADDRESS,
+    "no_items": OrderDamage.NO_ITEMS,
+    "no_payment": OrderDamage.NO_PAYMENT,
+    "no_shipping_address": OrderDamage.NO_SHIPPING_ADDRESS,
+    "store_null": OrderDamage.NO_STORE,
 }
 AFTER_348 = {"poison/order_of_deleted_store_customer_group_product", "poison/page_filter_store_id_null"}
 FAULTS = {
@@ -97,7 +97,7 @@ CUSTOMER = {"customer_email", "customer_firstname", "customer_lastname"}
 class Replica:
     """The rebuilt shop on a socket, and the integrations that made the recordings."""
 
-    def __init__(self, shop: Shop, base: str) -> None:
+    def __init__(self, shop: SimulatedShop, base: str) -> None:
         self.shop = shop
         self.base = base
         resources = {"reader": READER, "storesonly": STORES_ONLY, "full": ALL}
@@ -172,7 +172,7 @@ class Replica:
 
 @pytest.fixture(scope="module")
 def replica() -> Iterator[Replica]:
-    shop = Shop.recorded(RECORDED)
+    shop = SimulatedShop.recorded(RECORDED)
     with served(shop) as base:
         yield Replica(shop, base)
 
@@ -180,7 +180,7 @@ def replica() -> Iterator[Replica]:
 @pytest.fixture(scope="module")
 def later_replica() -> Iterator[Replica]:
     """The shop after order 348 was placed and its store view deleted."""
-    shop = Shop.recorded(RECORDED, last_order=348)
+    shop = SimulatedShop.recorded(RECORDED, last_order=348)
     with served(shop) as base:
         yield Replica(shop, base)
 

@@ -9,17 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ekomi_reconcile.sandbox.magento.criteria import (
+    ColumnFilter,
+    ColumnKind,
     Criteria,
-    Filter,
-    Kind,
     Sort,
     condition,
     parse_criteria,
     parse_query,
 )
-from ekomi_reconcile.sandbox.magento.render import Broken, Refused
+from ekomi_reconcile.sandbox.magento.render import Broken, RequestRejected
 from ekomi_reconcile.sandbox.magento.settings import PastTheEnd
-from ekomi_reconcile.sandbox.magento.shop import Shop
+from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
 from ekomi_reconcile.sandbox.magento.table import ORDERS, Table
 
 TIMES = [f"2026-11-23 14:00:0{second}" for second in range(5)]
@@ -49,13 +49,13 @@ conditions = st.sampled_from([*OPERATORS, "in", "nin", "null", "notnull"])
 
 
 @st.composite
-def filters(draw: st.DrawFn) -> Filter:
+def filters(draw: st.DrawFn) -> ColumnFilter:
     field = draw(st.sampled_from(COLUMNS))
     name = draw(conditions)
     value = draw(values[field])
     if name in {"in", "nin"}:
         value = ",".join(draw(st.lists(values[field].filter(bool), min_size=1, max_size=4)))
-    return Filter(field, value, name)
+    return ColumnFilter(field, value, name)
 
 
 criterias = st.builds(
@@ -69,7 +69,7 @@ criterias = st.builds(
 )
 
 
-def _sql(entry: Filter) -> tuple[str, list[Any]]:
+def _sql(entry: ColumnFilter) -> tuple[str, list[Any]]:
     typed: Any = int if entry.field in {"entity_id", "store_id"} else str
     column = f"{entry.field} COLLATE NOCASE" if entry.field == "status" else entry.field
     value = entry.value or ""
@@ -116,12 +116,12 @@ def test_a_search_finds_what_a_database_finds(given_rows: list[dict[str, Any]], 
 
 
 bounds = st.builds(
-    Filter,
+    ColumnFilter,
     st.just("updated_at"),
     st.sampled_from([*TIMES, "2026-11-23T14:00:02Z", "2026-11-23", "nonsense"]),
     st.sampled_from(["gt", "gteq", "from", "lt", "lteq", "to", "eq"]),
 ) | st.builds(
-    Filter,
+    ColumnFilter,
     st.just("entity_id"),
     st.integers(-1, 12).map(str),
     st.sampled_from(["gt", "gteq", "from", "lt", "lteq", "to", "eq"]),
@@ -130,7 +130,7 @@ bounds = st.builds(
 
 @settings(max_examples=150, deadline=None)
 @given(rows, st.lists(bounds, min_size=1, max_size=3))
-def test_windows_are_cut_exactly(given_rows: list[dict[str, Any]], window: list[Filter]) -> None:
+def test_windows_are_cut_exactly(given_rows: list[dict[str, Any]], window: list[ColumnFilter]) -> None:
     """Bounds on id and time, which use the indexes, keep and drop the same rows as a plain scan."""
     table = [row | {"entity_id": i} for i, row in enumerate(given_rows, 1)]
     tests = [condition(ORDERS[f.field or ""].kind, f.condition, f.value) for f in window]
@@ -167,35 +167,37 @@ def test_past_the_end_is_empty_or_the_last_page_again() -> None:
 @pytest.mark.parametrize(
     ("kind", "name", "value", "cell", "holds"),
     [
-        (Kind.NUMBER, "in", "", 0, False),
-        (Kind.NUMBER, "eq", "12abc", 12, True),
-        (Kind.NUMBER, "eq", None, 0, False),
-        (Kind.TEXT, "eq", "muller ", "Müller", True),
-        (Kind.TEXT, "finset", "3", "1,3", True),
-        (Kind.TEXT, "finset", "3", "13", False),
-        (Kind.TEXT, "nfinset", "3", None, False),
-        (Kind.TEXT, "nlike", "a%", None, False),
-        (Kind.TEXT, "like", r"50\%", "50%", True),
-        (Kind.TEXT, "like", r"50\%", "501", False),
-        (Kind.TEXT, "regexp", "^M.+r$", "Müller", True),
-        (Kind.TEXT, "seq", "", None, True),
-        (Kind.TEXT, "sneq", "", None, False),
-        (Kind.TIME, "gt", "yesterday", "2026-11-23 14:00:00", True),
-        (Kind.TIME, "gteq", "2026-11-23T14:00:00+02:00", "2026-11-23 14:00:00", True),
-        (Kind.TIME, "gt", "2026-11-23T14:00:00Z", "2026-11-23 14:00:00", False),
-        (Kind.TIME, "lt", "2026-11-24", "2026-11-23 23:59:59", True),
-        (Kind.NUMBER, "ntoa", "10.0.%", 167772161, True),
+        (ColumnKind.NUMBER, "in", "", 0, False),
+        (ColumnKind.NUMBER, "eq", "12abc", 12, True),
+        (ColumnKind.NUMBER, "eq", None, 0, False),
+        (ColumnKind.TEXT, "eq", "muller ", "Müller", True),
+        (ColumnKind.TEXT, "finset", "3", "1,3", True),
+        (ColumnKind.TEXT, "finset", "3", "13", False),
+        (ColumnKind.TEXT, "nfinset", "3", None, False),
+        (ColumnKind.TEXT, "nlike", "a%", None, False),
+        (ColumnKind.TEXT, "like", r"50\%", "50%", True),
+        (ColumnKind.TEXT, "like", r"50\%", "501", False),
+        (ColumnKind.TEXT, "regexp", "^M.+r$", "Müller", True),
+        (ColumnKind.TEXT, "seq", "", None, True),
+        (ColumnKind.TEXT, "sneq", "", None, False),
+        (ColumnKind.TIME, "gt", "yesterday", "2026-11-23 14:00:00", True),
+        (ColumnKind.TIME, "gteq", "2026-11-23T14:00:00+02:00", "2026-11-23 14:00:00", True),
+        (ColumnKind.TIME, "gt", "2026-11-23T14:00:00Z", "2026-11-23 14:00:00", False),
+        (ColumnKind.TIME, "lt", "2026-11-24", "2026-11-23 23:59:59", True),
+        (ColumnKind.NUMBER, "ntoa", "10.0.%", 167772161, True),
     ],
 )
 def test_a_condition_follows_the_database(
-    kind: Kind, name: str, value: str | None, cell: Any, holds: bool
+    kind: ColumnKind, name: str, value: str | None, cell: Any, holds: bool
 ) -> None:
     """NULL rules, numbers from text, folded text, times without zone."""
     assert condition(kind, name, value)(cell) is holds
 
 
-@pytest.mark.parametrize("entry", [Filter(None, "1"), Filter("nonsense", "1"), Filter("status", "x", "is")])
-def test_broken_sql_is_a_masked_failure(entry: Filter) -> None:
+@pytest.mark.parametrize(
+    "entry", [ColumnFilter(None, "1"), ColumnFilter("nonsense", "1"), ColumnFilter("status", "x", "is")]
+)
+def test_broken_sql_is_a_masked_failure(entry: ColumnFilter) -> None:
     """A filter without a known column, or one that is no SQL, breaks the request."""
     with pytest.raises(Broken):
         Table(ORDERS).search(Criteria(((entry,),)))
@@ -213,7 +215,7 @@ def test_broken_sql_is_a_masked_failure(entry: Filter) -> None:
 )
 def test_criteria_that_cannot_be_read_are_refused(query: str, message: str) -> None:
     """400 with the message of the input processor."""
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestRejected) as refused:
         parse_criteria(parse_query(query))
     assert refused.value.status == 400
     assert refused.value.message.startswith(message)
@@ -233,15 +235,15 @@ def test_brackets_nest_as_in_php() -> None:
 def test_twenty_thousand_orders_are_read_page_by_page_quickly() -> None:
     """Keyset pages of 100 over 20,000 orders take a few milliseconds each."""
     moments = [f"2026-11-{1 + i // 1000:02d} {i % 24:02d}:00:00" for i in range(20_000)]
-    shop = Shop.from_orders(
+    shop = SimulatedShop.from_orders(
         {"entity_id": i + 1, "created_at": t, "updated_at": t} for i, t in enumerate(moments)
     )
     sorts = (Sort("updated_at", "ASC"), Sort("entity_id", "ASC"))
     bound, last, seen = "2026-11-19 00:00:00", 0, 0
     started = time.perf_counter()
     while True:
-        keyset = (Filter("updated_at", bound, "gt"), Filter("entity_id", str(last), "gt"))
-        groups = ((Filter("updated_at", bound, "gteq"),), keyset)
+        keyset = (ColumnFilter("updated_at", bound, "gt"), ColumnFilter("entity_id", str(last), "gt"))
+        groups = ((ColumnFilter("updated_at", bound, "gteq"),), keyset)
         page = shop.orders.search(Criteria(groups, sorts, 100, 1))
         seen += len(page.rows)
         if len(page.rows) < 100:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from magento_served import load
 
-from ekomi_reconcile.sandbox.magento.render import Refused
-from ekomi_reconcile.sandbox.magento.settings import Clock
-from ekomi_reconcile.sandbox.magento.shop import Shop
+from ekomi_reconcile.sandbox.magento.render import RequestRejected
+from ekomi_reconcile.sandbox.magento.settings import ShopClock
+from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
 
 BOTTLE, MUG = 11, 12
 ITEMS = [
@@ -26,7 +26,7 @@ NEVER_NEAR_THE_ORDER = (
     "PUT orders/:id (address change)",
 )
 
-Do = Callable[[Shop, int], Any]
+Do = Callable[[SimulatedShop, int], Any]
 
 STEPS: dict[str, Do] = {
     **dict.fromkeys(NEVER_NEAR_THE_ORDER, lambda shop, order: None),
@@ -131,8 +131,8 @@ RECORDED = load("transitions")
 ORDERS = {number: list(rows) for number, rows in groupby(RECORDED, key=lambda row: row["order"])}
 
 
-def _shop_with_order(rows: list[dict[str, Any]]) -> tuple[Shop, int]:
-    shop = Shop.from_orders([], clock=Clock(1795440000))
+def _shop_with_order(rows: list[dict[str, Any]]) -> tuple[SimulatedShop, int]:
+    shop = SimulatedShop.from_orders([], clock=ShopClock(1795440000))
     virtual = int(any("virtual" in row["label"] for row in rows))
     items = [item | {"is_virtual": virtual} for item in ITEMS]
     return shop, shop.place(items=items, is_virtual=virtual, grand_total=124.71, shipping_incl_tax=23.8)
@@ -174,10 +174,10 @@ def test_actions_do_what_was_recorded(number: int) -> None:
         )
 
 
-def _refusal(do: Do, shop: Shop, order_id: int) -> str | None:
+def _refusal(do: Do, shop: SimulatedShop, order_id: int) -> str | None:
     try:
         do(shop, order_id)
-    except Refused as refused:
+    except RequestRejected as refused:
         return refused.message
     return None
 
@@ -193,7 +193,7 @@ def test_refused_actions_change_nothing() -> None:
     shop.hold(order_id)
     before = repr(shop.order(order_id))
     for do in (shop.hold, shop.invoice, shop.ship, shop.refund):
-        with pytest.raises(Refused):
+        with pytest.raises(RequestRejected):
             do(order_id)
     assert repr(shop.order(order_id)) == before
 
@@ -211,7 +211,7 @@ def test_quantities_are_taken_once() -> None:
     quantities = [item["qty_invoiced"] for item in shop.order(order_id)["items"]]
     assert quantities == [2, 1]
     shop.invoice(order_id)
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRejected):
         shop.invoice(order_id)
 
 
@@ -231,8 +231,8 @@ def test_documents_belong_to_their_order() -> None:
 
 def test_a_deleted_store_or_customer_empties_ids_only() -> None:
     """Neither moves `updated_at`; a customer's order does not become a guest's."""
-    shop = Shop.from_orders(
-        [{"entity_id": 1, "customer_id": 5, "items": [{"sku": "A"}]}], clock=Clock(1795440000)
+    shop = SimulatedShop.from_orders(
+        [{"entity_id": 1, "customer_id": 5, "items": [{"sku": "A"}]}], clock=ShopClock(1795440000)
     )
     order = shop.order(1)
     before = order["updated_at"]

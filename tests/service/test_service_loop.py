@@ -5,17 +5,16 @@ import random
 import httpx
 import pytest
 
-from ekomi_reconcile.ekomi.values import Call
-from ekomi_reconcile.ekomi.values import Outcome as CallOutcome
+from ekomi_reconcile.ekomi.values import Call, CallOutcome
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.service.http import Health, Listener, address
-from ekomi_reconcile.service.loop import JITTER, Cycle, Loop, Metrics, Outcome
+from ekomi_reconcile.service.loop import JITTER, CycleOutcome, FinishedCycle, Loop, Metrics
 
 
-def cycle(outcome=Outcome.OK, began=100, ended=105, message=None):
+def cycle(outcome=CycleOutcome.OK, began=100, ended=105, message=None):
     """A finished cycle."""
-    return Cycle(outcome=outcome, began_at=began, ended_at=ended, message=message)
+    return FinishedCycle(outcome=outcome, began_at=began, ended_at=ended, message=message)
 
 
 class Time:
@@ -79,10 +78,10 @@ def test_health_tells_stuck_from_failing():
     health = Health(every=900, started_at=1000)
     assert health.alive(1000).good
     assert not health.ready().good
-    health.record(cycle(Outcome.FAILED, 1000, 1010, "the files have errors"))
+    health.record(cycle(CycleOutcome.FAILED, 1000, 1010, "the files have errors"))
     assert health.alive(2000).good
     assert health.ready().text == "the files have errors"
-    health.record(cycle(Outcome.INCOMPLETE, 2000, 2010))
+    health.record(cycle(CycleOutcome.INCOMPLETE, 2000, 2010))
     assert health.ready().good
     assert not health.alive(2010 + 4 * 900 + 1).good
 
@@ -92,7 +91,7 @@ def test_everything_is_served_and_nothing_else():
     health, metrics = Health(every=900, started_at=0), Metrics()
     health.record(cycle(ended=10**11))
     metrics.cycle(cycle())
-    metrics.cycle(cycle(Outcome.FAILED))
+    metrics.cycle(cycle(CycleOutcome.FAILED))
     metrics.queue({"Germany": {Status.PENDING: 3}}, oldest_due=100, now=160)
     metrics.call(Call("getAverage", 0.2, CallOutcome.OK, 200))
     with Listener(("127.0.0.1", 0), health=health, metrics=metrics) as listener:

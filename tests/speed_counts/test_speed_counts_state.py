@@ -7,7 +7,7 @@ from speed_counting import counted, statements
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.state.engine.opening import Mode, open_state
-from ekomi_reconcile.state.records import AppliedAccount, NewInvitation, Outcome
+from ekomi_reconcile.state.records import AppliedAccount, NewInvitation, SendOutcome
 
 NOW = 1_750_000_000
 
@@ -63,7 +63,7 @@ def test_an_intent_and_an_outcome_are_one_transaction_each_however_many_rows(sta
     with counted() as claiming:
         assert len(state.claim(ids, now=NOW)) == rows
     with counted() as settling:
-        state.settle([Outcome(id=each, status=Status.SENT, at=NOW) for each in ids])
+        state.settle([SendOutcome(id=each, status=Status.SENT, at=NOW) for each in ids])
     assert claiming == {"transactions": 1, "UPDATE": 1, "INSERT": 1}
     assert settling == {"transactions": 1, "SELECT": 1, "UPDATE": 1, "INSERT": 1}
 

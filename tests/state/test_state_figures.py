@@ -9,7 +9,7 @@ from state_support import NOW, an_order
 
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import Review, ReviewKind
-from ekomi_reconcile.state.records import InvitationFilter, Outcome
+from ekomi_reconcile.state.records import InvitationFilter, SendOutcome
 from ekomi_reconcile.state.repositories.aggregates import BEFORE
 from ekomi_reconcile.state.store import State
 
@@ -31,7 +31,7 @@ def _fill(state: State) -> None:
     ends = (Status.SENT, Status.SENT, Status.FAILED, Status.UNKNOWN, Status.PENDING)
     state.settle(
         [
-            Outcome(
+            SendOutcome(
                 id=row.id,
                 status=(end := rng.choice(ends)),
                 at=NOW - rng.randrange(4 * DAY),

@@ -15,7 +15,7 @@ from ekomi_reconcile.model.errors import StateError, StateLocked
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.state.engine.lock import lock_holder
 from ekomi_reconcile.state.engine.opening import Mode
-from ekomi_reconcile.state.records import Outcome
+from ekomi_reconcile.state.records import SendOutcome
 
 _NUMBERS = count(1)
 IGNORES = "ignore_startup_parameters = options"
@@ -48,7 +48,7 @@ def test_session_mode_is_fine(server: Server, tmp_path: Path, more: str) -> None
             state.save_account(an_account("1"), now=NOW)
             (key,) = schedule(state, 1).values()
             state.claim([key], now=NOW)
-            state.settle([Outcome(id=key, status=Status.SENT, at=NOW)])
+            state.settle([SendOutcome(id=key, status=Status.SENT, at=NOW)])
             assert lock_holder(store.place) == lock.info
             lock.verify()
             with pytest.raises(StateLocked):

@@ -12,7 +12,7 @@ from state_support import NOW, Store, an_account, an_order
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.state.engine.opening import Mode
-from ekomi_reconcile.state.records import InvitationFilter, Outcome, Resolution
+from ekomi_reconcile.state.records import InvitationFilter, Resolution, SendOutcome
 
 ACCOUNTS = ("1", "2", "3")
 ORDERS = st.integers(1, 4)
@@ -57,7 +57,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(key=ROWS, end=ENDS)
     def settle(self, key: int, end: Status) -> None:
-        if self.state.settle([Outcome(id=key, status=end, at=NOW)]) and end is Status.SENT:
+        if self.state.settle([SendOutcome(id=key, status=end, at=NOW)]) and end is Status.SENT:
             self.sent[key] = self.state.invitation(key)
 
     @rule(key=ROWS, action=st.sampled_from(["skip", "unskip", "push", "retry", "sent", "resend"]))

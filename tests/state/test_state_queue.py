@@ -10,7 +10,7 @@ from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import Evidence, Reached, Status
 from ekomi_reconcile.plan.steps import Reschedule, Schedule
 from ekomi_reconcile.state.engine.tables import invitation
-from ekomi_reconcile.state.records import NewTime, Outcome, ScheduleCounts
+from ekomi_reconcile.state.records import NewTime, ScheduleCounts, SendOutcome
 from ekomi_reconcile.state.store import State
 
 
@@ -161,7 +161,9 @@ def test_due_rows_come_oldest_first(state: State) -> None:
     schedule(state, 4, scheduled_at=NOW + 31)
     (other,) = schedule(state, 5, interface_id="2", scheduled_at=NOW).values()
     state.claim([other], now=NOW)
-    state.settle([Outcome(id=other, status=Status.PENDING, at=NOW, failed_calls=1, next_attempt_at=NOW + 60)])
+    state.settle(
+        [SendOutcome(id=other, status=Status.PENDING, at=NOW, failed_calls=1, next_attempt_at=NOW + 60)]
+    )
     assert [row.order_id for row in state.due(["1", "2"], NOW + 30)] == [2, 3, 1]
     assert [row.order_id for row in state.due(["2"], NOW + 60)] == [5]
     assert [row.order_id for row in state.due(["1", "2"], NOW + 60)] == [5, 2, 3, 1, 4]
@@ -224,8 +226,8 @@ def test_customer_load_counts_requests(state: State) -> None:
     state.claim([ids[3], ids[4]], now=NOW)
     state.settle(
         [
-            Outcome(id=ids[3], status=Status.SENT, at=NOW + 77),
-            Outcome(id=ids[4], status=Status.FAILED, at=NOW),
+            SendOutcome(id=ids[3], status=Status.SENT, at=NOW + 77),
+            SendOutcome(id=ids[4], status=Status.FAILED, at=NOW),
         ]
     )
     assert state.customer_load(["anna", "ben", "eve"], NOW) == {

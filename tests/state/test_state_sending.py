@@ -10,7 +10,7 @@ from state_support import LATER, NOW, Store, an_order, kill, process, schedule
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.state.engine.opening import Mode
-from ekomi_reconcile.state.records import Outcome, Resolution
+from ekomi_reconcile.state.records import Resolution, SendOutcome
 from ekomi_reconcile.state.store import State
 
 
@@ -28,7 +28,7 @@ def in_status(state: State, status: Status, order_id: int = 1) -> int:
     elif status is not Status.PENDING:
         state.claim([key], now=NOW)
         if status is not Status.SENDING:
-            state.settle([Outcome(id=key, status=status, at=NOW)])
+            state.settle([SendOutcome(id=key, status=status, at=NOW)])
     return key
 
 
@@ -53,7 +53,7 @@ def test_claim_and_settle_commit_on_their_own(state: State) -> None:
         with pytest.raises(RuntimeError):
             state.claim([key], now=NOW)
         with pytest.raises(RuntimeError):
-            state.settle([Outcome(id=key, status=Status.SENT, at=NOW)])
+            state.settle([SendOutcome(id=key, status=Status.SENT, at=NOW)])
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_claim_and_settle_commit_on_their_own(state: State) -> None:
 def test_outcomes(state: State, outcome: dict[str, object], wanted: tuple[object, ...]) -> None:
     """Every outcome of a call is recorded with what belongs to it, and in the history."""
     key = sending(state)
-    assert state.settle([Outcome(id=key, at=NOW + 5, **outcome)]) == 1
+    assert state.settle([SendOutcome(id=key, at=NOW + 5, **outcome)]) == 1
     row = state.invitation(key)
     assert (row.status, row.sent_at, row.link, row.reason, row.attempts, row.next_attempt_at) == wanted
     last = state.history_of(key)[-1]
@@ -90,8 +90,8 @@ def test_outcomes(state: State, outcome: dict[str, object], wanted: tuple[object
 def test_settling_what_is_not_sending(state: State, status: Status) -> None:
     """Only a claimed row takes an outcome; one given up as unknown still becomes sent, nothing else."""
     key = in_status(state, status)
-    assert state.settle([Outcome(id=key, status=Status.PENDING, at=NOW)]) == 0
-    taken = state.settle([Outcome(id=key, status=Status.SENT, at=NOW)])
+    assert state.settle([SendOutcome(id=key, status=Status.PENDING, at=NOW)]) == 0
+    taken = state.settle([SendOutcome(id=key, status=Status.SENT, at=NOW)])
     assert taken == (status is Status.UNKNOWN)
     assert state.invitation(key).status is (Status.SENT if taken else status)
 
@@ -99,11 +99,11 @@ def test_settling_what_is_not_sending(state: State, status: Status) -> None:
 def test_impossible_outcomes_are_refused(state: State) -> None:
     """A row cannot end as skipped or sending by a call, nor in two ways at once; nothing is recorded."""
     key = sending(state)
-    sent = Outcome(id=key, status=Status.SENT, at=NOW)
+    sent = SendOutcome(id=key, status=Status.SENT, at=NOW)
     for outcomes in (
-        [Outcome(id=key, status=Status.SKIPPED, at=NOW)],
-        [Outcome(id=key, status=Status.SENDING, at=NOW)],
-        [sent, Outcome(id=key, status=Status.FAILED, at=NOW)],
+        [SendOutcome(id=key, status=Status.SKIPPED, at=NOW)],
+        [SendOutcome(id=key, status=Status.SENDING, at=NOW)],
+        [sent, SendOutcome(id=key, status=Status.FAILED, at=NOW)],
     ):
         with pytest.raises(ValueError, match=r"outcome|end of a call"):
             state.settle(outcomes)
@@ -121,7 +121,7 @@ def test_killed_between_intent_and_outcome(store: Store) -> None:
         (row,) = state.abandoned(now=LATER)
         assert row.order_id == 1
         assert state.claim([row.id], now=NOW) == ()
-        assert state.settle([Outcome(id=row.id, status=Status.UNKNOWN, at=LATER)]) == 1
+        assert state.settle([SendOutcome(id=row.id, status=Status.UNKNOWN, at=LATER)]) == 1
         assert state.abandoned(now=LATER) == ()
         assert [each.order_id for each in state.due(["1"], NOW + 1_000)] == [2]
 
@@ -214,7 +214,7 @@ def test_push_makes_a_row_due(state: State) -> None:
 def test_retry_starts_anew(state: State) -> None:
     """A retried row forgets its attempts; one that waits for another attempt need not wait."""
     key = sending(state)
-    later = Outcome(id=key, status=Status.PENDING, at=NOW, failed_calls=3, next_attempt_at=NOW + 9_999)
+    later = SendOutcome(id=key, status=Status.PENDING, at=NOW, failed_calls=3, next_attempt_at=NOW + 9_999)
     state.settle([later])
     assert list(state.due(["1"], NOW + 500)) == []
     assert ACTIONS["retry"](state, key).attempts == 0

@@ -27,7 +27,7 @@ from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.sandbox.faults import Fault
 from ekomi_reconcile.sandbox.server import SandboxServer
 from ekomi_reconcile.state.engine.opening import Mode
-from ekomi_reconcile.state.records import AccountStop, Outcome
+from ekomi_reconcile.state.records import AccountStop, SendOutcome
 from ekomi_reconcile.state.repositories.refusals import PROBE_LASTS
 from ekomi_reconcile.state.repositories.sending import LEASE
 from ekomi_reconcile.state.store import State
@@ -43,8 +43,8 @@ def pair(shared: Store) -> Iterator[tuple[State, State]]:
             yield one, two
 
 
-def outcome(key: int, status: Status, at: int = NOW) -> Outcome:
-    return Outcome(id=key, status=status, at=at)
+def outcome(key: int, status: Status, at: int = NOW) -> SendOutcome:
+    return SendOutcome(id=key, status=status, at=at)
 
 
 def test_claims_of_a_living_runner_are_its_own(pair: tuple[State, State]) -> None:

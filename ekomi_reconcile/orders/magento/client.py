@@ -21,12 +21,12 @@ from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.orders.magento.auth import Login
 from ekomi_reconcile.orders.magento.wire import (
     READ_TIMEOUT,
-    Answer,
-    Kind,
+    FailureKind,
     NoAnswer,
-    Reporter,
+    ShopAnswer,
     ShopFailure,
-    Wire,
+    ShopReporter,
+    ShopWire,
 )
 
 T = TypeVar("T")
@@ -34,22 +34,24 @@ T = TypeVar("T")
 LONGEST_RETRY_AFTER = 120.0
 """Seconds. When the shop asks for a longer pause, the rest is left to a later run."""
 
-ATTEMPTS: Mapping[Kind, int] = {
-    Kind.UNREACHABLE: 3,
-    Kind.BUSY: 5,
-    Kind.GATEWAY: 2,
-    Kind.BROKEN: 2,
+ATTEMPTS: Mapping[FailureKind, int] = {
+    FailureKind.UNREACHABLE: 3,
+    FailureKind.BUSY: 5,
+    FailureKind.GATEWAY: 2,
+    FailureKind.BROKEN: 2,
 }
 """Requests altogether. What is not named is asked once: waiting again for the same page is no help."""
 
 _PAUSE = wait_exponential(multiplier=1, max=30) + wait_random(0, 1)
 
 
-DIVISIBLE: Mapping[Kind, int] = {kind: count for kind, count in ATTEMPTS.items() if kind is not Kind.BROKEN}
+DIVISIBLE: Mapping[FailureKind, int] = {
+    kind: count for kind, count in ATTEMPTS.items() if kind is not FailureKind.BROKEN
+}
 """The same for a request that is asked again in smaller parts where orders in it are broken."""
 
 
-def run(attempt: Callable[[], T], *, stop: Stop, attempts: Mapping[Kind, int] = ATTEMPTS) -> T:
+def run(attempt: Callable[[], T], *, stop: Stop, attempts: Mapping[FailureKind, int] = ATTEMPTS) -> T:
     """The first result, or the last failure. Once ``stop`` is set nothing is repeated.
 
     Raises:
@@ -69,7 +71,7 @@ def _rest(stop: Stop, seconds: float) -> None:
     stop.wait(seconds)
 
 
-def _enough(state: RetryCallState, attempts: Mapping[Kind, int]) -> bool:
+def _enough(state: RetryCallState, attempts: Mapping[FailureKind, int]) -> bool:
     failure = _failure(state)
     too_long = (failure.retry_after or 0.0) > LONGEST_RETRY_AFTER
     return too_long or state.attempt_number >= attempts.get(failure.kind, 1)
@@ -87,7 +89,9 @@ _log = logging.getLogger("ekomi_reconcile.orders.magento")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 3
 _DOWN = frozenset({502, 503, 504})
-_PERHAPS_DONE = frozenset({Kind.UNREACHABLE, Kind.BUSY, Kind.SLOW, Kind.GATEWAY, Kind.BROKEN})
+_PERHAPS_DONE = frozenset(
+    {FailureKind.UNREACHABLE, FailureKind.BUSY, FailureKind.SLOW, FailureKind.GATEWAY, FailureKind.BROKEN}
+)
 _WRONG_SIGNATURE = b"signature is invalid"
 _WRONG_TIME = b"validating the nonce"
 
@@ -116,8 +120,8 @@ class MagentoClient:
         self._login = login
         self._stop: Stop = stop or threading.Event()
         self._clock = clock
-        self._wire = Wire(transport=transport, timeout=timeout, clock=clock)
-        self._reporter = Reporter(self._base.host, secrets=login.secrets, refused=login.refused)
+        self._wire = ShopWire(transport=transport, timeout=timeout, clock=clock)
+        self._reporter = ShopReporter(self._base.host, secrets=login.secrets, refused=login.refused)
         self._sign_without_port = False
         self.patient = True
         """Are requests that may succeed in a moment repeated? A self-test asks once."""
@@ -143,7 +147,7 @@ class MagentoClient:
         date, at = self._dated
         return date + int(self._clock() - at)
 
-    def get(self, path: str, query: str = "", *, attempts: Mapping[Kind, int] = ATTEMPTS) -> bytes:
+    def get(self, path: str, query: str = "", *, attempts: Mapping[FailureKind, int] = ATTEMPTS) -> bytes:
         """The JSON text at ``/rest/V1/<path>``. ``query`` is encoded as it is to be sent.
 
         Raises:
@@ -207,7 +211,7 @@ class MagentoClient:
         try:
             self._ask("POST", f"{self._base}/rest/V1/{path}", b"{}", subject=path)
         except ShopFailure as failure:
-            if failure.kind not in {Kind.REJECTED, Kind.NOT_FOUND, Kind.BROKEN}:
+            if failure.kind not in {FailureKind.REJECTED, FailureKind.NOT_FOUND, FailureKind.BROKEN}:
                 raise
 
     def version(self) -> str | None:
@@ -220,7 +224,7 @@ class MagentoClient:
         down = isinstance(reply, NoAnswer) or reply.status in _DOWN
         if down and (failure := self._reporter.failure("magento_version", reply)):
             raise failure
-        text = reply.body[:200].decode("utf-8", "replace").strip() if isinstance(reply, Answer) else ""
+        text = reply.body[:200].decode("utf-8", "replace").strip() if isinstance(reply, ShopAnswer) else ""
         return text if text.startswith("Magento/") and text.isprintable() and len(text) < 80 else None
 
     def close(self) -> None:
@@ -230,7 +234,7 @@ class MagentoClient:
     def _ask(self, method: str, url: str, content: bytes | None = None, *, subject: str) -> bytes:
         """One request, with the redirects within the shop that a GET may take."""
         if self._stop.is_set():
-            raise ShopFailure(Kind.STOPPED, "the run was stopped while orders were read")
+            raise ShopFailure(FailureKind.STOPPED, "the run was stopped while orders were read")
         reply = self._authorized(method, url, content)
         for _ in range(_MOST_REDIRECTS):
             if method != "GET" or isinstance(reply, NoAnswer) or reply.status not in _REDIRECTS:
@@ -240,25 +244,25 @@ class MagentoClient:
         failure = self._reporter.failure(subject, reply)
         if failure is not None:
             raise failure
-        return reply.body if isinstance(reply, Answer) else b""
+        return reply.body if isinstance(reply, ShopAnswer) else b""
 
-    def _authorized(self, method: str, url: str, content: bytes | None) -> Answer | NoAnswer:
+    def _authorized(self, method: str, url: str, content: bytes | None) -> ShopAnswer | NoAnswer:
         """Send it with the login. Some web servers hide the port from the shop, which then signs without.
 
         A time more than ten minutes ahead of the shop's is refused; its answer says what time it is there.
         """
         reply = self._signed(method, url, content)
-        if isinstance(reply, Answer) and reply.status == 401 and _WRONG_TIME in reply.body:
+        if isinstance(reply, ShopAnswer) and reply.status == 401 and _WRONG_TIME in reply.body:
             reply = self._signed(method, url, content)
-        refused = isinstance(reply, Answer) and reply.status == 401 and _WRONG_SIGNATURE in reply.body
+        refused = isinstance(reply, ShopAnswer) and reply.status == 401 and _WRONG_SIGNATURE in reply.body
         if not refused or self._base.port is None or self._sign_without_port:
             return reply
         self._sign_without_port = True
         again = self._signed(method, url, content)
-        self._sign_without_port = isinstance(again, Answer) and again.status != 401
+        self._sign_without_port = isinstance(again, ShopAnswer) and again.status != 401
         return again if self._sign_without_port else reply
 
-    def _signed(self, method: str, url: str, content: bytes | None) -> Answer | NoAnswer:
+    def _signed(self, method: str, url: str, content: bytes | None) -> ShopAnswer | NoAnswer:
         port = f":{self._base.port}"
         believed = url.replace(port, "", 1) if self._sign_without_port else url
         authorization = self._login.authorization(method, believed, now=self.server_now())
@@ -269,23 +273,23 @@ class MagentoClient:
 
     def _send(
         self, method: str, url: str, headers: dict[str, str], content: bytes | None = None
-    ) -> Answer | NoAnswer:
+    ) -> ShopAnswer | NoAnswer:
         began = self._clock()
         reply = self._wire.send(method, url, headers, content)
-        status = reply.status if isinstance(reply, Answer) else reply.reason
+        status = reply.status if isinstance(reply, ShopAnswer) else reply.reason
         took = (self._clock() - began) * 1000
         _log.debug("%s %s status=%s %.0f ms", method, httpx.URL(url).path, status, took)
-        if isinstance(reply, Answer) and reply.date is not None:
+        if isinstance(reply, ShopAnswer) and reply.date is not None:
             self._dated = (reply.date, self._clock())
         return reply
 
-    def _redirected(self, url: str, reply: Answer) -> str:
+    def _redirected(self, url: str, reply: ShopAnswer) -> str:
         """Where the shop points to, if that is the shop itself: elsewhere the login would be given away."""
         target = _target(url, reply.location)
         if target is None or _origin(target) != _origin(self._base):
             place = "nowhere" if target is None else f"{target.scheme}://{target.netloc.decode('ascii')}"
             raise ShopFailure(
-                Kind.REJECTED,
+                FailureKind.REJECTED,
                 f"{self._base.host}: the shop redirects to {place}; the login is not sent there",
                 status=reply.status,
                 mend="write the address that the shop is reached at without redirects: orders.base_url",

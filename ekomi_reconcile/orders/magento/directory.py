@@ -14,7 +14,7 @@ from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.orders.lenient import LenientDecoder, Unfit
 from ekomi_reconcile.orders.magento.search import Halving, Searcher, among, encode
-from ekomi_reconcile.orders.magento.wire import Kind, ShopFailure
+from ekomi_reconcile.orders.magento.wire import FailureKind, ShopFailure
 from ekomi_reconcile.orders.normalize import Codes
 from ekomi_reconcile.orders.wire import WireCategoryLink
 
@@ -212,7 +212,7 @@ class Directory:
         try:
             listed = self._list("order-statuses", "", _Status)
         except ShopFailure as failure:
-            if failure.kind not in {Kind.NOT_FOUND, Kind.REFUSED, Kind.REJECTED}:
+            if failure.kind not in {FailureKind.NOT_FOUND, FailureKind.REFUSED, FailureKind.REJECTED}:
                 raise
             return {**observed, **SHIPPED_STATUSES}
         return {**observed, **{each.status: each.state for each in listed}}
@@ -227,7 +227,7 @@ class Directory:
         raise OrderSourceError(f"{path}: the shop's list cannot be read: {problem}")
 
 
-class _Names(dict[int, str]):
+class _NamesById(dict[int, str]):
     """Names by id; an id that has none (a deleted store view or group) is its own name."""
 
     def get(self, key: int, default: object = None) -> str:  # noqa: ARG002
@@ -237,6 +237,6 @@ class _Names(dict[int, str]):
 def codes_of(stores: Mapping[int, str], customer_groups: Mapping[int, str], *, shipped: bool = True) -> Codes:
     """What ids mean in this shop; ``shipped``: whether the groups of a new shop fill gaps."""
     codes = Codes(stores, customer_groups)
-    codes.stores = _Names(stores)
-    codes.customer_groups = _Names(codes.customer_groups if shipped else customer_groups)
+    codes.stores = _NamesById(stores)
+    codes.customer_groups = _NamesById(codes.customer_groups if shipped else customer_groups)
     return codes

@@ -23,7 +23,7 @@ from ekomi_reconcile.orders.magento.directory import Warnings, Withheld
 from ekomi_reconcile.orders.magento.search import Halving, Searcher, among
 from ekomi_reconcile.orders.magento.segments import Row
 from ekomi_reconcile.orders.magento.table import Unreadable
-from ekomi_reconcile.orders.magento.wire import Kind, ShopFailure
+from ekomi_reconcile.orders.magento.wire import FailureKind, ShopFailure
 from ekomi_reconcile.orders.normalize import instant_of, product_ids
 from ekomi_reconcile.orders.reader import OrderReader, whole_order
 from ekomi_reconcile.orders.wire import WireOrder
@@ -47,7 +47,7 @@ _FIELDS = {
 }
 
 
-class _Document(Struct, gc=False):
+class _ShopDocument(Struct, gc=False):
     order_id: int | None = None
     created_at: datetime | None = None
     state: int | None = None
@@ -63,7 +63,7 @@ class Dates:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class DocumentLookup:
     """Looks up documents; for any thread."""
 
     searcher: Searcher
@@ -94,7 +94,7 @@ class Evidence:
                 found.setdefault(each.order_id, Dates()).invoiced.append(instant_of(each.created_at))
         return found
 
-    def _documents(self, name: str, order_ids: Sequence[int]) -> tuple[list[_Document], Set[int]]:
+    def _documents(self, name: str, order_ids: Sequence[int]) -> tuple[list[_ShopDocument], Set[int]]:
         """The documents of these orders, and the orders whose documents cannot be read."""
         if not order_ids or name in self.withheld:
             return [], frozenset(order_ids)
@@ -107,16 +107,16 @@ class Evidence:
         try:
             found = Halving(self.searcher, lambda ids: self._ask(name, ids), failed).run(order_ids)
         except ShopFailure as failure:
-            if failure.kind is not Kind.REFUSED or failure.resource is None:
+            if failure.kind is not FailureKind.REFUSED or failure.resource is None:
                 raise
             self.withheld.add(name, failure, instead=_INSTEAD[name])
             return [], frozenset(order_ids)
         self.granted.add(name)
         return found, unread
 
-    def _ask(self, name: str, order_ids: Sequence[int]) -> list[_Document]:
+    def _ask(self, name: str, order_ids: Sequence[int]) -> list[_ShopDocument]:
         return self.searcher.all(
-            name, (among("order_id", order_ids),), fields=_FIELDS[name], key="entity_id", kind=_Document
+            name, (among("order_id", order_ids),), fields=_FIELDS[name], key="entity_id", kind=_ShopDocument
         )
 
     def _failed(self, name: str, order_id: int, failure: ShopFailure) -> None:
@@ -150,7 +150,7 @@ class Assembly:
     """Makes orders; for any thread. ``categories`` is ``None`` where no rule looks at them."""
 
     reader: OrderReader
-    evidence: Evidence
+    evidence: DocumentLookup
     categories: CategoriesOf | None
 
     def orders(self, rows: Sequence[Row]) -> tuple[list[Order], list[Unreadable]]:

@@ -63,7 +63,7 @@ class Begun:
     unreadable: frozenset[int]
 
 
-class Progress:
+class LoadProgress:
     """The progress file of one source. ``key`` is of everything that facts depend on."""
 
     def __init__(self, path: Path, key: str, pseudonym: Pseudonym) -> None:

@@ -18,18 +18,18 @@ from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.orders.magento.evidence import Assembly
-from ekomi_reconcile.orders.magento.progress import Begun, Progress, forget
+from ekomi_reconcile.orders.magento.progress import Begun, LoadProgress, forget
 from ekomi_reconcile.orders.magento.search import PERSONAL, Halving
 from ekomi_reconcile.orders.magento.segments import (
     LAG,
     OVERLAP,
     VERSION,
     ChangeSegment,
-    Cursor,
     IdSegment,
     Positions,
     Row,
     RowKey,
+    ShopCursor,
     in_overlap,
     reached,
 )
@@ -43,7 +43,7 @@ RETRIED = 20
 """Orders that one pass tries again, each at the cost of a request or two; of more they take turns."""
 
 
-class Flaws:
+class UnreadableOrders:
     """The orders of one pass that cannot be read."""
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ def _diagnostic(message: str, flaw: Unreadable | None = None) -> Diagnostic:
 
 
 @dataclass(frozen=True, slots=True)
-class _Window:
+class _ReadWindow:
     """One window that was read, up to the id ``high``."""
 
     high: int
@@ -105,7 +105,7 @@ class _Pass:
     assembly: Assembly
     done: set[int] = field(default_factory=set)
     keys: set[RowKey] = field(default_factory=set)
-    flaws: Flaws = field(default_factory=Flaws)
+    flaws: UnreadableOrders = field(default_factory=UnreadableOrders)
 
     def note(self, keys: Sequence[RowKey]) -> None:
         """These versions were met."""
@@ -119,8 +119,8 @@ class MagentoReading:
         self._shop = shop
         self._wanted = wanted
         self._progress_path = progress
-        self._end: Cursor | None = None
-        self._flaws = Flaws()
+        self._end: ShopCursor | None = None
+        self._flaws = UnreadableOrders()
 
     @property
     def cursor(self) -> str:
@@ -149,7 +149,7 @@ class MagentoReading:
         progress = self._progress() if scope else None
         begun = progress.begun(scope.created_from, now=until) if progress and scope else None
         if begun is not None:
-            resumed = Cursor(VERSION, begun.since - OVERLAP, bad=sorted(begun.unreadable))
+            resumed = ShopCursor(VERSION, begun.since - OVERLAP, bad=sorted(begun.unreadable))
             positions = replace(positions, cursors=[*positions.cursors, resumed])
         run = _Pass(until, self._shop.table(self._wanted.attributes), assembly, flaws=self._flaws)
         for batch in self._orders(run, positions, scope, progress=progress, begun=begun):
@@ -166,7 +166,7 @@ class MagentoReading:
         positions: Positions,
         scope: IdSegment | None,
         *,
-        progress: Progress | None,
+        progress: LoadProgress | None,
         begun: Begun | None,
     ) -> Iterator[Sequence[Order]]:
         yield self._once_more(run, positions.unreadable)
@@ -219,7 +219,7 @@ class MagentoReading:
             yield orders
 
     def _windows(
-        self, run: _Pass, scope: IdSegment, progress: Progress | None, *, begun: Begun | None
+        self, run: _Pass, scope: IdSegment, progress: LoadProgress | None, *, begun: Begun | None
     ) -> Iterator[Sequence[Order]]:
         extent = run.table.extent(scope.created_from) if begun is None else begun.extent
         if progress is not None:
@@ -233,7 +233,7 @@ class MagentoReading:
             size=self._shop.searcher.size,
             start=begun.position if begun else 0,
         )
-        jobs: Iterator[Callable[[], _Window]] = (partial(_read, run, span) for span in spans)
+        jobs: Iterator[Callable[[], _ReadWindow]] = (partial(_read, run, span) for span in spans)
         for window in in_order(jobs):
             run.note(window.keys)
             run.flaws.extend(window.unreadable)
@@ -241,7 +241,7 @@ class MagentoReading:
                 progress.add(window.high, window.orders, [each.order_id for each in window.unreadable])
             yield [order for order in window.orders if order.order_id not in run.done]
 
-    def _progress(self) -> Progress | None:
+    def _progress(self) -> LoadProgress | None:
         """Where an interrupted load goes on; only with a digest of customers and without places of theirs."""
         wanted = self._wanted
         if self._progress_path is None or wanted.pseudonym is None or wanted.attributes & PERSONAL:
@@ -253,7 +253,7 @@ class MagentoReading:
             digest_of(self._shop.codes),
             wanted.pseudonym("the same key"),
         )
-        return Progress(self._progress_path, msgspec.json.encode(depends).hex(), wanted.pseudonym)
+        return LoadProgress(self._progress_path, msgspec.json.encode(depends).hex(), wanted.pseudonym)
 
 
 def _scope(wanted: Wanted, *, lost: bool) -> IdSegment | None:
@@ -266,7 +266,7 @@ def _scope(wanted: Wanted, *, lost: bool) -> IdSegment | None:
     return replace(every, created_from=min(given)) if given else None
 
 
-def _kept(run: _Pass, scope: IdSegment, progress: Progress) -> Iterator[Sequence[Order]]:
+def _kept(run: _Pass, scope: IdSegment, progress: LoadProgress) -> Iterator[Sequence[Order]]:
     """What an interrupted load read already, except what changed since."""
     oldest = scope.created_from
     for window in progress.windows():
@@ -277,11 +277,11 @@ def _kept(run: _Pass, scope: IdSegment, progress: Progress) -> Iterator[Sequence
         ]
 
 
-def _read(run: _Pass, span: IdSegment) -> _Window:
+def _read(run: _Pass, span: IdSegment) -> _ReadWindow:
     rows: list[Row] = []
     unreadable: list[Unreadable] = []
     for harvest in run.table.read(span):
         rows += harvest.rows
         unreadable += harvest.unreadable
     orders, damaged = run.assembly.orders(rows)
-    return _Window(span.high, orders, [row.key for row in rows], [*unreadable, *damaged])
+    return _ReadWindow(span.high, orders, [row.key for row in rows], [*unreadable, *damaged])

@@ -24,7 +24,7 @@ from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.orders.facts import fields_for
 from ekomi_reconcile.orders.lenient import LenientDecoder, Unfit
 from ekomi_reconcile.orders.magento.client import DIVISIBLE, MagentoClient
-from ekomi_reconcile.orders.magento.wire import Kind, ShopFailure
+from ekomi_reconcile.orders.magento.wire import FailureKind, ShopFailure
 from ekomi_reconcile.orders.reader import grouped
 
 PERSONAL = frozenset({"shipping_postcode", "shipping_city"})
@@ -169,7 +169,7 @@ _ANSWER = msgspec.json.Decoder(_Answer)
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class SearchPage:
     """Rows as JSON texts; ``total`` is how many match in all, ``None`` if the shop does not tell."""
 
     rows: Sequence[Raw]
@@ -209,7 +209,7 @@ class Searcher:
         self.size = min(self.size, max(size // 2, 1))
         return size > 1
 
-    def page(self, resource: str, search: Search) -> Page:
+    def page(self, resource: str, search: Search) -> SearchPage:
         """One page, of at most the present size.
 
         Raises:
@@ -220,7 +220,11 @@ class Searcher:
             try:
                 return _page(self.client.get(resource, asked.text(), attempts=DIVISIBLE), resource)
             except ShopFailure as failure:
-                if failure.kind is not Kind.PAGE_SIZE or not failure.limit or failure.limit >= asked.size:
+                if (
+                    failure.kind is not FailureKind.PAGE_SIZE
+                    or not failure.limit
+                    or failure.limit >= asked.size
+                ):
                     raise
                 self.size = failure.limit
 
@@ -261,7 +265,7 @@ class _Key(Struct, gc=False):
         return -1 if found is None else found
 
 
-def _page(body: bytes, resource: str) -> Page:
+def _page(body: bytes, resource: str) -> SearchPage:
     try:
         answer = _ANSWER.decode(body)
     except msgspec.DecodeError:
@@ -270,7 +274,7 @@ def _page(body: bytes, resource: str) -> Page:
         raise OrderSourceError(f"{resource}: the shop's answer is not a search result")
     if answer.items is None and answer.total_count != 0:
         raise OrderSourceError(f"{resource}: the shop's answer has no list of rows")
-    return Page(answer.items or (), answer.total_count)
+    return SearchPage(answer.items or (), answer.total_count)
 
 
 def _decoded(decoder: LenientDecoder[T], row: Raw, resource: str) -> T:
@@ -309,7 +313,7 @@ class Halving(Generic[T]):
             if len(part) > 1:
                 middle = len(part) // 2
                 todo += [part[:middle], part[middle:]]
-            elif failure.kind is Kind.BROKEN:
+            elif failure.kind is FailureKind.BROKEN:
                 self.failed(part[0], failure)
             else:
                 raise failure
@@ -319,7 +323,7 @@ class Halving(Generic[T]):
         try:
             found += self.ask(part)
         except ShopFailure as failure:
-            if failure.kind in {Kind.BROKEN, Kind.SLOW, Kind.GATEWAY}:
+            if failure.kind in {FailureKind.BROKEN, FailureKind.SLOW, FailureKind.GATEWAY}:
                 return failure
             raise
         return None

@@ -142,7 +142,7 @@ MOST_UNREADABLE = 1_000
 VERSION = 1
 
 
-class Cursor(msgspec.Struct, frozen=True, omit_defaults=True):
+class ShopCursor(msgspec.Struct, frozen=True, omit_defaults=True):
     """Everything updated before ``t`` is read, and of later versions those in ``seen``.
 
     ``seen`` holds order ids by seconds after ``t``; ``bad`` are orders that could not be read.
@@ -162,10 +162,10 @@ class Cursor(msgspec.Struct, frozen=True, omit_defaults=True):
         return key.updated_at < self.t or key.order_id in self.seen.get(str(key.updated_at - self.t), ())
 
 
-_DECODER = msgspec.json.Decoder(Cursor)
+_DECODER = msgspec.json.Decoder(ShopCursor)
 
 
-def parse_cursor(text: str) -> Cursor | None:
+def parse_cursor(text: str) -> ShopCursor | None:
     """The cursor in this text; ``None`` if it is none of ours."""
     try:
         found = _DECODER.decode(text)
@@ -178,7 +178,7 @@ def parse_cursor(text: str) -> Cursor | None:
 class Positions:
     """The positions that a pass goes on from, and whether one of them says nothing about this shop."""
 
-    cursors: Sequence[Cursor]
+    cursors: Sequence[ShopCursor]
     lost: bool
 
     @classmethod
@@ -202,11 +202,11 @@ class Positions:
         return all(each.covers(key) for each in self.cursors)
 
 
-def reached(until: Instant, keys: Iterable[RowKey], unreadable: Iterable[int]) -> Cursor:
+def reached(until: Instant, keys: Iterable[RowKey], unreadable: Iterable[int]) -> ShopCursor:
     """The position after a pass up to ``until`` (not included) that saw these versions."""
     start = until - OVERLAP
     inside = sorted({(key.updated_at, key.order_id) for key in keys if start <= key.updated_at < until})
-    return Cursor(
+    return ShopCursor(
         VERSION, start, _by_second(inside[-MOST_SEEN:], start), sorted(unreadable)[:MOST_UNREADABLE]
     )
 

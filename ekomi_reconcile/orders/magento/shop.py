@@ -21,10 +21,10 @@ from ekomi_reconcile.orders.magento.directory import (
     Withheld,
     codes_of,
 )
-from ekomi_reconcile.orders.magento.evidence import Assembly, Evidence
+from ekomi_reconcile.orders.magento.evidence import Assembly, DocumentLookup
 from ekomi_reconcile.orders.magento.search import PAGE_SIZE, Searcher, order_fields
 from ekomi_reconcile.orders.magento.table import OrderTable
-from ekomi_reconcile.orders.magento.wire import Kind, ShopFailure
+from ekomi_reconcile.orders.magento.wire import FailureKind, ShopFailure
 from ekomi_reconcile.orders.normalize import Codes
 from ekomi_reconcile.orders.reader import OrderReader
 from ekomi_reconcile.rules.conditions import CATEGORY_ID
@@ -70,7 +70,7 @@ class MagentoShop:
         self.directory.forget()
         self._warnings = Warnings()
         self._withheld = Withheld(self._warnings)
-        self._evidence = Evidence(self.searcher, self._withheld, self._warnings)
+        self._evidence = DocumentLookup(self.searcher, self._withheld, self._warnings)
         self._categories = Categories(self.searcher, self._warnings)
         self._lacking: frozenset[str] = frozenset()
         self._codes: Codes | None = None
@@ -201,4 +201,4 @@ class MagentoShop:
 
 
 def _missing_permission(failure: ShopFailure) -> bool:
-    return failure.kind is Kind.REFUSED and failure.resource is not None
+    return failure.kind is FailureKind.REFUSED and failure.resource is not None

@@ -24,12 +24,12 @@ from ekomi_reconcile.orders.magento.client import MagentoClient
 from ekomi_reconcile.orders.magento.directory import Directory
 from ekomi_reconcile.orders.magento.evidence import INVOICES, SHIPMENTS
 from ekomi_reconcile.orders.magento.progress import progress_path
-from ekomi_reconcile.orders.magento.reading import Flaws, MagentoReading
+from ekomi_reconcile.orders.magento.reading import MagentoReading, UnreadableOrders
 from ekomi_reconcile.orders.magento.search import BATCH, PAGE_SIZE, Direction, Halving, Search
 from ekomi_reconcile.orders.magento.segments import MAX_ID
 from ekomi_reconcile.orders.magento.shop import CUSTOMER_GROUP, MagentoShop, Naming
 from ekomi_reconcile.orders.magento.table import Harvest, in_order
-from ekomi_reconcile.orders.magento.wire import Kind, ShopFailure
+from ekomi_reconcile.orders.magento.wire import FailureKind, ShopFailure
 from ekomi_reconcile.orders.source import Wanted
 from ekomi_reconcile.rules.conditions import CATEGORY_ID
 
@@ -134,13 +134,15 @@ def _check_login(shop: MagentoShop, refused: Answered) -> None:
     try:
         shop.directory.store_views()
     except ShopFailure as failure:
-        if failure.kind is Kind.REFUSED:
-            raise ShopFailure(Kind.REFUSED, refused.message or failure.message, mend=refused.mend) from None
+        if failure.kind is FailureKind.REFUSED:
+            raise ShopFailure(
+                FailureKind.REFUSED, refused.message or failure.message, mend=refused.mend
+            ) from None
 
 
 def _recent(shop: MagentoShop, harvest: Harvest) -> Recent | None:
     """The orders of these rows; ``None`` where what their ids mean may not be read."""
-    flaws = Flaws()
+    flaws = UnreadableOrders()
     flaws.extend(harvest.unreadable)
     try:
         orders, unreadable = shop.assembly(frozenset()).orders(harvest.rows)
@@ -186,9 +188,14 @@ def _refused(failure: ShopFailure) -> Answered:
     Raises:
         ShopFailure: it says so of every resource: the shop is away, or refuses the login.
     """
-    if failure.kind is Kind.REFUSED and failure.resource is not None:
+    if failure.kind is FailureKind.REFUSED and failure.resource is not None:
         return Answered(Access.REFUSED, failure.message, failure.mend)
-    if failure.kind in {Kind.NOT_FOUND, Kind.BROKEN, Kind.REJECTED, Kind.PAGE_SIZE}:
+    if failure.kind in {
+        FailureKind.NOT_FOUND,
+        FailureKind.BROKEN,
+        FailureKind.REJECTED,
+        FailureKind.PAGE_SIZE,
+    }:
         return Answered(Access.FAILED, failure.message, failure.mend)
     raise failure
 

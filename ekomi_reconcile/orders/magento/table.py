@@ -30,7 +30,7 @@ from ekomi_reconcile.orders.magento.search import (
     sql_time,
 )
 from ekomi_reconcile.orders.magento.segments import BY_ID, MAX_ID, IdSegment, Row, RowKey, Segment
-from ekomi_reconcile.orders.magento.wire import SMALLER_HELPS, Kind, ShopFailure
+from ekomi_reconcile.orders.magento.wire import SMALLER_HELPS, FailureKind, ShopFailure
 from ekomi_reconcile.orders.normalize import instant_of
 
 _TRIES = 5
@@ -121,7 +121,7 @@ class OrderTable:
         try:
             page = wide.page("orders", search)
         except ShopFailure as failure:
-            if failure.kind is not Kind.BROKEN and failure.kind not in SMALLER_HELPS:
+            if failure.kind is not FailureKind.BROKEN and failure.kind not in SMALLER_HELPS:
                 raise
         else:
             rows = [_row(raw) for raw in page.rows]
@@ -213,7 +213,7 @@ class OrderTable:
             try:
                 page = self.searcher.page("orders", replace(search, page=number))
             except ShopFailure as failure:
-                if failure.kind is not Kind.BROKEN:
+                if failure.kind is not FailureKind.BROKEN:
                     raise
                 continue
             return _Edge(_key(page.rows[0]) if page.rows else None, number - 1, page.total or 0)
@@ -232,7 +232,7 @@ class OrderTable:
             page = self.searcher.page("orders", search)
         except ShopFailure as failure:
             smaller = failure.kind in SMALLER_HELPS and self.searcher.shrink(size)
-            if smaller or failure.kind is Kind.BROKEN:
+            if smaller or failure.kind is FailureKind.BROKEN:
                 return failure
             raise
         rows = {row.key.order_id: row for row in map(_row, page.rows)}

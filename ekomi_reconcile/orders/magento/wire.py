@@ -33,7 +33,7 @@ from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import Instant
 
 
-class Kind(Enum):
+class FailureKind(Enum):
     """What kind of failure it is; this decides what is tried next."""
 
     UNREACHABLE = "unreachable"
@@ -60,10 +60,10 @@ class Kind(Enum):
     """The run was stopped."""
 
 
-PASSING = frozenset({Kind.UNREACHABLE, Kind.BUSY, Kind.SLOW, Kind.GATEWAY})
+PASSING = frozenset({FailureKind.UNREACHABLE, FailureKind.BUSY, FailureKind.SLOW, FailureKind.GATEWAY})
 """What may be over in a moment."""
 
-SMALLER_HELPS = frozenset({Kind.SLOW, Kind.GATEWAY})
+SMALLER_HELPS = frozenset({FailureKind.SLOW, FailureKind.GATEWAY})
 """What a smaller page may mend."""
 
 
@@ -76,7 +76,7 @@ class ShopFailure(OrderSourceError):
 
     def __init__(
         self,
-        kind: Kind,
+        kind: FailureKind,
         message: str,
         *,
         status: int | None = None,
@@ -84,7 +84,7 @@ class ShopFailure(OrderSourceError):
     ) -> None:
         super().__init__(message, mend=mend)
         self.kind = kind
-        self.refused = kind is Kind.REFUSED
+        self.refused = kind is FailureKind.REFUSED
         self.status = status
         self.resource: str | None = None
         self.report: str | None = None
@@ -113,7 +113,7 @@ _WORDS: tuple[tuple[type[Exception], str], ...] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ShopAnswer:
     """What came back. ``date`` is the shop's clock (UTC), ``retry_after`` seconds."""
 
     status: int
@@ -131,7 +131,7 @@ class NoAnswer:
     slow: bool = False
 
 
-class Wire:
+class ShopWire:
     """Connections to one shop; safe to share among a few threads. TLS is verified."""
 
     def __init__(
@@ -153,14 +153,14 @@ class Wire:
 
     def send(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None
-    ) -> Answer | NoAnswer:
+    ) -> ShopAnswer | NoAnswer:
         """Send it once and read the whole answer."""
         with within(self._longest):
             return self._send(method, url, headers, content)
 
     def _send(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
-    ) -> Answer | NoAnswer:
+    ) -> ShopAnswer | NoAnswer:
         ends = self._clock() + self._longest
         try:
             request = self._http.build_request(method, url, headers=dict(headers), content=content)
@@ -194,8 +194,8 @@ class Wire:
         return bytes(body)
 
 
-def _answer(response: httpx.Response, body: bytes) -> Answer:
-    return Answer(
+def _answer(response: httpx.Response, body: bytes) -> ShopAnswer:
+    return ShopAnswer(
         status=response.status_code,
         body=body,
         date=http_date(response.headers.get("Date", "")),
@@ -230,7 +230,7 @@ _LONGEST_VALUE = 200
 _REPORT = re.compile(r"\b(?:webapi-[0-9a-f]+|api/[0-9]+)")
 
 
-class Reporter:
+class ShopReporter:
     """Turns answers into failures. ``where`` names the shop (its host)."""
 
     def __init__(self, where: str, *, secrets: tuple[str, ...], refused: str) -> None:
@@ -238,10 +238,10 @@ class Reporter:
         self._redactor = Redactor(secrets=secrets)
         self._refused = refused
 
-    def failure(self, subject: str, reply: Answer | NoAnswer) -> ShopFailure | None:
+    def failure(self, subject: str, reply: ShopAnswer | NoAnswer) -> ShopFailure | None:
         """What went wrong with the request for ``subject``; ``None`` if the answer is data."""
         if isinstance(reply, NoAnswer):
-            kind = Kind.SLOW if reply.slow else Kind.UNREACHABLE
+            kind = FailureKind.SLOW if reply.slow else FailureKind.UNREACHABLE
             return ShopFailure(kind, f"{self._where}: {subject}: {reply.reason}")
         document = _json(reply.body)
         if 200 <= reply.status < 300 and document is not _NO_JSON and not _only_message(document):
@@ -250,7 +250,7 @@ class Reporter:
         found.retry_after = reply.retry_after
         return found
 
-    def _failure(self, subject: str, reply: Answer, document: Any) -> ShopFailure:
+    def _failure(self, subject: str, reply: ShopAnswer, document: Any) -> ShopFailure:
         status, data = reply.status, document is not _NO_JSON
         if 200 <= status < 300:
             return self._not_data(subject, reply, document)
@@ -259,24 +259,24 @@ class Reporter:
         if status == 400:
             return self._bad_request(subject, document)
         kind = _kind(status, data=data)
-        if kind is Kind.BROKEN:
+        if kind is FailureKind.BROKEN:
             return self._broken(subject, status, document)
         mend = _FIREWALL if status == 403 else _ADDRESS if status == 404 and not data else None
         return self._make(kind, subject, status, document, mend=mend)
 
-    def _not_data(self, subject: str, reply: Answer, document: Any) -> ShopFailure:
+    def _not_data(self, subject: str, reply: ShopAnswer, document: Any) -> ShopFailure:
         """Old releases answer a broken order with 200 and a message; others send pages instead of data."""
         if document is not _NO_JSON:
             return self._broken(subject, reply.status, document)
         what = "an empty answer" if not reply.body.strip() else "a web page or half an answer, not data"
         return ShopFailure(
-            Kind.BUSY, f"{self._where}: {subject}: {what}", status=reply.status, mend=_FIREWALL
+            FailureKind.BUSY, f"{self._where}: {subject}: {what}", status=reply.status, mend=_FIREWALL
         )
 
     def _unauthorized(self, subject: str, document: Any) -> ShopFailure:
         if document is _NO_JSON:
             return self._make(
-                Kind.REFUSED,
+                FailureKind.REFUSED,
                 subject,
                 401,
                 document,
@@ -285,9 +285,9 @@ class Reporter:
         resource = _parameters(document).get("resources")
         named = resource if isinstance(resource, str) and re.fullmatch(r"[\w:, ]{1,200}", resource) else None
         if named is None:
-            return self._make(Kind.REFUSED, subject, 401, document, mend=self._refused)
+            return self._make(FailureKind.REFUSED, subject, 401, document, mend=self._refused)
         found = ShopFailure(
-            Kind.REFUSED,
+            FailureKind.REFUSED,
             f"{self._where}: the shop refused access to {named} (HTTP 401), needed for {subject}",
             status=401,
             mend=self._refused,
@@ -298,16 +298,16 @@ class Reporter:
     def _bad_request(self, subject: str, document: Any) -> ShopFailure:
         limit = _parameters(document).get("max")
         if isinstance(limit, int | str) and re.fullmatch("[1-9][0-9]{0,8}", str(limit)):
-            found = self._make(Kind.PAGE_SIZE, subject, 400, document)
+            found = self._make(FailureKind.PAGE_SIZE, subject, 400, document)
             found.limit = int(limit)
             return found
-        return self._make(Kind.REJECTED, subject, 400, document)
+        return self._make(FailureKind.REJECTED, subject, 400, document)
 
     def _broken(self, subject: str, status: int, document: Any) -> ShopFailure:
         report = _REPORT.search(_message(document))
         told = f"report {report.group()}" if report else self._quoted(document)
         found = ShopFailure(
-            Kind.BROKEN,
+            FailureKind.BROKEN,
             f"{self._where}: {subject}: the shop failed (HTTP {status}){f': {told}' if told else ''}",
             status=status,
             mend="the shop's log has the cause under this report" if report else None,
@@ -316,7 +316,7 @@ class Reporter:
         return found
 
     def _make(
-        self, kind: Kind, subject: str, status: int, document: Any, mend: str | None = None
+        self, kind: FailureKind, subject: str, status: int, document: Any, mend: str | None = None
     ) -> ShopFailure:
         told = self._quoted(document)
         return ShopFailure(
@@ -333,14 +333,14 @@ class Reporter:
 _FIREWALL = "something in front of the shop (a firewall, a CDN, maintenance mode) answers in its place"
 _ADDRESS = "check orders.base_url: the address of the shop, without /rest"
 _NO_JSON = object()
-_KINDS = {403: Kind.FORBIDDEN, 404: Kind.NOT_FOUND, **dict.fromkeys(_BUSY, Kind.BUSY)}
+_KINDS = {403: FailureKind.FORBIDDEN, 404: FailureKind.NOT_FOUND, **dict.fromkeys(_BUSY, FailureKind.BUSY)}
 
 
-def _kind(status: int, *, data: bool) -> Kind:
+def _kind(status: int, *, data: bool) -> FailureKind:
     """The kind of an error that only its status tells; Magento's own 500 comes with data."""
     if status in _GATEWAY or (status >= 500 and not data):
-        return _KINDS.get(status, Kind.GATEWAY)
-    return _KINDS.get(status, Kind.BROKEN if status >= 500 else Kind.REJECTED)
+        return _KINDS.get(status, FailureKind.GATEWAY)
+    return _KINDS.get(status, FailureKind.BROKEN if status >= 500 else FailureKind.REJECTED)
 
 
 def _json(body: bytes) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ekomi_reconcile.render.labels import day_name, month_name, number, score
-from ekomi_reconcile.report.data import DayCount, MonthFigure, Queue, ReportData, Reviews
+from ekomi_reconcile.report.data import DayCount, MonthFigure, QueueFigures, ReportData, ReviewFigures
 
 STEP = 10
 HEIGHT = 100
@@ -177,7 +177,7 @@ def score_trend(months: Sequence[MonthFigure]) -> Trend:
     return Trend(text=text, width=len(known) * STEP, lines=lines, dots=dots[-1:])
 
 
-def _sent(queue: Queue) -> Chart:
+def _sent(queue: QueueFigures) -> Chart:
     return bar_chart(
         "sent",
         title="Sent per day",
@@ -186,7 +186,7 @@ def _sent(queue: Queue) -> Chart:
     )
 
 
-def _scheduled(queue: Queue) -> Chart:
+def _scheduled(queue: QueueFigures) -> Chart:
     later = f", {number(queue.later)} after that" if queue.later else ""
     return bar_chart(
         "scheduled",
@@ -196,7 +196,7 @@ def _scheduled(queue: Queue) -> Chart:
     )
 
 
-def _reviews(reviews: Reviews) -> Chart:
+def _reviews(reviews: ReviewFigures) -> Chart:
     points = [
         Point(month_name(each.year, each.month), each.count, number(each.count)) for each in reviews.months
     ]
@@ -209,7 +209,7 @@ def _reviews(reviews: Reviews) -> Chart:
     )
 
 
-def _scores(reviews: Reviews) -> Chart:
+def _scores(reviews: ReviewFigures) -> Chart:
     known = [each for each in reviews.months if each.average is not None]
     summary = "No reviews in these months."
     if known:

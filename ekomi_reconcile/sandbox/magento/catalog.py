@@ -8,7 +8,7 @@ from typing import Any
 
 from ekomi_reconcile.sandbox.magento import table
 from ekomi_reconcile.sandbox.magento.document import Order
-from ekomi_reconcile.sandbox.magento.render import Refused
+from ekomi_reconcile.sandbox.magento.render import RequestRejected
 from ekomi_reconcile.sandbox.magento.table import Row, Table
 
 Quantities = Mapping[int, float] | None
@@ -92,7 +92,7 @@ class Catalog:
     def product(self, sku: str) -> Row:
         """Raises Refused 404 for an unknown SKU."""
         if sku not in self._by_sku:
-            raise Refused(
+            raise RequestRejected(
                 404, "The product that was requested doesn't exist. Verify the product and try again."
             )
         return self._by_sku[sku]

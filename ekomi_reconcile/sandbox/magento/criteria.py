@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 from urllib.parse import unquote_plus
 
-from ekomi_reconcile.sandbox.magento.render import Broken, Refused, required, unsupported, wrong_type
+from ekomi_reconcile.sandbox.magento.render import Broken, RequestRejected, required, unsupported, wrong_type
 
 PhpValue = str | dict[str, "PhpValue"]
 PhpArray = dict[str, PhpValue]
@@ -68,7 +68,7 @@ _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-class Kind(Enum):
+class ColumnKind(Enum):
     """How a column compares."""
 
     NUMBER = "number"
@@ -103,14 +103,14 @@ def moment(value: Any) -> str:
     return f"{match[1]} {clock if len(clock) == 8 else clock + ':00'}"
 
 
-def normal(kind: Kind) -> Normal:
+def normal(kind: ColumnKind) -> Normal:
     """The function that brings a cell or a filter value of this kind into comparable form."""
-    if kind is Kind.NUMBER:
+    if kind is ColumnKind.NUMBER:
         return number
-    return moment if kind is Kind.TIME else lambda value: fold(str(value))
+    return moment if kind is ColumnKind.TIME else lambda value: fold(str(value))
 
 
-def condition(kind: Kind, name: str, value: str | None) -> Test:
+def condition(kind: ColumnKind, name: str, value: str | None) -> Test:
     """The test for a cell; None is NULL. An unknown condition type is an equality.
 
     Raises Broken for `is`, which becomes invalid SQL.
@@ -130,7 +130,7 @@ def _not_null(test: Test) -> Test:
     return lambda cell: cell is not None and test(cell)
 
 
-def _value_test(kind: Kind, name: str, value: str) -> Test:
+def _value_test(kind: ColumnKind, name: str, value: str) -> Test:
     of = normal(kind)
     if name in {"in", "nin"}:
         members = {of(member) for member in value.split(",")} if value else set()
@@ -185,7 +185,7 @@ _DIRECTIONS = ("ASC", "DESC")
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class ColumnFilter:
     """One condition on one column; a missing value is NULL and matches nothing."""
 
     field: str | None
@@ -205,7 +205,7 @@ class Sort:
 class Criteria:
     """Groups are ANDed, the filters within one ORed; page numbers start at 1, no size means all rows."""
 
-    groups: tuple[tuple[Filter, ...], ...] = ()
+    groups: tuple[tuple[ColumnFilter, ...], ...] = ()
     sorts: tuple[Sort, ...] = ()
     page_size: int | None = None
     current_page: int | None = None
@@ -258,8 +258,8 @@ def _members(parts: dict[str, tuple[str, PhpValue]], name: str) -> list[PhpArray
     return [member for member in value.values() if isinstance(member, dict)]
 
 
-def _group(group: PhpArray, key: str) -> tuple[Filter, ...]:
-    result: list[Filter] = []
+def _group(group: PhpArray, key: str) -> tuple[ColumnFilter, ...]:
+    result: list[ColumnFilter] = []
     for name, value in group.items():
         if snake(name) != "filters":
             raise _nested(unsupported(upper_camel(name)), key)
@@ -268,19 +268,19 @@ def _group(group: PhpArray, key: str) -> tuple[Filter, ...]:
     return tuple(result)
 
 
-def _filter(member: PhpArray, outer: list[str]) -> Filter:
+def _filter(member: PhpArray, outer: list[str]) -> ColumnFilter:
     parts = _strings(member, {"field", "value", "condition_type"}, outer)
-    return Filter(parts.get("field"), parts.get("value"), parts.get("condition_type") or "eq")
+    return ColumnFilter(parts.get("field"), parts.get("value"), parts.get("condition_type") or "eq")
 
 
 def _sort(member: PhpArray, key: str) -> Sort:
     parts = _strings(member, {"field", "direction"}, [key])
     field, direction = parts.get("field"), parts.get("direction")
     if field is not None and not re.fullmatch(r"[A-Za-z0-9_]+", field):
-        raise Refused(400, "Sort order field %1 contains restricted symbols", [field])
+        raise RequestRejected(400, "Sort order field %1 contains restricted symbols", [field])
     if direction is not None and direction.upper() not in _DIRECTIONS:
         message = "The sort order has to be specified as %1 for ascending order or %2 for descending order."
-        raise Refused(400, message, [*_DIRECTIONS])
+        raise RequestRejected(400, message, [*_DIRECTIONS])
     return Sort(field, direction and direction.upper())
 
 
@@ -307,14 +307,14 @@ def _integer(parts: dict[str, tuple[str, PhpValue]], name: str) -> int | None:
     return int(value) if value.strip().lstrip("+-").isdigit() else int(number)
 
 
-def _nested(refused: Refused, *names: str) -> Refused:
+def _nested(refused: RequestRejected, *names: str) -> RequestRejected:
     """A type error names every key it went through; other errors pass unchanged."""
     if refused.parameters is not None:
         return refused
     prefix = "".join(f'Error occurred during "{name}" processing. ' for name in names)
-    return Refused(refused.status, prefix + refused.message)
+    return RequestRejected(refused.status, prefix + refused.message)
 
 
-def _echo(entry: Filter) -> dict[str, Any]:
+def _echo(entry: ColumnFilter) -> dict[str, Any]:
     result = {"field": entry.field, "value": entry.value, "condition_type": entry.condition}
     return {key: value for key, value in result.items() if value is not None}

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, unquote
 
-from ekomi_reconcile.sandbox.magento.render import Refused, required
+from ekomi_reconcile.sandbox.magento.render import RequestRejected, required
 from ekomi_reconcile.sandbox.magento.settings import BearerTokens
 
 KEY_LENGTH = 32
@@ -69,7 +69,7 @@ class AdminUser:
 
 
 @dataclass(slots=True)
-class Credentials:
+class ShopLogins:
     """All logins of a shop; times in epoch seconds."""
 
     integrations: list[Integration] = field(default_factory=list)
@@ -134,7 +134,7 @@ def protocol_parameters(header: str) -> dict[str, str]:
 
 
 def authenticate(
-    request: SignedRequest, parameters: Mapping[str, str], *, credentials: Credentials, now: int
+    request: SignedRequest, parameters: Mapping[str, str], *, credentials: ShopLogins, now: int
 ) -> Integration:
     """The integration that signed the request.
 
@@ -146,12 +146,12 @@ def authenticate(
     _use_nonce(parameters, consumer, credentials=credentials, now=now)
     owner = credentials.by_token(parameters["oauth_token"])
     if owner is None:
-        raise Refused(401, "Specified token does not exist")
+        raise RequestRejected(401, "Specified token does not exist")
     if owner is not consumer:
-        raise Refused(401, "Token is not associated with the specified consumer")
+        raise RequestRejected(401, "Token is not associated with the specified consumer")
     expected = signature(base_string(request, parameters), consumer.consumer_secret, consumer.token_secret)
     if not hmac.compare_digest(expected.encode(), parameters["oauth_signature"].encode()):
-        raise Refused(401, "The signature is invalid. Verify and try again.")
+        raise RequestRejected(401, "The signature is invalid. Verify and try again.")
     return consumer
 
 
@@ -197,36 +197,36 @@ def natural_order(left: str, right: str) -> int:
 def _check_protocol(parameters: Mapping[str, str]) -> None:
     version = parameters.get("oauth_version", "1.0")
     if version != "1.0":
-        raise Refused(400, 'The "%1" Oauth version isn\'t supported.', [version])
+        raise RequestRejected(400, 'The "%1" Oauth version isn\'t supported.', [version])
     for name in _REQUIRED:
         if not parameters.get(name):
             raise required(name)
     if len(parameters["oauth_token"]) != KEY_LENGTH:
-        raise Refused(400, "The token length is invalid. Check the length and try again.")
+        raise RequestRejected(400, "The token length is invalid. Check the length and try again.")
     method = parameters["oauth_signature_method"]
     if method != "HMAC-SHA256":
-        raise Refused(400, "Signature method %1 is not supported", [method])
+        raise RequestRejected(400, "Signature method %1 is not supported", [method])
 
 
-def _consumer(key: str, credentials: Credentials) -> Integration:
+def _consumer(key: str, credentials: ShopLogins) -> Integration:
     if len(key) != KEY_LENGTH:
-        raise Refused(401, "Consumer key is not the correct length")
+        raise RequestRejected(401, "Consumer key is not the correct length")
     found = credentials.by_consumer(key)
     if found is None:
-        raise Refused(401, "A consumer having the specified key does not exist")
+        raise RequestRejected(401, "A consumer having the specified key does not exist")
     return found
 
 
 def _use_nonce(
-    parameters: Mapping[str, str], consumer: Integration, *, credentials: Credentials, now: int
+    parameters: Mapping[str, str], consumer: Integration, *, credentials: ShopLogins, now: int
 ) -> None:
     stamp = parameters["oauth_timestamp"]
     if not stamp.isdigit() or int(stamp) > now + MAX_FUTURE_SECONDS:
-        raise Refused(401, "An error occurred validating the nonce")
+        raise RequestRejected(401, "An error occurred validating the nonce")
     used = (consumer.consumer_id, parameters["oauth_nonce"])
     if used in credentials.nonces:
         message = "The nonce is already being used by the consumer with ID %1"
-        raise Refused(401, message, [str(consumer.consumer_id)])
+        raise RequestRejected(401, message, [str(consumer.consumer_id)])
     credentials.nonces.add(used)
 
 
@@ -246,7 +246,7 @@ def permissions(
     header: str | None,
     request: SignedRequest,
     *,
-    credentials: Credentials,
+    credentials: ShopLogins,
     bearer: BearerTokens,
     now: int,
 ) -> frozenset[str]:
@@ -265,7 +265,7 @@ def permissions(
     return NOBODY
 
 
-def admin_token(body: Mapping[str, Any], *, credentials: Credentials, now: int) -> str:
+def admin_token(body: Mapping[str, Any], *, credentials: ShopLogins, now: int) -> str:
     """POST integration/admin/token.
 
     Raises Refused 401 for a wrong password or a locked account, 400 when two-factor login is on.
@@ -273,30 +273,32 @@ def admin_token(body: Mapping[str, Any], *, credentials: Credentials, now: int) 
     user = _checked_user(body, credentials=credentials, now=now)
     match user.two_factor:
         case TwoFactor.NO_PROVIDER:
-            raise Refused(400, "Please ask an administrator with sufficient access to configure 2FA first")
+            raise RequestRejected(
+                400, "Please ask an administrator with sufficient access to configure 2FA first"
+            )
         case TwoFactor.NOT_SET_UP:
             message = (
                 "You are required to configure personal Two-Factor Authorization in order to login. "
                 "Please check your email."
             )
-            raise Refused(400, message, {"providers": ["google"], "active_providers": []})
+            raise RequestRejected(400, message, {"providers": ["google"], "active_providers": []})
         case TwoFactor.SET_UP:
             message = "Please use the 2fa provider-specific endpoints to obtain a token."
-            raise Refused(400, message, {"active_providers": ["google"]})
+            raise RequestRejected(400, message, {"active_providers": ["google"]})
     return credentials.issue(now)
 
 
-def google_token(body: Mapping[str, Any], *, credentials: Credentials, now: int) -> str:
+def google_token(body: Mapping[str, Any], *, credentials: ShopLogins, now: int) -> str:
     """POST tfa/provider/google/authenticate: password and one-time code."""
     user = _checked_user(body, credentials=credentials, now=now)
     if user.two_factor is not TwoFactor.SET_UP:
-        raise Refused(400, "Provider is not configured.")
+        raise RequestRejected(400, "Provider is not configured.")
     if _text(body, "otp") != user.otp:
-        raise Refused(401, "Invalid code.")
+        raise RequestRejected(401, "Invalid code.")
     return credentials.issue(now)
 
 
-def _bearer(token: str, *, credentials: Credentials, bearer: BearerTokens, now: int) -> frozenset[str]:
+def _bearer(token: str, *, credentials: ShopLogins, bearer: BearerTokens, now: int) -> frozenset[str]:
     if credentials.admin_tokens.get(token, 0) > now:
         return ALL
     integration = credentials.by_token(token)
@@ -305,7 +307,7 @@ def _bearer(token: str, *, credentials: Credentials, bearer: BearerTokens, now: 
     return integration.resources
 
 
-def _checked_user(body: Mapping[str, Any], *, credentials: Credentials, now: int) -> AdminUser:
+def _checked_user(body: Mapping[str, Any], *, credentials: ShopLogins, now: int) -> AdminUser:
     username, password = _text(body, "username"), _text(body, "password")
     user = credentials.admins.get(username)
     if user is not None and user.locked_until <= now and user.password == password:
@@ -319,7 +321,7 @@ def _checked_user(body: Mapping[str, Any], *, credentials: Credentials, now: int
         "The account sign-in was incorrect or your account is disabled temporarily. "
         "Please wait and try again later."
     )
-    raise Refused(401, message)
+    raise RequestRejected(401, message)
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:

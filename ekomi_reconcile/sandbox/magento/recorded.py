@@ -20,7 +20,7 @@ from ekomi_reconcile.sandbox.magento.table import Row, Table
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RecordedExchange:
     """A request, the route pattern that served it (empty when none did), and how many orders it carried."""
 
     method: str
@@ -35,9 +35,9 @@ class Entry:
 class RequestLog:
     """All requests since the last clearing, oldest first."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[RecordedExchange] = field(default_factory=list)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: RecordedExchange) -> None:
         self.entries.append(entry)
 
     def clear(self) -> None:

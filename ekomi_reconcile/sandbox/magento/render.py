@@ -14,12 +14,12 @@ from xml.sax.saxutils import escape
 import msgspec
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from ekomi_reconcile.sandbox.magento.settings import Clock
+from ekomi_reconcile.sandbox.magento.settings import ShopClock
 
 Parameters = list[Any] | dict[str, Any] | None
 
 
-class Refused(Exception):
+class RequestRejected(Exception):
     """The request ends with this status and message."""
 
     def __init__(self, status: int, message: str, parameters: Parameters = None) -> None:
@@ -39,38 +39,40 @@ class Broken(Exception):
     """The shop itself failed: a masked 500 with a report id."""
 
 
-def unauthorized(resource: str) -> Refused:
+def unauthorized(resource: str) -> RequestRejected:
     """401: no login, an unknown or expired one, or a missing permission; the text is the same for all."""
     message = "The consumer isn't authorized to access %resources."
-    return Refused(401, message, {"resources": resource})
+    return RequestRejected(401, message, {"resources": resource})
 
 
-def required(field: str) -> Refused:
-    return Refused(400, '"%fieldName" is required. Enter and try again.', {"fieldName": field})
+def required(field: str) -> RequestRejected:
+    return RequestRejected(400, '"%fieldName" is required. Enter and try again.', {"fieldName": field})
 
 
-def unsupported(field: str) -> Refused:
+def unsupported(field: str) -> RequestRejected:
     message = '"%fieldName" is not supported. Correct the field name and try again.'
-    return Refused(400, message, {"fieldName": field})
+    return RequestRejected(400, message, {"fieldName": field})
 
 
-def no_entity() -> Refused:
-    return Refused(404, "The entity that was requested doesn't exist. Verify the entity and try again.")
+def no_entity() -> RequestRejected:
+    return RequestRejected(
+        404, "The entity that was requested doesn't exist. Verify the entity and try again."
+    )
 
 
-def no_route() -> Refused:
-    return Refused(404, "Request does not match any route.")
+def no_route() -> RequestRejected:
+    return RequestRejected(404, "Request does not match any route.")
 
 
-def cannot_process() -> Refused:
-    return Refused(400, "Specified request cannot be processed.")
+def cannot_process() -> RequestRejected:
+    return RequestRejected(400, "Specified request cannot be processed.")
 
 
-def wrong_type(value: str, wanted: str) -> Refused:
+def wrong_type(value: str, wanted: str) -> RequestRejected:
     message = (
         f'The "{value}" value\'s type is invalid. The "{wanted}" type was expected. Verify and try again.'
     )
-    return Refused(400, message)
+    return RequestRejected(400, message)
 
 
 _HTML = "text/html; charset=UTF-8"
@@ -104,7 +106,7 @@ def accepted(header: str | None) -> Format:
     return Format.NONE
 
 
-def document(content: Any, status: int, *, kind: Format, clock: Clock) -> Response:
+def document(content: Any, status: int, *, kind: Format, clock: ShopClock) -> Response:
     """An answer of the REST layer."""
     body = encoded(content) if kind is not Format.XML else _xml(content).encode()
     headers = {
@@ -135,7 +137,7 @@ def storefront_page() -> Response:
     return Response(NOT_FOUND_PAGE, 404, media_type=_HTML)
 
 
-def date(clock: Clock) -> dict[str, str]:
+def date(clock: ShopClock) -> dict[str, str]:
     """The shop's own Date header: the web server leaves it to the shop, whose clock may be set."""
     return {"Date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(clock.now()))}
 
@@ -170,7 +172,7 @@ def _text(value: Any) -> str:
 Order = dict[str, Any]
 
 
-class Damage(StrEnum):
+class OrderDamage(StrEnum):
     """What is wrong with an order. The first two make every page that touches it a 500."""
 
     PAYMENT_INFO_UNREADABLE = "payment_info_unreadable"
@@ -182,25 +184,25 @@ class Damage(StrEnum):
     NO_STORE = "no_store"
 
 
-POISON = frozenset({Damage.PAYMENT_INFO_UNREADABLE, Damage.ITEM_OPTIONS_UNREADABLE})
+POISON = frozenset({OrderDamage.PAYMENT_INFO_UNREADABLE, OrderDamage.ITEM_OPTIONS_UNREADABLE})
 
 
-def damaged(order: Order, damage: Damage) -> Order:
+def damaged(order: Order, damage: OrderDamage) -> Order:
     """The order as it would be sent; the given one is unchanged.
 
     Raises Broken for what makes the whole page fail.
     """
     if damage in POISON:
         raise Broken
-    if damage is Damage.NO_ITEMS:
+    if damage is OrderDamage.NO_ITEMS:
         return _reassigned(order | {"items": []}, _assignment(order) | {"items": []})
-    if damage is Damage.NO_SHIPPING_ADDRESS:
+    if damage is OrderDamage.NO_SHIPPING_ADDRESS:
         shipping = _without(_assignment(order)["shipping"], "address")
         return _reassigned(order, _assignment(order) | {"shipping": shipping})
-    if damage is Damage.NO_STORE:
+    if damage is OrderDamage.NO_STORE:
         items = [_without(item, "store_id") for item in order["items"]]
         return _without(order, "store_id") | {"items": items}
-    key = "payment" if damage is Damage.NO_PAYMENT else "billing_address"
+    key = "payment" if damage is OrderDamage.NO_PAYMENT else "billing_address"
     return _without(order, key)
 
 
@@ -238,7 +240,7 @@ class FaultKind(StrEnum):
 
 
 @dataclass(slots=True)
-class Fault:
+class ShopFault:
     """A fault for requests whose path contains `path`.
 
     `skip` requests pass first, then `times` are hit (None: all). `delay` is in seconds. `status` is for
@@ -259,17 +261,17 @@ class Fault:
 class FaultPlan:
     """The faults in force, first match first."""
 
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[ShopFault] = field(default_factory=list)
 
-    def add(self, kind: FaultKind, **details: object) -> Fault:
-        fault = Fault(kind, **details)  # type: ignore[arg-type]
+    def add(self, kind: FaultKind, **details: object) -> ShopFault:
+        fault = ShopFault(kind, **details)  # type: ignore[arg-type]
         self.faults.append(fault)
         return fault
 
     def clear(self) -> None:
         self.faults.clear()
 
-    def take(self, path: str) -> Fault | None:
+    def take(self, path: str) -> ShopFault | None:
         """The fault that hits this request, counted down."""
         for fault in self.faults:
             if fault.path not in path or fault.times == 0:
@@ -292,7 +294,7 @@ _NO_DATABASE = (
 )
 
 
-def replacement(fault: Fault, report: str) -> Response | None:
+def replacement(fault: ShopFault, report: str) -> Response | None:
     """The answer a fault puts in place of the right one, None when it leaves it."""
     later = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
     return _json(fault, later, report) or _other(fault, later)
@@ -303,7 +305,7 @@ def truncated(response: Response) -> Response:
     return Response(response.body[: len(response.body) // 2], response.status_code, media_type=_JSON)
 
 
-def _json(fault: Fault, later: dict[str, str], report: str) -> Response | None:
+def _json(fault: ShopFault, later: dict[str, str], report: str) -> Response | None:
     match fault.kind:
         case FaultKind.TOO_MANY_REQUESTS:
             return Response(_TOO_MANY, 429, later, media_type=_JSON)
@@ -314,7 +316,7 @@ def _json(fault: Fault, later: dict[str, str], report: str) -> Response | None:
     return None
 
 
-def _other(fault: Fault, later: dict[str, str]) -> Response | None:
+def _other(fault: ShopFault, later: dict[str, str]) -> Response | None:
     match fault.kind:
         case FaultKind.MAINTENANCE:
             return page("Error 503: Service Unavailable", 503, later)

@@ -8,16 +8,16 @@ from typing import Any
 
 from ekomi_reconcile.sandbox.magento import login
 from ekomi_reconcile.sandbox.magento.criteria import (
+    ColumnFilter,
     Criteria,
-    Filter,
     PhpArray,
     parse_criteria,
     snake,
     upper_camel,
 )
-from ekomi_reconcile.sandbox.magento.render import Refused, required, unsupported, wrong_type
+from ekomi_reconcile.sandbox.magento.render import RequestRejected, required, unsupported, wrong_type
 from ekomi_reconcile.sandbox.magento.settings import PageLimit
-from ekomi_reconcile.sandbox.magento.shop import Shop
+from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
 from ekomi_reconcile.sandbox.magento.table import Row, Table
 
 _COMMENT_KEYS = {
@@ -34,10 +34,10 @@ _COMMENT_KEYS = {
 
 
 @dataclass(slots=True)
-class Call:
+class RoutedCall:
     """One request that was routed and may be served; `orders` counts the orders in the answer."""
 
-    shop: Shop
+    shop: SimulatedShop
     query: PhpArray
     path: Mapping[str, str]
     body: Mapping[str, Any]
@@ -61,11 +61,11 @@ class Call:
             return dataclasses.replace(criteria, page_size=settings.default_page_size)
         if criteria.page_size > settings.maximum_page_size:
             message = "Maximum SearchCriteria pageSize is %max"
-            raise Refused(400, message, {"max": settings.maximum_page_size})
+            raise RequestRejected(400, message, {"max": settings.maximum_page_size})
         return criteria
 
 
-Handler = Callable[[Call], Any]
+Handler = Callable[[RoutedCall], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def find(method: str, segments: list[str]) -> tuple[Resource, dict[str, str]] | 
     return None
 
 
-def _list_orders(call: Call) -> Any:
+def _list_orders(call: RoutedCall) -> Any:
     criteria, shop = call.criteria(), call.shop
     page = shop.orders.search(criteria, shop.settings.past_the_end)
     items = [shop.visible(order) for order in page.rows]
@@ -106,26 +106,26 @@ def _list_orders(call: Call) -> Any:
     return {"items": items, "search_criteria": criteria.echo(), "total_count": page.total}
 
 
-def _order(call: Call) -> Any:
+def _order(call: RoutedCall) -> Any:
     answer = call.shop.visible(call.shop.order(call.number("id")))
     call.orders = 1
     return answer
 
 
-def _order_status(call: Call) -> Any:
+def _order_status(call: RoutedCall) -> Any:
     return call.shop.order(call.number("id"))["status"]
 
 
-def _comments(call: Call) -> Any:
+def _comments(call: RoutedCall) -> Any:
     """Oldest first, unlike `status_histories`; an unknown order has none."""
     number = call.number("id")
     order = call.shop.orders.get(number) or {}
     entries = sorted(order.get("status_histories") or [], key=lambda entry: int(entry["entity_id"]))
-    echo = Criteria(((Filter("parent_id", str(number)),),)).echo()
+    echo = Criteria(((ColumnFilter("parent_id", str(number)),),)).echo()
     return {"items": entries, "search_criteria": echo, "total_count": len(entries)}
 
 
-def _add_comment(call: Call) -> Any:
+def _add_comment(call: RoutedCall) -> Any:
     given = call.body.get("statusHistory", call.body.get("status_history"))
     if not isinstance(given, dict):
         raise required("statusHistory")
@@ -137,8 +137,8 @@ def _add_comment(call: Call) -> Any:
     return call.shop.comment(number, entry.get("comment"), status=entry.get("status"), notified=notified)
 
 
-def _search(table: Callable[[Shop], Table]) -> Handler:
-    def handler(call: Call) -> Any:
+def _search(table: Callable[[SimulatedShop], Table]) -> Handler:
+    def handler(call: RoutedCall) -> Any:
         criteria = call.criteria()
         page = table(call.shop).search(criteria, call.shop.settings.past_the_end)
         return {"items": page.rows, "search_criteria": criteria.echo(), "total_count": page.total}
@@ -146,7 +146,7 @@ def _search(table: Callable[[Shop], Table]) -> Handler:
     return handler
 
 
-def _store_configs(call: Call) -> Any:
+def _store_configs(call: RoutedCall) -> Any:
     wanted = call.query.get("storeCodes", call.query.get("store_codes"))
     configs = call.shop.stores.configs
     if not isinstance(wanted, dict):
@@ -154,7 +154,7 @@ def _store_configs(call: Call) -> Any:
     return [config for config in configs if config["code"] in wanted.values()]
 
 
-def _category_tree(call: Call) -> Any:
+def _category_tree(call: RoutedCall) -> Any:
     root = call.query.get("rootCategoryId")
     if not isinstance(root, str):
         return call.shop.catalog.tree
@@ -162,14 +162,16 @@ def _category_tree(call: Call) -> Any:
         raise wrong_type(root, "int")
     found = call.shop.catalog.subtree(int(root))
     if found is None:
-        raise Refused(
+        raise RequestRejected(
             404, "No such entity with %fieldName = %fieldValue", {"fieldName": "id", "fieldValue": root}
         )
     return found
 
 
-def _with_quantities(action: Callable[[Shop], Callable[[int, dict[int, float] | None], int]]) -> Handler:
-    def handler(call: Call) -> Any:
+def _with_quantities(
+    action: Callable[[SimulatedShop], Callable[[int, dict[int, float] | None], int]],
+) -> Handler:
+    def handler(call: RoutedCall) -> Any:
         rows: list[Row] = call.body.get("items") or []
         quantities = dict(_quantity(row) for row in rows) or None
         return str(action(call.shop)(call.number("id"), quantities))
@@ -190,7 +192,7 @@ def _quantity(row: Row) -> tuple[int, float]:
     return int(values[0]), float(values[1])
 
 
-def _action(action: Callable[[Shop], Callable[[int], bool]]) -> Handler:
+def _action(action: Callable[[SimulatedShop], Callable[[int], bool]]) -> Handler:
     return lambda call: action(call.shop)(call.number("id"))
 
 

@@ -16,24 +16,24 @@ from ekomi_reconcile.sandbox.magento.control import control_routes
 from ekomi_reconcile.sandbox.magento.criteria import parse_query
 from ekomi_reconcile.sandbox.magento.document import filtered
 from ekomi_reconcile.sandbox.magento.login import SignedRequest
-from ekomi_reconcile.sandbox.magento.recorded import Entry
+from ekomi_reconcile.sandbox.magento.recorded import RecordedExchange
 from ekomi_reconcile.sandbox.magento.render import (
     Broken,
     FaultKind,
     Format,
-    Refused,
+    RequestRejected,
     cannot_process,
     no_route,
     unauthorized,
 )
 from ekomi_reconcile.sandbox.magento.settings import HostHeader
-from ekomi_reconcile.sandbox.magento.shop import Shop
+from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
 
 _REST = re.compile(r"^/+(?:index\.php/+)?rest(?:/|$)")
 _KNOWN_METHODS = {"GET", "POST", "PUT", "DELETE"}
 
 
-def routes(shop: Shop) -> list[BaseRoute]:
+def routes(shop: SimulatedShop) -> list[BaseRoute]:
     """The REST interface, the version page and the control endpoints, for any Starlette application."""
 
     async def version(_: Request) -> Response:
@@ -55,7 +55,7 @@ def storefront() -> list[BaseRoute]:
 class RestRoute(BaseRoute):
     """`/rest/…` and `/index.php/rest/…`, any number of leading slashes, case as written."""
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: SimulatedShop) -> None:
         self.shop = shop
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -74,7 +74,7 @@ class RestRoute(BaseRoute):
 class _Exchange:
     """One request on its way to an answer."""
 
-    def __init__(self, shop: Shop, request: Request, body: bytes) -> None:
+    def __init__(self, shop: SimulatedShop, request: Request, body: bytes) -> None:
         self.shop = shop
         self.request = request
         self.body = body
@@ -105,7 +105,7 @@ class _Exchange:
             return render.page("There has been an error processing your request", 500)
         try:
             return render.document(self._content(), 200, kind=kind, clock=self.shop.clock)
-        except Refused as refused:
+        except RequestRejected as refused:
             body = None if self.request.method == "HEAD" else refused.body()
             answer = render.document(body, refused.status, kind=kind, clock=self.shop.clock)
             return Response(status_code=refused.status) if body is None else answer
@@ -118,7 +118,7 @@ class _Exchange:
     def _content(self) -> Any:
         method = self.request.method
         if method not in _KNOWN_METHODS:
-            raise Refused(405, f"The {method} HTTP method is not supported.")
+            raise RequestRejected(405, f"The {method} HTTP method is not supported.")
         found = resources.find(method, self._segments())
         if found is None:
             raise no_route()
@@ -128,7 +128,7 @@ class _Exchange:
         if resource.permission and resource.permission not in allowed:
             raise unauthorized(resource.permission)
         query = parse_query(self.request.url.query)
-        call = resources.Call(self.shop, query, parts, self._body())
+        call = resources.RoutedCall(self.shop, query, parts, self._body())
         content = filtered(resource.handler(call), query.get("fields"))
         self.orders = call.orders
         return content
@@ -170,11 +170,11 @@ class _Exchange:
         if self.request.method == "GET" or not self.body:
             return {}
         if not self.request.headers.get("content-type"):
-            raise Refused(400, "Content-Type header is empty.")
+            raise RequestRejected(400, "Content-Type header is empty.")
         try:
             content = msgspec.json.decode(self.body)
         except msgspec.DecodeError as error:
-            raise Refused(400, "Decoding error.") from error
+            raise RequestRejected(400, "Decoding error.") from error
         return content if isinstance(content, dict) else {}
 
     def _report(self) -> str:
@@ -183,7 +183,7 @@ class _Exchange:
 
     def _log(self, status: int) -> None:
         query = self.request.url.query
-        entry = Entry(self.request.method, self.path, query, self.route, status, self.orders)
+        entry = RecordedExchange(self.request.method, self.path, query, self.route, status, self.orders)
         self.shop.log.add(entry)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 _FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
-class Clock:
+class ShopClock:
     """Seconds since the epoch (UTC); stands still once set, until released."""
 
     def __init__(self, instant: int | None = None) -> None:

@@ -9,14 +9,14 @@ from ekomi_reconcile.sandbox.magento import recorded
 from ekomi_reconcile.sandbox.magento import table as table_module
 from ekomi_reconcile.sandbox.magento.catalog import Catalog, from_items
 from ekomi_reconcile.sandbox.magento.document import Order, completed
-from ekomi_reconcile.sandbox.magento.login import ALL, AdminUser, Credentials, Integration
+from ekomi_reconcile.sandbox.magento.login import ALL, AdminUser, Integration, ShopLogins
 from ekomi_reconcile.sandbox.magento.recorded import RequestLog
-from ekomi_reconcile.sandbox.magento.render import Damage, FaultPlan, damaged
+from ekomi_reconcile.sandbox.magento.render import FaultPlan, OrderDamage, damaged
 from ekomi_reconcile.sandbox.magento.settings import (
     DEFAULT_GROUPS,
     DEFAULT_STORES,
-    Clock,
     Settings,
+    ShopClock,
     Stores,
     group_rows,
     one_website,
@@ -27,20 +27,20 @@ from ekomi_reconcile.sandbox.magento.workflow import Mutations, Workflow
 _NOT_IN_ITEM_SEARCH = {"parent_item", "product_option", "extension_attributes"}
 
 
-class Shop(Workflow):
+class SimulatedShop(Workflow):
     """A whole shop in memory. Hold `lock` to change several things at once while it is being served."""
 
     def __init__(
-        self, *, stores: Stores, groups: Sequence[Row], catalog: Catalog, clock: Clock | None = None
+        self, *, stores: Stores, groups: Sequence[Row], catalog: Catalog, clock: ShopClock | None = None
     ) -> None:
-        super().__init__(clock or Clock())
+        super().__init__(clock or ShopClock())
         self.stores = stores
         self.customer_groups = Table(table_module.GROUPS, key="id", rows=groups)
         self.catalog = catalog
         self.settings = Settings()
-        self.credentials = Credentials(admins={"admin": AdminUser()})
+        self.credentials = ShopLogins(admins={"admin": AdminUser()})
         self.faults = FaultPlan()
-        self.damages: dict[int, Damage] = {}
+        self.damages: dict[int, OrderDamage] = {}
         self.mutations = Mutations()
         self.log = RequestLog()
         self.lock = threading.RLock()
@@ -56,13 +56,13 @@ class Shop(Workflow):
         groups: Mapping[int, str] = DEFAULT_GROUPS,
         categories: Mapping[str, Sequence[int]] | None = None,
         category_parents: Mapping[int, int] | None = None,
-        clock: Clock | None = None,
+        clock: ShopClock | None = None,
     ) -> Self:
         """A shop with these orders; keys left out are filled in.
 
         `stores`, `groups`: id → code; `categories`: SKU → category ids; `category_parents`: child → parent.
         """
-        moment = clock or Clock()
+        moment = clock or ShopClock()
         documents = [completed(order, now=moment.sql()) for order in orders]
         catalog = from_items(documents, categories or {}, category_parents or {})
         shop = cls(stores=one_website(stores), groups=group_rows(groups), catalog=catalog, clock=moment)
@@ -71,7 +71,7 @@ class Shop(Workflow):
 
     @classmethod
     def recorded(
-        cls, folder: Path, *, last_order: int = recorded.LAST_ORDER, clock: Clock | None = None
+        cls, folder: Path, *, last_order: int = recorded.LAST_ORDER, clock: ShopClock | None = None
     ) -> Self:
         """The recorded shop, rebuilt from a folder of recorded answers, up to that order id."""
         archive = recorded.Archive(folder)
@@ -102,7 +102,7 @@ class Shop(Workflow):
         """A bearer token of the admin user, valid for an hour of the shop's clock."""
         return self.credentials.issue(self.clock.now())
 
-    def damage(self, order_id: int, damage: Damage) -> None:
+    def damage(self, order_id: int, damage: OrderDamage) -> None:
         """From now on this order is damaged in the database."""
         self.damages[self.order(order_id)["entity_id"]] = damage
 

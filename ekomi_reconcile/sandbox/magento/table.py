@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ekomi_reconcile.sandbox.magento.criteria import (
+    ColumnFilter,
+    ColumnKind,
     Criteria,
-    Filter,
-    Kind,
     Sort,
     Test,
     condition,
@@ -28,15 +28,15 @@ _LOWER, _UPPER = {"gt", "gteq", "from"}, {"lt", "lteq", "to"}
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TableColumn:
     """Where a column's cell is in the row, and how it compares."""
 
-    kind: Kind
+    kind: ColumnKind
     path: tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class TablePage:
     """The rows of one page and the number of all that match."""
 
     rows: list[Row]
@@ -47,7 +47,7 @@ class Table:
     """Rows with a unique integer key; `columns` are those a filter or a sort order may name."""
 
     def __init__(
-        self, columns: Mapping[str, Column], key: str = "entity_id", rows: Iterable[Row] = ()
+        self, columns: Mapping[str, TableColumn], key: str = "entity_id", rows: Iterable[Row] = ()
     ) -> None:
         self.columns = columns
         self.key = key
@@ -79,7 +79,7 @@ class Table:
         self._time_of[key] = self._time(row)
         bisect.insort(self._times, (self._time_of[key], key))
 
-    def search(self, criteria: Criteria, past_the_end: PastTheEnd = PastTheEnd.EMPTY) -> Page:
+    def search(self, criteria: Criteria, past_the_end: PastTheEnd = PastTheEnd.EMPTY) -> TablePage:
         """The page the criteria ask for.
 
         Raises Broken when a filter or sort order names no column of the table.
@@ -87,17 +87,17 @@ class Table:
         groups = [[self._test(f) for f in group] for group in criteria.groups if group]
         rows = [row for row in self._candidates(criteria) if all(any(t(row) for t in g) for g in groups)]
         self._sort(rows, criteria.sorts)
-        return Page(_slice(rows, criteria, past_the_end), len(rows))
+        return TablePage(_slice(rows, criteria, past_the_end), len(rows))
 
     def _time(self, row: Row) -> str:
         return str(row.get("updated_at") or "")
 
-    def _cell(self, name: str) -> Column:
+    def _cell(self, name: str) -> TableColumn:
         if name not in self.columns:
             raise Broken
         return self.columns[name]
 
-    def _test(self, entry: Filter) -> Test:
+    def _test(self, entry: ColumnFilter) -> Test:
         if entry.field is None:
             raise Broken
         column = self._cell(entry.field)
@@ -131,7 +131,7 @@ class Table:
             return [self._rows[i] for i in self._ids[low:high]]
         return [self._rows[i] for i in sorted(i for _, i in self._times[first:last])]
 
-    def _id_window(self, filters: list[Filter]) -> tuple[int, int]:
+    def _id_window(self, filters: list[ColumnFilter]) -> tuple[int, int]:
         low, high = 0, len(self._ids)
         for entry in filters:
             bound = number(entry.value)
@@ -141,7 +141,7 @@ class Table:
                 high = min(high, bisect.bisect_right(self._ids, bound))
         return low, max(low, high)
 
-    def _time_window(self, filters: list[Filter]) -> tuple[int, int]:
+    def _time_window(self, filters: list[ColumnFilter]) -> tuple[int, int]:
         low, high = 0, len(self._times)
         for entry in filters:
             bound = moment(entry.value)
@@ -211,54 +211,54 @@ _TEXTS = """
 _SHIPPING: tuple[str | int, ...] = ("extension_attributes", "shipping_assignments", 0, "shipping")
 
 
-def _columns(kind: Kind, names: str | Iterable[str]) -> dict[str, Column]:
+def _columns(kind: ColumnKind, names: str | Iterable[str]) -> dict[str, TableColumn]:
     listed = names.split() if isinstance(names, str) else names
-    return {name: Column(kind, (name,)) for name in listed}
+    return {name: TableColumn(kind, (name,)) for name in listed}
 
 
-_TIMES = _columns(Kind.TIME, "created_at updated_at")
+_TIMES = _columns(ColumnKind.TIME, "created_at updated_at")
 
 ORDERS = (
-    _columns(Kind.NUMBER, _NUMBERS)
-    | _columns(Kind.TEXT, _TEXTS)
-    | _columns(Kind.TIME, "created_at updated_at customer_dob")
+    _columns(ColumnKind.NUMBER, _NUMBERS)
+    | _columns(ColumnKind.TEXT, _TEXTS)
+    | _columns(ColumnKind.TIME, "created_at updated_at customer_dob")
     | {
-        "shipping_method": Column(Kind.TEXT, (*_SHIPPING, "method")),
-        "shipping_address_id": Column(Kind.NUMBER, (*_SHIPPING, "address", "entity_id")),
+        "shipping_method": TableColumn(ColumnKind.TEXT, (*_SHIPPING, "method")),
+        "shipping_address_id": TableColumn(ColumnKind.NUMBER, (*_SHIPPING, "address", "entity_id")),
     }
 )
 ITEMS = (
     _columns(
-        Kind.NUMBER,
+        ColumnKind.NUMBER,
         "item_id order_id parent_item_id quote_item_id store_id product_id weight is_virtual qty_canceled "
         "qty_invoiced qty_ordered qty_refunded qty_shipped price base_price original_price row_total "
         "base_row_total discount_amount tax_amount",
     )
-    | _columns(Kind.TEXT, "sku name product_type applied_rule_ids description")
+    | _columns(ColumnKind.TEXT, "sku name product_type applied_rule_ids description")
     | _TIMES
 )
 DOCUMENTS = (
     _columns(
-        Kind.NUMBER,
+        ColumnKind.NUMBER,
         "entity_id order_id store_id state grand_total base_grand_total total_qty email_sent "
         "billing_address_id shipping_address_id customer_id",
     )
-    | _columns(Kind.TEXT, "increment_id order_currency_code base_currency_code transaction_id")
+    | _columns(ColumnKind.TEXT, "increment_id order_currency_code base_currency_code transaction_id")
     | _TIMES
 )
-GROUPS = _columns(Kind.NUMBER, "id tax_class_id") | _columns(Kind.TEXT, "code tax_class_name")
+GROUPS = _columns(ColumnKind.NUMBER, "id tax_class_id") | _columns(ColumnKind.TEXT, "code tax_class_name")
 PRODUCTS = (
-    {"entity_id": Column(Kind.NUMBER, ("id",))}
-    | _columns(Kind.NUMBER, "id attribute_set_id price status visibility weight")
-    | _columns(Kind.TEXT, "sku name type_id")
+    {"entity_id": TableColumn(ColumnKind.NUMBER, ("id",))}
+    | _columns(ColumnKind.NUMBER, "id attribute_set_id price status visibility weight")
+    | _columns(ColumnKind.TEXT, "sku name type_id")
     | _TIMES
 )
 CATEGORIES = (
-    {"entity_id": Column(Kind.NUMBER, ("id",))}
-    | _columns(Kind.NUMBER, "id parent_id level position is_active")
-    | _columns(Kind.TEXT, "name path")
+    {"entity_id": TableColumn(ColumnKind.NUMBER, ("id",))}
+    | _columns(ColumnKind.NUMBER, "id parent_id level position is_active")
+    | _columns(ColumnKind.TEXT, "name path")
     | _TIMES
 )
-ATTRIBUTE_SETS = _columns(Kind.NUMBER, "attribute_set_id sort_order entity_type_id") | _columns(
-    Kind.TEXT, "attribute_set_name"
+ATTRIBUTE_SETS = _columns(ColumnKind.NUMBER, "attribute_set_id sort_order entity_type_id") | _columns(
+    ColumnKind.TEXT, "attribute_set_name"
 )

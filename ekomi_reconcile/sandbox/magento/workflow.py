@@ -23,8 +23,8 @@ from ekomi_reconcile.sandbox.magento.catalog import (
     top_rows,
 )
 from ekomi_reconcile.sandbox.magento.document import Order, completed, default_status, link_parents
-from ekomi_reconcile.sandbox.magento.render import Refused, no_entity
-from ekomi_reconcile.sandbox.magento.settings import Clock
+from ekomi_reconcile.sandbox.magento.render import RequestRejected, no_entity
+from ekomi_reconcile.sandbox.magento.settings import ShopClock
 from ekomi_reconcile.sandbox.magento.table import Row, Table
 
 _UNHOLDABLE = {"canceled", "payment_review", "complete", "closed", "holded"}
@@ -34,7 +34,7 @@ _SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£"}
 class Workflow:
     """Orders and the documents that belong to them, with the actions that change them."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: ShopClock) -> None:
         self.clock = clock
         self.orders = Table(table_module.ORDERS)
         self.invoices = Table(table_module.DOCUMENTS)
@@ -72,11 +72,13 @@ class Workflow:
         error = "Invoice Document Validation Error(s):\n"
         if order["state"] in {"holded", "payment_review"}:
             status = order["state"]
-            raise Refused(400, f"{error}An invoice cannot be created when an order has a status of {status}")
+            raise RequestRejected(
+                400, f"{error}An invoice cannot be created when an order has a status of {status}"
+            )
         rows = taken(order, quantities, to_invoice)
         if not rows:
             message = "The invoice can't be created without products. Add products and try again."
-            raise Refused(400, error + message)
+            raise RequestRejected(400, error + message)
         add_up(rows, "qty_invoiced")
         enter_processing(order)
         settle(order)
@@ -92,7 +94,7 @@ class Workflow:
         rows = taken(order, quantities, to_ship)
         if order["state"] in {"holded", "payment_review"} or not rows:
             error = "Shipment Document Validation Error(s):\n"
-            raise Refused(400, f"{error}The order does not allow a shipment to be created.")
+            raise RequestRejected(400, f"{error}The order does not allow a shipment to be created.")
         before = (order["state"], order["status"])
         add_up(rows, "qty_shipped")
         enter_processing(order)
@@ -111,7 +113,7 @@ class Workflow:
         rows = taken(order, quantities, to_refund)
         if not rows:
             error = "Creditmemo Document Validation Error(s):\n"
-            raise Refused(400, f"{error}We can't create creditmemo for the order.")
+            raise RequestRejected(400, f"{error}We can't create creditmemo for the order.")
         add_up(rows, "qty_refunded")
         refunded = order.get("total_refunded", 0)
         everything = not any(to_refund(item) or to_invoice(item) for item in top_rows(order))
@@ -127,7 +129,7 @@ class Workflow:
         """Raises Refused 400 when the order cannot be put on hold."""
         order = self.order(order_id)
         if order["state"] in _UNHOLDABLE:
-            raise Refused(400, "A hold action is not available.")
+            raise RequestRejected(400, "A hold action is not available.")
         order |= {"hold_before_state": order["state"], "hold_before_status": order["status"]}
         return self.save(order_id, state="holded", status="holded")
 
@@ -135,7 +137,7 @@ class Workflow:
         """Back to the state and status, also a custom one, from before; Refused 400 when not on hold."""
         order = self.order(order_id)
         if order["state"] != "holded":
-            raise Refused(400, "You cannot remove the hold.")
+            raise RequestRejected(400, "You cannot remove the hold.")
         state, status = order.pop("hold_before_state", "new"), order.pop("hold_before_status", "pending")
         return self.save(order_id, state=state, status=status)
 
@@ -166,7 +168,7 @@ class Workflow:
             message = (
                 f'Unable to add comment: The status "%1" is not part of the order\n{" " * 17}status history.'
             )
-            raise Refused(400, message, [status])
+            raise RequestRejected(400, message, [status])
         self._history(order, text, entity=None, notified=notified)
         self._stored(order)
         return True
@@ -284,7 +286,7 @@ def perform(shop: Workflow, step: Step) -> Any:
         return shop.place(**step.get("given", {}))
     action = ACTIONS.get(str(step.get("action")))
     if action is None:
-        raise Refused(400, "No such action: %1", [str(step.get("action"))])
+        raise RequestRejected(400, "No such action: %1", [str(step.get("action"))])
     return action(shop, int(step["order"]), step)
 
 
@@ -325,7 +327,7 @@ class Mutations:
         name = self.generator.choice(_RANDOM)
         try:
             perform(shop, _random_step(name, order))
-        except Refused:
+        except RequestRejected:
             shop.touch(order["entity_id"])
 
 

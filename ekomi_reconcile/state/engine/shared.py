@@ -18,7 +18,7 @@ from ekomi_reconcile.model.invitation import Invitation
 from ekomi_reconcile.state.engine.location import PostgresLocation
 from ekomi_reconcile.state.engine.postgres import PostgresDialect, clock_ahead, driver_of, engine, obstacles
 from ekomi_reconcile.state.engine.tables import SENDING, invitation
-from ekomi_reconcile.state.records import LOOP, Outcome
+from ekomi_reconcile.state.records import LOOP, SendOutcome
 from ekomi_reconcile.state.repositories.sending import LEASE
 from ekomi_reconcile.state.store import State
 
@@ -100,7 +100,7 @@ class SharedState(State):
             self.memory = replace(self.memory, journal=(number, now))
         return number
 
-    def settle(self, outcomes: Sequence[Outcome], *, actor: str = LOOP) -> int:
+    def settle(self, outcomes: Sequence[SendOutcome], *, actor: str = LOOP) -> int:
         """See ``State``. What was recorded already when the connection was lost is left as it is."""
         return self._persist(partial(super().settle, outcomes, actor=actor))
 
@@ -176,7 +176,7 @@ class SharedState(State):
     def _leaseless(self, now: Instant) -> Sequence[ColumnElement[bool]]:
         return (func.coalesce(invitation.c.lease_until, 0) <= now + self._ahead,)
 
-    def _may_settle(self, row: Any, outcome: Outcome) -> bool:
+    def _may_settle(self, row: Any, outcome: SendOutcome) -> bool:
         """Its runner may; others once its lease has run out."""
         return row.lease_owner == self.runner or (row.lease_until or 0) <= outcome.at + self._ahead
 

@@ -49,7 +49,7 @@ _EARLIEST, _LATEST = -62_135_596_800, 253_402_300_799
 
 
 @dataclass(frozen=True, slots=True)
-class Damage:
+class DamagedValue:
     """A value that cannot be read: in which row (by its key) and column, and what is wrong with it."""
 
     table: str
@@ -101,11 +101,11 @@ def explained_by_damage(location: str, *, root: Path) -> StateDamaged | None:
     )
 
 
-def _damages(state: State, table: Table) -> Iterator[Damage]:
+def _damages(state: State, table: Table) -> Iterator[DamagedValue]:
     """Only rows with something wrong leave the database, but for the settings of accounts."""
     typed = isinstance(state.location, FileLocation)
     for name, key in state.undecodable(table):
-        yield Damage(table.name, _name(table, key), name, "is not UTF-8")
+        yield DamagedValue(table.name, _name(table, key), name, "is not UTF-8")
     wrong = {each: _wrong(each, typed=typed) for each in table.columns}
     keys = [_raw(each) for each in table.primary_key]
     flags = [condition.label(f"wrong_{each.name}") for each, condition in wrong.items()]
@@ -114,12 +114,12 @@ def _damages(state: State, table: Table) -> Iterator[Damage]:
         name = _name(table, row[: len(keys)])
         for each, flag in zip(table.columns, row[len(keys) :], strict=True):
             if flag:
-                yield Damage(table.name, name, each.name, _problem(each))
+                yield DamagedValue(table.name, name, each.name, _problem(each))
     if table is account:
         yield from _settings(state)
 
 
-def _settings(state: State) -> Iterator[Damage]:
+def _settings(state: State) -> Iterator[DamagedValue]:
     if any(name == account.c.desired.name for name, _ in state.undecodable(account)):
         return
     columns = (account.c.id, account.c.interface_id, account.c.desired)
@@ -127,7 +127,7 @@ def _settings(state: State) -> Iterator[Damage]:
         _, problem = read_settings(text)
         if problem is not None and isinstance(text, str):
             name = f"{_name(account, (key,))} (interface id {interface_id})"
-            yield Damage(account.name, name, account.c.desired.name, problem)
+            yield DamagedValue(account.name, name, account.c.desired.name, problem)
 
 
 def _wrong(column: Column[Any], *, typed: bool) -> ColumnElement[bool]:

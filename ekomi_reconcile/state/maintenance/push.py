@@ -23,7 +23,7 @@ from ekomi_reconcile.state.engine.tables import metadata
 from ekomi_reconcile.state.maintenance.backup import copy_path
 from ekomi_reconcile.state.maintenance.export import TABLE_NAMES
 from ekomi_reconcile.state.maintenance.export_schema import state_schema
-from ekomi_reconcile.state.maintenance.table_dump import Identity
+from ekomi_reconcile.state.maintenance.table_dump import StateIdentity
 from ekomi_reconcile.state.repositories.accounts import name_key
 from ekomi_reconcile.state.store import State
 
@@ -53,7 +53,7 @@ class _Header(msgspec.Struct, kw_only=True):
     tool_version: str
 
 
-class _Accounts(msgspec.Struct):
+class _PushedAccounts(msgspec.Struct):
     accounts: Any
 
 
@@ -61,7 +61,7 @@ class _Accounts(msgspec.Struct):
 class Pushed:
     """A whole state, read from JSON."""
 
-    identity: Identity
+    identity: StateIdentity
     tables: Mapping[str, Sequence[msgspec.Struct]]
 
     def rows(self, table: Table) -> Iterator[Sequence[Any]]:
@@ -98,11 +98,11 @@ def parse(text: bytes) -> Pushed:
             mend=_AGAIN,
         )
     whole = _decoded(text, _whole())
-    _check_accounts(header, _decoded(text, _Accounts).accounts)
+    _check_accounts(header, _decoded(text, _PushedAccounts).accounts)
     tables = {TABLE_NAMES[name]: getattr(whole, name) for name in TABLE_NAMES}
     for at, row in enumerate(tables["account"]):
         _check_desired(row, f"accounts[{at}]")
-    identity = Identity(lineage=header.lineage, serial=header.serial, created_at=header.created_at)
+    identity = StateIdentity(lineage=header.lineage, serial=header.serial, created_at=header.created_at)
     return Pushed(identity, tables)
 
 

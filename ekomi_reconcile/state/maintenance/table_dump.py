@@ -54,7 +54,7 @@ RECORDS: tuple[Table, ...] = tuple(each for each in TABLES if each is not journa
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class StateIdentity:
     """Which state this is, and in which version; ``key_check`` tells the key of its digests."""
 
     lineage: str
@@ -75,7 +75,7 @@ class Content(Protocol):
     """A whole state to be copied from."""
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> StateIdentity:
         """Which state it is."""
 
     def rows(self, table: Table) -> Iterable[Sequence[Any]]:
@@ -86,10 +86,10 @@ class ContentStore(MetaStore):
     """Reading and replacing whole tables."""
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> StateIdentity:
         """Which state this is."""
         known = self.meta
-        return Identity(
+        return StateIdentity(
             lineage=known.lineage,
             serial=known.serial,
             created_at=known.created_at,
@@ -171,7 +171,7 @@ class ContentStore(MetaStore):
                     select(func.setval(sequence, func.greatest(func.nextval(sequence), last), False))  # noqa: FBT003
                 )
 
-    def _take_identity(self, identity: Identity, serial: int) -> None:
+    def _take_identity(self, identity: StateIdentity, serial: int) -> None:
         values = {"lineage": identity.lineage, "created_at": str(identity.created_at), "serial": str(serial)}
         if identity.key_check is not None:
             values[KEY_CHECK] = identity.key_check

@@ -25,7 +25,13 @@ from ekomi_reconcile.state.engine.tables import (
     observation,
     position,
 )
-from ekomi_reconcile.state.records import ACCOUNT_DELETED, LOOP, AccountRecord, AppliedAccount, Desired
+from ekomi_reconcile.state.records import (
+    ACCOUNT_DELETED,
+    LOOP,
+    AccountRecord,
+    AppliedAccount,
+    DesiredSettings,
+)
 from ekomi_reconcile.state.repositories.invitations import HistoryStore
 from ekomi_reconcile.state.repositories.journal import JournalStore
 
@@ -182,7 +188,7 @@ def _record(row: Row[Any]) -> AccountRecord:
         id=row.id,
         interface_id=row.interface_id,
         name=row.name,
-        desired=Desired(row.desired, row.interface_id),
+        desired=DesiredSettings(row.desired, row.interface_id),
         text=row.desired,
         password_digest=row.password_digest,
         protect=row.protect,

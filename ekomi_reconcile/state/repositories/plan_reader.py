@@ -22,7 +22,7 @@ from ekomi_reconcile.state.engine.described import FORMAT_VERSION, KEY_CHECK, pa
 from ekomi_reconcile.state.engine.key import proven_key, read_key
 from ekomi_reconcile.state.engine.location import FileLocation, locate
 from ekomi_reconcile.state.engine.mark import AS_RECORDED, Mark, read_mark
-from ekomi_reconcile.state.records import Desired, Meta, Observation
+from ekomi_reconcile.state.records import DesiredSettings, Meta, Observation
 
 if TYPE_CHECKING:
     from ekomi_reconcile.state.store import State
@@ -63,7 +63,7 @@ class GlancedAccount(NamedTuple):
     @property
     def desired(self) -> Mapping[str, Json]:
         """The canonical form; worked out at every look."""
-        return Desired(self.text, self.interface_id)
+        return DesiredSettings(self.text, self.interface_id)
 
     @property
     def protect(self) -> bool:

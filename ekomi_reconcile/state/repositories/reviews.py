@@ -81,7 +81,7 @@ _CHANGE = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _KnownReview:
     id: int
     content: tuple[float, str, str, str]
     gone: bool
@@ -151,19 +151,19 @@ class ReviewStore(ErasedReviewStore, ReviewStatisticsStore):
                 for row in rows:
                     yield to_review(row, names[key])
 
-    def _known(self, key: int, earliest: Instant, kind: ReviewKind | None) -> dict[_Key, _Known]:
+    def _known(self, key: int, earliest: Instant, kind: ReviewKind | None) -> dict[_Key, _KnownReview]:
         statement = select(review).where(review.c.account_id == key, review.c.submitted_at >= earliest)
         if kind is not None:
             statement = statement.where(_of_kind(kind))
         return {
-            (row.order_id, row.submitted_at, row.product_id, row.repeat): _Known(
+            (row.order_id, row.submitted_at, row.product_id, row.repeat): _KnownReview(
                 row.id, (row.rating, row.text, row.comment, row.title), row.gone_at is not None
             )
             for row in self._rows(statement)
         }
 
     def _store(
-        self, key: int, found: Mapping[_Key, Review], known: Mapping[_Key, _Known], *, now: Instant
+        self, key: int, found: Mapping[_Key, Review], known: Mapping[_Key, _KnownReview], *, now: Instant
     ) -> ImportCounts:
         new: list[tuple[Any, ...]] = []
         changed: list[dict[str, Any]] = []

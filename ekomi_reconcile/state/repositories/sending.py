@@ -11,7 +11,7 @@ from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.state.engine.session import chunks
 from ekomi_reconcile.state.engine.tables import CANCELLED, PENDING, invitation
-from ekomi_reconcile.state.records import LOOP, Outcome
+from ekomi_reconcile.state.records import LOOP, SendOutcome
 from ekomi_reconcile.state.repositories.invitations import HistoryStore
 from ekomi_reconcile.state.repositories.queue import COLUMNS, to_invitation
 
@@ -76,7 +76,7 @@ class SendingStore(HistoryStore):
             self._record_changes(claimed, Status.PENDING, Status.SENDING, at=now, actor=actor)
         return tuple(claimed[key] for key in dict.fromkeys(ids) if key in claimed)
 
-    def settle(self, outcomes: Sequence[Outcome], *, actor: str = LOOP) -> int:
+    def settle(self, outcomes: Sequence[SendOutcome], *, actor: str = LOOP) -> int:
         """Record what became of claimed rows, committed on return; how many were still waiting for it.
 
         A row that became ``unknown`` meanwhile still takes ``SENT``: a request that was made is never
@@ -105,7 +105,7 @@ class SendingStore(HistoryStore):
             for row in self._rows(statement.where(invitation.c.id.in_(chunk)))
         }
 
-    def _accepts(self, row: Any, outcome: Outcome) -> bool:
+    def _accepts(self, row: Any, outcome: SendOutcome) -> bool:
         if outcome.status not in _ENDS:
             raise ValueError(f"{outcome.status} is not the end of a call")
         if row is None:
@@ -114,7 +114,7 @@ class SendingStore(HistoryStore):
             return outcome.status is Status.SENT
         return bool(row.status == Status.SENDING.value) and self._may_settle(row, outcome)
 
-    def _may_settle(self, row: Any, outcome: Outcome) -> bool:
+    def _may_settle(self, row: Any, outcome: SendOutcome) -> bool:
         """May this process say what became of a row in ``sending``? On a file there is no other."""
         del row, outcome
         return True
@@ -146,7 +146,7 @@ def _free(ids: Sequence[int]) -> Select[tuple[int]]:
     )
 
 
-def _values(outcome: Outcome, row: Any) -> dict[str, Any]:
+def _values(outcome: SendOutcome, row: Any) -> dict[str, Any]:
     return {
         "key": outcome.id,
         "new_status": outcome.status.value,

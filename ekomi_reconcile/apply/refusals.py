@@ -68,6 +68,10 @@ class Refusals:
         known = self._accounts[key]
         return not known.on_probation or (known.probe is None and self._candidate(known, lane) is not None)
 
+    def trusted(self, key: str) -> bool:
+        """May an invitation of this account be expected to be sent in this run?"""
+        return key not in self.stopped and not self._accounts[key].on_probation
+
     def take(self, key: str, lane: deque[Ready]) -> Ready | None:
         """Take what is sent next from a lane that is ``ready``; nothing where another run sends the probe."""
         known = self._accounts[key]

@@ -25,6 +25,7 @@ from ekomi_reconcile.model.errors import (
     OrderSourceError,
     OutcomeUnknown,
 )
+from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import MISSING_MARK, ON_HOLD_MARK, Criterion, Invitation, Status
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.model.run import Done, Progress, Stage, Task, Work
@@ -118,7 +119,7 @@ class Sender:
                     self._left.update(step.interface_id for step in batch)
                     continue
                 rows = self._rows(batch)
-                for ready in self._look(rows):
+                for ready in self._within_limit(list(self._look(rows))):
                     self._lanes.setdefault(ready.row.interface_id, deque()).append(ready)
                 self._work(pool)
             self._refusals.any_probe = True
@@ -173,10 +174,37 @@ class Sender:
         for source, differences in moved.items():
             self.context.result.count(Done.WAITING, len(differences))
             self.context.result.fail(f"order source {source}", another_shop(source, differences))
-        if cancelled:
+        self._cancel(cancelled)
+
+    def _cancel(self, reasons: Mapping[int, str]) -> None:
+        if reasons:
             with self.context.state.transaction():
-                done = self.context.state.cancel(cancelled, now=self.context.now())
+                done = self.context.state.cancel(reasons, now=self.context.now())
             self.context.result.count(Done.CANCELLED, done)
+
+    def _within_limit(self, found: Sequence[Ready], *, claiming: bool = False) -> list[Ready]:
+        """Those whose customers may be asked now, the earliest scheduled first; the others are cancelled.
+
+        Asked once for a batch, so that the earliest leaves, and again right before each claim, because of
+        other runners. What an account that eKomi refuses has in the batch stands in nobody's way.
+        """
+        # Not covered: two runners that both look before either has committed its claim.
+        cap = self.context.privacy.cap
+        if cap is None or not found:
+            return list(found)
+        customers = {each.row.id: self.context.privacy.customer(each.order) for each in found}
+        known = {digest for digest in customers.values() if digest is not None}
+        now = self.context.now()
+        asked = self.context.state.customer_requests(known, now - cap.days * DAY)
+        over: dict[int, str] = {}
+        for each in sorted(found, key=lambda ready: (ready.row.scheduled_at, ready.row.id)):
+            digest = customers[each.row.id]
+            if digest is not None and cap.reached(now, asked[digest]):
+                over[each.row.id] = Criterion.SUPPRESSED.value
+            elif digest is not None and (claiming or self._refusals.trusted(each.row.interface_id)):
+                asked[digest].append(now)
+        self._cancel(over)
+        return [each for each in found if each.row.id not in over]
 
     def _note_waiting(self, row: Invitation, order: Order | None, rule: Rule | None) -> None:
         """Note that the invitation waits for its order, so that it is not tried in every run."""
@@ -229,12 +257,17 @@ class Sender:
     def _start(self, pool: ThreadPoolExecutor, running: dict[Future[Receipt], Ready]) -> float | None:
         """Start as many calls as there are free hands and turns; the seconds until the next turn, if any."""
         chosen, pause = self._choose(self._clock.most(self.context.parallelism) - len(running))
-        if not chosen:
+        allowed = self._within_limit(chosen, claiming=True)
+        kept = {each.row.id for each in allowed}
+        for each in chosen:
+            if each.row.id not in kept:
+                self._refusals.untaken(each.row)
+        if not allowed:
             return pause
-        ready = {each.row.id: each for each in chosen}
+        ready = {each.row.id: each for each in allowed}
         claimed = self.context.state.claim(list(ready), now=self.context.now())
-        self.context.result.count(Done.LEFT_OUT, len(chosen) - len(claimed))
-        if len(claimed) < len(chosen):
+        self.context.result.count(Done.LEFT_OUT, len(allowed) - len(claimed))
+        if len(claimed) < len(allowed):
             for key in ready.keys() - {row.id for row in claimed}:
                 self._refusals.untaken(ready[key].row)
             self._drop_taken()

@@ -380,8 +380,7 @@ class Matcher:
             return False
         when = max(scheduled_at(rule, known, order.order_id, judged_at=judged_at), self.question.now)
         asked = [*self._loads.get(customer, ()), *self._planned.get(customer, ())]
-        near = [at for at in asked if abs(when - at) < cap.days * DAY]
-        return len(near) >= cap.count
+        return cap.reached(when, asked)
 
     def _sight(self, order: Order, seen: RecordedObservation | None) -> Mapping[str, Instant]:
         """In which status we saw the order arrive ourselves, and when."""

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Diagnostic
-from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.order import Order
 
@@ -118,6 +118,10 @@ class Cap:
 
     count: int
     days: int
+
+    def reached(self, when: Instant, asked: Iterable[Instant]) -> bool:
+        """Would a request at ``when`` be one too many beside these? Exactly the days apart is allowed."""
+        return sum(abs(when - at) < self.days * DAY for at in asked) >= self.count
 
 
 class Privacy(Protocol):

@@ -237,6 +237,22 @@ def test_customer_load_counts_requests(state: State) -> None:
     assert state.customer_load(["anna", "ben"], NOW + 10) == {"anna": (NOW + 77,)}
 
 
+def test_customer_requests_leave_out_what_is_pending(state: State) -> None:
+    """Sent counts from then, a call without a known end from its last change; what waits does not count."""
+    ids = schedule(state, 1, 2, 3, 4, 5, customer="anna", scheduled_at=NOW)
+    schedule(state, 6, customer="ben", scheduled_at=NOW)
+    state.claim([ids[key] for key in (1, 2, 3, 4)], now=NOW + 5)
+    state.settle(
+        [
+            SendOutcome(id=ids[1], status=Status.SENT, at=NOW + 7),
+            SendOutcome(id=ids[2], status=Status.UNKNOWN, at=NOW + 9),
+            SendOutcome(id=ids[3], status=Status.FAILED, at=NOW + 9),
+        ]
+    )
+    assert state.customer_requests(["anna", "ben", "eve"], NOW) == {"anna": [NOW + 7, NOW + 9, NOW + 5]}
+    assert state.customer_requests(["anna"], NOW + 8) == {"anna": [NOW + 9]}
+
+
 def test_bulk_keeps_the_answers(state: State) -> None:
     """Within and after filling the queue in bulk, customers are found all the same."""
     with state.bulk(10_000):

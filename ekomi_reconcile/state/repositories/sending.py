@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Select, bindparam, exists, or_, select, tuple_, update
+from sqlalchemy import Select, bindparam, exists, func, or_, select, tuple_, update
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
@@ -43,6 +44,17 @@ _RESULT = (
     invitation.c.refusal,
     invitation.c.refusals,
 )
+_SENT_AT = func.coalesce(invitation.c.sent_at, invitation.c.changed_at)
+_MAYBE_SENT = (Status.SENDING.value, Status.SENT.value, Status.UNKNOWN.value)
+_REQUESTS = (
+    select(invitation.c.customer, _SENT_AT.label("at"))
+    .where(
+        invitation.c.customer.in_(bindparam("customers", expanding=True)),
+        invitation.c.status.in_(_MAYBE_SENT),
+        bindparam("since") <= _SENT_AT,
+    )
+    .order_by(invitation.c.id)
+)
 LEASE = 30
 """Seconds for which a claim counts without a sign of life from its runner, where there are several."""
 
@@ -53,6 +65,20 @@ class SendingStore(HistoryStore):
     """Claiming rows, and settling what became of them. ``runner`` is who claims."""
 
     runner: str
+
+    def customer_requests(
+        self, customers: Collection[str], since: Instant
+    ) -> defaultdict[str, list[Instant]]:
+        """When these customers (keyed digests) were, or may have been, asked since then.
+
+        What is pending does not count. A call without a known end counts from its last change, which is no
+        earlier than the call.
+        """
+        found: defaultdict[str, list[Instant]] = defaultdict(list)
+        for digests in chunks(sorted(customers)):
+            for customer, at in self._rows(_REQUESTS, {"customers": digests, "since": since}):
+                found[customer].append(at)
+        return found
 
     def claim(self, ids: Sequence[int], *, now: Instant, actor: str = LOOP) -> tuple[Invitation, ...]:
         """Turn these rows, as far as they are still pending, into ``sending``, committed on return.

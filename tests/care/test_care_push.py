@@ -157,9 +157,12 @@ def test_what_is_no_export_is_refused(pulled, wrong):
     )
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b"{", b"version: 1", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"[]", b"{", b"version: 1", b"\xff\xfe", b"{}{}", b'"state" and more', b'{"version": "\xe2\x28"}'],
+)
 def test_what_is_no_json_is_refused(text):
-    """Not even an object."""
+    """Not even an object, or one of a wrong shape with something broken behind it."""
     with pytest.raises(StateError, match="the file is no"):
         parse(text)
 

@@ -146,12 +146,18 @@ def push(content: Pushed, state: State, *, root: Path, now: Instant, any_serial:
 
 def _decoded(text: bytes, kind: Any) -> Any:
     try:
+        return _decoded_or_problem(text, kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise StateError(f"the file is not JSON: {error}", mend=_AGAIN) from None
+
+
+def _decoded_or_problem(text: bytes, kind: Any) -> Any:
+    """Decode; what does not fit is named by the schema, once the whole text is known to be JSON."""
+    try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
         problem = first_problem(msgspec.json.decode(text), state_schema()) or str(error)
         raise StateError(f"the file is not a state: {problem}", mend=_AGAIN) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise StateError(f"the file is not JSON: {error}", mend=_AGAIN) from None
 
 
 def _check_accounts(header: _Header, accounts: Json) -> None:

@@ -141,6 +141,9 @@ def changed(**values):
         (changed(customer_group="Staff"), DueVerdict.CANCEL),
         (changed(grand_total=10), DueVerdict.CANCEL),
         (changed(contact=Contact()), DueVerdict.CANCEL),
+        (changed(refunded=True), DueVerdict.CANCEL),
+        (changed(status="returned"), DueVerdict.CANCEL),
+        (changed(state="holded", status="returned"), DueVerdict.CANCEL),
     ],
 )
 def test_the_second_look_judges_the_order_as_it_is_now(order, verdict):
@@ -149,6 +152,7 @@ def test_the_second_look_judges_the_order_as_it_is_now(order, verdict):
         store_views=Selection(frozenset({"de"})),
         customer_groups=Selection(frozenset({"General"})),
         conditions={"grand_total": {"gte": 50}},
+        cancel_statuses=("returned",),
     )
     assert look(order, of).verdict is verdict
 

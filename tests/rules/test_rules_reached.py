@@ -78,6 +78,15 @@ def test_a_sole_entry_is_weaker_than_shipments_and_our_own_sight():
     assert find(order(history=remark)) == (ORDERED + 9, "sole_history")
 
 
+@pytest.mark.parametrize("seen", [ORDERED + 2, ORDERED + 9], ids=["before", "after"])
+def test_a_document_beats_our_own_sight(seen):
+    """Whether we saw the status before or after the date of the shipment or invoice."""
+    shipped = order(last_shipped_at=ORDERED + 3)
+    assert find(shipped, seen={"complete": seen}) == (ORDERED + 3, "shipment")
+    invoiced = order("processing", "processing", first_invoiced_at=ORDERED + 4)
+    assert find(invoiced, "processing", seen={"processing": seen}) == (ORDERED + 4, "invoice")
+
+
 def test_the_later_of_shipment_and_invoice_completes():
     """An order shipped before it was paid is complete when it is paid."""
     both = {"last_shipped_at": ORDERED + 3, "last_invoiced_at": ORDERED + 8, "first_invoiced_at": ORDERED + 1}

@@ -121,6 +121,16 @@ def test_cancelled_row_revives(state: State) -> None:
     ]
 
 
+@pytest.mark.parametrize("reason", ["unreachable", "order_gone"])
+def test_what_could_not_be_reached_revives_only_by_hand(state: State, reason: str) -> None:
+    """Scheduling leaves the row cancelled; retrying makes it pending."""
+    (key,) = schedule(state, 1).values()
+    state.cancel({key: reason}, now=NOW)
+    assert state.schedule([an_order(1)], now=NOW) == ScheduleCounts(blocked=1)
+    state.retry(key, now=NOW, actor="support")
+    assert state.invitation(key).status is Status.PENDING
+
+
 def test_cancelled_order_goes_to_the_next_account(state: State) -> None:
     """A cancelled row lets another account have the order, and then stays cancelled."""
     (key,) = schedule(state, 1).values()

@@ -2,8 +2,9 @@
 
 KILL_AT says at which step, from 1; the process gets SIGKILL right before it. KILL_STEPS is
 ``commits`` (of the state), ``writes`` (of files) or ``all``: commits, every statement to the state, every
-change of a file or a lock, every call of a socket, in whichever thread; on PostgreSQL commits only. Steps
-count from the first lock, folder or connection to a state on: nothing before that can leave a trace.
+change of a file or a lock, every call of a socket, in whichever thread. Steps count from the first lock,
+folder or connection to a state on: nothing before that can leave a trace. CLOCK_AHEAD is by how many seconds
+the clock of the process is ahead (negative: behind).
 """
 
 import io
@@ -15,7 +16,10 @@ import socket
 import sqlite3
 import sys
 import threading
+import time
 from pathlib import Path
+
+import time_machine
 
 _FILES = {
     "open",
@@ -53,10 +57,18 @@ def _is_step(call, kinds, files):
     return any(isinstance(owner, kind) and call.__name__ == name for kind, name in kinds)
 
 
-def _shared_commit():
-    """The code of a commit on PostgreSQL, whose driver is written in Python, once that is there."""
-    driver = getattr(sys.modules.get("psycopg"), "Connection", None)
-    return None if driver is None else driver.commit.__code__
+def _is_shared_step(code, steps):
+    """Is it a step on PostgreSQL, whose driver is written in Python, once that is there?"""
+    driver = sys.modules.get("psycopg")
+    calls = {"commits": ("Connection.commit",), "writes": (), "all": ("Connection.commit", "Cursor.execute")}
+    return any(code is getattr(_member(driver, call), "__code__", None) for call in calls[steps])
+
+
+def _member(module, path):
+    """What a path of names leads to; nothing while the module is still being imported."""
+    for name in path.split("."):
+        module = getattr(module, name, None)
+    return module
 
 
 def arm(at, steps):
@@ -66,7 +78,7 @@ def arm(at, steps):
 
     def watch(frame, event, argument):
         step = event == "c_call" and _is_step(argument, kinds, files)
-        step = step or (event == "call" and kinds & _COMMITS and frame.f_code is _shared_commit())
+        step = step or (event == "call" and _is_shared_step(frame.f_code, steps))
         if step and next(counter) == at:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -82,5 +94,7 @@ def arm(at, steps):
 
 if __name__ == "__main__":
     sys.path[0] = str(Path.cwd())
+    if ahead := int(os.environ.get("CLOCK_AHEAD", "0")):
+        time_machine.travel(time.time() + ahead).start()
     arm(int(os.environ["KILL_AT"]), os.environ["KILL_STEPS"])
     runpy.run_module("ekomi_reconcile", run_name="__main__", alter_sys=True)

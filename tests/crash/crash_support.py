@@ -224,11 +224,17 @@ def started(
         process.communicate()
 
 
-def killed(project: Project, *arguments: str, at: int, steps: str) -> bool:
-    """Run a command that is killed right before step ``at``; false if it has fewer steps."""
-    with started(project, *arguments, script=STEPPER, KILL_AT=str(at), KILL_STEPS=steps) as process:
+def killed(
+    project: Project, *arguments: str, at: int, steps: str, code: int = 0, clock_ahead: int = 0
+) -> bool:
+    """Run a command that is killed right before step ``at``; false if it has fewer steps.
+
+    It ends with ``code`` then. Its clock is ``clock_ahead`` seconds ahead of the one of the test.
+    """
+    settings = {"KILL_AT": str(at), "KILL_STEPS": steps, "CLOCK_AHEAD": str(clock_ahead)}
+    with started(project, *arguments, script=STEPPER, **settings) as process:
         _, errors = process.communicate(timeout=PATIENCE)
-    assert process.returncode in {-9, 0}, errors
+    assert process.returncode in {-9, code}, errors
     return process.returncode == -9
 
 

@@ -11,9 +11,9 @@ import pytest
 from support_loop import DAY, Loop, account, text
 from support_loop import order as old_order
 
-from ekomi_reconcile.model.account import Account, InvitationRule
+from ekomi_reconcile.model.account import Account, InvitationRule, Selection
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.reconcile.absent_fields import OMITTED_WHEN_EMPTY, Carried, absent_fields
+from ekomi_reconcile.reconcile.absent_fields import OMITTED_WHEN_EMPTY, Carried, absent_fields, nameless
 
 FIELDS = {
     "payment_method": ({"payment": {"method": "checkmo"}}, {"payment_method": "checkmo"}),
@@ -199,3 +199,16 @@ def test_a_shop_is_judged_by_many_orders_and_by_what_it_never_omits(count, name)
     found = [each.message for each in absent_fields(Shop(), carried, [asking])]
     assert len(found) == (count >= 200 and name not in OMITTED_WHEN_EMPTY)
     assert all(f"none of the {count} orders read has {name}," in each for each in found)
+
+
+@pytest.mark.parametrize(("source", "prefix"), [("default", "orders"), ("eu", "orders.eu")])
+def test_the_key_that_names_ids_is_that_of_their_source(source, prefix):
+    """Of several order sources each has names of its own; the hint can be typed as it stands."""
+    chosen = Selection(frozenset({"de"}))
+    rule = InvitationRule(enabled=True, store_views=chosen, customer_groups=chosen)
+    asking = Account(name="Germany", interface_id="1", interface_password="${env:X}", invitations=rule)
+    carried = Carried.for_rules([asking])
+    carried.see([Order(order_id=1, number="1", created_at=0, store_id=7, customer_group_id=5)])
+    said = [each.mend for each in nameless(source, carried, [asking])]
+    keys = {"stores": 7, "customer_groups": 5}
+    assert said == [f"add their names to {prefix}.{key}: {{{found}: NAME}}" for key, found in keys.items()]

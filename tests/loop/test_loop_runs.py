@@ -111,15 +111,17 @@ def test_another_pending_period_moves_rows_by_the_difference(sandbox, before, af
         assert made.summary.reschedule == sum(each != 0 for each in moved.values())
 
 
-def test_rows_of_a_disabled_account_wait(loop):
-    """Disabling holds the queue, even past its time; enabling sends it."""
-    loop.write_accounts([account("9")])
+@pytest.mark.parametrize("others", [[], [account("10", store_views=["at"])]], ids=["alone", "one of two"])
+def test_rows_of_a_disabled_account_wait(loop, others):
+    """Disabling holds the queue, even past its time and where others read the source; enabling sends it."""
+    loop.write_accounts([account("9"), *others])
     loop.write_orders([order(1, reached=1)])
     loop.apply()
-    loop.write_accounts([account("9", enabled=False)])
-    loop.apply(NOW + 10 * DAY)
+    loop.write_accounts([account("9", enabled=False), *others])
+    made, _ = loop.apply(NOW + 10 * DAY)
+    assert len(made.invitations.send) == 0
     assert [row.status.value for row in loop.rows()] == ["pending"]
-    loop.write_accounts([account("9")])
+    loop.write_accounts([account("9"), *others])
     loop.apply(NOW + 11 * DAY)
     assert [row.status.value for row in loop.rows()] == ["sent"]
 

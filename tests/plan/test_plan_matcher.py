@@ -9,11 +9,13 @@ from ekomi_reconcile.model.account import InvitationRule
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Criterion, Evidence, Invitation, Reached, Status
 from ekomi_reconcile.model.order import Contact, Order
+from ekomi_reconcile.plan.match import strays
 from ekomi_reconcile.plan.matcher import Matcher, Question
 from ekomi_reconcile.plan.order_numbers import Numbers
 from ekomi_reconcile.plan.view import EmptyQueue
 from ekomi_reconcile.privacy.limits import CustomerPrivacy
 from ekomi_reconcile.rules.rulebook import RuleBook
+from ekomi_reconcile.state.records import PositionRecord
 
 ORDERED = NOW - 20 * DAY
 REACHED = NOW - 15 * DAY
@@ -54,6 +56,9 @@ class Queue(EmptyQueue):
         mine = [row for row in self.rows if row.source == source]
         found = {key: [row for row in mine if row.order_id == key] for key in order_ids}
         return {key: rows for key, rows in found.items() if rows}
+
+    def rows_of(self, interface_ids, statuses):
+        return (row for row in self.rows if row.interface_id in interface_ids and row.status in statuses)
 
 
 def matched(*rows, order=ORDER, leaving=False, fresh=True, **rule):
@@ -133,6 +138,36 @@ def test_deleting_cancels_and_disabling_holds(order):
     """A deleted account gives up what is pending, a disabled one keeps it, with or without the order."""
     assert matched(ROW, order=order, leaving=True)["cancelled"] == ["account_deleted"]
     assert matched(ROW, order=order, enabled=False, pending_period=3) == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("change", "cancelled"),
+    [
+        ({}, ["order_source"]),
+        ({"needed": {"us", "default"}}, []),
+        ({"selected": frozenset()}, []),
+        ({"orders": "default"}, []),
+        ({"row": replace(ROW, source="us")}, []),
+        ({"row": replace(ROW, status=Status.SENT)}, []),
+        ({"orders": None}, ["account_deleted"]),
+        ({"orders": None, "needed": {"us", "default"}}, []),
+        ({"orders": None, "row": replace(ROW, status=Status.SENT)}, []),
+    ],
+)
+def test_a_source_that_nobody_reads_any_more_keeps_nothing_pending(change, cancelled):
+    """An account that left, or reads its orders elsewhere, gives up what no pass will find."""
+    case = {"row": ROW, "orders": "us", "selected": frozenset({GERMANY}), "needed": {"us"}, **change}
+    moved = [] if case["orders"] is None else [account(orders=case["orders"])]
+    before = PositionRecord(source="default", rule_digest="sha256:0", cursor="c", evaluated_at=NOW)
+    found = strays(
+        Queue(case["row"]),
+        moved,
+        {GERMANY: before},
+        selected=case["selected"],
+        leaving=frozenset() if moved else frozenset({GERMANY}),
+        needed=case["needed"],
+    )
+    assert [each.reason for each in found] == cancelled
 
 
 OLD = replace(ROW, order_id=4, status=Status.SENT, source="before", customer="kim")

@@ -132,7 +132,7 @@ def test_killed_after_the_outcome(store: Store) -> None:
         "from ekomi_reconcile.model.invitation import Status\n"
         "s = store.opened(); s.save_account(an_account(), now=NOW)\n"
         "ids = schedule(s, 1); s.claim([ids[1]], now=NOW)\n"
-        "s.settle([Outcome(id=ids[1], status=Status.SENT, at=NOW)]); wait()"
+        "s.settle([SendOutcome(id=ids[1], status=Status.SENT, at=NOW)]); wait()"
     )
     kill(process(code, store))
     with store.opened(Mode.READ) as state:

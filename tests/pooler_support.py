@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlencode
 
+from required_programs import program
 from state_server import USER, Server
-from tools import program
 
 PORT = 6432
 PATIENCE = 20

@@ -7,7 +7,8 @@ import click
 import pytest
 
 from ekomi_reconcile.cli.app import app
-from ekomi_reconcile.cli.reference import reference
+from tools.command_reference import reference
+from tools.generate import COMMAND, FILES, main
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -16,7 +17,42 @@ README = (ROOT / "README.md").read_text("utf-8")
 def test_the_reference_of_commands_is_up_to_date():
     """docs/commands.md is what the commands say of themselves."""
     committed = (ROOT / "docs" / "commands.md").read_text("utf-8")
-    assert committed == reference(), "run: python -m ekomi_reconcile.cli.reference > docs/commands.md"
+    assert committed == reference(), f"run: {COMMAND}"
+
+
+def test_nothing_that_is_generated_is_outdated(capsys):
+    """The check that CI and maintainers run says nothing and ends with 0."""
+    assert main(["--check"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_one_command_writes_all_that_is_generated(tmp_path, capsys):
+    """Into an empty folder it writes every file as it is committed; then nothing is left to do."""
+    assert main([str(tmp_path)]) == 0
+    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert written == FILES.keys()
+    assert all((tmp_path / path).read_bytes() == (ROOT / path).read_bytes() for path in FILES)
+    capsys.readouterr()
+    assert main([str(tmp_path)]) == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "left over"])
+def test_the_check_names_what_is_outdated_and_writes_nothing(tmp_path, capsys, damage):
+    """A changed or missing file, or a schema that nothing generates, is exit 1 until it is written again."""
+    main([str(tmp_path)])
+    capsys.readouterr()
+    path = tmp_path / "schemas" / ("gone.schema.json" if damage == "left over" else "plan.schema.json")
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_text("{}\n")
+    assert main(["--check", str(tmp_path)]) == 1
+    assert capsys.readouterr().out == f"schemas/{path.name}: outdated; run: {COMMAND}\n"
+    assert path.exists() is (damage != "missing")
+    assert main([str(tmp_path)]) == 0
+    assert main(["--check", str(tmp_path)]) == 0
+    assert path.exists() is (damage != "left over")
 
 
 def test_every_command_stands_in_the_readme():

@@ -1,10 +1,8 @@
-"""``schema``, and the files in ``schemas/``."""
+"""``schema``: print a JSON Schema."""
 
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import click
 
@@ -45,13 +43,3 @@ def _schema(name: str) -> dict[str, Json]:
 
         return state_schema()
     return file_schema(name) if name in KINDS else output_schema(name)
-
-
-def write_all(folder: Path) -> None:
-    """Write every schema into its file."""
-    for name in ALL:
-        (folder / f"{name}.schema.json").write_text(schema_text(name), encoding="utf-8", newline="\n")
-
-
-if __name__ == "__main__":
-    write_all(Path(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""JSON Schemas of the files, generated from the models; ``python -m`` writes them into a folder.
+"""JSON Schemas of the files, generated from the models.
 
 Editors show what stands here: every key has a title and a description that also says its default, or what
 leaving it out means, once as text and once as Markdown (``markdownDescription``, which the YAML language
@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -100,18 +98,3 @@ def project_schema() -> dict[str, Any]:
 def rendered(kind: str) -> str:
     """The schema as the text of its file."""
     return json.dumps(schema(kind), indent=2, ensure_ascii=False) + "\n"
-
-
-def write(folder: Path) -> list[Path]:
-    """Write ``<kind>.schema.json`` for every kind into ``folder``; returns the files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    for kind in KINDS:
-        file = folder / f"{kind}.schema.json"
-        file.write_text(rendered(kind), encoding="utf-8", newline="\n")
-        files.append(file)
-    return files
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1] if len(sys.argv) > 1 else "schemas"))

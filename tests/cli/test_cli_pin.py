@@ -6,8 +6,8 @@ import uuid
 
 import pytest
 from project_support import order
+from required_programs import program
 from test_cli_no_state import ARGUMENTS, commands
-from tools import program
 
 from ekomi_reconcile.cli.app import app
 from ekomi_reconcile.config.load import load

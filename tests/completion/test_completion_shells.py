@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 from completion_support import BRITAIN, QUOTED, Terminal, environment, make_project
-from tools import program
+from required_programs import program
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tools import program
+from required_programs import program
 
 from ekomi_reconcile.cli.completion import Word, escaped, words
 

@@ -13,7 +13,7 @@ import pytest
 from docs_blocks import DOCS, ROOT, Block, blocks
 from docs_commands import Command, check_flags, commands, inline_commands
 from project_support import PASSWORDS, Project, order, settings
-from tools import program
+from required_programs import program
 
 from ekomi_reconcile.cli.options import PREFIX
 from ekomi_reconcile.sandbox.faults import Fault

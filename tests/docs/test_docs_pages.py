@@ -8,8 +8,9 @@ import pytest
 from docs_blocks import DOCS, blocks
 from project_support import Project
 
-from ekomi_reconcile.cli.reference_files import reference
 from ekomi_reconcile.config.schema import schema
+from tools.file_reference import reference
+from tools.generate import COMMAND
 
 MINIMAL = "version: 1\norders: {file: orders.jsonl}\n"
 GUIDES = [
@@ -42,9 +43,7 @@ CONDITIONS = {
 def test_the_reference_of_the_files_is_up_to_date():
     """docs/reference/configuration.md is what the schemas say."""
     committed = (DOCS / "reference" / "configuration.md").read_text("utf-8")
-    assert committed == reference(), (
-        "run: python -m ekomi_reconcile.cli.reference_files > docs/reference/configuration.md"
-    )
+    assert committed == reference(), f"run: {COMMAND}"
 
 
 def test_the_reference_names_every_key():

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from docs_blocks import DOCS, Block, blocks
 from project_support import Project
-from tools import program
+from required_programs import program
 
 PORT = "8021"
 SHELL = ("OLDPWD", "PWD", "SHLVL")

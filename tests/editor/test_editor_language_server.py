@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from language_client import LanguageClient
-from tools import node_package, program
+from required_programs import node_package, program
 
 from ekomi_reconcile.config.schema import KINDS, rendered
 from ekomi_reconcile.model.account import InvitationRule

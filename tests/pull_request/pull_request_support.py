@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 from project_support import Project
-from tools import program
+from required_programs import program
 
 ROOT = Path(__file__).parent.parent.parent
 ACTION = ROOT / "action.yml"

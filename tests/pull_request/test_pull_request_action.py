@@ -20,7 +20,7 @@ from pull_request_support import (
     setup_python,
     tool_on,
 )
-from tools import node_package, program
+from required_programs import node_package, program
 
 MARKER = "<!-- ekomi-reconcile:plan -->"
 LINT = """

@@ -9,7 +9,7 @@ import sys
 import pytest
 from project_support import Project
 from pull_request_support import Repository, executable, repository
-from tools import program
+from required_programs import program
 
 from ekomi_reconcile.cli.main import run
 from ekomi_reconcile.config.revision import merge_base, tree_at

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from pull_request_support import GITLAB, loaded, repository, tool_on
-from tools import program
+from required_programs import program
 
 MARKER = "<!-- ekomi-reconcile:plan -->"
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from project_support import Project
 from pull_request_support import ROOT, Repository, repository
-from tools import program
+from required_programs import program
 
 FILES = (".pre-commit-hooks.yaml", "pyproject.toml", "README.md", "LICENSE")
 FOLDERS = ("accounts.d", "schemas", "ekomi_reconcile")

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 from pull_request_support import repository
-from tools import node_package
+from required_programs import node_package
 
 from ekomi_reconcile.cli.main import run
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity

@@ -2,8 +2,9 @@
 
 import pytest
 import report_support
-import tools
 from browser_options import OFFLINE
+
+import tools
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ def main() -> None:
     """Write the picture."""
     sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
     import report_support
-    import tools
+    import required_programs
     from browser_options import OFFLINE
     from playwright.sync_api import sync_playwright
 
@@ -26,7 +26,9 @@ def main() -> None:
         report_support.make_shop(Path(folder), trouble=0)
         page = Path(folder) / "index.html"
         page.write_text(report_support.page_of(Path(folder)), encoding="utf-8")
-        browser = playwright.chromium.launch(executable_path=tools.program("chromium"), args=OFFLINE)
+        browser = playwright.chromium.launch(
+            executable_path=required_programs.program("chromium"), args=OFFLINE
+        )
         shown = browser.new_page(viewport=SIZE, color_scheme="light")
         shown.goto(page.as_uri())
         shown.screenshot(path=ROOT / "docs" / "images" / "report.png")

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 import yaml
 from project_support import Project
-from tools import program
+from required_programs import program
 
 from ekomi_reconcile.config.load import load
 from ekomi_reconcile.config.schema import rendered

@@ -1,12 +1,8 @@
-"""The reference of the command line as Markdown, made from the commands themselves.
-
-``python -m ekomi_reconcile.cli.reference > docs/commands.md``
-"""
+"""The reference of the command line as Markdown, made from the commands themselves."""
 
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Collection, Iterator
 
 import click
@@ -17,11 +13,11 @@ _NAME = "ekomi-reconcile"
 
 
 def reference() -> str:
-    """The whole page."""
+    """Return the whole page."""
     lines = [
         "# Commands",
         "",
-        "<!-- made by `python -m ekomi_reconcile.cli.reference`; do not edit -->",
+        "<!-- made by `python -m tools.generate`; do not edit -->",
         "",
         "Results go to stdout, everything else to stderr. A flag on the command line wins over its",
         "environment variable. Without a terminal nothing asks.",
@@ -83,7 +79,3 @@ def _help(option: click.Option) -> str:
     default = option.default
     shown = option.show_default and not isinstance(default, bool) and default is not None
     return f"{text}  [default: {default}]" if shown else text
-
-
-if __name__ == "__main__":
-    sys.stdout.write(reference())

@@ -1,12 +1,8 @@
-"""The reference of the files as Markdown, made from their JSON Schemas.
-
-``python -m ekomi_reconcile.cli.reference_files > docs/reference/configuration.md``
-"""
+"""The reference of the files as Markdown, made from their JSON Schemas."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -15,7 +11,7 @@ from ekomi_reconcile.config.schema import schema
 _INTRODUCTION: Final = """\
 # Configuration
 
-<!-- made by `python -m ekomi_reconcile.cli.reference_files`; do not edit -->
+<!-- made by `python -m tools.generate`; do not edit -->
 
 A project is a file `ekomi-reconcile.yaml` and, below the folder that it names, one YAML document per account:
 a file each, or several in a file, separated by `---`. Editors show the same texts:
@@ -56,7 +52,7 @@ _ELSEWHERE: Final = {
 
 
 def reference() -> str:
-    """The whole page."""
+    """Return the whole page."""
     parts = [_INTRODUCTION, *(text for kind in _PARTS for text in _part(kind))]
     return "\n".join(parts)
 
@@ -165,7 +161,3 @@ def _flow(value: Any) -> str:
 def _anchor(place: str) -> str:
     """The anchor of a heading as GitHub and the site make it."""
     return place.replace(".", "")
-
-
-if __name__ == "__main__":
-    sys.stdout.write(reference())

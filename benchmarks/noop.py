@@ -13,10 +13,10 @@ from projects import CACHE, STATE, make_project
 
 from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.account import AppliedAccount
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.state.engine.key import Purpose
 from ekomi_reconcile.state.engine.opening import Mode, open_state
-from ekomi_reconcile.state.records import AppliedAccount
 
 BARE_PARSE = """
 import sys, yaml, pathlib

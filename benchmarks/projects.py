@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.account import AppliedAccount
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.state.engine.key import Purpose
 from ekomi_reconcile.state.engine.opening import Mode, open_state
-from ekomi_reconcile.state.records import AppliedAccount
 
 STATE = ".ekomi-reconcile/state.db"
 CACHE = ".ekomi-reconcile/cache"

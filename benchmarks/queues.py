@@ -24,8 +24,8 @@ from shop_orders import write_orders
 
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import DAY
+from ekomi_reconcile.model.invitation import NewInvitation
 from ekomi_reconcile.state.engine.opening import Mode, open_state
-from ekomi_reconcile.state.records import NewInvitation
 from ekomi_reconcile.state.repositories.schedule import Adopted
 
 NEW = 1_000

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.invitation import NewInvitation
 from ekomi_reconcile.state.engine.location import Location, locate
 from ekomi_reconcile.state.engine.lock import Lock, writer_lock
 from ekomi_reconcile.state.engine.opening import Mode, open_state
-from ekomi_reconcile.state.records import NewInvitation
 from ekomi_reconcile.state.store import State
 
 NOW = 1_700_000_000

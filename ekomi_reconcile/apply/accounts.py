@@ -26,14 +26,13 @@ from ekomi_reconcile.apply.fetching import (
     fetch,
 )
 from ekomi_reconcile.ekomi.decode import Reviews
-from ekomi_reconcile.model.account import Account, Checked, Credential
+from ekomi_reconcile.model.account import Account, AccountRecord, Checked, Credential
 from ekomi_reconcile.model.errors import CredentialsRefused, EkomiError, EkomiUnavailable, ReconcileError
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.review import ReviewKind, ShopData
 from ekomi_reconcile.model.run import Done, Progress, Stage, Task, Work
 from ekomi_reconcile.plan.diff import PASSWORD
 from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, OperationKind
-from ekomi_reconcile.state.records import AccountRecord
 from ekomi_reconcile.state.repositories.accounts import Offer
 
 

@@ -24,13 +24,12 @@ from ekomi_reconcile.model.errors import (
     RequestRefused,
 )
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
-from ekomi_reconcile.model.invitation import UNREACHABLE, Criterion, Invitation, Status
+from ekomi_reconcile.model.invitation import UNREACHABLE, Criterion, Invitation, SendOutcome, Status
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.plan.matcher import cancel_reason, in_its_store_view
 from ekomi_reconcile.plan.view import Privacy
 from ekomi_reconcile.rules.contact import mobile_number
 from ekomi_reconcile.rules.rulebook import Rule, refusal, waits_on_hold
-from ekomi_reconcile.state.records import SendOutcome
 
 
 class DueVerdict(StrEnum):

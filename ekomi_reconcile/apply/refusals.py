@@ -10,11 +10,11 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field, replace
 
 from ekomi_reconcile.apply.context import Context
+from ekomi_reconcile.model.account import AccountStop
 from ekomi_reconcile.model.errors import AccountRefused, CredentialsRefused, EkomiError, RequestRefused
-from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.model.invitation import Invitation, SendOutcome, Status
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.model.run import Done
-from ekomi_reconcile.state.records import AccountStop, SendOutcome
 
 MOST_REFUSALS = 5
 """Refusals with the same text, and no success between, after which an account is stopped for the run."""

@@ -26,13 +26,20 @@ from ekomi_reconcile.model.errors import (
     OutcomeUnknown,
 )
 from ekomi_reconcile.model.instant import DAY
-from ekomi_reconcile.model.invitation import MISSING_MARK, ON_HOLD_MARK, Criterion, Invitation, Status
+from ekomi_reconcile.model.invitation import (
+    MISSING_MARK,
+    ON_HOLD_MARK,
+    Criterion,
+    Invitation,
+    Observation,
+    SendOutcome,
+    Status,
+)
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.model.run import Done, Progress, Stage, Task, Work
 from ekomi_reconcile.plan.order_numbers import another_shop, difference, key_of_row, rival
 from ekomi_reconcile.plan.steps import Send
 from ekomi_reconcile.rules.rulebook import Rule, waits_on_hold
-from ekomi_reconcile.state.records import Observation, SendOutcome
 
 LOOK = 1_000
 """How many orders are looked at again at a time."""

@@ -26,6 +26,7 @@ from ekomi_reconcile.cli.progress import progress
 from ekomi_reconcile.cli.selection import choose, choose_one, known_to, live_in, written_in
 from ekomi_reconcile.cli.session import load_configuration, reading, stopping, writing
 from ekomi_reconcile.config.configuration import Configuration
+from ekomi_reconcile.model.account import AccountRecord
 from ekomi_reconcile.model.errors import ReconcileError, SecretError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
@@ -46,7 +47,6 @@ from ekomi_reconcile.render.accounts import (
 )
 from ekomi_reconcile.render.results import fetched_text
 from ekomi_reconcile.render.tables import array_text, printable
-from ekomi_reconcile.state.records import AccountRecord
 from ekomi_reconcile.state.store import State
 
 

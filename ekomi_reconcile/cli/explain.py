@@ -18,6 +18,7 @@ from ekomi_reconcile.explain.judging import question_of
 from ekomi_reconcile.explain.order_lookup import Explanation, Found, SearchResult, explain_order, find_order
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ReconcileError
+from ekomi_reconcile.model.invitation import InvitationFilter
 from ekomi_reconcile.plan.view import EmptyQueue
 from ekomi_reconcile.privacy.limits import CustomerPrivacy
 from ekomi_reconcile.reconcile.planning import digester, read_privacy
@@ -25,7 +26,6 @@ from ekomi_reconcile.reconcile.sources import Sources
 from ekomi_reconcile.render.explain import Told, explanation_json, explanation_text
 from ekomi_reconcile.render.tables import printable
 from ekomi_reconcile.state.engine.key import Purpose
-from ekomi_reconcile.state.records import InvitationFilter
 from ekomi_reconcile.state.store import State
 
 

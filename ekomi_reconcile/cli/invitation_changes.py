@@ -17,7 +17,7 @@ from ekomi_reconcile.config.diagnostics import did_you_mean
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ReconcileError, StateError
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.model.invitation import Invitation, InvitationFilter, Status
 from ekomi_reconcile.model.shape import COUNT, TIME, maybe
 from ekomi_reconcile.render.invitations import (
     LAYOUT,
@@ -30,7 +30,6 @@ from ekomi_reconcile.render.invitations import (
 from ekomi_reconcile.render.json_schemas import invitation_fields
 from ekomi_reconcile.render.tables import plural
 from ekomi_reconcile.state.engine.lock import user
-from ekomi_reconcile.state.records import InvitationFilter
 from ekomi_reconcile.state.repositories.customers import subject_of
 from ekomi_reconcile.state.store import State
 

@@ -32,7 +32,7 @@ from ekomi_reconcile.cli.mark_sent import mark_sent
 from ekomi_reconcile.cli.options import common, option
 from ekomi_reconcile.cli.selection import choose, known_to
 from ekomi_reconcile.cli.session import load_configuration, reading
-from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.model.invitation import Invitation, InvitationFilter, Resolution, Status
 from ekomi_reconcile.render.invitations import (
     HISTORY_LAYOUT,
     LAYOUT,
@@ -43,7 +43,6 @@ from ekomi_reconcile.render.invitations import (
     listed_json,
     listed_row,
 )
-from ekomi_reconcile.state.records import InvitationFilter, Resolution
 from ekomi_reconcile.state.store import State
 
 _which = click.argument("which", metavar="ID|ORDER")

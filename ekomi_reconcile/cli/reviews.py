@@ -26,7 +26,7 @@ from ekomi_reconcile.cli.selection import choose_matching, known_to
 from ekomi_reconcile.cli.session import exact_output, load_configuration, reading
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.review import Period
+from ekomi_reconcile.model.review import Period, RecordedReview
 from ekomi_reconcile.render.reviews import (
     BYTE_ORDER_MARK,
     LAYOUT,
@@ -41,7 +41,6 @@ from ekomi_reconcile.render.reviews import (
     statistics_text,
 )
 from ekomi_reconcile.render.tables import array_text
-from ekomi_reconcile.state.records import RecordedReview
 from ekomi_reconcile.state.store import State
 
 
@@ -213,8 +212,8 @@ def import_command(names: tuple[str, ...], full: bool, lock_timeout: int) -> int
     from ekomi_reconcile.apply.accounts import import_errand
     from ekomi_reconcile.apply.fetching import Errand
     from ekomi_reconcile.cli.accounts import fetch_now
+    from ekomi_reconcile.model.account import AccountRecord
     from ekomi_reconcile.model.run import Done
-    from ekomi_reconcile.state.records import AccountRecord
 
     def errand(account: AccountRecord, now: Instant) -> Errand:
         plain = Errand(interface_id=account.interface_id)

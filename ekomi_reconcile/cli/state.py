@@ -25,7 +25,7 @@ from ekomi_reconcile.cli.state_copies import backup, init, migrate, push, restor
 from ekomi_reconcile.cli.state_loss import accept_loss
 from ekomi_reconcile.config.settings import DEFAULT_SOURCE
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.account import account_address
+from ekomi_reconcile.model.account import AccountRecord, account_address
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.render.state import (
@@ -52,7 +52,6 @@ from ekomi_reconcile.render.state_admin import (
 )
 from ekomi_reconcile.render.tables import array_text, export_text
 from ekomi_reconcile.state.engine.lock import user
-from ekomi_reconcile.state.records import AccountRecord
 from ekomi_reconcile.state.store import State
 
 _which = click.argument("name", metavar="ADDRESS|NAME", shell_complete=account_completions)

@@ -9,11 +9,10 @@ from ekomi_reconcile.apply.accounts import check_credentials
 from ekomi_reconcile.apply.fetching import Clients
 from ekomi_reconcile.doctor.context import Check, CheckNote, Part, Subject, failed, passed, warned
 from ekomi_reconcile.ekomi.client import EkomiClient
-from ekomi_reconcile.model.account import Account, Checked, Credential, Deliver
+from ekomi_reconcile.model.account import Account, AccountRecord, Checked, Credential, Deliver
 from ekomi_reconcile.model.errors import CredentialsRefused, EkomiError, EkomiUnavailable
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
 from ekomi_reconcile.reconcile.planning import make_clients
-from ekomi_reconcile.state.records import AccountRecord
 
 TOO_OLD = 2
 """What was fetched is too old when this many of its intervals have passed."""

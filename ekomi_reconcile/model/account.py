@@ -1,4 +1,4 @@
-"""Accounts and their invitation rules, as the files define them."""
+"""Accounts and their invitation rules, as the files define them and as the state records them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from ekomi_reconcile.model.instant import DAY, HOUR
+from ekomi_reconcile.model.instant import DAY, HOUR, Instant
+from ekomi_reconcile.model.review import ShopData
 
 DELETED_STORE_VIEW = "(deleted)"
 """Stands for the store view of an order whose store view the shop no longer has; no code is written so."""
@@ -210,3 +211,61 @@ class Checked:
     verdict: Credential
     message: str | None = None
     mend: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedAccount:
+    """What ``save_accounts`` records: the account as applied, and the keyed digest of its password."""
+
+    account: Account
+    password_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRecord:
+    """An account as last applied, with what eKomi told. ``deleted_at`` marks a tombstone.
+
+    ``text`` is ``desired`` as it stands in the state.
+    """
+
+    id: int
+    interface_id: str
+    name: str
+    desired: Mapping[str, Json]
+    password_digest: str | None
+    protect: bool
+    created_at: Instant
+    updated_at: Instant
+    deleted_at: Instant | None = None
+    shop: ShopData = field(default_factory=ShopData)
+    last_fetched_at: Instant | None = None
+    last_import_at: Instant | None = None
+    last_full_import_at: Instant | None = None
+    last_error: str | None = None
+    last_error_at: Instant | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionRecord:
+    """Up to where the orders of a source were evaluated for an account, and by which rules."""
+
+    source: str
+    rule_digest: str
+    cursor: str
+    evaluated_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountStop:
+    """eKomi refuses what an account sends: ``message`` is its text, ``refusal`` what is compared.
+
+    ``probe_id`` is the invitation that was last sent to find out whether it still does, at ``probed_at``.
+    """
+
+    interface_id: str
+    refusal: str
+    message: str
+    since: Instant
+    probe_id: int | None = None
+    probed_at: Instant | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -26,6 +27,12 @@ class Status(StrEnum):
 BLOCKING = frozenset({Status.SENDING, Status.SENT, Status.SKIPPED, Status.FAILED, Status.UNKNOWN})
 """A row in one of these, of whatever account, means that the order is never offered again."""
 
+
+LOOP = "loop"
+"""The actor of every change that no person asked for."""
+
+ACCOUNT_DELETED = "account_deleted"
+"""Why the pending rows of a deleted account are cancelled."""
 
 UNREACHABLE = "unreachable"
 """Why an invitation is cancelled that could not be handed to eKomi for too long."""
@@ -127,3 +134,166 @@ def holder_of(rows: Sequence[Invitation]) -> Invitation | None:
     """Of an order's invitations the one that has the order: no other account is offered it."""
     live = (row for row in rows if row.status is not Status.CANCELLED)
     return next(live, None) or next((row for row in rows if row.closed), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """An order was seen in ``status`` since ``since``; ``moved``: it had another status before."""
+
+    source: str
+    order_id: int
+    status: str
+    since: Instant
+    moved: bool = False
+
+
+class Observed(Protocol):
+    """Anything with the fields of an ``Observation``, a step of a plan for one."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def order_id(self) -> int: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def since(self) -> Instant: ...
+    @property
+    def moved(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewInvitation:
+    """A row to put into the queue; ``reached_source`` is the value of an ``Evidence``."""
+
+    interface_id: str
+    source: str
+    order_id: int
+    number: str
+    store_view: str | None = None
+    order_date: Instant
+    reached_at: Instant
+    reached_status: str
+    reached_source: str
+    judged_at: Instant
+    scheduled_at: Instant
+    customer: str | None = None
+
+
+class Scheduled(Protocol):
+    """Anything with the fields of a ``NewInvitation``, a step of a plan for one."""
+
+    @property
+    def interface_id(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def order_id(self) -> int: ...
+    @property
+    def number(self) -> str: ...
+    @property
+    def store_view(self) -> str | None: ...
+    @property
+    def order_date(self) -> Instant: ...
+    @property
+    def reached_at(self) -> Instant: ...
+    @property
+    def reached_status(self) -> str: ...
+    @property
+    def reached_source(self) -> str: ...
+    @property
+    def judged_at(self) -> Instant: ...
+    @property
+    def scheduled_at(self) -> Instant: ...
+    @property
+    def customer(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleCounts:
+    """What became of a batch; ``blocked`` rows met a live row of the same order and were left out."""
+
+    inserted: int = 0
+    revived: int = 0
+    blocked: int = 0
+
+    @property
+    def scheduled(self) -> int:
+        """How many rows are pending now that were not before."""
+        return self.inserted + self.revived
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTime:
+    """A pending row's new time, and the evidence that it was computed from."""
+
+    row_id: int
+    scheduled_at: Instant
+    reached_at: Instant
+    reached_status: str
+    reached_source: str
+
+
+class Rescheduled(Protocol):
+    """Anything with the fields of a ``NewTime``, a step of a plan for one."""
+
+    @property
+    def row_id(self) -> int: ...
+    @property
+    def scheduled_at(self) -> Instant: ...
+    @property
+    def reached_at(self) -> Instant: ...
+    @property
+    def reached_status(self) -> str: ...
+    @property
+    def reached_source(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendOutcome:
+    """How the handling of a claimed row ended.
+
+    ``status`` is ``SENT``, ``PENDING`` (again at ``next_attempt_at``), ``FAILED``, ``UNKNOWN`` or
+    ``CANCELLED``; ``failed_calls`` is added to the attempts of the row, ``refusals`` to its refusals.
+    ``refusal`` is the text of a refusal, ``unreached`` how many calls in a row have not reached eKomi now.
+    """
+
+    id: int
+    status: Status
+    at: Instant
+    link: str | None = None
+    reason: str | None = None
+    failed_calls: int = 0
+    next_attempt_at: Instant | None = None
+    refusal: str | None = None
+    refusals: int = 0
+    unreached: int = 0
+
+
+class Resolution(StrEnum):
+    """What a person found out about an invitation whose outcome was unknown."""
+
+    SENT = "sent"
+    RESEND = "resend"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusChange:
+    """One step in the life of an invitation; the first has no ``from_status``."""
+
+    at: Instant
+    from_status: Status | None
+    to_status: Status
+    actor: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationFilter:
+    """Which invitations to list: ``None`` means all; ``order`` is a number or an order id."""
+
+    interface_ids: frozenset[str] | None = None
+    statuses: frozenset[Status] | None = None
+    order: str | None = None
+    customer: str | None = None
+    limit: int | None = None

@@ -120,3 +120,24 @@ class ReviewStatistics:
         if self.answered is None or not self.total.reviews:
             return None
         return round(self.answered / self.total.reviews, 4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedReview:
+    """A review and since when we know it; ``gone_at``: a full import no longer found it."""
+
+    interface_id: str
+    review: Review
+    first_seen_at: Instant
+    changed_at: Instant
+    gone_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportCounts:
+    """What an import of reviews changed."""
+
+    new: int = 0
+    changed: int = 0
+    gone: int = 0
+    unchanged: int = 0

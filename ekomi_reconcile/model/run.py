@@ -1,4 +1,4 @@
-"""A run: its events, its result, and its figures for the journal."""
+"""A run: its events, its result, and what is recorded of it: journal entries, API errors."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from ekomi_reconcile.model.errors import ReconcileError
+from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
 
 
@@ -207,3 +208,30 @@ def _bounded(not_invited: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str
     for key in largest[KEPT_ACCOUNTS:]:
         add_reasons(others, not_invited[key])
     return kept | ({OTHERS: others} if others else {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """Who did what: ``action`` and ``outcome`` are words of the caller, ``detail`` free text."""
+
+    at: Instant
+    who: str
+    host: str
+    action: str
+    outcome: str
+    subject: str | None = None
+    detail: str | None = None
+    commit: str | None = None
+    plan_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiError:
+    """A failed call to eKomi; ``message`` was redacted by who recorded it."""
+
+    at: Instant
+    interface_id: str | None
+    operation: str
+    kind: str
+    http_status: int | None
+    message: str

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from ekomi_reconcile import __version__
+from ekomi_reconcile.model.account import AccountRecord
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
-from ekomi_reconcile.model.invitation import Criterion, Invitation, Status
-from ekomi_reconcile.model.run import OTHERS, RunFigures, add_reasons, read_figures
+from ekomi_reconcile.model.invitation import ACCOUNT_DELETED, Criterion, Invitation, Status
+from ekomi_reconcile.model.run import OTHERS, JournalEntry, RunFigures, add_reasons, read_figures
 from ekomi_reconcile.report.data import (
     OTHER_REASON,
     DayCount,
@@ -22,7 +23,6 @@ from ekomi_reconcile.report.data import (
     Urgency,
 )
 from ekomi_reconcile.report.reviews import account_grid, invites, read_reviews
-from ekomi_reconcile.state.records import ACCOUNT_DELETED, AccountRecord, JournalEntry
 from ekomi_reconcile.state.repositories.journal import APPLY, INCOMPLETE, STARTED
 from ekomi_reconcile.state.store import State
 

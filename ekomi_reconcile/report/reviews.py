@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from ekomi_reconcile.model.account import AccountRecord
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.report.data import AccountGrid, AccountReviews, AccountRow, MonthFigure, ReviewFigures
-from ekomi_reconcile.state.records import AccountRecord
 from ekomi_reconcile.state.repositories.aggregates import BEFORE, ReviewFigure
 from ekomi_reconcile.state.store import State
 

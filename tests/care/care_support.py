@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from state_support import NOW, an_account, an_order, schedule
 
-from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.account import PositionRecord
+from ekomi_reconcile.model.invitation import Observation, SendOutcome, Status
 from ekomi_reconcile.model.review import Review
-from ekomi_reconcile.state.records import Observation, PositionRecord, SendOutcome
 from ekomi_reconcile.state.store import State
 
 CUSTOMER = "ab" * 16

@@ -11,10 +11,9 @@ from state_support import NOW, an_account, schedule
 
 from ekomi_reconcile.model.errors import StateLost
 from ekomi_reconcile.model.instant import DAY
-from ekomi_reconcile.model.invitation import STATE_LOST, Status
+from ekomi_reconcile.model.invitation import STATE_LOST, SendOutcome, Status
 from ekomi_reconcile.state.engine.opening import Mode
 from ekomi_reconcile.state.lost_records import ACCEPT_LOSS, Memory
-from ekomi_reconcile.state.records import SendOutcome
 
 UNTIL = NOW + DAY
 

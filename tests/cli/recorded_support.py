@@ -8,10 +8,9 @@ from pathlib import Path
 
 from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.invitation import NewInvitation, SendOutcome, Status
 from ekomi_reconcile.model.review import Review, ShopData
 from ekomi_reconcile.state.engine.opening import Mode, open_state
-from ekomi_reconcile.state.records import NewInvitation, SendOutcome
 from ekomi_reconcile.state.store import State
 
 THEN = 1_760_000_000

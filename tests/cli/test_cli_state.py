@@ -5,8 +5,8 @@ import json
 import pytest
 from recorded_support import ROWS, opened
 
+from ekomi_reconcile.model.invitation import Observation
 from ekomi_reconcile.state.engine.opening import Mode
-from ekomi_reconcile.state.records import Observation
 
 
 def test_addresses_one_per_line(recorded, capsys):

@@ -14,11 +14,12 @@ from project_support import Project
 
 from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.account import PositionRecord
 from ekomi_reconcile.model.instant import DAY
+from ekomi_reconcile.model.invitation import NewInvitation
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.state.engine.key import Purpose
 from ekomi_reconcile.state.engine.opening import Mode, open_state
-from ekomi_reconcile.state.records import NewInvitation, PositionRecord
 from ekomi_reconcile.state.store import State
 
 

@@ -4,9 +4,8 @@ import pytest
 
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import HOUR
-from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.invitation import SendOutcome, Status
 from ekomi_reconcile.state.engine.lock import WriterLock
-from ekomi_reconcile.state.records import SendOutcome
 
 
 @pytest.mark.parametrize(

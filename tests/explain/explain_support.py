@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ekomi_reconcile.model.invitation import Evidence, Invitation, Reached, Status
+from ekomi_reconcile.model.invitation import Evidence, Invitation, Observation, Reached, Status
 from ekomi_reconcile.plan.view import Cap, EmptyQueue
-from ekomi_reconcile.state.records import Observation
 
 SOURCE = "default"
 

@@ -13,11 +13,11 @@ import rules_strategies as given_some
 
 from ekomi_reconcile.explain.judging import question_of
 from ekomi_reconcile.explain.order_lookup import OrderOutcome, explain_order
-from ekomi_reconcile.model.invitation import Evidence, Reached, Status
+from ekomi_reconcile.model.account import PositionRecord
+from ekomi_reconcile.model.invitation import Evidence, Observation, Reached, Status
 from ekomi_reconcile.plan.matcher import Matcher
 from ekomi_reconcile.plan.view import Cap
 from ekomi_reconcile.rules.rulebook import Rule, scheduled_at
-from ekomi_reconcile.state.records import Observation, PositionRecord
 
 NOW, DAY = given_some.NOW, given_some.DAY
 

@@ -7,10 +7,9 @@ from project_support import order, settings
 
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import DAY
-from ekomi_reconcile.model.invitation import Criterion, Status
+from ekomi_reconcile.model.invitation import Criterion, NewInvitation, SendOutcome, Status
 from ekomi_reconcile.state.engine.key import Purpose
 from ekomi_reconcile.state.engine.opening import Mode, open_state
-from ekomi_reconcile.state.records import NewInvitation, SendOutcome
 
 
 @pytest.fixture

@@ -8,14 +8,13 @@ from golden import check_golden
 
 from ekomi_reconcile.explain.judging import question_of
 from ekomi_reconcile.explain.order_lookup import explain_order
-from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Selection
-from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, PositionRecord, Selection
+from ekomi_reconcile.model.invitation import Status, StatusChange
 from ekomi_reconcile.model.order import Contact, HistoryEntry, Order
 from ekomi_reconcile.plan.view import Cap
 from ekomi_reconcile.render.explain import Told, explanation_json, explanation_text
 from ekomi_reconcile.render.tables import Paint, json_text
 from ekomi_reconcile.rules.rulebook import Rule
-from ekomi_reconcile.state.records import PositionRecord, StatusChange
 
 NOW = 1_793_448_000
 DAY = 86_400

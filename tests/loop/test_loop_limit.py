@@ -9,12 +9,12 @@ from support_loop import DAY, NOW, account, order
 
 from ekomi_reconcile.apply.executor import execute
 from ekomi_reconcile.apply.run_control import StopSignal
-from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.account import AccountStop
+from ekomi_reconcile.model.invitation import SendOutcome, Status
 from ekomi_reconcile.model.run import Done, Started, Work
 from ekomi_reconcile.plan.plan import Scope
 from ekomi_reconcile.reconcile.planning import make_context, make_plan, read_passwords
 from ekomi_reconcile.reconcile.sources import Sources
-from ekomi_reconcile.state.records import AccountStop, SendOutcome
 
 FIRST = NOW + 1 * DAY
 """When the first invitation of the customer is due; with a pending period of 5 days."""

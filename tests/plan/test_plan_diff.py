@@ -7,11 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plan_examples import account
 
-from ekomi_reconcile.model.account import InvitationRule
+from ekomi_reconcile.model.account import AccountRecord, InvitationRule
 from ekomi_reconcile.model.errors import PlanError
 from ekomi_reconcile.plan.diff import Desired, diff
 from ekomi_reconcile.plan.plan import Action
-from ekomi_reconcile.state.records import AccountRecord
 
 
 def recorded(each, *, digest="d1", deleted_at=None):

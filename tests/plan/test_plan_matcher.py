@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from plan_examples import GERMANY, NOW, account
 
-from ekomi_reconcile.model.account import InvitationRule
+from ekomi_reconcile.model.account import InvitationRule, PositionRecord
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Criterion, Evidence, Invitation, Reached, Status
 from ekomi_reconcile.model.order import Contact, Order
@@ -15,7 +15,6 @@ from ekomi_reconcile.plan.order_numbers import Numbers
 from ekomi_reconcile.plan.view import EmptyQueue
 from ekomi_reconcile.privacy.limits import CustomerPrivacy
 from ekomi_reconcile.rules.rulebook import RuleBook
-from ekomi_reconcile.state.records import PositionRecord
 
 ORDERED = NOW - 20 * DAY
 REACHED = NOW - 15 * DAY

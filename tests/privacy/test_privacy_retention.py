@@ -9,10 +9,9 @@ from state_support import NOW, Store, an_account, an_order
 
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import DAY
-from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.invitation import SendOutcome, Status
 from ekomi_reconcile.model.review import Review
 from ekomi_reconcile.state.engine.opening import Mode, open_state
-from ekomi_reconcile.state.records import SendOutcome
 
 
 @pytest.fixture

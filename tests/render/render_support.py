@@ -6,11 +6,10 @@ from pathlib import Path
 
 from golden import check_golden
 
-from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Selection
+from ekomi_reconcile.model.account import Account, AccountRecord, Deliver, InvitationRule, Selection
 from ekomi_reconcile.model.invitation import Evidence, Invitation, Reached, Status
-from ekomi_reconcile.model.review import Review, ShopData
+from ekomi_reconcile.model.review import RecordedReview, Review, ShopData
 from ekomi_reconcile.render.tables import Paint, table_text
-from ekomi_reconcile.state.records import AccountRecord, RecordedReview
 
 NOW = 1_793_448_000
 """2026-10-31 12:00 UTC."""

@@ -4,7 +4,7 @@ import pytest
 from render_support import DAY, NOW, an_invitation, drawn, golden
 from rich.cells import cell_len
 
-from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.invitation import Status, StatusChange
 from ekomi_reconcile.render.invitations import (
     HISTORY_LAYOUT,
     LAYOUT,
@@ -17,7 +17,6 @@ from ekomi_reconcile.render.invitations import (
     listed_row,
 )
 from ekomi_reconcile.render.tables import Paint, json_text
-from ekomi_reconcile.state.records import StatusChange
 
 LINK = "https://reviews.example.com/r/0751686CED61CA0?token=abcdefghijklmnopqrstuvwxyz"
 

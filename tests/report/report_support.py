@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
-from ekomi_reconcile.model.account import Account, InvitationRule
-from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.account import Account, InvitationRule, PositionRecord
+from ekomi_reconcile.model.invitation import NewInvitation, SendOutcome, Status
 from ekomi_reconcile.model.review import Review, ShopData
 from ekomi_reconcile.model.run import RunFigures
 from ekomi_reconcile.render.report.page import page_html
@@ -18,7 +18,6 @@ from ekomi_reconcile.report.data import ListLimits
 from ekomi_reconcile.sandbox.seed import seeded_shops
 from ekomi_reconcile.sandbox.shops import SandboxShop
 from ekomi_reconcile.state.engine.opening import Mode, open_state
-from ekomi_reconcile.state.records import NewInvitation, PositionRecord, SendOutcome
 from ekomi_reconcile.state.store import State
 
 NOW = 1_796_040_000

@@ -6,7 +6,7 @@ import pytest
 import report_support
 from report_support import DAY, HOUR, NOW, an_account, an_order, opened
 
-from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.invitation import SendOutcome, Status
 from ekomi_reconcile.model.run import (
     KEPT_ACCOUNTS,
     OTHERS,
@@ -19,7 +19,6 @@ from ekomi_reconcile.model.run import (
 from ekomi_reconcile.report.assemble import make_report
 from ekomi_reconcile.report.data import ListLimits
 from ekomi_reconcile.state.engine.opening import Mode
-from ekomi_reconcile.state.records import SendOutcome
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from golden import check_golden
 from report_support import NOW, opened
 
 from ekomi_reconcile import __version__
+from ekomi_reconcile.model.invitation import SendOutcome
 from ekomi_reconcile.model.review import Review
 from ekomi_reconcile.render.report.page import is_ours, page_html
 from ekomi_reconcile.report.assemble import make_report
 from ekomi_reconcile.report.data import ListLimits
 from ekomi_reconcile.state.engine.opening import Mode
-from ekomi_reconcile.state.records import SendOutcome
 
 GOLDEN = Path(__file__).parent / "golden"
 FEW = ListLimits(accounts=3, invitations=4, unclear=1, runs=4, by_account=2)

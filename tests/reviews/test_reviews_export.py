@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from project_support import Project
 
 from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.review import Review
+from ekomi_reconcile.model.review import RecordedReview, Review
 from ekomi_reconcile.render.reviews import COLUMNS, ListedReview, csv_text, harmless, json_lines
 from ekomi_reconcile.state.engine.opening import Mode, open_state
-from ekomi_reconcile.state.records import RecordedReview
 
 AWKWARD = 'Fein, "sehr" gut;\n=HYPERLINK("https://evil.example.com") - 20 € ; -1'
 FIRST = Review(order_id="=1+1", submitted_at=1_700_000_000, rating=4.5, title="@SUM(A1)", text=AWKWARD)

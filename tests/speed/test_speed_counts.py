@@ -40,10 +40,10 @@ def _record(project: Project) -> Project:
     """Put the accounts into the state as if all had been applied and evaluated."""
     from ekomi_reconcile.config.load import load
     from ekomi_reconcile.model import instant
+    from ekomi_reconcile.model.account import AppliedAccount
     from ekomi_reconcile.model.review import ShopData
     from ekomi_reconcile.state.engine.key import Purpose
     from ekomi_reconcile.state.engine.opening import Mode, open_state
-    from ekomi_reconcile.state.records import AppliedAccount
 
     accounts = load(project.folder / "ekomi-reconcile.yaml").accounts
     where = ".ekomi-reconcile/state.db"

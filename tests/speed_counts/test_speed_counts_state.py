@@ -4,10 +4,9 @@ import pytest
 from project_support import order
 from speed_counting import counted, statements
 
-from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.account import Account, AppliedAccount
+from ekomi_reconcile.model.invitation import NewInvitation, SendOutcome, Status
 from ekomi_reconcile.state.engine.opening import Mode, open_state
-from ekomi_reconcile.state.records import AppliedAccount, NewInvitation, SendOutcome
 
 NOW = 1_750_000_000
 

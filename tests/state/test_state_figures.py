@@ -7,9 +7,8 @@ from random import Random
 
 from state_support import NOW, an_order
 
-from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.invitation import InvitationFilter, SendOutcome, Status
 from ekomi_reconcile.model.review import Review, ReviewKind
-from ekomi_reconcile.state.records import InvitationFilter, SendOutcome
 from ekomi_reconcile.state.repositories.aggregates import BEFORE
 from ekomi_reconcile.state.store import State
 

@@ -12,10 +12,9 @@ from state_server import Server
 from state_support import KEY, NOW, Store, an_account, schedule
 
 from ekomi_reconcile.model.errors import StateError, StateLocked
-from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.invitation import SendOutcome, Status
 from ekomi_reconcile.state.engine.lock import lock_holder
 from ekomi_reconcile.state.engine.opening import Mode
-from ekomi_reconcile.state.records import SendOutcome
 
 _NUMBERS = count(1)
 IGNORES = "ignore_startup_parameters = options"

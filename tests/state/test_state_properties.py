@@ -10,9 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from state_support import NOW, Store, an_account, an_order
 
 from ekomi_reconcile.model.errors import StateError
-from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.model.invitation import Invitation, InvitationFilter, Resolution, SendOutcome, Status
 from ekomi_reconcile.state.engine.opening import Mode
-from ekomi_reconcile.state.records import InvitationFilter, Resolution, SendOutcome
 
 ACCOUNTS = ("1", "2", "3")
 ORDERS = st.integers(1, 4)

@@ -7,10 +7,9 @@ from sqlalchemy import insert, inspect
 from state_support import NOW, an_order, opened, schedule
 
 from ekomi_reconcile.model.errors import StateError
-from ekomi_reconcile.model.invitation import Evidence, Reached, Status
+from ekomi_reconcile.model.invitation import Evidence, NewTime, Reached, ScheduleCounts, SendOutcome, Status
 from ekomi_reconcile.plan.steps import Reschedule, Schedule
 from ekomi_reconcile.state.engine.tables import invitation
-from ekomi_reconcile.state.records import NewTime, ScheduleCounts, SendOutcome
 from ekomi_reconcile.state.store import State
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from state_support import NOW, Store, an_account, opened, schedule
 
+from ekomi_reconcile.model.account import PositionRecord
 from ekomi_reconcile.model.errors import StateError
-from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.invitation import InvitationFilter, Observation, Status
 from ekomi_reconcile.model.review import Review
 from ekomi_reconcile.state.engine.key import Purpose
 from ekomi_reconcile.state.engine.opening import Mode
-from ekomi_reconcile.state.records import InvitationFilter, Observation, PositionRecord
 from ekomi_reconcile.state.store import State
 
 CANARY = "canary-secret-value"

@@ -9,8 +9,7 @@ import pytest
 from state_support import NOW
 
 from ekomi_reconcile.model.errors import StateError
-from ekomi_reconcile.model.review import Review
-from ekomi_reconcile.state.records import ImportCounts
+from ekomi_reconcile.model.review import ImportCounts, Review
 from ekomi_reconcile.state.store import State
 
 FIRST = Review(order_id="A-1", submitted_at=NOW, rating=5.0, text="Good", title="T")

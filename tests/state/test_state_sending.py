@@ -8,9 +8,8 @@ import pytest
 from state_support import LATER, NOW, Store, an_order, kill, process, schedule
 
 from ekomi_reconcile.model.errors import StateError
-from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.model.invitation import Invitation, Resolution, SendOutcome, Status
 from ekomi_reconcile.state.engine.opening import Mode
-from ekomi_reconcile.state.records import Resolution, SendOutcome
 from ekomi_reconcile.state.store import State
 
 

@@ -14,11 +14,10 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, text, up
 
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import Invitation
+from ekomi_reconcile.model.invitation import LOOP, Invitation, SendOutcome
 from ekomi_reconcile.state.engine.location import PostgresLocation
 from ekomi_reconcile.state.engine.postgres import PostgresDialect, clock_ahead, driver_of, engine, obstacles
 from ekomi_reconcile.state.engine.tables import SENDING, invitation
-from ekomi_reconcile.state.records import LOOP, SendOutcome
 from ekomi_reconcile.state.repositories.sending import LEASE
 from ekomi_reconcile.state.store import State
 

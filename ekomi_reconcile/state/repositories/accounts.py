@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import Row, delete, exists, func, insert, or_, select, update
 
-from ekomi_reconcile.model.account import Account, Json
+from ekomi_reconcile.model.account import Account, AccountRecord, AppliedAccount, Json
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import BLOCKING, Status
+from ekomi_reconcile.model.invitation import ACCOUNT_DELETED, BLOCKING, LOOP, Status
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.state.engine.tables import (
     PENDING,
@@ -25,13 +25,7 @@ from ekomi_reconcile.state.engine.tables import (
     observation,
     position,
 )
-from ekomi_reconcile.state.records import (
-    ACCOUNT_DELETED,
-    LOOP,
-    AccountRecord,
-    AppliedAccount,
-    DesiredSettings,
-)
+from ekomi_reconcile.state.records import DesiredSettings
 from ekomi_reconcile.state.repositories.invitations import HistoryStore
 from ekomi_reconcile.state.repositories.journal import JournalStore
 

@@ -15,6 +15,8 @@ from sqlalchemy import delete, func, select, tuple_, update
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.model.review import RecordedReview
+from ekomi_reconcile.model.run import ApiError, JournalEntry
 from ekomi_reconcile.state.engine.session import chunks
 from ekomi_reconcile.state.engine.tables import (
     PENDING,
@@ -24,7 +26,6 @@ from ekomi_reconcile.state.engine.tables import (
     journal,
     review,
 )
-from ekomi_reconcile.state.records import ApiError, JournalEntry, RecordedReview
 from ekomi_reconcile.state.repositories.invitations import HistoryStore
 from ekomi_reconcile.state.repositories.journal import to_entry, to_error
 from ekomi_reconcile.state.repositories.queue import COLUMNS, to_invitation

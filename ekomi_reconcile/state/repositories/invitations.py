@@ -9,10 +9,16 @@ from sqlalchemy import ColumnElement, or_, select, update
 
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.model.invitation import (
+    LOOP,
+    Invitation,
+    InvitationFilter,
+    Resolution,
+    Status,
+    StatusChange,
+)
 from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Session
 from ekomi_reconcile.state.engine.tables import CANCELLED, invitation, invitation_history
-from ekomi_reconcile.state.records import LOOP, InvitationFilter, Resolution, StatusChange
 from ekomi_reconcile.state.repositories.queue import COLUMNS, to_invitation
 
 _COLUMNS = ("invitation_id", "from_status", "to_status", "at", "actor", "detail")

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Row, exists, insert, select
 
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.run import ApiError, JournalEntry
 from ekomi_reconcile.state.engine.lock import host, user
 from ekomi_reconcile.state.engine.session import Session
 from ekomi_reconcile.state.engine.tables import api_error, journal
-from ekomi_reconcile.state.records import ApiError, JournalEntry
 
 APPLY = "apply"
 """The action of executing a plan."""

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import and_, bindparam, delete, or_, select, tuple_
 
+from ekomi_reconcile.model.account import PositionRecord
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import Observation, Observed
 from ekomi_reconcile.state.engine.session import Session, chunks
 from ekomi_reconcile.state.engine.tables import observation, position
-from ekomi_reconcile.state.records import Observation, Observed, PositionRecord
 
 _SEEN = select(observation).where(
     observation.c.source == bindparam("source"),

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, bindparam, exists, func, inspect, or_, select, tuple_
 
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import Evidence, Invitation, Reached, Status
+from ekomi_reconcile.model.invitation import Evidence, Invitation, Reached, Scheduled, Status
 from ekomi_reconcile.state.engine.location import FileLocation, Location
 from ekomi_reconcile.state.engine.lock import holder
 from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Session, chunks
@@ -21,7 +21,6 @@ from ekomi_reconcile.state.engine.tables import (
     account,
     invitation,
 )
-from ekomi_reconcile.state.records import Scheduled
 
 _c = invitation.c
 COLUMNS = (

@@ -6,11 +6,11 @@ from collections.abc import Collection
 
 from sqlalchemy import and_, delete, or_, select, update
 
+from ekomi_reconcile.model.account import AccountStop
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.invitation import LOOP, Status
 from ekomi_reconcile.state.engine.session import chunks
 from ekomi_reconcile.state.engine.tables import PENDING, account_stop, invitation
-from ekomi_reconcile.state.records import LOOP, AccountStop
 from ekomi_reconcile.state.repositories.invitations import HistoryStore
 
 PROBE_LASTS = 120

@@ -10,10 +10,9 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnElement, Row, bindparam, exists, select, update
 
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.review import Review, ReviewKind
+from ekomi_reconcile.model.review import ImportCounts, RecordedReview, Review, ReviewKind
 from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Session, chunks
 from ekomi_reconcile.state.engine.tables import account, erased_review, review
-from ekomi_reconcile.state.records import ImportCounts, RecordedReview
 from ekomi_reconcile.state.repositories.aggregates import ReviewStatisticsStore
 
 _ReviewKey = tuple[str, Instant, str, int]

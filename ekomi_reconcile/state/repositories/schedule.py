@@ -11,10 +11,19 @@ from typing import Any
 from sqlalchemy import bindparam, exists, func, select, update
 
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import BLOCKING, FINAL_REASONS, Evidence, Status
+from ekomi_reconcile.model.invitation import (
+    BLOCKING,
+    FINAL_REASONS,
+    LOOP,
+    Evidence,
+    NewInvitation,
+    Rescheduled,
+    ScheduleCounts,
+    Scheduled,
+    Status,
+)
 from ekomi_reconcile.state.engine.session import chunks
 from ekomi_reconcile.state.engine.tables import CANCELLED, PENDING, invitation
-from ekomi_reconcile.state.records import LOOP, NewInvitation, Rescheduled, ScheduleCounts, Scheduled
 from ekomi_reconcile.state.repositories.invitations import HistoryStore
 from ekomi_reconcile.state.repositories.queue import NEW_COLUMNS, new_row
 

@@ -9,10 +9,9 @@ from typing import Any
 from sqlalchemy import Select, bindparam, exists, func, or_, select, tuple_, update
 
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.model.invitation import LOOP, Invitation, SendOutcome, Status
 from ekomi_reconcile.state.engine.session import chunks
 from ekomi_reconcile.state.engine.tables import CANCELLED, PENDING, invitation
-from ekomi_reconcile.state.records import LOOP, SendOutcome
 from ekomi_reconcile.state.repositories.invitations import HistoryStore
 from ekomi_reconcile.state.repositories.queue import COLUMNS, to_invitation
 

@@ -26,7 +26,7 @@ import sys
 from pathlib import Path
 sys.path[:0] = [sys.argv[2], sys.argv[2] + "/tests"]
 from state_support import *
-from ekomi_reconcile.state.records import SendOutcome
+from ekomi_reconcile.model.invitation import SendOutcome
 root = Path(sys.argv[1])
 store = Store(sys.argv[3], root, KEY if "://" in sys.argv[3] else None) if sys.argv[3:] else None
 def wait():

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ekomi_reconcile.model.account import Account, Checked, Credential, Json, account_address
+from ekomi_reconcile.model.account import Account, AccountRecord, Checked, Credential, Json, account_address
 from ekomi_reconcile.model.instant import iso, iso_or_none
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import ShopData
-from ekomi_reconcile.render.records import ShownAccount
 from ekomi_reconcile.render.tables import (
     Cell,
     Column,
@@ -48,7 +47,7 @@ _TONES = {
 class GridRow:
     """An account and how many invitations it has in each state."""
 
-    account: ShownAccount
+    account: AccountRecord
     queue: Mapping[Status, int]
 
     @property
@@ -167,7 +166,7 @@ class AccountDetail:
     ``origins`` tells by key path where a value of the files comes from.
     """
 
-    record: ShownAccount | None
+    record: AccountRecord | None
     written: Account | None
     origins: Mapping[str, str]
     queue: Mapping[Status, int]

@@ -15,7 +15,7 @@ from ekomi_reconcile.render.tables import Field, Paint, Tone, at, blocks_text, f
 from ekomi_reconcile.rules.explain import CriterionResult, Verdict
 
 if TYPE_CHECKING:
-    from ekomi_reconcile.render.records import ShownChange
+    from ekomi_reconcile.model.invitation import StatusChange
 
 _WIDEST = 44
 """Columns of a value, beyond which what is wanted goes to the next line."""
@@ -27,7 +27,7 @@ class Told:
 
     explanation: Explanation
     verdicts: Sequence[AccountVerdict]
-    histories: Mapping[int, Sequence[ShownChange]]
+    histories: Mapping[int, Sequence[StatusChange]]
 
 
 def explanation_json(told: Told) -> dict[str, Json]:
@@ -170,7 +170,7 @@ def _queue(told: Told, paint: Paint) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _change(change: ShownChange) -> str:
+def _change(change: StatusChange) -> str:
     detail = f": {printable(change.detail)}" if change.detail else ""
     before = f"{change.from_status.value} → " if change.from_status else ""
     return f"{at(change.at)}  {before}{change.to_status.value}  by {printable(change.actor)}{detail}"

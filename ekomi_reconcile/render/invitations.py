@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import iso, iso_or_none
-from ekomi_reconcile.model.invitation import Invitation, Status
-from ekomi_reconcile.render.records import ShownChange
+from ekomi_reconcile.model.invitation import Invitation, Status, StatusChange
 from ekomi_reconcile.render.tables import (
     Cell,
     Column,
@@ -179,7 +178,7 @@ def _attempts(row: Invitation) -> str:
     return f"{row.attempts} failed" + (f", next not before {at(row.next_attempt_at)}" if waits else "")
 
 
-def change_json(change: ShownChange) -> dict[str, Json]:
+def change_json(change: StatusChange) -> dict[str, Json]:
     """One object of ``invitations history --format json``."""
     return {
         "at": iso(change.at),
@@ -190,7 +189,7 @@ def change_json(change: ShownChange) -> dict[str, Json]:
     }
 
 
-def change_row(change: ShownChange) -> Row:
+def change_row(change: StatusChange) -> Row:
     """One line of the history."""
     return (
         time_cell(change.at),

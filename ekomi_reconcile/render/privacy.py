@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model.invitation import StatusChange
+from ekomi_reconcile.model.run import JournalEntry
 from ekomi_reconcile.privacy.limits import OptOut
 from ekomi_reconcile.render.invitations import Listed, change_json, invitation_json
-from ekomi_reconcile.render.records import ShownChange, ShownEntry
 from ekomi_reconcile.render.results import ListedError, error_json
 from ekomi_reconcile.render.reviews import ListedReview, review_json
 from ekomi_reconcile.render.state import entry_json as state_entry_json
@@ -92,10 +93,10 @@ class Held:
     digest: str
     suppressed: bool
     invitations: Sequence[Listed]
-    histories: Mapping[int, Sequence[ShownChange]]
+    histories: Mapping[int, Sequence[StatusChange]]
     reviews: Iterable[ListedReview]
     errors: Iterable[ListedError]
-    journal: Iterable[ShownEntry]
+    journal: Iterable[JournalEntry]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,7 @@ from itertools import groupby
 from ekomi_reconcile.doctor.context import CheckStatus, Finding, healthy
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import iso
-from ekomi_reconcile.model.run import Done, Result
-from ekomi_reconcile.render.records import ShownError
+from ekomi_reconcile.model.run import ApiError, Done, Result
 from ekomi_reconcile.render.tables import (
     Cell,
     Column,
@@ -121,7 +120,7 @@ class ListedError:
     """A failed call and the name of its account, if it had one."""
 
     account: str | None
-    error: ShownError
+    error: ApiError
 
 
 def error_json(each: ListedError) -> dict[str, Json]:

@@ -15,8 +15,7 @@ from typing import TypeAlias
 
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import Instant, iso, iso_or_none
-from ekomi_reconcile.model.review import STARS, Period, ReviewStatistics, Tally
-from ekomi_reconcile.render.records import ShownReview
+from ekomi_reconcile.model.review import STARS, Period, RecordedReview, ReviewStatistics, Tally
 from ekomi_reconcile.render.tables import (
     Cell,
     Column,
@@ -44,7 +43,7 @@ class ListedReview:
     """A review and the name of its account."""
 
     account: str
-    recorded: ShownReview
+    recorded: RecordedReview
 
 
 def review_json(each: ListedReview) -> dict[str, Json]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from ekomi_reconcile.model.account import Json, account_address
+from ekomi_reconcile.model.account import AccountRecord, Json, account_address
 from ekomi_reconcile.model.instant import iso, iso_or_none
-from ekomi_reconcile.model.run import read_figures
-from ekomi_reconcile.render.records import ShownAccount, ShownEntry, ShownHolder
+from ekomi_reconcile.model.run import JournalEntry, read_figures
+from ekomi_reconcile.render.records import ShownHolder
 from ekomi_reconcile.render.results import run_words
 from ekomi_reconcile.render.tables import (
     Column,
@@ -46,7 +46,7 @@ _TIMES = (
 _COMMIT_LENGTH = 12
 
 
-def address_json(record: ShownAccount) -> dict[str, Json]:
+def address_json(record: AccountRecord) -> dict[str, Json]:
     """One object of ``state list --format json``."""
     return {
         "address": account_address(record.name),
@@ -55,12 +55,12 @@ def address_json(record: ShownAccount) -> dict[str, Json]:
     }
 
 
-def address_text(record: ShownAccount) -> str:
+def address_text(record: AccountRecord) -> str:
     """One line of ``state list``: the address alone, to be used by scripts."""
     return printable(account_address(record.name)) + "\n"
 
 
-def record_json(record: ShownAccount) -> dict[str, Json]:
+def record_json(record: AccountRecord) -> dict[str, Json]:
     """The record of an account; of its password only whether its digest is known."""
     return {
         "id": record.id,
@@ -76,7 +76,7 @@ def record_json(record: ShownAccount) -> dict[str, Json]:
     }
 
 
-def record_text(record: ShownAccount, paint: Paint) -> str:
+def record_text(record: AccountRecord, paint: Paint) -> str:
     """The same for people."""
     rest = {
         key: value
@@ -96,7 +96,7 @@ def record_text(record: ShownAccount, paint: Paint) -> str:
     )
 
 
-def entry_json(entry: ShownEntry) -> dict[str, Json]:
+def entry_json(entry: JournalEntry) -> dict[str, Json]:
     """One object of ``state history --format json``."""
     return {
         "at": iso(entry.at),
@@ -111,7 +111,7 @@ def entry_json(entry: ShownEntry) -> dict[str, Json]:
     }
 
 
-def entry_row(entry: ShownEntry) -> Row:
+def entry_row(entry: JournalEntry) -> Row:
     """One line of ``state history``."""
     return (
         time_cell(entry.at),
@@ -125,7 +125,7 @@ def entry_row(entry: ShownEntry) -> Row:
     )
 
 
-def _remark(entry: ShownEntry) -> str | None:
+def _remark(entry: JournalEntry) -> str | None:
     """What a person wrote, or what a run did, in words."""
     figures = read_figures(entry.detail)
     if figures is None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import posixpath
+import re
 import subprocess
-from collections.abc import Iterator, Mapping
+import tarfile
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Final, cast
 
-from ekomi_reconcile.config.source import DEEPEST, MAX_BYTES, Listing, Walk
+from ekomi_reconcile.config.source import DEEPEST, MAX_BYTES, SUFFIXES, Listing, Walk
 from ekomi_reconcile.model.errors import RevisionUnreadable
 
 _TIMEOUT: Final = 120.0
@@ -153,7 +156,8 @@ def _text(found: subprocess.CompletedProcess[bytes]) -> str:
 _LINK: Final = "120000"
 _FILES: Final = ("100644", "100755")
 _MOST_LINKS: Final = 40
-_PIECE: Final = 1 << 20
+_AT_ONCE: Final = 500
+"""Paths in one command line of git."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +169,14 @@ class _Entry:
 class GitTree:
     """The files of a commit, by the paths that they have in the working directory. Implements ``Tree``.
 
-    Links are followed as on the disk, as long as they stay inside the repository.
+    Links are followed as on the disk, as long as they stay inside the repository. Contents are read when they
+    are needed, those of a folder at once.
     """
 
-    def __init__(self, revision: Revision, objects: _Objects) -> None:
+    def __init__(self, revision: Revision, archive: _Archive) -> None:
         self._revision = revision
-        self._objects = objects
+        self._archive = archive
+        self._contents = dict[str, bytes]()
         self._entries = _entries(revision)
         self._folders = _folders(self._entries)
 
@@ -180,21 +186,71 @@ class GitTree:
         Raises:
             RevisionUnreadable: git does not have the content, or does not answer.
         """
-        entry = self._entries.get(self._real(self._inside(path)))
+        real = self._real(self._inside(path))
+        entry = self._entries.get(real)
         if entry is None:
             raise FileNotFoundError(errno.ENOENT, "not in this revision", path)
         if entry.mode not in _FILES:
             raise OSError(errno.EINVAL, "not a regular file", path)
-        return self._objects.read(entry.digest, MAX_BYTES + 1)
+        self._fetch([real])
+        return self._contents[real]
 
     def walk(self, folder: str) -> Listing:
         """Implements ``Tree``."""
         real = self._real(self._inside(folder))
         if real not in self._folders:
             raise FileNotFoundError(errno.ENOENT, "not in this revision", folder)
+        self._fetch_folder(real)
         walk = Walk()
         self._below(folder, (*_parents(real), real), walk)
-        return walk.listing()
+        listing = walk.listing()
+        self._fetch(self._real(self._inside(path)) for path in listing.files)
+        return listing
+
+    def _fetch_folder(self, folder: str) -> None:
+        """Read the links below a folder, and the files that a project consists of."""
+        top = f"{folder}/" if folder else ""
+        below = [path for path in self._entries if path.startswith(top)]
+        links = [path for path in below if self._entries[path].mode == _LINK and self._is_wanted(path)]
+        found, patterns = set(links[:_AT_ONCE]), [f":(literal){path}" for path in links[:_AT_ONCE]]
+        for suffix in SUFFIXES:
+            if files := {path for path in below if path.endswith(suffix) and self._is_wanted(path)}:
+                found |= files
+                patterns.append(f":(glob){_escaped(top)}**/*{suffix}")
+        self._read(found, patterns)
+        self._fetch(links)
+
+    def _fetch(self, paths: Iterable[str]) -> None:
+        wanted = sorted({path for path in paths if self._is_wanted(path)})
+        for start in range(0, len(wanted), _AT_ONCE):
+            some = wanted[start : start + _AT_ONCE]
+            self._read(some, [f":(literal){path}" for path in some])
+
+    def _is_wanted(self, path: str) -> bool:
+        entry = self._entries.get(path)
+        return entry is not None and entry.mode in (_LINK, *_FILES) and path not in self._contents
+
+    def _read(self, paths: Collection[str], patterns: list[str]) -> None:
+        """Read contents; ``patterns`` are git's pathspecs for these paths.
+
+        Raises:
+            RevisionUnreadable: git does not have them all, or leaves some out.
+        """
+        if not paths:
+            return
+        is_whole = self._archive.read(patterns, self._contents)
+        missing = next((path for path in paths if path not in self._contents), None)
+        if missing is None:
+            return
+        if is_whole:
+            raise RevisionUnreadable(
+                f"git archive leaves out {missing}",
+                mend="remove export-ignore from the file info/attributes of the repository",
+            )
+        raise RevisionUnreadable(
+            f"git does not have the content of {self._entries[missing].digest[:12]} here",
+            mend="fetch it: a clone made with --filter leaves contents out",
+        )
 
     def _below(self, shown: str, outer: tuple[str, ...], walk: Walk) -> None:
         for name in self._folders[outer[-1]]:
@@ -234,67 +290,92 @@ class GitTree:
             entry = self._entries.get("/".join(done))
             if entry is not None and entry.mode == _LINK:
                 links += 1
-                ahead += self._target(entry, path, links).split("/")[::-1]
+                ahead += self._target("/".join(done), path, links).split("/")[::-1]
                 done.pop()
         return "/".join(done)
 
-    def _target(self, entry: _Entry, path: str, links: int) -> str:
+    def _target(self, link: str, path: str, links: int) -> str:
         if links > _MOST_LINKS:
             raise OSError(errno.ELOOP, "too many links", path)
-        target = os.fsdecode(self._objects.read(entry.digest, _PIECE))
+        self._fetch([link])
+        target = os.fsdecode(self._contents[link])
         if target.startswith("/"):
             raise FileNotFoundError(errno.ENOENT, "it is outside of the repository", path)
         return target
 
 
-class _Objects:
-    """Contents by their digests, from one process of git."""
+def _escaped(path: str) -> str:
+    """A path as a part of a glob of git that matches it alone."""
+    return re.sub(r"[\\*?\[]", r"\\\g<0>", path)
 
-    def __init__(self, requests: IO[bytes], answers: IO[bytes]) -> None:
-        self._requests = requests
-        self._answers = answers
 
-    def read(self, digest: str, most: int) -> bytes:
-        """The first ``most`` bytes.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Archive:
+    """The contents of a commit by ``git archive``, byte by byte as they are committed.
 
-        Raises:
-            RevisionUnreadable: git does not have it, or does not answer.
+    Attributes that the commit defines could leave files out or change them (``export-ignore``, ``eol``): git
+    reads those of ``empty`` instead, a folder without any.
+    """
+
+    commit: str
+    repository: str
+    empty: str
+
+    def read(self, patterns: list[str], contents: dict[str, bytes]) -> bool:
+        """Add to ``contents`` what matches the pathspecs; is that all that there is?
+
+        Of a file, at most ``MAX_BYTES`` + 1 bytes are kept; of a link, where it leads to.
         """
-        try:
-            self._requests.write(digest.encode() + b"\n")
-            self._requests.flush()
-            header = self._answers.readline().split()
-        except OSError:
-            header = []
-        if len(header) != 3:
-            raise RevisionUnreadable(
-                f"git does not have the content of {digest[:12]} here",
-                mend="fetch it: a clone made with --filter leaves contents out",
-            )
-        size = int(header[2])
-        content = self._answers.read(min(size, most))
-        rest = size - len(content) + 1  # and the newline that ends it
-        while rest and (piece := self._answers.read(min(rest, _PIECE))):
-            rest -= len(piece)
-        return content
+        place = [f"--git-dir={self.repository}", f"--work-tree={self.empty}"]
+        settings = ["-c", "core.attributesFile=", "-c", "core.autocrlf=false"]
+        with subprocess.Popen(
+            command(
+                Path(self.empty),
+                *(*place, *settings, "archive", "--format=tar", "--worktree-attributes", self.commit, "--"),
+                *patterns,
+            ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**environment(), "GIT_ATTR_NOSYSTEM": "1"},
+        ) as git:
+            try:
+                _unpack(cast("IO[bytes]", git.stdout), contents)
+            except tarfile.TarError:
+                return False
+        return git.returncode == 0
+
+
+def _unpack(stream: IO[bytes], contents: dict[str, bytes]) -> None:
+    with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", errors="surrogateescape") as archive:
+        for member in archive:
+            if member.issym():
+                contents[member.name] = os.fsencode(member.linkname)
+            elif (file := archive.extractfile(member)) is not None:
+                contents[member.name] = file.read(MAX_BYTES + 1)
+
+
+def _empty_folder() -> TemporaryDirectory[str]:
+    try:
+        return TemporaryDirectory(prefix="ekomi-reconcile-")
+    except OSError as problem:
+        raise RevisionUnreadable(
+            f"cannot create a temporary folder: {problem.strerror or problem}",
+            mend="let TMPDIR lead to a folder that can be written",
+        ) from None
 
 
 @contextmanager
 def tree_at(revision: Revision) -> Iterator[GitTree]:
-    """The files of this revision.
+    """Give the files of this revision.
 
     Raises:
         RevisionUnreadable: git cannot list or read them.
     """
-    with subprocess.Popen(
-        command(revision.folder, "cat-file", "--batch"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment(),
-    ) as reader:
-        requests, answers = cast("tuple[IO[bytes], IO[bytes]]", (reader.stdin, reader.stdout))
-        yield GitTree(revision, _Objects(requests, answers))
+    repository = _text(ask(revision.folder, "rev-parse", "--absolute-git-dir")).removesuffix("\n")
+    empty = _empty_folder()
+    with empty:
+        yield GitTree(revision, _Archive(commit=revision.commit, repository=repository, empty=empty.name))
 
 
 def _entries(revision: Revision) -> dict[str, _Entry]:

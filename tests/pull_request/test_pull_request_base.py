@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 from project_support import Project
@@ -261,8 +263,13 @@ def test_such_a_plan_is_never_applied(repo, capsys, monkeypatch):
 
 def test_ten_processes_are_enough_for_any_number_of_files(repo, tmp_path, monkeypatch, capsys):
     """Three hundred accounts are read by as few processes of git as one."""
+    (repo.folder / "shared").mkdir()
     for number in range(300):
         repo.project.account(f"A{number}", str(30000 + number))
+        account = repo.project.folder / "accounts.d" / f"{30000 + number}.yaml"
+        if number % 2:
+            account.rename(repo.folder / "shared" / account.name)
+            account.symlink_to(f"../shared/{account.name}")
     repo.commit()
     repo.git("branch", "-f", "main")
     log = tmp_path / "git.log"
@@ -311,6 +318,71 @@ def test_a_revision_lists_and_reads_the_same_files_as_the_disk(tmp_path, monkeyp
                 tree.read(missing)
         with pytest.raises(FileNotFoundError):
             tree.walk("de/nothing")
+
+
+ATTRIBUTES = {
+    "export-ignore": "* export-ignore",
+    "export-subst": "*.yaml export-subst",
+    "crlf": "* text eol=crlf",
+    "ident": "* ident",
+    "encoding": "* working-tree-encoding=latin1",
+    "macro": "[attr]hidden export-ignore\naccounts.d/** hidden",
+}
+
+
+@pytest.mark.parametrize("attributes", ATTRIBUTES.values(), ids=ATTRIBUTES)
+@pytest.mark.parametrize("place", ["top", "accounts.d", "settings"])
+def test_attributes_leave_nothing_out_and_change_nothing(repo, tmp_path, monkeypatch, attributes, place):
+    """What is committed is compared byte by byte, whatever .gitattributes says of archives and line ends."""
+    folder = repo.project.folder
+    account = folder / "accounts.d" / "28374.yaml"
+    account.write_text(account.read_text() + "# $Id$ $Format:%H$\n")
+    repo.commit()
+    if place == "settings":
+        (tmp_path / "attributes").write_text(f"{attributes}\n")
+        repo.git("config", "core.attributesFile", str(tmp_path / "attributes"))
+        repo.git("config", "core.autocrlf", "true")
+    else:
+        ((folder if place == "top" else account.parent) / ".gitattributes").write_text(f"{attributes}\n")
+        repo.git("add", "-A")
+        repo.git("commit", "-q", "-m", "attributes")
+    with tree_at(merge_base("HEAD", folder)) as tree:
+        listing = tree.walk(str(account.parent))
+        assert listing == DiskTree().walk(str(account.parent))
+        assert {path: tree.read(path) for path in listing.files} == {
+            path: repo.git("cat-file", "blob", f"HEAD:accounts.d/{Path(path).name}").encode() + b"\n"
+            for path in listing.files
+        }
+
+
+def test_what_only_this_clone_leaves_out_is_an_error(repo, capsys):
+    """Attributes beside the repository win over all others: nothing is read as missing because of them."""
+    (repo.folder / ".git" / "info").mkdir(exist_ok=True)
+    (repo.folder / ".git" / "info" / "attributes").write_text("accounts.d/** export-ignore\n")
+    assert repo.project.cli("plan", "--base", "main") == 1
+    err = capsys.readouterr().err
+    assert "git archive leaves out accounts.d/28374.yaml" in err
+    assert "info/attributes" in err
+
+
+@pytest.mark.parametrize("name", ["acc[o]unts.d", "a*", "what?", "back\\slash", ":(top)x", "-x", "ü b"])
+def test_odd_names_of_folders_are_names(tmp_path, name):
+    """A folder whose name means something to git or to a shell is read like any other."""
+    made = repository(tmp_path / "repo")
+    for folder in (name, "accounts.d", "aXX", "whatX"):
+        (made.folder / folder).mkdir(exist_ok=True)
+        (made.folder / folder / "own.yaml").write_text(f"name: {folder!r}\n")
+    made.commit()
+    with tree_at(merge_base("HEAD", made.folder)) as tree:
+        assert tree.walk(str(made.folder / name)) == DiskTree().walk(str(made.folder / name))
+        assert tree.read(str(made.folder / name / "own.yaml")) == f"name: {name!r}\n".encode()
+
+
+def test_without_a_temporary_folder_it_says_what_to_set(repo, monkeypatch, capsys):
+    """A container may have nothing that can be written."""
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+    assert repo.project.cli("plan", "--base", "main") == 1
+    assert "TMPDIR" in capsys.readouterr().err
 
 
 def test_a_link_out_of_the_repository_is_no_file_of_the_revision(repo, tmp_path, capsys):

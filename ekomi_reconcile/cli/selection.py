@@ -15,7 +15,8 @@ from ekomi_reconcile.cli.session import state_key
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.model.errors import ConfigurationError, ReconcileError
 from ekomi_reconcile.privacy.limits import checked, is_address
-from ekomi_reconcile.privacy.suppression import DIGEST_PREFIX, NUMBER_DIGEST_PREFIX, NUMBER_PREFIX
+from ekomi_reconcile.privacy.suppression import DIGEST_PREFIX, NUMBER_DIGEST_PREFIX
+from ekomi_reconcile.rules.contact import NUMBER_PREFIX
 from ekomi_reconcile.state.engine.key import KeyedDigest, Purpose
 from ekomi_reconcile.state.store import State
 

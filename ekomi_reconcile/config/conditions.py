@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, model
 from pydantic_core import PydanticCustomError
 
 from ekomi_reconcile.config.types import Flag, Number, Text, Whole
+from ekomi_reconcile.model.order import Item, Order, declared
 
 ABSENT: Final = "absent"
 """Key under which a model says what leaving out an optional key means; the schema says it in words."""
@@ -106,13 +107,17 @@ class CategoryTest(_Operators):
     not_in: Wholes = optional("Is in none of these categories.")
 
 
+def _one_key_schema(part: dict[str, Any]) -> None:
+    """Exactly one key; attributes that are declared personal say what is done with their values."""
+    # Beside the keys, "maxProperties" would keep editors from offering any of them on an empty line.
+    part |= {"minProperties": 1, "allOf": [{"maxProperties": 1}]}
+    personal = {name for kind in (Order, Item) for name, flag in declared(kind).items() if flag}
+    for name in personal & part["properties"].keys():
+        part["properties"][name]["description"] += " Personal data: masked in all output, never cached."
+
+
 class _OneKey(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        # Beside the keys, "maxProperties" would keep editors from offering any of them on an empty line.
-        json_schema_extra={"minProperties": 1, "allOf": [{"maxProperties": 1}]},
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_one_key_schema)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> _OneKey:

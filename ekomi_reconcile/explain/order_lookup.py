@@ -11,12 +11,12 @@ from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Sele
 from ekomi_reconcile.model.errors import OrderSourceError, ReconcileError
 from ekomi_reconcile.model.instant import DAY, Instant, iso
 from ekomi_reconcile.model.invitation import Criterion, Invitation, Reached, Status, holder_of
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import MASKED, Order
 from ekomi_reconcile.orders.source import OrderSource
 from ekomi_reconcile.plan.matcher import Question
 from ekomi_reconcile.plan.order_numbers import key_of_row
 from ekomi_reconcile.plan.view import Cap, Privacy, Queue
-from ekomi_reconcile.rules.explain import MASKED, CriterionResult, Verdict, explain
+from ekomi_reconcile.rules.explain import CriterionResult, Verdict, explain
 from ekomi_reconcile.rules.rulebook import Rule, blocked_state, ended_by, scheduled_at, spread_offset
 
 

@@ -1,53 +1,87 @@
-"""Orders as the rules see them, wherever they come from."""
+"""Orders as the rules see them, wherever they come from.
+
+Every attribute is declared ``Public`` or ``Personal``. Personal values are never printed, logged, planned,
+recorded or cached: whoever shows or keeps an attribute asks ``is_personal``.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_type_hints
 
 import msgspec
 
 from ekomi_reconcile.model.instant import Instant
 
+_PERSONAL: Final = "personal"
+_T = TypeVar("_T")
 
-class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
+Public: TypeAlias = Annotated[_T, msgspec.Meta(extra={_PERSONAL: False})]
+"""An attribute that may be shown and kept."""
+
+Personal: TypeAlias = Annotated[_T, msgspec.Meta(extra={_PERSONAL: True})]
+"""An attribute about a person: masked wherever it is shown, and kept nowhere."""
+
+MASKED: Final = "(masked)"
+"""Stands for a personal value that is not shown."""
+
+
+class _Record(msgspec.Struct, frozen=True, gc=False):
+    """A record whose ``repr``, which may end up in a log, shows public attributes only."""
+
+    def __repr__(self) -> str:
+        personal = declared(type(self))
+        shown = (
+            f"{name}={MASKED if personal[name] else repr(getattr(self, name))}"
+            for name in self.__struct_fields__
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class HistoryEntry(_Record, frozen=True, gc=False):
     """One entry of an order's history: the status it had at that instant, ``None`` if not said.
 
     An entry is a remark, not a transition: the first one with a status need not be its beginning.
     """
 
-    status: str | None
-    created_at: Instant
-    entry_id: int = 0
+    status: Public[str | None]
+    created_at: Public[Instant]
+    entry_id: Public[int] = 0
 
 
-class Item(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class Item(_Record, frozen=True, gc=False, kw_only=True):
     """A top-level row of an order: a configurable product counts once.
 
     ``category_ids`` is ``None`` when the source has not told them.
     """
 
-    sku: str | None = None
-    name: str | None = None
-    product_type: str | None = None
-    product_id: int | None = None
-    price: float | None = None
-    qty: float | None = None
-    row_total: float | None = None
-    category_ids: tuple[int, ...] | None = None
+    sku: Public[str | None] = None
+    name: Public[str | None] = None
+    product_type: Public[str | None] = None
+    product_id: Public[int | None] = None
+    price: Public[float | None] = None
+    qty: Public[float | None] = None
+    row_total: Public[float | None] = None
+    category_ids: Public[tuple[int, ...] | None] = None
 
 
 class Contact(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Who is asked: personal data, used for one call and never stored, logged or planned.
 
     With a ``pseudonym`` it is what a source kept of an order that it read earlier: no personal data, but
-    the keyed digest of the address; ``email`` and ``telephone`` only say whether there is a usable one.
+    the keyed digest of the address, and in ``aliases`` those of everything else by which an opt-out may name
+    the customer; ``email`` and ``telephone`` only tell whether there is a usable one.
     """
 
-    email: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    telephone: str | None = None
-    country: str | None = None
-    customer_id: int | None = None
-    pseudonym: str | None = None
+    email: Personal[str | None] = None
+    first_name: Personal[str | None] = None
+    last_name: Personal[str | None] = None
+    telephone: Personal[str | None] = None
+    country: Personal[str | None] = None
+    customer_id: Personal[int | None] = None
+    pseudonym: Public[str | None] = None
+    aliases: Public[tuple[str, ...]] = ()
 
     def __repr__(self) -> str:
         return "Contact(…)"
@@ -66,58 +100,101 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     which were left out. ``store_id`` and ``customer_group_id`` are given where they have no known name.
     """
 
-    order_id: int
-    number: str
-    state: str | None = None
-    status: str | None = None
-    store_view: str | None = None
-    customer_group: str | None = None
-    store_id: int | None = None
-    customer_group_id: int | None = None
-    created_at: Instant
-    updated_at: Instant | None = None
-    history: tuple[HistoryEntry, ...] = ()
-    first_invoiced_at: Instant | None = None
-    last_invoiced_at: Instant | None = None
-    last_shipped_at: Instant | None = None
-    shipments_known: bool = False
-    misdated: tuple[str, ...] = ()
-    contact: Contact = Contact()
+    order_id: Public[int]
+    number: Public[str]
+    state: Public[str | None] = None
+    status: Public[str | None] = None
+    store_view: Public[str | None] = None
+    customer_group: Public[str | None] = None
+    store_id: Public[int | None] = None
+    customer_group_id: Public[int | None] = None
+    created_at: Public[Instant]
+    updated_at: Public[Instant | None] = None
+    history: Public[tuple[HistoryEntry, ...]] = ()
+    first_invoiced_at: Public[Instant | None] = None
+    last_invoiced_at: Public[Instant | None] = None
+    last_shipped_at: Public[Instant | None] = None
+    shipments_known: Public[bool] = False
+    misdated: Public[tuple[str, ...]] = ()
+    contact: Personal[Contact] = Contact()
 
-    refunded: bool | None = None
-    total_paid: float | None = None
-    total_refunded: float | None = None
-    grand_total: float | None = None
-    base_grand_total: float | None = None
-    subtotal: float | None = None
-    base_subtotal: float | None = None
-    discount_amount: float | None = None
-    shipping_amount: float | None = None
-    total_qty: float | None = None
-    item_count: float | None = None
-    weight: float | None = None
-    currency: str | None = None
-    coupon_code: str | None = None
-    payment_method: str | None = None
-    shipping_method: str | None = None
-    shipping_country: str | None = None
-    shipping_region: str | None = None
-    shipping_postcode: str | None = None
-    shipping_city: str | None = None
-    billing_country: str | None = None
-    is_guest: bool | None = None
-    is_virtual: bool | None = None
-    has_company: bool | None = None
-    has_vat_id: bool | None = None
-    items: tuple[Item, ...] = ()
+    refunded: Public[bool | None] = None
+    total_paid: Public[float | None] = None
+    total_refunded: Public[float | None] = None
+    grand_total: Public[float | None] = None
+    base_grand_total: Public[float | None] = None
+    subtotal: Public[float | None] = None
+    base_subtotal: Public[float | None] = None
+    discount_amount: Public[float | None] = None
+    shipping_amount: Public[float | None] = None
+    total_qty: Public[float | None] = None
+    item_count: Public[float | None] = None
+    weight: Public[float | None] = None
+    currency: Public[str | None] = None
+    coupon_code: Public[str | None] = None
+    payment_method: Public[str | None] = None
+    shipping_method: Public[str | None] = None
+    shipping_country: Public[str | None] = None
+    shipping_region: Personal[str | None] = None
+    shipping_postcode: Personal[str | None] = None
+    shipping_city: Personal[str | None] = None
+    billing_country: Public[str | None] = None
+    is_guest: Public[bool | None] = None
+    is_virtual: Public[bool | None] = None
+    has_company: Public[bool | None] = None
+    has_vat_id: Public[bool | None] = None
+    items: Public[tuple[Item, ...]] = ()
 
     def __repr__(self) -> str:
         return f"Order({self.order_id})"
 
     @property
-    def email_domain(self) -> str | None:
+    def email_domain(self) -> Personal[str | None]:
         """What follows the @ of the customer's address."""
         email = self.contact.email
         if email is None or "@" not in email:
             return None
         return email.rpartition("@")[2] or None
+
+
+@cache
+def declared(kind: type[Any]) -> Mapping[str, bool]:
+    """Whether each attribute of this record is personal, its properties included.
+
+    Raises:
+        TypeError: an attribute is declared neither ``Public`` nor ``Personal``.
+    """
+    hints = {name: hint for name, hint in get_type_hints(kind, include_extras=True).items() if name[0] != "_"}
+    for name, member in vars(kind).items():
+        if isinstance(member, property):
+            hints[name] = get_type_hints(member.fget, include_extras=True).get("return")
+    return {name: _flag(kind, name, hint) for name, hint in hints.items()}
+
+
+def _flag(kind: type[Any], name: str, hint: Any) -> bool:
+    for each in getattr(hint, "__metadata__", ()):
+        if isinstance(each, msgspec.Meta) and each.extra is not None and _PERSONAL in each.extra:
+            return bool(each.extra[_PERSONAL])
+    raise TypeError(f"{kind.__name__}.{name} is declared neither Public nor Personal")
+
+
+@cache
+def is_personal(attribute: str) -> bool:
+    """Is this attribute of an order or item about a person? One that nobody declared counts as such."""
+    found = [kind[attribute] for kind in (declared(Order), declared(Item)) if attribute in kind]
+    return not found or any(found)
+
+
+def without_personal(order: Order, *, contact: Contact) -> Order:
+    """The order with defaults in place of all personal attributes, and this contact."""
+    items = order.items
+    if _blank(Item):
+        items = tuple(msgspec.structs.replace(each, **_blank(Item)) for each in items)
+    return msgspec.structs.replace(order, **{**_blank(Order), "items": items, "contact": contact})
+
+
+@cache
+def _blank(kind: type[msgspec.Struct]) -> Mapping[str, Any]:
+    """The defaults of the personal attributes of this record."""
+    personal = declared(kind)
+    return {each.name: each.default for each in msgspec.structs.fields(kind) if personal[each.name]}

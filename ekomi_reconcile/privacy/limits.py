@@ -15,7 +15,6 @@ from ekomi_reconcile.model.errors import ConfigurationError
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.plan.view import Cap
 from ekomi_reconcile.privacy.suppression import (
-    NUMBER_PREFIX,
     EntryKind,
     SuppressionEntry,
     SuppressionFault,
@@ -24,7 +23,7 @@ from ekomi_reconcile.privacy.suppression import (
     read_suppression_list,
     read_text,
 )
-from ekomi_reconcile.rules.contact import canonical_address, usable_telephone
+from ekomi_reconcile.rules.contact import NUMBER_PREFIX, canonical_address, usable_telephone
 
 SCRATCH_BYTES = 32
 
@@ -44,6 +43,8 @@ class CustomerPrivacy:
         """Is this customer, their domain or their telephone number on the list?"""
         if self.suppressed.empty:
             return False
+        if order.contact.pseudonym is not None:
+            return not self._listed_digests.isdisjoint((order.contact.pseudonym, *order.contact.aliases))
         email = canonical_address(order.contact.email)
         if email is not None:
             if email in self.suppressed.addresses or self.suppressed.has_domain_of(email):
@@ -79,6 +80,14 @@ class CustomerPrivacy:
         if self.digest is None:
             return self.suppressed.digests
         return self.suppressed.digests | {self.digest(each) for each in self.suppressed.addresses}
+
+    @cached_property
+    def _listed_digests(self) -> frozenset[str]:
+        """The digests of every entry: a source that kept an order has only those of its customer."""
+        if self.digest is None:
+            return self.opted_out_digests | self.suppressed.number_digests
+        named = {self.digest(each) for each in self.suppressed.aliases}
+        return self.opted_out_digests | self.suppressed.number_digests | named
 
 
 def scratch_key(folder: Path) -> bytes:

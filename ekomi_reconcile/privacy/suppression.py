@@ -18,13 +18,16 @@ from pathlib import Path
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
 from ekomi_reconcile.model.errors import ConfigurationError, ConfigurationInvalid
 from ekomi_reconcile.model.paths import read_bounded
-from ekomi_reconcile.rules.contact import address_fault, canonical_address, domain_fault, usable_telephone
+from ekomi_reconcile.rules.contact import (
+    NUMBER_PREFIX,
+    address_fault,
+    canonical_address,
+    domain_fault,
+    usable_telephone,
+)
 
 DIGEST_PREFIX = "hmac:"
 """Begins the keyed digest of an address."""
-
-NUMBER_PREFIX = "tel:"
-"""Begins a telephone number."""
 
 NUMBER_DIGEST_PREFIX = "hmac-tel:"
 """Begins the keyed digest of a telephone number, made of its entry (``tel:+49…``)."""
@@ -139,6 +142,12 @@ class SuppressionList:
             return True
         parts = domain.split(".")
         return any(".".join(parts[at:]) in self._parents for at in range(1, len(parts)))
+
+    @cached_property
+    def aliases(self) -> frozenset[str]:
+        """What names customers without their address: domains and numbers, with their prefixes."""
+        kinds = (EntryKind.DOMAIN, EntryKind.SUBDOMAINS, EntryKind.NUMBER)
+        return frozenset(each.text for each in self.entries if each.kind in kinds)
 
     @cached_property
     def _domains(self) -> frozenset[str]:

@@ -94,8 +94,15 @@ def digester(state: Readable | NewState | None, purpose: Purpose) -> Callable[[s
     return KeyedDigest(key, purpose)
 
 
-def read_privacy(configuration: Configuration, digest: Callable[[str], str] | None = None) -> CustomerPrivacy:
+def read_privacy(
+    configuration: Configuration,
+    digest: Callable[[str], str] | None = None,
+    *,
+    scratch: Callable[[str], str] | None = None,
+) -> CustomerPrivacy:
     """The privacy settings at work, with the keyed digest of the state; without one they make their own.
+
+    ``scratch`` is the digest of orders in the cache while there is no state.
 
     Raises:
         ConfigurationError: the suppression list cannot be read, or has a faulty line.
@@ -108,7 +115,7 @@ def read_privacy(configuration: Configuration, digest: Callable[[str], str] | No
     return CustomerPrivacy(
         cap=None if cap is None else Cap(cap.count, cap.days),
         suppressed=suppressed,
-        digest=digest or KeyedDigest(secrets.token_bytes(KEY_BYTES), Purpose.CUSTOMER),
+        digest=digest or scratch or KeyedDigest(secrets.token_bytes(KEY_BYTES), Purpose.CUSTOMER),
         lasting=digest is not None,
     )
 
@@ -160,7 +167,7 @@ def make_plan(  # noqa: PLR0913 - everything meets here
     desired = [
         Desired(account, passwords.digests.get(account.interface_id)) for account in configuration.accounts
     ]
-    protected = privacy or read_privacy(configuration, customer)
+    protected = privacy or read_privacy(configuration, customer, scratch=pseudonym)
     more = frozenset({TELEPHONE}) if protected.by_number else frozenset[str]()
     return build(
         desired,

@@ -201,9 +201,14 @@ def attributes(conditions: Iterable[Condition]) -> frozenset[str]:
     return frozenset(found)
 
 
+def field_of(attribute: str) -> str:
+    """The field of an order or item that holds this attribute of conditions."""
+    return "category_ids" if attribute == CATEGORY_ID else attribute
+
+
 def value_of(attribute: str) -> Callable[[Any], Any]:
     """How to get this attribute from an order or item."""
-    return attrgetter("category_ids" if attribute == CATEGORY_ID else attribute)
+    return attrgetter(field_of(attribute))
 
 
 def sum_of(body: Mapping[str, Any]) -> Callable[[Order], float | None]:

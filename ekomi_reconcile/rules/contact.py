@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+
+from ekomi_reconcile.model.order import Contact
 
 TELEPHONE = "telephone"
 """The attribute that an order source is asked for where customers are reached by telephone."""
 
 WITHHELD_NUMBER = "+9999999"
 """Stands for a mobile number that a cache does not keep; no country has this prefix."""
+
+WITHHELD_ADDRESS = "withheld@example.com"
+"""Stands for a usable address that a cache does not keep."""
+
+NUMBER_PREFIX = "tel:"
+"""Begins a telephone number where addresses and domains may be meant too."""
 
 MAX_ADDRESS = 254
 """Characters of the longest address (RFC 5321)."""
@@ -38,6 +47,21 @@ def canonical_address(email: str | None) -> str | None:
     """The form in which addresses are compared: without whitespace around it, case-folded."""
     text = (email or "").strip().casefold()
     return text or None
+
+
+def aliases(contact: Contact) -> Iterator[str]:
+    """Everything but the address by which an opt-out may name this customer, as the lists write it.
+
+    ``@mail.example.org``, ``@*.example.org``, ``@*.org``, ``tel:+4915112345678``.
+    """
+    domain = (canonical_address(contact.email) or "").rpartition("@")[2]
+    if domain:
+        yield f"@{domain}"
+        labels = domain.split(".")
+        yield from (f"@*.{'.'.join(labels[at:])}" for at in range(1, len(labels)))
+    number = usable_telephone(contact.telephone, contact.country)
+    if number is not None:
+        yield NUMBER_PREFIX + number
 
 
 def usable_email(email: str | None) -> bool:

@@ -1,8 +1,6 @@
 """Why an order is invited or not: each criterion with value, wanted and verdict.
 
-Places, postcodes and mail domains tell where or who a customer is: their values are masked.
-
-Names, addresses, telephone numbers and places never appear; an e-mail address is only usable or not.
+Values of attributes that are declared personal are masked; an e-mail address is only usable or not.
 """
 
 from __future__ import annotations
@@ -14,22 +12,19 @@ from typing import Any
 from ekomi_reconcile.model.account import Deliver, Selection
 from ekomi_reconcile.model.instant import DAY, Instant, iso
 from ekomi_reconcile.model.invitation import Criterion, Reached
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import MASKED, Order, is_personal
 from ekomi_reconcile.rules.conditions import (
     GROUPS,
     ITEM_TESTS,
     SUM_ITEMS,
     Condition,
     compile_node,
+    field_of,
     operators_of,
     sum_of,
     value_of,
 )
 from ekomi_reconcile.rules.rulebook import CHECKS, Rule, deliverable
-
-MASKED = "(masked)"
-PERSONAL = frozenset({"shipping_region", "shipping_postcode", "shipping_city", "email_domain"})
-"""Attributes whose values are never shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +59,7 @@ def judge_condition(condition: Condition, order: Order) -> Verdict:
     if key == SUM_ITEMS:
         return Verdict(describe(condition), ok, _shown(sum_of(body)(order)), _operators(body))
     value = value_of(key)(order)
-    shown = MASKED if key in PERSONAL and value is not None else _shown(value)
+    shown = MASKED if value is not None and is_personal(field_of(key)) else _shown(value)
     return Verdict(describe(condition), ok, shown, _operators(body))
 
 

@@ -1,8 +1,9 @@
 """How far a first load has come, so that an interrupted one goes on instead of starting over.
 
-A file in the cache folder holds, window by window, the rule facts of the orders read, without personal
-data: the customer is a keyed digest (``Contact.pseudonym``), the address stands for whether there is a
-usable one. It may be deleted at any time. A torn or damaged line ends what is used of it.
+A file in the cache folder holds, window by window, the rule facts of the orders read, without what is
+declared personal: the customer, the domain and the telephone number are keyed digests, the address stands
+for whether there is a usable one. It may be deleted at any time. A torn or damaged line ends what is used of
+it.
 
 Orders change after they were read. So a load that goes on first reads what was updated since it began;
 only orders that this did not bring are taken from here.
@@ -20,14 +21,23 @@ from typing import BinaryIO
 import msgspec
 
 from ekomi_reconcile.model.instant import DAY, Instant
-from ekomi_reconcile.model.order import Contact, Order
+from ekomi_reconcile.model.order import Contact, Order, declared, is_personal, without_personal
+from ekomi_reconcile.orders.facts import CONTACT
 from ekomi_reconcile.orders.magento.table import Extent
-from ekomi_reconcile.rules.contact import WITHHELD_NUMBER, mobile_number, usable_email
+from ekomi_reconcile.rules.conditions import field_of
+from ekomi_reconcile.rules.contact import (
+    WITHHELD_ADDRESS,
+    WITHHELD_NUMBER,
+    aliases,
+    canonical_address,
+    mobile_number,
+    usable_email,
+)
 
 KEPT = 2 * DAY
 """Seconds after which a load starts over: by then too much has changed."""
 
-VERSION = 2
+VERSION = 3
 
 Pseudonym = Callable[[str], str]
 """A keyed digest of an address."""
@@ -171,22 +181,28 @@ class LoadProgress:
             self.end()
 
     def _facts(self, order: Order) -> Order:
-        return msgspec.structs.replace(order, contact=self._withheld(order.contact))
+        return without_personal(order, contact=self._withheld(order.contact))
 
     def _withheld(self, contact: Contact) -> Contact:
-        """What is left of a contact: how it can be reached, and the digest that tells customers apart."""
-        email = (contact.email or "").strip()
-        domain = email.rpartition("@")[2]
+        """What is left of a contact: how it can be reached, and digests that tell customers apart."""
+        email = canonical_address(contact.email)
         mobile = mobile_number(contact.telephone, contact.country)
         return Contact(
-            email=f"withheld@{domain}" if usable_email(contact.email) else None,
+            email=WITHHELD_ADDRESS if usable_email(contact.email) else None,
             telephone=None if mobile is None else WITHHELD_NUMBER,
-            pseudonym=self._pseudonym(email.casefold()) if email else None,
+            pseudonym=self._pseudonym(email) if email else None,
+            aliases=tuple(map(self._pseudonym, aliases(contact))),
         )
 
 
 _HEAD = msgspec.json.Decoder(_Head)
 _WINDOW = msgspec.json.Decoder(Window)
+
+
+def may_be_kept(attributes: Iterable[str]) -> bool:
+    """May orders with these attributes be kept? Not where rules judge personal ones by their value."""
+    left = set(attributes) - {CONTACT, *declared(Contact)}
+    return not any(is_personal(field_of(each)) for each in left)
 
 
 def progress_path(folder: Path, source: str) -> Path:

@@ -18,8 +18,8 @@ from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.orders.magento.evidence import Assembly
-from ekomi_reconcile.orders.magento.progress import Begun, LoadProgress, forget
-from ekomi_reconcile.orders.magento.search import PERSONAL, Halving
+from ekomi_reconcile.orders.magento.progress import Begun, LoadProgress, forget, may_be_kept
+from ekomi_reconcile.orders.magento.search import Halving
 from ekomi_reconcile.orders.magento.segments import (
     LAG,
     OVERLAP,
@@ -244,7 +244,7 @@ class MagentoReading:
     def _progress(self) -> LoadProgress | None:
         """Where an interrupted load goes on; only with a digest of customers and without places of theirs."""
         wanted = self._wanted
-        if self._progress_path is None or wanted.pseudonym is None or wanted.attributes & PERSONAL:
+        if self._progress_path is None or wanted.pseudonym is None or not may_be_kept(wanted.attributes):
             return None
         depends = (
             __version__,

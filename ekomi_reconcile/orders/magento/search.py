@@ -27,9 +27,6 @@ from ekomi_reconcile.orders.magento.client import DIVISIBLE, MagentoClient
 from ekomi_reconcile.orders.magento.wire import FailureKind, ShopFailure
 from ekomi_reconcile.orders.reader import grouped
 
-PERSONAL = frozenset({"shipping_postcode", "shipping_city"})
-"""Attributes that, beside an order's number, are about a person; such facts are not kept in caches."""
-
 _NOT_MAGENTOS = frozenset(
     {
         *("store_code", "customer_group", "shipping_address", "invoices", "shipments"),

@@ -26,7 +26,7 @@ from ekomi_reconcile.cli.progress import progress
 from ekomi_reconcile.cli.selection import choose, choose_one, known_to, live_in, written_in
 from ekomi_reconcile.cli.session import load_configuration, reading, stopping, writing
 from ekomi_reconcile.config.configuration import Configuration
-from ekomi_reconcile.model.account import AccountRecord
+from ekomi_reconcile.model.account import AccountRecord, GridRow
 from ekomi_reconcile.model.errors import ReconcileError, SecretError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
@@ -36,7 +36,6 @@ from ekomi_reconcile.reconcile.sources import Sources
 from ekomi_reconcile.render.accounts import (
     LAYOUT,
     AccountDetail,
-    GridRow,
     checked_json,
     checked_text,
     detail_json,

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
-from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.account import Account, AccountRecord, PositionRecord
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Criterion, Invitation, Reached, Status
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.plan.matcher import Matcher, Question
 from ekomi_reconcile.plan.read_requests import moved_from, needs
-from ekomi_reconcile.plan.view import Privacy, Queue, RecordedAccount, RecordedObservation, RecordedPosition
+from ekomi_reconcile.plan.view import Privacy, Queue, RecordedObservation
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook
 
 
@@ -95,8 +95,8 @@ class OneOrder(Matcher):
 def question_of(
     source: str,
     accounts: Sequence[Account],
-    recorded: Sequence[RecordedAccount],
-    positions: Mapping[str, RecordedPosition],
+    recorded: Sequence[AccountRecord],
+    positions: Mapping[str, PositionRecord],
     *,
     now: Instant,
 ) -> Question:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
+from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import ShopData
 
 DELETED_STORE_VIEW = "(deleted)"
@@ -221,11 +222,10 @@ class AppliedAccount:
     password_digest: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountRecord:
-    """An account as last applied, with what eKomi told. ``deleted_at`` marks a tombstone.
+class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """An account as last applied, with what eKomi reported. ``deleted_at`` marks a tombstone.
 
-    ``text`` is ``desired`` as it stands in the state.
+    ``desired`` is the canonical form that was applied, ``text`` the same as JSON text.
     """
 
     id: int
@@ -237,17 +237,39 @@ class AccountRecord:
     created_at: Instant
     updated_at: Instant
     deleted_at: Instant | None = None
-    shop: ShopData = field(default_factory=ShopData)
     last_fetched_at: Instant | None = None
     last_import_at: Instant | None = None
     last_full_import_at: Instant | None = None
     last_error: str | None = None
     last_error_at: Instant | None = None
     text: str = ""
+    shop: ShopData = ShopData()
+
+    @property
+    def invites(self) -> bool:
+        """Whether its invitations are enabled, as last applied."""
+        return bool(self.desired["invitations"]["enabled"])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PositionRecord:
+@dataclass(frozen=True, slots=True)
+class GridRow:
+    """A row of the accounts grid: an account and its number of invitations by status."""
+
+    account: AccountRecord
+    queue: Mapping[Status, int]
+
+    @property
+    def total(self) -> int:
+        """The number of its invitations."""
+        return sum(self.queue.values())
+
+    @property
+    def pending(self) -> int:
+        """The number of its pending invitations."""
+        return self.queue.get(Status.PENDING, 0)
+
+
+class PositionRecord(msgspec.Struct, frozen=True):
     """Up to where the orders of a source were evaluated for an account, and by which rules."""
 
     source: str

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 
+import msgspec
+
 from ekomi_reconcile.model.instant import DAY, Instant
 
 
@@ -33,8 +35,7 @@ class Review:
     product_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShopData:
+class ShopData(msgspec.Struct, frozen=True):
     """What a sync brings: shop details and statistics; absent is ``None``.
 
     ``average_score`` is 1 to 5 over all reviews, ``total_reviews`` counts all of them.

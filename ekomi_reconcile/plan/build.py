@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.account import Account, AccountRecord, PositionRecord
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.plan import guards
@@ -16,7 +16,7 @@ from ekomi_reconcile.plan.plan import AccountChange, InvitationSteps, Plan, Posi
 from ekomi_reconcile.plan.read_requests import Need, needs
 from ekomi_reconcile.plan.select import select
 from ekomi_reconcile.plan.steps import Send, Steps
-from ekomi_reconcile.plan.view import Orders, Privacy, Queue, RecordedAccount, RecordedPosition
+from ekomi_reconcile.plan.view import Orders, Privacy, Queue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +25,8 @@ class Recorded:
 
     lineage: str | None
     serial: int
-    accounts: Sequence[RecordedAccount]
-    positions: Mapping[str, RecordedPosition]
+    accounts: Sequence[AccountRecord]
+    positions: Mapping[str, PositionRecord]
     queue: Queue
     in_doubt: int = 0
 
@@ -222,7 +222,7 @@ def _merged(parts: Iterable[InvitationSteps]) -> InvitationSteps:
     return replace(whole, not_invited=not_invited)
 
 
-def _names(accounts: Sequence[Account], recorded: Sequence[RecordedAccount]) -> dict[str, str]:
+def _names(accounts: Sequence[Account], recorded: Sequence[AccountRecord]) -> dict[str, str]:
     known = {each.interface_id: each.name for each in recorded}
     return known | {each.interface_id: each.name for each in accounts}
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ekomi_reconcile.model.account import Account, Json
+from ekomi_reconcile.model.account import Account, AccountRecord, Json
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import PlanError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.plan import guards
 from ekomi_reconcile.plan.plan import AccountChange, Action, Plan, Scope
 from ekomi_reconcile.plan.select import select
-from ekomi_reconcile.plan.view import RecordedAccount
 
 SENSITIVE = "(sensitive)"
 PASSWORD = "interface_password"  # noqa: S105 - the name of a key
@@ -27,7 +26,7 @@ class Desired:
 
 
 def diff(
-    desired: Sequence[Desired], recorded: Sequence[RecordedAccount], *, replaces: Sequence[str] = ()
+    desired: Sequence[Desired], recorded: Sequence[AccountRecord], *, replaces: Sequence[str] = ()
 ) -> tuple[AccountChange, ...]:
     """The changes that make the state like the files, creates and updates first, deletes last.
 
@@ -67,8 +66,8 @@ def _forced(desired: Sequence[Desired], replaces: Sequence[str]) -> frozenset[st
 def _change(
     each: Desired,
     *,
-    live: Mapping[str, RecordedAccount],
-    gone: Mapping[str, RecordedAccount],
+    live: Mapping[str, AccountRecord],
+    gone: Mapping[str, AccountRecord],
     forced: frozenset[str],
     revived: bool,
 ) -> AccountChange | None:
@@ -99,7 +98,7 @@ def _create(each: Desired, *, reason: str | None) -> AccountChange:
     )
 
 
-def _update(each: Desired, known: RecordedAccount) -> AccountChange | None:
+def _update(each: Desired, known: AccountRecord) -> AccountChange | None:
     same_password = each.password_digest in (None, known.password_digest)
     if same_password and each.account.derived.text == known.text:
         return None
@@ -120,7 +119,7 @@ def _update(each: Desired, known: RecordedAccount) -> AccountChange | None:
     )
 
 
-def _replace(each: Desired, predecessor: RecordedAccount) -> AccountChange:
+def _replace(each: Desired, predecessor: AccountRecord) -> AccountChange:
     before, after = predecessor.desired, each.account.canonical()
     return AccountChange(
         action=Action.REPLACE,
@@ -136,7 +135,7 @@ def _replace(each: Desired, predecessor: RecordedAccount) -> AccountChange:
     )
 
 
-def _delete(known: RecordedAccount) -> AccountChange:
+def _delete(known: AccountRecord) -> AccountChange:
     return AccountChange(
         action=Action.DELETE,
         name=known.name,
@@ -147,7 +146,7 @@ def _delete(known: RecordedAccount) -> AccountChange:
     )
 
 
-def _protection(known: RecordedAccount) -> str | None:
+def _protection(known: AccountRecord) -> str | None:
     if not known.protect:
         return None
     return "protected: apply `protect: false` first, then remove it"
@@ -174,21 +173,6 @@ def _quoted(name: str) -> str:
     return name if name.replace("-", "").replace("_", "").isalnum() else f"'{name}'"
 
 
-@dataclass(frozen=True, slots=True)
-class _Before:
-    """An account of the older files, as if it had been applied and never fetched. A ``RecordedAccount``."""
-
-    interface_id: str
-    name: str
-    text: str
-    desired: Mapping[str, Json]
-    protect: bool
-    password_digest: str | None = None
-    deleted_at: Instant | None = None
-    last_fetched_at: Instant | None = None
-    last_import_at: Instant | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """What the plan says of itself. ``scope`` names the older revision and which accounts are looked at."""
@@ -209,10 +193,7 @@ def between(before: Sequence[Account], after: Sequence[Account], comparison: Com
         PlanError: an interface id changed under a known name, or a selection matches no account.
     """
     scope = comparison.scope
-    recorded = [
-        _Before(each.interface_id, each.name, each.derived.text, each.canonical(), each.protect)
-        for each in before
-    ]
+    recorded = [_as_applied(number, each, comparison.now) for number, each in enumerate(before, 1)]
     changes = diff([Desired(each) for each in after], recorded, replaces=scope.replaces)
     selected = select(scope, after, changes, recorded)
     draft = Plan(
@@ -229,6 +210,21 @@ def between(before: Sequence[Account], after: Sequence[Account], comparison: Com
         diagnostics=comparison.diagnostics,
     )
     return replace(draft, guards=guards.judge(draft, comparison.limits, accounts_in_state=len(before)))
+
+
+def _as_applied(number: int, account: Account, now: Instant) -> AccountRecord:
+    """The record of an account of the older files, as if it had been applied and never fetched."""
+    return AccountRecord(
+        id=number,
+        interface_id=account.interface_id,
+        name=account.name,
+        desired=account.canonical(),
+        text=account.derived.text,
+        password_digest=None,
+        protect=account.protect,
+        created_at=now,
+        updated_at=now,
+    )
 
 
 def settings_changed(before: Mapping[str, Json], after: Mapping[str, Json]) -> tuple[Diagnostic, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import nsmallest
 
-from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.account import Account, AccountRecord
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import GONE_AFTER, MARKS, MISSING_MARK, ORDER_GONE, Invitation
@@ -16,7 +16,7 @@ from ekomi_reconcile.plan.matcher import cancellation
 from ekomi_reconcile.plan.plan import AccountChange, Action, InvitationSteps, Operation, OperationKind
 from ekomi_reconcile.plan.read_requests import CLOCK_TOLERANCE
 from ekomi_reconcile.plan.steps import Send
-from ekomi_reconcile.plan.view import Queue, RecordedAccount, RecordedObservation
+from ekomi_reconcile.plan.view import Queue, RecordedObservation
 
 _LOOKUP = 500
 
@@ -164,7 +164,7 @@ class Intervals:
 
 def due_fetches(
     accounts: Sequence[Account],
-    recorded: Mapping[str, RecordedAccount],
+    recorded: Mapping[str, AccountRecord],
     changes: Mapping[str, AccountChange],
     *,
     intervals: Intervals,
@@ -191,7 +191,7 @@ def due_fetches(
 
 def _reasons(
     kind: OperationKind,
-    known: RecordedAccount | None,
+    known: AccountRecord | None,
     change: AccountChange | None,
     *,
     oldest: Instant,

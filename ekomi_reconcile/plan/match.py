@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.account import Account, PositionRecord
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import DAY, Instant
@@ -15,7 +15,7 @@ from ekomi_reconcile.plan.matcher import ACCOUNT_DELETED, SOURCE_CHANGED, Matche
 from ekomi_reconcile.plan.plan import InvitationSteps, Position
 from ekomi_reconcile.plan.read_requests import Need
 from ekomi_reconcile.plan.steps import Cancel, ReasonTally
-from ekomi_reconcile.plan.view import Orders, Privacy, Queue, RecordedPosition
+from ekomi_reconcile.plan.view import Orders, Privacy, Queue
 
 _LOOKUP = 500
 _OPEN = frozenset({Status.PENDING, Status.CANCELLED})
@@ -222,7 +222,7 @@ def opted_out(
 def strays(
     queue: Queue,
     accounts: Sequence[Account],
-    positions: Mapping[str, RecordedPosition],
+    positions: Mapping[str, PositionRecord],
     *,
     selected: frozenset[str],
     leaving: frozenset[str],

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ekomi_reconcile.model.account import Account, InvitationRule
+from ekomi_reconcile.model.account import Account, InvitationRule, PositionRecord
 from ekomi_reconcile.model.errors import PlanError
 from ekomi_reconcile.model.instant import DAY, Instant
-from ekomi_reconcile.plan.view import Queue, RecordedPosition
+from ekomi_reconcile.plan.view import Queue
 from ekomi_reconcile.rules.rulebook import RuleBook
 
 CLOCK_TOLERANCE = 300
@@ -87,7 +87,7 @@ def _blind(account: Account, attribute: str) -> Account:
 
 def needs(
     accounts: Sequence[Account],
-    positions: Mapping[str, RecordedPosition],
+    positions: Mapping[str, PositionRecord],
     *,
     selected: frozenset[str],
     leaving: frozenset[str],
@@ -121,7 +121,7 @@ def needs(
 
 
 def moved_from(
-    source: str, accounts: Sequence[Account], positions: Mapping[str, RecordedPosition]
+    source: str, accounts: Sequence[Account], positions: Mapping[str, PositionRecord]
 ) -> frozenset[str]:
     """The accounts that were evaluated with this source and read another one now."""
     return frozenset(
@@ -136,7 +136,7 @@ def moved_from(
 def _need(
     source: str,
     members: Sequence[Account],
-    positions: Mapping[str, RecordedPosition],
+    positions: Mapping[str, PositionRecord],
     *,
     selected: frozenset[str],
     leaving: frozenset[str],
@@ -162,7 +162,7 @@ def _need(
     )
 
 
-def _is_fresh(account: Account, position: RecordedPosition | None) -> bool:
+def _is_fresh(account: Account, position: PositionRecord | None) -> bool:
     if position is None:
         return True
     return position.rule_digest != account.derived.rule_digest or position.source != account.orders
@@ -178,7 +178,7 @@ def _created_from(fresh: Sequence[Account], now: Instant) -> Instant | None:
 def gone_sources(
     defined: Collection[str],
     accounts: Sequence[Account],
-    positions: Mapping[str, RecordedPosition],
+    positions: Mapping[str, PositionRecord],
     queue: Queue,
 ) -> tuple[str, ...]:
     """The order sources that were renamed or removed while accounts of the files still belong to them.
@@ -194,7 +194,7 @@ def gone_sources(
     )
 
 
-def _belongs(key: str, positions: Mapping[str, RecordedPosition], defined: Collection[str]) -> bool:
+def _belongs(key: str, positions: Mapping[str, PositionRecord], defined: Collection[str]) -> bool:
     position = positions.get(key)
     return position is None or position.source not in defined
 

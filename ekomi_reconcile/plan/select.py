@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from ekomi_reconcile.model.account import Account, account_address
+from ekomi_reconcile.model.account import Account, AccountRecord, account_address
 from ekomi_reconcile.model.errors import PlanError
 from ekomi_reconcile.plan.plan import AccountChange, Scope
-from ekomi_reconcile.plan.view import RecordedAccount
 
 
 def select(
     scope: Scope,
     accounts: Sequence[Account],
     changes: Sequence[AccountChange],
-    recorded: Sequence[RecordedAccount],
+    recorded: Sequence[AccountRecord],
 ) -> frozenset[str]:
     """The interface ids that the scope leaves in the plan.
 
@@ -36,7 +35,7 @@ def select(
 
 
 def _names(
-    accounts: Sequence[Account], changes: Sequence[AccountChange], live: Sequence[RecordedAccount]
+    accounts: Sequence[Account], changes: Sequence[AccountChange], live: Sequence[AccountRecord]
 ) -> dict[str, set[str]]:
     names = {each.interface_id: {each.name} for each in accounts}
     for known in live:
@@ -48,7 +47,7 @@ def _names(
 
 
 def _tags(
-    accounts: Sequence[Account], changes: Sequence[AccountChange], live: Sequence[RecordedAccount]
+    accounts: Sequence[Account], changes: Sequence[AccountChange], live: Sequence[AccountRecord]
 ) -> dict[str, frozenset[str]]:
     tags = {each.interface_id: frozenset(each.desired.get("tags", ())) for each in live}
     tags |= {each.interface_id: frozenset(each.tags) for each in accounts}

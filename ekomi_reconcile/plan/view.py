@@ -9,47 +9,10 @@ from typing import Protocol
 
 from typing_extensions import override
 
-from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.order import Order
-
-
-class RecordedAccount(Protocol):
-    """An account in the state; a deleted one stays as a tombstone. ``text`` is ``desired`` as JSON."""
-
-    @property
-    def interface_id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def desired(self) -> Mapping[str, Json]: ...
-    @property
-    def password_digest(self) -> str | None: ...
-    @property
-    def protect(self) -> bool: ...
-    @property
-    def deleted_at(self) -> Instant | None: ...
-    @property
-    def last_fetched_at(self) -> Instant | None: ...
-    @property
-    def last_import_at(self) -> Instant | None: ...
-
-
-class RecordedPosition(Protocol):
-    """Up to where an account was evaluated, and by which rules."""
-
-    @property
-    def source(self) -> str: ...
-    @property
-    def rule_digest(self) -> str: ...
-    @property
-    def cursor(self) -> str: ...
-    @property
-    def evaluated_at(self) -> Instant: ...
 
 
 class RecordedObservation(Protocol):

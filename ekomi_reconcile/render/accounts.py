@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ekomi_reconcile.model.account import Account, AccountRecord, Checked, Credential, Json, account_address
+from ekomi_reconcile.model.account import (
+    Account,
+    AccountRecord,
+    Checked,
+    Credential,
+    GridRow,
+    Json,
+    account_address,
+)
 from ekomi_reconcile.model.instant import iso, iso_or_none
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import ShopData
@@ -43,19 +51,6 @@ _TONES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class GridRow:
-    """An account and how many invitations it has in each state."""
-
-    account: AccountRecord
-    queue: Mapping[Status, int]
-
-    @property
-    def invites(self) -> bool:
-        """Are its invitations enabled, as last applied?"""
-        return bool(self.account.desired["invitations"]["enabled"])
-
-
 def queue_json(queue: Mapping[Status, int]) -> dict[str, int]:
     """The two counters of the grid."""
     return {"total": sum(queue.values()), "pending": queue.get(Status.PENDING, 0)}
@@ -72,7 +67,7 @@ def grid_json(row: GridRow) -> dict[str, Json]:
         "locale": shop.locale,
         "total_reviews": shop.total_reviews,
         "average_score": shop.average_score,
-        "invitations": row.invites,
+        "invitations": row.account.invites,
         "queue": queue_json(row.queue),
         "updated_at": iso(account.updated_at),
         "last_fetched_at": iso_or_none(account.last_fetched_at),
@@ -91,7 +86,7 @@ def grid_row(row: GridRow) -> Row:
         cell(shop.locale),
         cell(shop.total_reviews),
         cell(shop.average_score),
-        Cell("yes", Tone.ADD) if row.invites else Cell("no", Tone.FAINT),
+        Cell("yes", Tone.ADD) if row.account.invites else Cell("no", Tone.FAINT),
         Cell(f"{queue['total']}/{queue['pending']}"),
         time_cell(account.updated_at),
         time_cell(account.last_fetched_at),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from msgspec.structs import asdict
 
 from ekomi_reconcile.model.account import AccountRecord, Json, account_address
 from ekomi_reconcile.model.instant import iso, iso_or_none

@@ -22,7 +22,7 @@ from ekomi_reconcile.report.data import (
     Run,
     Urgency,
 )
-from ekomi_reconcile.report.reviews import account_grid, invites, read_reviews
+from ekomi_reconcile.report.reviews import account_grid, read_reviews
 from ekomi_reconcile.state.repositories.journal import APPLY, INCOMPLETE, STARTED
 from ekomi_reconcile.state.store import State
 
@@ -186,7 +186,7 @@ def read_queue(
     limits: ListLimits,
 ) -> QueueFigures:
     """The queue; ``records`` are the live accounts, ``counts`` rows by interface id and status."""
-    enabled = {each.interface_id for each in records if invites(each)}
+    enabled = {each.interface_id for each in records if each.invites}
     by_status = {status: sum(each.get(status, 0) for each in counts.values()) for status in Status}
     waiting = {key: each.get(Status.PENDING, 0) for key, each in counts.items()}
     due = [each for key, each in state.due_by_account(now).items() if key in enabled]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ekomi_reconcile.model.account import GridRow
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
 
@@ -25,33 +26,12 @@ class ListLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountRow:
-    """A line of the accounts grid; ``total`` and ``pending`` count its invitations."""
-
-    id: int
-    name: str
-    account_name: str | None
-    interface_id: str
-    locale: str | None
-    total_reviews: int | None
-    average_score: float | None
-    invites: bool
-    total: int
-    pending: int
-    updated_at: Instant
-    last_fetched_at: Instant | None
-    last_error: str | None
-    last_error_at: Instant | None
-    review_page: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountGrid:
     """The accounts by name: ``rows`` are the first of ``count``, of which ``inviting`` are enabled."""
 
     count: int
     inviting: int
-    rows: tuple[AccountRow, ...]
+    rows: tuple[GridRow, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

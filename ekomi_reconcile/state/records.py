@@ -1,15 +1,17 @@
-"""Records of the state."""
+"""How accounts are recorded: their settings and their rows; the state's own data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
-from ekomi_reconcile.model.account import Account, InvitationRule, Json
+from ekomi_reconcile.model.account import Account, AccountRecord, InvitationRule, Json
 from ekomi_reconcile.model.errors import StateDamaged
 from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.model.review import ShopData
 
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, msgspec.MsgspecError)
 """What a value in the state that is not what its column promises can lead to where it is used."""
@@ -113,3 +115,24 @@ class NewState:
     """A state that is about to be created, with the ``key`` of its digests."""
 
     key: bytes = field(repr=False)
+
+
+_SHOP = ShopData.__struct_fields__
+_FLAGS = ("protect", "active")
+ACCOUNT_COLUMNS = (
+    *(name for name in AccountRecord.__struct_fields__ if name not in ("shop", "text")),
+    *_SHOP,
+)
+"""What ``to_account`` takes, in its order: a column for each field of the record."""
+
+
+def to_account(row: Sequence[Any]) -> AccountRecord:
+    """The account in a row of ``ACCOUNT_COLUMNS``; a driver may give its booleans as numbers."""
+    values = dict(zip(ACCOUNT_COLUMNS, row, strict=True))
+    for name in _FLAGS:
+        if values[name] is not None:
+            values[name] = bool(values[name])
+    shop = ShopData(*[values.pop(name) for name in _SHOP])
+    text = values["desired"]
+    values["desired"] = DesiredSettings(text, values["interface_id"])
+    return AccountRecord(**values, text=text, shop=shop)

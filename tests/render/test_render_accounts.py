@@ -6,13 +6,12 @@ import pytest
 from render_support import NOW, a_record, an_account, drawn, golden
 from rich.cells import cell_len
 
-from ekomi_reconcile.model.account import Checked, Credential
+from ekomi_reconcile.model.account import Checked, Credential, GridRow
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.render.accounts import (
     LAYOUT,
     AccountDetail,
-    GridRow,
     checked_json,
     checked_text,
     detail_json,

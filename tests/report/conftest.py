@@ -2,9 +2,8 @@
 
 import pytest
 import report_support
+import required_programs
 from browser_options import OFFLINE
-
-import tools
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +19,7 @@ def browser():
     """A real browser."""
     from playwright.sync_api import sync_playwright
 
-    path = tools.program("chromium")
+    path = required_programs.program("chromium")
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=OFFLINE)
         yield started

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from speed_support import counted
 
 from ekomi_reconcile.config.secrets import _Redaction
-from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Selection
+from ekomi_reconcile.model.account import Account, AccountRecord, Deliver, InvitationRule, Selection
 from ekomi_reconcile.plan.diff import Desired, diff
-from ekomi_reconcile.state.repositories.plan_reader import GlancedAccount
+from ekomi_reconcile.state.records import ACCOUNT_COLUMNS, to_account
 
 RULE = InvitationRule(enabled=True, conditions={"grand_total": {"gte": 0.5}})
 ACCOUNT = Account(name='Ö "1"\n', interface_id="1", interface_password="${env:A}", invitations=RULE)
@@ -54,13 +54,14 @@ def test_a_changed_copy_derives_anew(change, rule_changes):
 def test_equal_texts_are_not_looked_into():
     """An account that reads as it stands in the state is not decoded; one that reads otherwise is."""
 
-    def recorded(text: str) -> GlancedAccount:
-        return GlancedAccount("1", ACCOUNT.name, text, None, 0, None, None, None)
+    def recorded(text: str) -> AccountRecord:
+        values = {"id": 1, "interface_id": "1", "name": ACCOUNT.name, "desired": text, "protect": 0}
+        return to_account([values.get(name) for name in ACCOUNT_COLUMNS])
 
     spaced = json.dumps(ACCOUNT.canonical())
     for text, decoded in ((ACCOUNT.derived.text, 0), (spaced, 1)):
         with_counts = counted(lambda text=text: diff([Desired(ACCOUNT)], [recorded(text)]) == () or 1 / 0)
-        assert with_counts["state.repositories.plan_reader.desired"] == decoded
+        assert with_counts["state.records.read_settings"] == decoded
     (change,) = diff([Desired(replace(ACCOUNT, priority=3))], [recorded(ACCOUNT.derived.text)])
     assert change.changed == ("priority",)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Row, delete, exists, func, insert, or_, select, update
+from msgspec.structs import asdict
+from sqlalchemy import delete, exists, func, insert, or_, select, update
 
 from ekomi_reconcile.model.account import Account, AccountRecord, AppliedAccount, Json
 from ekomi_reconcile.model.errors import StateError
@@ -25,7 +26,7 @@ from ekomi_reconcile.state.engine.tables import (
     observation,
     position,
 )
-from ekomi_reconcile.state.records import DesiredSettings
+from ekomi_reconcile.state.records import ACCOUNT_COLUMNS, to_account
 from ekomi_reconcile.state.repositories.invitations import HistoryStore
 from ekomi_reconcile.state.repositories.journal import JournalStore
 
@@ -54,7 +55,7 @@ class OfferStore(JournalStore):
         self.journal(PRODUCT_REVIEWS, subject=name, outcome=offer.value, detail=interface_id, now=now)
 
 
-_SHOP_FIELDS = tuple(each.name for each in fields(ShopData))
+_COLUMNS = [account.c[name] for name in ACCOUNT_COLUMNS]
 
 
 class AccountStore(HistoryStore):
@@ -62,10 +63,10 @@ class AccountStore(HistoryStore):
 
     def accounts(self, *, include_deleted: bool = False) -> tuple[AccountRecord, ...]:
         """The accounts in the order of their ids; tombstones only on request."""
-        statement = select(account).order_by(account.c.id)
+        statement = select(*_COLUMNS).order_by(account.c.id)
         if not include_deleted:
             statement = statement.where(account.c.deleted_at.is_(None))
-        return tuple(_record(row) for row in self._rows(statement))
+        return tuple(to_account(row) for row in self._rows(statement))
 
     def save_account(self, desired: Account, *, now: Instant, password_digest: str | None = None) -> int:
         """Create, update or revive one account and return its id; see ``save_accounts``."""
@@ -106,10 +107,9 @@ class AccountStore(HistoryStore):
 
     def record_shop_data(self, interface_id: str, shop: ShopData, *, now: Instant) -> None:
         """Keep what a sync brought; the last error is over."""
-        values = {name: getattr(shop, name) for name in _SHOP_FIELDS}
         with self._joined():
             key = self._account_id(interface_id)
-            self._change(key, **values, last_fetched_at=now, last_error=None, last_error_at=None)
+            self._change(key, **asdict(shop), last_fetched_at=now, last_error=None, last_error_at=None)
 
     def record_account_error(self, interface_id: str, message: str, *, now: Instant) -> None:
         """Keep the last failure of an account; ``message`` must be redacted already."""
@@ -175,27 +175,6 @@ class AccountStore(HistoryStore):
 def name_key(name: str) -> str:
     """The form in which names of live accounts are unique."""
     return name.casefold()
-
-
-def _record(row: Row[Any]) -> AccountRecord:
-    return AccountRecord(
-        id=row.id,
-        interface_id=row.interface_id,
-        name=row.name,
-        desired=DesiredSettings(row.desired, row.interface_id),
-        text=row.desired,
-        password_digest=row.password_digest,
-        protect=row.protect,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        deleted_at=row.deleted_at,
-        shop=ShopData(**{name: getattr(row, name) for name in _SHOP_FIELDS}),
-        last_fetched_at=row.last_fetched_at,
-        last_import_at=row.last_import_at,
-        last_full_import_at=row.last_full_import_at,
-        last_error=row.last_error,
-        last_error_at=row.last_error_at,
-    )
 
 
 LONGEST_NAME = 255

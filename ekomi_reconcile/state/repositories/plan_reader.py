@@ -12,9 +12,9 @@ from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model.account import AccountRecord, PositionRecord
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Observation, Status
 from ekomi_reconcile.state.engine import sqlite_driver
@@ -22,20 +22,19 @@ from ekomi_reconcile.state.engine.described import FORMAT_VERSION, KEY_CHECK, pa
 from ekomi_reconcile.state.engine.key import proven_key, read_key
 from ekomi_reconcile.state.engine.location import FileLocation, locate
 from ekomi_reconcile.state.engine.mark import AS_RECORDED, Mark, read_mark
-from ekomi_reconcile.state.records import DesiredSettings, Meta
+from ekomi_reconcile.state.records import ACCOUNT_COLUMNS, Meta, to_account
 
 if TYPE_CHECKING:
     from ekomi_reconcile.state.store import State
 
 
-_ACCOUNTS = """
-    SELECT interface_id, name, desired, password_digest, protect, deleted_at, last_fetched_at, last_import_at
-    FROM account WHERE ? OR deleted_at IS NULL ORDER BY id
-"""
-_POSITIONS = """
-    SELECT interface_id, source, rule_digest, cursor, evaluated_at
+_ACCOUNTS = f"""
+    SELECT {", ".join(ACCOUNT_COLUMNS)} FROM account WHERE ? OR deleted_at IS NULL ORDER BY id
+"""  # noqa: S608 - names of our own columns
+_POSITIONS = f"""
+    SELECT interface_id, {", ".join(PositionRecord.__struct_fields__)}
     FROM position JOIN account ON account.id = account_id WHERE deleted_at IS NULL ORDER BY account_id
-"""
+"""  # noqa: S608 - names of our own columns
 _UNKNOWN = """
     SELECT coalesce(sum(
         (SELECT count(*) FROM invitation WHERE account_id = account.id AND status = 'unknown')
@@ -46,38 +45,6 @@ _NEXT_SOURCE = "SELECT min(source) FROM invitation WHERE source > ?"
 _LAST_RUN = "SELECT at FROM journal WHERE action = 'apply' ORDER BY id DESC LIMIT 1"
 _IN_USE = "SELECT 1 FROM account UNION ALL SELECT 1 FROM journal LIMIT 1"
 _DUE = "SELECT 1 FROM invitation WHERE status = 'pending' AND scheduled_at <= ? LIMIT 1"
-
-
-class GlancedAccount(NamedTuple):
-    """An account in the state; ``text`` is its canonical form as it stands there."""
-
-    interface_id: str
-    name: str
-    text: str
-    password_digest: str | None
-    protected: int
-    deleted_at: Instant | None
-    last_fetched_at: Instant | None
-    last_import_at: Instant | None
-
-    @property
-    def desired(self) -> Mapping[str, Json]:
-        """The canonical form; worked out at every look."""
-        return DesiredSettings(self.text, self.interface_id)
-
-    @property
-    def protect(self) -> bool:
-        """Is it kept from being deleted?"""
-        return bool(self.protected)
-
-
-class GlancedPosition(NamedTuple):
-    """Up to where an account was evaluated, and by which rules."""
-
-    source: str
-    rule_digest: str
-    cursor: str
-    evaluated_at: Instant
 
 
 def glance(location: str, *, root: Path, key: bytes | None = None) -> Glance | State:
@@ -141,13 +108,13 @@ class Glance:
         """The key that the digests were certainly made with; raises like that of the store."""
         return proven_key(self._key, self._described.get(KEY_CHECK))
 
-    def accounts(self, *, include_deleted: bool = False) -> Sequence[GlancedAccount]:
+    def accounts(self, *, include_deleted: bool = False) -> Sequence[AccountRecord]:
         """The accounts in the order of their ids; tombstones only on request."""
-        return [GlancedAccount._make(row) for row in self._rows(_ACCOUNTS, (include_deleted,))]
+        return [to_account(row) for row in self._rows(_ACCOUNTS, (include_deleted,))]
 
-    def positions(self) -> Mapping[str, GlancedPosition]:
+    def positions(self) -> Mapping[str, PositionRecord]:
         """The positions of live accounts by interface id."""
-        return {row[0]: GlancedPosition._make(row[1:]) for row in self._rows(_POSITIONS)}
+        return {key: PositionRecord(*row) for key, *row in self._rows(_POSITIONS)}
 
     def in_doubt(self, *, now: Instant) -> int:
         """How many rows may have been sent, while nobody alive is sending them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from msgspec.structs import asdict
 from sqlalchemy import and_, bindparam, delete, or_, select, tuple_
 
 from ekomi_reconcile.model.account import PositionRecord
@@ -12,6 +13,10 @@ from ekomi_reconcile.model.invitation import Observation, Observed
 from ekomi_reconcile.state.engine.session import Session, chunks
 from ekomi_reconcile.state.engine.tables import observation, position
 
+_POSITION = PositionRecord.__struct_fields__
+_POSITIONS = select(position.c.account_id, *(position.c[name] for name in _POSITION)).order_by(
+    position.c.account_id
+)
 _SEEN = select(observation).where(
     observation.c.source == bindparam("source"),
     observation.c.order_id.in_(bindparam("ids", expanding=True)),
@@ -24,16 +29,8 @@ class PositionStore(Session):
     def positions(self) -> dict[str, PositionRecord]:
         """The positions of live accounts by interface id."""
         live = {key: interface_id for interface_id, key in self._account_ids().items()}
-        return {
-            live[row.account_id]: PositionRecord(
-                source=row.source,
-                rule_digest=row.rule_digest,
-                cursor=row.cursor,
-                evaluated_at=row.evaluated_at,
-            )
-            for row in self._rows(select(position).order_by(position.c.account_id))
-            if row.account_id in live
-        }
+        rows = self._rows(_POSITIONS)
+        return {live[key]: PositionRecord(*row) for key, *row in rows if key in live}
 
     def set_positions(self, reached: dict[str, PositionRecord]) -> None:
         """These accounts, by interface id, have been evaluated up to here.
@@ -41,15 +38,11 @@ class PositionStore(Session):
         Raises:
             StateError: there is no such live account.
         """
-        columns = ("source", "rule_digest", "cursor", "evaluated_at")
         with self._joined():
-            rows = [
-                {"account_id": self._account_id(key), **{name: getattr(each, name) for name in columns}}
-                for key, each in reached.items()
-            ]
+            rows = [{"account_id": self._account_id(key), **asdict(each)} for key, each in reached.items()]
             if rows:
                 insert = self._dialect.insert(position)
-                latest = {name: insert.excluded[name] for name in columns}
+                latest = {name: insert.excluded[name] for name in _POSITION}
                 self._execute(insert.on_conflict_do_update(index_elements=["account_id"], set_=latest), rows)
 
     def observations(self, source: str, order_ids: Sequence[int]) -> dict[int, Observation]:

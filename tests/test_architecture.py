@@ -12,6 +12,7 @@ SOURCE = ROOT / "ekomi_reconcile"
 MUST_NOT_KNOW = {
     "config": {"state", "orders", "ekomi", "apply", "render", "cli", "sandbox"},
     "model": {"config", "state", "orders", "ekomi", "apply", "plan", "render", "cli", "sandbox", "rules"},
+    "analysis": {"config", "state", "orders", "ekomi", "apply", "plan", "render", "cli", "sandbox"},
     "rules": {"config", "state", "orders", "ekomi", "apply", "render", "cli", "sandbox"},
     "plan": {"ekomi", "orders", "render", "cli", "apply", "sandbox"},
     "apply": {"render", "cli", "sandbox"},

@@ -1,9 +1,7 @@
 """Warnings: allowed, but rarely intended. Each has a rule id.
 
-Two enabled accounts of one order source overlap when their store views, customer groups and trigger
-statuses intersect, unless their priorities differ or their conditions differ: then somebody has thought
-about who wins. One other account is named for each; two exclusions always intersect, since what else a
-shop has is not known here.
+Two enabled accounts of one order source and priority overlap if some order matches both rules; the analysis
+finds such an order or shows that there is none. One other account is named for each.
 """
 
 from __future__ import annotations
@@ -11,8 +9,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import islice, product
-from typing import Any, Final, TypeAlias
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -20,98 +18,54 @@ from ekomi_reconcile.config.configuration import AccountEntry, ProjectEntry, hol
 from ekomi_reconcile.config.diagnostics import shown, warning
 from ekomi_reconcile.config.settings import Project
 from ekomi_reconcile.config.source import KeyPath
-from ekomi_reconcile.model.account import InvitationRule, Selection
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.instant import DAY
 
-_BROAD: Final = object()
-"""Stands for "all" and for exclusions."""
-_ANY: Final = object()
-"""Stands for every account, whatever it selects."""
-_TRIED: Final = 32
-"""Candidates looked at for one key: bounds the work where many exclude each other."""
-
-_Key: TypeAlias = tuple[object, object, str]
+_MOST_COMPARED: Final = 2_000_000
+"""Pairs of accounts with a store view and a customer group in common that are compared."""
 
 
-def overlaps(entries: Sequence[AccountEntry]) -> Iterator[tuple[AccountEntry, AccountEntry]]:
-    """Pairs (account, an earlier account that it overlaps with); every account at most once."""
-    groups: dict[tuple[str, int, bytes], list[AccountEntry]] = defaultdict(list)
+class Overlapping(NamedTuple):
+    """An account and an earlier one that may match the same orders; pairs beyond the limit are counted."""
+
+    pairs: Sequence[tuple[AccountEntry, AccountEntry]]
+    not_compared: int
+
+
+def overlaps(entries: Sequence[AccountEntry]) -> Overlapping:
+    """Pairs (account, an earlier one of equal priority that it overlaps with); every account at most once.
+
+    ``analyze`` decides by the same procedure, for all pairs.
+    """
+    groups: dict[tuple[str, int], list[AccountEntry]] = defaultdict(list)
     for each in entries:
-        account = each.account
-        conditions = account.invitations.conditions
-        alike = msgspec.json.encode(conditions, order="sorted") if conditions is not None else b""
-        groups[account.orders, account.priority, alike].append(each)
-    for group in groups.values():
-        if len(group) > 1:
-            yield from _in_group(group)
+        groups[each.account.orders, each.account.priority].append(each)
+    found = [_in_group(group) for group in groups.values() if len(group) > 1]
+    pairs = [pair for each in found for pair in each.pairs]
+    return Overlapping(pairs, sum(each.not_compared for each in found))
 
 
-class _Index:
-    """The accounts of one group by what they select; only as fine as the group needs it."""
+def _in_group(group: Sequence[AccountEntry]) -> Overlapping:
+    from ekomi_reconcile.analysis.pairs import Meetings, Overlap, Solver
+    from ekomi_reconcile.analysis.rules import rule_form, uses_domains
 
-    def __init__(self, group: Sequence[AccountEntry]) -> None:
-        rules = [each.account.invitations for each in group]
-        self._broad_views = any(_is_broad(each.store_views) for each in rules)
-        self._broad_groups = any(_is_broad(each.customer_groups) for each in rules)
-        self._entries: dict[_Key, list[AccountEntry]] = defaultdict(list)
-
-    def add(self, entry: AccountEntry) -> None:
-        """Make the account findable."""
-        rule = entry.account.invitations
-        views = _tokens(rule.store_views, _ANY if self._broad_views else None)
-        groups = _tokens(rule.customer_groups, _ANY if self._broad_groups else None)
-        for key in product(views, groups, set(rule.order_statuses)):
-            self._entries[key].append(entry)
-
-    def first_overlap(self, rule: InvitationRule) -> AccountEntry | None:
-        """An account added earlier that this rule overlaps with."""
-        views = _partners(rule.store_views, _BROAD if self._broad_views else None)
-        groups = _partners(rule.customer_groups, _BROAD if self._broad_groups else None)
-        for key in product(views, groups, set(rule.order_statuses)):
-            for other in islice(self._entries.get(key, ()), _TRIED):
-                theirs = other.account.invitations
-                if _intersect(rule.store_views, theirs.store_views) and _intersect(
-                    rule.customer_groups, theirs.customer_groups
-                ):
-                    return other
-        return None
-
-
-def _in_group(group: Sequence[AccountEntry]) -> Iterator[tuple[AccountEntry, AccountEntry]]:
-    index = _Index(group)
-    for each in group:
-        other = index.first_overlap(each.account.invitations)
-        if other is not None:
-            yield each, other
-        index.add(each)
-
-
-def _tokens(selection: Selection, also: object | None) -> list[object]:
-    """Under what an account is found."""
-    tokens: list[object] = [_BROAD] if _is_broad(selection) else [*sorted(selection.names or ())]
-    return tokens if also is None else [*tokens, also]
-
-
-def _partners(selection: Selection, also: object | None) -> list[object]:
-    """Under what those are found that may select the same."""
-    if _is_broad(selection):
-        return [_ANY]
-    names: list[object] = [*sorted(selection.names or ())]
-    return names if also is None else [*names, also]
-
-
-def _is_broad(selection: Selection) -> bool:
-    return selection.names is None or selection.exclude
-
-
-def _intersect(one: Selection, other: Selection) -> bool:
-    if one.names is None or other.names is None or (one.exclude and other.exclude):
-        return True
-    if one.exclude or other.exclude:
-        listed, excluded = (other.names, one.names) if one.exclude else (one.names, other.names)
-        return not listed <= excluded
-    return not one.names.isdisjoint(other.names)
+    accounts = [each.account for each in group]
+    meetings, solver = Meetings(accounts), Solver(accounts, now=0)
+    domains = uses_domains(accounts)
+    form_of = lru_cache(maxsize=None)(lambda number: rule_form(accounts[number], domains=domains))
+    pairs, compared, skipped = [], 0, 0
+    for number, each in enumerate(group):
+        for other in meetings.of(each.account):
+            if compared >= _MOST_COMPARED:
+                skipped += 1
+                continue
+            compared += 1
+            if solver.together(form_of(other), form_of(number)).overlap is Overlap.ORDER:
+                pairs.append((each, group[other]))
+                break
+        meetings.add(each.account)
+    return Overlapping(pairs, skipped)
 
 
 _BEFORE_DELIVERY: Final = frozenset({"pending", "processing"})
@@ -129,6 +83,7 @@ def warnings(
     for entry in entries:
         yield from _of_account(entry)
     yield from _overlapping(entries)
+    yield from _never_matching(entries)
     yield from _all_store_views(entries)
     yield from _shared_passwords(entries)
     if project.settings is not None:
@@ -220,15 +175,55 @@ def _bare_id(entry: AccountEntry) -> Iterator[Diagnostic]:
 
 
 def _overlapping(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:
-    for second, first in overlaps([each for each in entries if each.account.invitations.enabled]):
+    enabled = [each for each in entries if each.account.invitations.enabled]
+    found = overlaps(enabled)
+    for second, first in found.pairs:
         yield _warn(
             second,
             "overlapping-rules",
             f"the rule overlaps with that of {first.account.name} ({first.place(('name',))}): "
             "an order that matches both goes to the lowest interface id",
             ("name",),
-            mend="separate store views, groups or statuses, add conditions, or set `priority`",
+            mend="separate store views or customer groups, add conditions, or set `priority`; "
+            "`ekomi-reconcile analyze` shows an order that matches both",
         )
+    if found.not_compared:
+        yield _warn(
+            enabled[0],
+            "overlaps-not-checked",
+            f"too many accounts share a store view and a customer group: {found.not_compared:,} pairs "
+            "were not checked for overlaps",
+            ("name",),
+            mend="check all pairs with `ekomi-reconcile analyze`",
+        )
+
+
+def _never_matching(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:
+    """Rules whose conditions contradict themselves; equal rules are judged once."""
+    judged: dict[bytes, bool] = {}
+    for each in entries:
+        rule = each.account.invitations
+        if rule.conditions is None:
+            continue
+        asked = (rule.conditions, rule.cancel_statuses, rule.skip_refunded, rule.deliver)
+        key = msgspec.json.encode(asked)
+        if key not in judged:
+            judged[key] = _never_matches(each.account)
+        if judged[key]:
+            yield _warn(
+                each,
+                "rule-never-matches",
+                "no order can match this rule: its conditions contradict each other",
+                ("invitations", "conditions"),
+                mend="correct the values, or use `any` where one of several conditions is enough",
+            )
+
+
+def _never_matches(account: Account) -> bool:
+    from ekomi_reconcile.analysis.pairs import Overlap, Solver
+    from ekomi_reconcile.analysis.rules import rule_form
+
+    return Solver([account], now=0).alone(rule_form(account)).overlap is Overlap.NONE
 
 
 def _all_store_views(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:

@@ -110,7 +110,10 @@ OVERLAPPING = [
     ("store_views: [de], customer_groups: [A]", "store_views: [de], customer_groups: {exclude: [B]}"),
     ("store_views: [de], customer_groups: {exclude: [B]}", "store_views: [de], customer_groups: [A]"),
     ("store_views: [de], order_statuses: [a, b]", "store_views: [de], order_statuses: [b]"),
+    ("store_views: [de], order_statuses: [a]", "store_views: [de], order_statuses: [b]"),
     ("conditions: {is_guest: {eq: true}}", "conditions: {is_guest: {eq: true}}"),
+    ("conditions: {is_guest: {eq: true}}", "deliver: link"),
+    ("conditions: {grand_total: {gte: 50}}", "conditions: {grand_total: {lt: 51}}"),
 ]
 SEPARATE = [
     ("store_views: [de]", "store_views: [at]"),
@@ -118,9 +121,9 @@ SEPARATE = [
     ("store_views: {exclude: [de, at]}", "store_views: [at, de]"),
     ("store_views: [de], customer_groups: [A]", "store_views: [de], customer_groups: [B]"),
     ("customer_groups: [A]", "customer_groups: {exclude: [A]}"),
-    ("store_views: [de], order_statuses: [a]", "store_views: [de], order_statuses: [b]"),
     ("conditions: {is_guest: {eq: true}}", "conditions: {is_guest: {eq: false}}"),
-    ("conditions: {is_guest: {eq: true}}", "deliver: link"),
+    ("conditions: {grand_total: {gte: 50}}", "conditions: {grand_total: {lt: 50}}"),
+    ("conditions: {any_item: {sku: {eq: A}}}", "conditions: {no_item: {sku: {starts_with: a}}}"),
 ]
 
 
@@ -133,9 +136,26 @@ def test_overlapping_rules(first: str, second: str) -> None:
 
 @pytest.mark.parametrize(("first", "second"), SEPARATE)
 def test_separate_rules(first: str, second: str) -> None:
-    """Rules that have no order in common, or different conditions, are not warned about."""
+    """Rules that have no order in common are not warned about."""
     assert _pair(first, second) == []
     assert _pair(second, first) == []
+
+
+@pytest.mark.parametrize(
+    ("conditions", "warned"),
+    [
+        ("grand_total: {gt: 100, lt: 50}", True),
+        ("any_item: {all: [{sku: {eq: A}}, {sku: {eq: B}}]}", True),
+        ("state: {eq: closed}", True),
+        ("grand_total: {gt: 50, lt: 100}", False),
+        ("not: {any: [{is_virtual: {eq: true}}, {is_guest: {eq: true}}]}", False),
+    ],
+)
+def test_rules_that_never_match(conditions: str, *, warned: bool) -> None:
+    """Conditions that contradict each other are warned about where they stand, also while disabled."""
+    for enabled in ("true", "false"):
+        text = f"enabled: {enabled}, conditions: {{{conditions}}}"
+        assert bool(_found("rule-never-matches", account(1, text))) is warned
 
 
 def test_overlap_that_somebody_decided() -> None:

@@ -1,0 +1,256 @@
+"""An order out of a cube: as the rule code sees it, and as an order file or a rule's test writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ekomi_reconcile.analysis.cubes import Cube
+from ekomi_reconcile.analysis.normal_form import ITEMS
+from ekomi_reconcile.analysis.rules import CUSTOMER_GROUP, DOMAIN, STORE_VIEW, VIRTUAL, RuleForm, needs_email
+from ekomi_reconcile.analysis.text import Texts
+from ekomi_reconcile.analysis.values import ANY_NUMBER, Numbers, Undecidable, number_in, number_set
+from ekomi_reconcile.model.account import Deliver, Json
+from ekomi_reconcile.model.instant import DAY, Instant, iso
+from ekomi_reconcile.model.invitation import Evidence, Reached
+from ekomi_reconcile.model.order import Contact, Item, Order
+from ekomi_reconcile.rules.conditions import fold
+from ekomi_reconcile.rules.contact import usable_email
+from ekomi_reconcile.rules.rulebook import refusal
+
+_CENT: Final = 0.01
+_ORDER_ID: Final = 1
+_DOMAINS: Final = ("example.com", "example.org", "example.net", "shop.example", "mail.example")
+_MOBILE: Final = "+4915112345678"
+_UPPER: Final = frozenset({"currency", "shipping_country", "billing_country"})
+_GENERAL: Final = "General"
+
+_NAMES: Final = {
+    STORE_VIEW: "store_code",
+    "total_qty": "total_qty_ordered",
+    "item_count": "total_item_count",
+    "currency": "order_currency_code",
+    "is_guest": "customer_is_guest",
+}
+"""Fields of an order file that are called otherwise than the attribute."""
+_ITEM_NAMES: Final = {"qty": "qty_ordered", "category_id": "category_ids"}
+_PLACE: Final = {
+    "shipping_country": "country_id",
+    "shipping_region": "region",
+    "shipping_postcode": "postcode",
+    "shipping_city": "city",
+}
+_BILLED: Final = {"has_company": ("company", "Example Ltd"), "has_vat_id": ("vat_id", "DE123456789")}
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """An order that all of some accounts would take: its values by attribute, missing ones left out."""
+
+    values: Mapping[str, Any]
+    statuses: tuple[str, ...]
+    created_at: Instant
+    email: bool
+    mobile: bool
+
+    def order(self) -> Order:
+        """The order as rules see it."""
+        values = dict(self.values)
+        domain = values.pop(DOMAIN, None)
+        items = tuple(_item(each) for each in values.pop(ITEMS, ()))
+        paid = values.get("total_paid", values.get("grand_total"))
+        back = values.get("total_refunded", 0)
+        return Order(
+            order_id=_ORDER_ID,
+            number=str(_ORDER_ID),
+            created_at=self.created_at,
+            contact=Contact(email=None if domain is None else f"customer@{domain}"),
+            items=items,
+            refunded=back > 0 and paid is not None and back >= paid - _CENT,
+            **{"has_company": False, "has_vat_id": False, **values},
+        )
+
+    def json(self) -> dict[str, Json]:
+        """The order as a record of an order file, as small as possible."""
+        values = dict(self.values)
+        domain, items = values.pop(DOMAIN, None), values.pop(ITEMS, ())
+        addresses = _addresses(values, telephone=_MOBILE if self.mobile else None)
+        date = _date(self.created_at)
+        found: dict[str, Json] = {
+            "entity_id": _ORDER_ID,
+            "increment_id": str(_ORDER_ID),
+            "created_at": date,
+            **{_NAMES.get(name, name): value for name, value in values.items()},
+            **addresses,
+        }
+        if domain is not None:
+            found["customer_email"] = f"customer@{domain}"
+        if self.statuses:
+            found["status_histories"] = [
+                {"entity_id": at, "created_at": date, "status": status}
+                for at, status in enumerate(self.statuses, start=1)
+            ]
+        if items:
+            found["items"] = [{_ITEM_NAMES.get(name, name): each[name] for name in each} for each in items]
+        return found
+
+
+def confirmed(witness: Witness, forms: Sequence[RuleForm]) -> bool:
+    """Does the rule code admit the order for all of these accounts?"""
+    order = witness.order()
+    reached = Reached(witness.created_at, "", Evidence.HISTORY)
+    return all(
+        refusal(each.rule, order, judged_at=witness.created_at, reached=reached) is None for each in forms
+    )
+
+
+def witness_of(
+    cube: Cube,
+    forms: Sequence[RuleForm],
+    *,
+    now: Instant,
+    spelling: Mapping[str, str],
+    store_views: Sequence[str] = (),
+) -> Witness | None:
+    """An order in the cube, placed today; ``None`` if a fully refunded one cannot be avoided.
+
+    ``spelling`` gives texts by their folded form, ``store_views`` are known names.
+
+    Raises:
+        Undecidable: a set is too large a search, or the refund is too close to the payment.
+    """
+    rules = [each.account.invitations for each in forms]
+    email = any(map(needs_email, rules))
+    values = {attribute: _preferred(attribute, found, store_views) for attribute, found in cube.items()}
+    if any(each.skip_refunded for each in rules) and (values.get("total_refunded") or 0) > 0:
+        paid = _not_refunded(cube)
+        if paid is None:
+            return None
+        values |= paid
+    if email and values.get(DOMAIN) is None:
+        values[DOMAIN] = _DOMAINS[0]
+    statuses = _statuses(cube, values, forms)
+    known = {name: _spelled(name, value, spelling) for name, value in values.items() if value is not None}
+    return Witness(
+        values=known,
+        statuses=statuses,
+        created_at=now - now % DAY,
+        email=email,
+        mobile=any(each.deliver is Deliver.EKOMI_SMS for each in rules),
+    )
+
+
+def _preferred(attribute: str, found: Any, store_views: Sequence[str]) -> Any:
+    """A likely value where the set has one, otherwise the simplest."""
+    picked = found.pick()[0]
+    if attribute == DOMAIN and picked is not None:
+        likely = (
+            *_DOMAINS,
+            *(before + picked + after for before in ("", "a", "a.") for after in ("", ".com", "a")),
+        )
+        return next((each for each in likely if each in found and usable_email(f"a@{each}")), picked)
+    if picked is None and attribute in (STORE_VIEW, CUSTOMER_GROUP):
+        names = store_views if attribute == STORE_VIEW else (_GENERAL,)
+        return next((name for name in names if name not in found.names), None)
+    return picked
+
+
+def _not_refunded(cube: Cube) -> dict[str, Any] | None:
+    """Amounts with which a refund is not the whole payment; ``None`` if there are none.
+
+    Raises:
+        Undecidable: there may be some, but none was found.
+    """
+    refunded: Numbers = cube["total_refunded"]
+    if (nothing := refunded.meet(number_set("lte", 0)).pick()) is not None:
+        return {"total_refunded": nothing[0]}
+    total, grand = cube.get("total_paid", ANY_NUMBER), cube.get("grand_total", ANY_NUMBER)
+    if total.missing and grand.missing:
+        return {}
+    rooms = {"total_paid": total, **({"grand_total": grand} if total.missing else {})}
+    for back in _small(refunded):
+        beyond = number_set("gt", back + 2 * _CENT)
+        for name, room in rooms.items():
+            if (enough := Numbers(room.parts, missing=False).meet(beyond).pick()) is not None:
+                return {"total_refunded": back, name: enough[0]}
+    highest = max((part[2] for room in rooms.values() for part in room.parts), default=0)
+    lowest = min((part[0] for part in refunded.parts), default=highest)
+    if lowest >= highest - _CENT:
+        return None
+    raise Undecidable("the refund")
+
+
+def _small(numbers: Numbers) -> Iterator[float]:
+    """Positive amounts of the set: simple ones, and ones near its low end."""
+    positive = Numbers(numbers.parts, missing=False).meet(number_set("gt", 0))
+    for part in positive.parts:
+        for width in (float("inf"), 0.01, 0.0001):
+            high = part[0] + width
+            near = part if high >= part[2] else (part[0], part[1], high, True)
+            if (found := number_in(near)) is not None:
+                yield found
+
+
+def _statuses(cube: Cube, values: dict[str, Any], forms: Sequence[RuleForm]) -> tuple[str, ...]:
+    """Choose the order's status and state, and return the history that it needs beside them."""
+    triggers = [dict(each.rule.triggers) for each in forms]
+    shared = [key for key in triggers[0] if all(key in each for each in triggers)]
+    likely = [*shared, *(key for each in triggers for key in each)]
+    wanted: Texts | None = cube.get("status")
+    if wanted is None:
+        values["status"] = likely[0]
+    elif values["status"] is None or wanted.only is None:
+        values["status"] = next((key for key in likely if key in wanted), values["status"])
+    state: Texts | None = cube.get("state")
+    if state is None or (values["state"] is not None and "complete" in state):
+        values["state"] = "complete"
+    now = None if values["status"] is None else fold(values["status"]).strip()
+    missed = [next(iter(each)) if not shared else shared[0] for each in triggers if now not in each]
+    spelled = {key: status for each in triggers for key, status in each.items()}
+    values["status"] = spelled.get(now or "", values["status"])
+    return tuple(spelled[key] for key in dict.fromkeys(missed))
+
+
+def _spelled(attribute: str, value: Any, spelling: Mapping[str, str]) -> Any:
+    """Texts as somebody writes them; they compare case-insensitively."""
+    if attribute == ITEMS:
+        return tuple({name: _spelled(name, each[name], spelling) for name in each} for each in value)
+    if not isinstance(value, str) or attribute in (STORE_VIEW, CUSTOMER_GROUP, DOMAIN):
+        return value
+    found = spelling.get(value)
+    if found is None and attribute in _UPPER and fold(value.upper()) == value:
+        found = value.upper()
+    if found is None:
+        start = max((each for each in spelling if value.startswith(each)), key=len, default="")
+        found = spelling.get(start, "") + value[len(start) :]
+    return found if fold(found) == value else value
+
+
+def _item(values: Mapping[str, Any]) -> Item:
+    named = {("category_ids" if name == "category_id" else name): values[name] for name in values}
+    return Item(**named)
+
+
+def _addresses(values: dict[str, Any], *, telephone: str | None) -> dict[str, Json]:
+    """The addresses, taken out of the values; a virtual order has the billing address only."""
+    shipping = {field: values.pop(name) for name, field in _PLACE.items() if name in values}
+    billing: dict[str, Json] = {}
+    if "billing_country" in values:
+        billing["country_id"] = values.pop("billing_country")
+    for name, (field, text) in _BILLED.items():
+        if values.pop(name, False):
+            billing[field] = text
+    if telephone is not None:
+        billing["telephone"] = telephone
+    if values.get(VIRTUAL) is True:
+        billing, shipping = {**billing, **shipping}, {}
+    return {
+        name: address
+        for name, address in (("billing_address", billing), ("shipping_address", shipping))
+        if address
+    }
+
+
+def _date(at: Instant) -> str:
+    return iso(at).replace("T", " ").removesuffix("Z")

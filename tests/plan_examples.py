@@ -5,6 +5,7 @@ from __future__ import annotations
 from ekomi_reconcile.model.account import Account, InvitationRule
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
 from ekomi_reconcile.model.instant import DAY, parse
+from ekomi_reconcile.model.invitation import CancelStep, Observation, RescheduleStep, ScheduleStep, SendStep
 from ekomi_reconcile.plan.diff import masked
 from ekomi_reconcile.plan.plan import (
     AccountChange,
@@ -17,7 +18,7 @@ from ekomi_reconcile.plan.plan import (
     Position,
     Scope,
 )
-from ekomi_reconcile.plan.steps import Cancel, Observation, Reschedule, Schedule, Send, Steps
+from ekomi_reconcile.plan.steps import Steps
 
 NOW = parse("2026-11-23T12:00:00Z")
 GERMANY, FRANCE, NORWAY, OLD = "28374", "28375", "28376", "10009"
@@ -38,7 +39,7 @@ def canonical(**changes: object) -> dict[str, object]:
     return masked(account(**changes).canonical())
 
 
-def schedule(order_id: int = 1, /, *, interface_id: str = GERMANY, **changes: object) -> Schedule:
+def schedule(order_id: int = 1, /, *, interface_id: str = GERMANY, **changes: object) -> ScheduleStep:
     """A planned new row."""
     values: dict[str, object] = {
         "interface_id": interface_id,
@@ -54,17 +55,17 @@ def schedule(order_id: int = 1, /, *, interface_id: str = GERMANY, **changes: ob
         "scheduled_at": NOW + 12 * DAY,
         "rule_change": True,
     }
-    return Schedule(**{**values, **changes})  # type: ignore[arg-type]
+    return ScheduleStep(**{**values, **changes})  # type: ignore[arg-type]
 
 
 def steps() -> InvitationSteps:
     """Steps of every kind; more of one kind than are shown as examples."""
-    schedules, sends = Steps(Schedule), Steps(Send)
+    schedules, sends = Steps(ScheduleStep), Steps(SendStep)
     for number in range(1, 6):
         schedules.append(schedule(number))
-    reschedules, cancels, observations = Steps(Reschedule), Steps(Cancel), Steps(Observation)
+    reschedules, cancels, observations = Steps(RescheduleStep), Steps(CancelStep), Steps(Observation)
     reschedules.append(
-        Reschedule(
+        RescheduleStep(
             interface_id=FRANCE,
             row_id=7,
             source="default",
@@ -79,7 +80,7 @@ def steps() -> InvitationSteps:
         )
     )
     cancels.append(
-        Cancel(
+        CancelStep(
             interface_id=OLD,
             row_id=8,
             source="default",
@@ -89,7 +90,7 @@ def steps() -> InvitationSteps:
         )
     )
     sends.append(
-        Send(
+        SendStep(
             interface_id=FRANCE,
             row_id=9,
             source="default",

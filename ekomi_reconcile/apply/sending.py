@@ -33,12 +33,12 @@ from ekomi_reconcile.model.invitation import (
     Invitation,
     Observation,
     SendOutcome,
+    SendStep,
     Status,
 )
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.model.run import Done, Progress, Stage, Task, Work
 from ekomi_reconcile.plan.order_numbers import another_shop, difference, key_of_row, rival
-from ekomi_reconcile.plan.steps import Send
 from ekomi_reconcile.rules.rulebook import Rule, waits_on_hold
 
 LOOK = 1_000
@@ -117,7 +117,7 @@ class Sender:
         self._clock = _Clock(self.context.clock)
         self._refusals = Refusals(self.context)
 
-    def send(self, batches: Iterable[Sequence[Send]]) -> None:
+    def send(self, batches: Iterable[Sequence[SendStep]]) -> None:
         """Send everything that still is to be sent; what an account's failure leaves undone is told."""
         self._refusals.load()
         with ThreadPoolExecutor(self.context.parallelism, thread_name_prefix="send") as pool:
@@ -140,7 +140,7 @@ class Sender:
                 f"{self.context.name(key)}: {count} due invitations not tried: {why}"
             )
 
-    def _rows(self, batch: Sequence[Send]) -> list[Invitation]:
+    def _rows(self, batch: Sequence[SendStep]) -> list[Invitation]:
         """The rows of these steps, as far as they are still pending and due."""
         now = self.context.now()
         by_source: dict[str, dict[int, str]] = {}

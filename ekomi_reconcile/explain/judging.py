@@ -9,11 +9,11 @@ from typing_extensions import override
 
 from ekomi_reconcile.model.account import Account, AccountRecord, PositionRecord
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import Criterion, Invitation, Reached, Status
+from ekomi_reconcile.model.invitation import Criterion, Invitation, Observation, Reached, Status
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.plan.matcher import Matcher, Question
 from ekomi_reconcile.plan.read_requests import moved_from, needs
-from ekomi_reconcile.plan.view import Privacy, Queue, RecordedObservation
+from ekomi_reconcile.plan.view import Privacy, Queue
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook
 
 
@@ -36,7 +36,7 @@ class OneOrder(Matcher):
         self.winner: str | None = None
         self.rows: Sequence[Invitation] = ()
         self._looks: dict[str, AccountJudgement] = {}
-        self._seen: RecordedObservation | None = None
+        self._seen: Observation | None = None
         self._offering = False
 
     def row(self, interface_id: str) -> Invitation | None:
@@ -62,13 +62,13 @@ class OneOrder(Matcher):
         return AccountJudgement(judged_at, known, self.privacy.opted_out(order), too_often)
 
     @override
-    def _decide(self, order: Order, rows: Sequence[Invitation], seen: RecordedObservation | None) -> None:
+    def _decide(self, order: Order, rows: Sequence[Invitation], seen: Observation | None) -> None:
         self.rows, self._seen = rows, seen
         super()._decide(order, rows, seen)
 
     @override
     def _offer(
-        self, order: Order, rows: Sequence[Invitation], seen: RecordedObservation | None, *, owner: str | None
+        self, order: Order, rows: Sequence[Invitation], seen: Observation | None, *, owner: str | None
     ) -> None:
         self.owner, self._offering = owner, True
         super()._offer(order, rows, seen, owner=owner)

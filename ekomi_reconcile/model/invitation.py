@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
 from msgspec import Struct
 
@@ -136,8 +135,7 @@ def holder_of(rows: Sequence[Invitation]) -> Invitation | None:
     return next(live, None) or next((row for row in rows if row.closed), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class Observation(Struct, frozen=True, gc=False, array_like=True):
     """An order was seen in ``status`` since ``since``; ``moved``: it had another status before."""
 
     source: str
@@ -147,24 +145,11 @@ class Observation:
     moved: bool = False
 
 
-class Observed(Protocol):
-    """Anything with the fields of an ``Observation``, a step of a plan for one."""
+class NewInvitation(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+    """An invitation to schedule. ``reached_source`` is the value of an ``Evidence``.
 
-    @property
-    def source(self) -> str: ...
-    @property
-    def order_id(self) -> int: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def since(self) -> Instant: ...
-    @property
-    def moved(self) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewInvitation:
-    """A row to put into the queue; ``reached_source`` is the value of an ``Evidence``."""
+    ``customer`` is a keyed digest.
+    """
 
     interface_id: str
     source: str
@@ -180,33 +165,53 @@ class NewInvitation:
     customer: str | None = None
 
 
-class Scheduled(Protocol):
-    """Anything with the fields of a ``NewInvitation``, a step of a plan for one."""
+class ScheduleStep(NewInvitation, frozen=True, gc=False, array_like=True, kw_only=True):
+    """Put an order into the queue of an account, or revive its cancelled invitation.
 
-    @property
-    def interface_id(self) -> str: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def order_id(self) -> int: ...
-    @property
-    def number(self) -> str: ...
-    @property
-    def store_view(self) -> str | None: ...
-    @property
-    def order_date(self) -> Instant: ...
-    @property
-    def reached_at(self) -> Instant: ...
-    @property
-    def reached_status(self) -> str: ...
-    @property
-    def reached_source(self) -> str: ...
-    @property
-    def judged_at(self) -> Instant: ...
-    @property
-    def scheduled_at(self) -> Instant: ...
-    @property
-    def customer(self) -> str | None: ...
+    ``rule_change`` says that a changed rule, not a new order, is the cause.
+    """
+
+    rule_change: bool = False
+
+
+class RescheduleStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+    """Move a pending row to another time."""
+
+    interface_id: str
+    row_id: int
+    source: str
+    order_id: int
+    number: str
+    scheduled_at: Instant
+    previously: Instant
+    reached_at: Instant
+    reached_status: str
+    reached_source: str
+    rule_change: bool = False
+
+
+class CancelStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+    """Take a pending row out of the queue; ``reason`` is the criterion that fails, or why there is none."""
+
+    interface_id: str
+    row_id: int
+    source: str
+    order_id: int
+    number: str
+    reason: str
+    rule_change: bool = False
+
+
+class SendStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+    """Ask for the review now. ``row_id`` is ``None`` for a row that the same plan schedules."""
+
+    interface_id: str
+    row_id: int | None
+    source: str
+    order_id: int
+    number: str
+    scheduled_at: Instant
+    rule_change: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,32 +226,6 @@ class ScheduleCounts:
     def scheduled(self) -> int:
         """How many rows are pending now that were not before."""
         return self.inserted + self.revived
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewTime:
-    """A pending row's new time, and the evidence that it was computed from."""
-
-    row_id: int
-    scheduled_at: Instant
-    reached_at: Instant
-    reached_status: str
-    reached_source: str
-
-
-class Rescheduled(Protocol):
-    """Anything with the fields of a ``NewTime``, a step of a plan for one."""
-
-    @property
-    def row_id(self) -> int: ...
-    @property
-    def scheduled_at(self) -> Instant: ...
-    @property
-    def reached_at(self) -> Instant: ...
-    @property
-    def reached_status(self) -> str: ...
-    @property
-    def reached_source(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from ekomi_reconcile.model.account import Account, AccountRecord, PositionRecord
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant, iso
+from ekomi_reconcile.model.invitation import SendStep
 from ekomi_reconcile.plan import guards
 from ekomi_reconcile.plan.diff import Desired, diff
 from ekomi_reconcile.plan.due import Intervals, bursts, due, due_fetches, missing_orders
@@ -15,7 +16,7 @@ from ekomi_reconcile.plan.match import match_all, opted_out, strays
 from ekomi_reconcile.plan.plan import AccountChange, InvitationSteps, Plan, Position, Scope
 from ekomi_reconcile.plan.read_requests import Need, needs
 from ekomi_reconcile.plan.select import select
-from ekomi_reconcile.plan.steps import Send, Steps
+from ekomi_reconcile.plan.steps import Steps
 from ekomi_reconcile.plan.view import Orders, Privacy, Queue
 
 
@@ -158,7 +159,7 @@ def _invitations(
     steps, caused = due(steps, queue, senders=senders, now=now, cap=circumstances.max_sends)
     held = len(steps.send) + steps.deferred
     if not circumstances.sending:
-        steps, caused = replace(steps, send=Steps(Send), deferred=0, due_by_rule_change=0), {}
+        steps, caused = replace(steps, send=Steps(SendStep), deferred=0, due_by_rule_change=0), {}
     passed_over = {key for each in matched for key in each.passed_over}
     anew = (
         _start(each)

@@ -12,6 +12,7 @@ from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
 from ekomi_reconcile.model.errors import PlanInvalid
 from ekomi_reconcile.model.instant import iso, parse
+from ekomi_reconcile.model.invitation import CancelStep, Observation, RescheduleStep, ScheduleStep, SendStep
 from ekomi_reconcile.plan.plan import (
     FORMAT_VERSION,
     AccountChange,
@@ -24,7 +25,7 @@ from ekomi_reconcile.plan.plan import (
     Position,
     Scope,
 )
-from ekomi_reconcile.plan.steps import Cancel, Observation, Reschedule, Schedule, Send, Step, Steps
+from ekomi_reconcile.plan.steps import Step, Steps
 
 _ACTIONS = {
     Action.CREATE: ["create"],
@@ -195,10 +196,10 @@ def _plan(body: Mapping[str, Any]) -> Plan:
         changes=tuple(_change(each) for each in body["resource_changes"]),
         operations=tuple(_operation(each) for each in body["operations"]),
         invitations=InvitationSteps(
-            schedule=_steps(steps["schedule"], Schedule),
-            reschedule=_steps(steps["reschedule"], Reschedule),
-            cancel=_steps(steps["cancel"], Cancel),
-            send=_steps(steps["send"], Send),
+            schedule=_steps(steps["schedule"], ScheduleStep),
+            reschedule=_steps(steps["reschedule"], RescheduleStep),
+            cancel=_steps(steps["cancel"], CancelStep),
+            send=_steps(steps["send"], SendStep),
             observations=_steps(steps["observations"], Observation),
             deferred=steps["deferred"],
             waiting=steps.get("waiting", 0),

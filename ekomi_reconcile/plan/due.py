@@ -10,13 +10,20 @@ from heapq import nsmallest
 from ekomi_reconcile.model.account import Account, AccountRecord
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import DAY, Instant
-from ekomi_reconcile.model.invitation import GONE_AFTER, MARKS, MISSING_MARK, ORDER_GONE, Invitation
+from ekomi_reconcile.model.invitation import (
+    GONE_AFTER,
+    MARKS,
+    MISSING_MARK,
+    ORDER_GONE,
+    Invitation,
+    Observation,
+    SendStep,
+)
 from ekomi_reconcile.plan.diff import PASSWORD
 from ekomi_reconcile.plan.matcher import cancellation
 from ekomi_reconcile.plan.plan import AccountChange, Action, InvitationSteps, Operation, OperationKind
 from ekomi_reconcile.plan.read_requests import CLOCK_TOLERANCE
-from ekomi_reconcile.plan.steps import Send
-from ekomi_reconcile.plan.view import Queue, RecordedObservation
+from ekomi_reconcile.plan.view import Queue
 
 _LOOKUP = 500
 
@@ -79,12 +86,12 @@ def missing_orders(queue: Queue, *, senders: frozenset[str], now: Instant) -> It
 
 def _marks(
     rows: Sequence[Invitation], steps: InvitationSteps, queue: Queue
-) -> dict[tuple[str, int], RecordedObservation]:
+) -> dict[tuple[str, int], Observation]:
     """By source and order id: invitations that wait for their order, as it is known after this plan."""
     by_source: dict[str, list[int]] = {}
     for row in rows:
         by_source.setdefault(row.source, []).append(row.order_id)
-    found: dict[tuple[str, int], RecordedObservation] = {}
+    found: dict[tuple[str, int], Observation] = {}
     for source, ids in by_source.items():
         for at in range(0, len(ids), _LOOKUP):
             noted = queue.observations(source, ids[at : at + _LOOKUP])
@@ -94,7 +101,7 @@ def _marks(
     return {key: each for key, each in found.items() if each.status in MARKS}
 
 
-def _is_gone(row: Invitation, mark: RecordedObservation, now: Instant) -> bool:
+def _is_gone(row: Invitation, mark: Observation, now: Instant) -> bool:
     """Has the source not had the order for so long, and nobody revived its invitation since?"""
     return mark.status == MISSING_MARK and max(mark.since, row.changed_at) <= now - GONE_AFTER * DAY
 
@@ -120,9 +127,9 @@ def _advice(account: Account) -> str:
     return "`spread: 3d` under `invitations:` lets them leave over three days"
 
 
-def _due(steps: InvitationSteps, rows: Iterable[Invitation], *, now: Instant) -> Iterator[Send]:
+def _due(steps: InvitationSteps, rows: Iterable[Invitation], *, now: Instant) -> Iterator[SendStep]:
     for row in rows:
-        yield Send(
+        yield SendStep(
             interface_id=row.interface_id,
             row_id=row.id,
             source=row.source,
@@ -132,7 +139,7 @@ def _due(steps: InvitationSteps, rows: Iterable[Invitation], *, now: Instant) ->
         )
     for step in steps.reschedule:
         if step.scheduled_at <= now:
-            yield Send(
+            yield SendStep(
                 interface_id=step.interface_id,
                 row_id=step.row_id,
                 source=step.source,
@@ -143,7 +150,7 @@ def _due(steps: InvitationSteps, rows: Iterable[Invitation], *, now: Instant) ->
             )
     for planned in steps.schedule:
         if planned.scheduled_at <= now:
-            yield Send(
+            yield SendStep(
                 interface_id=planned.interface_id,
                 row_id=None,
                 source=planned.source,

@@ -10,11 +10,11 @@ from ekomi_reconcile.model.account import Account, PositionRecord
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import DAY, Instant
-from ekomi_reconcile.model.invitation import Criterion, Invitation, Status
+from ekomi_reconcile.model.invitation import CancelStep, Criterion, Invitation, Status
 from ekomi_reconcile.plan.matcher import ACCOUNT_DELETED, SOURCE_CHANGED, Matcher, Question, cancellation
 from ekomi_reconcile.plan.plan import InvitationSteps, Position
 from ekomi_reconcile.plan.read_requests import Need
-from ekomi_reconcile.plan.steps import Cancel, ReasonTally
+from ekomi_reconcile.plan.steps import ReasonTally
 from ekomi_reconcile.plan.view import Orders, Privacy, Queue
 
 _LOOKUP = 500
@@ -203,8 +203,8 @@ def _unreadable(need: Need, error: OrderSourceError) -> Diagnostic:
 
 
 def opted_out(
-    queue: Queue, privacy: Privacy, *, selected: frozenset[str], cancelled: Iterable[Cancel]
-) -> Iterator[Cancel]:
+    queue: Queue, privacy: Privacy, *, selected: frozenset[str], cancelled: Iterable[CancelStep]
+) -> Iterator[CancelStep]:
     """Cancellations of what waits for customers who opted out, though their orders did not come by.
 
     They need no look at an order, so also rows go that are held, or whose source cannot be read.
@@ -227,7 +227,7 @@ def strays(
     selected: frozenset[str],
     leaving: frozenset[str],
     needed: Collection[str],
-) -> Iterator[Cancel]:
+) -> Iterator[CancelStep]:
     """Cancellations that need no look at an order.
 
     These are rows of leaving accounts, and of accounts that read their orders elsewhere now, from a source

@@ -18,9 +18,13 @@ from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import (
     MARKS,
     ON_HOLD_MARK,
+    CancelStep,
     Criterion,
     Invitation,
+    Observation,
     Reached,
+    RescheduleStep,
+    ScheduleStep,
     Status,
     holder_of,
 )
@@ -35,8 +39,8 @@ from ekomi_reconcile.plan.order_numbers import (
     key_of_row,
 )
 from ekomi_reconcile.plan.plan import InvitationSteps
-from ekomi_reconcile.plan.steps import Cancel, Observation, ReasonTally, Reschedule, Schedule
-from ekomi_reconcile.plan.view import Privacy, Queue, RecordedObservation
+from ekomi_reconcile.plan.steps import ReasonTally
+from ekomi_reconcile.plan.view import Privacy, Queue
 from ekomi_reconcile.rules.reached import reached
 from ekomi_reconcile.rules.rulebook import (
     Rule,
@@ -153,7 +157,7 @@ class Matcher:
         changed = self.question.fresh | self.question.moved
         self.steps.cancel.append(cancellation(row, reason, rule_change=row.interface_id in changed))
 
-    def _decide(self, order: Order, rows: Sequence[Invitation], seen: RecordedObservation | None) -> None:
+    def _decide(self, order: Order, rows: Sequence[Invitation], seen: Observation | None) -> None:
         if rows:
             self.numbers.compare(order, rows)
         live = holder_of(rows) if rows else None
@@ -163,7 +167,7 @@ class Matcher:
         self._released = live is not None and not taken
         self._offer(order, rows, seen, owner=live.interface_id if live is not None and taken else None)
 
-    def _keeps(self, row: Invitation, order: Order, seen: RecordedObservation | None) -> bool:
+    def _keeps(self, row: Invitation, order: Order, seen: Observation | None) -> bool:
         """Does this pending row stay in the queue? If not, it is cancelled."""
         question = self.question
         parting = question.parting(row.interface_id)
@@ -194,7 +198,7 @@ class Matcher:
         return True
 
     def _reached(
-        self, rule: Rule, order: Order, row: Invitation | None, seen: RecordedObservation | None
+        self, rule: Rule, order: Order, row: Invitation | None, seen: Observation | None
     ) -> Reached | None:
         return reached(
             rule,
@@ -223,7 +227,7 @@ class Matcher:
         if when == row.scheduled_at:
             return
         self.steps.reschedule.append(
-            Reschedule(
+            RescheduleStep(
                 interface_id=row.interface_id,
                 row_id=row.id,
                 source=row.source,
@@ -242,7 +246,7 @@ class Matcher:
         self,
         order: Order,
         rows: Sequence[Invitation],
-        seen: RecordedObservation | None,
+        seen: Observation | None,
         *,
         owner: str | None,
     ) -> None:
@@ -346,7 +350,7 @@ class Matcher:
         if customer is not None and self.privacy.cap is not None:
             self._planned[customer].append(max(when, question.now))
         self.steps.schedule.append(
-            Schedule(
+            ScheduleStep(
                 interface_id=key,
                 source=question.source,
                 order_id=order.order_id,
@@ -382,7 +386,7 @@ class Matcher:
         asked = [*self._loads.get(customer, ()), *self._planned.get(customer, ())]
         return cap.reached(when, asked)
 
-    def _sight(self, order: Order, seen: RecordedObservation | None) -> Mapping[str, Instant]:
+    def _sight(self, order: Order, seen: Observation | None) -> Mapping[str, Instant]:
         """In which status we saw the order arrive ourselves, and when."""
         if seen is None or order.status is None:
             return _NOTHING_SEEN
@@ -390,7 +394,7 @@ class Matcher:
             return {order.status: self.question.now}
         return {seen.status: seen.since} if seen.moved else _NOTHING_SEEN
 
-    def _observe(self, order: Order, seen: RecordedObservation | None, *, waits: bool) -> None:
+    def _observe(self, order: Order, seen: Observation | None, *, waits: bool) -> None:
         """Remember the status while it may still become one that starts the clock.
 
         It is remembered again where a shipment or invoice was made since: that the order had not moved on by
@@ -437,9 +441,9 @@ def _follows(row: Invitation, rule: Rule) -> bool:
     return key_of(row.reached.status) in triggers and row.scheduled_at == due
 
 
-def cancellation(row: Invitation, reason: str, *, rule_change: bool) -> Cancel:
+def cancellation(row: Invitation, reason: str, *, rule_change: bool) -> CancelStep:
     """The step that takes this row out of the queue."""
-    return Cancel(
+    return CancelStep(
         interface_id=row.interface_id,
         row_id=row.id,
         source=row.source,

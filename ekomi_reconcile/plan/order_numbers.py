@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import Instant, iso
-from ekomi_reconcile.model.invitation import BLOCKING, Invitation, Reached, Status
+from ekomi_reconcile.model.invitation import BLOCKING, Invitation, Observation, Reached, ScheduleStep, Status
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.plan.steps import Schedule, Steps
-from ekomi_reconcile.plan.view import RecordedObservation
+from ekomi_reconcile.plan.steps import Steps
 from ekomi_reconcile.rules.rulebook import Rule
 
 MOVED_ORDERS = 3
@@ -50,7 +49,7 @@ class OrderKey:
         return f"order id {self.order_id} ({self.source}{where}, {iso(self.created_at)})"
 
 
-def key_of_row(row: Invitation | Schedule) -> OrderKey:
+def key_of_row(row: Invitation | ScheduleStep) -> OrderKey:
     """The order of an invitation, or of one that is about to be scheduled."""
     return OrderKey(
         source=row.source,
@@ -120,7 +119,7 @@ class Resume:
     """What offering an order to further accounts needs."""
 
     rows: Sequence[Invitation]
-    seen: RecordedObservation | None
+    seen: Observation | None
     owner: str | None
     waits: bool
 
@@ -236,7 +235,7 @@ class Numbers:
             yield _duplicate(None, f"{rest} more orders are not invited because of their number")
 
 
-def holders(steps: Steps[Schedule], spots: set[tuple[str, str]]) -> dict[tuple[str, str], OrderKey]:
+def holders(steps: Steps[ScheduleStep], spots: set[tuple[str, str]]) -> dict[tuple[str, str], OrderKey]:
     """The orders planned to be invited at these places: interface id and number."""
     return {spot: key_of_row(step) for step in steps if (spot := (step.interface_id, step.number)) in spots}
 

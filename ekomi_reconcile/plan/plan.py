@@ -9,7 +9,8 @@ from enum import StrEnum
 from ekomi_reconcile.model.account import Json, account_address
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.plan.steps import Cancel, Observation, Reschedule, Schedule, Send, Steps
+from ekomi_reconcile.model.invitation import CancelStep, Observation, RescheduleStep, ScheduleStep, SendStep
+from ekomi_reconcile.plan.steps import Steps
 
 FORMAT_VERSION = "1.1"
 """Minor versions only add; a higher major is refused."""
@@ -138,10 +139,10 @@ class Summary:
 class InvitationSteps:
     """Everything that happens to the queue."""
 
-    schedule: Steps[Schedule] = field(default_factory=lambda: Steps(Schedule))
-    reschedule: Steps[Reschedule] = field(default_factory=lambda: Steps(Reschedule))
-    cancel: Steps[Cancel] = field(default_factory=lambda: Steps(Cancel))
-    send: Steps[Send] = field(default_factory=lambda: Steps(Send))
+    schedule: Steps[ScheduleStep] = field(default_factory=lambda: Steps(ScheduleStep))
+    reschedule: Steps[RescheduleStep] = field(default_factory=lambda: Steps(RescheduleStep))
+    cancel: Steps[CancelStep] = field(default_factory=lambda: Steps(CancelStep))
+    send: Steps[SendStep] = field(default_factory=lambda: Steps(SendStep))
     observations: Steps[Observation] = field(default_factory=lambda: Steps(Observation))
     deferred: int = 0
     waiting: int = 0

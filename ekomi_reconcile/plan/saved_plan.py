@@ -17,10 +17,11 @@ import msgspec
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.errors import PlanInvalid, PlanStale
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant, iso
+from ekomi_reconcile.model.invitation import ScheduleStep, SendStep
 from ekomi_reconcile.plan.codec import check_version, digest, from_json, to_json
 from ekomi_reconcile.plan.plan import InvitationSteps, Plan
 from ekomi_reconcile.plan.schema import first_problem, plan_schema, step_types
-from ekomi_reconcile.plan.steps import Schedule, Send, Steps
+from ekomi_reconcile.plan.steps import Steps
 
 AGAIN = "make a new plan: plan --out FILE"
 _NOT_A_PLAN = "make one: plan --out plan.json"
@@ -258,7 +259,7 @@ def confirmed(saved: Plan, own: Plan) -> tuple[Plan, int]:
     that the next run judges those orders.
     """
     times = {_order(step): step.scheduled_at for step in saved.invitations.schedule}
-    schedule, send = Steps(Schedule), Steps(Send)
+    schedule, send = Steps(ScheduleStep), Steps(SendStep)
     for step in own.invitations.schedule:
         if times.get(_order(step)) == step.scheduled_at:
             schedule.append(step)
@@ -273,5 +274,5 @@ def confirmed(saved: Plan, own: Plan) -> tuple[Plan, int]:
     return replace(own, invitations=steps, positions=own.positions if whole else ()), left_out
 
 
-def _order(step: Schedule | Send) -> tuple[str, str, int]:
+def _order(step: ScheduleStep | SendStep) -> tuple[str, str, int]:
     return step.interface_id, step.source, step.order_id

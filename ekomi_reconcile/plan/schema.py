@@ -11,7 +11,15 @@ import msgspec
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Severity
 from ekomi_reconcile.model.instant import parse
-from ekomi_reconcile.model.invitation import Criterion, Evidence
+from ekomi_reconcile.model.invitation import (
+    CancelStep,
+    Criterion,
+    Evidence,
+    Observation,
+    RescheduleStep,
+    ScheduleStep,
+    SendStep,
+)
 from ekomi_reconcile.model.shape import (
     DIALECT,
     DIGEST,
@@ -26,7 +34,6 @@ from ekomi_reconcile.model.shape import (
 )
 from ekomi_reconcile.plan.codec import INSTANTS, RENAMED
 from ekomi_reconcile.plan.plan import FORMAT_VERSION, Guard, OperationKind, Position, Scope, Summary
-from ekomi_reconcile.plan.steps import Cancel, Observation, Reschedule, Schedule, Send
 
 if TYPE_CHECKING:
     from jsonschema import FormatChecker, ValidationError
@@ -46,10 +53,10 @@ _PLAIN_TIME = (
 """Most times that there are; the others are left to the schema."""
 
 _STEPS: Mapping[str, type[Any]] = {
-    "schedule": Schedule,
-    "reschedule": Reschedule,
-    "cancel": Cancel,
-    "send": Send,
+    "schedule": ScheduleStep,
+    "reschedule": RescheduleStep,
+    "cancel": CancelStep,
+    "send": SendStep,
 }
 _MAYBE_TEXT = maybe(TEXT)
 _HEX: Mapping[str, Json] = {"type": "string", "pattern": "^[0-9a-f]{16,64}$"}

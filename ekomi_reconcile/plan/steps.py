@@ -14,8 +14,14 @@ from typing import IO, Generic, Self, TypeAlias, TypeVar
 import msgspec
 
 from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import Criterion
+from ekomi_reconcile.model.invitation import (
+    CancelStep,
+    Criterion,
+    Observation,
+    RescheduleStep,
+    ScheduleStep,
+    SendStep,
+)
 from ekomi_reconcile.model.order import Order
 
 IN_MEMORY = 2 * 1024 * 1024
@@ -160,81 +166,7 @@ def _positive(counts: Mapping[Criterion, int]) -> dict[str, int]:
     return {each.value: counts[each] for each in Criterion if counts.get(each)}
 
 
-class Schedule(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
-    """Put an order into the queue of an account, or revive its cancelled row.
-
-    ``rule_change`` says that a changed rule, not a new order, is the cause. ``customer`` is a keyed digest.
-    """
-
-    interface_id: str
-    source: str
-    order_id: int
-    number: str
-    store_view: str | None
-    order_date: Instant
-    reached_at: Instant
-    reached_status: str
-    reached_source: str
-    judged_at: Instant
-    scheduled_at: Instant
-    customer: str | None = None
-    rule_change: bool = False
-
-
-class Reschedule(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
-    """Move a pending row to another time."""
-
-    interface_id: str
-    row_id: int
-    source: str
-    order_id: int
-    number: str
-    scheduled_at: Instant
-    previously: Instant
-    reached_at: Instant
-    reached_status: str
-    reached_source: str
-    rule_change: bool = False
-
-
-class Cancel(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
-    """Take a pending row out of the queue; ``reason`` is the criterion that fails, or why there is none."""
-
-    interface_id: str
-    row_id: int
-    source: str
-    order_id: int
-    number: str
-    reason: str
-    rule_change: bool = False
-
-
-class Send(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
-    """Ask for the review now. ``row_id`` is ``None`` for a row that the same plan schedules."""
-
-    interface_id: str
-    row_id: int | None
-    source: str
-    order_id: int
-    number: str
-    scheduled_at: Instant
-    rule_change: bool = False
-
-
-class Observation(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
-    """Remember the status in which an order was seen, so that a later change can be dated.
-
-    ``moved`` says that it was seen in another status before.
-    """
-
-    source: str
-    order_id: int
-    status: str
-    since: Instant
-    moved: bool
-
-
-Step = TypeVar("Step", Schedule, Reschedule, Cancel, Send, Observation)
+Step = TypeVar("Step", ScheduleStep, RescheduleStep, CancelStep, SendStep, Observation)
 
 EXAMPLES = 3
 """How many steps per account are kept at hand to be shown."""

@@ -11,19 +11,8 @@ from typing_extensions import override
 
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.instant import DAY, Instant
-from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.model.invitation import Invitation, Observation, Status
 from ekomi_reconcile.model.order import Order
-
-
-class RecordedObservation(Protocol):
-    """The status in which an order was last seen; ``moved`` if it had another one before."""
-
-    @property
-    def status(self) -> str: ...
-    @property
-    def since(self) -> Instant: ...
-    @property
-    def moved(self) -> bool: ...
 
 
 class Queue(Protocol):
@@ -41,7 +30,7 @@ class Queue(Protocol):
     def accounts_at(self, source: str) -> Sequence[str]:
         """The interface ids of the accounts with invitations of this source, of deleted ones too."""
 
-    def observations(self, source: str, order_ids: Sequence[int]) -> Mapping[int, RecordedObservation]:
+    def observations(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Observation]:
         """In which status these orders were last seen."""
 
     def rows_of(self, interface_ids: Collection[str], statuses: Collection[Status]) -> Iterator[Invitation]:
@@ -133,7 +122,7 @@ class EmptyQueue(Queue):
         return ()
 
     @override
-    def observations(self, source: str, order_ids: Sequence[int]) -> Mapping[int, RecordedObservation]:
+    def observations(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Observation]:
         return {}
 
     @override

@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from ekomi_reconcile.model.account import Account, Json
 from ekomi_reconcile.model.instant import Instant, iso
+from ekomi_reconcile.model.invitation import CancelStep, RescheduleStep, ScheduleStep, SendStep
 from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, Plan, Scope, Summary
-from ekomi_reconcile.plan.steps import Cancel, Reschedule, Schedule, Send, Steps
+from ekomi_reconcile.plan.steps import Steps
 from ekomi_reconcile.render.diagnostics import diagnostic_text
 from ekomi_reconcile.render.tables import Paint, Tone, moment, printable
 
@@ -28,7 +29,7 @@ _DEFAULTS = {
     if key not in ("name", "interface_id")
 }
 
-Owned = TypeVar("Owned", Schedule, Reschedule, Cancel, Send)
+Owned = TypeVar("Owned", ScheduleStep, RescheduleStep, CancelStep, SendStep)
 
 
 def plan_text(plan: Plan, paint: Paint) -> str:
@@ -186,20 +187,20 @@ def _group(
         yield f"        … and {count - len(shown)} more"
 
 
-def _schedule_example(step: Schedule) -> str:
+def _schedule_example(step: ScheduleStep) -> str:
     evidence = f"{printable(step.reached_status)} by {step.reached_source}"
     return f"{printable(step.number)}  {_at_time(step.scheduled_at)}   ({evidence})"
 
 
-def _reschedule_example(step: Reschedule) -> str:
+def _reschedule_example(step: RescheduleStep) -> str:
     return f"{printable(step.number)}  {_at_time(step.previously)} → {_at_time(step.scheduled_at)}"
 
 
-def _cancel_example(step: Cancel) -> str:
+def _cancel_example(step: CancelStep) -> str:
     return f"{printable(step.number)}  {printable(step.reason)}"
 
 
-def _send_example(step: Send) -> str:
+def _send_example(step: SendStep) -> str:
     return f"{printable(step.number)}  due since {_at_time(step.scheduled_at)}"
 
 

@@ -9,11 +9,12 @@ from jsonschema import Draft202012Validator
 from plan_examples import empty_plan, full_plan, schedule
 
 from ekomi_reconcile.model.errors import PlanInvalid, PlanStale
+from ekomi_reconcile.model.invitation import ScheduleStep
 from ekomi_reconcile.plan.codec import digest, to_json
 from ekomi_reconcile.plan.plan import InvitationSteps
 from ekomi_reconcile.plan.saved_plan import decode, encode
 from ekomi_reconcile.plan.schema import plan_schema
-from ekomi_reconcile.plan.steps import Schedule, Steps
+from ekomi_reconcile.plan.steps import Steps
 
 
 @pytest.mark.parametrize("plan", [full_plan(), empty_plan(), empty_plan(lineage=None, git_commit="a" * 40)])
@@ -43,7 +44,7 @@ def test_a_plan_survives_the_round_trip(plan):
 )
 def test_any_steps_survive_the_round_trip(found):
     """Whatever an order's number or store view is called, the steps come back as they were."""
-    steps = Steps(Schedule)
+    steps = Steps(ScheduleStep)
     for each in found:
         steps.append(each)
     plan = empty_plan(

@@ -4,9 +4,10 @@ import pytest
 from plan_examples import empty_plan, schedule
 
 from ekomi_reconcile.model.errors import GuardRefused
+from ekomi_reconcile.model.invitation import ScheduleStep
 from ekomi_reconcile.plan.guards import Allowed, Limits, enforce, judge
 from ekomi_reconcile.plan.plan import AccountChange, Action, InvitationSteps
-from ekomi_reconcile.plan.steps import Schedule, Steps
+from ekomi_reconcile.plan.steps import Steps
 
 LIMITS = Limits(max_delete_percent=30, max_sends=10, max_schedules=10)
 
@@ -28,7 +29,7 @@ def deleting(count, *, blocked=0):
 
 def scheduling(count, *, rule_change=True):
     """A plan that schedules so many invitations."""
-    steps = Steps(Schedule)
+    steps = Steps(ScheduleStep)
     for number in range(count):
         steps.append(schedule(number, rule_change=rule_change))
     return empty_plan(invitations=InvitationSteps(schedule=steps))

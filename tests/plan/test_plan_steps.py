@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plan_examples import schedule
 
-from ekomi_reconcile.plan.steps import EXAMPLES, IN_MEMORY, Schedule, Steps
+from ekomi_reconcile.model.invitation import ScheduleStep
+from ekomi_reconcile.plan.steps import EXAMPLES, IN_MEMORY, Steps
 
 steps_of = st.lists(st.tuples(st.integers(1, 10**6), st.sampled_from("123"), st.booleans()), max_size=60)
 
@@ -15,7 +16,7 @@ steps_of = st.lists(st.tuples(st.integers(1, 10**6), st.sampled_from("123"), st.
 def packed(items):
     """The steps and their packed form."""
     found = [schedule(number, interface_id=key, rule_change=change) for number, key, change in items]
-    steps = Steps(Schedule)
+    steps = Steps(ScheduleStep)
     for each in found:
         steps.append(each)
     return found, steps
@@ -50,7 +51,7 @@ MANY = 50_000
 
 def many():
     """As many steps as a shop has in a month or two."""
-    steps = Steps(Schedule)
+    steps = Steps(ScheduleStep)
     for number in range(MANY):
         steps.append(schedule(number))
     return steps

@@ -16,6 +16,7 @@ from project_support import order
 from ekomi_reconcile.model.account import InvitationRule
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
 from ekomi_reconcile.model.errors import RevisionUnreadable
+from ekomi_reconcile.model.invitation import ScheduleStep
 from ekomi_reconcile.plan.diff import Comparison, between
 from ekomi_reconcile.plan.guards import Limits
 from ekomi_reconcile.plan.plan import (
@@ -26,7 +27,7 @@ from ekomi_reconcile.plan.plan import (
     OperationKind,
     Scope,
 )
-from ekomi_reconcile.plan.steps import Schedule, Steps
+from ekomi_reconcile.plan.steps import Steps
 from ekomi_reconcile.render.plan_markdown import (
     BUDGET,
     Comment,
@@ -190,7 +191,7 @@ def test_a_concise_comment_has_figures_and_changes_only():
 
 def hostile_plan(name, other):
     """Every text that a stranger can write, in every place where it is shown."""
-    steps = Steps(Schedule)
+    steps = Steps(ScheduleStep)
     steps.append(schedule(1, number=other, reached_status=other))
     tree = InvitationRule(conditions={"sku": {"in": [name] * 12}})
     before = canonical(name=other, tags=(other,))

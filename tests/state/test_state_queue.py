@@ -7,8 +7,15 @@ from sqlalchemy import insert, inspect
 from state_support import NOW, an_order, opened, schedule
 
 from ekomi_reconcile.model.errors import StateError
-from ekomi_reconcile.model.invitation import Evidence, NewTime, Reached, ScheduleCounts, SendOutcome, Status
-from ekomi_reconcile.plan.steps import Reschedule, Schedule
+from ekomi_reconcile.model.invitation import (
+    Evidence,
+    Reached,
+    RescheduleStep,
+    ScheduleCounts,
+    ScheduleStep,
+    SendOutcome,
+    Status,
+)
 from ekomi_reconcile.state.engine.tables import invitation
 from ekomi_reconcile.state.store import State
 
@@ -32,9 +39,9 @@ def test_scheduled_row_comes_back_whole(state: State) -> None:
 def test_steps_of_a_plan_are_taken_as_they_are(state: State) -> None:
     """What a plan says can be handed to the state without a translation."""
     fields = {name: getattr(an_order(7), name) for name in an_order(7).__slots__}
-    assert state.schedule([Schedule(**fields)], now=NOW).inserted == 1
+    assert state.schedule([ScheduleStep(**fields)], now=NOW).inserted == 1
     (row,) = state.rows_for("default", [7])[7]
-    moved = Reschedule(
+    moved = RescheduleStep(
         interface_id="1",
         row_id=row.id,
         source="default",
@@ -145,8 +152,19 @@ def test_only_pending_rows_are_cancelled_or_moved(state: State) -> None:
     state.claim([ids[1]], now=NOW)
     state.push(ids[2], now=NOW, actor="support")
     times = [
-        NewTime(row_id=key, scheduled_at=7, reached_at=1, reached_status="x", reached_source="updated_at")
-        for key in ids.values()
+        RescheduleStep(
+            interface_id="1",
+            row_id=key,
+            source="default",
+            order_id=order_id,
+            number=str(order_id),
+            scheduled_at=7,
+            previously=NOW + 100,
+            reached_at=1,
+            reached_status="x",
+            reached_source="updated_at",
+        )
+        for order_id, key in ids.items()
     ]
     assert state.reschedule(times, now=NOW) == 1
     assert [state.invitation(key).scheduled_at for key in ids.values()] == [NOW + 100, NOW, 7]

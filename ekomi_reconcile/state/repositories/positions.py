@@ -9,7 +9,7 @@ from sqlalchemy import and_, bindparam, delete, or_, select, tuple_
 
 from ekomi_reconcile.model.account import PositionRecord
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import Observation, Observed
+from ekomi_reconcile.model.invitation import Observation
 from ekomi_reconcile.state.engine.session import Session, chunks
 from ekomi_reconcile.state.engine.tables import observation, position
 
@@ -17,7 +17,7 @@ _POSITION = PositionRecord.__struct_fields__
 _POSITIONS = select(position.c.account_id, *(position.c[name] for name in _POSITION)).order_by(
     position.c.account_id
 )
-_SEEN = select(observation).where(
+_SEEN = select(*(observation.c[name] for name in Observation.__struct_fields__)).where(
     observation.c.source == bindparam("source"),
     observation.c.order_id.in_(bindparam("ids", expanding=True)),
 )
@@ -50,31 +50,16 @@ class PositionStore(Session):
         found = {}
         for ids in chunks(order_ids):
             for row in self._rows(_SEEN, {"source": source, "ids": ids}):
-                found[row.order_id] = Observation(
-                    source=row.source,
-                    order_id=row.order_id,
-                    status=row.status,
-                    since=row.since,
-                    moved=row.moved,
-                )
+                found[row.order_id] = Observation(*row)
         return found
 
-    def observe(self, seen: Iterable[Observed]) -> None:
+    def observe(self, seen: Iterable[Observation]) -> None:
         """Remember in which status orders were seen.
 
         The planner leaves out what has not changed. A status that it notes again moves to the later instant,
         never to an earlier one, and never from a change to a first observation or back.
         """
-        rows = [
-            {
-                "source": each.source,
-                "order_id": each.order_id,
-                "status": each.status,
-                "since": each.since,
-                "moved": each.moved,
-            }
-            for each in seen
-        ]
+        rows = [asdict(each) for each in seen]
         if not rows:
             return
         insert = self._dialect.insert(observation)

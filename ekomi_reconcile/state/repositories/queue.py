@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, bindparam, exists, func, inspect, or_, select, tuple_
 
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import Evidence, Invitation, Reached, Scheduled, Status
+from ekomi_reconcile.model.invitation import Evidence, Invitation, NewInvitation, Reached, Status
 from ekomi_reconcile.state.engine.location import FileLocation, Location
 from ekomi_reconcile.state.engine.lock import holder
 from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Session, chunks
@@ -101,7 +101,7 @@ def to_invitation(row: Sequence[Any], interface_ids: Mapping[int, str]) -> Invit
     )
 
 
-def new_row(account_id: int, row: Scheduled, status: Status, now: Instant) -> tuple[object, ...]:
+def new_row(account_id: int, row: NewInvitation, status: Status, now: Instant) -> tuple[object, ...]:
     """A row that is put into the queue, as the values of ``NEW_COLUMNS``."""
     return (
         account_id,

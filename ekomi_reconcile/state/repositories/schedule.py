@@ -17,9 +17,8 @@ from ekomi_reconcile.model.invitation import (
     LOOP,
     Evidence,
     NewInvitation,
-    Rescheduled,
+    RescheduleStep,
     ScheduleCounts,
-    Scheduled,
     Status,
 )
 from ekomi_reconcile.state.engine.session import chunks
@@ -81,7 +80,7 @@ _MOVE = (
 class ScheduleStore(HistoryStore):
     """Steps of a plan, in batches. What changed since the plan was made is left out and counted."""
 
-    def schedule(self, rows: Sequence[Scheduled], *, now: Instant, actor: str = LOOP) -> ScheduleCounts:
+    def schedule(self, rows: Sequence[NewInvitation], *, now: Instant, actor: str = LOOP) -> ScheduleCounts:
         """Make rows pending: new ones, or the cancelled row of the same order and account again.
 
         An order that has a live row, of whatever account, is left out. A revived row keeps the
@@ -101,7 +100,7 @@ class ScheduleStore(HistoryStore):
         blocked = len(rows) - counts["inserted"] - counts["revived"]
         return ScheduleCounts(inserted=counts["inserted"], revived=counts["revived"], blocked=blocked)
 
-    def reschedule(self, rows: Iterable[Rescheduled], *, now: Instant) -> int:
+    def reschedule(self, rows: Iterable[RescheduleStep], *, now: Instant) -> int:
         """Give rows that are still pending, and that no person has moved, another time; how many."""
         bound = [
             {
@@ -140,7 +139,7 @@ class ScheduleStore(HistoryStore):
         self._record_changes(done, Status.PENDING, Status.CANCELLED, at=now, actor=actor, detail=reason)
         return len(done)
 
-    def _revive(self, rows: Sequence[Scheduled], *, now: Instant, actor: str) -> int:
+    def _revive(self, rows: Sequence[NewInvitation], *, now: Instant, actor: str) -> int:
         wanted = {(self._account_id(row.interface_id), row.source, row.order_id): row for row in rows}
         table = invitation.c
         cancelled = select(table.id, table.account_id, table.source, table.order_id).where(
@@ -156,7 +155,7 @@ class ScheduleStore(HistoryStore):
         self._record_changes(revived, Status.CANCELLED, Status.PENDING, at=now, actor=actor)
         return len(revived)
 
-    def _revive_one(self, key: int, row: Scheduled, *, now: Instant) -> bool:
+    def _revive_one(self, key: int, row: NewInvitation, *, now: Instant) -> bool:
         bound = {
             "key": key,
             "new_number": row.number,

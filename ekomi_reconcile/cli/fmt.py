@@ -15,8 +15,8 @@ from ekomi_reconcile.cli.files import rewrite
 from ekomi_reconcile.cli.options import common, option, options
 from ekomi_reconcile.cli.session import configuration_path, exact_output, write_result
 from ekomi_reconcile.config.diagnostics import error
-from ekomi_reconcile.config.models import ProjectDocument
 from ekomi_reconcile.config.secrets import redact
+from ekomi_reconcile.config.settings import ACCOUNTS
 from ekomi_reconcile.config.source import DiskTree, account_files
 from ekomi_reconcile.config.yaml import read
 from ekomi_reconcile.formatting.canonical import NOT_OURS, canonical, difference
@@ -26,7 +26,6 @@ from ekomi_reconcile.render.diagnostics import diagnostics_text
 from ekomi_reconcile.render.tables import Paint, plural, printable
 
 _STREAM: Final = "-"
-_FOLDER: Final[str] = ProjectDocument.model_fields["accounts"].default
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ def _project() -> Iterator[_Target]:
     yield _Target(project, "project")
     try:
         documents, _ = read(project, DiskTree().read(project))
-        folder = documents[0].data.get("accounts", _FOLDER) if documents else _FOLDER
+        folder = documents[0].data.get("accounts", ACCOUNTS) if documents else ACCOUNTS
         listing = account_files(DiskTree(), project, str(folder))
     except (OSError, ValueError):
         return  # what is wrong with the file is said when it is formatted, with `accounts:` by `validate`

@@ -93,7 +93,7 @@ def state_location(configuration: Configuration) -> tuple[str, Path]:
         return chosen.state, chosen.directory
     if chosen.state is not None:
         raise click.UsageError("--state is empty; name the state, or leave the flag out.")
-    text = configuration.project.state
+    text = configuration.project.state_location
     if text.startswith(_REFERENCE):
         text = resolve(text, root=configuration.root).reveal()
     return text, configuration.root

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, model_validator
 from pydantic_core import PydanticCustomError
 
-from ekomi_reconcile.config.types import Flag, Number, Text, Whole
+from ekomi_reconcile.config.types import Flag, Integer, Number, String
 from ekomi_reconcile.model.order import Item, Order, declared
 
 ABSENT: Final = "absent"
@@ -60,8 +60,8 @@ Numbers: TypeAlias = Annotated[list[Number], Strict(), Field(min_length=1)]
 Range: TypeAlias = Annotated[
     list[Number], Strict(), Field(min_length=2, max_length=2), AfterValidator(_low_first)
 ]
-Texts: TypeAlias = Annotated[list[Text], Strict(), Field(min_length=1)]
-Wholes: TypeAlias = Annotated[list[Whole], Strict(), Field(min_length=1)]
+Texts: TypeAlias = Annotated[list[String], Strict(), Field(min_length=1)]
+Wholes: TypeAlias = Annotated[list[Integer], Strict(), Field(min_length=1)]
 
 
 class NumberTest(_Operators):
@@ -81,15 +81,15 @@ class NumberTest(_Operators):
 class TextTest(_Operators):
     """Operators of a text; upper and lower case are the same."""
 
-    eq: Text = optional("The same text.")
-    ne: Text = optional(f"Another text. {_MISSING}")
+    eq: String = optional("The same text.")
+    ne: String = optional(f"Another text. {_MISSING}")
     in_: Texts = optional("One of these.", alias="in")
     not_in: Texts = optional(f"None of these. {_MISSING}")
-    contains: Text = optional("Holds this text.")
-    not_contains: Text = optional(f"Does not hold this text. {_MISSING}")
-    starts_with: Text = optional("Begins with this text.")
-    ends_with: Text = optional("Ends with this text.")
-    glob: Text = optional(
+    contains: String = optional("Holds this text.")
+    not_contains: String = optional(f"Does not hold this text. {_MISSING}")
+    starts_with: String = optional("Begins with this text.")
+    ends_with: String = optional("Ends with this text.")
+    glob: String = optional(
         "Matches a pattern in which `*` is any text and `?` any one character.", examples=["SALE-*"]
     )
 

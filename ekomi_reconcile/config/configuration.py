@@ -15,6 +15,7 @@ from ekomi_reconcile.config.settings import Project
 from ekomi_reconcile.config.source import Document, KeyPath, Part
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place
+from ekomi_reconcile.model.keys import key_paths
 from ekomi_reconcile.model.paths import local_path
 
 
@@ -72,26 +73,7 @@ def _line(place: Place) -> str:
 EMPTY_FILE: Final = "empty-account-file"
 """The rule of the warning about an account file without a document."""
 
-_SINGLE: Final = ("name", "interface_id", "interface_password", "protect", "tags", "priority", "orders")
-_LINKS: Final = ("webshop_url", "submit_url")
-_RULE: Final = (
-    "enabled",
-    "pending_period",
-    "spread",
-    "skip_orders_older_than",
-    "store_views",
-    "customer_groups",
-    "order_statuses",
-    "cancel_statuses",
-    "skip_refunded",
-    "deliver",
-    "conditions",
-)
-KEY_PATHS: Final = (
-    *((each,) for each in _SINGLE),
-    *(("links", each) for each in _LINKS),
-    *(("invitations", each) for each in _RULE),
-)
+KEY_PATHS: Final = tuple(key_paths(Account))
 """The key paths of an account's effective values."""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ekomi_reconcile.config import convert, lint
+from ekomi_reconcile.config import lint
 from ekomi_reconcile.config.cache import KnownFiles
 from ekomi_reconcile.config.configuration import (
     EMPTY_FILE,
@@ -29,7 +29,7 @@ from ekomi_reconcile.config.crosscheck import (
     unknown_source,
 )
 from ekomi_reconcile.config.diagnostics import error, shown, sort_key, warning
-from ekomi_reconcile.config.models import ProjectDocument
+from ekomi_reconcile.config.settings import ACCOUNTS, Project, account_of
 from ekomi_reconcile.config.source import (
     MAX_ENTRIES,
     MAX_TOTAL_BYTES,
@@ -40,11 +40,11 @@ from ekomi_reconcile.config.source import (
     account_files,
     no_project,
 )
-from ekomi_reconcile.config.validate import account_problems, project_model
+from ekomi_reconcile.config.validate import account_problems, project_problems
 from ekomi_reconcile.config.yaml import read
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place
+from ekomi_reconcile.model.keys import build
 
-_FOLDER: Final = ProjectDocument.model_fields["accounts"].default
 _MOST_UNREADABLE: Final = 20
 """Errors about what a walk could not follow; beyond that they are counted."""
 
@@ -128,11 +128,11 @@ class Loader:
         return self._checked_project(documents[0]) if documents else None
 
     def _checked_project(self, document: Document) -> ProjectEntry:
-        model, problems = project_model(document)
+        problems = project_problems(document)
         self.diagnostics += problems
-        if model is None:
+        if problems:
             return ProjectEntry(document, None)
-        settings = convert.project(model, document.data)
+        settings = build(Project, document.data)
         self.diagnostics += status_problems(document, ("defaults",))
         self.diagnostics += secret_problems(document, list(secret_paths(document.data)))
         self.diagnostics += plain_http_problems(document)
@@ -166,7 +166,7 @@ class Loader:
             yield _File(content, documents, sound=not problems)
 
     def _listing(self, project: ProjectEntry | None) -> Listing:
-        folder = project.document.data.get("accounts", _FOLDER) if project else _FOLDER
+        folder = project.document.data.get("accounts", ACCOUNTS) if project else ACCOUNTS
         if not isinstance(folder, str) or not folder:
             return Listing(())
         try:
@@ -235,7 +235,7 @@ class Loader:
             if "orders" in document.data or "orders" not in project.defaults:
                 self.diagnostics.append(source_problem(document, sources))
             return None
-        entry = AccountEntry(document, convert.account(document.data, project.defaults, source), project)
+        entry = AccountEntry(document, account_of(document.data, project.defaults, source), project)
         self.diagnostics += ending_problems(entry)
         return entry
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
-from ekomi_reconcile.config.models import ProjectDocument
+from ekomi_reconcile.config.settings import ACCOUNTS
 from ekomi_reconcile.config.source import Document, Tree
 from ekomi_reconcile.config.yaml import read
-
-_FOLDER = ProjectDocument.model_fields["accounts"].default
 
 
 def account_names(tree: Tree, path: str) -> Iterator[str]:
@@ -19,7 +17,7 @@ def account_names(tree: Tree, path: str) -> Iterator[str]:
         OSError: the project file or the folder of accounts cannot be read; single files are left out.
     """
     found = _documents(tree, path)
-    folder = found[0].data.get("accounts", _FOLDER) if found else _FOLDER
+    folder = found[0].data.get("accounts", ACCOUNTS) if found else ACCOUNTS
     below = posixpath.normpath(posixpath.join(posixpath.dirname(path), str(folder)))
     for file in tree.walk(below).files:
         try:

@@ -1,15 +1,28 @@
-"""The settings of a project as frozen values; durations are whole seconds, secrets are references."""
+"""The settings of a project: each key is declared here, once (``model.keys``).
+
+Durations are whole seconds, secrets are references.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
-from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model import keys
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.keys import DEFAULT_OF_EACH, Json, Recorded, build, key
 
 DEFAULT_SOURCE = "default"
 """The name of the order source in the short form of ``orders:``."""
+
+ACCOUNTS: Final = "accounts.d"
+"""Where the accounts are, unless the project file says otherwise."""
+
+_STATE: Final = ".ekomi-reconcile/state.db"
+_ALWAYS: Final = Recorded.ALWAYS
+_NEVER: Final = Recorded.NEVER
 
 
 class SourceKind(StrEnum):
@@ -21,85 +34,263 @@ class SourceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthSettings:
-    """References to the four values of a Magento integration."""
+    """The four values of a Magento integration, each as a reference."""
 
-    consumer_key: str
-    consumer_secret: str
-    access_token: str
-    access_token_secret: str
+    consumer_key: keys.SecretReference = key(
+        "Reference to the consumer key of the integration.",
+        recorded=_ALWAYS,
+        examples=("${env:MAGENTO_CONSUMER_KEY}",),
+    )
+    consumer_secret: keys.SecretReference = key(
+        "Reference to the consumer secret of the integration.",
+        recorded=_ALWAYS,
+        examples=("${env:MAGENTO_CONSUMER_SECRET}",),
+    )
+    access_token: keys.SecretReference = key(
+        "Reference to the access token of the integration.",
+        recorded=_ALWAYS,
+        examples=("${env:MAGENTO_ACCESS_TOKEN}",),
+    )
+    access_token_secret: keys.SecretReference = key(
+        "Reference to the access token secret of the integration.",
+        recorded=_ALWAYS,
+        examples=("${env:MAGENTO_ACCESS_TOKEN_SECRET}",),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MagentoSettings:
-    """A Magento shop; exactly one of ``token`` (a reference) and ``oauth`` is given."""
+    """A Magento shop, read through its REST interface."""
 
-    base_url: str
-    token: str | None
-    oauth: OAuthSettings | None
-    annotate: bool
+    ONE_OF: ClassVar = ("token", "oauth")
+
+    base_url: keys.BaseUrl = key("Address of the shop, without /rest.", recorded=_ALWAYS)
+    allow_http: bool = key(
+        "Allows an address with http:// beyond this machine: the token and customers' addresses are then "
+        "sent unencrypted.",
+        default=False,
+        recorded=_NEVER,
+    )
+    token: keys.SecretReference | None = key(
+        "Reference to the access token of an integration.",
+        default=None,
+        recorded=_ALWAYS,
+        absent="`oauth` is needed",
+        examples=("${env:MAGENTO_TOKEN}",),
+    )
+    oauth: OAuthSettings | None = key(
+        "The four values of an integration, each as a reference, instead of a token.",
+        default=None,
+        recorded=_ALWAYS,
+        absent="`token` is needed",
+    )
+    annotate: bool = key(
+        "Writes a comment into the order in the shop when it is invited.",
+        default=False,
+        recorded=_ALWAYS,
+    )
+
+
+def _by_id(names: Mapping[str, str]) -> dict[int, str]:
+    return {int(number): name for number, name in names.items()}
+
+
+def _ids(names: Mapping[int, str]) -> dict[str, str]:
+    return {str(number): name for number, name in names.items()}
+
+
+_Ids: TypeAlias = Annotated[Mapping[int, str], keys.Format(name="ids", parse=_by_id, form=_ids)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrdersSettings:
-    """One order source: ``magento`` or ``file`` (a path, relative to the project file) is given.
+    """Where orders are read: a shop or a file.
 
-    ``stores`` and ``customer_groups`` turn ids into codes and names where an order has only ids.
+    ``name`` is how the project file calls the source; ``file`` is relative to that file. ``stores`` and
+    ``customer_groups`` turn ids into codes and names where an order has only ids.
     """
 
+    SCHEMA: ClassVar = "OrderSource"
+    ONE_OF: ClassVar = ("magento", "file")
+
     name: str
-    kind: SourceKind
-    magento: MagentoSettings | None
-    file: str | None
-    stores: Mapping[int, str]
-    customer_groups: Mapping[int, str]
+    magento: MagentoSettings | None = key(
+        "A Magento shop, read through its REST interface.",
+        default=None,
+        recorded=_ALWAYS,
+        absent="`file` is needed",
+    )
+    file: keys.Location | None = key(
+        "A file of Magento-shaped orders as JSONL, JSON or CSV, relative to the project file.",
+        default=None,
+        recorded=_ALWAYS,
+        absent="`magento` is needed",
+        examples=("orders.jsonl",),
+    )
+    stores: _Ids = key(
+        "Store ids to store view codes, for orders that have an id only.",
+        factory=dict,
+        recorded=_ALWAYS,
+        absent="orders have their code",
+        examples=({"1": "de"},),
+    )
+    customer_groups: _Ids = key(
+        "Customer group ids to names, for orders that have an id only.",
+        factory=dict,
+        recorded=_ALWAYS,
+        absent="orders have their group's name",
+        examples=({"4": "VIP"},),
+    )
+
+    @property
+    def kind(self) -> SourceKind:
+        """Where these orders are read."""
+        return SourceKind.FILE if self.magento is None else SourceKind.MAGENTO
+
+    def canonical(self) -> dict[str, Json]:
+        """What is recorded of it, as JSON values."""
+        return {"name": self.name, "kind": self.kind.value, **keys.canonical(self)}
+
+
+def _sources(written: Mapping[str, Any]) -> dict[str, OrdersSettings]:
+    """The order sources of the short form (one source), or of the long one (sources by name)."""
+    if any(each.name in written for each in keys.keys(OrdersSettings)):
+        written = {DEFAULT_SOURCE: written}
+    return {name: build(OrdersSettings, {"name": name, **source}) for name, source in written.items()}
+
+
+def _source_forms(sources: Mapping[str, OrdersSettings]) -> dict[str, Json]:
+    return {name: source.canonical() for name, source in sources.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleSettings:
-    """How often things are fetched, in seconds."""
+    """How often statistics and reviews are fetched."""
 
-    sync_every: int
-    import_reviews_every: int
+    sync_every: keys.Duration = key(
+        "How old statistics and shop details may become before they are fetched.",
+        default=keys.seconds("6h"),
+        recorded=_ALWAYS,
+    )
+    import_reviews_every: keys.Duration = key(
+        "How old the last import of reviews may become before the next.",
+        default=keys.seconds("12h"),
+        recorded=_ALWAYS,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EkomiSettings:
-    """How eKomi is called; ``requests_per_second`` per account, ``timeout`` in seconds."""
+    """How eKomi is called."""
 
-    api_url: str
-    srr_url: str
-    requests_per_second: int | float
-    parallelism: int
-    timeout: int
+    api_url: keys.BaseUrl = key(
+        "Address of the API.",
+        default="https://api.ekomi.de/v3",
+        recorded=_ALWAYS,
+        examples=("https://api.ekomi.de/v3",),
+    )
+    srr_url: keys.BaseUrl = key(
+        "Address that takes orders.",
+        default="https://srr.ekomi.com",
+        recorded=_ALWAYS,
+        examples=("https://srr.ekomi.com",),
+    )
+    allow_http: bool = key(
+        "Allows addresses with http:// beyond this machine: passwords and customers' addresses are then sent "
+        "unencrypted.",
+        default=False,
+        recorded=_NEVER,
+    )
+    requests_per_second: keys.Rate = key(
+        "Calls per second and account; any positive number.", default=5, recorded=_ALWAYS
+    )
+    parallelism: Annotated[int, keys.Whole(low=1, high=64)] = key(
+        "Calls at the same time.", default=10, recorded=_ALWAYS
+    )
+    timeout: keys.Duration = key("How long one call may take.", default=keys.seconds("30s"), recorded=_ALWAYS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SafetySettings:
-    """Limits at which a run stops; ``max_plan_age`` in seconds. Without ``send`` no run sends."""
+    """Limits at which apply stops and asks for an explicit override.
 
-    max_delete_percent: int
-    max_sends: int
-    max_schedules: int
-    max_plan_age: int
-    send: bool
+    How old a plan may be changes no digest: a plan that was made before stays good.
+    """
+
+    max_delete_percent: Annotated[int, keys.Whole(low=0, high=100)] = key(
+        "So many percent of the accounts may be deleted in one run; all of them never without "
+        "--allow-deletes.",
+        default=30,
+        recorded=_ALWAYS,
+    )
+    max_sends: keys.Limit = key(
+        "So many invitations are sent in one run. More wait for the next; where a change of the files would "
+        "send more, apply stops.",
+        default=1000,
+        recorded=_ALWAYS,
+    )
+    max_schedules: keys.Limit = key(
+        "So many invitations may a change of the files schedule at once.", default=10000, recorded=_ALWAYS
+    )
+    max_plan_age: keys.Duration = key(
+        "The age at which a saved plan is stale: `apply PLAN` refuses an older one.",
+        default=keys.seconds("7d"),
+        recorded=_NEVER,
+    )
+    send: bool = key(
+        "Whether invitations are sent. With `false` runs plan and schedule but never send, for example in a "
+        "staging environment.",
+        default=True,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerLimit:
     """At most ``count`` invitations per customer within ``days``."""
 
-    count: int
-    days: int
+    SCHEMA: ClassVar = "CustomerCap"
+
+    count: Annotated[int, keys.Whole(low=1, high=1_000)] = key(
+        "At most so many invitations.", recorded=_ALWAYS, examples=(1,)
+    )
+    days: Annotated[int, keys.Whole(low=1, high=3_650)] = key(
+        "Within so many days.", recorded=_ALWAYS, examples=(90,)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivacySettings:
-    """``key`` is a reference, ``retention`` seconds, ``suppress`` a path relative to the project file."""
+    """What is kept about customers, and for how long."""
 
-    key: str | None
-    retention: int | None
-    max_per_customer: CustomerLimit | None
-    suppress: str | None
+    key: keys.SecretReference | None = keys.key(
+        "Reference to the key of the digests in the state; PostgreSQL needs one.",
+        default=None,
+        recorded=_ALWAYS,
+        absent="a random key beside the state file",
+        examples=("${env:EKOMI_RECONCILE_KEY}",),
+    )
+    retention: keys.Duration | None = keys.key(
+        "Finished invitations and reviews older than this are removed.",
+        default=None,
+        recorded=_ALWAYS,
+        absent="they are kept",
+        examples=("730d",),
+    )
+    max_per_customer: CustomerLimit | None = keys.key(
+        "At most so many invitations per customer within so many days.",
+        default=None,
+        recorded=_ALWAYS,
+        absent="one per order is the only limit",
+        examples=({"count": 1, "days": 90},),
+    )
+    suppress: keys.Location | None = keys.key(
+        "File with addresses, domains and numbers that are never invited, one per line, relative to the "
+        "project file.",
+        default=None,
+        recorded=_ALWAYS,
+        absent="no file",
+        examples=("suppressed.txt",),
+    )
 
 
 class Occasion(StrEnum):
@@ -119,32 +310,129 @@ class NotifyFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifySettings:
-    """Who is told how runs ended; ``webhook`` is a reference to the address."""
+    """Where to tell how a run ended, how, and when."""
 
-    webhook: str
-    format: NotifyFormat
-    on: tuple[Occasion, ...]
+    SCHEMA: ClassVar = "Notification"
+
+    webhook: keys.SecretReference = key(
+        "Reference to the address to post to, never the address itself: whoever knows it can post there. It "
+        "must be https; http only on this machine.",
+        examples=("${env:HOOK_URL}",),
+    )
+    format: NotifyFormat = key(
+        "What is posted.",
+        default=NotifyFormat.JSON,
+        labels=(
+            "One JSON object, the same for every program.",
+            "A message of blocks, as incoming webhooks of Slack take it.",
+        ),
+    )
+    on: Annotated[tuple[Occasion, ...], keys.Several()] = key(
+        "After which runs: `success`, all that was to be done was done; `changes`, accounts, invitations or "
+        "reviews changed; `failure`, something was not done. One of them is enough.",
+        default=(Occasion.CHANGES, Occasion.FAILURE),
+        examples=(["failure"], ["success", "failure"]),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedState:
+    """A state of which it is said which one it is: no other is ever used."""
+
+    location: keys.Location = key(
+        "Where it is: a file, sqlite:///… or postgresql://…, or a reference to it.", default=_STATE
+    )
+    lineage: keys.Lineage = key(
+        "Its lineage: the UUID that `state init` prints, or `${env:NAME}`. Where another state or none is "
+        "found, every command that needs it stops."
+    )
+
+
+def _state(written: Json) -> str | PinnedState:
+    return written if isinstance(written, str) else build(PinnedState, written)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """All settings. ``state`` is a path (relative to the project file) or a URL, as written; ``lineage``, a
-    UUID or ``${env:NAME}``, pins which state it is.
+    """Settings of a project: ekomi-reconcile.yaml.
 
-    ``defaults`` is the partial account document of the file; accounts have it merged in already.
+    ``defaults`` is the partial account document of the file; accounts have it merged in already. Where files,
+    state and defaults are kept decides nothing about what a run does, nor does who is told of it.
     """
 
-    version: int
-    accounts: str
-    state: str
-    orders: Mapping[str, OrdersSettings]
-    schedule: ScheduleSettings
-    ekomi: EkomiSettings
-    safety: SafetySettings
-    privacy: PrivacySettings
-    defaults: Mapping[str, Json]
-    notify: tuple[NotifySettings, ...] = ()
-    lineage: str | None = None
+    SCHEMA: ClassVar = "ProjectDocument"
+    TITLE: ClassVar = "ekomi-reconcile project"
+
+    version: Annotated[int, keys.Whole(low=1, high=1, more={"const": 1})] = key(
+        "Version of this format.", recorded=_ALWAYS
+    )
+    accounts: keys.Location = key(
+        "Folder of the account files, relative to this file: all `*.yaml` and `*.yml` below it.",
+        default=ACCOUNTS,
+        recorded=_NEVER,
+    )
+    state: Annotated[str | PinnedState, keys.Format(name="state", parse=_state)] = key(
+        "Where the state is: a file, sqlite:///… or postgresql://…, or a reference to it; or a mapping that "
+        "also pins which state it is. EKOMI_RECONCILE_STATE and --state win over the location, never over "
+        "the pin.",
+        default=_STATE,
+        recorded=_NEVER,
+        examples=(_STATE, {"location": _STATE, "lineage": "1f0c6a52-9b1e-4d0f-8a57-3c2f5f0e7b11"}),
+    )
+    orders: Annotated[
+        Mapping[str, OrdersSettings], keys.Format(name="orders", parse=_sources, form=_source_forms)
+    ] = key(
+        "Where orders are read: one source, or several by name.",
+        factory=dict,
+        recorded=_ALWAYS,
+        absent="no orders are read, and nobody is invited",
+        examples=({"file": "orders.jsonl"}, {"eu": {"file": "eu.jsonl"}, "us": {"file": "us.jsonl"}}),
+    )
+    schedule: ScheduleSettings = key(
+        "How often statistics and reviews are fetched.",
+        default=ScheduleSettings(),
+        recorded=_ALWAYS,
+        absent=DEFAULT_OF_EACH,
+    )
+    defaults: Annotated[Mapping[str, Json], keys.Format(name="defaults")] = key(
+        "Put under every account: mappings are merged, lists and conditions replaced.",
+        factory=dict,
+        recorded=_NEVER,
+        absent="the built-in defaults",
+        examples=({"invitations": {"pending_period": 14}},),
+    )
+    ekomi: EkomiSettings = key(
+        "How eKomi is called.", default=EkomiSettings(), recorded=_ALWAYS, absent=DEFAULT_OF_EACH
+    )
+    safety: SafetySettings = key(
+        "Limits at which apply stops and asks for an explicit override.",
+        default=SafetySettings(),
+        recorded=_ALWAYS,
+        absent=DEFAULT_OF_EACH,
+    )
+    privacy: PrivacySettings = key(
+        "What is kept about customers, and for how long.",
+        default=PrivacySettings(),
+        recorded=_ALWAYS,
+        absent=DEFAULT_OF_EACH,
+    )
+    notify: Annotated[tuple[NotifySettings, ...], keys.Several(distinct=False, ordered=True)] = key(
+        "Who is told how runs ended.",
+        default=(),
+        recorded=_NEVER,
+        absent="nobody",
+        examples=([{"webhook": "${env:HOOK_URL}", "format": "slack", "on": ["failure"]}],),
+    )
+
+    @property
+    def state_location(self) -> str:
+        """A path (relative to the project file), a URL or a reference to one, as written."""
+        return self.state if isinstance(self.state, str) else self.state.location
+
+    @property
+    def lineage(self) -> str | None:
+        """Which state it is, if that is pinned: a UUID or ``${env:NAME}``."""
+        return None if isinstance(self.state, str) else self.state.lineage
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -157,18 +445,14 @@ class Project:
         return found
 
     def canonical(self) -> dict[str, Json]:
-        """The settings that decide what a run does: not where files, state and defaults are kept.
+        """The settings that decide what a run does, as JSON values."""
+        return keys.canonical(self)
 
-        Nor who is told of it, nor how old a plan may be: a plan that was made before stays good. A key that
-        came later is left out at its default, so that an upgrade changes no digest.
-        """
-        values = asdict(self)
-        for name in ("accounts", "state", "lineage", "defaults", "notify"):
-            del values[name]
-        del values["safety"]["max_plan_age"]
-        if self.safety.send:
-            del values["safety"]["send"]
-        for source in values["orders"].values():
-            for name in ("stores", "customer_groups"):
-                source[name] = {str(number): text for number, text in source[name].items()}
-        return values
+
+def account_of(data: Mapping[str, Any], defaults: Mapping[str, Any], source: str) -> Account:
+    """The account of a valid document over valid defaults; ``source`` is the name of its order source.
+
+    Mappings merge, everything else is replaced: lists, conditions and selections as a whole.
+    """
+    rule = {**defaults.get("invitations", {}), **data.get("invitations", {})}
+    return build(Account, {**defaults, **data, "orders": source, "invitations": rule})

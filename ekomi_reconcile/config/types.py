@@ -1,12 +1,12 @@
 """The kinds of values in the files: each as a pydantic type whose JSON Schema says exactly the same.
 
-Patterns use only what Rust, Python and ECMAScript agree on. ``$`` is the exception (Python lets it stand
-before a last line break), hence ``NO_CONTROL`` beside every pattern.
+``$`` is the one part of a pattern on which regular expressions disagree (Python lets it be before a last line
+break), hence ``NO_CONTROL`` beside every pattern.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 from pydantic import (
@@ -22,16 +22,10 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from ekomi_reconcile.model.paths import CONTROL as _CONTROL
-from ekomi_reconcile.model.paths import SPACE as _BLANK
-from ekomi_reconcile.model.paths import UUID
+from ekomi_reconcile.model import keys
+from ekomi_reconcile.model.paths import CONTROL
 
-NO_CONTROL: Final = {"not": {"pattern": f"[{_CONTROL}]"}}
-
-_NAME: Final = f"^[^{_CONTROL}{_BLANK}]([^{_CONTROL}]*[^{_CONTROL}{_BLANK}])?$"
-_HOST: Final = f"[^{_CONTROL}{_BLANK}/?#@]+"
-_REFERENCE_END: Final = f"[^{_CONTROL}{_BLANK}{{}}]"
-REFERENCE: Final = f"^\\$\\{{[a-z][a-z0-9_-]*:{_REFERENCE_END}([^{_CONTROL}{{}}]*{_REFERENCE_END})?\\}}$"
+NO_CONTROL: Final = {"not": {"pattern": f"[{CONTROL}]"}}
 
 
 class Also:
@@ -79,74 +73,27 @@ def distinct(values: list[_Item]) -> list[_Item]:
 
 
 Flag: TypeAlias = Annotated[bool, Strict()]
-Whole: TypeAlias = Annotated[int, Strict(), BeforeValidator(whole)]
-Days: TypeAlias = Annotated[int, Strict(), Field(ge=0, le=365), BeforeValidator(whole)]
-Percent: TypeAlias = Annotated[int, Strict(), Field(ge=0, le=100), BeforeValidator(whole)]
-Limit: TypeAlias = Annotated[int, Strict(), Field(ge=0), BeforeValidator(whole)]
-Calls: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=64), BeforeValidator(whole)]
-Priority: TypeAlias = Annotated[int, Strict(), Field(ge=-1_000_000, le=1_000_000), BeforeValidator(whole)]
-CapCount: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=1_000), BeforeValidator(whole)]
-CapDays: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=3_650), BeforeValidator(whole)]
-Rate: TypeAlias = Annotated[int | float, PlainValidator(_rate), Also(type="number", exclusiveMinimum=0)]
+Integer: TypeAlias = Annotated[int, Strict(), BeforeValidator(whole)]
 Number: TypeAlias = Annotated[int | float, PlainValidator(_number), Also(type="number")]
-Lineage: TypeAlias = Annotated[
-    str,
-    StringConstraints(strict=True, pattern=f"^({UUID}|\\$\\{{env:[A-Za-z_][A-Za-z0-9_]*\\}})$"),
-    Also(examples=["1f0c6a52-9b1e-4d0f-8a57-3c2f5f0e7b11", "${env:STATE_LINEAGE}"], **NO_CONTROL),
-]
-Text: TypeAlias = Annotated[str, StringConstraints(strict=True, min_length=1)]
-Location: TypeAlias = Annotated[
-    str, StringConstraints(strict=True, min_length=1, pattern=_NAME), Also(**NO_CONTROL)
-]
-
-Name: TypeAlias = Annotated[
-    str, StringConstraints(strict=True, min_length=1, max_length=255, pattern=_NAME), Also(**NO_CONTROL)
-]
-Names: TypeAlias = Annotated[
-    list[Name], Strict(), Field(min_length=1), AfterValidator(distinct), Also(uniqueItems=True)
-]
-InterfaceId: TypeAlias = Annotated[
-    str, StringConstraints(strict=True, pattern="^[0-9]{1,20}$"), Also(examples=["28374"], **NO_CONTROL)
-]
-SecretReference: TypeAlias = Annotated[
-    str,
-    StringConstraints(strict=True, pattern=REFERENCE),
-    Also(examples=["${env:EKOMI_DE_PASSWORD}", "${file:/run/secrets/ekomi}"], **NO_CONTROL),
-]
-Duration: TypeAlias = Annotated[
-    str,
-    StringConstraints(strict=True, pattern="^[1-9][0-9]{0,5}[smhdw]$"),
-    Also(examples=["30s", "15m", "6h", "14d", "2w"], **NO_CONTROL),
-]
-Spread: TypeAlias = Annotated[
-    str,
-    StringConstraints(strict=True, pattern="^((0|[1-9][0-9]{0,2})h|(0|[1-9][0-9]?)d|[1-9]w)$"),
-    Also(examples=["3d", "36h", "2w"], **NO_CONTROL),
-]
-PageUrl: TypeAlias = Annotated[
-    str,
-    StringConstraints(
-        strict=True, max_length=2000, pattern=f"^https?://{_HOST}([/?#][^{_CONTROL}{_BLANK}]*)?$"
-    ),
-    Also(examples=["https://shop.example.com/"], **NO_CONTROL),
-]
-BaseUrl: TypeAlias = Annotated[
-    str,
-    StringConstraints(
-        strict=True, max_length=2000, pattern=f"^https?://{_HOST}(/[^{_CONTROL}{_BLANK}?#]*)?$"
-    ),
-    Also(examples=["https://shop.example.com"], **NO_CONTROL),
-]
-StoreId: TypeAlias = Annotated[
-    str, StringConstraints(strict=True, pattern="^(0|[1-9][0-9]{0,9})$"), Also(**NO_CONTROL)
-]
-SourceName: TypeAlias = Annotated[
-    str, StringConstraints(strict=True, pattern="^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"), Also(**NO_CONTROL)
-]
-
-_SECONDS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+String: TypeAlias = Annotated[str, StringConstraints(strict=True, min_length=1)]
 
 
-def seconds(duration: str) -> int:
-    """The seconds of a ``Duration`` or ``Spread`` such as ``6h``."""
-    return int(duration[:-1]) * _SECONDS[duration[-1]]
+def of_kind(kind: keys.Kind, entry: Any = None) -> Any:
+    """The pydantic type of a kind of values; ``entry`` is that of a list's entries."""
+    match kind:
+        case keys.Text():
+            limits = StringConstraints(
+                strict=True, min_length=kind.shortest, max_length=kind.longest, pattern=kind.pattern
+            )
+            return Annotated[str, limits, Also(**kind.more, **NO_CONTROL)]
+        case keys.Whole():
+            bounds = Field(ge=kind.low, le=kind.high)
+            return Annotated[int, Strict(), bounds, BeforeValidator(whole), Also(**kind.more)]
+        case keys.Positive():
+            return Annotated[int | float, PlainValidator(_rate), Also(type="number", exclusiveMinimum=0)]
+        case keys.Several(distinct=True):
+            entries = Annotated[list[entry], Strict(), Field(min_length=1)]
+            return Annotated[entries, AfterValidator(distinct), Also(uniqueItems=True)]
+        case keys.Several():
+            return Annotated[list[entry], Strict(), Field(min_length=1)]
+    raise TypeError(f"no pydantic type for {kind}")

@@ -217,12 +217,13 @@ def account_problems(document: Document) -> list[Diagnostic]:
     return []
 
 
-def project_model(document: Document) -> tuple[ProjectDocument | None, list[Diagnostic]]:
-    """The validated project file, or what is wrong with it."""
+def project_problems(document: Document) -> list[Diagnostic]:
+    """What is wrong with a project file; empty when it is valid."""
     try:
-        return _PROJECT.validate_python(document.data), []
+        _PROJECT.validate_python(document.data)
     except ValidationError as problem:
-        return None, _problems(problem, document, "project")
+        return _problems(problem, document, "project")
+    return []
 
 
 def _problems(problem: ValidationError, document: Document, schema: str) -> list[Diagnostic]:

@@ -42,8 +42,8 @@ def _references(project: Project, root: Path) -> Iterator[tuple[str, str, Path |
     """What for, the reference, and where relative paths start, as the run that needs it takes them."""
     if project.privacy.key is not None:
         yield "privacy.key", project.privacy.key, None
-    if project.state.startswith("${"):
-        yield "state", project.state, None
+    if project.state_location.startswith("${"):
+        yield "state", project.state_location, None
     if project.lineage is not None and project.lineage.startswith("${"):
         yield "state.lineage", project.lineage, None
     for number, each in enumerate(project.notify, 1):

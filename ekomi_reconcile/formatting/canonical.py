@@ -12,20 +12,19 @@ from typing import Any, Final
 
 import yaml
 
-from ekomi_reconcile.config import convert
 from ekomi_reconcile.config.crosscheck import source_of
 from ekomi_reconcile.config.diagnostics import SENSITIVE, error, is_secret
 from ekomi_reconcile.config.schema import KINDS, schema
-from ekomi_reconcile.config.settings import Project
+from ekomi_reconcile.config.settings import Project, account_of
 from ekomi_reconcile.config.source import Document as source_Document
 from ekomi_reconcile.config.source import KeyPath
-from ekomi_reconcile.config.types import REFERENCE
 from ekomi_reconcile.config.validate import Expectation
 from ekomi_reconcile.config.yaml import read
 from ekomi_reconcile.formatting import emit
 from ekomi_reconcile.formatting.comments import CommentNote, attach, notes
 from ekomi_reconcile.formatting.emit import Alias, Collection, DocumentNode, EntryNode, Node, Scalar, emitted
-from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model import keys
+from ekomi_reconcile.model.account import InvitationRule, Json
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place
 from ekomi_reconcile.model.errors import ConfigurationInvalid
 
@@ -119,7 +118,7 @@ def _keep_head(before: list[EntryNode], after: list[EntryNode], *, is_header: bo
     del lead[:end]
 
 
-_REFERENCE: Final = re.compile(REFERENCE)
+_REFERENCE: Final = re.compile(keys.REFERENCE)
 _NO_NEWLINE: Final = "\n\\ No newline at end of file\n"
 
 
@@ -257,11 +256,8 @@ _ALWAYS: Final = "enabled"
 """A rule says whether it is at work, even where it says what is so anyway."""
 
 _NO_SPREAD: Final = "0d"
-_ALL: Final = "all"
-
-
-_SKIP_REFUNDED, _CANCEL_STATUSES = "skip_refunded", "cancel_statuses"
-"""Left out of the canonical form at their default."""
+_UNWRITABLE: Final[tuple[Json, ...]] = (None, "all", [])
+"""Recorded values for which the format has no word: a key has them only where it is left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,23 +277,21 @@ def written(desired: Mapping[str, Json], project: Project) -> Written:
     """
     identity = {key: desired[key] for key in _IDENTITY}
     source = source_of({}, project.defaults, tuple(project.orders)) or ""
-    inherited = convert.account(identity, project.defaults, source).canonical()
+    inherited = account_of(identity, project.defaults, source).canonical()
     links = {key: value for key, value in desired["links"].items() if value is not None}
     said = dict(_differing(desired, inherited, _KEYS))
-    rule, usual = desired["invitations"], inherited["invitations"]
+    whole = keys.canonical(InvitationRule(), whole=True)
+    rule, usual = whole | desired["invitations"], whole | inherited["invitations"]
     rules = {_ALWAYS: rule[_ALWAYS], **dict(_differing(rule, usual, rule))}
     if rules.get("spread", "") is None:
         rules["spread"] = _NO_SPREAD
-    if _SKIP_REFUNDED in usual and _SKIP_REFUNDED not in rule:
-        rules[_SKIP_REFUNDED] = True
     unsaid = [key for key, value in said.items() if value == []]
-    unsaid += [f"invitations.{key}" for key, value in rules.items() if value is None or value == _ALL]
-    unsaid += [f"invitations.{key}" for key in (_CANCEL_STATUSES,) if key in usual and key not in rule]
+    unsaid += [f"invitations.{key}" for key, value in rules.items() if value in _UNWRITABLE]
     document = {
         **identity,
         **({"links": links} if links else {}),
         **{key: value for key, value in said.items() if value != []},
-        "invitations": {key: value for key, value in rules.items() if value is not None and value != _ALL},
+        "invitations": {key: value for key, value in rules.items() if value not in _UNWRITABLE},
     }
     return Written(text=_text(document), unsaid=tuple(unsaid))
 

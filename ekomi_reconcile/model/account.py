@@ -1,24 +1,32 @@
-"""Accounts and their invitation rules, as the files define them and as the state records them."""
+"""Accounts and their invitation rules: what the files can say of them, and what the state records.
+
+Every key of the files is declared here, once (``model.keys``).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any, NamedTuple, TypeAlias
+from typing import Annotated, ClassVar, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from ekomi_reconcile.model.instant import DAY, HOUR, Instant
+from ekomi_reconcile.model import keys
+from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.keys import Recorded, key
 from ekomi_reconcile.model.review import ShopData
 
 DELETED_STORE_VIEW = "(deleted)"
 """Stands for the store view of an order whose store view the shop no longer has; no code is written so."""
 
-Json: TypeAlias = Any
+Json: TypeAlias = keys.Json
 """A JSON value: the canonical form in which accounts are stored, compared and shown."""
+
+_ALWAYS: Final = Recorded.ALWAYS
+_IMPORTED: Final = "imported from eKomi"
 
 
 class Deliver(StrEnum):
@@ -35,6 +43,13 @@ class Selection:
 
     names: frozenset[str] | None = None
     exclude: bool = False
+
+    @classmethod
+    def of(cls, written: Json) -> Selection:
+        """The selection that a valid file has: a list, or ``exclude`` with a list."""
+        if isinstance(written, dict):
+            return cls(frozenset(written["exclude"]), exclude=True)
+        return cls(frozenset(written))
 
     def admits(self, name: str | None) -> bool:
         """Is this one meant? An unknown name (``None``) is in no list, so it passes an exclusion.
@@ -55,45 +70,122 @@ class Selection:
         return {"exclude": names} if self.exclude else names
 
 
+Chosen: TypeAlias = Annotated[
+    Selection, keys.Format(name="selection", parse=Selection.of, form=Selection.canonical)
+]
+Condition: TypeAlias = Annotated[Mapping[str, Json], keys.Format(name="condition")]
+"""A condition in the form of the files: one key per mapping."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """Pages of the shop at eKomi; left out, they are imported from eKomi."""
+
+    webshop_url: keys.PageUrl | None = key(
+        "Address of the shop.",
+        default=None,
+        recorded=_ALWAYS,
+        absent=_IMPORTED,
+        examples=("https://shop.example.com/de",),
+    )
+    submit_url: keys.PageUrl | None = key(
+        "Page where a customer writes a review.",
+        default=None,
+        recorded=_ALWAYS,
+        absent=_IMPORTED,
+        examples=("https://shop.example.com/review",),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationRule:
-    """Who is asked for a review, and when. Periods are whole days of 24 hours, ``spread`` is whole hours
-    in seconds.
+    """Which orders get an invitation, when, and how.
 
-    ``conditions`` is the custom condition in the form of the files (design: one key per mapping).
+    Periods are whole days of 24 hours, ``spread`` is whole hours in seconds. ``conditions`` is the custom
+    condition in the form of the files (design: one key per mapping).
     """
 
-    enabled: bool = False
-    pending_period: int = 14
-    spread: int = 0
-    skip_orders_older_than: int = 30
-    store_views: Selection = field(default_factory=Selection)
-    customer_groups: Selection = field(default_factory=Selection)
-    order_statuses: tuple[str, ...] = ("complete",)
-    deliver: Deliver = Deliver.EKOMI_EMAIL
-    conditions: Mapping[str, Json] | None = None
-    skip_refunded: bool = True
-    cancel_statuses: tuple[str, ...] = ()
+    SCHEMA: ClassVar = "Invitations"
+
+    enabled: bool = key(
+        "Are invitations sent at all? While false, what waits in the queue is held back.",
+        default=False,
+        recorded=_ALWAYS,
+    )
+    pending_period: keys.Days = key(
+        "Days from the trigger status to the invitation: time for the parcel to arrive and the goods to be "
+        "tried. A day is 24 hours.",
+        default=14,
+        recorded=_ALWAYS,
+    )
+    spread: keys.Spread = key(
+        "Sends up to so much later than the pending period says, by an offset that every order keeps: a "
+        "day with many orders does not become a minute with many requests.",
+        default=0,
+        recorded=_ALWAYS,
+        absent="0d, no spread",
+        examples=("3d",),
+    )
+    skip_orders_older_than: keys.Days = key(
+        "Orders older than so many days are never invited, counted from the order date; an order of exactly "
+        "this age still is. 0 means no limit: then a first apply may ask for years back.",
+        default=30,
+        recorded=_ALWAYS,
+    )
+    store_views: Chosen = key(
+        "Codes of the store views whose orders are meant: a list, or `exclude` with a list.",
+        default=Selection(),
+        recorded=_ALWAYS,
+        absent="all store views",
+        examples=(["de", "at"], {"exclude": ["b2b"]}),
+    )
+    customer_groups: Chosen = key(
+        "Names of the customer groups whose orders are meant: a list, or `exclude` with a list. Guests are "
+        "the group NOT LOGGED IN.",
+        default=Selection(),
+        recorded=_ALWAYS,
+        absent="all customer groups",
+        examples=(["General", "Retailer"], {"exclude": ["NOT LOGGED IN"]}),
+    )
+    order_statuses: keys.Names = key(
+        "Trigger statuses: the first of them that an order reaches starts the clock. A status that means "
+        "canceled, closed or on hold is refused.",
+        default=("complete",),
+        recorded=_ALWAYS,
+    )
+    cancel_statuses: keys.Names = key(
+        "Statuses that end an order although its state does not, such as a status for returned parcels: "
+        "the order is not invited, and a pending invitation is cancelled. Upper and lower case are the same.",
+        default=(),
+        absent="no status ends an order by itself",
+        examples=(["returned"],),
+    )
+    skip_refunded: bool = key(
+        "Fully refunded orders are not invited.",
+        default=True,
+    )
+    deliver: Deliver = key(
+        "Who asks the customer, and how.",
+        default=Deliver.EKOMI_EMAIL,
+        recorded=Recorded.UNDIGESTED,
+        labels=(
+            "eKomi writes an e-mail; an order without a usable address is not invited.",
+            "eKomi writes a text message; an order without a mobile number is not invited.",
+            "Nobody is written to: the review link stands in the queue for a mailer of your own.",
+        ),
+    )
+    conditions: Condition | None = key(
+        "What else must hold for an order: one attribute with its operators, a test of its items, or a "
+        "group (`all`, `any`, `not`).",
+        default=None,
+        recorded=_ALWAYS,
+        absent="nothing else",
+        examples=({"all": [{"grand_total": {"gte": 50}}]},),
+    )
 
     def canonical(self) -> dict[str, Json]:
-        """All fields as JSON values, sets sorted, absent conditions as ``None``.
-
-        Keys that are newer than the first format are left out at their default, so that an upgrade changes
-        neither an account nor a digest.
-        """
-        return {
-            "enabled": self.enabled,
-            "pending_period": self.pending_period,
-            "spread": _span(self.spread) if self.spread else None,
-            "skip_orders_older_than": self.skip_orders_older_than,
-            "store_views": self.store_views.canonical(),
-            "customer_groups": self.customer_groups.canonical(),
-            "order_statuses": sorted(set(self.order_statuses)),
-            "deliver": self.deliver.value,
-            "conditions": self.conditions,
-            **({} if self.skip_refunded else {"skip_refunded": False}),
-            **({"cancel_statuses": sorted(set(self.cancel_statuses))} if self.cancel_statuses else {}),
-        }
+        """What is recorded of it, as JSON values."""
+        return keys.canonical(self)
 
 
 class Derived(NamedTuple):
@@ -118,23 +210,68 @@ class _Derives:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account(_Derives):
-    """One eKomi interface with its own rules.
+    """One eKomi account and its invitation rule.
 
     ``interface_password`` is a secret reference such as ``${env:NAME}``, never the secret.
     ``orders`` names the order source. Among accounts that match one order the highest ``priority``
     wins, then the lowest interface id.
     """
 
-    name: str
-    interface_id: str
-    interface_password: str
-    webshop_url: str | None = None
-    submit_url: str | None = None
-    protect: bool = False
-    tags: tuple[str, ...] = ()
-    priority: int = 0
-    orders: str = "default"
-    invitations: InvitationRule = field(default_factory=InvitationRule)
+    SCHEMA: ClassVar = "AccountDocument"
+    TITLE: ClassVar = "eKomi account"
+
+    name: keys.Name = key(
+        "Name of your own, unique among the accounts (upper and lower case are the same). It may be changed "
+        "at any time.",
+        own=True,
+        recorded=_ALWAYS,
+        examples=("Germany",),
+    )
+    interface_id: keys.InterfaceId = key(
+        "The interface id of the eKomi dashboard, in quotes. It is the identity of the account and never "
+        "changes.",
+        own=True,
+        recorded=_ALWAYS,
+    )
+    interface_password: keys.SecretReference = key(
+        "Where the interface password of the eKomi dashboard is found: a reference such as `${env:NAME}`, "
+        "`${file:/path}` or `${keyring:service/user}`, never the password itself.",
+        own=True,
+        recorded=_ALWAYS,
+    )
+    links: Links = key("Pages of the shop.", default=Links(), own=True, recorded=_ALWAYS, absent=_IMPORTED)
+    protect: bool = key(
+        "Deleting or replacing the account fails until an apply with false. Kept in the state, it holds also "
+        "when the whole file is gone.",
+        default=False,
+        recorded=_ALWAYS,
+    )
+    tags: keys.Names = key(
+        "Words of your own. `digital` or `service` say that nothing is shipped: a short pending period is "
+        "fine then.",
+        default=(),
+        recorded=_ALWAYS,
+        absent="no tags",
+        examples=(["dach"], ["digital"]),
+    )
+    priority: Annotated[int, keys.Whole(low=-1_000_000, high=1_000_000)] = key(
+        "When several accounts match an order the highest wins, then the lowest interface id.",
+        default=0,
+        recorded=_ALWAYS,
+    )
+    orders: keys.SourceName = key(
+        "Name of the order source in the project file.",
+        default="default",
+        recorded=_ALWAYS,
+        absent="the source called `default`, or the only one",
+        examples=("eu",),
+    )
+    invitations: InvitationRule = key(
+        "Which orders get an invitation, when, and how.",
+        default=InvitationRule(),
+        recorded=_ALWAYS,
+        absent="no invitations are sent",
+    )
 
     @property
     def address(self) -> str:
@@ -147,18 +284,8 @@ class Account(_Derives):
         return (-self.priority, int(self.interface_id), self.interface_id)
 
     def canonical(self) -> dict[str, Json]:
-        """All fields as JSON values; equal accounts have equal forms."""
-        return {
-            "name": self.name,
-            "interface_id": self.interface_id,
-            "interface_password": self.interface_password,
-            "links": {"webshop_url": self.webshop_url, "submit_url": self.submit_url},
-            "protect": self.protect,
-            "tags": sorted(set(self.tags)),
-            "priority": self.priority,
-            "orders": self.orders,
-            "invitations": self.invitations.canonical(),
-        }
+        """What is recorded of it, as JSON values; equal accounts have equal forms."""
+        return keys.canonical(self)
 
     @property
     def derived(self) -> Derived:
@@ -177,15 +304,11 @@ class Account(_Derives):
 def _derive(canonical: dict[str, Json]) -> Derived:
     text = msgspec.json.encode(canonical, order="sorted").decode()
     wanted = {**canonical["invitations"], "priority": canonical["priority"], "orders": canonical["orders"]}
-    if wanted["deliver"] == Deliver.EKOMI_EMAIL:  # as before there was another way: no digest changes
-        del wanted["deliver"]
+    for name, default in keys.undigested(InvitationRule).items():
+        if wanted[name] == default:
+            del wanted[name]
     digest = sha256(msgspec.json.encode(wanted, order="deterministic")).hexdigest()
     return Derived(text, f"sha256:{digest}")
-
-
-def _span(seconds: int) -> str:
-    """Whole hours as the files may write them; equal spans have equal forms."""
-    return f"{seconds // DAY}d" if seconds % DAY == 0 else f"{seconds // HOUR}h"
 
 
 def account_address(name: str) -> str:

@@ -13,13 +13,14 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from ekomi_reconcile.config.load import FILE_NAME
+from ekomi_reconcile.config.models import type_of
 from ekomi_reconcile.config.schema import KINDS, rendered
+from ekomi_reconcile.config.settings import ACCOUNTS
 from ekomi_reconcile.config.source import SUFFIXES
-from ekomi_reconcile.config.types import Name
 from ekomi_reconcile.formatting.emit import text
 from ekomi_reconcile.model.errors import ConfigurationError
+from ekomi_reconcile.model.keys import Name
 
-ACCOUNTS: Final = "accounts.d"
 IGNORE: Final = ".gitignore"
 STATE_FOLDER: Final = ".ekomi-reconcile/"
 CI: Final = {"github": ".github/workflows/ekomi-reconcile.yml", "gitlab": ".gitlab-ci.yml"}
@@ -66,7 +67,7 @@ def _account(name: str) -> str:
 
 def _check(name: str) -> None:
     try:
-        TypeAdapter(Name).validate_python(name)
+        TypeAdapter(type_of(Name)).validate_python(name)
     except ValidationError:
         raise ConfigurationError(
             "an account cannot be called that",

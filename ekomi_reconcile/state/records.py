@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from ekomi_reconcile.model import keys
 from ekomi_reconcile.model.account import Account, AccountRecord, InvitationRule, Json
 from ekomi_reconcile.model.errors import StateDamaged
 from ekomi_reconcile.model.instant import DAY, Instant
@@ -17,15 +18,13 @@ UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueErro
 """What a value in the state that is not what its column promises can lead to where it is used."""
 
 _PATTERN = Account(name="", interface_id="", interface_password="").canonical()
-_FULLEST = Account(
-    name="",
-    interface_id="",
-    interface_password="",
-    invitations=InvitationRule(spread=DAY, skip_refunded=False, cancel_statuses=("returned",)),
-).canonical()
+_FULLEST = keys.canonical(
+    Account(name="", interface_id="", interface_password="", invitations=InvitationRule(spread=DAY)),
+    whole=True,
+)
 """With every key that an account is recorded without where it has its default."""
 
-_FREE = ("store_views", "customer_groups", "conditions", "webshop_url", "submit_url")
+_FREE = frozenset(each.name for each in keys.every_key(Account) if each.is_free)
 """Keys of an account that take more than one kind of value."""
 
 
@@ -107,7 +106,8 @@ def _unlike(value: Json, pattern: Json, fullest: Json, *, place: str) -> Iterato
         return
     for key, each in value.items():
         if key not in _FREE:
-            yield from _unlike(each, pattern.get(key, fullest[key]), fullest[key], place=f"{place}.{key}")
+            least = {} if isinstance(fullest[key], dict) else fullest[key]
+            yield from _unlike(each, pattern.get(key, least), fullest[key], place=f"{place}.{key}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

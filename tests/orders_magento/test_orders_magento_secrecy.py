@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ekomi_reconcile.config.settings import MagentoSettings, OAuthSettings, OrdersSettings, SourceKind
+from ekomi_reconcile.config.settings import MagentoSettings, OAuthSettings, OrdersSettings
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.orders.magento.auth import BearerLogin, IntegrationKeys, OAuthLogin
 from ekomi_reconcile.orders.source import Wanted
@@ -149,9 +149,7 @@ def test_any_answer(status: int, body: bytes, call: Any) -> None:
 
 def settings_for(base_url: str, **login: Any) -> OrdersSettings:
     shop = MagentoSettings(**{"base_url": base_url, "token": None, "oauth": None, "annotate": False} | login)
-    return OrdersSettings(
-        name="shop", kind=SourceKind.MAGENTO, magento=shop, file=None, stores={}, customer_groups={}
-    )
+    return OrdersSettings(name="shop", magento=shop)
 
 
 def test_opened_from_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 from render_support import NOW, a_record, an_account, drawn, golden
 from rich.cells import cell_len
 
-from ekomi_reconcile.model.account import Checked, Credential, GridRow
+from ekomi_reconcile.model.account import Checked, Credential, GridRow, Links
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.render.accounts import (
@@ -108,7 +108,7 @@ def test_one_account_in_full():
 def test_a_link_of_the_files_wins_over_the_one_of_ekomi():
     """A link that is written down is shown with its place, one that is left out comes from eKomi."""
     origins = ORIGINS | {"links.webshop_url": "accounts.d/de.yaml:5"}
-    written = an_account(webshop_url="https://own.example.com/")
+    written = an_account(links=Links(webshop_url="https://own.example.com/"))
     found = detail_json(detail(written=written, origins=origins))["settings"]["links.webshop_url"]
     assert (found["value"], found["origin"]) == ("https://own.example.com/", "accounts.d/de.yaml:5")
     found = detail_json(detail())["settings"]["links.webshop_url"]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rules_strategies import account
 
-from ekomi_reconcile.model.account import Deliver, InvitationRule, Selection
+from ekomi_reconcile.model.account import Deliver, InvitationRule, Links, Selection
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook
 
 VIEW_NAMES = st.none() | st.sampled_from([*given_some.VIEWS, "unheard of"])
@@ -87,7 +87,7 @@ def test_what_is_no_rule_leaves_the_digest_alone():
         BASE,
         name="Other",
         interface_password="${env:OTHER}",
-        webshop_url="https://shop.example.com",
+        links=Links(webshop_url="https://shop.example.com"),
         protect=True,
         tags=("dach",),
     )

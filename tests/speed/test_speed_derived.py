@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from speed_support import counted
 
 from ekomi_reconcile.config.secrets import _Redaction
-from ekomi_reconcile.model.account import Account, AccountRecord, Deliver, InvitationRule, Selection
+from ekomi_reconcile.model.account import Account, AccountRecord, Deliver, InvitationRule, Links, Selection
 from ekomi_reconcile.plan.diff import Desired, diff
 from ekomi_reconcile.state.records import ACCOUNT_COLUMNS, to_account
 
@@ -34,7 +34,7 @@ def test_the_text_is_the_canonical_form():
         ({"name": "x"}, False),
         ({"tags": ("x",)}, False),
         ({"protect": True}, False),
-        ({"webshop_url": "https://example.com"}, False),
+        ({"links": Links(webshop_url="https://example.com")}, False),
         ({"priority": 1}, True),
         ({"orders": "eu"}, True),
         ({"invitations": replace(RULE, deliver=Deliver.LINK)}, True),

@@ -13,9 +13,10 @@ from ekomi_reconcile.cli.session import load_configuration, state_location, writ
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import SecretError, StateError
+from ekomi_reconcile.model.state import LockInfo
 from ekomi_reconcile.render.state import broken_text, lock_json, lock_text
 from ekomi_reconcile.state.engine.location import locate
-from ekomi_reconcile.state.engine.lock import LockInfo, lock_holder, release_lock
+from ekomi_reconcile.state.engine.lock import lock_holder, release_lock
 
 
 @click.group(cls=LazyGroup)

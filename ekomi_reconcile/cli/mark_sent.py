@@ -27,6 +27,7 @@ from ekomi_reconcile.cli.session import (
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ReconcileError
+from ekomi_reconcile.model.state import NewState
 from ekomi_reconcile.reconcile.planning import digester, read_privacy
 from ekomi_reconcile.reconcile.sources import Sources
 from ekomi_reconcile.render.invitations import AdoptedPast, adopted_json, adopted_text
@@ -34,7 +35,6 @@ from ekomi_reconcile.sent_import.file import BadLine, SentRequest, read_past
 from ekomi_reconcile.sent_import.matching import Adoption
 from ekomi_reconcile.state.engine.key import Purpose
 from ekomi_reconcile.state.engine.lock import user
-from ekomi_reconcile.state.records import NewState
 from ekomi_reconcile.state.repositories.schedule import Adopted, Standing
 from ekomi_reconcile.state.store import State
 

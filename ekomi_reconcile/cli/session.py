@@ -31,7 +31,7 @@ from ekomi_reconcile.state.engine.lock import Lock, writer_lock
 from ekomi_reconcile.state.records import UNREADABLE
 
 if TYPE_CHECKING:
-    from ekomi_reconcile.state.records import NewState
+    from ekomi_reconcile.model.state import NewState
     from ekomi_reconcile.state.repositories.plan_reader import Glance
     from ekomi_reconcile.state.store import State
 
@@ -327,8 +327,8 @@ def refuse_beginning(configuration: Configuration) -> None:
 
 def new_state_of(configuration: Configuration) -> NewState:
     """The state that an approved plan will create, with the key that its digests are made with already."""
+    from ekomi_reconcile.model.state import NewState
     from ekomi_reconcile.state.engine.opening import key_to_be
-    from ekomi_reconcile.state.records import NewState
 
     location, root = state_location(configuration)
     return NewState(key=key_to_be(locate(location, root=root), state_key(configuration)))

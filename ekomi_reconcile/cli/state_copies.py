@@ -28,7 +28,6 @@ from ekomi_reconcile.model.errors import ConfigurationError, ReconcileError, Sta
 from ekomi_reconcile.render.state_admin import (
     Copied,
     Initialised,
-    Migrated,
     copied_json,
     copied_text,
     format_json,
@@ -281,14 +280,7 @@ def migrate(url: str | None, lock_timeout: int, form: str) -> int:
             raise ReconcileError(f"the state is at {place} already", mend="name another place")
         with writer_lock(place, operation=OPERATION):
             done = move(state, target, root=root, configured=state_key(configuration), now=instant.now())
-    migrated = Migrated(
-        origin=str(done.origin),
-        target=str(done.target),
-        serial=done.serial,
-        tables=done.tables,
-        key_file=done.key_file,
-    )
-    write_one(migrated, form, as_text=migrated_text, as_json=migrated_json)
+    write_one(done, form, as_text=migrated_text, as_json=migrated_json)
     return Exit.OK
 
 

@@ -16,11 +16,11 @@ from ekomi_reconcile.http.clock import RunClock
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.invitation import Criterion
 from ekomi_reconcile.model.run import Done, Result, figures_of
+from ekomi_reconcile.model.state import NewState
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.reconcile.planning import Passwords, make_context, make_plan, read_passwords
 from ekomi_reconcile.reconcile.sources import Sources
 from ekomi_reconcile.state.engine.lock import Lock
-from ekomi_reconcile.state.records import NewState
 from ekomi_reconcile.state.repositories.journal import APPLY, DONE, INCOMPLETE, STARTED
 from ekomi_reconcile.state.store import State
 

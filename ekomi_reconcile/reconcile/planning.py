@@ -25,6 +25,7 @@ from ekomi_reconcile.model.account import AccountRecord, PositionRecord
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import ReconcileError, SecretError
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.state import Meta, NewState
 from ekomi_reconcile.plan.build import Circumstances, Recorded, build
 from ekomi_reconcile.plan.diff import Desired
 from ekomi_reconcile.plan.due import Intervals
@@ -38,7 +39,6 @@ from ekomi_reconcile.reconcile.sources import SourcePass, Sources
 from ekomi_reconcile.rules.contact import TELEPHONE
 from ekomi_reconcile.rules.rulebook import RuleBook
 from ekomi_reconcile.state.engine.key import KEY_BYTES, KeyedDigest, Purpose
-from ekomi_reconcile.state.records import Meta, NewState
 
 if TYPE_CHECKING:
     from ekomi_reconcile.apply.context import Context

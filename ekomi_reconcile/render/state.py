@@ -7,7 +7,7 @@ from msgspec.structs import asdict
 from ekomi_reconcile.model.account import AccountRecord, Json, account_address
 from ekomi_reconcile.model.instant import iso, iso_or_none
 from ekomi_reconcile.model.run import JournalEntry, read_figures
-from ekomi_reconcile.render.records import ShownHolder
+from ekomi_reconcile.model.state import LockInfo
 from ekomi_reconcile.render.results import run_words
 from ekomi_reconcile.render.tables import (
     Column,
@@ -133,7 +133,7 @@ def _remark(entry: JournalEntry) -> str | None:
     return run_words(figures.counts, failures=figures.failures, not_tried=figures.not_tried) or None
 
 
-def lock_json(info: ShownHolder | None) -> dict[str, Json]:
+def lock_json(info: LockInfo | None) -> dict[str, Json]:
     """The object of ``lock show --format json``."""
     user, at_sign, place = (info.Who if info else "").rpartition("@")
     who, host = (user, place) if at_sign else (place, "")
@@ -152,7 +152,7 @@ def lock_json(info: ShownHolder | None) -> dict[str, Json]:
     }
 
 
-def lock_text(info: ShownHolder | None, paint: Paint) -> str:
+def lock_text(info: LockInfo | None, paint: Paint) -> str:
     """The same for people."""
     if info is None:
         return NOBODY
@@ -161,6 +161,6 @@ def lock_text(info: ShownHolder | None, paint: Paint) -> str:
     return fields_text("The writer lock is held", [Field(key, plain(shown[key])) for key in names], paint)
 
 
-def broken_text(info: ShownHolder, paint: Paint) -> str:
+def broken_text(info: LockInfo, paint: Paint) -> str:
     """What ``force-unlock`` did."""
     return f"{paint(Tone.CHANGE, 'Broken')}: {printable(str(info))}\n"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from ekomi_reconcile.model.account import Json, account_address
 from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.model.invitation import STATE_LOST
+from ekomi_reconcile.model.state import Moved, Restored
 from ekomi_reconcile.render.tables import Paint, Tone, plural, printable
 
 _NOT_THE_WORLD = "This restores records, not the world: what eKomi has and whom it has asked is as before.\n"
@@ -31,41 +31,6 @@ class Copied:
     size: int
     lineage: str
     serial: int
-
-
-class ShownRestored(Protocol):
-    """What replaced the records of a state."""
-
-    @property
-    def serial(self) -> int: ...
-    @property
-    def accounts(self) -> int: ...
-    @property
-    def invitations(self) -> int: ...
-    @property
-    def replaced(self) -> Path | None: ...
-    @property
-    def closed_since(self) -> int | None: ...
-
-
-class ShownTable(Protocol):
-    """A table that was copied."""
-
-    @property
-    def rows(self) -> int: ...
-    @property
-    def digest(self) -> str: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Migrated:
-    """A state that was copied to another place, and where the key of its digests is."""
-
-    origin: str
-    target: str
-    serial: int
-    tables: Mapping[str, ShownTable]
-    key_file: Path | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +112,7 @@ def copied_text(each: Copied, paint: Paint) -> str:
     return f"{printable(str(each.path))}\n"
 
 
-def restored_json(each: ShownRestored) -> dict[str, Json]:
+def restored_json(each: Restored) -> dict[str, Json]:
     """The object of ``state restore`` and ``state push --format json``."""
     return {
         "serial": each.serial,
@@ -155,38 +120,38 @@ def restored_json(each: ShownRestored) -> dict[str, Json]:
         "invitations": each.invitations,
         "replaced": None if each.replaced is None else str(each.replaced),
         "closed_since": each.closed_since,
-        "key_fits": getattr(each, "key_fits", True),
+        "key_fits": each.key_fits,
     }
 
 
-def restored_text(each: ShownRestored, paint: Paint) -> str:
+def restored_text(each: Restored, paint: Paint) -> str:
     """The same for people, with what it did not do."""
     lines = [_head("Restored", each, paint), *_kept(each), _NOT_THE_WORLD]
     if each.closed_since is None:
         lines.append(_NOBODY_KNOWS)
-    if not getattr(each, "key_fits", True):
+    if not each.key_fits:
         lines.append(f"{paint(Tone.REMOVE, 'Attention')}: {_KEY}")
     return "".join(lines)
 
 
-def pushed_text(each: ShownRestored, paint: Paint) -> str:
+def pushed_text(each: Restored, paint: Paint) -> str:
     """What a push did, for people."""
     return "".join([_head("Pushed", each, paint), *_kept(each)])
 
 
-def _head(done: str, each: ShownRestored, paint: Paint) -> str:
+def _head(done: str, each: Restored, paint: Paint) -> str:
     counts = f"{plural(each.accounts, 'account')}, {plural(each.invitations, 'invitation')}"
     return f"{paint(Tone.ADD, f'{done}.')} {counts}; the state has serial {each.serial} now.\n"
 
 
-def _kept(each: ShownRestored) -> Iterator[str]:
+def _kept(each: Restored) -> Iterator[str]:
     if each.replaced is not None:
         yield f"The state before is kept: {printable(str(each.replaced))}\n"
     if each.closed_since:
         yield f"{plural(each.closed_since, 'order')} closed since then stay closed: nobody is asked twice.\n"
 
 
-def migrated_json(each: Migrated) -> dict[str, Json]:
+def migrated_json(each: Moved) -> dict[str, Json]:
     """The object of ``state migrate URL --format json``."""
     return {
         "from": each.origin,
@@ -199,7 +164,7 @@ def migrated_json(each: Migrated) -> dict[str, Json]:
     }
 
 
-def migrated_text(each: Migrated, paint: Paint) -> str:
+def migrated_text(each: Moved, paint: Paint) -> str:
     """The same for people, with what is left to do."""
     rows = sum(table.rows for table in each.tables.values())
     compared = f"{plural(rows, 'row')} of {plural(len(each.tables), 'table')}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from ekomi_reconcile import __version__
 from ekomi_reconcile.model.account import AccountRecord
@@ -58,15 +59,8 @@ def _run(entry: JournalEntry, *, began_at: int) -> Run:
     return Run(
         began_at=began_at,
         ended_at=None if open_ended else entry.at,
-        who=entry.who,
-        host=entry.host,
-        action=entry.action,
-        subject=entry.subject,
-        outcome=None if open_ended else entry.outcome,
-        commit=entry.commit,
-        counts=figures.counts,
-        failures=figures.failures,
-        not_tried=figures.not_tried,
+        entry=replace(entry, detail=None),
+        figures=figures,
     )
 
 
@@ -139,7 +133,7 @@ def _of_accounts(records: Collection[AccountRecord]) -> Iterator[Notice]:
 
 
 def _of_runs(runs: Sequence[Run]) -> Iterator[Notice]:
-    last = next((each for each in runs if each.action == APPLY), None)
+    last = next((each for each in runs if each.entry.action == APPLY), None)
     if last is None:
         return
     if last.outcome == INCOMPLETE:
@@ -220,21 +214,7 @@ def _days(counts: Mapping[int, int], *, first: int, last: int) -> tuple[DayCount
 
 def _row(row: Invitation, names: Mapping[str, str]) -> InvitationRow:
     told = row.status in _TOLD or row.reason in LOOP_REASONS
-    return InvitationRow(
-        id=row.id,
-        number=row.number,
-        order_id=row.order_id,
-        account=names[row.interface_id],
-        interface_id=row.interface_id,
-        store_view=row.store_view,
-        order_date=row.order_date,
-        scheduled_at=row.scheduled_at,
-        sent_at=row.sent_at,
-        changed_at=row.changed_at,
-        status=row.status,
-        reason=row.reason if told else None,
-        attempts=row.attempts,
-    )
+    return InvitationRow(names[row.interface_id], row if told else replace(row, reason=None))
 
 
 DAYS = 30

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from ekomi_reconcile.model.account import GridRow
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.invitation import Invitation, Status
+from ekomi_reconcile.model.run import JournalEntry, RunFigures
 
 OTHER_REASON = "other"
 """Stands for reasons in words of a person, which the report does not repeat."""
@@ -34,23 +35,12 @@ class AccountGrid:
     rows: tuple[GridRow, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class InvitationRow:
-    """A line of the invitations grid. ``reason`` is only there where no person wrote it."""
+    """A row of the invitations grid. Its ``reason`` is left out where a person may have written it."""
 
-    id: int
-    number: str
-    order_id: int
     account: str
-    interface_id: str
-    store_view: str | None
-    order_date: Instant
-    scheduled_at: Instant
-    sent_at: Instant | None
-    changed_at: Instant
-    status: Status
-    reason: str | None
-    attempts: int
+    invitation: Invitation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,22 +125,20 @@ class ReviewFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """Something that was done. Without ``outcome`` its end is not on record: it goes on, or was killed.
+    """Something that was done. Without ``ended_at`` its end is not on record: it goes on, or was killed.
 
-    ``counts`` are by the value of ``Done``.
+    ``entry`` is its last one in the journal, without the detail: a person may have written that.
     """
 
     began_at: Instant
     ended_at: Instant | None
-    who: str
-    host: str
-    action: str
-    subject: str | None
-    outcome: str | None
-    commit: str | None
-    counts: Mapping[str, int] = field(default_factory=dict)
-    failures: int = 0
-    not_tried: int = 0
+    entry: JournalEntry
+    figures: RunFigures
+
+    @property
+    def outcome(self) -> str | None:
+        """How it ended, or ``None`` where that is not on record."""
+        return None if self.ended_at is None else self.entry.outcome
 
 
 class Urgency(StrEnum):

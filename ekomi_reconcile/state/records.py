@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -11,7 +10,7 @@ import msgspec
 from ekomi_reconcile.model import keys
 from ekomi_reconcile.model.account import Account, AccountRecord, InvitationRule, Json
 from ekomi_reconcile.model.errors import StateDamaged
-from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.review import ShopData
 
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, msgspec.MsgspecError)
@@ -26,17 +25,6 @@ _FULLEST = keys.canonical(
 
 _FREE = frozenset(each.name for each in keys.every_key(Account) if each.is_free)
 """Keys of an account that take more than one kind of value."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Meta:
-    """The state itself: ``serial`` counts changes of accounts and state commands."""
-
-    format_version: int
-    lineage: str
-    serial: int
-    created_at: Instant
-    tool_version: str
 
 
 class DesiredSettings(Mapping[str, Json]):
@@ -108,13 +96,6 @@ def _unlike(value: Json, pattern: Json, fullest: Json, *, place: str) -> Iterato
         if key not in _FREE:
             least = {} if isinstance(fullest[key], dict) else fullest[key]
             yield from _unlike(each, pattern.get(key, least), fullest[key], place=f"{place}.{key}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewState:
-    """A state that is about to be created, with the ``key`` of its digests."""
-
-    key: bytes = field(repr=False)
 
 
 _SHOP = ShopData.__struct_fields__

@@ -6,10 +6,10 @@ from rich.cells import cell_len
 
 from ekomi_reconcile.model.errors import EkomiUnavailable
 from ekomi_reconcile.model.run import ApiError, Done, JournalEntry, Result
+from ekomi_reconcile.model.state import LockInfo
 from ekomi_reconcile.render import results, reviews, state
 from ekomi_reconcile.render.results import fetched_text
 from ekomi_reconcile.render.tables import Paint, json_text
-from ekomi_reconcile.state.engine.lock import LockInfo
 
 REVIEWS = [
     reviews.ListedReview("Germany", a_review()),

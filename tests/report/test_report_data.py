@@ -92,7 +92,10 @@ def test_what_needs_a_person_comes_first(state):
         ("to know", "2 accounts never synced"),
     ]
     assert "ekomi-reconcile invitations resolve ID --sent" in report.notices[0].commands
-    assert [(row.status, row.reason) for row in (*report.queue.unknown, *report.queue.failed)] == [
+    assert [
+        (row.invitation.status, row.invitation.reason)
+        for row in (*report.queue.unknown, *report.queue.failed)
+    ] == [
         (Status.UNKNOWN, "HTTP 500"),
         (Status.FAILED, "HTTP 500"),
     ]
@@ -111,7 +114,7 @@ def test_beginnings_and_ends_make_one_run(state):
         report_support.rename_last(state, who)
         state.refresh()
     report = make_report(state, now=NOW)
-    assert [(run.who, run.outcome, dict(run.counts)) for run in report.runs] == [
+    assert [(run.entry.who, run.outcome, dict(run.figures.counts)) for run in report.runs] == [
         ("a", None, {"sent": 2}),
         ("b", "incomplete", {"sent": 2}),
         ("a", "done", {"sent": 2}),
@@ -149,7 +152,7 @@ def test_reasons_of_people_are_not_repeated(state):
     )
     report = make_report(state, now=NOW)
     assert [dict(row.counts) for row in report.reasons.cancelled] == [{"order_age": 1, "other": 1}]
-    assert [row.reason for row in report.queue.latest] == [None, "order_age", None]
+    assert [row.invitation.reason for row in report.queue.latest] == [None, "order_age", None]
     assert "Jane" not in str(asdict(report))
 
 
@@ -176,7 +179,7 @@ def test_deleted_accounts_leave_the_grid_and_stay_in_the_counts(state):
     state.schedule([an_order(1, "1", scheduled_at=NOW)], now=NOW)
     state.delete_account("1", now=NOW)
     report = make_report(state, now=NOW)
-    assert [row.name for row in report.accounts.rows] == ["two"]
+    assert [row.account.name for row in report.accounts.rows] == ["two"]
     assert report.queue.by_status[Status.CANCELLED] == report.queue.total == 1
     assert [row.account for row in report.queue.latest] == ["One"]
     assert [(row.account, dict(row.counts)) for row in report.reasons.cancelled] == [

@@ -75,7 +75,7 @@ def _environment(now: Instant, clean: Callable[[str], str]) -> Environment:
         "number": labels.number,
         "reason_meaning": labels.reason_meaning,
         "reason_name": labels.reason_name,
-        "run_words": lambda run: run_words(run.counts, failures=run.failures, not_tried=run.not_tried),
+        "run_words": lambda done: run_words(done.counts, failures=done.failures, not_tried=done.not_tried),
         "score": labels.score,
         "web_address": labels.web_address,
     }

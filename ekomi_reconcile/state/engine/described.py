@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from ekomi_reconcile.model.errors import StateDamaged
-from ekomi_reconcile.state.records import Meta
+from ekomi_reconcile.model.state import Meta
 
 FORMAT_VERSION = 2
 """The format of the state that this version writes."""

@@ -15,7 +15,7 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Self
 from ekomi_reconcile import __version__
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import StateError, StateLocked
+from ekomi_reconcile.model.state import LockInfo
 from ekomi_reconcile.state.engine.location import LOCK_ENDING as ENDING
 from ekomi_reconcile.state.engine.location import (
     FileLocation,
@@ -69,31 +70,6 @@ _FIRST_WAIT = 0.02
 _LONGEST_WAIT = 5.0
 _PATIENCE = 0.2
 """Seconds that even an impatient caller waits: somebody may be looking who holds the lock."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockInfo:
-    """Who holds the lock: ``ID`` is what ``force-unlock`` asks for, ``Created`` ISO 8601 in UTC.
-
-    ``Info`` says which plan or commit is carried out, ``Version`` is that of the tool, ``Path`` where the
-    state is, without a password.
-    """
-
-    ID: str
-    Operation: str
-    Who: str
-    Created: str
-    PID: int
-    Job: str | None = None
-    Info: str | None = None
-    Version: str | None = None
-    Path: str | None = None
-
-    def __str__(self) -> str:
-        job = "".join(f", {each}" for each in (self.Info, self.Job) if each)
-        return (
-            f"{self.Operation} by {self.Who}, process {self.PID}, since {self.Created}{job} (lock {self.ID})"
-        )
 
 
 class Lock(ABC):

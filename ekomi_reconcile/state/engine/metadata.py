@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from ekomi_reconcile import __version__
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.state import Meta
 from ekomi_reconcile.state.engine.described import (
     ADDRESSES,
     FORMAT_VERSION,
@@ -20,7 +21,6 @@ from ekomi_reconcile.state.engine.described import (
 from ekomi_reconcile.state.engine.key import KeyedDigest, Purpose, check_value, proven_key
 from ekomi_reconcile.state.engine.session import Session
 from ekomi_reconcile.state.engine.tables import meta
-from ekomi_reconcile.state.records import Meta
 
 
 class MetaStore(Session):

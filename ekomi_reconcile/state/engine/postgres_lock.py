@@ -25,8 +25,9 @@ import psycopg
 from sqlalchemy import Connection
 
 from ekomi_reconcile.model.errors import StateError, StateLocked
+from ekomi_reconcile.model.state import LockInfo
 from ekomi_reconcile.state.engine.location import PostgresLocation
-from ekomi_reconcile.state.engine.lock import Lock, LockInfo, held_as, parse_info
+from ekomi_reconcile.state.engine.lock import Lock, held_as, parse_info
 from ekomi_reconcile.state.engine.postgres import connect, fence_key, meaning, writer_lock_key
 from ekomi_reconcile.state.engine.postgres_pooler import shared
 

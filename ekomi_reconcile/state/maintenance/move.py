@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from ekomi_reconcile.model.errors import StateError, StateLost, StateMissing
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.state import Moved, TableDigest
 from ekomi_reconcile.state.engine.key import read_key
 from ekomi_reconcile.state.engine.location import (
     FileLocation,
@@ -18,24 +17,9 @@ from ekomi_reconcile.state.engine.location import (
     make_folder,
 )
 from ekomi_reconcile.state.engine.opening import Mode, build_state, open_state
-from ekomi_reconcile.state.maintenance.table_dump import TableDigest
 from ekomi_reconcile.state.store import State
 
 OPERATION = "state migrate"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
-    """What was moved where: tables by name with how many rows they have and their digest, now the same.
-
-    ``key_file`` is where the key of the digests is, if it is in a file.
-    """
-
-    origin: Location
-    target: Location
-    serial: int
-    tables: Mapping[str, TableDigest]
-    key_file: Path | None
 
 
 def move(state: State, target: str, *, root: Path, configured: bytes | None, now: Instant) -> Moved:
@@ -66,8 +50,8 @@ def move(state: State, target: str, *, root: Path, configured: bytes | None, now
     ) as new:
         new.require_key()
     return Moved(
-        origin=state.location,
-        target=place,
+        origin=str(state.location),
+        target=str(place),
         serial=serial,
         tables=tables,
         key_file=None if configured is not None else _key_file(place, state.location),

@@ -16,6 +16,7 @@ from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Evidence, Status
+from ekomi_reconcile.model.state import Restored
 from ekomi_reconcile.plan.schema import first_problem
 from ekomi_reconcile.state.engine.described import FORMAT_VERSION
 from ekomi_reconcile.state.engine.lock import user
@@ -71,20 +72,6 @@ class Pushed:
             yield [_value(row, name) for name in names]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PushResult:
-    """What pushing did. ``replaced`` is where the state before is kept.
-
-    ``closed_since`` are orders that were closed after the file was pulled, and stay closed.
-    """
-
-    serial: int
-    accounts: int
-    invitations: int
-    replaced: Path
-    closed_since: int
-
-
 def parse(text: bytes) -> Pushed:
     """The state in this JSON.
 
@@ -106,7 +93,7 @@ def parse(text: bytes) -> Pushed:
     return Pushed(identity, tables)
 
 
-def push(content: Pushed, state: State, *, root: Path, now: Instant, any_serial: bool = False) -> PushResult:
+def push(content: Pushed, state: State, *, root: Path, now: Instant, any_serial: bool = False) -> Restored:
     """Replace the records of a state in one transaction; killed, it is as before.
 
     The journal goes on, and a copy of the state before is kept. ``any_serial``: even if the state has
@@ -135,7 +122,7 @@ def push(content: Pushed, state: State, *, root: Path, now: Instant, any_serial:
         state.journal(
             OPERATION, subject=f"serial {theirs.serial}", outcome=f"pushed as serial {serial}", now=now
         )
-    return PushResult(
+    return Restored(
         serial=serial,
         accounts=len(state.accounts()),
         invitations=sum(sum(each.values()) for each in state.counts().values()),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from ekomi_reconcile.model.errors import StateDamaged, StateError, StateMissing
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.state import Restored
 from ekomi_reconcile.state.engine import sqlite, sqlite_driver
 from ekomi_reconcile.state.engine.described import FORMAT_VERSION, format_version
 from ekomi_reconcile.state.engine.key import check_value
@@ -21,22 +21,6 @@ from ekomi_reconcile.state.maintenance.backup import copy_path, needs_file
 from ekomi_reconcile.state.store import State
 
 OPERATION = "state restore"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restored:
-    """What restoring did. ``replaced`` is where the state before is kept (``None``: there was none).
-
-    ``closed_since`` are orders that were closed after the copy was made, and stay closed; ``None``: they are
-    not known, as the state before could not be read. ``key_fits``: digests in the copy mean something.
-    """
-
-    serial: int
-    accounts: int
-    invitations: int
-    replaced: Path | None
-    closed_since: int | None
-    key_fits: bool
 
 
 def must_be_restorable(copy: Path, place: Location) -> None:

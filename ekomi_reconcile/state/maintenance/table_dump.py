@@ -31,6 +31,7 @@ from sqlalchemy import (
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import BLOCKING, Status
+from ekomi_reconcile.model.state import TableDigest
 from ekomi_reconcile.state.engine.described import KEY_CHECK
 from ekomi_reconcile.state.engine.metadata import MetaStore, read_meta
 from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, chunks
@@ -61,14 +62,6 @@ class StateIdentity:
     serial: int
     created_at: Instant
     key_check: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TableDigest:
-    """How many rows a table has, and the SHA-256 of all of them in the order of their keys."""
-
-    rows: int
-    digest: str
 
 
 class Content(Protocol):

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Self
 from ekomi_reconcile.model.account import AccountRecord, PositionRecord
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Observation, Status
+from ekomi_reconcile.model.state import Meta
 from ekomi_reconcile.state.engine import sqlite_driver
 from ekomi_reconcile.state.engine.described import FORMAT_VERSION, KEY_CHECK, parse_addresses, parse_meta
 from ekomi_reconcile.state.engine.key import proven_key, read_key
 from ekomi_reconcile.state.engine.location import FileLocation, locate
 from ekomi_reconcile.state.engine.mark import AS_RECORDED, Mark, read_mark
-from ekomi_reconcile.state.records import ACCOUNT_COLUMNS, Meta, to_account
+from ekomi_reconcile.state.records import ACCOUNT_COLUMNS, to_account
 
 if TYPE_CHECKING:
     from ekomi_reconcile.state.store import State

@@ -1,7 +1,8 @@
 """``completion``: shell completion of commands, options and account names.
 
-The script asks this program again, with the line as it stands, through click's own machinery. What differs
-from click's scripts is quoting: a name with blanks, quotes, colons or commas arrives as one word.
+click completes and formats. Reading the line and the scripts are our own, because names of accounts are free
+text: click's script for bash does not quote, that of fish splits at commas, that of zsh offers no files after
+``--option=``, and none of them completes ``--option=VALUE`` of such a name.
 """
 
 from __future__ import annotations
@@ -11,7 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from click.shell_completion import CompletionItem, ShellComplete, add_completion_class
+from click.shell_completion import (
+    CompletionItem,
+    FishComplete,
+    ShellComplete,
+    ZshComplete,
+    add_completion_class,
+)
 
 from ekomi_reconcile.cli.options import COMPLETION, Globals, common
 from ekomi_reconcile.model.errors import ReconcileError
@@ -97,7 +104,7 @@ _ZSH = """\
         %(complete_var)s=zsh_complete "${words[1]}" 2>/dev/null)}")
     for kind value help in "${lines[@]}"; do
         case $kind in
-            plain) [[ $help == _ ]] && plain+=("$value") || described+=("${value//:/\\\\:}:$help") ;;
+            plain) [[ $help == _ ]] && plain+=("$value") || described+=("$value:$help") ;;
             dir) compset -P '--*='; _files -/ ;;
             file) compset -P '--*='; _files ;;
         esac
@@ -144,11 +151,14 @@ class _Complete(ShellComplete):
         *complete, self.last = line[start:]
         return [each.text for each in complete[1:]], self.last.text
 
-    @property
-    def option(self) -> str:
-        """``--name=`` where the value of an option is written in the same word."""
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[str]]:
+        """Return whole words: with ``--name=`` where the value of an option is written in the same word."""
         name, equals, _ = self.last.text.partition("=")
-        return f"{name}=" if equals and name.startswith("--") else ""
+        option = f"{name}=" if equals and name.startswith("--") else ""
+        return [
+            CompletionItem(f"{option}{item.value}", item.type, item.help)
+            for item in super().get_completions(args, incomplete)
+        ]
 
 
 @add_completion_class
@@ -159,36 +169,26 @@ class Bash(_Complete):
     source_template = _BASH
 
     def format_completion(self, item: CompletionItem[str]) -> str:
-        """``type,text``: what replaces bash's own word, which is COMP_CWORD."""
+        """Return ``type,text``, where the text replaces bash's own word, which is COMP_CWORD."""
         if item.type != "plain":
             return f"{item.type},{item.value}"
         raw, current = self.last.raw, os.environ.get("COMP_CWORD", "")
-        before = words(raw.removesuffix(current))[-1].text.removeprefix(self.option)
+        before = words(raw.removesuffix(current))[-1].text
         return f"plain,{escaped(item.value[len(before) :], self.last.quote)}"
 
 
 @add_completion_class
-class Zsh(_Complete):
+class Zsh(_Complete, ZshComplete):
     """Zsh quotes by itself, and replaces the whole word."""
 
-    name = "zsh"
     source_template = _ZSH
-
-    def format_completion(self, item: CompletionItem[str]) -> str:
-        """Type, value and help, a line each."""
-        return f"{item.type}\n{self.option}{item.value}\n{item.help or '_'}"
 
 
 @add_completion_class
-class Fish(_Complete):
+class Fish(_Complete, FishComplete):
     """Fish quotes by itself, and compares with the whole word."""
 
-    name = "fish"
     source_template = _FISH
-
-    def format_completion(self, item: CompletionItem[str]) -> str:
-        """``type,value``, and after a tab the help."""
-        return f"{item.type},{self.option}{item.value}" + (f"\t{item.help}" if item.help else "")
 
 
 _SHELLS: dict[str, type[_Complete]] = {each.name: each for each in (Bash, Zsh, Fish)}

@@ -11,6 +11,7 @@ from ekomi_reconcile.cli.session import write_result
 from ekomi_reconcile.scaffold.files import (
     CI,
     IGNORE,
+    PACKAGE_VARIABLE,
     STATE_FOLDER,
     Scaffolded,
     account_path,
@@ -49,6 +50,8 @@ def init(ci: str, name: str) -> int:
 
 def _advice(done: Scaffolded, name: str) -> str:
     lines = [] if done.state_is_ignored else [f"Add {STATE_FOLDER} to {IGNORE}: the state is not for git."]
+    workflow = next((path for path in CI.values() if path in done.written), None)
+    install = [f"  6. set {PACKAGE_VARIABLE} in {workflow}: what CI installs"] if workflow else []
     account, password = account_path(name), f" {password_variable(name)}=…"
     where = f"ekomi-reconcile.yaml and {account}"
     if account not in done.written:
@@ -62,5 +65,6 @@ def _advice(done: Scaffolded, name: str) -> str:
             f"  3. export MAGENTO_TOKEN=…{password}",
             "  4. ekomi-reconcile state init --pin",
             "  5. ekomi-reconcile plan",
+            *install,
         ]
     )

@@ -26,6 +26,9 @@ STATE_FOLDER: Final = ".ekomi-reconcile/"
 CI: Final = {"github": ".github/workflows/ekomi-reconcile.yml", "gitlab": ".gitlab-ci.yml"}
 """Which system's workflow is looked for where; the templates have the names of the systems."""
 
+PACKAGE_VARIABLE: Final = "EKOMI_RECONCILE_PACKAGE"
+"""Where the workflows look for what pip is to install."""
+
 _CI_VARIABLE: Final = "EKOMI_DE_PASSWORD"
 """What the workflows call the password of the account."""
 

@@ -21,6 +21,8 @@ ROOT = Path(__file__).parent.parent.parent
 ACTION = ROOT / "action.yml"
 GITHUB = ROOT / "ekomi_reconcile" / "scaffold" / "ci" / "github.yml"
 GITLAB = ROOT / "ekomi_reconcile" / "scaffold" / "ci" / "gitlab.yml"
+PACKAGE = "ekomi-reconcile[postgres] @ git+https://git.example.com/tools/ekomi-reconcile@v0.1.0"
+"""What the workflows are told to install."""
 
 GIT_ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -69,13 +71,15 @@ def repository(folder: Path, inner: str = ".") -> Repository:
 class Runner:
     """Runs the shell steps of one job, as the runner of GitHub does, in ``workspace``.
 
-    Expressions are looked up in ``contexts``; ``outputs`` are those of the steps that ran.
+    Expressions are looked up in ``contexts``; ``variables`` are those of the workflow; ``outputs`` are of the
+    steps that ran.
     """
 
     home: Path
     workspace: Path
     contexts: dict[str, str]
     path: Path
+    variables: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     log: str = ""
 
@@ -91,7 +95,7 @@ class Runner:
         done = subprocess.run(
             [program("bash"), "--noprofile", "--norc", "-eo", "pipefail", str(script)],
             cwd=self.workspace / self.filled(where),
-            env={**self._environment(output), **self._given(step)},
+            env={**self._environment(output), **self.variables, **self._given(step)},
             capture_output=True,
             text=True,
             check=False,

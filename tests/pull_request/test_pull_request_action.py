@@ -12,6 +12,7 @@ from pull_request_support import (
     ACTION,
     GITHUB,
     GITLAB,
+    PACKAGE,
     ROOT,
     Runner,
     github_on,
@@ -22,12 +23,16 @@ from pull_request_support import (
 )
 from required_programs import node_package, program
 
+from ekomi_reconcile.scaffold.files import PACKAGE_VARIABLE
+
 MARKER = "<!-- ekomi-reconcile:plan -->"
 LINT = """
 import {createLinter} from "%s";
 const texts = JSON.parse(await new Response(process.stdin).text());
-const lint = await createLinter();
-console.log(JSON.stringify(texts.map((text) => lint(text, ".github/workflows/w.yml"))));
+const found = [];
+// A linter each: one that has read several long texts fails in its garbage collector.
+for (const text of texts) found.push((await createLinter())(text, ".github/workflows/w.yml"));
+console.log(JSON.stringify(found));
 """
 
 
@@ -279,8 +284,10 @@ def test_the_workflow_of_init_runs_as_it_is_written(on_branch, tmp_path):
     contexts = {"github.base_ref": "main", "github.token": "t", "github.event.pull_request.number": "7"}
     (tmp_path / "home").mkdir()
     on_branch.git("update-ref", "refs/remotes/origin/main", "main")
-    runner = Runner(tmp_path / "home", on_branch.folder, contexts, tmp_path / "programs")
-    jobs = loaded(GITHUB)["jobs"]
+    workflow = loaded(GITHUB)
+    variables = {**workflow["env"], PACKAGE_VARIABLE: PACKAGE}
+    runner = Runner(tmp_path / "home", on_branch.folder, contexts, tmp_path / "programs", variables)
+    jobs = workflow["jobs"]
     for step in jobs["check"]["steps"]:
         assert "uses" in step or runner.run(step) == 0, runner.log
     assert runner.summary.startswith(f"{MARKER}\n### Plan: 1 to add, 0 to change, 0 to destroy.\n")
@@ -293,3 +300,26 @@ def test_the_workflow_of_init_runs_as_it_is_written(on_branch, tmp_path):
     apply = [each for each in jobs["apply"]["steps"] if each.get("name", "").startswith("Apply")]
     assert runner.run(apply[0]) == 1
     assert "no state" in runner.log
+    installed = (tmp_path / "programs" / "pip.log").read_text().splitlines()
+    assert installed == [f"install --quiet {PACKAGE}"] * 2
+
+
+def test_the_workflow_of_init_installs_nothing_that_was_not_named(on_branch, tmp_path):
+    """As it is written it names no package: every job stops and says where to name one."""
+    tool_on(tmp_path / "programs")
+    (tmp_path / "home").mkdir()
+    workflow = loaded(GITHUB)
+    runner = Runner(tmp_path / "home", on_branch.folder, {}, tmp_path / "programs", workflow["env"])
+    for job in workflow["jobs"].values():
+        (install,) = [each for each in job["steps"] if each.get("name") == "Install"]
+        assert runner.run(install) == 1
+    assert runner.log.count(f"{PACKAGE_VARIABLE}: is not set; set it at the top of this workflow") == 3
+    assert not (tmp_path / "programs" / "pip.log").exists()
+
+
+def test_the_action_installs_what_it_is_given(on_branch, tmp_path):
+    """A git URL, a wheel or another checkout instead of its own, with the extras that stand there."""
+    job = Job(tmp_path, command="validate", package=PACKAGE)
+    job.run()
+    log = (job.programs / "tools" / "pip.log").read_text()
+    assert log == f"install --quiet {PACKAGE}\n"

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from pull_request_support import GITLAB, loaded, repository, tool_on
+from pull_request_support import GITLAB, PACKAGE, loaded, repository, tool_on
 from required_programs import program
+
+from ekomi_reconcile.scaffold.files import PACKAGE_VARIABLE
 
 MARKER = "<!-- ekomi-reconcile:plan -->"
 
@@ -73,6 +75,7 @@ class Pipeline:
             "CI_PROJECT_ID": "3",
             "CI_MERGE_REQUEST_IID": "7",
             "GITLAB_TOKEN": "",
+            PACKAGE_VARIABLE: PACKAGE,
         }
         self.log = ""
 
@@ -83,7 +86,7 @@ class Pipeline:
         done = subprocess.run(
             [program("bash"), "-eo", "pipefail", "-c", "\n".join(lines)],
             cwd=self.checkout,
-            env={**self.variables, **job["variables"]},
+            env={**self.jobs["variables"], **self.variables, **job["variables"]},
             capture_output=True,
             text=True,
             check=False,
@@ -109,6 +112,18 @@ def test_forks_are_checked_and_compared_without_any_variable(pipeline):
     assert pipeline.job("check") == 0, pipeline.log
     assert "Valid: 2 accounts" in pipeline.log
     assert "Plan: 1 to add, 0 to change, 0 to destroy." in pipeline.log
+
+
+def test_what_was_not_named_is_not_installed(pipeline, tmp_path):
+    """A variable of the project names the package; without it the job says so, and installs nothing."""
+    assert pipeline.job("check") == 0
+    log = tmp_path / "programs" / "pip.log"
+    assert log.read_text() == f"install --quiet {PACKAGE}\n"
+    log.unlink()
+    del pipeline.variables[PACKAGE_VARIABLE]
+    assert pipeline.job("check") != 0
+    assert f"{PACKAGE_VARIABLE}: is not set; set it at the top of this pipeline" in pipeline.log
+    assert not log.exists()
 
 
 def test_the_plan_becomes_one_note_that_is_kept_up_to_date(pipeline):

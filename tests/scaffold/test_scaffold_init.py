@@ -1,5 +1,6 @@
 """init: a project that works at once, and nothing overwritten."""
 
+import re
 import subprocess
 
 import pytest
@@ -9,7 +10,7 @@ from required_programs import program
 
 from ekomi_reconcile.config.load import load
 from ekomi_reconcile.config.schema import rendered
-from ekomi_reconcile.scaffold.files import CI, account_path, password_variable
+from ekomi_reconcile.scaffold.files import CI, PACKAGE_VARIABLE, account_path, password_variable
 
 FILES = {
     "ekomi-reconcile.yaml",
@@ -72,6 +73,20 @@ def test_a_workflow_comes_with_it(tmp_path, ci):
     assert "EKOMI_OSTERREICH_B2B_PASSWORD" in workflow
     assert "EKOMI_DE_PASSWORD" not in workflow
     assert {"check", "plan", "apply"} <= set(yaml.safe_load(workflow).get("jobs", yaml.safe_load(workflow)))
+
+
+@pytest.mark.parametrize("ci", [None, *CI])
+def test_what_ci_installs_is_the_next_thing_to_set(tmp_path, capsys, ci):
+    """No release is published: the workflow names no package, and init says where to name one."""
+    assert Project(tmp_path).cli("init", *(("--ci", ci) if ci else ())) == 0
+    advice = f"set {PACKAGE_VARIABLE} in {CI.get(ci)}"
+    assert (advice in capsys.readouterr().err) is (ci is not None)
+    for path in (tmp_path / each for each in CI.values()):
+        if path.exists():
+            text = path.read_text("utf-8")
+            assert f'{PACKAGE_VARIABLE}: ""' in text
+            assert "No release is published yet." in text
+            assert not re.search(r"pip install .*ekomi-reconcile", text)
 
 
 @pytest.mark.parametrize("ci", CI)

@@ -19,8 +19,8 @@ from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.orders.file import FileSource
 from ekomi_reconcile.orders.source import Wanted
-from ekomi_reconcile.plan.match import match
 from ekomi_reconcile.plan.read_requests import Need, needs
+from ekomi_reconcile.plan.source_pass import match
 from ekomi_reconcile.plan.view import EmptyQueue, Privacy
 from ekomi_reconcile.reconcile.planning import read_privacy
 

@@ -24,12 +24,14 @@ from ekomi_reconcile.model.errors import (
     RequestRefused,
 )
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
-from ekomi_reconcile.model.invitation import UNREACHABLE, Criterion, Invitation, SendOutcome, Status
+from ekomi_reconcile.model.invitation import UNREACHABLE, Invitation, SendOutcome, Status
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.plan.matcher import cancel_reason, in_its_store_view
 from ekomi_reconcile.plan.view import Privacy
+from ekomi_reconcile.rules.case import Case, KnownFacts
 from ekomi_reconcile.rules.contact import mobile_number
-from ekomi_reconcile.rules.rulebook import Rule, refusal, waits_on_hold
+from ekomi_reconcile.rules.judge import first_failed
+from ekomi_reconcile.rules.rulebook import Rule, waits_on_hold
 
 
 class DueVerdict(StrEnum):
@@ -57,9 +59,8 @@ def second_look(row: Invitation, order: Order | None, rule: Rule | None, *, priv
     if order is None or rule is None or not rule.account.invitations.enabled or waits_on_hold(order, rule):
         return Recheck(DueVerdict.WAIT)
     order = in_its_store_view(order, [row])
-    failed = refusal(rule, order, judged_at=row.judged_at, reached=row.reached)
-    if failed is None and privacy.opted_out(order):
-        failed = Criterion.SUPPRESSED
+    known = KnownFacts(now=row.scheduled_at, source=row.source, opted_out=privacy.opted_out(order))
+    failed = first_failed(Case(rule, order, row.judged_at, row.reached, known))
     if failed is not None:
         return Recheck(DueVerdict.CANCEL, cancel_reason(failed, order, rule))
     return Recheck(DueVerdict.SEND)

@@ -38,7 +38,8 @@ from ekomi_reconcile.model.invitation import (
 )
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.model.run import Done, Progress, Stage, Task, Work
-from ekomi_reconcile.plan.order_numbers import another_shop, difference, key_of_row, rival
+from ekomi_reconcile.plan.order_numbers import another_shop, difference
+from ekomi_reconcile.rules.order_key import key_of_row, rival_of
 from ekomi_reconcile.rules.rulebook import Rule, waits_on_hold
 
 LOOK = 1_000
@@ -166,7 +167,7 @@ class Sender:
             if order is not None and order.number != row.number:
                 moved.setdefault(row.source, []).append(difference(row, order))
                 continue
-            if rival(named.get(row.number, ()), key_of_row(row), row.interface_id) is not None:
+            if rival_of(named.get(row.number, ()), key_of_row(row), row.interface_id) is not None:
                 cancelled[row.id] = Criterion.DUPLICATE_NUMBER.value
                 continue
             rule = self.context.book.rule(row.interface_id)

@@ -14,8 +14,14 @@ from ekomi_reconcile.cli.selection import choose_one, written_in
 from ekomi_reconcile.cli.session import load_configuration, reading_if_any
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import redact
-from ekomi_reconcile.explain.judging import question_of
-from ekomi_reconcile.explain.order_lookup import Explanation, Found, SearchResult, explain_order, find_order
+from ekomi_reconcile.explain.order_lookup import (
+    Explanation,
+    Found,
+    SearchResult,
+    explain_order,
+    find_order,
+    match_request,
+)
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.invitation import InvitationFilter
@@ -87,7 +93,7 @@ def _explained(
     configuration: Configuration, state: State | None, found: Found, privacy: CustomerPrivacy
 ) -> Explanation:
     recorded = () if state is None else state.accounts(include_deleted=True)
-    question = question_of(
+    request = match_request(
         found.source,
         configuration.accounts,
         recorded,
@@ -95,8 +101,7 @@ def _explained(
         now=instant.now(),
     )
     queue = EmptyQueue() if state is None else state
-    names = {each.interface_id: each.name for each in recorded}
-    return explain_order(found.order, question, queue, privacy, names=names)
+    return explain_order(found.order, request, queue, privacy)
 
 
 def _told(explanation: Explanation, state: State | None, only: str | None) -> Told:

@@ -12,10 +12,10 @@ from ekomi_reconcile.model.invitation import SendStep
 from ekomi_reconcile.plan import guards
 from ekomi_reconcile.plan.diff import Desired, diff
 from ekomi_reconcile.plan.due import Intervals, bursts, due, due_fetches, missing_orders
-from ekomi_reconcile.plan.match import match_all, opted_out, strays
 from ekomi_reconcile.plan.plan import AccountChange, InvitationSteps, Plan, Position, Scope
 from ekomi_reconcile.plan.read_requests import Need, needs
 from ekomi_reconcile.plan.select import select
+from ekomi_reconcile.plan.source_pass import match_all, opted_out, strays
 from ekomi_reconcile.plan.steps import Steps
 from ekomi_reconcile.plan.view import Orders, Privacy, Queue
 
@@ -91,7 +91,7 @@ def build(
         hypothetical=circumstances.hypothetical,
         git_commit=circumstances.git_commit,
         scope=scope,
-        names=_names(accounts, recorded.accounts),
+        names=names_of(accounts, recorded.accounts),
         changes=chosen,
         operations=()
         if scope.offline
@@ -223,7 +223,8 @@ def _merged(parts: Iterable[InvitationSteps]) -> InvitationSteps:
     return replace(whole, not_invited=not_invited)
 
 
-def _names(accounts: Sequence[Account], recorded: Sequence[AccountRecord]) -> dict[str, str]:
+def names_of(accounts: Sequence[Account], recorded: Sequence[AccountRecord]) -> dict[str, str]:
+    """The names of accounts by interface id, of deleted ones too."""
     known = {each.interface_id: each.name for each in recorded}
     return known | {each.interface_id: each.name for each in accounts}
 

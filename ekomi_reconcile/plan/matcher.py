@@ -1,20 +1,19 @@
 """Match orders with accounts: who is invited, who no longer, who at another time.
 
-One order belongs to at most one account. A row that is sent, skipped, failed or unknown closes the
-order for good; a pending row stays with its account while that account matches; otherwise the account
-of the highest rank that matches gets it.
+One order belongs to at most one account. An invitation that is sent, skipped, failed or unknown closes the
+order for good; a pending one stays with its account while that account matches; otherwise the account of the
+highest rank that matches gets the order.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from ekomi_reconcile.model.account import DELETED_STORE_VIEW
-from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import (
     MARKS,
     ON_HOLD_MARK,
@@ -22,68 +21,34 @@ from ekomi_reconcile.model.invitation import (
     Criterion,
     Invitation,
     Observation,
-    Reached,
     RescheduleStep,
     ScheduleStep,
     Status,
     holder_of,
 )
-from ekomi_reconcile.model.order import HistoryEntry, Order
-from ekomi_reconcile.plan.order_numbers import (
+from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.plan.decision_trace import (
     Contest,
-    Numbers,
-    OrderKey,
-    Resume,
-    holders,
-    key_of_order,
-    key_of_row,
+    CustomerLoad,
+    MatchRequest,
+    OrderTrace,
+    PassContext,
+    ReasonTally,
 )
+from ekomi_reconcile.plan.order_numbers import Numbers, holders
 from ekomi_reconcile.plan.plan import InvitationSteps
-from ekomi_reconcile.plan.steps import ReasonTally
 from ekomi_reconcile.plan.view import Privacy, Queue
-from ekomi_reconcile.rules.reached import reached
+from ekomi_reconcile.rules.case import Case
+from ekomi_reconcile.rules.judge import first_failed
+from ekomi_reconcile.rules.order_key import OrderKey, key_of_order, key_of_row
 from ekomi_reconcile.rules.rulebook import (
     Rule,
-    RuleBook,
     blocked_state,
     ended_by,
     key_of,
-    refusal,
     scheduled_at,
     waits_on_hold,
 )
-
-ACCOUNT_DELETED = "account_deleted"
-"""Why a row is cancelled whose account leaves the files."""
-
-SOURCE_CHANGED = "order_source"
-"""Why a row is cancelled whose account now reads its orders elsewhere."""
-
-_NOTHING_SEEN: Mapping[str, Instant] = {}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What is matched.
-
-    ``fresh`` accounts have new or changed rules, ``leaving`` ones are deleted, ``moved`` ones read their
-    orders elsewhere now. ``shops`` are the order sources in use.
-    """
-
-    source: str
-    book: RuleBook
-    selected: frozenset[str]
-    fresh: frozenset[str]
-    leaving: frozenset[str]
-    moved: frozenset[str] = frozenset()
-    shops: frozenset[str] = frozenset()
-    now: Instant
-
-    def parting(self, interface_id: str) -> str | None:
-        """Why this account gives up its rows here, if it does."""
-        if interface_id in self.leaving:
-            return ACCOUNT_DELETED
-        return SOURCE_CHANGED if interface_id in self.moved else None
 
 
 @dataclass(slots=True)
@@ -91,23 +56,25 @@ class Matcher:
     """Decides order by order; the decisions collect in ``steps`` and ``tally``.
 
     ``passed_over`` are accounts, left out of this plan, that would get an order which another gives up: they
-    have to start anew, for their position may be behind it.
+    have to start again, for their position may be behind it.
     """
 
-    question: Question
+    request: MatchRequest
     queue: Queue
     privacy: Privacy
     steps: InvitationSteps = field(default_factory=InvitationSteps)
     tally: ReasonTally = field(default_factory=ReasonTally)
     passed_over: set[str] = field(default_factory=set)
     numbers: Numbers = field(init=False)
-    _released: bool = False
-    _waits: bool = False
-    _loads: defaultdict[str, list[Instant]] = field(default_factory=lambda: defaultdict(list))
-    _planned: defaultdict[str, list[Instant]] = field(default_factory=lambda: defaultdict(list))
+    _load: CustomerLoad = field(default_factory=CustomerLoad)
+    _context: PassContext = field(init=False)
+    _contests: list[Contest] = field(default_factory=list)
+    _rows: Mapping[int, Sequence[Invitation]] = field(default_factory=dict)
+    _seen: Mapping[int, Observation] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.numbers = Numbers(self.question.source, self.question.shops | {self.question.source})
+        self.numbers = Numbers(self.request.source, self.request.shops | {self.request.source})
+        self._context = PassContext(self.request, self.privacy, self.numbers, self._load)
 
     def batch(self, orders: Sequence[Order]) -> None:
         """Decide these orders, which were just read.
@@ -115,117 +82,118 @@ class Matcher:
         Raises:
             OrderSourceError: they are those of another shop.
         """
-        ids = [order.order_id for order in orders]
-        rows = self.queue.rows_for(self.question.source, ids)
-        self.numbers.rows = self.queue.rows_numbered([order.number for order in orders])
-        seen = self.queue.observations(self.question.source, ids)
-        self._look_up_customers(orders)
+        self._look_up(orders)
         for order in orders:
-            self.tally.read(order)
-            known, noted = rows.get(order.order_id, ()), seen.get(order.order_id)
-            marked = noted is not None and noted.status in MARKS
-            self._waits, before = False, len(self.steps.observations)
-            self._decide(in_its_store_view(order, known), known, None if marked else noted)
-            mark = ON_HOLD_MARK if self._waits else None
-            if mark is not None and (noted is None or noted.status != mark):
-                self._note(order, mark)
-            elif marked and mark is None and len(self.steps.observations) == before:
-                self._note(order, order.status or order.state or "")
+            self._decide(order)
+
+    def trace(self, order: Order) -> OrderTrace:
+        """Decide one order and return what the decision rests on.
+
+        Raises:
+            OrderSourceError: it is one of another shop.
+        """
+        self._look_up([order])
+        return self._decide(order)
+
+    def _look_up(self, orders: Sequence[Order]) -> None:
+        source, ids = self.request.source, [order.order_id for order in orders]
+        self._rows = self.queue.rows_for(source, ids)
+        self._seen = self.queue.observations(source, ids)
+        self._look_up_shared(orders)
+
+    def _look_up_shared(self, orders: Sequence[Order]) -> None:
+        """Look up what is recorded of the numbers and customers of these orders."""
+        self.numbers.rows = self.queue.rows_numbered([order.number for order in orders])
+        self._load.look_up(orders, self.queue, self.privacy, now=self.request.now)
+
+    def _decide(self, order: Order) -> OrderTrace:
+        self.tally.read(order)
+        rows, noted = self._rows.get(order.order_id, ()), self._seen.get(order.order_id)
+        marked = noted is not None and noted.status in MARKS
+        trace = OrderTrace(
+            self._context,
+            in_its_store_view(order, rows) if rows else order,
+            rows,
+            None if marked else noted,
+        )
+        before = len(self.steps.observations)
+        if rows:
+            self.numbers.compare(trace.order, rows)
+            self._settle_holder(trace)
+        self._offer(trace, iter(self.request.book.candidates(trace.order.store_view)))
+        if trace.on_hold and (noted is None or noted.status != ON_HOLD_MARK):
+            self._note(order, ON_HOLD_MARK)
+        elif marked and not trace.on_hold and len(self.steps.observations) == before:
+            self._note(order, order.status or order.state or "")
+        return trace
 
     def _note(self, order: Order, status: str) -> None:
         """Note that the order's invitation waits for it, or no longer does."""
         noted = Observation(
-            source=self.question.source,
+            source=self.request.source,
             order_id=order.order_id,
             status=status,
-            since=self.question.now,
+            since=self.request.now,
             moved=False,
         )
         self.steps.observations.append(noted)
 
     def missing(self, rows: Iterable[Invitation]) -> None:
-        """Rows whose orders cannot be read: they stay, unless their account leaves."""
+        """Invitations whose orders cannot be read: they stay, unless their account leaves."""
         for row in rows:
-            parting = self.question.parting(row.interface_id)
+            parting = self.request.parting(row.interface_id)
             if row.status is Status.PENDING and parting is not None:
-                self.cancel(row, parting)
+                self._cancel(row, parting)
 
-    def cancel(self, row: Invitation, reason: str) -> None:
-        """Plan to take this row out of the queue."""
-        if row.customer is not None and row.scheduled_at in self._loads.get(row.customer, ()):
-            self._loads[row.customer].remove(row.scheduled_at)
-        changed = self.question.fresh | self.question.moved
+    def _cancel(self, row: Invitation, reason: str) -> None:
+        """Plan to take this invitation out of the queue."""
+        self._load.release(row)
+        changed = self.request.fresh | self.request.moved
         self.steps.cancel.append(cancellation(row, reason, rule_change=row.interface_id in changed))
 
-    def _decide(self, order: Order, rows: Sequence[Invitation], seen: Observation | None) -> None:
-        if rows:
-            self.numbers.compare(order, rows)
-        live = holder_of(rows) if rows else None
-        if live is not None and live.id in self.numbers.displaced:
-            live = None
-        taken = live is not None and (live.status is not Status.PENDING or self._keeps(live, order, seen))
-        self._released = live is not None and not taken
-        self._offer(order, rows, seen, owner=live.interface_id if live is not None and taken else None)
+    def _settle_holder(self, trace: OrderTrace) -> None:
+        """Find the invitation that has the order, and cancel it where it must not keep it."""
+        live = holder_of(trace.rows)
+        if live is None or live.id in self.numbers.displaced:
+            return
+        trace.holder = live
+        if live.status is not Status.PENDING:
+            return
+        reason = self._why_cancelled(trace, live)
+        if reason is not None:
+            trace.give_up(reason)
+            self._cancel(live, reason)
 
-    def _keeps(self, row: Invitation, order: Order, seen: Observation | None) -> bool:
-        """Does this pending row stay in the queue? If not, it is cancelled."""
-        question = self.question
-        parting = question.parting(row.interface_id)
+    def _why_cancelled(self, trace: OrderTrace, row: Invitation) -> str | None:
+        """Why this pending invitation leaves the queue; ``None`` if it stays."""
+        request, order = self.request, trace.order
+        parting = request.parting(row.interface_id)
         if parting is not None:
-            self.cancel(row, parting)
-            return False
-        rule = question.book.rule(row.interface_id)
-        held = (
-            rule is None or not rule.account.invitations.enabled or row.interface_id not in question.selected
-        )
-        if rule is None or held:
-            return True
+            return parting
+        rule = request.book.rule(row.interface_id)
+        if rule is None or not rule.account.invitations.enabled or row.interface_id not in request.selected:
+            return None
         if waits_on_hold(order, rule):
-            self._waits = True
-            return True
-        fresh = row.interface_id in question.fresh or not _follows(row, rule)
-        known = self._reached(rule, order, row, seen) if fresh else row.reached
-        failed = self._refusal(rule, order, judged_at=row.judged_at, known=known)
-        if failed is None and row.customer in self.privacy.opted_out_digests:
-            failed = Criterion.SUPPRESSED
-        if failed is None:
-            failed = self._number_refusal(rule, order)
-        if failed is not None or known is None:
-            self.cancel(row, cancel_reason(failed, order, rule))
-            return False
+            trace.on_hold = True
+            return None
+        fresh = row.interface_id in request.fresh or not _follows(row, rule)
+        case = trace.held_case(rule, row, trace.reached_by(rule, row) if fresh else row.reached)
+        failed = first_failed(case)
+        if failed is not None:
+            self._note_rival(case, failed)
+            return cancel_reason(failed, order, rule)
         if fresh and not row.pushed:
-            self._reschedule(row, known, scheduled_at(rule, known, order.order_id, judged_at=row.judged_at))
-        return True
+            self._reschedule(trace, row, case)
+        return None
 
-    def _reached(
-        self, rule: Rule, order: Order, row: Invitation | None, seen: Observation | None
-    ) -> Reached | None:
-        return reached(
-            rule,
-            order,
-            now=self.question.now,
-            seen=self._sight(order, seen),
-            recorded=None if seen is None else HistoryEntry(seen.status, seen.since),
-            frozen=None if row is None else row.reached,
-        )
-
-    def _refusal(
-        self,
-        rule: Rule,
-        order: Order,
-        *,
-        judged_at: Instant,
-        known: Reached | None,
-        candidate: bool = False,
-    ) -> Criterion | None:
-        failed = refusal(rule, order, judged_at=judged_at, reached=known, candidate=candidate)
-        if failed is None and self.privacy.opted_out(order):
-            return Criterion.SUPPRESSED
-        return failed
-
-    def _reschedule(self, row: Invitation, known: Reached, when: Instant) -> None:
+    def _reschedule(self, trace: OrderTrace, row: Invitation, case: Case) -> None:
+        known = case.reached
+        if known is None:
+            return
+        when = scheduled_at(case.rule, known, trace.order.order_id, judged_at=row.judged_at)
         if when == row.scheduled_at:
             return
+        trace.due = when
         self.steps.reschedule.append(
             RescheduleStep(
                 interface_id=row.interface_id,
@@ -242,72 +210,42 @@ class Matcher:
             )
         )
 
-    def _offer(
-        self,
-        order: Order,
-        rows: Sequence[Invitation],
-        seen: Observation | None,
-        *,
-        owner: str | None,
-    ) -> None:
-        """Offer the order to every account in winning order; ``owner`` already has it."""
-        resume = Resume(rows=rows, seen=seen, owner=owner, waits=False)
-        self._offer_to(
-            iter(self.question.book.candidates(order.store_view)), order, resume, taken=owner is not None
-        )
-
-    def _offer_to(self, rules: Iterator[Rule], order: Order, resume: Resume, *, taken: bool) -> None:
-        rows, seen, owner, waits = resume.rows, resume.seen, resume.owner, resume.waits
+    def _offer(self, trace: OrderTrace, rules: Iterator[Rule]) -> None:
+        """Offer the order to every account in winning order, but to the one that has it already."""
+        request, tally = self.request, self.tally
+        holder = None if trace.holder is None else trace.holder.interface_id
         for rule in rules:
             key = rule.interface_id
-            self.tally.saw(key)
-            if key == owner or key in self.question.leaving:
+            if key == holder or key in request.leaving:
+                tally.saw(key)
                 continue
-            row = next((row for row in rows if row.interface_id == key), None) if rows else None
-            known = self._reached(rule, order, row, seen)
-            judged_at = row.judged_at if row else self.question.now
-            failed = self._refusal(rule, order, judged_at=judged_at, known=known, candidate=True)
-            self.tally.judged(key, failed)
-            if failed is None:
-                failed = self._number_refusal(rule, order)
-            if failed is None and taken:
-                failed = Criterion.ALREADY_INVITED
-            if failed is None and known is not None and self._too_often(rule, order, known, judged_at):
-                failed = Criterion.SUPPRESSED
+            case = trace.case(rule)
+            failed = first_failed(case, candidate=True)
+            tally.judged(key, failed)
             if failed is not None:
-                self.tally.refused(key, failed)
-                waits = waits or failed is Criterion.ORDER_STATUS
-            elif known is not None and key in self.question.selected and not self.numbers.give(order, key):
-                resume = Resume(rows=rows, seen=seen, owner=owner, waits=waits)
-                self.numbers.contests.append(Contest(order, rule, known, judged_at, rules, resume))
+                trace.waits = trace.waits or failed is Criterion.ORDER_STATUS
+                self._note_rival(case, failed)
+            elif key in request.selected and not self.numbers.give(trace.order, key):
+                self._contests.append(Contest(trace, case, rules))
                 return
-            elif known is not None:
-                taken = True
-                self._schedule(rule, order, known, judged_at)
-        self._observe(order, seen, waits=waits and not taken)
+            else:
+                self._schedule(trace, case)
+        self._observe(trace)
 
-    def _number_refusal(self, rule: Rule, order: Order) -> Criterion | None:
-        """Does an invitation under the same number stand against inviting this order?"""
-        numbers = self.numbers
-        if order.number not in numbers.rows:
-            return None
-        if numbers.invited_before(order, self.privacy.customer(order)) is not None:
-            return Criterion.ALREADY_INVITED
-        rival = numbers.rival(order, rule.interface_id)
-        if rival is None:
-            return None
-        numbers.note(rule.account.name, invited=key_of_row(rival), other=key_of_order(order, numbers.source))
-        return Criterion.DUPLICATE_NUMBER
+    def _note_rival(self, case: Case, failed: Criterion) -> None:
+        """Remember which order is invited in place of this one, if its number is the reason."""
+        rival = case.known.rival(case.rule.interface_id) if failed is Criterion.DUPLICATE_NUMBER else None
+        if rival is not None:
+            other = key_of_order(case.order, self.request.source)
+            self.numbers.note(case.rule.account.name, invited=key_of_row(rival), other=other)
 
     def settle_numbers(self) -> None:
         """Decide the orders whose number this plan gives away more than once: the earliest is invited."""
-        numbers = self.numbers
         while contests := sorted(
-            numbers.contests, key=lambda each: (each.order.created_at, each.order.order_id)
+            self._contests, key=lambda each: (each.case.order.created_at, each.case.order.order_id)
         ):
-            numbers.contests = []
-            numbers.rows = self.queue.rows_numbered([each.order.number for each in contests])
-            self._look_up_customers([each.order for each in contests])
+            self._contests = []
+            self._look_up_shared([each.case.order for each in contests])
             held = holders(self.steps.schedule, {each.spot for each in contests})
             lost = {step for each in contests if (step := self._settle(each, held)) is not None}
             if lost:
@@ -316,43 +254,49 @@ class Matcher:
 
     def _settle(self, contest: Contest, held: dict[tuple[str, str], OrderKey]) -> OrderKey | None:
         """Invite the order, or offer it on; the order that it displaces from this plan, if it does."""
-        order, rule = contest.order, contest.rule
-        mine, first = key_of_order(order, self.question.source), held.get(contest.spot)
+        trace, rule = contest.trace, contest.case.rule
+        trace.look_again()
+        mine, first = key_of_order(trace.order, self.request.source), held.get(contest.spot)
         wins = first is None or mine.rank < first.rank
         if wins:
-            self._schedule(rule, order, contest.known, contest.judged_at)
+            self._schedule(trace, contest.case)
             held[contest.spot] = mine
         if first is not None:
             invited, other = (mine, first) if wins else (first, mine)
             self.numbers.note(rule.account.name, invited=invited, other=other)
             self.tally.refused(rule.interface_id, Criterion.DUPLICATE_NUMBER)
-        self._offer_to(contest.rules, order, contest.resume, taken=wins)
+        self._offer(trace, contest.rules)
         return first if wins else None
 
     def _displace(self, rule: Rule, order: Order, row: Invitation) -> None:
         """Take a later order with the same number out of the queue."""
         self.numbers.displaced.add(row.id)
-        self.cancel(row, Criterion.DUPLICATE_NUMBER.value)
+        self._cancel(row, Criterion.DUPLICATE_NUMBER.value)
         self.numbers.note(
-            rule.account.name, invited=key_of_order(order, self.question.source), other=key_of_row(row)
+            rule.account.name, invited=key_of_order(order, self.request.source), other=key_of_row(row)
         )
 
-    def _schedule(self, rule: Rule, order: Order, known: Reached, judged_at: Instant) -> None:
-        question, key = self.question, rule.interface_id
-        if key not in question.selected:
-            if self._released:
+    def _schedule(self, trace: OrderTrace, case: Case) -> None:
+        """Give the order to the account of this case."""
+        request, order, rule, known = self.request, trace.order, case.rule, case.reached
+        if known is None:
+            return
+        trace.winner = rule.account
+        key = rule.interface_id
+        if key not in request.selected:
+            if trace.released:
                 self.passed_over.add(key)
             return
         for row in self.numbers.later(order, key):
             self._displace(rule, order, row)
-        when = scheduled_at(rule, known, order.order_id, judged_at=judged_at)
+        when = scheduled_at(rule, known, order.order_id, judged_at=case.judged_at)
         customer = self.privacy.customer(order)
         if customer is not None and self.privacy.cap is not None:
-            self._planned[customer].append(max(when, question.now))
+            self._load.add(customer, max(when, request.now))
         self.steps.schedule.append(
             ScheduleStep(
                 interface_id=key,
-                source=question.source,
+                source=request.source,
                 order_id=order.order_id,
                 number=order.number,
                 store_view=order.store_view,
@@ -360,58 +304,33 @@ class Matcher:
                 reached_at=known.at,
                 reached_status=known.status,
                 reached_source=known.source.value,
-                judged_at=judged_at,
+                judged_at=case.judged_at,
                 scheduled_at=when,
                 customer=customer if self.privacy.lasting else None,
-                rule_change=key in question.fresh,
+                rule_change=key in request.fresh,
             )
         )
 
-    def _look_up_customers(self, orders: Sequence[Order]) -> None:
-        cap = self.privacy.cap
-        if cap is None:
-            return
-        customers = {digest for order in orders if (digest := self.privacy.customer(order))}
-        since = self.question.now - (cap.days + 366) * DAY
-        self._loads.clear()
-        for digest, instants in self.queue.customer_load(customers, since).items():
-            self._loads[digest] = list(instants)
-
-    def _too_often(self, rule: Rule, order: Order, known: Reached, judged_at: Instant) -> bool:
-        """Would the customer be asked more often than the limit allows? What is overdue is asked now."""
-        cap = self.privacy.cap
-        if cap is None or (customer := self.privacy.customer(order)) is None:
-            return False
-        when = max(scheduled_at(rule, known, order.order_id, judged_at=judged_at), self.question.now)
-        asked = [*self._loads.get(customer, ()), *self._planned.get(customer, ())]
-        return cap.reached(when, asked)
-
-    def _sight(self, order: Order, seen: Observation | None) -> Mapping[str, Instant]:
-        """In which status we saw the order arrive ourselves, and when."""
-        if seen is None or order.status is None:
-            return _NOTHING_SEEN
-        if seen.status != order.status:
-            return {order.status: self.question.now}
-        return {seen.status: seen.since} if seen.moved else _NOTHING_SEEN
-
-    def _observe(self, order: Order, seen: Observation | None, *, waits: bool) -> None:
+    def _observe(self, trace: OrderTrace) -> None:
         """Remember the status while it may still become one that starts the clock.
 
         It is remembered again where a shipment or invoice was made since: that the order had not moved on by
         then speaks against dating it by this document.
         """
+        order, seen = trace.order, trace.seen
         if order.status is None or blocked_state(order):
             return
+        waits = trace.waits and trace.holder is None and trace.winner is None
         if seen is None or seen.status == order.status:
             newer = seen is None or _documented_since(order, seen.since)
             if not (waits and newer):
                 return
         self.steps.observations.append(
             Observation(
-                source=self.question.source,
+                source=self.request.source,
                 order_id=order.order_id,
                 status=order.status,
-                since=self.question.now,
+                since=self.request.now,
                 moved=seen is not None and (seen.moved or seen.status != order.status),
             )
         )

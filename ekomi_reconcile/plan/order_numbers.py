@@ -1,22 +1,17 @@
-"""Order numbers: what blocks an order by its number, and which of two orders wins.
-
-eKomi knows an order by its number alone. Two stores may share a number range, a shop may be imported again
-under new ids, and an order source may get another name: an order is therefore blocked by its id within the
-source and also by its number at the interface.
-"""
+"""Order numbers in one pass over a source: which of two orders with one number is invited."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import OrderSourceError
-from ekomi_reconcile.model.instant import Instant, iso
-from ekomi_reconcile.model.invitation import BLOCKING, Invitation, Observation, Reached, ScheduleStep, Status
+from ekomi_reconcile.model.instant import iso
+from ekomi_reconcile.model.invitation import BLOCKING, Invitation, ScheduleStep
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.plan.steps import Steps
-from ekomi_reconcile.rules.rulebook import Rule
+from ekomi_reconcile.rules.order_key import OrderKey, is_of, is_same_order, key_of_order, key_of_row, rival_of
 
 MOVED_ORDERS = 3
 """Known order ids with another number or creation date from which on a source is another shop's."""
@@ -27,101 +22,6 @@ _SAME_DATE = 900
 _PAIRS_SHOWN = 20
 _EXACT = 50_000
 _BITS = 1 << 26
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderKey:
-    """An order as far as numbers are concerned."""
-
-    source: str
-    order_id: int
-    number: str
-    created_at: Instant
-    store_view: str | None = None
-
-    @property
-    def rank(self) -> tuple[Instant, int, str]:
-        """Orders with one number are compared by this: the lowest is invited."""
-        return self.created_at, self.order_id, self.source
-
-    def __str__(self) -> str:
-        where = "" if self.store_view is None else f", store view {self.store_view}"
-        return f"order id {self.order_id} ({self.source}{where}, {iso(self.created_at)})"
-
-
-def key_of_row(row: Invitation | ScheduleStep) -> OrderKey:
-    """The order of an invitation, or of one that is about to be scheduled."""
-    return OrderKey(
-        source=row.source,
-        order_id=row.order_id,
-        number=row.number,
-        created_at=row.order_date,
-        store_view=row.store_view,
-    )
-
-
-def key_of_order(order: Order, source: str) -> OrderKey:
-    """The key of an order that was read from this source."""
-    return OrderKey(
-        source=source,
-        order_id=order.order_id,
-        number=order.number,
-        created_at=order.created_at,
-        store_view=order.store_view,
-    )
-
-
-def rival(rows: Iterable[Invitation], key: OrderKey, interface_id: str) -> Invitation | None:
-    """The invitation of another order that holds this order's number at this interface.
-
-    A pending invitation holds the number only against orders that come after its own.
-    """
-    found = (row for row in rows if row.interface_id == interface_id and not _is_of(row, key))
-    return next((row for row in found if _holds(row, key)), None)
-
-
-def _holds(row: Invitation, key: OrderKey) -> bool:
-    return row.status in BLOCKING or (row.status is Status.PENDING and key_of_row(row).rank < key.rank)
-
-
-def _is_of(row: Invitation, key: OrderKey) -> bool:
-    return row.order_id == key.order_id and row.source == key.source
-
-
-def is_same_order(row: Invitation, key: OrderKey, customer: str | None) -> bool:
-    """Is this the same order under another id or source: imported again, or its source renamed?"""
-    same = row.number == key.number and row.order_date == key.created_at and row.store_view == key.store_view
-    return same and (None in (row.customer, customer) or row.customer == customer)
-
-
-@dataclass(slots=True)
-class Contest:
-    """An order that would be invited under a number that this plan gives away already.
-
-    ``rules`` are those that come after ``rule``, which the order is offered to if it loses.
-    """
-
-    order: Order
-    rule: Rule
-    known: Reached
-    judged_at: Instant
-    rules: Iterator[Rule]
-    resume: Resume
-
-    @property
-    def spot(self) -> tuple[str, str]:
-        """Interface id and number."""
-        return self.rule.interface_id, self.order.number
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resume:
-    """What offering an order to further accounts needs."""
-
-    rows: Sequence[Invitation]
-    seen: Observation | None
-    owner: str | None
-    waits: bool
 
 
 class GivenAway:
@@ -167,7 +67,6 @@ class Numbers:
     source: str
     shops: frozenset[str]
     rows: Mapping[str, Sequence[Invitation]] = field(default_factory=dict)
-    contests: list[Contest] = field(default_factory=list)
     displaced: set[int] = field(default_factory=set)
     _given: GivenAway = field(default_factory=GivenAway)
     _pairs: dict[tuple[str, OrderKey], OrderKey] = field(default_factory=dict)
@@ -176,7 +75,7 @@ class Numbers:
     def rival(self, order: Order, interface_id: str) -> Invitation | None:
         """The invitation that keeps this order from being invited at this interface, by its number."""
         rows = self.rows.get(order.number)
-        return rival(rows, key_of_order(order, self.source), interface_id) if rows else None
+        return rival_of(rows, key_of_order(order, self.source), interface_id) if rows else None
 
     def invited_before(self, order: Order, customer: str | None) -> Invitation | None:
         """The request that this very order got under another id or source, through whatever account."""
@@ -187,7 +86,7 @@ class Numbers:
                 row
                 for row in rows
                 if row.status in BLOCKING
-                and not _is_of(row, key)
+                and not is_of(row, key)
                 and (row.source == self.source or row.source not in self.shops)
                 and is_same_order(row, key, customer)
             ),
@@ -198,7 +97,7 @@ class Numbers:
         """Pending invitations of this number at this interface whose orders come after this one."""
         key = key_of_order(order, self.source)
         for row in self.rows.get(order.number, ()):
-            if row.interface_id == interface_id and not _is_of(row, key) and row.id not in self.displaced:
+            if row.interface_id == interface_id and not is_of(row, key) and row.id not in self.displaced:
                 yield row
 
     def give(self, order: Order, interface_id: str) -> bool:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import Protocol
 
 from typing_extensions import override
 
 from ekomi_reconcile.model.diagnostic import Diagnostic
-from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Observation, Status
 from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.rules.case import Cap
 
 
 class Queue(Protocol):
@@ -62,18 +62,6 @@ class Orders(Protocol):
     @property
     def problems(self) -> Iterable[Diagnostic]:
         """Orders that could not be read though the rest could."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cap:
-    """At most ``count`` requests per customer within ``days`` days."""
-
-    count: int
-    days: int
-
-    def reached(self, when: Instant, asked: Iterable[Instant]) -> bool:
-        """Would a request at ``when`` be one too many beside these? Exactly the days apart is allowed."""
-        return sum(abs(when - at) < self.days * DAY for at in asked) >= self.count
 
 
 class Privacy(Protocol):

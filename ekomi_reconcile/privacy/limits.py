@@ -13,7 +13,6 @@ from pathlib import Path
 
 from ekomi_reconcile.model.errors import ConfigurationError
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.plan.view import Cap
 from ekomi_reconcile.privacy.suppression import (
     EntryKind,
     SuppressionEntry,
@@ -23,6 +22,7 @@ from ekomi_reconcile.privacy.suppression import (
     read_suppression_list,
     read_text,
 )
+from ekomi_reconcile.rules.case import Cap
 from ekomi_reconcile.rules.contact import NUMBER_PREFIX, canonical_address, usable_telephone
 
 SCRATCH_BYTES = 32

@@ -32,10 +32,11 @@ from ekomi_reconcile.plan.due import Intervals
 from ekomi_reconcile.plan.guards import Limits
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.plan.read_requests import gone_sources, sources_gone
-from ekomi_reconcile.plan.view import Cap, EmptyQueue, Privacy, Queue
+from ekomi_reconcile.plan.view import EmptyQueue, Privacy, Queue
 from ekomi_reconcile.privacy.limits import CustomerPrivacy, scratch_key
 from ekomi_reconcile.privacy.suppression import SuppressionList, read_suppression_list
 from ekomi_reconcile.reconcile.sources import SourcePass, Sources
+from ekomi_reconcile.rules.case import Cap
 from ekomi_reconcile.rules.contact import TELEPHONE
 from ekomi_reconcile.rules.rulebook import RuleBook
 from ekomi_reconcile.state.engine.key import KEY_BYTES, KeyedDigest, Purpose

@@ -12,7 +12,8 @@ from ekomi_reconcile.model.instant import HOUR, iso_or_none
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.render.invitations import Listed, listed_json
 from ekomi_reconcile.render.tables import Field, Paint, Tone, at, blocks_text, fields_text, plain, printable
-from ekomi_reconcile.rules.explain import CriterionResult, Verdict
+from ekomi_reconcile.rules.condition_trace import ConditionTrace
+from ekomi_reconcile.rules.judge import CriterionResult
 
 if TYPE_CHECKING:
     from ekomi_reconcile.model.invitation import StatusChange
@@ -131,7 +132,7 @@ def _criterion(result: CriterionResult, width: int, paint: Paint) -> Iterator[st
         yield from _tree(result.conditions, 12 + width, paint)
 
 
-def _tree(verdict: Verdict, indent: int, paint: Paint) -> Iterator[str]:
+def _tree(verdict: ConditionTrace, indent: int, paint: Paint) -> Iterator[str]:
     sign = paint(Tone.ADD, "✓") if verdict.ok else paint(Tone.REMOVE, "✗")
     yield f"{' ' * indent}{sign} {printable(verdict.text)}: {plain(verdict.value)}"
     for part in verdict.parts:

@@ -1,4 +1,4 @@
-"""The rules of all accounts: compiled when first needed, and their verdicts.
+"""The rules of all accounts, compiled when first needed; due times and states of the workflow.
 
 An order of one store view meets only the rules that admit it, so its cost does not grow with the
 accounts that serve other store views.
@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, lru_cache
 from hashlib import sha256
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Selection
+from ekomi_reconcile.model.account import Account, Deliver, InvitationRule
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Criterion, Reached
 from ekomi_reconcile.model.order import Order
@@ -22,19 +22,17 @@ from ekomi_reconcile.rules.contact import TELEPHONE, mobile_number, usable_email
 REFUNDED = "refunded"
 """The attribute that an order source is asked for where refunded orders are not invited."""
 
-Check: TypeAlias = Callable[[Order, Instant, Reached | None], bool]
-"""Does a criterion hold for this order, its age judged at that instant, with that evidence?"""
-
-Checks: TypeAlias = tuple[tuple[Criterion, Check], ...]
+Checks: TypeAlias = tuple[tuple[Criterion, Callable[[Any], bool]], ...]
+"""The criteria of a rule that can fail, compiled by ``rules.judge``."""
 
 
 class Rule:
-    """The invitation rule of one account, ready to be asked.
+    """The invitation rule of one account, compiled.
 
     ``pending`` and ``spread`` are in seconds, ``triggers`` the trigger statuses: as they compare, and as the
-    files write them. ``checks`` is what it asks for, ``candidate_checks`` what is left of that for an order
-    whose store view led here; both are there once they were needed. Everything is near at hand: with very
-    many rules, each is far from the processor whenever its turn comes.
+    files write them. ``checks`` are its criteria that can fail, ``candidate_checks`` those that are left for
+    an order whose store view led here; ``rules.judge`` compiles both when they are first needed. They are
+    kept here because with very many rules each one is out of the processor's cache when its turn comes.
     """
 
     __slots__ = ("account", "candidate_checks", "checks", "interface_id", "pending", "spread", "triggers")
@@ -130,41 +128,6 @@ ENDED = frozenset({"canceled", "cancelled", "closed"})
 BLOCKED = ON_HOLD | ENDED
 """States (statuses, where no state is given) in which nobody is asked. Magento: canceled, closed, holded."""
 
-_OF_CANDIDATES = frozenset({Criterion.ENABLED, Criterion.STORE_VIEW})
-"""What is settled for a rule that ``RuleBook.candidates`` found."""
-
-
-def refusal(
-    rule: Rule, order: Order, *, judged_at: Instant, reached: Reached | None, candidate: bool = False
-) -> Criterion | None:
-    """The first criterion that fails, ``None`` if the order is to be invited.
-
-    ``suppressed`` and ``already_invited`` are left to the caller, who knows the state. ``judged_at`` is
-    the instant at which the order's age is judged, ``reached`` when it reached a trigger status. What
-    ``RuleBook.candidates`` saw to is not asked again of a ``candidate`` for this order.
-    """
-    checks = rule.candidate_checks if candidate else rule.checks
-    if checks is None:
-        checks = _prepared(rule, candidate=candidate)
-    for criterion, holds in checks:
-        if not holds(order, judged_at, reached):
-            return criterion
-    return None
-
-
-def _prepared(rule: Rule, *, candidate: bool) -> Checks:
-    """What this rule asks for: of every order the same, so it is worked out once."""
-    made = ((criterion, make(rule)) for criterion, make in CHECKS)
-    checks = tuple((criterion, holds) for criterion, holds in made if holds is not None)
-    rule.checks = checks
-    rule.candidate_checks = _shared(tuple(each for each in checks if each[0] not in _OF_CANDIDATES))
-    return rule.candidate_checks if candidate else checks
-
-
-@lru_cache
-def _shared(checks: Checks) -> Checks:
-    return checks
-
 
 def scheduled_at(rule: Rule, reached: Reached, order_id: int, *, judged_at: Instant) -> Instant:
     """When the invitation is due: the pending period, in days of exactly 24 hours, after the status was
@@ -224,99 +187,3 @@ def deliverable(order: Order, deliver: Deliver) -> bool:
 def _step(order: Order) -> str:
     """The step of the workflow: the state, and where none is given the status."""
     return key_of(order.state or order.status or "")
-
-
-# Rules of many accounts ask for the same: they share the checks, which then stay in the processor's cache.
-
-
-def _enabled(rule: Rule) -> Check | None:
-    return None if rule.account.invitations.enabled else _never
-
-
-def _store_view(rule: Rule) -> Check | None:
-    views = rule.account.invitations.store_views
-    return None if views.names is None else lambda order, at, reached: views.admits(order.store_view)  # noqa: ARG005
-
-
-def _customer_group(rule: Rule) -> Check | None:
-    groups = rule.account.invitations.customer_groups
-    return None if groups.names is None else _groups_check(groups)
-
-
-def _order_status(rule: Rule) -> Check:
-    """What a rule waits for is in the evidence."""
-    ending = rule.account.invitations.cancel_statuses
-    return _not_ended_check(frozenset(map(key_of, ending))) if ending else _reached_and_open
-
-
-def _refunded(rule: Rule) -> Check | None:
-    return _not_refunded if rule.account.invitations.skip_refunded else None
-
-
-def _order_age(rule: Rule) -> Check | None:
-    limit = rule.account.invitations.skip_orders_older_than
-    return None if limit == 0 else _age_check(limit * DAY)
-
-
-def _conditions(rule: Rule) -> Check | None:
-    return None if rule.account.invitations.conditions is None else _conditions_check(rule.conditions)
-
-
-def _deliverable(rule: Rule) -> Check | None:
-    deliver = rule.account.invitations.deliver
-    return None if deliver is Deliver.LINK else _delivery_check(deliver)
-
-
-def _never(order: Order, at: Instant, reached: Reached | None) -> bool:  # noqa: ARG001 - a check like others
-    return False
-
-
-def _reached_and_open(order: Order, at: Instant, reached: Reached | None) -> bool:  # noqa: ARG001
-    return reached is not None and not blocked_state(order)
-
-
-def _not_refunded(order: Order, at: Instant, reached: Reached | None) -> bool:  # noqa: ARG001
-    return not order.refunded
-
-
-@lru_cache
-def _not_ended_check(ending: frozenset[str]) -> Check:
-    return lambda order, at, reached: (
-        _reached_and_open(order, at, reached) and key_of(order.status or "") not in ending
-    )
-
-
-@lru_cache
-def _groups_check(groups: Selection) -> Check:
-    return lambda order, at, reached: groups.admits(order.customer_group)  # noqa: ARG005
-
-
-@lru_cache
-def _age_check(limit: int) -> Check:
-    return lambda order, at, reached: at - order.created_at <= limit  # noqa: ARG005
-
-
-@lru_cache
-def _conditions_check(hold: Predicate) -> Check:
-    return lambda order, at, reached: hold(order)  # noqa: ARG005
-
-
-@lru_cache
-def _delivery_check(deliver: Deliver) -> Check:
-    return lambda order, at, reached: deliverable(order, deliver)  # noqa: ARG005
-
-
-CHECKS: tuple[tuple[Criterion, Callable[[Rule], Check | None]], ...] = (
-    (Criterion.ENABLED, _enabled),
-    (Criterion.STORE_VIEW, _store_view),
-    (Criterion.CUSTOMER_GROUP, _customer_group),
-    (Criterion.ORDER_STATUS, _order_status),
-    (Criterion.REFUNDED, _refunded),
-    (Criterion.ORDER_AGE, _order_age),
-    (Criterion.CONDITIONS, _conditions),
-    (Criterion.DELIVERABLE, _deliverable),
-)
-"""How each criterion is checked, in the order in which they are judged; ``None`` where every order passes.
-
-Explaining goes through the same table.
-"""

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ekomi_reconcile.model.invitation import Evidence, Invitation, Observation, Reached, Status
-from ekomi_reconcile.plan.view import Cap, EmptyQueue
+from ekomi_reconcile.plan.view import EmptyQueue
+from ekomi_reconcile.rules.case import Cap
 
 SOURCE = "default"
 

@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 sys.path.append(str(Path(__file__).parents[1] / "rules"))
 import rules_strategies as given_some
 
-from ekomi_reconcile.explain.judging import question_of
-from ekomi_reconcile.explain.order_lookup import OrderOutcome, explain_order
+from ekomi_reconcile.explain.order_lookup import OrderOutcome, explain_order, match_request
 from ekomi_reconcile.model.account import PositionRecord
 from ekomi_reconcile.model.invitation import Evidence, Observation, Reached, Status
 from ekomi_reconcile.plan.matcher import Matcher
-from ekomi_reconcile.plan.view import Cap
+from ekomi_reconcile.rules.case import Cap
 from ekomi_reconcile.rules.rulebook import Rule, scheduled_at
 
 NOW, DAY = given_some.NOW, given_some.DAY
@@ -27,6 +26,7 @@ class Recorded:
     """An account that the state knows."""
 
     interface_id: str
+    name: str = "Gone"
     protect: bool = False
     deleted_at: int | None = None
 
@@ -89,11 +89,11 @@ def test_explanations_agree_with_the_matcher(data, accounts, order):
         cap=data.draw(st.none() | st.builds(Cap, st.integers(1, 2), st.integers(1, 60))),
     )
     gone = [Recorded("500", protect=data.draw(st.booleans()))]
-    question = question_of(SOURCE, accounts, gone, data.draw(positions_of(accounts)), now=NOW)
-    matcher = Matcher(question, queue, privacy)
+    request = match_request(SOURCE, accounts, gone, data.draw(positions_of(accounts)), now=NOW)
+    matcher = Matcher(request, queue, privacy)
     matcher.batch([order])
 
-    found = explain_order(order, question, queue, privacy, names={})
+    found = explain_order(order, request, queue, privacy)
 
     counted = matcher.tally.result(accounts)
     scheduled = [step.interface_id for step in matcher.steps.schedule]
@@ -101,7 +101,7 @@ def test_explanations_agree_with_the_matcher(data, accounts, order):
     live = next((each for each in rows if each.status is not Status.CANCELLED), None)
     owner = live.interface_id if live is not None and live.interface_id not in cancelled else None
     assert [each.account.interface_id for each in found.verdicts] == [
-        rule.account.interface_id for rule in question.book.rules
+        rule.account.interface_id for rule in request.book.rules
     ]
     for verdict in found.verdicts:
         key, reason = verdict.account.interface_id, verdict.reason
@@ -131,8 +131,8 @@ def test_a_pending_row_is_eligible_exactly_as_long_as_it_stays(asked, order, jud
     own = row("7", order, reached=evidence, judged_at=judged_at, scheduled_at=due)
     digest = Rule(account).digest
     position = PositionRecord(source=SOURCE, rule_digest=digest, cursor="here", evaluated_at=NOW)
-    question = question_of(SOURCE, [account], [], {"7": position}, now=NOW)
-    (verdict,) = (found := explain_order(order, question, Rows([own]), Customers(), names={})).verdicts
+    request = match_request(SOURCE, [account], [], {"7": position}, now=NOW)
+    (verdict,) = (found := explain_order(order, request, Rows([own]), Customers())).verdicts
     if verdict.eligible:
         assert found.outcome is OrderOutcome.KEEPS
         assert verdict.reached == evidence

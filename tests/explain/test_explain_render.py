@@ -1,19 +1,19 @@
 """Explanations for people and programs, at fixed instants."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from explain_support import Customers, Rows, row
 from golden import check_golden
 
-from ekomi_reconcile.explain.judging import question_of
-from ekomi_reconcile.explain.order_lookup import explain_order
+from ekomi_reconcile.explain.order_lookup import explain_order, match_request
 from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, PositionRecord, Selection
 from ekomi_reconcile.model.invitation import Status, StatusChange
 from ekomi_reconcile.model.order import Contact, HistoryEntry, Order
-from ekomi_reconcile.plan.view import Cap
 from ekomi_reconcile.render.explain import Told, explanation_json, explanation_text
 from ekomi_reconcile.render.tables import Paint, json_text
+from ekomi_reconcile.rules.case import Cap
 from ekomi_reconcile.rules.rulebook import Rule
 
 NOW = 1_793_448_000
@@ -68,9 +68,10 @@ def told(order=ORDER, rows=(), histories=None):
         )
         for each in ACCOUNTS
     }
-    question = question_of("default", ACCOUNTS, [], positions, now=NOW)
+    request = match_request("default", ACCOUNTS, [], positions, now=NOW)
+    request = replace(request, names={**request.names, "99": "Old"})
     privacy = Customers(cap=Cap(1, 90))
-    explanation = explain_order(order, question, Rows(rows), privacy, names={"99": "Old"})
+    explanation = explain_order(order, request, Rows(rows), privacy)
     return Told(explanation, explanation.verdicts, histories or {})
 
 

@@ -9,9 +9,10 @@ from ekomi_reconcile.model.account import InvitationRule, PositionRecord
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Criterion, Evidence, Invitation, Reached, Status
 from ekomi_reconcile.model.order import Contact, Order
-from ekomi_reconcile.plan.match import strays
-from ekomi_reconcile.plan.matcher import Matcher, Question
+from ekomi_reconcile.plan.decision_trace import MatchRequest
+from ekomi_reconcile.plan.matcher import Matcher
 from ekomi_reconcile.plan.order_numbers import Numbers
+from ekomi_reconcile.plan.source_pass import strays
 from ekomi_reconcile.plan.view import EmptyQueue
 from ekomi_reconcile.privacy.limits import CustomerPrivacy
 from ekomi_reconcile.rules.rulebook import RuleBook
@@ -64,7 +65,7 @@ def matched(*rows, order=ORDER, leaving=False, fresh=True, **rule):
     """What a pass over the order decides, with these invitations recorded."""
     wanted = account(invitations=InvitationRule(**{"enabled": True, **rule}))
     mine = frozenset({GERMANY})
-    question = Question(
+    request = MatchRequest(
         source="default",
         book=RuleBook([] if leaving else [wanted]),
         selected=mine,
@@ -72,7 +73,7 @@ def matched(*rows, order=ORDER, leaving=False, fresh=True, **rule):
         leaving=mine if leaving else frozenset(),
         now=NOW,
     )
-    matcher = Matcher(question, Queue(*rows), CustomerPrivacy())
+    matcher = Matcher(request, Queue(*rows), CustomerPrivacy())
     matcher.batch([order] if order else [])
     matcher.missing([] if order else rows)
     steps = matcher.steps

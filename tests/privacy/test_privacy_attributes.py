@@ -23,8 +23,8 @@ from ekomi_reconcile.model.order import (
 )
 from ekomi_reconcile.orders.magento.progress import LoadProgress, may_be_kept
 from ekomi_reconcile.orders.magento.table import Extent
+from ekomi_reconcile.rules.condition_trace import judge_condition
 from ekomi_reconcile.rules.conditions import FLAGS, field_of, value_of
-from ekomi_reconcile.rules.explain import judge_condition
 
 RECORDS = (Order, Item, Contact, HistoryEntry)
 DERIVED_OR_NESTED = {"contact", "items", "history", "email_domain"}

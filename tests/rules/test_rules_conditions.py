@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ekomi_reconcile.model.order import Contact, Item, Order
+from ekomi_reconcile.rules.condition_trace import describe, judge_condition
 from ekomi_reconcile.rules.conditions import attributes, compile_condition, glob
-from ekomi_reconcile.rules.explain import describe, judge_condition
 
 
 def order(**facts):

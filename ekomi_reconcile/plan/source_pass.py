@@ -1,4 +1,4 @@
-"""Matching the orders of one source, and looking again at rows whose orders did not come by."""
+"""One pass over an order source: match its orders, and re-read those of invitations that it did not bring."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import CancelStep, Criterion, Invitation, Status
-from ekomi_reconcile.plan.matcher import ACCOUNT_DELETED, SOURCE_CHANGED, Matcher, Question, cancellation
+from ekomi_reconcile.plan.decision_trace import ACCOUNT_DELETED, SOURCE_CHANGED, MatchRequest, ReasonTally
+from ekomi_reconcile.plan.matcher import Matcher, cancellation
 from ekomi_reconcile.plan.plan import InvitationSteps, Position
 from ekomi_reconcile.plan.read_requests import Need
-from ekomi_reconcile.plan.steps import ReasonTally
 from ekomi_reconcile.plan.view import Orders, Privacy, Queue
 
 _LOOKUP = 500
@@ -73,7 +73,7 @@ def _stopped(need: Need, error: OrderSourceError, stopped: Collection[str]) -> I
 
 def match(need: Need, orders: Orders, queue: Queue, *, privacy: Privacy, now: Instant) -> Matched:
     """Match everything that ``need`` asks for; a source that fails half-way brings nothing."""
-    question = Question(
+    request = MatchRequest(
         source=need.source,
         book=need.book,
         selected=need.selected,
@@ -83,7 +83,7 @@ def match(need: Need, orders: Orders, queue: Queue, *, privacy: Privacy, now: In
         shops=need.shops,
         now=now,
     )
-    matcher = Matcher(question, queue, privacy)
+    matcher = Matcher(request, queue, privacy)
     try:
         _read(matcher, need, orders, now=now)
     except OrderSourceError as error:

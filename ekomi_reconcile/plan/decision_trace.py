@@ -1,0 +1,363 @@
+"""How one order was decided, and how often each criterion failed for all orders of a pass."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.model.invitation import Criterion, Invitation, Observation, Reached, Status
+from ekomi_reconcile.model.order import HistoryEntry, Order
+from ekomi_reconcile.plan.order_numbers import Numbers
+from ekomi_reconcile.plan.view import Privacy, Queue
+from ekomi_reconcile.rules.case import Cap, Case, held_from
+from ekomi_reconcile.rules.judge import Decision
+from ekomi_reconcile.rules.reached import reached
+from ekomi_reconcile.rules.rulebook import Rule, RuleBook
+
+ACCOUNT_DELETED = "account_deleted"
+"""Why an invitation is cancelled whose account leaves the files."""
+
+SOURCE_CHANGED = "order_source"
+"""Why an invitation is cancelled whose account now reads its orders elsewhere."""
+
+_NOTHING_SEEN: Mapping[str, Instant] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchRequest:
+    """What is matched.
+
+    ``fresh`` accounts have new or changed rules, ``leaving`` ones are deleted, ``moved`` ones read their
+    orders elsewhere now. ``shops`` are the order sources in use, ``names`` those of accounts by interface id.
+    """
+
+    source: str
+    book: RuleBook
+    selected: frozenset[str]
+    fresh: frozenset[str]
+    leaving: frozenset[str]
+    moved: frozenset[str] = frozenset()
+    shops: frozenset[str] = frozenset()
+    names: Mapping[str, str] = field(default_factory=dict)
+    now: Instant
+
+    def parting(self, interface_id: str) -> str | None:
+        """Why this account gives up its invitations here, if it does."""
+        if interface_id in self.leaving:
+            return ACCOUNT_DELETED
+        return SOURCE_CHANGED if interface_id in self.moved else None
+
+
+@dataclass(slots=True)
+class CustomerLoad:
+    """When the customers of a pass were, or will be, invited; needed only where there is a limit."""
+
+    _recorded: dict[str, list[Instant]] = field(default_factory=dict)
+    _planned: defaultdict[str, list[Instant]] = field(default_factory=lambda: defaultdict(list))
+
+    def look_up(self, orders: Sequence[Order], queue: Queue, privacy: Privacy, *, now: Instant) -> None:
+        """Look up what is recorded of the customers of these orders, in place of earlier ones."""
+        if privacy.cap is None:
+            return
+        customers = {digest for order in orders if (digest := privacy.customer(order))}
+        since = now - (privacy.cap.days + 366) * DAY
+        self._recorded = {key: list(each) for key, each in queue.customer_load(customers, since).items()}
+
+    def of(self, customer: str | None) -> Sequence[Instant]:
+        """When this customer (a keyed digest) was, or will be, invited."""
+        if customer is None:
+            return ()
+        return [*self._recorded.get(customer, ()), *self._planned.get(customer, ())]
+
+    def add(self, customer: str, at: Instant) -> None:
+        """An invitation of this customer is planned."""
+        self._planned[customer].append(at)
+
+    def release(self, row: Invitation) -> None:
+        """This invitation is cancelled."""
+        if row.customer is not None and row.scheduled_at in self._recorded.get(row.customer, ()):
+            self._recorded[row.customer].remove(row.scheduled_at)
+
+
+@dataclass(frozen=True, slots=True)
+class PassContext:
+    """What all decisions of one pass share."""
+
+    request: MatchRequest
+    privacy: Privacy
+    numbers: Numbers
+    load: CustomerLoad
+
+
+class OrderTrace:
+    """How one order was decided: what every account's decision rests on, and what comes of it.
+
+    ``rows`` are its invitations, ``seen`` its recorded observation. ``holder`` is the invitation that has the
+    order and keeps it, ``winner`` the account that is given it now. ``cancelled`` says why its pending
+    invitation leaves the queue, ``due`` when the one that keeps it is due, if that changes. ``on_hold``: its
+    invitation waits until the order goes on. ``released``: its invitation gave it up. ``waits``: an account
+    would invite it in another status.
+
+    Nothing is looked up before a criterion needs it.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_context",
+        "_held_since",
+        "_opted_out",
+        "cancelled",
+        "due",
+        "holder",
+        "on_hold",
+        "order",
+        "released",
+        "rows",
+        "seen",
+        "waits",
+        "winner",
+    )
+
+    def __init__(
+        self,
+        context: PassContext,
+        order: Order,
+        rows: Sequence[Invitation],
+        seen: Observation | None,
+    ) -> None:
+        self._context = context
+        self.order = order
+        self.rows = rows
+        self.seen = seen
+        self.holder: Invitation | None = None
+        self.winner: Account | None = None
+        self.cancelled: str | None = None
+        self.due: Instant | None = None
+        self.on_hold = self.released = self.waits = False
+        self._opted_out: bool | None = None
+        self._asked: Sequence[Instant] | None = None
+        self._held_since: Reached | None = None
+
+    @property
+    def now(self) -> Instant:
+        """The instant of the plan, in seconds since 1970."""
+        return self._context.request.now
+
+    @property
+    def source(self) -> str:
+        """The name of the order source."""
+        return self._context.request.source
+
+    @property
+    def opted_out(self) -> bool:
+        """Is the customer on a suppression list, by the order or by its pending invitation?"""
+        found = self._opted_out
+        if found is None:
+            found = self._opted_out = (
+                self._context.privacy.opted_out(self.order) or self._recorded_opted_out()
+            )
+        return found
+
+    def _recorded_opted_out(self) -> bool:
+        row = self.holder
+        if row is None or row.status is not Status.PENDING:
+            return False
+        return row.customer in self._context.privacy.opted_out_digests
+
+    @property
+    def cap(self) -> Cap | None:
+        """The limit per customer, if there is one."""
+        return self._context.privacy.cap
+
+    @property
+    def asked(self) -> Sequence[Instant]:
+        """When the customer was, or will be, invited; this order itself is not counted."""
+        if self._asked is None:
+            self._asked = self._context.load.of(self._context.privacy.customer(self.order))
+        return self._asked
+
+    def give_up(self, reason: str) -> None:
+        """The pending invitation that has the order is cancelled: the order can go to any account."""
+        self.holder, self.cancelled, self.released = None, reason, True
+        self._opted_out = None
+
+    def look_again(self) -> None:
+        """Look up the customer's other invitations again: more may be planned by now."""
+        self._asked = None
+
+    def rival(self, interface_id: str) -> Invitation | None:
+        """The invitation of another order that holds this order's number at this interface."""
+        numbers = self._context.numbers
+        if self.order.number not in numbers.rows or self._invited_before() is not None:
+            return None
+        return numbers.rival(self.order, interface_id)
+
+    def claim(self, rule: Rule) -> Invitation | Account | None:
+        """What keeps the order from this account: an invitation, or an account that wins over it."""
+        found = held_from(rule, self.holder) or self._invited_before()
+        if found is not None:
+            return found
+        winner = self.winner
+        return winner if winner is not None and winner.rank < rule.account.rank else None
+
+    def _invited_before(self) -> Invitation | None:
+        numbers = self._context.numbers
+        if self.order.number not in numbers.rows:
+            return None
+        return numbers.invited_before(self.order, self._context.privacy.customer(self.order))
+
+    def name(self, interface_id: str) -> str:
+        """The name of an account, or its interface id."""
+        return self._context.request.names.get(interface_id, interface_id)
+
+    def row(self, interface_id: str) -> Invitation | None:
+        """The account's invitation of this order, a cancelled one too."""
+        return next((row for row in self.rows if row.interface_id == interface_id), None)
+
+    def decision(self, rule: Rule) -> Decision:
+        """What this account's decision rests on, or would if the order had come to it."""
+        holder = self.holder
+        if holder is None or holder.interface_id != rule.interface_id or holder.status is Status.CANCELLED:
+            return Decision(self.case(rule))
+        return Decision(self.held_case(rule, holder, self._held_since or holder.reached))
+
+    def held_case(self, rule: Rule, row: Invitation, known: Reached | None) -> Case:
+        """The case of the invitation that has the order, with the evidence by which it is judged."""
+        self._held_since = known
+        return Case(rule, self.order, row.judged_at, known, self)
+
+    def case(self, rule: Rule) -> Case:
+        """The case of an account that the order is offered to."""
+        row = self.row(rule.interface_id) if self.rows else None
+        judged_at = self._context.request.now if row is None else row.judged_at
+        return Case(rule, self.order, judged_at, self.reached_by(rule, row), self)
+
+    def reached_by(self, rule: Rule, row: Invitation | None) -> Reached | None:
+        """When the order first reached a trigger status of this rule, by all that is known."""
+        seen = self.seen
+        return reached(
+            rule,
+            self.order,
+            now=self._context.request.now,
+            seen=_NOTHING_SEEN if seen is None else self._observed(seen),
+            recorded=None if seen is None else HistoryEntry(seen.status, seen.since),
+            frozen=None if row is None else row.reached,
+        )
+
+    def _observed(self, seen: Observation) -> Mapping[str, Instant]:
+        """In which status the order was seen to arrive, and when."""
+        if self.order.status is None:
+            return _NOTHING_SEEN
+        if seen.status != self.order.status:
+            return {self.order.status: self.now}
+        return {seen.status: seen.since} if seen.moved else _NOTHING_SEEN
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """An order that would be invited under a number that this plan gives away already.
+
+    ``rules`` are those that come after the one of ``case``, which the order is offered to if it loses.
+    """
+
+    trace: OrderTrace
+    case: Case
+    rules: Iterator[Rule]
+
+    @property
+    def spot(self) -> tuple[str, str]:
+        """Interface id and number."""
+        return self.case.rule.interface_id, self.case.order.number
+
+
+ENOUGH = 20
+"""From so many orders on, a condition that holds for all or for none of them is worth a word."""
+
+_EXAMPLES = 3
+"""How many orders a warning names."""
+
+_AFTER_CONDITIONS = frozenset(
+    {Criterion.DELIVERABLE, Criterion.SUPPRESSED, Criterion.DUPLICATE_NUMBER, Criterion.ALREADY_INVITED}
+)
+
+
+class _Counts:
+    """Of one account: orders looked at, orders for which its conditions held or not, and refusals."""
+
+    __slots__ = ("against", "held", "refused", "seen")
+
+    def __init__(self) -> None:
+        self.seen = self.held = self.against = 0
+        self.refused: Counter[Criterion] = Counter()
+
+
+class ReasonTally:
+    """Counts the first criterion that fails.
+
+    Accounts that an order's store view rules out are never looked at one by one: their number follows
+    from the orders read and the orders seen.
+    """
+
+    __slots__ = ("_counts", "misdated", "misdated_examples", "orders")
+
+    def __init__(self) -> None:
+        self.orders = self.misdated = 0
+        self.misdated_examples: list[tuple[str, tuple[str, ...]]] = []
+        self._counts: defaultdict[str, _Counts] = defaultdict(_Counts)
+
+    def read(self, order: Order) -> None:
+        """This order was read."""
+        self.orders += 1
+        if order.misdated:
+            self.misdated += 1
+            if len(self.misdated_examples) < _EXAMPLES:
+                self.misdated_examples.append((order.number, order.misdated))
+
+    def saw(self, interface_id: str) -> None:
+        """An order came to this account that it has already, or that it gives up."""
+        self._counts[interface_id].seen += 1
+
+    def judged(self, interface_id: str, failed: Criterion | None) -> None:
+        """This account was offered an order; ``failed`` is the first criterion that does not hold."""
+        counts = self._counts[interface_id]
+        counts.seen += 1
+        if failed is None:
+            counts.held += 1
+            return
+        counts.refused[failed] += 1
+        if failed is Criterion.CONDITIONS:
+            counts.against += 1
+        elif failed in _AFTER_CONDITIONS:
+            counts.held += 1
+
+    def refused(self, interface_id: str, criterion: Criterion) -> None:
+        """An order that was judged already is not invited, and this is why."""
+        self._counts[interface_id].refused[criterion] += 1
+
+    def one_sided(self, accounts: Collection[Account]) -> Iterator[tuple[Account, bool, int]]:
+        """Accounts whose conditions held for all, or for none, of so many orders."""
+        for account in accounts:
+            if account.invitations.conditions is None or account.interface_id not in self._counts:
+                continue
+            counts = self._counts[account.interface_id]
+            total = counts.held + counts.against
+            if total >= ENOUGH and total in (counts.held, counts.against):
+                yield account, bool(counts.held), total
+
+    def result(self, accounts: Collection[Account]) -> dict[str, dict[str, int]]:
+        """By account name and criterion, in the order in which criteria are judged."""
+        found = {account.name: self._of(account) for account in accounts}
+        return {name: counts for name, counts in found.items() if counts}
+
+    def _of(self, account: Account) -> dict[str, int]:
+        if not account.invitations.enabled:
+            return _positive({Criterion.ENABLED: self.orders})
+        counts = self._counts[account.interface_id]
+        return _positive({Criterion.STORE_VIEW: self.orders - counts.seen, **counts.refused})
+
+
+def _positive(counts: Mapping[Criterion, int]) -> dict[str, int]:
+    return {each.value: counts[each] for each in Criterion if counts.get(each)}

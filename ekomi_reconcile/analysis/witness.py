@@ -15,9 +15,10 @@ from ekomi_reconcile.model.account import Deliver, Json
 from ekomi_reconcile.model.instant import DAY, Instant, iso
 from ekomi_reconcile.model.invitation import Evidence, Reached
 from ekomi_reconcile.model.order import Contact, Item, Order
+from ekomi_reconcile.rules.case import Case, KnownFacts
 from ekomi_reconcile.rules.conditions import fold
 from ekomi_reconcile.rules.contact import usable_email
-from ekomi_reconcile.rules.rulebook import refusal
+from ekomi_reconcile.rules.judge import first_failed
 
 _CENT: Final = 0.01
 _ORDER_ID: Final = 1
@@ -100,9 +101,9 @@ def confirmed(witness: Witness, forms: Sequence[RuleForm]) -> bool:
     """Does the rule code admit the order for all of these accounts?"""
     order = witness.order()
     reached = Reached(witness.created_at, "", Evidence.HISTORY)
-    return all(
-        refusal(each.rule, order, judged_at=witness.created_at, reached=reached) is None for each in forms
-    )
+    known = KnownFacts(now=witness.created_at)
+    cases = (Case(each.rule, order, witness.created_at, reached, known) for each in forms)
+    return all(first_failed(each) is None for each in cases)
 
 
 def witness_of(

@@ -18,7 +18,9 @@ from ekomi_reconcile.analysis.rules import rule_form
 from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Selection
 from ekomi_reconcile.model.invitation import Criterion, Evidence, Reached
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.rules.rulebook import Rule, refusal
+from ekomi_reconcile.rules.case import Case, KnownFacts
+from ekomi_reconcile.rules.judge import first_failed
+from ekomi_reconcile.rules.rulebook import Rule
 
 LONG = bool(os.environ.get("SLOW_TESTS"))
 BLOCKS = 100 if LONG else 6
@@ -35,7 +37,7 @@ def solved(*accounts: Account) -> Verdict:
 def admits(account: Account, order: Order) -> bool:
     """Would the rule code invite the order, had it reached a trigger status and an address that works?"""
     reached = Reached(NOW, account.invitations.order_statuses[0], Evidence.HISTORY)
-    refused = refusal(Rule(account), order, judged_at=order.created_at, reached=reached)
+    refused = first_failed(Case(Rule(account), order, order.created_at, reached, KnownFacts(now=NOW)))
     return refused is None or (refused is Criterion.DELIVERABLE and order.contact.email is not None)
 
 

@@ -6,28 +6,30 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from enum import StrEnum
+from typing import Any, Final, cast, get_args
 
 import click
+import msgspec
 
 from ekomi_reconcile.cli.lists import write_list, write_one
 from ekomi_reconcile.cli.options import Command, interactive, option, options
 from ekomi_reconcile.cli.session import interruptible, load_configuration, writing
 from ekomi_reconcile.config.diagnostics import did_you_mean
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.document import Count, Time
 from ekomi_reconcile.model.errors import ReconcileError, StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, InvitationFilter, Status
-from ekomi_reconcile.model.shape import COUNT, TIME, maybe
 from ekomi_reconcile.render.invitations import (
     LAYOUT,
+    InvitationEntry,
     Listed,
     invitation_json,
     invitation_text,
     listed_json,
     listed_row,
 )
-from ekomi_reconcile.render.json_schemas import invitation_fields
 from ekomi_reconcile.render.tables import plural
 from ekomi_reconcile.state.engine.lock import user
 from ekomi_reconcile.state.repositories.customers import subject_of
@@ -128,8 +130,8 @@ def _only(rows: list[Invitation], which: str) -> Invitation:
 
 
 _FORM: Final = re.compile(r"\s*([A-Za-z_]+)\s*(!=|[=~<>])\s*(.*?)\s*", re.S)
-_NUMBERS: Final = (COUNT, maybe(COUNT))
-_TIMES: Final = (TIME, maybe(TIME))
+_NUMBERS: Final = (Count, Count | None)
+_TIMES: Final = (Time, Time | None)
 _OPERATORS: Final = "= != ~ < >"
 
 
@@ -144,9 +146,9 @@ class ColumnTest:
     operator: str
     wanted: str | int
 
-    def holds(self, columns: dict[str, Any]) -> bool:
+    def holds(self, columns: InvitationEntry) -> bool:
         """Does it hold for an invitation with these columns, as ``invitations list`` has them?"""
-        found, wanted = columns[self.key], cast("Any", self.wanted)
+        found, wanted = getattr(columns, self.key), cast("Any", self.wanted)
         if self.operator == "~":
             return found is not None and wanted.casefold() in str(found).casefold()
         if isinstance(found, str) and isinstance(wanted, int):
@@ -173,7 +175,7 @@ class WhereType(click.ParamType[ColumnTest]):
         if parts is None or parts[3].startswith(("=", "~")):
             self.fail(f"expected KEY OP VALUE with one of {_OPERATORS}, got {value!r}", param, ctx)
         key, operator, wanted = parts.groups()
-        fields = invitation_fields()
+        fields = {each.encode_name: each.type for each in msgspec.structs.fields(InvitationEntry)}
         if key not in fields:
             guess = did_you_mean(key, fields)
             hint = f"did you mean {guess!r}?" if guess else f"the columns are: {', '.join(fields)}"
@@ -184,29 +186,28 @@ class WhereType(click.ParamType[ColumnTest]):
             self.fail(f"{value!r}: {problem}", param, ctx)
 
 
-def _wanted(field: Any, operator: str, text: str) -> str | int:
+def _wanted(kind: Any, operator: str, text: str) -> str | int:
     """What a column is compared with, as the column has it.
 
     Raises:
         ValueError: such a column never has that value.
     """
-    may_be_absent = "null" in field.get("type", ())
+    may_be_absent = type(None) in get_args(kind)
     if operator == "~" or (not text and may_be_absent and operator in ("=", "!=")):
         return text
-    if field in _NUMBERS:
+    if kind in _NUMBERS:
         if not re.fullmatch("[0-9]{1,18}", text):
             raise ValueError("expected a whole number")
         return int(text)
-    if field in _TIMES:
+    if kind in _TIMES:
         try:
             return instant.parse(text)
         except (ValueError, OverflowError):
             raise ValueError("expected a time such as 2026-11-30 or 2026-11-30T12:00:00Z") from None
     if operator in ("<", ">"):
         raise ValueError("< and > compare numbers and times only")
-    words = field.get("enum")
-    if words and text not in words:
-        raise ValueError(f"expected one of {', '.join(map(str, words))}")
+    if isinstance(kind, type) and issubclass(kind, StrEnum) and text not in list(kind):
+        raise ValueError(f"expected one of {', '.join(kind)}")
     return text
 
 

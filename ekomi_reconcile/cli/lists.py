@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from typing import TypeVar
 
@@ -15,11 +15,12 @@ from ekomi_reconcile.cli.options import DURATION, Command, option, options
 from ekomi_reconcile.cli.session import write_result
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model.document import JsonObject
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.render.tables import Layout, Paint, Row, array_text, document_text, table_text
 
 T = TypeVar("T")
+Document = TypeVar("Document", bound=JsonObject)
 
 
 class Since(click.ParamType[Instant]):
@@ -92,7 +93,7 @@ def write_list(
     *,
     layout: Layout,
     as_row: Callable[[T], Row],
-    as_json: Callable[[T], Mapping[str, Json]],
+    as_json: Callable[[T], JsonObject],
     nothing: str,
 ) -> None:
     """Write a list to stdout as it comes; an empty table is a word on stderr."""
@@ -125,10 +126,15 @@ def write_text(text: str) -> None:
 
 
 def write_one(
-    item: T, form: str, *, as_text: Callable[[T, Paint], str], as_json: Callable[[T], Mapping[str, Json]]
+    item: T, form: str, *, as_text: Callable[[T, Paint], str], as_json: Callable[[T], JsonObject]
 ) -> None:
     """Write one thing to stdout."""
     write_text(document_text(as_json(item)) if form == "json" else as_text(item, stdout_paint()))
+
+
+def write_document(document: Document, form: str, *, as_text: Callable[[Document, Paint], str]) -> None:
+    """Write to stdout what is the same as text and as JSON."""
+    write_one(document, form, as_text=as_text, as_json=lambda same: same)
 
 
 def stdout_paint() -> Paint:

@@ -14,6 +14,7 @@ from ekomi_reconcile.cli.lists import (
     format_option,
     limit_option,
     lock_timeout_option,
+    write_document,
     write_list,
     write_one,
     write_text,
@@ -36,16 +37,14 @@ from ekomi_reconcile.render.privacy import (
     added_json,
     added_text,
     entry_row,
-    erased_json,
     erased_text,
     held_json,
     opt_out_json,
-    removed_json,
     removed_text,
 )
 from ekomi_reconcile.render.results import ListedError
 from ekomi_reconcile.render.reviews import ListedReview
-from ekomi_reconcile.render.tables import json_text
+from ekomi_reconcile.render.tables import document_text
 from ekomi_reconcile.state.engine.key import Purpose
 from ekomi_reconcile.state.engine.lock import user
 from ekomi_reconcile.state.maintenance.backup import copies_beside
@@ -128,7 +127,7 @@ def remove(addresses: tuple[str, ...], form: str) -> int:
         of_customer = customer_digest(configuration, state)
     removed = [remove_entries(path, {each, entries_for(each, of_customer)}) for each in wanted]
     done = RemovedEntries(removed=sum(removed), missing=removed.count(0))
-    write_one(done, form, as_text=removed_text, as_json=removed_json)
+    write_document(done, form, as_text=removed_text)
     return Exit.OK
 
 
@@ -154,7 +153,7 @@ def export(address: str) -> int:
     with reading(configuration) as state:
         digest = customer_digest(configuration, state)(wanted)
         held = _held(configuration, state, digest, address=wanted)
-        write_text(json_text(held_json(held)) + "\n")
+        write_text(document_text(held_json(held)))
     return Exit.OK
 
 
@@ -192,9 +191,9 @@ def erase(address: str, suppressing: bool, lock_timeout: int, form: str) -> int:
         reviews=counts.reviews,
         errors=counts.errors,
         suppressed=suppressing,
-        copies=copies,
+        copies=list(map(str, copies)),
     )
-    write_one(erased, form, as_text=erased_text, as_json=erased_json)
+    write_document(erased, form, as_text=erased_text)
     return Exit.OK
 
 

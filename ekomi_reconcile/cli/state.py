@@ -13,6 +13,7 @@ from ekomi_reconcile.cli.lists import (
     format_option,
     limit_option,
     lock_timeout_option,
+    write_document,
     write_list,
     write_one,
     write_pieces,
@@ -43,11 +44,8 @@ from ekomi_reconcile.render.state_admin import (
     SourceRenamed,
     check_json,
     check_text,
-    removed_json,
     removed_text,
-    renamed_json,
     renamed_text,
-    source_renamed_json,
     source_renamed_text,
 )
 from ekomi_reconcile.render.tables import array_text, export_text
@@ -77,8 +75,9 @@ def mv(name: str, new_name: str, dry_run: bool, lock_timeout: int, form: str) ->
                 outcome = f"renamed to {account_address(new_name)}"
                 state.journal("state mv", subject=account_address(record.name), outcome=outcome, now=now)
                 state.bump_serial()
-    done = Renamed(name=record.name, new_name=new_name, interface_id=record.interface_id, dry_run=dry_run)
-    write_one(done, form, as_text=renamed_text, as_json=renamed_json)
+    address, new_address = account_address(record.name), account_address(new_name)
+    done = Renamed(address, new_address, interface_id=record.interface_id, dry_run=dry_run)
+    write_document(done, form, as_text=renamed_text)
     return Exit.OK
 
 
@@ -119,7 +118,7 @@ def mv_source(old: str, new: str, dry_run: bool, lock_timeout: int, form: str) -
         merged=found.merged,
         dry_run=dry_run,
     )
-    write_one(done, form, as_text=source_renamed_text, as_json=source_renamed_json)
+    write_document(done, form, as_text=source_renamed_text)
     return Exit.OK
 
 
@@ -164,13 +163,13 @@ def rm(name: str, dry_run: bool, lock_timeout: int, form: str) -> int:
                 state.journal("state rm", subject=account_address(record.name), outcome="forgotten", now=now)
                 state.bump_serial()
     done = Removed(
-        name=record.name,
+        address=account_address(record.name),
         interface_id=record.interface_id,
-        pending=counts.get(Status.PENDING, 0),
+        cancelled=counts.get(Status.PENDING, 0),
         kept=sum(counts.values()),
         dry_run=dry_run,
     )
-    write_one(done, form, as_text=removed_text, as_json=removed_json)
+    write_document(done, form, as_text=removed_text)
     return Exit.OK
 
 

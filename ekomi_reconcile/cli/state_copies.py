@@ -10,7 +10,7 @@ import click
 
 from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.files import read_file, rewrite
-from ekomi_reconcile.cli.lists import format_option, lock_timeout_option, write_one
+from ekomi_reconcile.cli.lists import format_option, lock_timeout_option, write_document, write_one
 from ekomi_reconcile.cli.options import FilePath, common, option, options
 from ekomi_reconcile.cli.session import (
     as_lineage,
@@ -28,11 +28,9 @@ from ekomi_reconcile.model.errors import ConfigurationError, ReconcileError, Sta
 from ekomi_reconcile.render.state_admin import (
     Copied,
     Initialised,
-    copied_json,
     copied_text,
     format_json,
     format_text,
-    initialised_json,
     initialised_text,
     migrated_json,
     migrated_text,
@@ -91,7 +89,7 @@ def init(lineage: str | None, pin: bool, lock_timeout: int, form: str) -> int:
         created=created,
         pinned=pin or configuration.project.lineage is not None,
     )
-    write_one(done, form, as_text=initialised_text, as_json=initialised_json)
+    write_document(done, form, as_text=initialised_text)
     return Exit.OK
 
 
@@ -180,8 +178,8 @@ def backup(out: Path | None, lock_timeout: int, form: str) -> int:
                 raise ReconcileError(f"{target} exists already", mend="choose another name for the copy")
         made, meta = state.copy_to(target), state.meta
         state.journal("state backup", subject=made.name, outcome="done", now=instant.now())
-    copied = Copied(path=made, size=made.stat().st_size, lineage=meta.lineage, serial=meta.serial)
-    write_one(copied, form, as_text=copied_text, as_json=copied_json)
+    copied = Copied(path=str(made), bytes=made.stat().st_size, lineage=meta.lineage, serial=meta.serial)
+    write_document(copied, form, as_text=copied_text)
     return Exit.OK
 
 

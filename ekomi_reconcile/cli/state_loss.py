@@ -7,13 +7,13 @@ import sys
 import click
 
 from ekomi_reconcile.cli.app import Exit
-from ekomi_reconcile.cli.lists import Since, format_option, lock_timeout_option, write_one
+from ekomi_reconcile.cli.lists import Since, format_option, lock_timeout_option, write_document
 from ekomi_reconcile.cli.options import common, interactive, option
 from ekomi_reconcile.cli.session import interruptible, load_configuration, locking, reading
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.render.state_admin import LossAccepted, LossOfAccount, loss_json, loss_text
+from ekomi_reconcile.render.state_admin import LossAccepted, LossOfAccount, loss_text
 from ekomi_reconcile.render.tables import plural
 from ekomi_reconcile.state.engine.lock import user
 from ekomi_reconcile.state.lost_records import ACCEPT_LOSS
@@ -57,7 +57,7 @@ def accept_loss(since: Instant, auto_approve: bool, dry_run: bool, lock_timeout:
             with state.transaction():
                 found = _found(state, since=since, until=now, dry_run=False)
                 _accept(state, since=since, now=now)
-    write_one(found, form, as_text=loss_text, as_json=loss_json)
+    write_document(found, form, as_text=loss_text)
     return Exit.OK
 
 
@@ -84,12 +84,13 @@ def _found(state: State, *, since: Instant, until: Instant, dry_run: bool) -> Lo
     names = {each.interface_id: each.name for each in state.accounts(include_deleted=True)}
     counts = state.due_by(until, before=since)
     return LossAccepted(
-        since=since,
-        until=until,
-        accounts=tuple(
-            LossOfAccount(name=names[each.interface_id], unknown=each.due, due_before=each.due_before)
+        since=instant.iso(since),
+        until=instant.iso(until),
+        unknown=sum(each.due for each in counts),
+        accounts=[
+            LossOfAccount(account=names[each.interface_id], unknown=each.due, due_before=each.due_before)
             for each in counts
-        ),
+        ],
         dry_run=dry_run,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 
@@ -23,7 +22,7 @@ from ekomi_reconcile.render.diagnostics import (
     sarif_json,
     verdict_text,
 )
-from ekomi_reconcile.render.tables import Paint, json_text
+from ekomi_reconcile.render.tables import Paint, document_text, json_text
 
 
 @click.command()
@@ -45,7 +44,7 @@ def validate(form: str, strict: bool) -> int:
     accounts = None if configuration is None else len(configuration.accounts)
     match form:
         case "json":
-            write_result(json.dumps(diagnostics_json(found), indent=2, ensure_ascii=False) + "\n")
+            write_result(document_text(diagnostics_json(found)))
         case "sarif":
             log = sarif_json(from_the_top(found, path.parent), tool_version=__version__)
             write_result(json_text(log) + "\n")

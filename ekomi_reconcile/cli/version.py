@@ -23,14 +23,14 @@ EXTRAS = {"keyring": "keyring", "parquet": "pyarrow", "postgres": "psycopg", "sa
 def version(as_json: bool) -> int:
     """Print the version."""
     if as_json:
-        from ekomi_reconcile.render.tables import document_text
+        from ekomi_reconcile.render.tables import VersionDocument, document_text
 
-        facts = {
-            "version": __version__,
-            "python": platform.python_version(),
-            "formats": FORMATS,
-            "extras": {extra: find_spec(package) is not None for extra, package in EXTRAS.items()},
-        }
+        facts = VersionDocument(
+            version=__version__,
+            python=platform.python_version(),
+            formats=FORMATS,
+            extras={extra: find_spec(package) is not None for extra, package in EXTRAS.items()},
+        )
         click.echo(document_text(facts), nl=False)
     else:
         click.echo(f"ekomi-reconcile {__version__}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
+from ekomi_reconcile.model.document import JsonObject, from_records
 from ekomi_reconcile.model.errors import PlanInvalid
 from ekomi_reconcile.model.instant import iso, parse
 from ekomi_reconcile.model.invitation import CancelStep, Observation, RescheduleStep, ScheduleStep, SendStep
@@ -34,6 +35,10 @@ _ACTIONS = {
     Action.REPLACE: ["delete", "create"],
 }
 INSTANTS = frozenset({"order_date", "reached_at", "judged_at", "scheduled_at", "previously", "since"})
+LARGEST = 2**63 - 1
+"""What the integers of a state hold."""
+
+Amount: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]
 RENAMED = {"number": "order"}
 _ORIGINAL = {new: old for old, new in RENAMED.items()}
 
@@ -144,26 +149,45 @@ def _step_json(step: Step) -> dict[str, Json]:
     return fields
 
 
-def diagnostic_json(each: Diagnostic) -> dict[str, Json]:
-    """A diagnostic as JSON values: severity, rule, message, where, what was found, how to mend it."""
-    place = each.place
-    return {
-        "severity": each.severity.value,
-        "rule": each.rule,
-        "summary": each.message,
-        "account": each.account,
-        "key": each.key,
-        "found": each.found,
-        "allowed": each.allowed,
-        "mend": each.mend,
-        "range": None
-        if place is None
-        else {
-            "filename": place.path,
-            "start": {"line": place.line, "column": place.column},
-            "end": {"line": place.end_line or place.line, "column": place.end_column or place.column},
-        },
-    }
+class Point(JsonObject, frozen=True):
+    """A line and a column, both from 1."""
+
+    line: Amount
+    column: Amount
+
+
+class Range(JsonObject, frozen=True):
+    """A stretch of a file."""
+
+    filename: str
+    start: Point
+    end: Point
+
+
+class DiagnosticEntry(JsonObject, frozen=True):
+    """What is wrong with the files or the plan, where, and how to mend it."""
+
+    severity: Severity
+    rule: str
+    summary: str
+    account: str | None
+    key: str | None
+    found: str | None
+    allowed: str | None
+    mend: str | None
+    range: Range | None
+
+
+def diagnostic_json(each: Diagnostic) -> DiagnosticEntry:
+    """A diagnostic as it is written."""
+    return from_records(DiagnosticEntry, each, summary=each.message, range=_range(each.place))
+
+
+def _range(place: Place | None) -> Range | None:
+    if place is None:
+        return None
+    end = Point(place.end_line or place.line, place.end_column or place.column)
+    return Range(place.path, Point(place.line, place.column), end)
 
 
 def from_json(body: Mapping[str, Any]) -> Plan:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
 
 from ekomi_reconcile.model.account import (
     Account,
@@ -14,7 +17,7 @@ from ekomi_reconcile.model.account import (
     Json,
     account_address,
 )
-from ekomi_reconcile.model.instant import iso, iso_or_none
+from ekomi_reconcile.model.document import Count, JsonObject, Time, counts_of, from_records, one_of
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.render.tables import (
@@ -51,28 +54,44 @@ _TONES = {
 }
 
 
-def queue_json(queue: Mapping[Status, int]) -> dict[str, int]:
+class QueueEntry(JsonObject, frozen=True):
+    """How many invitations an account has, in all and pending."""
+
+    total: Count
+    pending: Count
+
+
+class AccountEntry(JsonObject, frozen=True):
+    """An account as last applied, with what the last sync brought."""
+
+    id: Count
+    name: str
+    account_name: str | None
+    interface_id: str
+    locale: str | None
+    total_reviews: Count | None
+    average_score: float | None
+    invitations: bool
+    queue: QueueEntry
+    updated_at: Time
+    last_fetched_at: Time | None
+    last_error: str | None
+
+
+def queue_json(queue: Mapping[Status, int]) -> QueueEntry:
     """The two counters of the grid."""
-    return {"total": sum(queue.values()), "pending": queue.get(Status.PENDING, 0)}
+    return QueueEntry(total=sum(queue.values()), pending=queue.get(Status.PENDING, 0))
 
 
-def grid_json(row: GridRow) -> dict[str, Json]:
+def grid_json(row: GridRow) -> AccountEntry:
     """One object of ``accounts list --format json``."""
-    account, shop = row.account, row.account.shop
-    return {
-        "id": account.id,
-        "name": account.name,
-        "account_name": shop.account_name,
-        "interface_id": account.interface_id,
-        "locale": shop.locale,
-        "total_reviews": shop.total_reviews,
-        "average_score": shop.average_score,
-        "invitations": row.account.invites,
-        "queue": queue_json(row.queue),
-        "updated_at": iso(account.updated_at),
-        "last_fetched_at": iso_or_none(account.last_fetched_at),
-        "last_error": account.last_error,
-    }
+    return from_records(
+        AccountEntry,
+        row.account,
+        row.account.shop,
+        invitations=row.account.invites,
+        queue=queue_json(row.queue),
+    )
 
 
 def grid_row(row: GridRow) -> Row:
@@ -87,7 +106,7 @@ def grid_row(row: GridRow) -> Row:
         cell(shop.total_reviews),
         cell(shop.average_score),
         Cell("yes", Tone.ADD) if row.account.invites else Cell("no", Tone.FAINT),
-        Cell(f"{queue['total']}/{queue['pending']}"),
+        Cell(f"{queue.total}/{queue.pending}"),
         time_cell(account.updated_at),
         time_cell(account.last_fetched_at),
     )
@@ -108,15 +127,25 @@ def checked_text(each: Checked, paint: Paint) -> str:
     return f"{printable(each.name)} ({each.interface_id}): {verdict}{why}\n"
 
 
-def checked_json(each: Checked) -> dict[str, Json]:
+class CheckedEntry(JsonObject, frozen=True):
+    """The result of a check of an account's credentials."""
+
+    account: str
+    interface_id: str
+    result: Annotated[str, one_of(each.name.lower() for each in Credential)]
+    message: str | None
+    mend: str | None
+
+
+def checked_json(each: Checked) -> CheckedEntry:
     """One object of ``accounts check --format json``."""
-    return {
-        "account": each.name,
-        "interface_id": each.interface_id,
-        "result": each.verdict.name.lower(),
-        "message": each.message,
-        "mend": each.mend,
-    }
+    return CheckedEntry(
+        account=each.name,
+        interface_id=each.interface_id,
+        result=each.verdict.name.lower(),
+        message=each.message,
+        mend=each.mend,
+    )
 
 
 EKOMI = "eKomi"
@@ -213,27 +242,74 @@ def _flat(fields: Mapping[str, Json]) -> dict[str, Json]:
     return flat
 
 
-def detail_json(detail: AccountDetail) -> dict[str, Json]:
+class SettingEntry(JsonObject, frozen=True):
+    """An effective value and where it comes from; ``applied`` only where the state has another one."""
+
+    value: Any
+    origin: str | None
+    applied: Any = msgspec.UNSET
+
+
+class ScoreEntry(JsonObject, frozen=True):
+    """The figures of the last sync."""
+
+    total_reviews: int | None
+    average_score: float | None
+
+
+class QueueDetail(QueueEntry, frozen=True):
+    """How many invitations an account has, in all and by status."""
+
+    by_status: Annotated[dict[str, Any], counts_of(each.value for each in Status)]
+
+
+class AccountDocument(JsonObject, frozen=True):
+    """One account in full: ``id`` and times are ``null`` before it is applied."""
+
+    id: Count | None
+    address: str
+    in_files: bool
+    in_state: bool
+    account_name: str | None
+    locale: str | None
+    active: bool | None
+    logo_url: str | None
+    review_page: str | None
+    certificate_id: str | None
+    settings: dict[str, SettingEntry]
+    statistics: ScoreEntry
+    queue: QueueDetail
+    created_at: Time | None
+    updated_at: Time | None
+    deleted_at: Time | None
+    last_fetched_at: Time | None
+    last_import_at: Time | None
+    last_full_import_at: Time | None
+    last_error: str | None
+    last_error_at: Time | None
+
+
+def detail_json(detail: AccountDetail) -> AccountDocument:
     """The object of ``accounts show --format json``."""
-    record = detail.record
-    return {
-        "id": record.id if record else None,
-        "address": account_address(detail.name),
-        "in_files": detail.written is not None,
-        "in_state": record is not None and record.deleted_at is None,
-        **{key: getattr(detail.shop, key) for key in _SHOP},
-        "settings": {each.key: _setting_json(each) for each in settings(detail)},
-        "statistics": {key: getattr(detail.shop, key) for key in _STATISTICS},
-        "queue": {**queue_json(detail.queue), "by_status": _by_status(detail.queue)},
-        **{key: iso_or_none(getattr(record, key, None)) for key in _TIMES},
-        "last_error": record.last_error if record else None,
-        "last_error_at": iso_or_none(record.last_error_at) if record else None,
-    }
+    record, queue = detail.record, queue_json(detail.queue)
+    absent = {} if record else dict.fromkeys(("id", *_TIMES, "last_error", "last_error_at"))
+    return from_records(
+        AccountDocument,
+        record,
+        detail.shop,
+        **absent,
+        address=account_address(detail.name),
+        in_files=detail.written is not None,
+        in_state=record is not None and record.deleted_at is None,
+        settings={each.key: _setting_json(each) for each in settings(detail)},
+        statistics=from_records(ScoreEntry, detail.shop),
+        queue=QueueDetail(queue.total, queue.pending, _by_status(detail.queue)),
+    )
 
 
-def _setting_json(setting: Setting) -> dict[str, Json]:
-    found = {"value": setting.value, "origin": setting.origin}
-    return found | {"applied": setting.applied} if setting.differs else found
+def _setting_json(setting: Setting) -> SettingEntry:
+    applied = setting.applied if setting.differs else msgspec.UNSET
+    return SettingEntry(setting.value, setting.origin, applied)
 
 
 def _by_status(queue: Mapping[Status, int]) -> dict[str, int]:

@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
-from ekomi_reconcile.plan.codec import diagnostic_json
+from ekomi_reconcile.model.document import Count, JsonObject
+from ekomi_reconcile.plan.codec import DiagnosticEntry, diagnostic_json
 from ekomi_reconcile.render.tables import Paint, Tone, plural, printable
 
 _TONES = {Severity.ERROR: Tone.REMOVE, Severity.WARNING: Tone.CHANGE}
@@ -42,17 +43,25 @@ def verdict_text(found: Iterable[Diagnostic], *, accounts: int | None) -> str:
     return f"Valid: {plural(accounts or 0, 'account')}, {plural(warnings, 'warning')}."
 
 
-def diagnostics_json(found: Iterable[Diagnostic]) -> dict[str, Json]:
-    """All of them as JSON values, with their numbers; lines and columns count from 1."""
+class ValidationDocument(JsonObject, frozen=True):
+    """What is wrong with the files; lines and columns count from 1."""
+
+    valid: bool
+    error_count: Count
+    warning_count: Count
+    diagnostics: list[DiagnosticEntry]
+
+
+def diagnostics_json(found: Iterable[Diagnostic]) -> ValidationDocument:
+    """The object of ``validate --format json``."""
     diagnostics = list(found)
     errors = sum(each.is_error for each in diagnostics)
-    return {
-        "format_version": "1.0",
-        "valid": errors == 0,
-        "error_count": errors,
-        "warning_count": len(diagnostics) - errors,
-        "diagnostics": [diagnostic_json(each) for each in diagnostics],
-    }
+    return ValidationDocument(
+        valid=errors == 0,
+        error_count=errors,
+        warning_count=len(diagnostics) - errors,
+        diagnostics=[diagnostic_json(each) for each in diagnostics],
+    )
 
 
 _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})

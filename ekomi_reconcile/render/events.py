@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
+import msgspec
+
 from ekomi_reconcile.model.account import Json, account_address
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.errors import ConfigurationInvalid, ReconcileError
@@ -277,7 +279,7 @@ def _diagnostic_event(each: Diagnostic) -> Body:
         for name, text in (("found", each.found), ("allowed", each.allowed), ("mend", each.mend))
         if text
     )
-    body = {**diagnostic_json(each), "detail": detail}
+    body = {**msgspec.to_builtins(diagnostic_json(each)), "detail": detail}
     level = "error" if each.is_error else "warn"
     return _body("diagnostic", each.message, level=level, diagnostic=body)
 

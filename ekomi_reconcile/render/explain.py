@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ekomi_reconcile.explain.order_lookup import AccountVerdict, Explanation, OrderOutcome
-from ekomi_reconcile.model.account import Json
-from ekomi_reconcile.model.instant import HOUR, iso_or_none
-from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.render.invitations import Listed, listed_json
+from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
+from ekomi_reconcile.model.instant import HOUR
+from ekomi_reconcile.model.invitation import Criterion, Evidence, Status
+from ekomi_reconcile.render.invitations import InvitationEntry, Listed, listed_json
 from ekomi_reconcile.render.tables import Field, Paint, Tone, at, blocks_text, fields_text, plain, printable
 from ekomi_reconcile.rules.condition_trace import ConditionTrace
 from ekomi_reconcile.rules.judge import CriterionResult
@@ -31,31 +31,53 @@ class Told:
     histories: Mapping[int, Sequence[StatusChange]]
 
 
-def explanation_json(told: Told) -> dict[str, Json]:
+class CriterionEntry(JsonObject, frozen=True):
+    """Does a criterion hold for the order, what is its value and what is wanted?"""
+
+    criterion: Criterion
+    ok: bool
+    value: Any
+    wanted: str
+
+
+class VerdictEntry(JsonObject, frozen=True):
+    """Is the order invited through an account? ``reason`` is the first criterion that fails."""
+
+    account: str
+    eligible: bool
+    reason: Criterion | None
+    criteria: list[CriterionEntry]
+    reached_at: Time | None
+    reached_source: Evidence | None
+    scheduled_at: Time | None
+    invitation: InvitationEntry | None
+
+
+class ExplanationDocument(JsonObject, frozen=True):
+    """Why an order is invited or not, by account."""
+
+    order: str
+    order_id: Count
+    accounts: list[VerdictEntry]
+
+
+def explanation_json(told: Told) -> ExplanationDocument:
     """The object of ``explain --format json``."""
     order = told.explanation.order
-    return {
-        "order": order.number,
-        "order_id": order.order_id,
-        "accounts": [_verdict_json(each) for each in told.verdicts],
-    }
+    return ExplanationDocument(order.number, order.order_id, [_verdict_json(each) for each in told.verdicts])
 
 
-def _verdict_json(verdict: AccountVerdict) -> dict[str, Json]:
-    reached, row = verdict.reached, verdict.row
-    return {
-        "account": verdict.account.name,
-        "eligible": verdict.eligible,
-        "reason": verdict.reason.value if verdict.reason else None,
-        "criteria": [
-            {"criterion": each.criterion.value, "ok": each.ok, "value": each.value, "wanted": each.wanted}
-            for each in verdict.criteria
-        ],
-        "reached_at": iso_or_none(reached.at if reached else None),
-        "reached_source": reached.source.value if reached else None,
-        "scheduled_at": iso_or_none(verdict.scheduled_at),
-        "invitation": None if row is None else listed_json(Listed(verdict.account.name, row)),
-    }
+def _verdict_json(verdict: AccountVerdict) -> VerdictEntry:
+    reached, row, name = verdict.reached, verdict.row, verdict.account.name
+    return from_records(
+        VerdictEntry,
+        verdict,
+        account=name,
+        criteria=[from_records(CriterionEntry, each) for each in verdict.criteria],
+        reached_at=reached.at if reached else None,
+        reached_source=reached.source if reached else None,
+        invitation=None if row is None else listed_json(Listed(name, row)),
+    )
 
 
 def explanation_text(told: Told, paint: Paint) -> str:

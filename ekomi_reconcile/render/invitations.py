@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from ekomi_reconcile.model.account import Json
-from ekomi_reconcile.model.instant import iso, iso_or_none
-from ekomi_reconcile.model.invitation import Invitation, Status, StatusChange
+import msgspec
+
+from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
+from ekomi_reconcile.model.invitation import Evidence, Invitation, Status, StatusChange
 from ekomi_reconcile.render.tables import (
     Cell,
     Column,
@@ -42,16 +44,34 @@ class AdoptedPast:
     dry_run: bool
 
 
-def adopted_json(each: AdoptedPast) -> dict[str, Json]:
+class LineProblem(JsonObject, frozen=True):
+    """A line of the file that could not be used."""
+
+    line: Count
+    problem: str
+
+
+class MarkedDocument(JsonObject, frozen=True):
+    """What was marked as sent; ``were_waiting`` of ``marked`` were pending, ``present`` were sent before."""
+
+    written: bool
+    dry_run: bool
+    marked: Count
+    were_waiting: Count
+    present: Count
+    problems: list[LineProblem]
+
+
+def adopted_json(each: AdoptedPast) -> MarkedDocument:
     """The object of ``invitations mark-sent --format json``."""
-    return {
-        "written": each.written,
-        "dry_run": each.dry_run,
-        "marked": each.new + each.waiting,
-        "were_waiting": each.waiting,
-        "present": each.present,
-        "problems": [{"line": bad.line, "problem": bad.problem} for bad in each.bad],
-    }
+    return MarkedDocument(
+        written=each.written,
+        dry_run=each.dry_run,
+        marked=each.new + each.waiting,
+        were_waiting=each.waiting,
+        present=each.present,
+        problems=[LineProblem(bad.line, bad.problem) for bad in each.bad],
+    )
 
 
 def adopted_text(each: AdoptedPast, paint: Paint) -> str:
@@ -101,26 +121,52 @@ class Listed:
     row: Invitation
 
 
-def listed_json(each: Listed) -> dict[str, Json]:
+class InvitationEntry(JsonObject, frozen=True):
+    """An invitation of the queue."""
+
+    id: Count
+    account: str
+    interface_id: str
+    order: str
+    order_id: Count
+    store_view: str | None
+    order_date: Time
+    reached_at: Time
+    reached_source: Evidence
+    scheduled_at: Time
+    sent_at: Time | None
+    link: str | None
+    status: Status
+    reason: str | None
+    attempts: Count
+
+
+class InvitationDocument(InvitationEntry, frozen=True):
+    """An invitation in full: also how it came to its time."""
+
+    source: str
+    reached_status: str
+    judged_at: Time
+    next_attempt_at: Time | None
+    pushed: bool
+    changed_at: Time
+
+
+def listed_json(each: Listed) -> InvitationEntry:
     """One object of ``invitations list --format json``."""
-    row = each.row
-    return {
-        "id": row.id,
-        "account": each.account,
-        "interface_id": row.interface_id,
-        "order": row.number,
-        "order_id": row.order_id,
-        "store_view": row.store_view,
-        "order_date": iso(row.order_date),
-        "reached_at": iso(row.reached.at),
-        "reached_source": row.reached.source.value,
-        "scheduled_at": iso(row.scheduled_at),
-        "sent_at": iso_or_none(row.sent_at),
-        "link": row.link,
-        "status": row.status.value,
-        "reason": row.reason,
-        "attempts": row.attempts,
-    }
+    return from_records(InvitationEntry, each, each.row, **_named(each.row))
+
+
+def invitation_json(each: Listed) -> InvitationDocument:
+    """One invitation in full: what the list has, and how it came to its time."""
+    return from_records(
+        InvitationDocument, each, each.row, **_named(each.row), reached_status=each.row.reached.status
+    )
+
+
+def _named(row: Invitation) -> dict[str, Any]:
+    """What is called otherwise in an output than in a record."""
+    return {"order": row.number, "reached_at": row.reached.at, "reached_source": row.reached.source}
 
 
 def listed_row(each: Listed) -> Row:
@@ -138,19 +184,6 @@ def listed_row(each: Listed) -> Row:
         cell(row.reason),
         cell(row.link),
     )
-
-
-def invitation_json(each: Listed) -> dict[str, Json]:
-    """One invitation in full: what the list has, and how it came to its time."""
-    row = each.row
-    return listed_json(each) | {
-        "source": row.source,
-        "reached_status": row.reached.status,
-        "judged_at": iso(row.judged_at),
-        "next_attempt_at": iso_or_none(row.next_attempt_at),
-        "pushed": row.pushed,
-        "changed_at": iso(row.changed_at),
-    }
 
 
 def invitation_text(each: Listed, paint: Paint) -> str:
@@ -178,15 +211,19 @@ def _attempts(row: Invitation) -> str:
     return f"{row.attempts} failed" + (f", next not before {at(row.next_attempt_at)}" if waits else "")
 
 
-def change_json(change: StatusChange) -> dict[str, Json]:
+class ChangeEntry(JsonObject, frozen=True):
+    """A change of an invitation's status; the first has no ``from``."""
+
+    at: Time
+    from_: Status | None = msgspec.field(name="from")
+    to: Status
+    actor: str
+    detail: str | None
+
+
+def change_json(change: StatusChange) -> ChangeEntry:
     """One object of ``invitations history --format json``."""
-    return {
-        "at": iso(change.at),
-        "from": change.from_status.value if change.from_status else None,
-        "to": change.to_status.value,
-        "actor": change.actor,
-        "detail": change.detail,
-    }
+    return from_records(ChangeEntry, change, from_=change.from_status, to=change.to_status)
 
 
 def change_row(change: StatusChange) -> Row:

@@ -4,41 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from ekomi_reconcile.model.account import Json
+import msgspec
+
+from ekomi_reconcile.model.document import Count, JsonObject, from_records
 from ekomi_reconcile.model.invitation import StatusChange
 from ekomi_reconcile.model.run import JournalEntry
 from ekomi_reconcile.privacy.limits import OptOut
-from ekomi_reconcile.render.invitations import Listed, change_json, invitation_json
-from ekomi_reconcile.render.results import ListedError, error_json
-from ekomi_reconcile.render.reviews import ListedReview, review_json
+from ekomi_reconcile.privacy.suppression import EntryKind
+from ekomi_reconcile.render.invitations import (
+    ChangeEntry,
+    InvitationDocument,
+    Listed,
+    change_json,
+    invitation_json,
+)
+from ekomi_reconcile.render.results import ErrorEntry, ListedError, error_json
+from ekomi_reconcile.render.reviews import ListedReview, ReviewEntry, review_json
+from ekomi_reconcile.render.state import ActionEntry
 from ekomi_reconcile.render.state import entry_json as state_entry_json
 from ekomi_reconcile.render.tables import Column, Layout, Paint, Row, Tone, cell, plural, printable
 
 LAYOUT: Layout = ((Column("Line", right=True), Column("Kind")), (Column("Entry", whole=False),))
 
 
-@dataclass(frozen=True, slots=True)
-class AddedEntry:
-    """An entry; ``pending``: its customer's pending invitations (``None``: a domain or number, not known)."""
+class AddedEntry(JsonObject, frozen=True):
+    """An entry; ``pending``: its customer's pending invitations (``null``: a domain or number, not known)."""
 
     entry: str
     added: bool
-    pending: int | None
+    pending: Count | None
 
 
-@dataclass(frozen=True, slots=True)
-class RemovedEntries:
-    """How many lines were taken out, and how many of the given names were on no line."""
+class AddedEntries(JsonObject, frozen=True):
+    """What became of the given entries: how many were added, how many were on the list already."""
 
-    removed: int
-    missing: int
+    added: Count
+    present: Count
+    pending: Count
+    entries: list[AddedEntry]
 
 
-def opt_out_json(each: OptOut) -> dict[str, Json]:
+class RemovedEntries(JsonObject, frozen=True):
+    """How many lines were taken out, and how many of the given entries were on no line."""
+
+    removed: Count
+    missing: Count
+
+
+class SuppressionEntry(JsonObject, frozen=True):
+    """A line of the suppression list."""
+
+    line: Count
+    kind: EntryKind
+    entry: str
+
+
+def opt_out_json(each: OptOut) -> SuppressionEntry:
     """One object of ``suppress list --format json``."""
-    return {"line": each.line, "kind": each.kind.value, "entry": each.entry}
+    return from_records(SuppressionEntry, each)
 
 
 def entry_row(each: OptOut) -> Row:
@@ -46,35 +70,30 @@ def entry_row(each: OptOut) -> Row:
     return (cell(each.line), cell(each.kind.value), cell(each.entry))
 
 
-def added_json(entries: Sequence[AddedEntry]) -> dict[str, Json]:
+def added_json(entries: Sequence[AddedEntry]) -> AddedEntries:
     """The object of ``suppress add --format json``."""
-    return {
-        "added": sum(each.added for each in entries),
-        "present": sum(not each.added for each in entries),
-        "pending": sum(each.pending or 0 for each in entries),
-        "entries": [{"entry": each.entry, "added": each.added, "pending": each.pending} for each in entries],
-    }
+    return AddedEntries(
+        added=sum(each.added for each in entries),
+        present=sum(not each.added for each in entries),
+        pending=sum(each.pending or 0 for each in entries),
+        entries=list(entries),
+    )
 
 
 def added_text(entries: Sequence[AddedEntry], paint: Paint) -> str:
     """The same for people."""
     counts = added_json(entries)
-    added, present = counts["added"], counts["present"]
-    head = paint(Tone.ADD, f"{added} added") + (f", {present} on the list already" if present else "") + ".\n"
+    present = f", {counts.present} on the list already" if counts.present else ""
+    head = f"{paint(Tone.ADD, f'{counts.added} added')}{present}.\n"
     waiting = ""
-    if counts["pending"]:
-        waiting = f"{plural(counts['pending'], 'pending invitation')}: the next apply cancels them.\n"
+    if counts.pending:
+        waiting = f"{plural(counts.pending, 'pending invitation')}: the next apply cancels them.\n"
     if any(each.pending is None for each in entries):
         waiting += (
             "Pending invitations of a domain or number are cancelled when their order is read, at the latest "
             "before sending.\n"
         )
     return "".join([*(f"{printable(each.entry)}\n" for each in entries if each.added), head, waiting])
-
-
-def removed_json(each: RemovedEntries) -> dict[str, Json]:
-    """The object of ``suppress remove --format json``."""
-    return {"removed": each.removed, "missing": each.missing}
 
 
 def removed_text(each: RemovedEntries, paint: Paint) -> str:
@@ -99,48 +118,53 @@ class Held:
     journal: Iterable[JournalEntry]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Erased:
+class HeldInvitation(InvitationDocument, frozen=True):
+    """An invitation in full, with its history."""
+
+    history: list[ChangeEntry]
+
+
+class HeldDocument(JsonObject, frozen=True):
+    """Everything held about a customer, who is a keyed ``digest`` here."""
+
+    digest: str
+    suppressed: bool
+    invitations: list[HeldInvitation]
+    reviews: list[ReviewEntry]
+    errors: list[ErrorEntry]
+    journal: list[ActionEntry]
+
+
+class Erased(JsonObject, frozen=True):
     """What was erased. ``suppressed`` tells that the customer is on the suppression list now.
 
-    ``copies`` of the state still hold what was erased.
+    ``copies`` are the paths of copies of the state that still hold what was erased.
     """
 
-    invitations: int
-    skipped: int
-    reviews: int
-    errors: int
+    invitations: Count
+    skipped: Count
+    reviews: Count
+    errors: Count
     suppressed: bool
-    copies: Sequence[Path]
+    copies: list[str]
 
 
-def held_json(held: Held) -> dict[str, Json]:
+def held_json(held: Held) -> HeldDocument:
     """The object of ``privacy export``."""
-    return {
-        "format_version": "1.0",
-        "digest": held.digest,
-        "suppressed": held.suppressed,
-        "invitations": [
-            invitation_json(each)
-            | {"history": [change_json(change) for change in held.histories[each.row.id]]}
-            for each in held.invitations
-        ],
-        "reviews": [review_json(each) for each in held.reviews],
-        "errors": [error_json(each) for each in held.errors],
-        "journal": [state_entry_json(each) for each in held.journal],
-    }
+    return HeldDocument(
+        digest=held.digest,
+        suppressed=held.suppressed,
+        invitations=[_held_invitation(each, held.histories[each.row.id]) for each in held.invitations],
+        reviews=[review_json(each) for each in held.reviews],
+        errors=[error_json(each) for each in held.errors],
+        journal=[state_entry_json(each) for each in held.journal],
+    )
 
 
-def erased_json(each: Erased) -> dict[str, Json]:
-    """The object of ``privacy erase --format json``."""
-    return {
-        "invitations": each.invitations,
-        "skipped": each.skipped,
-        "reviews": each.reviews,
-        "errors": each.errors,
-        "suppressed": each.suppressed,
-        "copies": [str(path) for path in each.copies],
-    }
+def _held_invitation(each: Listed, history: Sequence[StatusChange]) -> HeldInvitation:
+    return HeldInvitation(
+        **msgspec.structs.asdict(invitation_json(each)), history=[change_json(change) for change in history]
+    )
 
 
 def erased_text(each: Erased, paint: Paint) -> str:
@@ -160,5 +184,5 @@ def erased_text(each: Erased, paint: Paint) -> str:
         lines.append("The customer is on the suppression list.\n")
     if each.copies:
         lines.append("Copies of the state that still hold it; delete them when they are not needed:\n")
-        lines += [f"  {printable(str(path))}\n" for path in each.copies]
+        lines += [f"  {printable(path)}\n" for path in each.copies]
     return "".join([*lines, _ELSEWHERE])

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ekomi_reconcile.doctor.context import CheckStatus, Finding, healthy
-from ekomi_reconcile.model.account import Json
-from ekomi_reconcile.model.instant import iso
+from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
 from ekomi_reconcile.model.run import ApiError, Done, Result
 from ekomi_reconcile.render.tables import (
     Cell,
@@ -123,18 +122,21 @@ class ListedError:
     error: ApiError
 
 
-def error_json(each: ListedError) -> dict[str, Json]:
+class ErrorEntry(JsonObject, frozen=True):
+    """A failed call to eKomi."""
+
+    at: Time
+    account: str | None
+    interface_id: str | None
+    operation: str
+    kind: str
+    http_status: Count | None
+    message: str
+
+
+def error_json(each: ListedError) -> ErrorEntry:
     """One object of ``errors --format json``."""
-    error = each.error
-    return {
-        "at": iso(error.at),
-        "account": each.account,
-        "interface_id": error.interface_id,
-        "operation": error.operation,
-        "kind": error.kind,
-        "http_status": error.http_status,
-        "message": error.message,
-    }
+    return from_records(ErrorEntry, each.error, account=each.account)
 
 
 def error_row(each: ListedError) -> Row:
@@ -157,20 +159,27 @@ _SIGNS = {
 }
 
 
-def findings_json(findings: Sequence[Finding]) -> dict[str, Json]:
+class FindingEntry(JsonObject, frozen=True):
+    """The result of a check."""
+
+    check: str
+    account: str | None
+    status: CheckStatus
+    message: str
+    mend: str | None
+
+
+class DoctorDocument(JsonObject, frozen=True):
+    """The results of all checks; ``ok`` says that none failed."""
+
+    ok: bool
+    checks: list[FindingEntry]
+
+
+def findings_json(findings: Sequence[Finding]) -> DoctorDocument:
     """The object of ``doctor --format json``."""
-    return {"ok": healthy(findings), "checks": [_finding_json(each) for each in findings]}
-
-
-def _finding_json(finding: Finding) -> dict[str, Json]:
-    note = finding.note
-    return {
-        "check": finding.check,
-        "account": note.account,
-        "status": note.status.value,
-        "message": note.message,
-        "mend": note.mend,
-    }
+    checks = [from_records(FindingEntry, each.note, check=each.check) for each in findings]
+    return DoctorDocument(healthy(findings), checks)
 
 
 def findings_text(findings: Sequence[Finding], paint: Paint) -> str:

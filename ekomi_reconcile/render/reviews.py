@@ -11,9 +11,9 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from itertools import islice
-from typing import TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model.document import Count, JsonObject, Time, counts_of, from_records
 from ekomi_reconcile.model.instant import Instant, iso, iso_or_none
 from ekomi_reconcile.model.review import STARS, Period, RecordedReview, ReviewStatistics, Tally
 from ekomi_reconcile.render.tables import (
@@ -46,23 +46,28 @@ class ListedReview:
     recorded: RecordedReview
 
 
-def review_json(each: ListedReview) -> dict[str, Json]:
-    """One object of ``reviews list --format json``; ``comment`` is the shop's public answer."""
-    recorded, review = each.recorded, each.recorded.review
-    return {
-        "account": each.account,
-        "interface_id": recorded.interface_id,
-        "order": review.order_id,
-        "product_id": review.product_id or None,
-        "submitted_at": iso(review.submitted_at),
-        "rating": review.rating,
-        "title": review.title or None,
-        "text": review.text or None,
-        "comment": review.comment or None,
-        "first_seen_at": iso(recorded.first_seen_at),
-        "changed_at": iso(recorded.changed_at),
-        "gone_at": iso_or_none(recorded.gone_at),
-    }
+class ReviewEntry(JsonObject, frozen=True):
+    """A review; ``comment`` is the shop's public answer, ``gone_at`` when eKomi no longer had it."""
+
+    account: str
+    interface_id: str
+    order: str
+    product_id: str | None
+    submitted_at: Time
+    rating: float
+    title: str | None
+    text: str | None
+    comment: str | None
+    first_seen_at: Time
+    changed_at: Time
+    gone_at: Time | None
+
+
+def review_json(each: ListedReview) -> ReviewEntry:
+    """One object of ``reviews list --format json``."""
+    review = each.recorded.review
+    texts = {name: getattr(review, name) or None for name in ("product_id", "title", "text", "comment")}
+    return from_records(ReviewEntry, each, each.recorded, review, order=review.order_id, **texts)
 
 
 def review_row(each: ListedReview) -> Row:
@@ -142,28 +147,53 @@ class ListedStatistics:
     product_id: str | None = None
 
 
-def statistics_json(each: ListedStatistics) -> dict[str, Json]:
-    """One object of ``reviews stats --format json``. Every period from the first to the last is there."""
+class TallyEntry(JsonObject, frozen=True):
+    """How many reviews there are, and their mean rating."""
+
+    reviews: Count
+    average: float | None
+
+
+class PeriodEntry(JsonObject, frozen=True):
+    """The reviews of a month or week: ``2026-11``, ``2026-W47``."""
+
+    period: str
+    reviews: Count
+    average: float | None
+
+
+class StatisticsEntry(JsonObject, frozen=True):
+    """Statistics of the reviews of an account; ``trend`` has every period from the first to the last."""
+
+    account: str
+    interface_id: str
+    product_id: str | None
+    since: Time | None
+    reviews: Count
+    average: float | None
+    distribution: Annotated[dict[str, Any], counts_of(str(star) for star in STARS)]
+    answered: Count | None
+    answered_share: float | None
+    product_reviews: TallyEntry
+    by: Period
+    trend: list[PeriodEntry]
+
+
+def statistics_json(each: ListedStatistics) -> StatisticsEntry:
+    """One object of ``reviews stats --format json``."""
     found = each.found
-    stars: dict[str, Json] = {str(star): found.stars.get(star, 0) for star in reversed(STARS)}
-    trend: list[Json] = [
-        {"period": each.by.label(number), "reviews": tally.reviews, "average": tally.average}
-        for number, tally in _filled(found.trend)
-    ]
-    return {
-        "account": each.account,
-        "interface_id": found.interface_id,
-        "product_id": each.product_id,
-        "since": iso_or_none(each.since),
-        "reviews": found.total.reviews,
-        "average": found.total.average,
-        "distribution": stars,
-        "answered": found.answered,
-        "answered_share": found.answered_share,
-        "product_reviews": {"reviews": found.products.reviews, "average": found.products.average},
-        "by": each.by.value,
-        "trend": trend,
-    }
+    return from_records(
+        StatisticsEntry,
+        each,
+        found,
+        found.total,
+        distribution={str(star): found.stars.get(star, 0) for star in reversed(STARS)},
+        product_reviews=from_records(TallyEntry, found.products),
+        trend=[
+            PeriodEntry(each.by.label(number), tally.reviews, tally.average)
+            for number, tally in _filled(found.trend)
+        ],
+    )
 
 
 def statistics_text(all_of_them: Sequence[ListedStatistics], *, signs: Signs, paint: Paint) -> Pieces:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from msgspec.structs import asdict
+from typing import Any
 
-from ekomi_reconcile.model.account import AccountRecord, Json, account_address
-from ekomi_reconcile.model.instant import iso, iso_or_none
+import msgspec
+
+from ekomi_reconcile.model.account import AccountRecord, account_address
+from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
+from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.model.run import JournalEntry, read_figures
 from ekomi_reconcile.model.state import LockInfo
 from ekomi_reconcile.render.results import run_words
@@ -46,13 +49,17 @@ _TIMES = (
 _COMMIT_LENGTH = 12
 
 
-def address_json(record: AccountRecord) -> dict[str, Json]:
+class AddressEntry(JsonObject, frozen=True):
+    """An account of the state and its address."""
+
+    address: str
+    name: str
+    interface_id: str
+
+
+def address_json(record: AccountRecord) -> AddressEntry:
     """One object of ``state list --format json``."""
-    return {
-        "address": account_address(record.name),
-        "name": record.name,
-        "interface_id": record.interface_id,
-    }
+    return from_records(AddressEntry, record, address=account_address(record.name))
 
 
 def address_text(record: AccountRecord) -> str:
@@ -60,55 +67,70 @@ def address_text(record: AccountRecord) -> str:
     return printable(account_address(record.name)) + "\n"
 
 
-def record_json(record: AccountRecord) -> dict[str, Json]:
+class RecordDocument(JsonObject, frozen=True):
     """The record of an account; of its password only whether its digest is known."""
-    return {
-        "id": record.id,
-        "address": account_address(record.name),
-        "name": record.name,
-        "interface_id": record.interface_id,
-        "desired": dict(record.desired),
-        "protect": record.protect,
-        "password_recorded": record.password_digest is not None,
-        "shop": asdict(record.shop),
-        "last_error": record.last_error,
-        **{name: iso_or_none(getattr(record, name)) for name in _TIMES},
-    }
+
+    id: Count
+    address: str
+    name: str
+    interface_id: str
+    desired: dict[str, Any]
+    protect: bool
+    password_recorded: bool
+    shop: ShopData
+    last_error: str | None
+    created_at: Time | None
+    updated_at: Time | None
+    deleted_at: Time | None
+    last_fetched_at: Time | None
+    last_import_at: Time | None
+    last_full_import_at: Time | None
+    last_error_at: Time | None
+
+
+def record_json(record: AccountRecord) -> RecordDocument:
+    """The object of ``state show --format json``."""
+    return from_records(
+        RecordDocument,
+        record,
+        address=account_address(record.name),
+        desired=dict(record.desired),
+        password_recorded=record.password_digest is not None,
+    )
 
 
 def record_text(record: AccountRecord, paint: Paint) -> str:
     """The same for people."""
-    rest = {
-        key: value
-        for key, value in record_json(record).items()
-        if key not in ("address", "desired", "shop", *_TIMES)
-    }
-    fields = [Field(key, plain(value)) for key, value in rest.items()]
+    shown = msgspec.to_builtins(record_json(record))
+    rest = [key for key in shown if key not in ("address", "desired", "shop", *_TIMES)]
+    fields = [Field(key, plain(shown[key])) for key in rest]
     fields += [Field(name, at(getattr(record, name))) for name in _TIMES]
     return blocks_text(
         [
             fields_text(account_address(record.name), fields, paint),
             fields_text("desired", [Field(key, plain(each)) for key, each in record.desired.items()], paint),
-            fields_text(
-                "shop", [Field(key, plain(each)) for key, each in asdict(record.shop).items()], paint
-            ),
+            fields_text("shop", [Field(key, plain(each)) for key, each in shown["shop"].items()], paint),
         ]
     )
 
 
-def entry_json(entry: JournalEntry) -> dict[str, Json]:
+class ActionEntry(JsonObject, frozen=True):
+    """An entry of the journal: who did what, and how it ended."""
+
+    at: Time
+    who: str
+    host: str
+    action: str
+    subject: str | None
+    outcome: str
+    detail: str | None
+    commit: str | None
+    plan_digest: str | None
+
+
+def entry_json(entry: JournalEntry) -> ActionEntry:
     """One object of ``state history --format json``."""
-    return {
-        "at": iso(entry.at),
-        "who": entry.who,
-        "host": entry.host,
-        "action": entry.action,
-        "subject": entry.subject,
-        "outcome": entry.outcome,
-        "detail": entry.detail,
-        "commit": entry.commit,
-        "plan_digest": entry.plan_digest,
-    }
+    return from_records(ActionEntry, entry)
 
 
 def entry_row(entry: JournalEntry) -> Row:
@@ -133,23 +155,41 @@ def _remark(entry: JournalEntry) -> str | None:
     return run_words(figures.counts, failures=figures.failures, not_tried=figures.not_tried) or None
 
 
-def lock_json(info: LockInfo | None) -> dict[str, Json]:
+class LockDocument(JsonObject, frozen=True):
+    """The writer lock and who holds it; all else is ``null`` where nobody does."""
+
+    held: bool
+    id: str | None = None
+    who: str | None = None
+    host: str | None = None
+    since: Time | None = None
+    operation: str | None = None
+    process: Count | None = None
+    job: str | None = None
+    info: str | None = None
+    version: str | None = None
+    path: str | None = None
+
+
+def lock_json(info: LockInfo | None) -> LockDocument:
     """The object of ``lock show --format json``."""
-    user, at_sign, place = (info.Who if info else "").rpartition("@")
+    if info is None:
+        return LockDocument(held=False)
+    user, at_sign, place = info.Who.rpartition("@")
     who, host = (user, place) if at_sign else (place, "")
-    return {
-        "held": info is not None,
-        "id": info.ID if info else None,
-        "who": who or None,
-        "host": host or None,
-        "since": (info.Created or None) if info else None,
-        "operation": info.Operation if info else None,
-        "process": info.PID if info else None,
-        "job": info.Job if info else None,
-        "info": info.Info if info else None,
-        "version": info.Version if info else None,
-        "path": info.Path if info else None,
-    }
+    return LockDocument(
+        held=True,
+        id=info.ID,
+        who=who or None,
+        host=host or None,
+        since=info.Created or None,
+        operation=info.Operation,
+        process=info.PID,
+        job=info.Job,
+        info=info.Info,
+        version=info.Version,
+        path=info.Path,
+    )
 
 
 def lock_text(info: LockInfo | None, paint: Paint) -> str:
@@ -158,7 +198,8 @@ def lock_text(info: LockInfo | None, paint: Paint) -> str:
         return NOBODY
     shown = lock_json(info)
     names = ("who", "host", "since", "operation", "info", "process", "job", "version", "path", "id")
-    return fields_text("The writer lock is held", [Field(key, plain(shown[key])) for key in names], paint)
+    fields = [Field(key, plain(getattr(shown, key))) for key in names]
+    return fields_text("The writer lock is held", fields, paint)
 
 
 def broken_text(info: LockInfo, paint: Paint) -> str:

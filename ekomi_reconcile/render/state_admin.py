@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
-from ekomi_reconcile.model.account import Json, account_address
-from ekomi_reconcile.model.instant import Instant, iso
+import msgspec
+
+from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
 from ekomi_reconcile.model.invitation import STATE_LOST
 from ekomi_reconcile.model.state import Moved, Restored
 from ekomi_reconcile.render.tables import Paint, Tone, plural, printable
@@ -23,28 +22,70 @@ _KEY = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Copied:
-    """A copy that was made."""
+class Copied(JsonObject, frozen=True):
+    """A copy that was made; ``bytes`` is its size."""
 
-    path: Path
-    size: int
+    path: str
+    bytes: Count
     lineage: str
-    serial: int
+    serial: Count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Renamed:
+class RestoredDocument(JsonObject, frozen=True):
+    """What replaced the records of a state, which are kept in ``replaced``.
+
+    ``closed_since`` orders stay closed that were closed after the copy was made; ``null``: not known.
+    """
+
+    serial: Count
+    accounts: Count
+    invitations: Count
+    replaced: str | None
+    closed_since: Count | None
+    key_fits: bool
+
+
+class CopiedTable(JsonObject, frozen=True):
+    """A table that was copied, and the digest of its rows."""
+
+    table: str
+    rows: Count
+    digest: str
+
+
+class MigratedDocument(JsonObject, frozen=True):
+    """A state that was copied to another place, and where the key of its digests is."""
+
+    origin: str = msgspec.field(name="from")
+    target: str = msgspec.field(name="to")
+    serial: Count
+    key_file: str | None
+    tables: list[CopiedTable]
+
+
+class FormatDocument(JsonObject, frozen=True):
+    """The format of the state."""
+
+    state_format: str
+
+
+class CheckDocument(JsonObject, frozen=True):
+    """What is damaged in the state."""
+
+    ok: bool
+    problems: list[str]
+
+
+class Renamed(JsonObject, frozen=True):
     """An account that gets another name in the state."""
 
-    name: str
-    new_name: str
+    address: str
+    new_address: str
     interface_id: str
     dry_run: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Initialised:
+class Initialised(JsonObject, frozen=True):
     """A state that ``state init`` created or found; ``pinned`` in the project file."""
 
     location: str
@@ -53,75 +94,56 @@ class Initialised:
     pinned: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceRenamed:
+class SourceRenamed(JsonObject, frozen=True):
     """An order source that gets another name in the state; ``merged`` orders were under both names."""
 
     source: str
     new_source: str
-    invitations: int
-    positions: int
-    observations: int
-    merged: int
+    invitations: Count
+    positions: Count
+    observations: Count
+    merged: Count
     dry_run: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LossOfAccount:
+class LossOfAccount(JsonObject, frozen=True):
     """The invitations of an account that become unknown; ``due_before`` of them before the loss began."""
 
-    name: str
-    unknown: int
-    due_before: int
+    account: str
+    unknown: Count
+    due_before: Count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LossAccepted:
-    """A state that lost what was recorded from ``since`` on, and what becomes unknown for that."""
+class LossAccepted(JsonObject, frozen=True):
+    """A state that lost what was recorded from ``since`` on, and the invitations that become unknown."""
 
-    since: Instant
-    until: Instant
-    accounts: Sequence[LossOfAccount]
+    since: Time
+    until: Time
+    unknown: Count
+    accounts: list[LossOfAccount]
     dry_run: bool
 
-    @property
-    def unknown(self) -> int:
-        """How many invitations of all accounts."""
-        return sum(each.unknown for each in self.accounts)
 
+class Removed(JsonObject, frozen=True):
+    """An account that is forgotten: its pending invitations are cancelled, ``kept`` stay in all."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Removed:
-    """An account that is forgotten: ``pending`` rows are cancelled, ``kept`` rows stay in all."""
-
-    name: str
+    address: str
     interface_id: str
-    pending: int
-    kept: int
+    cancelled: Count
+    kept: Count
     dry_run: bool
-
-
-def copied_json(each: Copied) -> dict[str, Json]:
-    """The object of ``state backup --format json``."""
-    return {"path": str(each.path), "bytes": each.size, "lineage": each.lineage, "serial": each.serial}
 
 
 def copied_text(each: Copied, paint: Paint) -> str:
     """The same for people: the path alone, to be used by scripts."""
     del paint
-    return f"{printable(str(each.path))}\n"
+    return f"{printable(each.path)}\n"
 
 
-def restored_json(each: Restored) -> dict[str, Json]:
+def restored_json(each: Restored) -> RestoredDocument:
     """The object of ``state restore`` and ``state push --format json``."""
-    return {
-        "serial": each.serial,
-        "accounts": each.accounts,
-        "invitations": each.invitations,
-        "replaced": None if each.replaced is None else str(each.replaced),
-        "closed_since": each.closed_since,
-        "key_fits": each.key_fits,
-    }
+    replaced = None if each.replaced is None else str(each.replaced)
+    return from_records(RestoredDocument, each, replaced=replaced)
 
 
 def restored_text(each: Restored, paint: Paint) -> str:
@@ -151,17 +173,15 @@ def _kept(each: Restored) -> Iterator[str]:
         yield f"{plural(each.closed_since, 'order')} closed since then stay closed: nobody is asked twice.\n"
 
 
-def migrated_json(each: Moved) -> dict[str, Json]:
+def migrated_json(each: Moved) -> MigratedDocument:
     """The object of ``state migrate URL --format json``."""
-    return {
-        "from": each.origin,
-        "to": each.target,
-        "serial": each.serial,
-        "key_file": None if each.key_file is None else str(each.key_file),
-        "tables": [
-            {"table": name, "rows": table.rows, "digest": table.digest} for name, table in each.tables.items()
-        ],
-    }
+    return MigratedDocument(
+        origin=each.origin,
+        target=each.target,
+        serial=each.serial,
+        key_file=None if each.key_file is None else str(each.key_file),
+        tables=[CopiedTable(str(name), table.rows, table.digest) for name, table in each.tables.items()],
+    )
 
 
 def migrated_text(each: Moved, paint: Paint) -> str:
@@ -181,9 +201,9 @@ def migrated_text(each: Moved, paint: Paint) -> str:
     return "".join(lines)
 
 
-def format_json(version: int) -> dict[str, Json]:
+def format_json(version: int) -> FormatDocument:
     """The object of ``state migrate --format json`` without a URL."""
-    return {"state_format": str(version)}
+    return FormatDocument(str(version))
 
 
 def format_text(version: int, paint: Paint) -> str:
@@ -192,9 +212,9 @@ def format_text(version: int, paint: Paint) -> str:
     return f"The state has format {version}, which is up to date.\n"
 
 
-def check_json(problems: Sequence[str]) -> dict[str, Json]:
+def check_json(problems: Sequence[str]) -> CheckDocument:
     """The object of ``state check --format json``."""
-    return {"ok": not problems, "problems": list(problems)}
+    return CheckDocument(ok=not problems, problems=list(problems))
 
 
 def check_text(problems: Sequence[str], paint: Paint) -> str:
@@ -205,30 +225,10 @@ def check_text(problems: Sequence[str], paint: Paint) -> str:
     return f"{paint(Tone.REMOVE, 'Damaged:')}\n{found}"
 
 
-def renamed_json(each: Renamed) -> dict[str, Json]:
-    """The object of ``state mv --format json``."""
-    return {
-        "address": account_address(each.name),
-        "new_address": account_address(each.new_name),
-        "interface_id": each.interface_id,
-        "dry_run": each.dry_run,
-    }
-
-
 def renamed_text(each: Renamed, paint: Paint) -> str:
     """The same for people."""
-    arrow = f"{printable(account_address(each.name))} → {printable(account_address(each.new_name))}"
+    arrow = f"{printable(each.address)} → {printable(each.new_address)}"
     return f"{paint(Tone.CHANGE, _done('Renamed', each.dry_run))}: {arrow}\n"
-
-
-def initialised_json(each: Initialised) -> dict[str, Json]:
-    """The object of ``state init --format json``."""
-    return {
-        "location": each.location,
-        "lineage": each.lineage,
-        "created": each.created,
-        "pinned": each.pinned,
-    }
 
 
 def initialised_text(each: Initialised, paint: Paint) -> str:
@@ -238,19 +238,6 @@ def initialised_text(each: Initialised, paint: Paint) -> str:
     if each.pinned:
         return f"{said}The project file pins it: no other state is used.\n"
     return f"{said}To pin it, so that no other state is ever used: ekomi-reconcile state init --pin\n"
-
-
-def source_renamed_json(each: SourceRenamed) -> dict[str, Json]:
-    """The object of ``state mv-source --format json``."""
-    return {
-        "source": each.source,
-        "new_source": each.new_source,
-        "invitations": each.invitations,
-        "positions": each.positions,
-        "observations": each.observations,
-        "merged": each.merged,
-        "dry_run": each.dry_run,
-    }
 
 
 def source_renamed_text(each: SourceRenamed, paint: Paint) -> str:
@@ -263,27 +250,13 @@ def source_renamed_text(each: SourceRenamed, paint: Paint) -> str:
     return said
 
 
-def loss_json(each: LossAccepted) -> dict[str, Json]:
-    """The object of ``state accept-loss --format json``."""
-    return {
-        "since": iso(each.since),
-        "until": iso(each.until),
-        "unknown": each.unknown,
-        "accounts": [
-            {"account": one.name, "unknown": one.unknown, "due_before": one.due_before}
-            for one in each.accounts
-        ],
-        "dry_run": each.dry_run,
-    }
-
-
 def loss_text(each: LossAccepted, paint: Paint) -> str:
     """The same for people."""
     done = "Would be accepted" if each.dry_run else "Accepted"
-    said = f"{paint(Tone.CHANGE, done)}: what was recorded since {iso(each.since)} is lost\n"
+    said = f"{paint(Tone.CHANGE, done)}: what was recorded since {each.since} is lost\n"
     for one in each.accounts:
         before = f", {one.due_before} of them due before" if one.due_before else ""
-        said += f"  {printable(one.name)}: {plural(one.unknown, 'invitation')} unknown{before}\n"
+        said += f"  {printable(one.account)}: {plural(one.unknown, 'invitation')} unknown{before}\n"
     if not each.unknown:
         return f"{said}No pending invitation was due: none is unknown.\n"
     return (
@@ -292,23 +265,12 @@ def loss_text(each: LossAccepted, paint: Paint) -> str:
     )
 
 
-def removed_json(each: Removed) -> dict[str, Json]:
-    """The object of ``state rm --format json``."""
-    return {
-        "address": account_address(each.name),
-        "interface_id": each.interface_id,
-        "cancelled": each.pending,
-        "kept": each.kept,
-        "dry_run": each.dry_run,
-    }
-
-
 def removed_text(each: Removed, paint: Paint) -> str:
     """The same for people."""
     done = paint(Tone.REMOVE, _done("Forgotten", each.dry_run))
     return (
-        f"{done}: {printable(account_address(each.name))}\n"
-        f"{plural(each.pending, 'pending invitation')} cancelled; {plural(each.kept, 'invitation')} in all "
+        f"{done}: {printable(each.address)}\n"
+        f"{plural(each.cancelled, 'pending invitation')} cancelled; {plural(each.kept, 'invitation')} in all "
         "stay on record, so that nobody is asked twice.\n"
     )
 

@@ -12,9 +12,12 @@ from dataclasses import dataclass, replace
 from enum import Enum, StrEnum, auto
 from io import StringIO
 from itertools import islice
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import msgspec
 
 from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model.document import JsonObject, strings_of
 from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.render.labels import ago
 
@@ -63,22 +66,34 @@ def moment(instant_iso: str) -> str:
 FORMAT_VERSION = "1.0"
 """Of every object that a command writes. Minor versions only add keys; lists are arrays without a version."""
 
+_FORMATS = ("configuration", "events", "plan", "state", "output")
+
+
+class VersionDocument(JsonObject, frozen=True):
+    """The version of the program, of what it reads and writes, and which extras are installed."""
+
+    version: str
+    python: str
+    formats: Annotated[dict[str, Any], strings_of(_FORMATS)]
+    extras: dict[str, bool]
+
+
 _UNSAFE = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """What ``json.dumps`` leaves as it is, though a terminal may obey it or UTF-8 cannot hold it."""
 
 
 def json_text(value: Json, *, indent: int | None = 2) -> str:
     """The value as JSON; characters that could play tricks on a terminal are escaped."""
-    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=msgspec.to_builtins)
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def document_text(fields: Mapping[str, Json]) -> str:
+def document_text(document: JsonObject) -> str:
     """One object as the whole output, with the version of its format first."""
-    return json_text({"format_version": FORMAT_VERSION, **fields}) + "\n"
+    return json_text({"format_version": FORMAT_VERSION, **msgspec.to_builtins(document)}) + "\n"
 
 
-def array_text(items: Iterable[Mapping[str, Json]]) -> Generator[str, None, None]:
+def array_text(items: Iterable[JsonObject]) -> Generator[str, None, None]:
     """An array with one object per line, a piece at a time."""
     return _lines("[", (json_text(each, indent=None) for each in items), "]\n")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from golden import check_golden
@@ -9,7 +10,7 @@ from golden import check_golden
 from ekomi_reconcile.model.account import Account, AccountRecord, Deliver, InvitationRule, Selection
 from ekomi_reconcile.model.invitation import Evidence, Invitation, Reached, Status
 from ekomi_reconcile.model.review import RecordedReview, Review, ShopData
-from ekomi_reconcile.render.tables import Paint, table_text
+from ekomi_reconcile.render.tables import Paint, json_text, table_text
 
 NOW = 1_793_448_000
 """2026-10-31 12:00 UTC."""
@@ -21,6 +22,11 @@ GOLDEN = Path(__file__).parent / "golden"
 def golden(name: str, text: str) -> None:
     """The text is what the golden file of this name says."""
     check_golden(GOLDEN / name, text)
+
+
+def as_read(value):
+    """What a reader gets of a value that is written as JSON."""
+    return json.loads(json_text(value))
 
 
 def drawn(layout, rows, width=None, colour=False):

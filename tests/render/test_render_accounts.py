@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from render_support import NOW, a_record, an_account, drawn, golden
+from render_support import NOW, a_record, an_account, as_read, drawn, golden
 from rich.cells import cell_len
 
 from ekomi_reconcile.model.account import Checked, Credential, GridRow, Links
@@ -58,7 +58,7 @@ def test_the_grid(width):
 
 def test_the_grid_as_json():
     """Exactly the promised keys; absent values are null, the queue has its two counters."""
-    first, second = map(grid_json, grid())
+    first, second = (as_read(grid_json(each)) for each in grid())
     assert first == {
         "id": 1,
         "name": "Germany",
@@ -109,15 +109,15 @@ def test_a_link_of_the_files_wins_over_the_one_of_ekomi():
     """A link that is written down is shown with its place, one that is left out comes from eKomi."""
     origins = ORIGINS | {"links.webshop_url": "accounts.d/de.yaml:5"}
     written = an_account(links=Links(webshop_url="https://own.example.com/"))
-    found = detail_json(detail(written=written, origins=origins))["settings"]["links.webshop_url"]
+    found = as_read(detail_json(detail(written=written, origins=origins)))["settings"]["links.webshop_url"]
     assert (found["value"], found["origin"]) == ("https://own.example.com/", "accounts.d/de.yaml:5")
-    found = detail_json(detail())["settings"]["links.webshop_url"]
+    found = as_read(detail_json(detail()))["settings"]["links.webshop_url"]
     assert found == {"value": "https://shop.example.com/de", "origin": "eKomi"}
 
 
 def test_an_account_that_was_never_applied():
     """It has its settings and places, no record, and nothing else is made up."""
-    found = detail_json(detail(record=None, queue={}))
+    found = as_read(detail_json(detail(record=None, queue={})))
     assert (found["in_files"], found["in_state"], found["id"], found["locale"]) == (True, False, None, None)
     assert found["settings"]["invitations.enabled"] == {"value": True, "origin": "accounts.d/de.yaml:7"}
     assert "in the files, not applied yet" in detail_text(detail(record=None, queue={}), Paint())
@@ -125,7 +125,7 @@ def test_an_account_that_was_never_applied():
 
 def test_an_account_that_left_the_files():
     """Its settings are those last applied, and they come from the state."""
-    found = detail_json(detail(written=None, origins={}))
+    found = as_read(detail_json(detail(written=None, origins={})))
     assert (found["in_files"], found["in_state"]) == (False, True)
     assert found["settings"]["invitations.pending_period"] == {"value": 14, "origin": "state"}
 
@@ -151,4 +151,4 @@ def test_verdicts_on_credentials():
         "Norway (3): could not check: HTTP 503\n"
         "Italy (4): password reference unresolved: X is not set\n"
     )
-    assert [checked_json(each)["result"] for each in found] == ["ok", "wrong", "unchecked", "unresolved"]
+    assert [checked_json(each).result for each in found] == ["ok", "wrong", "unchecked", "unresolved"]

@@ -1,7 +1,7 @@
 """The invitations grid, one invitation and its history, against golden files."""
 
 import pytest
-from render_support import DAY, NOW, an_invitation, drawn, golden
+from render_support import DAY, NOW, an_invitation, as_read, drawn, golden
 from rich.cells import cell_len
 
 from ekomi_reconcile.model.invitation import Status, StatusChange
@@ -45,7 +45,7 @@ def test_the_grid(width):
 
 def test_the_grid_as_json():
     """Exactly the promised keys in their order."""
-    assert listed_json(grid()[1]) == {
+    assert as_read(listed_json(grid()[1])) == {
         "id": 2,
         "account": "Germany",
         "interface_id": "28374",
@@ -93,7 +93,7 @@ def test_the_history():
         ),
     ]
     golden("history.txt", drawn(HISTORY_LAYOUT, map(change_row, changes)))
-    assert change_json(changes[0]) == {
+    assert as_read(change_json(changes[0])) == {
         "at": "2026-10-30T12:00:00Z",
         "from": None,
         "to": "pending",

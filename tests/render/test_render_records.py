@@ -1,7 +1,7 @@
 """Reviews, errors, the state's records, the lock, and the summary of a fetch."""
 
 import pytest
-from render_support import NOW, a_record, a_review, drawn, golden
+from render_support import NOW, a_record, a_review, as_read, drawn, golden
 from rich.cells import cell_len
 
 from ekomi_reconcile.model.errors import EkomiUnavailable
@@ -80,7 +80,7 @@ def test_tables(name, layout, rows, width):
 
 def test_a_review_as_json():
     """Times are ISO 8601, what a review does not have is null, the text keeps its line breaks."""
-    assert reviews.review_json(REVIEWS[0]) == {
+    assert as_read(reviews.review_json(REVIEWS[0])) == {
         "account": "Germany",
         "interface_id": "28374",
         "order": "100000001",
@@ -98,7 +98,7 @@ def test_a_review_as_json():
 
 def test_an_error_as_json():
     """A call that belongs to no account has none."""
-    assert results.error_json(ERRORS[1]) == {
+    assert as_read(results.error_json(ERRORS[1])) == {
         "at": "2026-10-31T12:00:00Z",
         "account": None,
         "interface_id": None,
@@ -123,7 +123,7 @@ def test_addresses_stand_alone_on_their_lines():
 
 def test_the_journal_as_json():
     """The whole commit, and null for what an entry does not have."""
-    assert state.entry_json(ENTRIES[0]) == {
+    assert as_read(state.entry_json(ENTRIES[0])) == {
         "at": "2026-10-31T12:00:00Z",
         "who": "kim",
         "host": "ci-1",
@@ -139,7 +139,7 @@ def test_the_journal_as_json():
 def test_the_holder_of_the_lock():
     """Who, where, since when, for what, in which job; without a holder the same keys."""
     golden("lock.txt", state.lock_text(HOLDER, Paint()))
-    assert state.lock_json(HOLDER) == {
+    assert as_read(state.lock_json(HOLDER)) == {
         "held": True,
         "id": "5b0c",
         "who": "kim",
@@ -152,13 +152,13 @@ def test_the_holder_of_the_lock():
         "version": "0.1.0",
         "path": "/srv/state.db",
     }
-    assert state.lock_json(None) == dict.fromkeys(state.lock_json(HOLDER)) | {"held": False}
+    assert as_read(state.lock_json(None)) == dict.fromkeys(as_read(state.lock_json(HOLDER))) | {"held": False}
     assert state.lock_text(None, Paint()) == "Nobody holds the lock.\n"
 
 
 def test_a_holder_that_has_not_signed():
     """A lock whose file says nothing is still held."""
-    found = state.lock_json(LockInfo(ID="", Operation="unknown", Who="unknown", Created="", PID=0))
+    found = as_read(state.lock_json(LockInfo(ID="", Operation="unknown", Who="unknown", Created="", PID=0)))
     assert (found["held"], found["who"], found["host"], found["since"]) == (True, "unknown", None, None)
 
 

@@ -35,6 +35,7 @@ _NAMES: Final = {
     "is_guest": "customer_is_guest",
 }
 """Fields of an order file that are called otherwise than the attribute."""
+_HEAD: Final = (STORE_VIEW, CUSTOMER_GROUP, "state", "status")
 _ITEM_NAMES: Final = {"qty": "qty_ordered", "category_id": "category_ids"}
 _PLACE: Final = {
     "shipping_country": "country_id",
@@ -82,7 +83,7 @@ class Witness:
             "entity_id": _ORDER_ID,
             "increment_id": str(_ORDER_ID),
             "created_at": date,
-            **{_NAMES.get(name, name): value for name, value in values.items()},
+            **{_NAMES.get(name, name): values[name] for name in sorted(values, key=_place_of)},
             **addresses,
         }
         if domain is not None:
@@ -245,6 +246,11 @@ def _spelled(attribute: str, value: Any, spelling: Mapping[str, str]) -> Any:
         start = max((each for each in spelling if value.startswith(each)), key=len, default="")
         found = spelling.get(start, "") + value[len(start) :]
     return found if fold(found) == value else value
+
+
+def _place_of(name: str) -> tuple[int, str]:
+    """Where an order file has the attribute: its head first."""
+    return (_HEAD.index(name) if name in _HEAD else len(_HEAD), name)
 
 
 def _item(values: Mapping[str, Any]) -> Item:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from ekomi_reconcile.analysis.findings import KnownStoreView, analyze as analyzed
+from ekomi_reconcile.analysis import findings
+from ekomi_reconcile.analysis.findings import KnownStoreView
 from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.lists import format_option, write_one
 from ekomi_reconcile.cli.options import common, option, options
@@ -33,7 +34,7 @@ def analyze(form: str, strict: bool) -> int:
     """
     configuration = load_configuration()
     known = (*_of_tests(configuration), *_of_state(configuration))
-    found = analyzed(configuration.accounts, now=instant.now(), store_views=known)
+    found = findings.analyze(configuration.accounts, now=instant.now(), store_views=known)
     write_one(found, form, as_text=analysis_text, as_json=analysis_json)
     return Exit.ERROR if strict and not found.clean else Exit.OK
 
@@ -66,7 +67,7 @@ def _of_state(configuration: Configuration) -> Iterator[KnownStoreView]:
     from ekomi_reconcile.cli.session import state_location
     from ekomi_reconcile.state.engine.location import FileLocation, locate
 
-    if options().state is None and configuration.project.state.startswith("${"):
+    if options().state is None and configuration.project.state_location.startswith("${"):
         _mention("the state is not read: its location is a secret reference")
         return
     location, root = state_location(configuration)

@@ -111,13 +111,12 @@ def _name(name: str) -> str:
 
 def _summary(found: Analysis) -> str:
     undecided = sum(each.verdict.witness is None for each in found.pairs)
-    parts = [
-        f"{found.disjoint:,} disjoint",
-        f"{len(found.pairs) - undecided:,} overlapping",
-        f"{undecided:,} undecided",
-    ]
+    pairs = found.disjoint + len(found.pairs)
+    counted = (
+        f"{found.disjoint:,} disjoint, {len(found.pairs) - undecided:,} overlapping, {undecided:,} undecided"
+    )
     rest = [
-        f"{plural(len(each), word)} {said}"
+        f"; {plural(len(each), word)} {said}"
         for each, word, said in (
             (found.never, "rule", "never matching"),
             (found.shadowed, "account", "shadowed"),
@@ -125,5 +124,4 @@ def _summary(found: Analysis) -> str:
         )
         if each
     ]
-    pairs = found.disjoint + len(found.pairs)
-    return f"{plural(found.accounts, 'enabled account')}, {plural(pairs, 'pair')}: {'; '.join([', '.join(parts), *rest])}."
+    return f"{plural(found.accounts, 'enabled account')}, {plural(pairs, 'pair')}: {counted}{''.join(rest)}."

@@ -9,6 +9,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.order import OrderId
 
 
 class Status(StrEnum):
@@ -103,7 +104,7 @@ class Invitation:
     id: int
     interface_id: str
     source: str
-    order_id: int
+    order_id: OrderId
     number: str
     store_view: str | None
     order_date: Instant
@@ -139,7 +140,7 @@ class Observation(Struct, frozen=True, gc=False, array_like=True):
     """An order was seen in ``status`` since ``since``; ``moved``: it had another status before."""
 
     source: str
-    order_id: int
+    order_id: OrderId
     status: str
     since: Instant
     moved: bool = False
@@ -153,7 +154,7 @@ class NewInvitation(Struct, frozen=True, gc=False, array_like=True, kw_only=True
 
     interface_id: str
     source: str
-    order_id: int
+    order_id: OrderId
     number: str
     store_view: str | None = None
     order_date: Instant
@@ -180,7 +181,7 @@ class RescheduleStep(Struct, frozen=True, gc=False, array_like=True, kw_only=Tru
     interface_id: str
     row_id: int
     source: str
-    order_id: int
+    order_id: OrderId
     number: str
     scheduled_at: Instant
     previously: Instant
@@ -196,7 +197,7 @@ class CancelStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     interface_id: str
     row_id: int
     source: str
-    order_id: int
+    order_id: OrderId
     number: str
     reason: str
     rule_change: bool = False
@@ -208,7 +209,7 @@ class SendStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     interface_id: str
     row_id: int | None
     source: str
-    order_id: int
+    order_id: OrderId
     number: str
     scheduled_at: Instant
     rule_change: bool = False

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ekomi_reconcile.model.errors import StateDamaged
 from ekomi_reconcile.model.state import Meta
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """The format of the state that this version writes."""
 
 KEY_CHECK = "key_check"

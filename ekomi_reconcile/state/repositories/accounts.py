@@ -16,6 +16,7 @@ from ekomi_reconcile.model.account import Account, AccountRecord, AppliedAccount
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import ACCOUNT_DELETED, BLOCKING, LOOP, Status
+from ekomi_reconcile.model.order import id_rank
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.state.engine.tables import (
     PENDING,
@@ -271,7 +272,9 @@ class RenameStore(AccountStore):
                 or_(table.source == old, table.source == new), table.order_id.in_(both)
             )
         )
-        ranked = sorted(rows, key=lambda row: (row.order_id, _weight(row.status), row.changed_at, row.id))
+        ranked = sorted(
+            rows, key=lambda row: (id_rank(row.order_id), _weight(row.status), row.changed_at, row.id)
+        )
         for _, group in groupby(ranked, key=lambda row: row.order_id):
             yield list(group)
 

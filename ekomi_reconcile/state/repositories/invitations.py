@@ -17,6 +17,7 @@ from ekomi_reconcile.model.invitation import (
     Status,
     StatusChange,
 )
+from ekomi_reconcile.model.order import order_id_of
 from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Session
 from ekomi_reconcile.state.engine.tables import CANCELLED, invitation, invitation_history
 from ekomi_reconcile.state.repositories.queue import COLUMNS, to_invitation
@@ -83,7 +84,6 @@ def no_invitation(invitation_id: int) -> StateError:
 
 
 _EVERYTHING = InvitationFilter()
-_LARGEST_ID = 2**63 - 1
 
 
 class ListingStore(Session):
@@ -127,9 +127,7 @@ class ListingStore(Session):
             yield invitation.c.customer == wanted.customer
         if wanted.order is not None:
             by_number = invitation.c.number == wanted.order
-            key = wanted.order.removeprefix("#")
-            is_key = key.isascii() and key.isdigit() and int(key) <= _LARGEST_ID
-            yield or_(by_number, invitation.c.order_id == int(key)) if is_key else by_number
+            yield or_(by_number, invitation.c.order_id == order_id_of(wanted.order.removeprefix("#")))
 
 
 _SKIPPABLE = frozenset({Status.PENDING, Status.CANCELLED, Status.FAILED})

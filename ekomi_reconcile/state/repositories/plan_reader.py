@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ekomi_reconcile.model.account import AccountRecord, PositionRecord
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Observation, Status
+from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.model.state import Meta
 from ekomi_reconcile.state.engine import sqlite_driver
 from ekomi_reconcile.state.engine.described import FORMAT_VERSION, KEY_CHECK, parse_addresses, parse_meta
@@ -124,7 +125,7 @@ class Glance:
         ((unknown,),) = self._rows(_UNKNOWN)
         return int(unknown)
 
-    def rows_for(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Sequence[Invitation]]:
+    def rows_for(self, source: str, order_ids: Sequence[OrderId]) -> Mapping[OrderId, Sequence[Invitation]]:
         """All rows of these orders, of whatever account."""
         return self._store.rows_for(source, order_ids) if order_ids else {}
 
@@ -148,7 +149,7 @@ class Glance:
         """The interface ids of the accounts with invitations of this source, of deleted ones too."""
         return self._store.accounts_at(source)
 
-    def observations(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Observation]:
+    def observations(self, source: str, order_ids: Sequence[OrderId]) -> Mapping[OrderId, Observation]:
         """In which status these orders were last seen."""
         return self._store.observations(source, order_ids) if order_ids else {}
 

@@ -10,6 +10,7 @@ from sqlalchemy import and_, bindparam, delete, or_, select, tuple_
 from ekomi_reconcile.model.account import PositionRecord
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Observation
+from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.state.engine.session import Session, chunks
 from ekomi_reconcile.state.engine.tables import observation, position
 
@@ -45,7 +46,7 @@ class PositionStore(Session):
                 latest = {name: insert.excluded[name] for name in _POSITION}
                 self._execute(insert.on_conflict_do_update(index_elements=["account_id"], set_=latest), rows)
 
-    def observations(self, source: str, order_ids: Sequence[int]) -> dict[int, Observation]:
+    def observations(self, source: str, order_ids: Sequence[OrderId]) -> dict[OrderId, Observation]:
         """In which status these orders were last seen; one never seen is left out."""
         found = {}
         for ids in chunks(order_ids):

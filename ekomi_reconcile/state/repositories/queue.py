@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, bindparam, exists, func, inspect, or_, sel
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Evidence, Invitation, NewInvitation, Reached, Status
+from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.state.engine.location import FileLocation, Location
 from ekomi_reconcile.state.engine.lock import holder
 from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Session, chunks
@@ -254,14 +255,15 @@ class QueueStore(Session):
 
     location: Location
 
-    def rows_for(self, source: str, order_ids: Sequence[int]) -> dict[int, list[Invitation]]:
+    def rows_for(self, source: str, order_ids: Sequence[OrderId]) -> dict[OrderId, list[Invitation]]:
         """All rows of these orders, of whatever account and state; orders without rows are left out."""
         first = self._execute(_FIRST_ORDER, {"source": source}).scalar()
         last = self._execute(_LAST_ORDER, {"source": source}).scalar()
         if first is None or last is None:
             return {}
-        names, found = self._names(), dict[int, list[Invitation]]()
-        for ids in chunks([key for key in order_ids if first <= key <= last]):
+        names, found = self._names(), dict[OrderId, list[Invitation]]()
+        low, high = str(first), str(last)
+        for ids in chunks([key for key in order_ids if low <= str(key) <= high]):
             for row in self._rows(_OF_ORDERS, {"source": source, "ids": ids}):
                 found.setdefault(row[3], []).append(to_invitation(row, names))
         return found

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 sys.path.append(str(Path(__file__).parents[1] / "rules"))
 import rules_strategies as given_some
+from tiers import examples
 
 from ekomi_reconcile.explain.order_lookup import OrderOutcome, explain_order, match_request
 from ekomi_reconcile.model.account import PositionRecord
@@ -67,7 +68,7 @@ def positions_of(draw, accounts):
     return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.data(), given_some.account_lists.filter(bool), given_some.orders)
 def test_explanations_agree_with_the_matcher(data, accounts, order):
     """Each reason is the one that the plan counts; who is eligible and gets it is who is scheduled."""
@@ -118,7 +119,7 @@ def test_explanations_agree_with_the_matcher(data, accounts, order):
     assert (found.outcome in (OrderOutcome.KEEPS, OrderOutcome.CLOSED)) is (owner is not None)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(given_some.rules, given_some.orders, given_some.times, given_some.times)
 def test_a_pending_row_is_eligible_exactly_as_long_as_it_stays(asked, order, judged_at, reached_at):
     """A row of unchanged rules is judged with its own evidence; it stays while its account is eligible.

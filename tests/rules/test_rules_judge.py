@@ -9,6 +9,7 @@ import rules_strategies as given_some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rules_strategies import DAY, NOW, account
+from tiers import examples
 
 from ekomi_reconcile.model.account import Deliver, InvitationRule, Selection
 from ekomi_reconcile.model.invitation import Criterion, Evidence, Reached
@@ -53,7 +54,7 @@ def order(**facts):
     return Order(order_id=1, number="1", **{**known, "contact": contact, **facts})
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(given_some.rules, given_some.orders)
 def test_refusals_agree_with_a_plain_reading(asked, subject):
     """The first criterion that fails is the one of the documentation, for any rule and order."""
@@ -63,7 +64,7 @@ def test_refusals_agree_with_a_plain_reading(asked, subject):
     assert refusal(compiled, subject, judged_at=NOW, reached=known) is wanted
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(given_some.rules, given_some.orders)
 def test_a_candidate_is_judged_like_any_rule(asked, subject):
     """What finding it by the store view has settled need not be asked again: the answer is the same."""
@@ -76,7 +77,7 @@ def test_a_candidate_is_judged_like_any_rule(asked, subject):
         assert refusal(each, subject, judged_at=NOW, reached=known, candidate=True) is wanted
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(given_some.rules, given_some.orders)
 def test_explanations_cannot_disagree_with_decisions(asked, subject):
     """The first criterion explained as failing is the reason for the refusal."""

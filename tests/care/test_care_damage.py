@@ -1,15 +1,15 @@
 """Values in the state that cannot be read are named, stop only what needs them, and are no fault of ours."""
 
 import json
-import os
 import random
 import sqlite3
 from contextlib import closing
 
 import pytest
 from project_support import order
+from tiers import LONG
 
-SEEDS = 400 if os.environ.get("SLOW_TESTS") else 10
+SEEDS = 400 if LONG else 10
 TABLES = (
     *("account", "invitation", "invitation_history", "review", "erased_review", "position", "observation"),
     *("journal", "api_error", "meta"),

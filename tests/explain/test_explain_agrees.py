@@ -55,6 +55,23 @@ def rows_of(draw, accounts, order):
 
 
 @st.composite
+def others_of(draw, accounts, order):
+    """Invitations of other orders with the same number, and of this order under another id."""
+    keys = [each.interface_id for each in accounts] + ["500"]
+    return [
+        row(
+            key,
+            order,
+            draw(st.sampled_from(Status)),
+            id=1_000 + at,
+            order_id=order.order_id + 100 + at,
+            order_date=draw(st.sampled_from([order.created_at]) | given_some.times),
+        )
+        for at, key in enumerate(draw(st.lists(st.sampled_from(keys), max_size=2)))
+    ]
+
+
+@st.composite
 def positions_of(draw, accounts):
     """Some accounts were evaluated by these rules, some by others, some never."""
     found = {}
@@ -85,6 +102,7 @@ def test_explanations_agree_with_the_matcher(data, accounts, order):
         )
     )
     queue = Rows(rows, seen, data.draw(st.lists(given_some.times, max_size=2)))
+    queue.others = data.draw(others_of(accounts, order))
     privacy = Customers(
         out=data.draw(st.sampled_from([False, False, True])),
         cap=data.draw(st.none() | st.builds(Cap, st.integers(1, 2), st.integers(1, 60))),
@@ -98,7 +116,7 @@ def test_explanations_agree_with_the_matcher(data, accounts, order):
 
     counted = matcher.tally.result(accounts)
     scheduled = [step.interface_id for step in matcher.steps.schedule]
-    cancelled = [step.interface_id for step in matcher.steps.cancel]
+    cancelled = [each.interface_id for each in matcher.steps.cancel if each.order_id == order.order_id]
     live = next((each for each in rows if each.status is not Status.CANCELLED), None)
     owner = live.interface_id if live is not None and live.interface_id not in cancelled else None
     assert [each.account.interface_id for each in found.verdicts] == [

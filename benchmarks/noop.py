@@ -16,7 +16,7 @@ from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.account import AppliedAccount
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.state.engine.key import Purpose
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.opening import Mode, open_state
 
 BARE_PARSE = """
 import sys, yaml, pathlib
@@ -44,14 +44,14 @@ def make_noop(folder: Path, *, accounts: int) -> Mapping[str, str]:
     env, now = passwords(accounts), instant.now()
     configured = load(folder / "ekomi-reconcile.yaml").accounts
     with open_state(STATE, root=folder, mode=Mode.CREATE) as state, state.transaction():
-        digests = (state.digest(Purpose.PASSWORD, each) for each in env.values())
+        digests = (state.key.digest(Purpose.PASSWORD, each) for each in env.values())
         applied = zip(configured, digests, strict=True)
-        state.save_accounts(
+        state.accounts.save_all(
             [AppliedAccount(account=one, password_digest=key) for one, key in applied], now=now
         )
         for each in configured:
-            state.record_shop_data(each.interface_id, ShopData(account_name=each.name), now=now)
-            state.import_reviews(each.interface_id, [], full=True, now=now)
+            state.accounts.record_shop_data(each.interface_id, ShopData(account_name=each.name), now=now)
+            state.reviews.save_import(each.interface_id, [], full=True, now=now)
     run(command("apply", "--auto-approve", "-q"), cwd=folder, env=env)
     return env
 

@@ -10,7 +10,7 @@ from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.account import AppliedAccount
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.state.engine.key import Purpose
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.opening import Mode, open_state
 
 STATE = ".ekomi-reconcile/state.db"
 CACHE = ".ekomi-reconcile/cache"
@@ -86,10 +86,10 @@ def record_accounts(folder: Path, *, password: str, location: str = STATE, key: 
     """A state in which every account of the files was applied, synced and imported just now."""
     configuration, now = load(folder / "ekomi-reconcile.yaml"), instant.now()
     with open_state(location, root=folder, mode=Mode.CREATE, key=key) as state, state.transaction():
-        digest = state.digest(Purpose.PASSWORD, password)
-        state.save_accounts(
+        digest = state.key.digest(Purpose.PASSWORD, password)
+        state.accounts.save_all(
             [AppliedAccount(account=each, password_digest=digest) for each in configuration.accounts], now=now
         )
         for each in configuration.accounts:
-            state.record_shop_data(each.interface_id, ShopData(account_name=each.name), now=now)
-            state.import_reviews(each.interface_id, [], full=True, now=now)
+            state.accounts.record_shop_data(each.interface_id, ShopData(account_name=each.name), now=now)
+            state.reviews.save_import(each.interface_id, [], full=True, now=now)

@@ -25,7 +25,7 @@ from shop_orders import write_orders
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import NewInvitation
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.opening import Mode, open_state
 from ekomi_reconcile.state.repositories.schedule import Adopted
 
 NEW = 1_000
@@ -149,15 +149,15 @@ def fill_queue(place: Path, rows: int) -> None:
     """Put so many invitations into the state: most are sent, some wait for days to come."""
     now = instant.now()
     waiting, sent = rows // _WAITING, rows - rows // _WAITING
-    with open_state(STATE, root=place, mode=Mode.WRITE) as state, state.bulk(rows):
+    with open_state(STATE, root=place, mode=Mode.WRITE) as state, state.schedule.bulk(rows):
         asked = (_sent(_FIRST + number, now) for number in range(sent))
         while batch := list(islice(asked, _PER_TRANSACTION)):
             with state.transaction():
-                state.adopt(batch, now=now)
+                state.sent_import.adopt(batch, now=now)
         pending = (_pending(_FIRST + sent + number, now) for number in range(waiting))
         while more := list(islice(pending, _PER_TRANSACTION)):
             with state.transaction():
-                state.schedule(more, now=now)
+                state.schedule.add(more, now=now)
 
 
 def _sent(order_id: int, now: int) -> Adopted:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import page
 import results
-from analysis import analysis
 from backfill import backfill, backfill_cut_down
 from growth import growth_accounts, growth_orders
 from matching import matching
@@ -43,7 +42,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     "growth_accounts": growth_accounts,
     "growth_orders": growth_orders,
     "growth_rows": growth_rows,
-    "analysis": analysis,
 }
 
 

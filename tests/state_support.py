@@ -10,8 +10,9 @@ from pathlib import Path
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.invitation import NewInvitation
 from ekomi_reconcile.state.engine.location import Location, locate
-from ekomi_reconcile.state.engine.lock import Lock, writer_lock
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.engine.lock import Lock
+from ekomi_reconcile.state.engine.writer_lock import writer_lock
+from ekomi_reconcile.state.opening import Mode, open_state
 from ekomi_reconcile.state.store import State
 
 NOW = 1_700_000_000
@@ -93,8 +94,8 @@ class Store:
 
 def schedule(state: State, *order_ids: int, interface_id: str = "1", **more: object) -> dict[int, int]:
     """Schedule these orders; their rows' ids by order id."""
-    state.schedule([an_order(each, interface_id, **more) for each in order_ids], now=NOW)
-    rows = state.rows_for("default", order_ids)
+    state.schedule.add([an_order(each, interface_id, **more) for each in order_ids], now=NOW)
+    rows = state.queue.rows_for("default", order_ids)
     return {key: row.id for key, found in rows.items() for row in found if row.interface_id == interface_id}
 
 

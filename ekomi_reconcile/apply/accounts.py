@@ -33,7 +33,7 @@ from ekomi_reconcile.model.review import ReviewKind, ShopData
 from ekomi_reconcile.model.run import Done, Progress, Stage, Task, Work
 from ekomi_reconcile.plan.diff import PASSWORD
 from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, OperationKind
-from ekomi_reconcile.state.repositories.accounts import Offer
+from ekomi_reconcile.state.repositories.journal import Offer
 
 
 def check_credentials(
@@ -80,7 +80,7 @@ _REMOVED_WITHIN = 2 * DAY
 
 def with_products(context: Context, errands: Iterable[Errand]) -> list[Errand]:
     """The errands; those that import reviews also say which reviews of products to ask for."""
-    refused = context.state.without_product_reviews()
+    refused = context.state.journal.without_product_reviews()
     return [
         replace(
             each,
@@ -99,7 +99,7 @@ def _import_products(context: Context, errand: Errand, refused: frozenset[str]) 
         return Products.ALL
     if errand.interface_id in refused:
         return Products.NONE
-    return Products.RECENT if context.state.has_product_reviews(errand.interface_id) else Products.ALL
+    return Products.RECENT if context.state.reviews.has_product_reviews(errand.interface_id) else Products.ALL
 
 
 def keep_reviews(context: Context, errand: Errand, reviews: Reviews, kind: ReviewKind) -> None:
@@ -107,7 +107,7 @@ def keep_reviews(context: Context, errand: Errand, reviews: Reviews, kind: Revie
     everything = errand.full if kind is ReviewKind.SHOP else errand.products is Products.ALL
     _leave_out_forgotten(context, reviews)
     with context.state.transaction():
-        counts = context.state.import_reviews(
+        counts = context.state.reviews.save_import(
             errand.interface_id, reviews, full=everything and reviews.whole, now=context.now(), kind=kind
         )
     context.result.count(Done.REVIEWS_NEW, counts.new)
@@ -146,7 +146,7 @@ def keep_products(context: Context, fetched: Fetched) -> EkomiError | None:
 def _note(context: Context, errand: Errand, offer: Offer) -> None:
     key = errand.interface_id
     with context.state.transaction():
-        context.state.note_product_reviews(key, offer, name=context.name(key), now=context.now())
+        context.state.journal.note_product_reviews(key, offer, name=context.name(key), now=context.now())
 
 
 def change_accounts(
@@ -185,16 +185,16 @@ def delete_accounts(context: Context, changes: Iterable[AccountChange]) -> None:
         task = Task(work=Work.DELETE, account=change.name, interface_id=change.interface_id)
         context.tasks.begin([task])
         with context.state.transaction():
-            cancelled = context.state.delete_account(change.interface_id, now=context.now())
+            cancelled = context.state.accounts.delete(change.interface_id, now=context.now())
             _journal(context, "delete", change.name)
-            context.state.bump_serial()
+            context.state.meta.bump_serial()
         context.result.count(Done.DESTROYED)
         context.result.count(Done.CANCELLED, cancelled)
         context.tasks.end(task)
 
 
 def _errands(context: Context, operations: Sequence[Operation]) -> dict[str, Errand]:
-    known = {each.interface_id: each for each in context.state.accounts()}
+    known = {each.interface_id: each for each in context.state.accounts.read()}
     found: dict[str, Errand] = {}
     for operation in operations:
         key = operation.interface_id
@@ -267,11 +267,13 @@ def _save(context: Context, change: AccountChange, fetched: Fetched) -> bool:
         return False
     with state.transaction():
         if change.previous_id is not None and change.previous_id != key:
-            cancelled = state.delete_account(change.previous_id, now=context.now())
+            cancelled = state.accounts.delete(change.previous_id, now=context.now())
             context.result.count(Done.CANCELLED, cancelled)
-        state.save_account(context.accounts[key], now=context.now(), password_digest=context.digests.get(key))
+        state.accounts.save(
+            context.accounts[key], now=context.now(), password_digest=context.digests.get(key)
+        )
         _journal(context, change.action.value, change.name)
-        state.bump_serial()
+        state.meta.bump_serial()
     for what in _COUNTED[change.action]:
         context.result.count(what)
     keep(context, fetched)
@@ -308,8 +310,8 @@ def _keep_shop(context: Context, key: str, shop: ShopData) -> None:
     """Where eKomi tells no total, the imported reviews are counted."""
     with context.state.transaction():
         if shop.total_reviews is None:
-            shop = replace(shop, total_reviews=context.state.count_reviews(key))
-        context.state.record_shop_data(key, shop, now=context.now())
+            shop = replace(shop, total_reviews=context.state.aggregates.count_reviews(key))
+        context.state.accounts.record_shop_data(key, shop, now=context.now())
     context.result.count(Done.SYNCED)
 
 
@@ -318,8 +320,8 @@ def _failed(context: Context, key: str, operation: str, error: ReconcileError) -
     if not was_tried(error):
         return
     with context.state.transaction():
-        context.state.record_account_error(key, f"{operation}: {error.message}", now=context.now())
+        context.state.accounts.record_error(key, f"{operation}: {error.message}", now=context.now())
 
 
 def _journal(context: Context, action: str, subject: str) -> None:
-    context.state.journal(action, subject=subject, outcome="done", now=context.now())
+    context.state.journal.add(action, subject=subject, outcome="done", now=context.now())

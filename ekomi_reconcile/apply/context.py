@@ -12,10 +12,12 @@ from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.errors import EkomiError, EkomiUnavailable, ReconcileError, StateError
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.model.order import Order, OrderId
+from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.model.run import Ended, Result, Running, Started, Task, Work
 from ekomi_reconcile.plan.view import Privacy
 from ekomi_reconcile.rules.rulebook import RuleBook
+from ekomi_reconcile.state.maintenance.backup import copy_now_and_then
+from ekomi_reconcile.state.maintenance.retention import prune
 from ekomi_reconcile.state.store import State
 
 STILL_RUNNING = 10
@@ -114,7 +116,7 @@ def keep_up(context: Context) -> None:
         _forget(context)
         if context.result.counts and not context.stop.is_set():
             _forget_sights(context)
-            context.state.copy_now_and_then()
+            copy_now_and_then(context.state)
     except StateError as error:
         context.result.fail("upkeep of the state", error)
 
@@ -122,27 +124,27 @@ def keep_up(context: Context) -> None:
 def _forget(context: Context) -> None:
     now, retention = context.now(), context.upkeep.retention
     if retention is not None:
-        context.state.prune(now - retention, now)
+        prune(context.state, now - retention, now)
 
 
 def _forget_sights(context: Context) -> None:
     sights = context.upkeep.sights
     if sights is not None:
-        context.state.forget_observations(before=context.now() - sights, most=MOST)
+        context.state.positions.forget_observations(before=context.now() - sights, most=MOST)
 
 
-LookUp = Callable[[str, Collection[OrderId]], Mapping[OrderId, Order]]
+LookUp = Callable[[str, Collection[int]], Mapping[int, Order]]
 """Reads orders again: (source, order ids) to orders; one that cannot be read is left out."""
 
-Annotate = Callable[[str, OrderId, str], None]
+Annotate = Callable[[str, int, str], None]
 """Writes a remark into an order's history: (source, order id, text)."""
 
 
-Gone = Callable[[str, Collection[OrderId]], frozenset[OrderId]]
+Gone = Callable[[str, Collection[int]], frozenset[int]]
 """Of these orders of a source, just looked up, those that it does not have: (source, order ids)."""
 
 
-def _nothing_gone(source: str, order_ids: Collection[OrderId]) -> frozenset[OrderId]:  # noqa: ARG001 - like others
+def _nothing_gone(source: str, order_ids: Collection[int]) -> frozenset[int]:  # noqa: ARG001 - like others
     return frozenset()
 
 
@@ -195,8 +197,8 @@ class Context:
 
     def note_error(self, interface_id: str, operation: str, error: ReconcileError) -> None:
         """Put a failed call into the error log only."""
-        known = {each.interface_id for each in self.state.accounts()}
-        self.state.record_error(
+        known = {each.interface_id for each in self.state.accounts.read()}
+        self.state.journal.record_error(
             interface_id if interface_id in known else None,
             operation=operation if interface_id in known else f"{self.name(interface_id)}: {operation}",
             kind=type(error).__name__,

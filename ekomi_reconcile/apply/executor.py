@@ -57,17 +57,17 @@ def _cancel(context: Context, steps: InvitationSteps, failed: Collection[str]) -
     for batch in steps.cancel.batches(BATCH):
         reasons = {step.row_id: step.reason for step in _kept(batch, failed)}
         with context.state.transaction():
-            done = context.state.cancel(reasons, now=context.now())
+            done = context.state.schedule.cancel(reasons, now=context.now())
         context.result.count(Done.CANCELLED, done)
         context.result.count(Done.LEFT_OUT, len(reasons) - done)
 
 
 def _schedule(context: Context, steps: InvitationSteps, failed: Collection[str]) -> None:
     done, total = 0, len(steps.schedule)
-    with context.state.bulk(total):
+    with context.state.schedule.bulk(total):
         for batch in steps.schedule.batches(NEW_ROWS):
             with context.state.transaction():
-                counts = context.state.schedule(_kept(batch, failed), now=context.now())
+                counts = context.state.schedule.add(_kept(batch, failed), now=context.now())
             context.result.count(Done.SCHEDULED, counts.scheduled)
             context.result.count(Done.LEFT_OUT, counts.blocked)
             done += len(batch)
@@ -78,7 +78,7 @@ def _reschedule(context: Context, steps: InvitationSteps, failed: Collection[str
     for batch in steps.reschedule.batches(BATCH):
         times = _kept(batch, failed)
         with context.state.transaction():
-            done = context.state.reschedule(times, now=context.now())
+            done = context.state.schedule.move(times, now=context.now())
         context.result.count(Done.RESCHEDULED, done)
         context.result.count(Done.LEFT_OUT, len(times) - done)
 
@@ -104,9 +104,9 @@ def _remember(context: Context, plan: Plan, failed: Collection[str]) -> None:
     }
     for batch in plan.invitations.observations.batches(BATCH):
         with context.state.transaction():
-            context.state.observe(batch)
+            context.state.positions.observe(batch)
     with context.state.transaction():
-        context.state.set_positions(reached)
+        context.state.positions.save(reached)
 
 
 def _kept(steps: Iterable[Owned], failed: Collection[str]) -> list[Owned]:
@@ -180,11 +180,11 @@ def recover(context: Context) -> int:
     eKomi answers with the link it gave before. What the call was, the account as last applied tells, not
     the files, which may have changed since.
     """
-    rows = context.state.abandoned(now=context.now())
-    links = {each.interface_id for each in context.state.accounts() if _by_link(each)}
+    rows = context.state.queue.abandoned(now=context.now())
+    links = {each.interface_id for each in context.state.accounts.read() if _by_link(each)}
     outcomes = [_recovered(row, links, now=context.now()) for row in rows]
     if outcomes:
-        context.state.settle(outcomes)
+        context.state.sending.settle(outcomes)
     return sum(each.status is Status.UNKNOWN for each in outcomes)
 
 

@@ -60,7 +60,7 @@ class Refusals:
 
     def load(self) -> None:
         """Read which accounts are stopped."""
-        for key, stop in self.context.state.stops().items():
+        for key, stop in self.context.state.refusals.read().items():
             self._accounts[key].found = stop
 
     def ready(self, key: str, lane: deque[Ready]) -> bool:
@@ -119,7 +119,7 @@ class Refusals:
         """Fail what was refused too often by accounts that were not stopped."""
         for key, known in self._accounts.items():
             if known.last and not known.on_probation and key not in self.stopped:
-                done = self.context.state.fail_refused(known.last, now=self.context.now())
+                done = self.context.state.refusals.fail_refused(known.last, now=self.context.now())
                 self.context.result.count(Done.FAILED, done)
                 self.context.result.count(Done.RETRY_LATER, -done)
 
@@ -145,14 +145,14 @@ class Refusals:
         """Is the account refused, as far as this run or another one that sends at the same time knows?"""
         if isinstance(error, CredentialsRefused) or len(known.refused) >= MOST_REFUSALS:
             return True
-        other = None if known.on_probation or known.lifted else self.context.state.stops().get(key)
+        other = None if known.on_probation or known.lifted else self.context.state.refusals.read().get(key)
         return other is not None and other.refusal == text
 
     def _stop(self, row: Invitation, text: str, error: EkomiError, refused: list[int]) -> None:
         key = row.interface_id
         message = error.said or error.message
         stop = AccountStop(interface_id=key, refusal=text, message=message, since=self.context.now())
-        self.context.state.stop_account(stop, refused=refused)
+        self.context.state.refusals.stop(stop, refused=refused)
         credentials = isinstance(error, CredentialsRefused)
         self.stopped.setdefault(
             key, "eKomi refused the credentials" if credentials else "eKomi refuses the account"
@@ -160,14 +160,14 @@ class Refusals:
 
     def _begin_probe(self, key: str, row_id: int, known: _Standing) -> bool:
         before = known.found.probe_id if known.found is not None else None
-        begun = self.context.state.begin_probe(key, row_id, before=before, now=self.context.now())
+        begun = self.context.state.refusals.begin_probe(key, row_id, before=before, now=self.context.now())
         if begun and known.found is not None:
             known.found = replace(known.found, probe_id=row_id)
         return begun
 
     def _end_probe(self, key: str, known: _Standing, *, lifted: bool) -> None:
         known.probe = None
-        self.context.state.end_probe(key, lifted=lifted)
+        self.context.state.refusals.end_probe(key, lifted=lifted)
 
     def _candidate(self, known: _Standing, lane: deque[Ready]) -> Ready | None:
         """The next probe: another one than the probe before, if there is another."""

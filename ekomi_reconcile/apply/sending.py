@@ -36,7 +36,7 @@ from ekomi_reconcile.model.invitation import (
     SendStep,
     Status,
 )
-from ekomi_reconcile.model.order import Order, OrderId
+from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.model.run import Done, Progress, Stage, Task, Work
 from ekomi_reconcile.plan.order_numbers import another_shop, difference
 from ekomi_reconcile.rules.order_key import key_of_row, rival_of
@@ -106,7 +106,7 @@ class Sender:
     total: int
     sent: list[Invitation] = field(default_factory=list)
     _done: int = 0
-    _gone: dict[str, frozenset[OrderId]] = field(default_factory=dict)
+    _gone: dict[str, frozenset[int]] = field(default_factory=dict)
     _lanes: dict[str, deque[Ready]] = field(default_factory=dict)
     _refusals: Refusals = field(init=False)
     _failed: dict[tuple[str, str], _Failed] = field(default_factory=dict)
@@ -144,12 +144,12 @@ class Sender:
     def _rows(self, batch: Sequence[SendStep]) -> list[Invitation]:
         """The rows of these steps, as far as they are still pending and due."""
         now = self.context.now()
-        by_source: dict[str, dict[OrderId, str]] = {}
+        by_source: dict[str, dict[int, str]] = {}
         for step in batch:
             by_source.setdefault(step.source, {})[step.order_id] = step.interface_id
         found = []
         for source, owners in by_source.items():
-            rows = self.context.state.rows_for(source, list(owners))
+            rows = self.context.state.queue.rows_for(source, list(owners))
             for order_id, key in owners.items():
                 found += [
                     row
@@ -157,11 +157,11 @@ class Sender:
                     if row.interface_id == key and row.status is Status.PENDING and row.scheduled_at <= now
                 ]
         self.context.result.count(Done.LEFT_OUT, len(batch) - len(found))
-        return self.context.state.spread(found)
+        return self.context.state.runner.spread(found)
 
     def _look(self, rows: Sequence[Invitation]) -> Iterator[Ready]:
         cancelled: dict[int, str] = {}
-        named = self.context.state.rows_numbered({row.number for row in rows})
+        named = self.context.state.queue.rows_numbered({row.number for row in rows})
         moved: dict[str, list[str]] = {}
         for row, order in self._orders(rows):
             if order is not None and order.number != row.number:
@@ -187,7 +187,7 @@ class Sender:
     def _cancel(self, reasons: Mapping[int, str]) -> None:
         if reasons:
             with self.context.state.transaction():
-                done = self.context.state.cancel(reasons, now=self.context.now())
+                done = self.context.state.schedule.cancel(reasons, now=self.context.now())
             self.context.result.count(Done.CANCELLED, done)
 
     def _within_limit(self, found: Sequence[Ready], *, claiming: bool = False) -> list[Ready]:
@@ -203,7 +203,7 @@ class Sender:
         customers = {each.row.id: self.context.privacy.customer(each.order) for each in found}
         known = {digest for digest in customers.values() if digest is not None}
         now = self.context.now()
-        asked = self.context.state.customer_requests(known, now - cap.days * DAY)
+        asked = self.context.state.sending.customer_requests(known, now - cap.days * DAY)
         over: dict[int, str] = {}
         for each in sorted(found, key=lambda ready: (ready.row.scheduled_at, ready.row.id)):
             digest = customers[each.row.id]
@@ -226,7 +226,7 @@ class Sender:
             source=row.source, order_id=row.order_id, status=mark, since=self.context.now(), moved=False
         )
         with self.context.state.transaction():
-            self.context.state.observe([noted])
+            self.context.state.positions.observe([noted])
 
     def _orders(self, rows: Sequence[Invitation]) -> Iterator[tuple[Invitation, Order | None]]:
         by_source: dict[str, list[Invitation]] = {}
@@ -237,7 +237,7 @@ class Sender:
             for row in members:
                 yield row, orders.get(row.order_id)
 
-    def _read(self, source: str, rows: Sequence[Invitation]) -> Mapping[OrderId, Order]:
+    def _read(self, source: str, rows: Sequence[Invitation]) -> Mapping[int, Order]:
         ids = {row.order_id for row in rows}
         try:
             found = self.context.look_up(source, ids)
@@ -254,7 +254,7 @@ class Sender:
             if running:
                 patience = HEARTBEAT if pause is None else min(pause, HEARTBEAT)
                 ended, _ = wait(running, timeout=patience, return_when=FIRST_COMPLETED)
-                self.context.state.renew(now=self.context.now())
+                self.context.state.runner.renew(now=self.context.now())
                 self._settle([(running.pop(future), future) for future in ended])
                 self.context.tasks.go_on()
             elif pause is not None:
@@ -273,7 +273,7 @@ class Sender:
         if not allowed:
             return pause
         ready = {each.row.id: each for each in allowed}
-        claimed = self.context.state.claim(list(ready), now=self.context.now())
+        claimed = self.context.state.sending.claim(list(ready), now=self.context.now())
         self.context.result.count(Done.LEFT_OUT, len(allowed) - len(claimed))
         if len(claimed) < len(allowed):
             for key in ready.keys() - {row.id for row in claimed}:
@@ -287,7 +287,7 @@ class Sender:
     def _drop_taken(self) -> None:
         """Somebody else takes rows too: those that are gone already must not cost a turn each."""
         waiting = [each.row.id for lane in self._lanes.values() for each in lane]
-        pending = self.context.state.still_pending(waiting)
+        pending = self.context.state.queue.still_pending(waiting)
         for key, lane in self._lanes.items():
             left = [each for each in lane if each.row.id in pending]
             self.context.result.count(Done.LEFT_OUT, len(lane) - len(left))
@@ -316,7 +316,7 @@ class Sender:
         clients = self.context.clients
         pause = clients.limiter(key).take()
         if pause is None:
-            pause = self.context.state.take_turn(key, clients.requests_per_second)
+            pause = self.context.state.runner.take_turn(key, clients.requests_per_second)
         return pause
 
     def _open_lanes(self) -> list[str]:
@@ -343,7 +343,7 @@ class Sender:
     def _settle(self, ended: Sequence[tuple[Ready, Future[Receipt]]]) -> None:
         self._clock.answered = self._clock.answered or bool(ended)
         outcomes = [self._outcome(ready, future) for ready, future in ended]
-        self.context.state.settle(outcomes)
+        self.context.state.sending.settle(outcomes)
         for (ready, future), outcome in zip(ended, outcomes, strict=True):
             self._done += 1
             if outcome.status is Status.SENT and ready.row.source in self.context.annotated:

@@ -102,7 +102,7 @@ def fetch_now(
 
 def _records(configuration: Configuration, state: State, names: Sequence[str]) -> list[AccountRecord]:
     """The named accounts of the state; without names all that the files still have."""
-    records = {each.interface_id: each for each in state.accounts()}
+    records = {each.interface_id: each for each in state.accounts.read()}
     written = {each.interface_id for each in configuration.accounts}
     if not names:
         return [each for key, each in records.items() if key in written]
@@ -144,8 +144,10 @@ def accounts() -> None:
 def list_command(form: str, limit: int | None) -> int:
     """The accounts grid: every account of the state."""
     with reading(load_configuration(), key=False) as state:
-        counts = state.counts()
-        rows = [GridRow(each, counts.get(each.interface_id, {})) for each in islice(state.accounts(), limit)]
+        counts = state.queue.counts()
+        rows = [
+            GridRow(each, counts.get(each.interface_id, {})) for each in islice(state.accounts.read(), limit)
+        ]
     write_list(
         rows, form, layout=LAYOUT, as_row=grid_row, as_json=grid_json, nothing="The state has no accounts."
     )
@@ -169,10 +171,12 @@ def show(name: str, form: str) -> int:
 
 def _detail(configuration: Configuration, state: State, name: str) -> AccountDetail:
     key = choose_one(name, (*live_in(state), *written_in(configuration), *known_to(state)))
-    record = next((each for each in state.accounts(include_deleted=True) if each.interface_id == key), None)
+    record = next(
+        (each for each in state.accounts.read(include_deleted=True) if each.interface_id == key), None
+    )
     written = next((each for each in configuration.accounts if each.interface_id == key), None)
     origins: Mapping[str, str] = {} if written is None else configuration.origins[key]
-    queue: Mapping[Status, int] = state.counts().get(key, {})
+    queue: Mapping[Status, int] = state.queue.counts().get(key, {})
     return AccountDetail(record=record, written=written, origins=origins, queue=queue)
 
 

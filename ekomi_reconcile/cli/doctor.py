@@ -27,7 +27,7 @@ from ekomi_reconcile.model.errors import ConfigurationNotFound, ReconcileError
 from ekomi_reconcile.reconcile.sources import Sources
 from ekomi_reconcile.render.results import findings_json, findings_text
 from ekomi_reconcile.state.engine.location import Location, locate
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.opening import Mode, open_state
 
 
 @click.command()

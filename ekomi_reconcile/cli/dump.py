@@ -41,7 +41,7 @@ def dump(names: tuple[str, ...]) -> int:
     configuration = load_from(_WithoutAccounts(), configuration_path().as_posix())
     with reading(configuration, key=False) as state:
         chosen = choose_matching(names, live_in(state)) if names else None
-        found = [each for each in state.accounts() if chosen is None or each.interface_id in chosen]
+        found = [each for each in state.accounts.read() if chosen is None or each.interface_id in chosen]
     records = sorted(found, key=lambda each: each.name.casefold())
     unsaid: list[str] = []
     exact_output()

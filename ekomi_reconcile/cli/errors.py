@@ -26,8 +26,8 @@ def errors(names: tuple[str, ...], since: Instant | None, limit: int | None, for
     """
     with reading(load_configuration(), key=False) as state:
         wanted = frozenset(choose(names, known_to(state))) if names else None
-        account_names = {each.interface_id: each.name for each in state.accounts(include_deleted=True)}
-        found = state.errors(since=since)
+        account_names = {each.interface_id: each.name for each in state.accounts.read(include_deleted=True)}
+        found = state.journal.errors(since=since)
     listed = [
         ListedError(account_names.get(each.interface_id or ""), each)
         for each in found

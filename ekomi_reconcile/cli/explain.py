@@ -77,7 +77,7 @@ def _find(text: str, names: Sequence[str], sources: Sources, state: State | None
         search = find_order(text, names, sources.get)
     except ReconcileError as error:
         number = text.rpartition(":")[2].strip()
-        if state is not None and any(state.list_invitations(InvitationFilter(order=number, limit=1))):
+        if state is not None and any(state.invitations.search(InvitationFilter(order=number, limit=1))):
             error.mend = f"the queue has it: ekomi-reconcile invitations list --order '{number}'"
         raise
     _mention(search)
@@ -92,19 +92,21 @@ def _mention(search: SearchResult) -> None:
 def _explained(
     configuration: Configuration, state: State | None, found: Found, privacy: CustomerPrivacy
 ) -> Explanation:
-    recorded = () if state is None else state.accounts(include_deleted=True)
+    recorded = () if state is None else state.accounts.read(include_deleted=True)
     request = match_request(
         found.source,
         configuration.accounts,
         recorded,
-        {} if state is None else state.positions(),
+        {} if state is None else state.positions.read(),
         now=instant.now(),
     )
-    queue = EmptyQueue() if state is None else state
+    queue = EmptyQueue() if state is None else state.queue
     return explain_order(found.order, request, queue, privacy)
 
 
 def _told(explanation: Explanation, state: State | None, only: str | None) -> Told:
-    histories = {} if state is None else {row.id: state.history_of(row.id) for row in explanation.rows}
+    histories = (
+        {} if state is None else {row.id: state.invitations.history(row.id) for row in explanation.rows}
+    )
     shown = [each for each in explanation.verdicts if only in (None, each.account.interface_id)]
     return Told(explanation, shown, histories)

@@ -21,7 +21,6 @@ from ekomi_reconcile.model.document import Count, Time
 from ekomi_reconcile.model.errors import ReconcileError, StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, InvitationFilter, Status
-from ekomi_reconcile.model.order import OrderId, id_rank
 from ekomi_reconcile.render.invitations import (
     LAYOUT,
     InvitationEntry,
@@ -43,7 +42,7 @@ _LONGEST_ID = 18
 
 def listed(state: State, rows: Iterable[Invitation]) -> Iterator[Listed]:
     """The rows with the names of their accounts, of deleted ones too."""
-    names = {each.interface_id: each.name for each in state.accounts(include_deleted=True)}
+    names = {each.interface_id: each.name for each in state.accounts.read(include_deleted=True)}
     return (Listed(names[row.interface_id], row) for row in rows)
 
 
@@ -54,7 +53,7 @@ def chosen(state: State, which: str) -> Invitation:
         ReconcileError: there is none, or more than one is meant.
     """
     if which.startswith(_BY_ID):
-        return state.invitation(_number(which.removeprefix(_BY_ID)))
+        return state.invitations.get(_number(which.removeprefix(_BY_ID)))
     if which.startswith(_BY_ORDER):
         return _only(_of_order(state, which.removeprefix(_BY_ORDER)), which)
     of_order, by_id = _of_order(state, which), _with_id(state, which)
@@ -77,7 +76,7 @@ def change(
     lock_timeout: float,
     detail: str | None = None,
 ) -> None:
-    """Let a person do ``act``, a method of the state, to one invitation, and write what it is now.
+    """Let a person do ``act`` of ``InvitationRepository`` to one invitation, and write what it is now.
 
     The command and its ``detail`` are journaled; what changes nothing is not.
     """
@@ -85,11 +84,13 @@ def change(
     with writing(load_configuration(), operation, lock_timeout=lock_timeout) as state:
         with state.transaction():
             before, now = chosen(state, which), instant.now()
-            after = act(state, before.id, now=now, actor=user())
+            after = act(state.invitations, before.id, now=now, actor=user())
             if after != before:
                 subject = subject_of(before.id, before.number)
-                state.journal(operation, subject=subject, outcome=after.status.value, now=now, detail=detail)
-                state.bump_serial()
+                state.journal.add(
+                    operation, subject=subject, outcome=after.status.value, now=now, detail=detail
+                )
+                state.meta.bump_serial()
         (shown,) = listed(state, [after])
     write_one(shown, form, as_text=invitation_text, as_json=invitation_json)
 
@@ -107,13 +108,13 @@ def _is_id(text: str) -> bool:
 
 
 def _with_id(state: State, text: str) -> Invitation | None:
-    return state.find_invitation(int(text)) if _is_id(text) else None
+    return state.invitations.find(int(text)) if _is_id(text) else None
 
 
 def _of_order(state: State, number: str) -> list[Invitation]:
     """The rows of the order with this number, of all accounts and shops; ``#`` before it does not count."""
     plain = number.removeprefix("#")
-    rows = state.list_invitations(InvitationFilter(order=plain))
+    rows = state.invitations.search(InvitationFilter(order=plain))
     return [row for row in rows if row.number.removeprefix("#") == plain]
 
 
@@ -150,8 +151,6 @@ class ColumnTest:
     def holds(self, columns: InvitationEntry) -> bool:
         """Does it hold for an invitation with these columns, as ``invitations list`` has them?"""
         found, wanted = getattr(columns, self.key), cast("Any", self.wanted)
-        if self.key == "order_id" and self.operator != "~":
-            found, wanted = id_rank(found), id_rank(wanted)
         if self.operator == "~":
             return found is not None and wanted.casefold() in str(found).casefold()
         if isinstance(found, str) and isinstance(wanted, int):
@@ -197,8 +196,6 @@ def _wanted(kind: Any, operator: str, text: str) -> str | int:
     """
     may_be_absent = type(None) in get_args(kind)
     if operator == "~" or (not text and may_be_absent and operator in ("=", "!=")):
-        return text
-    if kind == OrderId:
         return text
     if kind in _NUMBERS:
         if not re.fullmatch("[0-9]{1,18}", text):
@@ -263,7 +260,7 @@ def change_many(
     lock_timeout: float,
     detail: str | None = None,
 ) -> None:
-    """Do ``act``, a method of the state, to every selected invitation in one transaction, and list them.
+    """Do ``act`` of ``InvitationRepository`` to all selected invitations in one transaction; list them.
 
     Every change is journaled with the command and its ``detail``; what changes nothing is not.
 
@@ -284,16 +281,18 @@ def change_many(
             changed = [each for before, each in zip(rows, after, strict=True) if each != before]
             for each in changed:
                 subject = subject_of(each.id, each.number)
-                state.journal(operation, subject=subject, outcome=each.status.value, now=now, detail=detail)
+                state.journal.add(
+                    operation, subject=subject, outcome=each.status.value, now=now, detail=detail
+                )
             if changed:
-                state.bump_serial()
+                state.meta.bump_serial()
         shown = list(listed(state, after))
     _write(shown, form, changed=len(changed))
 
 
 def _acted(act: Callable[..., Invitation], state: State, row: Invitation, now: Instant) -> Invitation:
     try:
-        return act(state, row.id, now=now, actor=user())
+        return act(state.invitations, row.id, now=now, actor=user())
     except StateError as refusal:
         raise ReconcileError(
             f"{refusal.message}; none was changed",
@@ -304,7 +303,7 @@ def _acted(act: Callable[..., Invitation], state: State, row: Invitation, now: I
 def _matching(state: State, tests: Sequence[ColumnTest]) -> list[Invitation]:
     statuses = [Status(str(each.wanted)) for each in tests if (each.key, each.operator) == ("status", "=")]
     wanted = InvitationFilter(statuses=frozenset(statuses) if len(statuses) == 1 else None)
-    return [each.row for each in _that_hold(listed(state, state.list_invitations(wanted)), tests)]
+    return [each.row for each in _that_hold(listed(state, state.invitations.search(wanted)), tests)]
 
 
 def _that_hold(found: Iterable[Listed], tests: Sequence[ColumnTest]) -> Iterator[Listed]:

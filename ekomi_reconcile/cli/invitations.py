@@ -43,7 +43,7 @@ from ekomi_reconcile.render.invitations import (
     listed_json,
     listed_row,
 )
-from ekomi_reconcile.state.store import State
+from ekomi_reconcile.state.repositories.invitations import InvitationRepository
 
 _which = click.argument("which", metavar="ID|ORDER")
 
@@ -82,7 +82,7 @@ def list_command(
             limit=limit,
         )
         write_list(
-            listed(state, state.list_invitations(wanted)),
+            listed(state, state.invitations.search(wanted)),
             form,
             layout=LAYOUT,
             as_row=listed_row,
@@ -112,7 +112,7 @@ def show(which: str, form: str) -> int:
 def history(which: str, limit: int | None, form: str) -> int:
     """Every change: when, by whom, why. The oldest first."""
     with reading(load_configuration(), key=False) as state:
-        changes = state.history_of(chosen(state, which).id)
+        changes = state.invitations.history(chosen(state, which).id)
     write_list(
         changes[:limit],
         form,
@@ -178,28 +178,28 @@ def _writer(command: Callable[..., int]) -> Any:
 @_writer
 def skip(call: _Call, reason: str | None) -> int:
     """Never send it, and never offer its order again. `unskip` takes that back."""
-    return call.run(partial(State.skip, reason=reason), "skip", reason)
+    return call.run(partial(InvitationRepository.skip, reason=reason), "skip", reason)
 
 
 @invitations.command("unskip")
 @_writer
 def unskip(call: _Call) -> int:
     """Let a skipped invitation wait for its time again."""
-    return call.run(State.unskip, "unskip")
+    return call.run(InvitationRepository.unskip, "unskip")
 
 
 @invitations.command("push")
 @_writer
 def push(call: _Call) -> int:
     """Send it with the next run. Its time no longer counts; its order is still looked at again."""
-    return call.run(State.push, "push")
+    return call.run(InvitationRepository.push, "push")
 
 
 @invitations.command("retry")
 @_writer
 def retry(call: _Call) -> int:
     """Try a failed invitation again with the next run."""
-    return call.run(State.retry, "retry")
+    return call.run(InvitationRepository.retry, "retry")
 
 
 @invitations.command("resolve")
@@ -211,4 +211,4 @@ def resolve(call: _Call, sent: bool, resend: bool) -> int:
     if sent == resend:
         raise click.UsageError("say what you found out: either --sent or --resend.")
     resolution = Resolution.SENT if sent else Resolution.RESEND
-    return call.run(partial(State.resolve, resolution=resolution), "resolve", resolution.value)
+    return call.run(partial(InvitationRepository.resolve, resolution=resolution), "resolve", resolution.value)

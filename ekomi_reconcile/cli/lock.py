@@ -16,7 +16,7 @@ from ekomi_reconcile.model.errors import SecretError, StateError
 from ekomi_reconcile.model.state import LockInfo
 from ekomi_reconcile.render.state import broken_text, lock_json, lock_text
 from ekomi_reconcile.state.engine.location import locate
-from ekomi_reconcile.state.engine.lock import lock_holder, release_lock
+from ekomi_reconcile.state.engine.writer_lock import lock_holder, release_lock
 
 
 @click.group(cls=LazyGroup)
@@ -58,4 +58,4 @@ def force_unlock(lock_id: str, form: str) -> int:
 def _journal(configuration: Configuration, broken: LockInfo) -> None:
     """Write it down, if that is possible: the lock is broken in any case."""
     with suppress(StateError, SecretError), writing(configuration, _OPERATION) as state:
-        state.journal(_OPERATION, subject=f"lock {broken.ID}", outcome=str(broken), now=instant.now())
+        state.journal.add(_OPERATION, subject=f"lock {broken.ID}", outcome=str(broken), now=instant.now())

@@ -139,7 +139,9 @@ def _into(configuration: Configuration, found: _Found, state: State, *, keep_goi
 
 def _compared(found: _Found, state: State | None) -> AdoptedPast:
     """What would be written, where nothing is."""
-    standing = [Standing.NEW for _ in found.orders] if state is None else state.standing(found.orders)
+    standing = (
+        [Standing.NEW for _ in found.orders] if state is None else state.sent_import.standing(found.orders)
+    )
     return _past(standing, found.bad, written=False)
 
 
@@ -169,20 +171,20 @@ def _adopt(configuration: Configuration, state: State, orders: Sequence[Adopted]
     now = instant.now()
     with state.transaction():
         _introduce(configuration, state, {each.interface_id for each in orders}, now=now)
-        standing = state.adopt(orders, now=now, actor=user())
+        standing = state.sent_import.adopt(orders, now=now, actor=user())
         if marked := sum(each is not Standing.PRESENT for each in standing):
-            state.journal(_OPERATION, outcome=f"{marked} marked as sent", now=now)
-            state.bump_serial()
+            state.journal.add(_OPERATION, outcome=f"{marked} marked as sent", now=now)
+            state.meta.bump_serial()
     return standing
 
 
 def _introduce(configuration: Configuration, state: State, wanted: set[str], *, now: int) -> None:
     """An account that was not applied yet gets a record as if deleted: apply then creates it as usual."""
-    unknown = wanted - {each.interface_id for each in state.accounts(include_deleted=True)}
+    unknown = wanted - {each.interface_id for each in state.accounts.read(include_deleted=True)}
     for each in configuration.accounts:
         if each.interface_id in unknown:
-            state.save_account(each, now=now)
-            state.delete_account(each.interface_id, now=now, actor=user())
+            state.accounts.save(each, now=now)
+            state.accounts.delete(each.interface_id, now=now, actor=user())
 
 
 def _past(standing: Sequence[Standing], bad: Sequence[BadLine], *, written: bool) -> AdoptedPast:

@@ -76,7 +76,7 @@ def add(addresses: tuple[str, ...], form: str) -> int:
         of_customer = customer_digest(configuration, state)
         entries = {entries_for(each, of_customer): each for each in wanted}
         digests = {of_customer(each) for each in wanted if is_address(each)}
-        waiting = state.count_pending_of(digests) if state is not None else {}
+        waiting = state.queue.count_pending_of(digests) if state is not None else {}
         added = put_on_list(path, entries)
         shown = [
             AddedEntry(
@@ -178,11 +178,11 @@ def erase(address: str, suppressing: bool, lock_timeout: int, form: str) -> int:
         if path is not None:
             put_on_list(path, {entries_for(wanted, of_customer): wanted})
         with state.transaction():
-            counts = state.erase_customer(digest, now=now, actor=user())
+            counts = state.customers.erase(digest, now=now, actor=user())
             if counts.invitations:
                 outcome = f"{counts.invitations} invitations, {counts.reviews} reviews"
-                state.journal("privacy erase", subject=_prefix(digest), outcome=outcome, now=now)
-                state.bump_serial()
+                state.journal.add("privacy erase", subject=_prefix(digest), outcome=outcome, now=now)
+                state.meta.bump_serial()
         copies = copies_beside(state.location) if counts.invitations else []
     shutil.rmtree(configuration.root / FOLDER, ignore_errors=True)
     erased = Erased(
@@ -198,17 +198,19 @@ def erase(address: str, suppressing: bool, lock_timeout: int, form: str) -> int:
 
 
 def _held(configuration: Configuration, state: State, digest: str, *, address: str) -> Held:
-    rows = state.invitations_of(digest)
-    names = {each.interface_id: each.name for each in state.accounts(include_deleted=True)}
+    rows = state.customers.invitations(digest)
+    names = {each.interface_id: each.name for each in state.accounts.read(include_deleted=True)}
     suppressed = read_privacy(configuration, digester(state, Purpose.CUSTOMER))
     return Held(
         digest=DIGEST_PREFIX + digest,
         suppressed=digest in suppressed.opted_out_digests or suppressed.suppressed.has_domain_of(address),
         invitations=tuple(listed(state, rows)),
-        histories={row.id: state.history_of(row.id) for row in rows},
-        reviews=[ListedReview(names[each.interface_id], each) for each in state.reviews_of(rows)],
-        errors=[ListedError(names.get(each.interface_id or ""), each) for each in state.errors_of(rows)],
-        journal=state.journal_of(rows),
+        histories={row.id: state.invitations.history(row.id) for row in rows},
+        reviews=[ListedReview(names[each.interface_id], each) for each in state.customers.reviews(rows)],
+        errors=[
+            ListedError(names.get(each.interface_id or ""), each) for each in state.customers.errors(rows)
+        ],
+        journal=state.customers.journal(rows),
     )
 
 

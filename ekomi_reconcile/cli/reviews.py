@@ -74,7 +74,7 @@ def chosen_accounts(state: State, patterns: Sequence[str]) -> tuple[str, ...] | 
 
 def account_names(state: State) -> dict[str, str]:
     """Names by interface id, of deleted accounts too."""
-    return {each.interface_id: each.name for each in state.accounts(include_deleted=True)}
+    return {each.interface_id: each.name for each in state.accounts.read(include_deleted=True)}
 
 
 @click.command("stats")
@@ -104,7 +104,7 @@ def stats_command(
             ListedStatistics(
                 account=names[each.interface_id], found=each, by=period, since=since, product_id=product
             )
-            for each in state.review_statistics(keys, by=period, since=since, product_id=product)
+            for each in state.aggregates.review_statistics(keys, by=period, since=since, product_id=product)
         ]
     _write(found, form)
     return Exit.OK
@@ -154,7 +154,7 @@ def export_command(
     _check(form, out, bom)
     with reading(load_configuration(), key=False) as state:
         names, wanted = account_names(state), chosen_accounts(state, patterns)
-        found = state.list_reviews(wanted, since=since, include_gone=gone, product_id=product)
+        found = state.reviews.search(wanted, since=since, include_gone=gone, product_id=product)
         listed = (ListedReview(names[each.interface_id], each) for each in found)
         _write_export(listed, form, out, mark=BYTE_ORDER_MARK if bom else "")
     return Exit.OK
@@ -243,7 +243,7 @@ def list_command(
     """The imported reviews, the latest first."""
     with reading(load_configuration(), key=False) as state:
         wanted, names = chosen_accounts(state, patterns), account_names(state)
-        listed = state.list_reviews(wanted, since=since, include_gone=gone, product_id=product)
+        listed = state.reviews.search(wanted, since=since, include_gone=gone, product_id=product)
         write_list(
             (ListedReview(names[each.interface_id], each) for each in _latest(listed, limit)),
             form,

@@ -35,7 +35,7 @@ from ekomi_reconcile.render.events import Body, cycle_event, plan_events, result
 from ekomi_reconcile.service.http import Health
 from ekomi_reconcile.service.loop import CycleOutcome, FinishedCycle, Loop
 from ekomi_reconcile.service.loop import FinishedCycle as Ended
-from ekomi_reconcile.state.lost_records import Memory
+from ekomi_reconcile.state.engine.session import Memory
 
 if TYPE_CHECKING:
     from ekomi_reconcile.apply.run_control import StopSignal
@@ -60,11 +60,11 @@ def metrics_out_option(command: Command) -> Command:
 
 def measure(figures: ServiceRun, configuration: Configuration, state: State) -> None:
     """Put in how many invitations wait, and for how long the oldest that is due."""
-    names = {each.interface_id: each.name for each in state.accounts(include_deleted=True)}
-    counts = {names[key]: by_status for key, by_status in state.counts().items()}
+    names = {each.interface_id: each.name for each in state.accounts.read(include_deleted=True)}
+    counts = {names[key]: by_status for key, by_status in state.queue.counts().items()}
     senders = [each.interface_id for each in configuration.accounts if each.invitations.enabled]
     now = instant.now()
-    oldest = next(state.due(senders, now), None)
+    oldest = next(state.queue.due(senders, now), None)
     at = None if oldest is None else oldest.scheduled_at
     figures.queue(counts, oldest_due=at, now=now)
 
@@ -337,12 +337,12 @@ class _Service:
             lock_timeout=self.lock_timeout,
             about=about,
         ) as (state, lock):
-            state.check_memory(self._memory)
+            state.lost_records.check(self._memory)
             try:
                 plan, result = self._cycle(configuration, state, lock)
-                state.remember()
+                state.lost_records.remember()
             finally:
-                self._memory = self._memory.followed_by(state.memory)
+                self._memory = self._memory.followed_by(state.session.memory)
             self.metrics.did(result)
             measure(self.metrics, configuration, state)
         return _judged(plan, result)

@@ -52,21 +52,21 @@ def approved_plan(
     """
     _check(saved, configuration, state)
     made = saved.plan if _signed(saved, state) else _believed(saved.plan, cycle)
-    accounts = 0 if state is None else len(state.accounts())
+    accounts = 0 if state is None else len(state.accounts.read())
     return replace(made, guards=judge_saved(made, limits_of(configuration), accounts_in_state=accounts))
 
 
 def _check(saved: SavedPlan, configuration: Configuration, state: State | None) -> None:
     from ekomi_reconcile.plan.saved_plan import Present, check_fresh
 
-    meta = None if state is None else state.meta
+    meta = None if state is None else state.meta.read()
     check_fresh(
         saved.plan,
         Present(
             lineage=None if meta is None else meta.lineage,
             serial=0 if meta is None else meta.serial,
             config_digest=configuration.digest,
-            applied=state is not None and state.applied(saved.digest),
+            applied=state is not None and state.journal.applied(saved.digest),
             now=instant.now(),
             max_age=configuration.project.safety.max_plan_age,
         ),

@@ -33,13 +33,13 @@ class Named:
 
 def known_to(state: State) -> tuple[Named, ...]:
     """The accounts of the state; deleted ones come last, so that a live one of the same name wins."""
-    records = sorted(state.accounts(include_deleted=True), key=lambda each: each.deleted_at is not None)
+    records = sorted(state.accounts.read(include_deleted=True), key=lambda each: each.deleted_at is not None)
     return tuple(Named(each.name, each.interface_id) for each in records)
 
 
 def live_in(state: State) -> tuple[Named, ...]:
     """The accounts of the state without those that were deleted."""
-    return tuple(Named(each.name, each.interface_id) for each in state.accounts())
+    return tuple(Named(each.name, each.interface_id) for each in state.accounts.read())
 
 
 def written_in(configuration: Configuration) -> tuple[Named, ...]:
@@ -137,7 +137,7 @@ def customer_digest(configuration: Configuration, state: State | None) -> Digest
     Raises:
         ReconcileError: there is neither a state nor a configured key.
     """
-    key = state.require_key() if state is not None else state_key(configuration)
+    key = state.key.require() if state is not None else state_key(configuration)
     if key is None:
         raise ReconcileError(
             "customers cannot be told apart yet: there is no state, and no privacy.key",

@@ -27,7 +27,8 @@ from ekomi_reconcile.model.paths import UUID, flaw
 from ekomi_reconcile.render.tables import plural
 from ekomi_reconcile.state.engine.key import configured_key
 from ekomi_reconcile.state.engine.location import FileLocation, locate
-from ekomi_reconcile.state.engine.lock import Lock, writer_lock
+from ekomi_reconcile.state.engine.lock import Lock
+from ekomi_reconcile.state.engine.writer_lock import writer_lock
 from ekomi_reconcile.state.records import UNREADABLE
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def check_pin(configuration: Configuration) -> None:
     pinned = pinned_lineage(configuration)
     if pinned is None:
         return
-    from ekomi_reconcile.state.engine.opening import lineage_of
+    from ekomi_reconcile.state.opening import lineage_of
 
     location, root = state_location(configuration)
     place = locate(location, root=root)
@@ -183,7 +184,7 @@ def reading(configuration: Configuration, *, key: bool = True, accept_lost: bool
     Raises:
         StateMissing: there is none.
     """
-    from ekomi_reconcile.state.engine.opening import Mode, open_state
+    from ekomi_reconcile.state.opening import Mode, open_state
 
     check_pin(configuration)
     location, root = state_location(configuration)
@@ -277,7 +278,7 @@ def locking(
 
     ``accept_lost``: also a state that has lost what was recorded last.
     """
-    from ekomi_reconcile.state.engine.opening import Mode, must_exist, open_state
+    from ekomi_reconcile.state.opening import Mode, must_exist, open_state
 
     check_pin(configuration)
     location, root = state_location(configuration)
@@ -294,13 +295,13 @@ def locking(
         _naming_damage(location, root),
         open_state(location, root=root, mode=mode, key=key, accept_lost=accept_lost) as state,
     ):
-        state.guard_by(lock)
+        state.session.guard_by(lock)
         yield state, lock
 
 
 def existing_state(configuration: Configuration) -> bool:
     """Is there a state, and the pinned one? Nothing is made."""
-    from ekomi_reconcile.state.engine.opening import exists
+    from ekomi_reconcile.state.opening import exists
 
     check_pin(configuration)
 
@@ -328,7 +329,7 @@ def refuse_beginning(configuration: Configuration) -> None:
 def new_state_of(configuration: Configuration) -> NewState:
     """The state that an approved plan will create, with the key that its digests are made with already."""
     from ekomi_reconcile.model.state import NewState
-    from ekomi_reconcile.state.engine.opening import key_to_be
+    from ekomi_reconcile.state.opening import key_to_be
 
     location, root = state_location(configuration)
     return NewState(key=key_to_be(locate(location, root=root), state_key(configuration)))
@@ -353,7 +354,7 @@ def creating(
         StateLocked: somebody else writes.
     """
     from ekomi_reconcile.plan.saved_plan import made_before_the_state
-    from ekomi_reconcile.state.engine.opening import Mode, exists, open_state
+    from ekomi_reconcile.state.opening import Mode, exists, open_state
 
     location, root = state_location(configuration)
     key = state_key(configuration)
@@ -366,9 +367,9 @@ def creating(
         with open_state(
             location, root=root, mode=Mode.CREATE, key=key, new_key=new.key, accept_lost=accept_lost
         ) as state:
-            if state.require_key() != new.key:
+            if state.key.require() != new.key:
                 raise made_before_the_state()
-            state.guard_by(lock)
+            state.session.guard_by(lock)
             yield state, lock
 
 

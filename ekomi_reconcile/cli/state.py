@@ -50,6 +50,7 @@ from ekomi_reconcile.render.state_admin import (
 )
 from ekomi_reconcile.render.tables import array_text, export_text
 from ekomi_reconcile.state.engine.lock import user
+from ekomi_reconcile.state.maintenance.export import export_header, export_tables
 from ekomi_reconcile.state.store import State
 
 _which = click.argument("name", metavar="ADDRESS|NAME", shell_complete=account_completions)
@@ -67,14 +68,14 @@ def mv(name: str, new_name: str, dry_run: bool, lock_timeout: int, form: str) ->
     """Call an account by another name in the state, for files in which it has that name already."""
     with _opened("state mv", dry_run=dry_run, lock_timeout=lock_timeout) as state:
         record = _named(state, name)
-        state.check_rename(record.interface_id, new_name)
+        state.accounts.check_rename(record.interface_id, new_name)
         if not dry_run:
             now = instant.now()
             with state.transaction():
-                state.rename_account(record.interface_id, new_name, now=now)
+                state.accounts.rename(record.interface_id, new_name, now=now)
                 outcome = f"renamed to {account_address(new_name)}"
-                state.journal("state mv", subject=account_address(record.name), outcome=outcome, now=now)
-                state.bump_serial()
+                state.journal.add("state mv", subject=account_address(record.name), outcome=outcome, now=now)
+                state.meta.bump_serial()
     address, new_address = account_address(record.name), account_address(new_name)
     done = Renamed(address, new_address, interface_id=record.interface_id, dry_run=dry_run)
     write_document(done, form, as_text=renamed_text)
@@ -96,19 +97,19 @@ def mv_source(old: str, new: str, dry_run: bool, lock_timeout: int, form: str) -
     defined = load_configuration().project.orders
     _check_source_names(old, new, defined)
     with _opened("state mv-source", dry_run=dry_run, lock_timeout=lock_timeout) as state:
-        found = state.source_rows(old, new)
+        found = state.order_sources.recorded(old, new)
         if not found:
             raise ReconcileError(
                 f"nothing is recorded for the order source {old}",
-                mend=f"recorded are: {', '.join(state.sources()) or 'none'}",
+                mend=f"recorded are: {', '.join(state.queue.sources()) or 'none'}",
             )
         if not dry_run:
             now = instant.now()
             with state.transaction():
-                state.rename_source(old, new, now=now)
+                state.order_sources.rename(old, new, now=now)
                 outcome = f"renamed to {new}: {found.invitations} invitations, {found.merged} merged"
-                state.journal("state mv-source", subject=old, outcome=outcome, now=now)
-                state.bump_serial()
+                state.journal.add("state mv-source", subject=old, outcome=outcome, now=now)
+                state.meta.bump_serial()
     done = SourceRenamed(
         source=old,
         new_source=new,
@@ -155,13 +156,15 @@ def rm(name: str, dry_run: bool, lock_timeout: int, form: str) -> int:
         record = _named(state, name)
         if record.protect:
             raise ReconcileError(f'"{record.name}" is protected', mend="apply it with `protect: false` first")
-        counts = state.counts().get(record.interface_id, {})
+        counts = state.queue.counts().get(record.interface_id, {})
         if not dry_run:
             now = instant.now()
             with state.transaction():
-                state.delete_account(record.interface_id, now=now, actor=user())
-                state.journal("state rm", subject=account_address(record.name), outcome="forgotten", now=now)
-                state.bump_serial()
+                state.accounts.delete(record.interface_id, now=now, actor=user())
+                state.journal.add(
+                    "state rm", subject=account_address(record.name), outcome="forgotten", now=now
+                )
+                state.meta.bump_serial()
     done = Removed(
         address=account_address(record.name),
         interface_id=record.interface_id,
@@ -203,7 +206,7 @@ def _named(state: State, name: str) -> AccountRecord:
     known = live_in(state)
     addresses = (Named(account_address(each.name), each.interface_id) for each in known)
     key = choose_one(name, (*known, *addresses))
-    return next(each for each in state.accounts() if each.interface_id == key)
+    return next(each for each in state.accounts.read() if each.interface_id == key)
 
 
 @click.group(cls=LazyGroup)
@@ -225,7 +228,7 @@ for _each in (init, push, backup, restore, mv, mv_source, accept_loss, rm, check
 def list_command(limit: int | None, form: str) -> int:
     """The addresses of the accounts."""
     with reading(load_configuration(), key=False) as opened:
-        records = opened.accounts()[:limit]
+        records = opened.accounts.read()[:limit]
     if form == "json":
         write_pieces(array_text(map(address_json, records)))
     else:
@@ -243,7 +246,7 @@ def show(name: str, form: str) -> int:
         known = known_to(opened)
         addresses = tuple(Named(account_address(each.name), each.interface_id) for each in known)
         key = choose_one(name, (*known, *addresses))
-        record = next(each for each in opened.accounts(include_deleted=True) if each.interface_id == key)
+        record = next(each for each in opened.accounts.read(include_deleted=True) if each.interface_id == key)
     write_one(record, form, as_text=record_text, as_json=record_json)
     return Exit.OK
 
@@ -253,7 +256,7 @@ def show(name: str, form: str) -> int:
 def pull() -> int:
     """Everything as JSON, in the state's own form: times are seconds since 1970 in UTC."""
     with reading(load_configuration(), key=False) as opened:
-        write_pieces(export_text(opened.export_header(), opened.export_tables()))
+        write_pieces(export_text(export_header(opened), export_tables(opened)))
     return Exit.OK
 
 
@@ -264,7 +267,7 @@ def pull() -> int:
 def history(limit: int | None, form: str) -> int:
     """The journal: who did what and when, the latest first."""
     with reading(load_configuration(), key=False) as opened:
-        entries = opened.journal_entries(limit)
+        entries = opened.journal.entries(limit)
     write_list(
         entries,
         form,

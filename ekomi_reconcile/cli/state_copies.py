@@ -38,9 +38,9 @@ from ekomi_reconcile.render.state_admin import (
     restored_json,
     restored_text,
 )
-from ekomi_reconcile.state.engine.location import FileLocation, Location, locate
-from ekomi_reconcile.state.engine.lock import writer_lock
-from ekomi_reconcile.state.maintenance.backup import copy_path, needs_file
+from ekomi_reconcile.state.engine.location import FileLocation, Location, copy_path, locate
+from ekomi_reconcile.state.engine.writer_lock import writer_lock
+from ekomi_reconcile.state.maintenance.backup import copy_to, needs_file
 from ekomi_reconcile.state.store import State
 
 _OPERATION = "state init"
@@ -108,7 +108,7 @@ def _ensure(
 ) -> tuple[str, bool]:
     """The lineage of the state, and whether it was created just now."""
     from ekomi_reconcile.state.engine.mark import refuse_gone
-    from ekomi_reconcile.state.engine.opening import build_state, key_to_be, lineage_of
+    from ekomi_reconcile.state.opening import build_state, key_to_be, lineage_of
 
     location, root = state_location(configuration)
     key = state_key(configuration)
@@ -124,7 +124,7 @@ def _ensure(
             if found is None:
                 fill = partial(_begin, lineage=wanted)
                 with build_state(location, root=root, key=key, fill=fill) as state:
-                    return state.meta.lineage, True
+                    return state.meta.read().lineage, True
     if wanted is not None and found.lower() != wanted:
         raise StateError(
             f"there is another state at {place}: its lineage is {found}, not {wanted}",
@@ -135,8 +135,8 @@ def _ensure(
 
 def _begin(state: State, *, lineage: str | None) -> None:
     if lineage is not None:
-        state.take_lineage(lineage)
-    state.journal(_OPERATION, outcome="created", now=instant.now())
+        state.meta.take_lineage(lineage)
+    state.journal.add(_OPERATION, outcome="created", now=instant.now())
 
 
 def _pin(configuration: Configuration, lineage: str) -> None:
@@ -176,8 +176,8 @@ def backup(out: Path | None, lock_timeout: int, form: str) -> int:
             target = options().directory / out
             if target.exists():
                 raise ReconcileError(f"{target} exists already", mend="choose another name for the copy")
-        made, meta = state.copy_to(target), state.meta
-        state.journal("state backup", subject=made.name, outcome="done", now=instant.now())
+        made, meta = copy_to(state, target), state.meta.read()
+        state.journal.add("state backup", subject=made.name, outcome="done", now=instant.now())
     copied = Copied(path=str(made), bytes=made.stat().st_size, lineage=meta.lineage, serial=meta.serial)
     write_document(copied, form, as_text=copied_text)
     return Exit.OK
@@ -213,14 +213,14 @@ def restore(file: Path, lock_timeout: int, form: str) -> int:
 
 def _check_copy(configuration: Configuration, copy: Path) -> None:
     """A copy replaces the pinned state only if it is one of it."""
-    from ekomi_reconcile.state.engine.opening import open_copy
+    from ekomi_reconcile.state.opening import open_copy
 
     pinned = pinned_lineage(configuration)
     if pinned is None:
         return
     needs_file(copy)
     with open_copy(copy.absolute()) as found:
-        lineage = found.meta.lineage
+        lineage = found.meta.read().lineage
     if lineage.lower() != pinned:
         raise StateError(
             f"{copy} is a copy of another state than {configuration.path} pins: its lineage is {lineage}, "
@@ -284,7 +284,7 @@ def migrate(url: str | None, lock_timeout: int, form: str) -> int:
 
 def _bring_up_to_date(configuration: Configuration, operation: str, *, lock_timeout: float) -> int:
     """The format that the state has then."""
-    from ekomi_reconcile.state.engine.opening import Mode, open_state
+    from ekomi_reconcile.state.opening import Mode, open_state
 
     check_pin(configuration)
     location, root = state_location(configuration)
@@ -292,4 +292,4 @@ def _bring_up_to_date(configuration: Configuration, operation: str, *, lock_time
     lock.acquire(lock_timeout)
     key = state_key(configuration)
     with lock, open_state(location, root=root, mode=Mode.MIGRATE, key=key) as state:
-        return state.meta.format_version
+        return state.meta.read().format_version

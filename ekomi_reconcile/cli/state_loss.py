@@ -16,7 +16,7 @@ from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.render.state_admin import LossAccepted, LossOfAccount, loss_text
 from ekomi_reconcile.render.tables import plural
 from ekomi_reconcile.state.engine.lock import user
-from ekomi_reconcile.state.lost_records import ACCEPT_LOSS
+from ekomi_reconcile.state.repositories.lost_records import ACCEPT_LOSS
 from ekomi_reconcile.state.store import State
 
 
@@ -62,15 +62,15 @@ def accept_loss(since: Instant, auto_approve: bool, dry_run: bool, lock_timeout:
 
 
 def _accept(state: State, *, since: Instant, now: Instant) -> None:
-    count = state.accept_loss(since=since, now=now, actor=user())
+    count = state.lost_records.accept(since=since, now=now, actor=user())
     outcome = f"{plural(count, 'invitation')} unknown"
-    state.journal(ACCEPT_LOSS, subject=f"since {instant.iso(since)}", outcome=outcome, now=now)
-    state.bump_serial()
+    state.journal.add(ACCEPT_LOSS, subject=f"since {instant.iso(since)}", outcome=outcome, now=now)
+    state.meta.bump_serial()
 
 
 def _warn(state: State, since: Instant) -> None:
     """Warn on stderr where no run has scheduled again what was lost altogether."""
-    last = state.last_run_at()
+    last = state.journal.last_run_at()
     if last is None or last <= since:
         click.echo(
             f"Warning: no run is recorded since {instant.iso(since)}. Invitations that were lost as a whole "
@@ -81,8 +81,8 @@ def _warn(state: State, since: Instant) -> None:
 
 
 def _found(state: State, *, since: Instant, until: Instant, dry_run: bool) -> LossAccepted:
-    names = {each.interface_id: each.name for each in state.accounts(include_deleted=True)}
-    counts = state.due_by(until, before=since)
+    names = {each.interface_id: each.name for each in state.accounts.read(include_deleted=True)}
+    counts = state.lost_records.due_by(until, before=since)
     return LossAccepted(
         since=instant.iso(since),
         until=instant.iso(until),

@@ -220,9 +220,10 @@ def _never_matching(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:
 
 
 def _never_matches(account: Account) -> bool:
+    from ekomi_reconcile.analysis.pairs import Overlap, Solver
     from ekomi_reconcile.analysis.rules import rule_form
 
-    return rule_form(account).never
+    return Solver([account], now=0).alone(rule_form(account)).overlap is Overlap.NONE
 
 
 def _all_store_views(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:

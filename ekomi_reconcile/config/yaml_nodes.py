@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import yaml
+from yaml._yaml import CParser
 
 Scalar: TypeAlias = str | int | float | bool | None
 
@@ -91,7 +92,7 @@ class TooMany(OutOfBounds):
     """More than ``MAX_NODES`` values in one document."""
 
 
-class Composer(yaml.CBaseLoader):
+class Composer(CParser):
     """Composes nodes; only an explicit tag is text, a scalar's implicit one the pair (plain, quoted)."""
 
     def resolve(self, _kind: object, _value: object, implicit: Any) -> Any:

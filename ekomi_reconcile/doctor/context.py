@@ -157,7 +157,7 @@ class Subject:
     @cached_property
     def names(self) -> Mapping[str, str]:
         """The names of all accounts by interface id, those of the files first."""
-        known = {each.interface_id: each.name for each in self.state.accounts(include_deleted=True)}
+        known = {each.interface_id: each.name for each in self.state.accounts.read(include_deleted=True)}
         written = () if self.files is None else self.files.accounts
         return known | {each.interface_id: each.name for each in written}
 

@@ -146,7 +146,7 @@ def import_age(subject: Subject) -> Iterator[CheckNote]:
 def _ages(
     subject: Subject, done: str, interval: int, last: Callable[[AccountRecord], Instant | None]
 ) -> Iterator[CheckNote]:
-    known = {each.interface_id: each for each in subject.state.accounts()}
+    known = {each.interface_id: each for each in subject.state.accounts.read()}
     for account in subject.configuration.accounts:
         record = known.get(account.interface_id)
         at = None if record is None else last(record)

@@ -28,7 +28,7 @@ def next_apply(subject: Subject) -> Iterator[CheckNote]:
         return
     try:
         if found.state is not None:
-            RunClock(now=lambda: subject.now).check_last_run(found.state.last_run_at())
+            RunClock(now=lambda: subject.now).check_last_run(found.state.journal.last_run_at())
         plan = _plan(subject)
     except ConfigurationError:
         yield warned("not checked: see suppression-list")
@@ -49,7 +49,7 @@ def _plannable(subject: Subject) -> bool:
         return True
     configuration = subject.configuration
     defined = configuration.project.orders
-    return not gone_sources(defined, configuration.accounts, state.positions(), state)
+    return not gone_sources(defined, configuration.accounts, state.positions.read(), state.queue)
 
 
 def _plan(subject: Subject) -> Plan:

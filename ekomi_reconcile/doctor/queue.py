@@ -18,8 +18,8 @@ def stuck(subject: Subject) -> Iterator[CheckNote]:
     """Rows of enabled accounts that are long due: a failure where the account is not even looked at."""
     since = subject.now - STUCK_AFTER
     enabled = {each.interface_id for each in subject.configuration.accounts if each.invitations.enabled}
-    counts = Counter(row.interface_id for row in subject.state.due(enabled, since))
-    positions = subject.state.positions()
+    counts = Counter(row.interface_id for row in subject.state.queue.due(enabled, since))
+    positions = subject.state.positions.read()
     for key, count in sorted(counts.items()):
         said = f"{count} invitation(s) due for more than {STUCK_AFTER // HOUR} hours"
         position, name = positions.get(key), subject.names[key]
@@ -35,8 +35,8 @@ def stuck(subject: Subject) -> Iterator[CheckNote]:
 
 def sending(subject: Subject) -> Iterator[CheckNote]:
     """Rows that are being sent, while nobody is there who could be sending them."""
-    flying = subject.state.in_flight(now=subject.now)
-    left = sum(each.get(Status.SENDING, 0) for each in subject.state.counts().values()) - flying
+    flying = subject.state.queue.in_flight(now=subject.now)
+    left = sum(each.get(Status.SENDING, 0) for each in subject.state.queue.counts().values()) - flying
     if flying > 0:
         yield passed(f"{flying} invitation(s) are being sent just now")
     elif left <= 0:
@@ -62,7 +62,7 @@ def failures(subject: Subject) -> Iterator[CheckNote]:
 
 def refused(subject: Subject) -> Iterator[CheckNote]:
     """Accounts that are stopped, because eKomi refuses whatever they send."""
-    stops = subject.state.stops()
+    stops = subject.state.refusals.read()
     for key, stop in sorted(stops.items()):
         yield failed(
             f'eKomi has refused this account since {iso(stop.since)}: "{stop.message}"',
@@ -74,7 +74,7 @@ def refused(subject: Subject) -> Iterator[CheckNote]:
 
 
 def _counted(subject: Subject, status: Status, said: str, mend: str) -> Iterator[CheckNote]:
-    counts = {key: found for key, each in subject.state.counts().items() if (found := each.get(status))}
+    counts = {key: found for key, each in subject.state.queue.counts().items() if (found := each.get(status))}
     for key, count in sorted(counts.items()):
         yield warned(f"{count} invitation(s) {said}", mend=mend, account=subject.names[key])
     if not counts:
@@ -85,7 +85,7 @@ def orphans(subject: Subject) -> Iterator[CheckNote]:
     """Pending rows of accounts that are not in the files."""
     present = {each.interface_id for each in subject.configuration.accounts}
     waiting = [(key, count) for key, count in _pending(subject) if key not in present]
-    live = {each.interface_id for each in subject.state.accounts()}
+    live = {each.interface_id for each in subject.state.accounts.read()}
     for key, count in waiting:
         said = f"{count} pending invitation(s) of an account that is not in the files"
         if key in live:
@@ -101,9 +101,9 @@ def orphans(subject: Subject) -> Iterator[CheckNote]:
 def sources(subject: Subject) -> Iterator[CheckNote]:
     """Invitations of order sources that the project file does not define any more: apply refuses to run."""
     defined, accounts = subject.configuration.project.orders, subject.configuration.accounts
-    gone = gone_sources(defined, accounts, subject.state.positions(), subject.state)
+    gone = gone_sources(defined, accounts, subject.state.positions.read(), subject.state.queue)
     if gone:
-        error = sources_gone(gone, defined, subject.state.sources())
+        error = sources_gone(gone, defined, subject.state.queue.sources())
         yield failed(error.message, mend=error.mend or "")
     else:
         yield passed("every invitation belongs to an order source of the project file")
@@ -125,7 +125,7 @@ def disabled(subject: Subject) -> Iterator[CheckNote]:
 
 def _pending(subject: Subject) -> list[tuple[str, int]]:
     """How many rows are pending, by interface id."""
-    counts = subject.state.counts()
+    counts = subject.state.queue.counts()
     return sorted((key, count) for key, each in counts.items() if (count := each.get(Status.PENDING)))
 
 
@@ -133,7 +133,7 @@ def consistency(subject: Subject) -> Iterator[CheckNote]:
     """Rows that contradict themselves. Dates come from the shop: a wrong one there is no damage here."""
     wanted = InvitationFilter(statuses=frozenset({Status.SENT, Status.PENDING}))
     flaws, early, example = Counter[str](), 0, ""
-    for row in subject.state.list_invitations(wanted):
+    for row in subject.state.invitations.search(wanted):
         if flaw := _flaw(row):
             flaws[flaw] += 1
         elif row.sent_at is not None and row.sent_at < row.order_date:

@@ -11,7 +11,7 @@ from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import HOUR
 from ekomi_reconcile.state.engine.location import FileLocation, PostgresLocation
-from ekomi_reconcile.state.engine.lock import lock_holder
+from ekomi_reconcile.state.engine.writer_lock import lock_holder
 from ekomi_reconcile.state.maintenance.check import check_state
 from ekomi_reconcile.state.store import State
 
@@ -26,8 +26,8 @@ def state(subject: Subject) -> Iterator[CheckNote]:
     """There is a state of the present format, and it can be read."""
     found = subject.state_file
     if found.state is not None:
-        meta = found.state.meta
-        count = len(found.state.accounts())
+        meta = found.state.meta.read()
+        count = len(found.state.accounts.read())
         yield passed(f"format {meta.format_version}, serial {meta.serial}, {count} account(s)")
     elif found.error is None:
         yield warned(f"not checked: {Part.FILES.value}")
@@ -52,7 +52,7 @@ def writable(subject: Subject) -> Iterator[CheckNote]:
 
 
 def _writable_tables(state: State) -> Iterator[CheckNote]:
-    obstacles = state.obstacles()
+    obstacles = state.runner.obstacles()
     for said, mend in obstacles:
         yield failed(said, mend=mend)
     if not obstacles:
@@ -88,7 +88,7 @@ def pin(subject: Subject) -> Iterator[CheckNote]:
         yield passed("the lineage of the state is pinned")
         return
     found = subject.state_file.state
-    known = "" if found is None else f" (it is {found.meta.lineage})"
+    known = "" if found is None else f" (it is {found.meta.read().lineage})"
     yield warned(
         f"the lineage of the state is not pinned{known}: an empty or other database would be taken for it",
         mend="run: ekomi-reconcile state init --pin",
@@ -101,7 +101,7 @@ def key(subject: Subject) -> Iterator[CheckNote]:
         yield failed(subject.state_file.key_error.message, mend=subject.state_file.key_error.mend)
         return
     try:
-        subject.state.require_key()
+        subject.state.key.require()
     except StateError as error:
         yield failed(error.message, mend=error.mend)
         return

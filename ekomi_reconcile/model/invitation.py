@@ -9,7 +9,6 @@ from enum import StrEnum
 from msgspec import Struct
 
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.order import OrderId
 
 
 class Status(StrEnum):
@@ -104,7 +103,7 @@ class Invitation:
     id: int
     interface_id: str
     source: str
-    order_id: OrderId
+    order_id: int
     number: str
     store_view: str | None
     order_date: Instant
@@ -140,7 +139,7 @@ class Observation(Struct, frozen=True, gc=False, array_like=True):
     """An order was seen in ``status`` since ``since``; ``moved``: it had another status before."""
 
     source: str
-    order_id: OrderId
+    order_id: int
     status: str
     since: Instant
     moved: bool = False
@@ -154,7 +153,7 @@ class NewInvitation(Struct, frozen=True, gc=False, array_like=True, kw_only=True
 
     interface_id: str
     source: str
-    order_id: OrderId
+    order_id: int
     number: str
     store_view: str | None = None
     order_date: Instant
@@ -181,7 +180,7 @@ class RescheduleStep(Struct, frozen=True, gc=False, array_like=True, kw_only=Tru
     interface_id: str
     row_id: int
     source: str
-    order_id: OrderId
+    order_id: int
     number: str
     scheduled_at: Instant
     previously: Instant
@@ -197,7 +196,7 @@ class CancelStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     interface_id: str
     row_id: int
     source: str
-    order_id: OrderId
+    order_id: int
     number: str
     reason: str
     rule_change: bool = False
@@ -209,7 +208,7 @@ class SendStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     interface_id: str
     row_id: int | None
     source: str
-    order_id: OrderId
+    order_id: int
     number: str
     scheduled_at: Instant
     rule_change: bool = False

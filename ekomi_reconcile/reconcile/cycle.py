@@ -184,7 +184,7 @@ class Cycle:
             self._note(plan, STARTED, digest=digest)
         sending = sending and self._configuration.project.safety.send
         context = replace(self._context, listen=listen)
-        self._state.record_addresses(self._configuration.project.addresses)
+        self._state.meta.record_addresses(self._configuration.project.addresses)
         result = execute(context, plan, sending=sending, before_sending=self._lock.let_others_write)
         if self._unchecked(plan, result):
             result.notes.append(
@@ -213,7 +213,7 @@ class Cycle:
     def _note(
         self, plan: Plan, outcome: str, *, digest: str | None = None, detail: str | None = None
     ) -> None:
-        self._state.journal(
+        self._state.journal.add(
             APPLY,
             outcome=outcome,
             now=instant.now(),

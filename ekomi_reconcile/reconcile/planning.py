@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import secrets
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 from ekomi_reconcile import __version__
 from ekomi_reconcile.apply.run_control import Listener, StopSignal, nobody
@@ -21,18 +21,17 @@ from ekomi_reconcile.config.revision import environment
 from ekomi_reconcile.config.secrets import Secret, resolve
 from ekomi_reconcile.ekomi.values import Call, Endpoints
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.account import AccountRecord, PositionRecord
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import ReconcileError, SecretError
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.state import Meta, NewState
+from ekomi_reconcile.model.state import NewState
 from ekomi_reconcile.plan.build import Circumstances, Recorded, build
 from ekomi_reconcile.plan.diff import Desired
 from ekomi_reconcile.plan.due import Intervals
 from ekomi_reconcile.plan.guards import Limits
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.plan.read_requests import gone_sources, sources_gone
-from ekomi_reconcile.plan.view import EmptyQueue, Privacy, Queue
+from ekomi_reconcile.plan.view import EmptyQueue, Privacy
 from ekomi_reconcile.privacy.limits import CustomerPrivacy, scratch_key
 from ekomi_reconcile.privacy.suppression import SuppressionList, read_suppression_list
 from ekomi_reconcile.reconcile.sources import SourcePass, Sources
@@ -44,20 +43,11 @@ from ekomi_reconcile.state.engine.key import KEY_BYTES, KeyedDigest, Purpose
 if TYPE_CHECKING:
     from ekomi_reconcile.apply.context import Context
     from ekomi_reconcile.apply.fetching import Clients, Turns
+    from ekomi_reconcile.state.repositories.plan_reader import Glance
     from ekomi_reconcile.state.store import State
 
-
-class Readable(Queue, Protocol):
+    Readable: TypeAlias = State | Glance
     """A state as planning reads it."""
-
-    @property
-    def meta(self) -> Meta: ...
-    def require_key(self) -> bytes: ...
-    def accounts(self, *, include_deleted: bool = ...) -> Sequence[AccountRecord]: ...
-    def positions(self) -> Mapping[str, PositionRecord]: ...
-    def addresses(self) -> Mapping[str, str]: ...
-    def in_doubt(self, *, now: Instant) -> int: ...
-    def last_run_at(self) -> Instant | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +82,7 @@ def digester(state: Readable | NewState | None, purpose: Purpose) -> Callable[[s
     """
     if state is None:
         return None
-    key = state.key if isinstance(state, NewState) else state.require_key()
+    key = state.key if isinstance(state, NewState) else state.key.require()
     return KeyedDigest(key, purpose)
 
 
@@ -150,7 +140,7 @@ def make_plan(  # noqa: PLR0913 - everything meets here
     customer = None if scope.offline else digester(state, Purpose.CUSTOMER)
     pseudonym = customer or (None if scope.offline else _scratch_pseudonym(configuration))
     if sources.clock is not None and not (state is None or isinstance(state, NewState)):
-        sources.clock.check_last_run(state.last_run_at())
+        sources.clock.check_last_run(state.journal.last_run_at())
     circumstances = Circumstances(
         now=now,
         present=max(now, instant.now()),
@@ -198,9 +188,9 @@ def _refuse_gone_sources(configuration: Configuration, state: Readable | NewStat
     if state is None or isinstance(state, NewState):
         return
     defined = configuration.project.orders
-    gone = gone_sources(defined, configuration.accounts, state.positions(), state)
+    gone = gone_sources(defined, configuration.accounts, state.positions.read(), state.queue)
     if gone:
-        raise sources_gone(gone, defined, state.sources())
+        raise sources_gone(gone, defined, state.queue.sources())
 
 
 def _scratch_pseudonym(configuration: Configuration) -> Callable[[str], str] | None:
@@ -227,7 +217,7 @@ def _changed_addresses(
     """Remotes that are now at another address than in the last run."""
     if state is None or isinstance(state, NewState):
         return
-    before = state.addresses()
+    before = state.meta.addresses()
     for key, address in configuration.project.addresses.items():
         if before.get(key, address) != address:
             yield Diagnostic(
@@ -243,13 +233,14 @@ def _changed_addresses(
 def _recorded(state: Readable | NewState | None, *, now: Instant) -> Recorded:
     if state is None or isinstance(state, NewState):
         return Recorded(lineage=None, serial=0, accounts=(), positions={}, queue=EmptyQueue())
+    meta = state.meta.read()
     return Recorded(
-        lineage=state.meta.lineage,
-        serial=state.meta.serial,
-        accounts=state.accounts(include_deleted=True),
-        positions=state.positions(),
-        queue=state,
-        in_doubt=state.in_doubt(now=now),
+        lineage=meta.lineage,
+        serial=meta.serial,
+        accounts=state.accounts.read(include_deleted=True),
+        positions=state.positions.read(),
+        queue=state.queue,
+        in_doubt=state.queue.in_doubt(now=now),
     )
 
 
@@ -297,7 +288,7 @@ def make_context(  # noqa: PLR0913 - everything meets here
     privacy = read_privacy(configuration, digester(state, Purpose.CUSTOMER))
     return Context(
         state=state,
-        clients=make_clients(configuration, passwords, stop, on_call=on_call, turns=state.turns),
+        clients=make_clients(configuration, passwords, stop, on_call=on_call, turns=state.runner.turns),
         accounts={each.interface_id: each for each in configuration.accounts},
         digests=passwords.digests,
         unresolved=unresolved,

@@ -32,7 +32,7 @@ _NOTHING = RunFigures()
 
 def read_runs(state: State, *, limit: int) -> tuple[Run, ...]:
     """The latest entries, the latest first. Remarks of people are left out: they may be personal."""
-    entries = state.journal_entries(2 * limit + 1)
+    entries = state.journal.entries(2 * limit + 1)
     return tuple(reversed(_joined(reversed(entries))))[:limit]
 
 
@@ -183,15 +183,15 @@ def read_queue(
     enabled = {each.interface_id for each in records if each.invites}
     by_status = {status: sum(each.get(status, 0) for each in counts.values()) for status in Status}
     waiting = {key: each.get(Status.PENDING, 0) for key, each in counts.items()}
-    due = [each for key, each in state.due_by_account(now).items() if key in enabled]
+    due = [each for key, each in state.aggregates.due_by_account(now).items() if key in enabled]
     today, end = now // DAY, (now // DAY + DAYS_AHEAD) * DAY
-    ahead = state.scheduled_by_day(enabled, after=now, before=end)
+    ahead = state.aggregates.scheduled_by_day(enabled, after=now, before=end)
     in_time = sum(waiting.get(key, 0) for key in enabled)
-    until_end = sum(state.scheduled_by_day(enabled, after=-1, before=end).values())
-    behind = state.sent_by_day((today - DAYS_BEHIND + 1) * DAY)
+    until_end = sum(state.aggregates.scheduled_by_day(enabled, after=-1, before=end).values())
+    behind = state.aggregates.sent_by_day((today - DAYS_BEHIND + 1) * DAY)
 
     def listed(limit: int, status: Status | None = None) -> tuple[InvitationRow, ...]:
-        return tuple(_row(each, names) for each in state.latest_invitations(limit, status))
+        return tuple(_row(each, names) for each in state.aggregates.latest_invitations(limit, status))
 
     return QueueFigures(
         total=sum(by_status.values()),
@@ -229,14 +229,14 @@ def read_reasons(state: State, *, names: Mapping[str, str], now: Instant, limit:
     since = now - DAYS * DAY
     sums: dict[str, dict[str, int]] = {}
     runs = 0
-    for remark in state.run_remarks(since, RUNS):
+    for remark in state.aggregates.run_remarks(since, RUNS):
         figures = read_figures(remark)
         if figures is None or not figures.not_invited:
             continue
         runs += 1
         for key, counts in figures.not_invited.items():
             add_reasons(sums.setdefault(key, {}), counts)
-    cancelled = state.cancelled_by_reason(LOOP_REASONS, OTHER_REASON)
+    cancelled = state.aggregates.cancelled_by_reason(LOOP_REASONS, OTHER_REASON)
     return Reasons(
         since=since,
         runs=runs,
@@ -270,20 +270,20 @@ LIMITS = ListLimits()
 
 def make_report(state: State, *, now: Instant, limits: ListLimits = LIMITS) -> ReportData:
     """Everything that the report shows, from one snapshot of the state."""
-    records = state.accounts(include_deleted=True)
+    records = state.accounts.read(include_deleted=True)
     names = {each.interface_id: each.name for each in records}
     live = [each for each in records if each.deleted_at is None]
-    counts = state.counts()
+    counts = state.queue.counts()
     accounts = account_grid(live, counts, limit=limits.accounts)
     queue = read_queue(state, live, counts, names=names, now=now, limits=limits)
     runs = read_runs(state, limit=limits.runs)
-    meta = state.meta
+    meta = state.meta.read()
     return ReportData(
         made_at=now,
         tool_version=__version__,
         lineage=meta.lineage,
         serial=meta.serial,
-        looked_at=max((each.evaluated_at for each in state.positions().values()), default=None),
+        looked_at=max((each.evaluated_at for each in state.positions.read().values()), default=None),
         accounts=accounts,
         queue=queue,
         reasons=read_reasons(state, names=names, now=now, limit=limits.by_account),

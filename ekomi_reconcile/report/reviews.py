@@ -56,7 +56,7 @@ def read_reviews(state: State, *, names: Mapping[str, str], now: Instant, limit:
     """The reviews of all accounts, and of those that have the most."""
     last = month_of(now // DAY)
     shown = range(last - MONTHS + 1, last + 1)
-    sums = _summed(state.review_figures(first_instant(shown[0])))
+    sums = _summed(state.aggregates.review_figures(first_instant(shown[0])))
     everything = _everything(sums.values())
     largest = sorted(sums, key=lambda key: (-sums[key].whole.count, names[key].casefold()))
     return ReviewFigures(

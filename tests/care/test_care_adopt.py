@@ -10,7 +10,9 @@ from ekomi_reconcile.model.errors import StateMissing
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.sent_import.file import read_past
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.maintenance.check import check_database
+from ekomi_reconcile.state.maintenance.table_dump import StoredContent
+from ekomi_reconcile.state.opening import Mode, open_state
 
 CANARY = "canary.customer@example.com"
 
@@ -41,7 +43,7 @@ def rows(project):
     """The rows by order and interface id; where nothing was recorded there is no state."""
     try:
         with open_state(str(project.state), root=project.folder, mode=Mode.READ) as state:
-            return {(row.order_id, row.interface_id): row for row in state.list_invitations()}
+            return {(row.order_id, row.interface_id): row for row in state.invitations.search()}
     except StateMissing:
         return {}
 
@@ -79,12 +81,12 @@ def test_marking_twice_is_like_marking_once(shop, capsys):
     first = mark(shop, capsys, text)[1]
     assert (first["marked"], first["present"]) == (2, 1)
     with open_state(str(shop.state), root=shop.folder, mode=Mode.READ) as state:
-        before, serial = state.digests(), state.meta.serial
-        assert state.journal_entries()[0].action == "invitations mark-sent"
+        before, serial = StoredContent(state).digests(), state.meta.read().serial
+        assert state.journal.entries()[0].action == "invitations mark-sent"
     second = mark(shop, capsys, text)[1]
     assert (second["marked"], second["present"]) == (0, 3)
     with open_state(str(shop.state), root=shop.folder, mode=Mode.READ) as state:
-        assert (state.digests(), state.meta.serial) == (before, serial)
+        assert (StoredContent(state).digests(), state.meta.read().serial) == (before, serial)
 
 
 def test_orders_that_wait_are_no_longer_sent(shop, capsys):
@@ -98,16 +100,16 @@ def test_orders_that_wait_are_no_longer_sent(shop, capsys):
     assert status[2, "28374"] is status[4, "28374"] is status[3, "28375"] is Status.SENT
     assert status[3, "28374"] is Status.CANCELLED
     with open_state(str(shop.state), root=shop.folder, mode=Mode.READ) as state:
-        row = state.rows_for("default", [2])[2][0]
-        assert state.history_of(row.id)[-1].detail == "adopted"
-        assert state.check() == []
+        row = state.queue.rows_for("default", [2])[2][0]
+        assert state.invitations.history(row.id)[-1].detail == "adopted"
+        assert check_database(state) == []
 
 
 def test_a_row_that_was_cancelled_is_marked_too(shop, capsys):
     """Whichever account it was cancelled for: the order ends up sent."""
     assert shop.cli("apply", "--auto-approve", "--no-send") == 0
     with open_state(str(shop.state), root=shop.folder, mode=Mode.WRITE) as state:
-        state.cancel({row.id: "order_age" for row in state.list_invitations()}, now=instant.now())
+        state.schedule.cancel({row.id: "order_age" for row in state.invitations.search()}, now=instant.now())
     capsys.readouterr()
     mark(shop, capsys, "order_id,account\n2,\n3,28375\n")
     status = {key: row.status for key, row in rows(shop).items()}
@@ -146,7 +148,7 @@ PROBLEMS = {
     3: "no order with this number",
     4: "2 orders have this number",
     5: "no order with this id",
-    6: "no order with this id",
+    6: "not a whole number",
     7: "another number",
     8: "no such account",
     9: "cannot be read",

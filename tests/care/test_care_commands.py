@@ -7,9 +7,11 @@ import pytest
 from project_support import order
 
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.state.engine.described import FORMAT_VERSION
 from ekomi_reconcile.state.engine.lock import WriterLock
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION
+from ekomi_reconcile.state.maintenance.backup import copy_now_and_then
+from ekomi_reconcile.state.maintenance.table_dump import StoredContent
+from ekomi_reconcile.state.opening import Mode, open_state
 
 
 @pytest.fixture
@@ -39,16 +41,16 @@ def look(project, mode=Mode.READ):
 def journal(project):
     """Action, subject and outcome of the latest entry, and the serial."""
     with look(project) as state:
-        entry = state.journal_entries()[0]
-        return entry.action, entry.subject, entry.outcome, state.meta.serial
+        entry = state.journal.entries()[0]
+        return entry.action, entry.subject, entry.outcome, state.meta.read().serial
 
 
 def test_backup_and_restore(applied, capsys):
     """A copy beside the state, named by the time; bringing it back is told in numbers."""
     made = shown(applied, capsys, "state", "backup")
     with look(applied) as state:
-        assert (made["serial"], made["lineage"]) == (state.meta.serial, state.meta.lineage)
-        serial = state.meta.serial
+        assert (made["serial"], made["lineage"]) == (state.meta.read().serial, state.meta.read().lineage)
+        serial = state.meta.read().serial
     assert journal(applied)[0] == "state backup"
     assert applied.cli("state", "rm", "France") == 0
     capsys.readouterr()
@@ -139,13 +141,13 @@ def test_forget_an_account(applied, capsys):
         "dry_run": True,
     }
     with look(applied) as state:
-        assert len(state.accounts()) == 2
+        assert len(state.accounts.read()) == 2
     assert shown(applied, capsys, "state", "rm", "Germany")["kept"] == 1
     assert shown(applied, capsys, "state", "rm", "France")["cancelled"] == 1
     assert journal(applied)[:3] == ("state rm", 'account["France"]', "forgotten")
     assert applied.cli("apply", "--auto-approve") == 0
     with look(applied) as state:
-        rows = {row.order_id: row.status for row in state.list_invitations()}
+        rows = {row.order_id: row.status for row in state.invitations.search()}
     assert rows == {1: Status.SENT, 2: Status.PENDING}
 
 
@@ -161,7 +163,9 @@ def test_check(applied, capsys):
     """A sound state is 0, a damaged one 1 with what is wrong."""
     assert shown(applied, capsys, "state", "check") == {"ok": True, "problems": []}
     with look(applied, Mode.WRITE) as state, state.transaction():
-        state._connection.exec_driver_sql("UPDATE account SET desired = '[]' WHERE interface_id = '28375'")
+        state.session.connection.exec_driver_sql(
+            "UPDATE account SET desired = '[]' WHERE interface_id = '28375'"
+        )
     assert applied.cli("state", "check", "--format", "json") == 1
     found = json.loads(capsys.readouterr().out)
     assert found["ok"] is False
@@ -221,19 +225,19 @@ def test_writers_wait_for_the_lock(arguments, applied, capsys):
     (applied.folder / "pulled.json").write_text(capsys.readouterr().out)
     (applied.folder / "past.csv").write_text("order_id\n2\n")
     with look(applied) as state:
-        before = state.digests()
+        before = StoredContent(state).digests()
     with WriterLock(applied.state.with_name("state.db.lock"), operation="apply"):
         assert applied.cli(*arguments) == 1
     assert "another process is writing the state: apply by" in capsys.readouterr().err
     with look(applied) as state:
-        assert state.digests() == before
+        assert StoredContent(state).digests() == before
 
 
 def test_an_apply_makes_a_copy_now_and_then(applied, capsys):
     """After so many runs that did something; runs with nothing to do do not count."""
     with look(applied, Mode.WRITE) as state:
         for _ in range(18):
-            assert state.copy_now_and_then() is None
+            assert copy_now_and_then(state) is None
     assert applied.cli("apply", "--auto-approve") == 0
     assert not list(applied.state.parent.glob("*.backup"))
     applied.orders([order(number, age_days=1) for number in (3, 4)])
@@ -241,4 +245,4 @@ def test_an_apply_makes_a_copy_now_and_then(applied, capsys):
     (copy,) = applied.state.parent.glob("*.backup")
     assert copy.name == "state.db.apply-00000020.backup"
     with open_state(str(copy), root=applied.folder, mode=Mode.READ) as found, look(applied) as state:
-        assert list(found.list_invitations()) == list(state.list_invitations())
+        assert list(found.invitations.search()) == list(state.invitations.search())

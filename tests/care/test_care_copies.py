@@ -8,10 +8,16 @@ from state_support import NOW, Store, an_account, kill, process
 
 from ekomi_reconcile.model.errors import StateDamaged, StateError, StateMissing
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.state.engine.opening import Mode, open_state
-from ekomi_reconcile.state.maintenance.backup import automatic_copies, copies_beside
+from ekomi_reconcile.state.maintenance.backup import (
+    automatic_copies,
+    copies_beside,
+    copy_now_and_then,
+    copy_to,
+)
 from ekomi_reconcile.state.maintenance.check import check_state
 from ekomi_reconcile.state.maintenance.restore import restore
+from ekomi_reconcile.state.maintenance.table_dump import StoredContent
+from ekomi_reconcile.state.opening import Mode, open_state
 
 
 def bring_back(store, copy):
@@ -24,7 +30,7 @@ def copied(store):
     """A place with a state, and a copy of it."""
     with store.opened() as state:
         fill(state)
-        copy = state.copy_to(store.root / "copy.db")
+        copy = copy_to(state, store.root / "copy.db")
     return store, copy
 
 
@@ -34,8 +40,8 @@ def test_a_copy_is_the_whole_state_without_its_key(copied):
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with store.opened(Mode.READ) as state, open_state(str(copy), root=store.root, mode=Mode.READ) as found:
         assert check_state(found) == []
-        assert found.digests() == state.digests()
-        assert found.identity == state.identity
+        assert StoredContent(found).digests() == StoredContent(state).digests()
+        assert found.meta.identity == state.meta.identity
         assert found.key is None
     assert {each.name for each in copy.parent.iterdir() if each.name.startswith("copy")} == {"copy.db"}
 
@@ -44,40 +50,40 @@ def test_restoring_brings_the_records_back_and_moves_the_serial_on(copied):
     """All records are as they were; the journal goes on; what was replaced is kept in a copy."""
     store, copy = copied
     with store.opened(Mode.WRITE) as state:
-        before, journal = records(state), len(state.journal_entries())
-        state.delete_account("2", now=NOW)
+        before, journal = records(state), len(state.journal.entries())
+        state.accounts.delete("2", now=NOW)
         more_orders(state, 50, 51)
-        state.bump_serial()
-        latest = state.meta.serial
+        state.meta.bump_serial()
+        latest = state.meta.read().serial
     done = bring_back(store, copy)
     assert (done.serial, done.accounts, done.invitations) == (latest + 1, 2, 6)
     assert (done.closed_since, done.key_fits) == (0, True)
     with store.opened(Mode.WRITE) as state:
         assert records(state) == before
-        assert state.meta.serial == latest + 1
-        entries = state.journal_entries()
+        assert state.meta.read().serial == latest + 1
+        entries = state.journal.entries()
         assert len(entries) == journal + 1
         assert entries[0].action == "state restore"
         assert more_orders(state, 60)[60] > 8, "ids are never given out twice"
     with open_state(str(done.replaced), root=store.root, mode=Mode.READ) as kept:
-        assert [each.name for each in kept.accounts()] == ["Account 1"]
+        assert [each.name for each in kept.accounts.read()] == ["Account 1"]
 
 
 def test_what_was_sent_since_stays_sent(copied):
     """Orders closed after the copy was made stay closed, whatever the copy says of them."""
     store, copy = copied
     with store.opened(Mode.WRITE) as state:
-        ids = {row.order_id: row.id for row in state.list_invitations()}
-        state.cancel({ids[5]: "order_age"}, now=NOW)
+        ids = {row.order_id: row.id for row in state.invitations.search()}
+        state.schedule.cancel({ids[5]: "order_age"}, now=NOW)
         other = more_orders(state, 5, 7, interface_id="2")
-        state.save_account(an_account("3"), now=NOW)
+        state.accounts.save(an_account("3"), now=NOW)
         third = more_orders(state, 8, interface_id="3")
-        send(state, ids[1], max(r.id for r in state.rows_for("default", [5])[5]), other[7], third[8])
-        state.skip(ids[6], now=NOW, actor="kim")
+        send(state, ids[1], max(r.id for r in state.queue.rows_for("default", [5])[5]), other[7], third[8])
+        state.invitations.skip(ids[6], now=NOW, actor="kim")
     done = bring_back(store, copy)
     assert done.closed_since == 5
     with store.opened(Mode.READ) as state:
-        rows = state.rows_for("default", range(1, 10))
+        rows = state.queue.rows_for("default", range(1, 10))
         status = {(key, row.interface_id): row.status for key, found in rows.items() for row in found}
         assert status == {
             (1, "1"): Status.SENT,
@@ -90,11 +96,11 @@ def test_what_was_sent_since_stays_sent(copied):
             (7, "2"): Status.SENT,
             (8, "3"): Status.SENT,
         }
-        deleted = {each.interface_id for each in state.accounts(include_deleted=True) if each.deleted_at}
+        deleted = {each.interface_id for each in state.accounts.read(include_deleted=True) if each.deleted_at}
         assert deleted == {"3"}
         (first,) = rows[1]
         assert (first.sent_at, first.link) == (NOW, "https://r.example.com")
-        assert state.history_of(first.id)[-1].detail == "closed since the copy was made"
+        assert state.invitations.history(first.id)[-1].detail == "closed since the copy was made"
         assert check_state(state) == []
 
 
@@ -102,11 +108,11 @@ def test_what_was_forgotten_stays_forgotten(copied):
     """Neither the customer's digest nor the text of a review that was erased comes back with a copy."""
     store, copy = copied
     with store.opened(Mode.WRITE) as state:
-        state.erase_customer(CUSTOMER, now=NOW, actor="kim")
+        state.customers.erase(CUSTOMER, now=NOW, actor="kim")
     bring_back(store, copy)
     with store.opened(Mode.READ) as state:
-        assert state.invitations_of(CUSTOMER) == ()
-        assert [each.review.text for each in state.list_reviews()] == [""]
+        assert state.customers.invitations(CUSTOMER) == ()
+        assert [each.review.text for each in state.reviews.search()] == [""]
 
 
 def test_a_copy_of_another_state_is_refused(copied, place):
@@ -114,12 +120,12 @@ def test_a_copy_of_another_state_is_refused(copied, place):
     _, copy = copied
     other = place("file")
     with other.opened() as state:
-        state.save_account(an_account("7"), now=NOW)
-        before = state.digests()
+        state.accounts.save(an_account("7"), now=NOW)
+        before = StoredContent(state).digests()
     with pytest.raises(StateError, match="another state"):
         bring_back(other, copy)
     with other.opened(Mode.READ) as state:
-        assert state.digests() == before
+        assert StoredContent(state).digests() == before
 
 
 @pytest.mark.parametrize("damage", ["cut", "page", "text", "empty"])
@@ -127,7 +133,7 @@ def test_a_damaged_copy_is_refused(copied, damage):
     """Cut short, with a broken page, or something else: the state stays as it is."""
     store, copy = copied
     with store.opened(Mode.READ) as state:
-        before = state.digests()
+        before = StoredContent(state).digests()
     whole = copy.read_bytes()
     broken = {
         "cut": whole[: len(whole) // 2],
@@ -139,7 +145,7 @@ def test_a_damaged_copy_is_refused(copied, damage):
     with pytest.raises(StateDamaged):
         bring_back(store, copy)
     with store.opened(Mode.READ) as state:
-        assert state.digests() == before
+        assert StoredContent(state).digests() == before
 
 
 def test_a_missing_copy_is_told(store):
@@ -166,13 +172,13 @@ def test_restoring_without_the_key_makes_no_other(place):
     store = place("file")
     with store.opened() as state:
         fill(state)
-        copy = state.copy_to(store.root / "copy.db")
+        copy = copy_to(state, store.root / "copy.db")
     lost = Store("elsewhere/state.db", store.root)
     assert bring_back(lost, copy).key_fits is False
     assert not (store.root / "elsewhere/state.db.key").exists()
     store.place.key.rename(store.root / "elsewhere/state.db.key")
     with lost.opened(Mode.READ) as state:
-        assert state.require_key()
+        assert state.key.require()
 
 
 def test_a_damaged_state_is_set_aside(place):
@@ -180,7 +186,7 @@ def test_a_damaged_state_is_set_aside(place):
     store = place("file")
     with store.opened() as state:
         fill(state)
-        copy = state.copy_to(store.root / "copy.db")
+        copy = copy_to(state, store.root / "copy.db")
     path = store.place.path
     broken = path.read_bytes()[:9000]
     path.write_bytes(broken)
@@ -188,7 +194,7 @@ def test_a_damaged_state_is_set_aside(place):
     assert done.replaced.read_bytes() == broken
     with store.opened(Mode.WRITE) as state:
         assert check_state(state) == []
-        assert len(list(state.list_invitations())) == 6
+        assert len(list(state.invitations.search())) == 6
 
 
 def test_the_database_of_another_program_is_left_alone(copied):
@@ -211,13 +217,13 @@ def test_killed_while_restoring(copied, moment):
     """A process killed in the middle leaves the state as it was, and restoring again works."""
     store, copy = copied
     with store.opened(Mode.WRITE) as state:
-        state.delete_account("2", now=NOW)
+        state.accounts.delete("2", now=NOW)
         before = records(state)
-    where = "_fill" if moment == "filling" else "_forget_again"
+    where = "_fill" if moment == "filling" else "_ClosedOrders._forget_again"
     code = (
-        "from ekomi_reconcile.state.store import State\n"
+        "from ekomi_reconcile.state.maintenance import table_dump\n"
         "from ekomi_reconcile.state.maintenance.restore import restore\n"
-        f"State.{where} = lambda *a, **k: wait()\n"
+        f"table_dump.{where} = lambda *a, **k: wait()\n"
         "restore(root / 'copy.db', store.text, root=root, key=store.key, now=NOW)"
     )
     kill(process(code, store))
@@ -234,7 +240,7 @@ def test_a_copy_now_and_then(place):
     mine.write_bytes(b"mine")
     with store.opened() as state:
         fill(state)
-        made = [state.copy_now_and_then(every=3, keep=2) for _ in range(12)]
+        made = [copy_now_and_then(state, every=3, keep=2) for _ in range(12)]
         copies = automatic_copies(state.location)
         assert [each is not None for each in made] == [False, False, True] * 4
         assert copies == [made[8], made[11]]
@@ -245,7 +251,7 @@ def test_a_copy_now_and_then(place):
 def test_a_database_is_copied_by_its_own_tools(place):
     """An apply makes no copies of a shared state."""
     with place("postgres").opened() as state:
-        assert [state.copy_now_and_then(every=1) for _ in range(3)] == [None] * 3
+        assert [copy_now_and_then(state, every=1) for _ in range(3)] == [None] * 3
 
 
 def test_a_copy_is_never_written_over_another(copied):
@@ -253,7 +259,7 @@ def test_a_copy_is_never_written_over_another(copied):
     store, copy = copied
     before = copy.read_bytes()
     with store.opened(Mode.WRITE) as state:
-        assert state.copy_to(copy).name == "copy.db.2"
+        assert copy_to(state, copy).name == "copy.db.2"
     assert copy.read_bytes() == before
     assert not list(store.root.glob("*.part"))
 
@@ -264,10 +270,12 @@ def test_a_sound_state_passes_and_a_wrong_row_is_named(store):
         fill(state)
         assert check_state(state) == []
         with state.transaction():
-            state._connection.exec_driver_sql(
+            state.session.connection.exec_driver_sql(
                 "UPDATE invitation SET reached_source = 'rumour' WHERE order_id = 1"
             )
-            state._connection.exec_driver_sql("UPDATE account SET desired = '{}' WHERE interface_id = '2'")
+            state.session.connection.exec_driver_sql(
+                "UPDATE account SET desired = '{}' WHERE interface_id = '2'"
+            )
         found = " ".join(check_state(state))
         assert "reached_source" in found
         assert "interface id 2" in found

@@ -9,10 +9,11 @@ from sqlalchemy import inspect
 from state_support import KEY, NOW, Store, kill, process
 
 from ekomi_reconcile.model.errors import StateDamaged, StateError
-from ekomi_reconcile.state.engine.described import FORMAT_VERSION
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION
 from ekomi_reconcile.state.maintenance.check import check_state
 from ekomi_reconcile.state.maintenance.restore import restore
+from ekomi_reconcile.state.maintenance.table_dump import StoredContent
+from ekomi_reconcile.state.opening import Mode, open_state
 
 MIGRATE = (
     "sys.path.append(sys.argv[2] + '/tests/care')\n"
@@ -27,7 +28,7 @@ def old(store):
     """A place with a state of format 1, and what is in it."""
     with store.opened() as state:
         fill(state)
-        return store, state.digests()
+        return store, StoredContent(state).digests()
 
 
 def migrated(store):
@@ -48,13 +49,13 @@ def test_killed_while_migrating(old, moment):
     kill(process(MIGRATE.format(moment=moment), store))
     (copy,) = copies(store)
     with open_state(str(copy), root=store.root, mode=Mode.READ) as found:
-        assert found.digests() == before
+        assert StoredContent(found).digests() == before
     with store.opened(Mode.WRITE) as state:
-        assert state.meta.format_version == FORMAT_VERSION
-        assert state.digests() == before
+        assert state.meta.read().format_version == FORMAT_VERSION
+        assert StoredContent(state).digests() == before
         assert check_state(state) == []
     with migrated(store) as state:
-        assert state.meta.format_version == TARGET
+        assert state.meta.read().format_version == TARGET
         assert notes(state) == 6
     assert len(copies(store)) == 2
 
@@ -62,7 +63,7 @@ def test_killed_while_migrating(old, moment):
 def notes(state):
     """How many rows have what the first step adds."""
     counted = "SELECT count(*) FROM invitation WHERE note = number"
-    return state._connection.exec_driver_sql(counted).scalar_one()
+    return state.session.connection.exec_driver_sql(counted).scalar_one()
 
 
 def test_killed_after_migrating(old):
@@ -70,7 +71,7 @@ def test_killed_after_migrating(old):
     store, before = old
     kill(process(MIGRATE.format(moment=""), store))
     with migrated(store) as state:
-        assert state.meta.format_version == TARGET
+        assert state.meta.read().format_version == TARGET
         assert notes(state) == before["invitation"].rows
     assert len(copies(store)) == 1
     with pytest.raises(StateDamaged, match=f"format {TARGET}"):
@@ -88,7 +89,7 @@ def test_the_copy_brings_the_old_format_back(old, place):
         key = store.key or bytes.fromhex(store.place.key.read_text())
         restore(copy, where.text, root=where.root, key=key, now=NOW)
         with Store(where.text, where.root, key).opened(Mode.WRITE) as state:
-            after = state.digests()
+            after = StoredContent(state).digests()
             assert {name: after[name] for name in before if name != "journal"} == {
                 name: before[name] for name in before if name != "journal"
             }
@@ -101,14 +102,14 @@ def test_a_shared_state_is_migrated_only_on_demand(place):
     store = place("postgres")
     with store.opened() as state:
         fill(state)
-        before = state.digests()
+        before = StoredContent(state).digests()
     for mode in (Mode.READ, Mode.WRITE, Mode.CREATE):
         with pytest.raises(StateError, match=f"needs format {TARGET}") as caught:
             store.opened(mode, migrations=steps(), target=TARGET)
         assert "state migrate" in caught.value.mend
     assert copies(store) == []
     with store.opened(Mode.READ) as state:
-        assert state.digests() == before
+        assert StoredContent(state).digests() == before
 
 
 def test_nobody_writes_between_the_copy_and_the_migration(place, server):
@@ -142,12 +143,12 @@ def test_without_room_for_a_copy_nothing_is_migrated(place):
     with pytest.raises(StateError, match=r"\.ekomi-reconcile"):
         migrated(store)
     with Store(store.text, store.root, KEY).opened(Mode.WRITE) as state:
-        assert state.meta.format_version == FORMAT_VERSION
+        assert state.meta.read().format_version == FORMAT_VERSION
 
 
 def columns_of(state):
     """Every column of every table, with what may be null, and the rows of the invitations."""
-    inspector = inspect(state._connection)
+    inspector = inspect(state.session.connection)
     return {
         table: sorted(
             (each["name"], str(each["type"]), each["nullable"]) for each in inspector.get_columns(table)
@@ -160,16 +161,16 @@ def test_a_state_of_the_first_format_becomes_one_of_today(store):
     """Migrated, it has the columns of a new state, every row, and works."""
     with store.opened() as state:
         fill(state)
-        wanted, rows = columns_of(state), state.rows_for("default", range(1, 100))
+        wanted, rows = columns_of(state), state.queue.rows_for("default", range(1, 100))
         with state.transaction():
-            run = state._connection.exec_driver_sql
+            run = state.session.connection.exec_driver_sql
             run("DROP TABLE account_stop")
             for name in ("refusal", "refusals", "unreached"):
                 run(f"ALTER TABLE invitation DROP COLUMN {name}")
             run("UPDATE meta SET value = '1' WHERE key = 'format_version'")
     with store.opened(Mode.MIGRATE) as state:
-        assert state.meta.format_version == FORMAT_VERSION
+        assert state.meta.read().format_version == FORMAT_VERSION
         assert columns_of(state) == wanted
-        assert state.rows_for("default", range(1, 100)) == rows
+        assert state.queue.rows_for("default", range(1, 100)) == rows
         assert check_state(state) == []
-        assert state.stops() == {}
+        assert state.refusals.read() == {}

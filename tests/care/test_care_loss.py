@@ -12,8 +12,10 @@ from state_support import NOW, an_account, schedule
 from ekomi_reconcile.model.errors import StateLost
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import STATE_LOST, SendOutcome, Status
-from ekomi_reconcile.state.engine.opening import Mode
-from ekomi_reconcile.state.lost_records import ACCEPT_LOSS, Memory
+from ekomi_reconcile.state.engine.session import Memory
+from ekomi_reconcile.state.maintenance.retention import prune
+from ekomi_reconcile.state.opening import Mode
+from ekomi_reconcile.state.repositories.lost_records import ACCEPT_LOSS
 
 UNTIL = NOW + DAY
 
@@ -21,13 +23,13 @@ UNTIL = NOW + DAY
 def test_what_may_have_left_is_unknown(store):
     """Whatever was due becomes unknown, with the reason; what was not due, or is not pending, stays."""
     with store.opened() as state:
-        state.save_account(an_account("1"), now=NOW)
+        state.accounts.save(an_account("1"), now=NOW)
         ids = schedule(state, 1, 2, 3, 4, 5, 6, scheduled_at=UNTIL - 60)
         late = schedule(state, 7, scheduled_at=UNTIL + 1)[7]
         early = schedule(state, 8, scheduled_at=NOW)[8]
-        state.claim([ids[1], ids[2], ids[3], ids[4]], now=NOW)
+        state.sending.claim([ids[1], ids[2], ids[3], ids[4]], now=NOW)
         later = {"status": Status.PENDING, "at": NOW}
-        state.settle(
+        state.sending.settle(
             [
                 SendOutcome(id=ids[1], status=Status.SENT, at=NOW),
                 SendOutcome(id=ids[2], status=Status.FAILED, at=NOW),
@@ -35,33 +37,33 @@ def test_what_may_have_left_is_unknown(store):
                 SendOutcome(id=ids[4], next_attempt_at=UNTIL, **later),
             ]
         )
-        state.skip(ids[5], now=NOW, actor="kim")
-        (count,) = state.due_by(UNTIL, before=UNTIL - 3_600)
+        state.invitations.skip(ids[5], now=NOW, actor="kim")
+        (count,) = state.lost_records.due_by(UNTIL, before=UNTIL - 3_600)
         assert (count.interface_id, count.due, count.due_before) == ("1", 3, 1)
-        assert state.accept_loss(since=UNTIL - 3_600, now=UNTIL, actor="kim") == 3
-        rows = {row.id: row for row in state.rows_of(["1"], set(Status))}
+        assert state.lost_records.accept(since=UNTIL - 3_600, now=UNTIL, actor="kim") == 3
+        rows = {row.id: row for row in state.queue.rows_of(["1"], set(Status))}
         unknown = {key for key, row in rows.items() if row.status is Status.UNKNOWN}
         assert unknown == {ids[4], ids[6], early}
         assert {rows[key].reason for key in unknown} == {STATE_LOST}
         assert rows[late].status is rows[ids[3]].status is Status.PENDING
-        assert state.history_of(early)[-1].detail.startswith(f"{STATE_LOST} since 2023-11-")
-        assert state.due_by(UNTIL, before=UNTIL) == ()
+        assert state.invitations.history(early)[-1].detail.startswith(f"{STATE_LOST} since 2023-11-")
+        assert state.lost_records.due_by(UNTIL, before=UNTIL) == ()
 
 
 def forget_journal(state):
     """The last journal entry is lost."""
-    state._connection.exec_driver_sql("DELETE FROM journal WHERE id = (SELECT max(id) FROM journal)")
+    state.session.connection.exec_driver_sql("DELETE FROM journal WHERE id = (SELECT max(id) FROM journal)")
 
 
 def forget_claim(state):
     """The claim of the last invitation is lost."""
-    state._connection.exec_driver_sql("UPDATE invitation SET status = 'pending'")
-    state._connection.exec_driver_sql("DELETE FROM invitation_history")
+    state.session.connection.exec_driver_sql("UPDATE invitation SET status = 'pending'")
+    state.session.connection.exec_driver_sql("DELETE FROM invitation_history")
 
 
 def replace_state(state):
     """An empty state is in its place."""
-    state._connection.exec_driver_sql("UPDATE meta SET value = 'other' WHERE key = 'lineage'")
+    state.session.connection.exec_driver_sql("UPDATE meta SET value = 'other' WHERE key = 'lineage'")
 
 
 @pytest.fixture
@@ -69,14 +71,14 @@ def sent(place):
     """A state on PostgreSQL, and what the process remembers that has sent an invitation."""
     store = place("postgres")
     with store.opened() as state:
-        state.save_account(an_account("1"), now=NOW)
-        state.journal("apply", outcome="started", now=NOW)
+        state.accounts.save(an_account("1"), now=NOW)
+        state.journal.add("apply", outcome="started", now=NOW)
         (key,) = schedule(state, 1, scheduled_at=NOW).values()
-        state.claim([key], now=NOW + 1)
-        state.settle([SendOutcome(id=key, status=Status.SENT, at=NOW + 2)])
-        state.journal("apply", outcome="done", now=NOW + 3)
-        state.remember()
-        yield store, state.memory
+        state.sending.claim([key], now=NOW + 1)
+        state.sending.settle([SendOutcome(id=key, status=Status.SENT, at=NOW + 2)])
+        state.journal.add("apply", outcome="done", now=NOW + 3)
+        state.lost_records.remember()
+        yield store, state.session.memory
 
 
 @pytest.mark.parametrize("lose", [forget_journal, forget_claim])
@@ -84,14 +86,14 @@ def test_a_living_run_notices_what_is_gone(sent, lose):
     """It refuses to go on, names the command, and goes on once the loss was accepted."""
     store, memory = sent
     with store.opened(Mode.WRITE) as state:
-        state.check_memory(memory)
+        state.lost_records.check(memory)
         with state.transaction():
             lose(state)
         with pytest.raises(StateLost, match="has lost what this run recorded") as caught:
-            state.check_memory(memory)
+            state.lost_records.check(memory)
         assert "state accept-loss --since" in caught.value.mend
-        state.journal(ACCEPT_LOSS, outcome="", now=NOW + 60)
-        state.check_memory(memory)
+        state.journal.add(ACCEPT_LOSS, outcome="", now=NOW + 60)
+        state.lost_records.check(memory)
 
 
 def test_another_state_in_its_place_is_refused(sent):
@@ -100,29 +102,29 @@ def test_another_state_in_its_place_is_refused(sent):
     with store.opened(Mode.WRITE) as state:
         with state.transaction():
             replace_state(state)
-        state.journal(ACCEPT_LOSS, outcome="", now=NOW + 60)
+        state.journal.add(ACCEPT_LOSS, outcome="", now=NOW + 60)
         with pytest.raises(StateLost, match="is another state than before"):
-            state.check_memory(memory)
+            state.lost_records.check(memory)
 
 
 def test_retention_is_no_loss(sent):
     """What retention has deleted is not missed; nothing remembered is nothing missed."""
     store, memory = sent
     with store.opened(Mode.WRITE) as state:
-        state.prune(NOW + 100, NOW + 200)
-        state.check_memory(memory)
-        state.check_memory(Memory())
+        prune(state, NOW + 100, NOW + 200)
+        state.lost_records.check(memory)
+        state.lost_records.check(Memory())
 
 
 def test_an_open_transaction_is_not_remembered(place):
     """What is rolled back was never recorded."""
     with place("postgres").opened() as state:
-        state.save_account(an_account("1"), now=NOW)
+        state.accounts.save(an_account("1"), now=NOW)
         with state.transaction():
-            state.journal("apply", outcome="started", now=NOW)
-            state._connection.get_transaction().rollback()
-        assert state.journal_entries() == ()
-        assert state.memory == Memory()
+            state.journal.add("apply", outcome="started", now=NOW)
+            state.session.connection.get_transaction().rollback()
+        assert state.journal.entries() == ()
+        assert state.session.memory == Memory()
 
 
 @pytest.fixture

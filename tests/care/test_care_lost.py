@@ -160,7 +160,7 @@ def test_a_snapshot_of_everything_is_not_noticed(invited):
 
 def test_an_unused_state_counts_as_none(project, capsys, monkeypatch):
     """What an interrupted restore of the first version left is empty, and no state to go on with."""
-    from ekomi_reconcile.state.engine.opening import Mode, open_state
+    from ekomi_reconcile.state.opening import Mode, open_state
 
     open_state(str(project.state), root=project.folder, mode=Mode.CREATE).close()
     project.account("Germany", "28374")

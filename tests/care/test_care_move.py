@@ -6,9 +6,10 @@ from state_support import KEY, NOW, Store, kill, process
 
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.state.engine.key import Purpose, configured_key
-from ekomi_reconcile.state.engine.opening import Mode
 from ekomi_reconcile.state.maintenance.check import check_state
 from ekomi_reconcile.state.maintenance.move import move
+from ekomi_reconcile.state.maintenance.table_dump import StoredContent
+from ekomi_reconcile.state.opening import Mode
 
 PAIRS = [(a, b) for a in ("file", "postgres") for b in ("file", "postgres")]
 
@@ -29,13 +30,13 @@ def test_every_row_arrives(place, kind, other):
     done = moved(origin, target, KEY)
     assert done.tables["invitation"].rows == 6
     with origin.opened(Mode.READ) as before, target.opened(Mode.WRITE) as after:
-        assert after.meta.lineage == before.meta.lineage
-        assert after.meta.serial == before.meta.serial == done.serial
+        assert after.meta.read().lineage == before.meta.read().lineage
+        assert after.meta.read().serial == before.meta.read().serial == done.serial
         assert {key: each for key, each in records(after).items() if key != "reviews"} == {
             key: each for key, each in records(before).items() if key != "reviews"
         }
-        assert after.digests() == before.digests() == done.tables
-        assert after.journal_entries()[0].action == "state migrate"
+        assert StoredContent(after).digests() == StoredContent(before).digests() == done.tables
+        assert after.journal.entries()[0].action == "state migrate"
         assert check_state(after) == []
         assert more_orders(after, 99) == {99: 7}
 
@@ -45,11 +46,11 @@ def test_the_key_file_comes_along(place, tmp_path):
     origin, target = place("file"), Store("new/state.db", tmp_path)
     with origin.opened() as state:
         fill(state)
-        digest = state.digest(Purpose.CUSTOMER, "x")
+        digest = state.key.digest(Purpose.CUSTOMER, "x")
     done = moved(origin, target)
     assert done.key_file == target.place.key
     with target.opened(Mode.READ) as state:
-        assert state.digest(Purpose.CUSTOMER, "x") == digest
+        assert state.key.digest(Purpose.CUSTOMER, "x") == digest
 
 
 def test_a_database_takes_the_key_of_a_file(place):
@@ -57,11 +58,11 @@ def test_a_database_takes_the_key_of_a_file(place):
     origin, target = place("file"), place("postgres")
     with origin.opened() as state:
         fill(state)
-        digest = state.digest(Purpose.CUSTOMER, "x")
+        digest = state.key.digest(Purpose.CUSTOMER, "x")
     assert moved(origin, target).key_file == origin.place.key
     key = configured_key(origin.place.key.read_text().strip())
     with Store(target.text, target.root, key).opened(Mode.WRITE) as state:
-        assert state.digest(Purpose.CUSTOMER, "x") == digest
+        assert state.key.digest(Purpose.CUSTOMER, "x") == digest
     assert configured_key("no hex at all") == b"no hex at all"
 
 
@@ -73,11 +74,11 @@ def test_a_place_in_use_is_refused(place, kind):
         with each.opened() as state:
             fill(state)
     with origin.opened(Mode.READ) as state, target.opened(Mode.READ) as other:
-        before, theirs = state.digests(), other.digests()
+        before, theirs = StoredContent(state).digests(), other.digests()
     with pytest.raises(StateError, match="already"):
         moved(origin, target)
     with origin.opened(Mode.READ) as state, target.opened(Mode.READ) as other:
-        assert (state.digests(), other.digests()) == (before, theirs)
+        assert (StoredContent(state).digests(), other.digests()) == (before, theirs)
 
 
 def test_a_state_is_not_moved_onto_itself(place):
@@ -110,9 +111,9 @@ def test_killed_while_moving(place, kind, other):
         fill(state)
         before = records(state)
     code = (
-        "from ekomi_reconcile.state.store import State\n"
+        "from ekomi_reconcile.state.repositories.meta import MetaRepository\n"
         "from ekomi_reconcile.state.maintenance.move import move\n"
-        "State._take_identity = lambda *a, **k: wait()\n"
+        "MetaRepository.take_identity = lambda *a, **k: wait()\n"
         f"move(store.opened(Mode.WRITE), {target.text!r}, root=root, configured=None, now=NOW)"
     )
     kill(process(code, origin))

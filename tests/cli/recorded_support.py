@@ -10,7 +10,7 @@ from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.invitation import NewInvitation, SendOutcome, Status
 from ekomi_reconcile.model.review import Review, ShopData
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.opening import Mode, open_state
 from ekomi_reconcile.state.store import State
 
 THEN = 1_760_000_000
@@ -76,20 +76,20 @@ def make_past(folder: Path) -> None:
     accounts = load(folder / "ekomi-reconcile.yaml").accounts
     with opened(folder, Mode.CREATE) as state:
         for each in accounts:
-            state.save_account(each, now=THEN - 30 * DAY, password_digest="d1" * 32)
+            state.accounts.save(each, now=THEN - 30 * DAY, password_digest="d1" * 32)
         old = Account(name="Old", interface_id="999", interface_password="${env:OLD}")
-        state.save_account(old, now=THEN - 60 * DAY)
-        state.record_shop_data(
+        state.accounts.save(old, now=THEN - 60 * DAY)
+        state.accounts.record_shop_data(
             "28374",
             ShopData(
                 account_name="Shop DE", locale="de", review_page=PAGE, total_reviews=3, average_score=4.5
             ),
             now=THEN,
         )
-        state.record_account_error("28376", "sync: HTTP 503", now=THEN)
+        state.accounts.record_error("28376", "sync: HTTP 503", now=THEN)
         _queue(state)
         _reviews(state)
-        state.record_error(
+        state.journal.record_error(
             "28374",
             operation="send 100000005",
             kind="RequestRefused",
@@ -97,22 +97,22 @@ def make_past(folder: Path) -> None:
             now=THEN,
             http_status=400,
         )
-        state.record_error(
+        state.journal.record_error(
             "28376", operation="sync", kind="EkomiUnavailable", message="HTTP 503", now=THEN + DAY
         )
-        state.journal("apply", outcome="done", now=THEN, commit="0123456789abcdef0123")
-        state.delete_account("999", now=THEN)
+        state.journal.add("apply", outcome="done", now=THEN, commit="0123456789abcdef0123")
+        state.accounts.delete("999", now=THEN)
 
 
 def _queue(state: State) -> None:
-    state.schedule([an_order(number) for number in ROWS.values()], now=THEN)
-    state.schedule([an_order(8, "999")], now=THEN)
-    state.skip(ROWS[Status.SKIPPED], now=THEN, actor="kim", reason="asked already")
-    state.cancel({ROWS[Status.CANCELLED]: "order_status"}, now=THEN)
+    state.schedule.add([an_order(number) for number in ROWS.values()], now=THEN)
+    state.schedule.add([an_order(8, "999")], now=THEN)
+    state.invitations.skip(ROWS[Status.SKIPPED], now=THEN, actor="kim", reason="asked already")
+    state.schedule.cancel({ROWS[Status.CANCELLED]: "order_status"}, now=THEN)
     ends = (Status.SENT, Status.FAILED, Status.UNKNOWN)
-    state.claim([ROWS[each] for each in (*ends, Status.SENDING)], now=THEN)
+    state.sending.claim([ROWS[each] for each in (*ends, Status.SENDING)], now=THEN)
     link = "https://reviews.example.com/r/2"
-    state.settle(
+    state.sending.settle(
         [
             SendOutcome(
                 id=ROWS[each],
@@ -134,7 +134,7 @@ def _reviews(state: State) -> None:
         )
         for day in range(1, 4)
     ]
-    state.import_reviews("28374", found, full=True, now=THEN)
-    state.import_reviews("28374", found[:2], full=True, now=THEN)
+    state.reviews.save_import("28374", found, full=True, now=THEN)
+    state.reviews.save_import("28374", found[:2], full=True, now=THEN)
     norway = Review(order_id="7", submitted_at=THEN - DAY // 2, rating=5.0, text="Bra")
-    state.import_reviews("28376", [norway], full=True, now=THEN)
+    state.reviews.save_import("28376", [norway], full=True, now=THEN)

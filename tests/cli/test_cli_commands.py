@@ -17,7 +17,7 @@ from ekomi_reconcile.cli.main import run
 from ekomi_reconcile.cli.options import env_name
 from ekomi_reconcile.cli.version import FORMATS
 from ekomi_reconcile.plan.plan import FORMAT_VERSION as PLAN_FORMAT
-from ekomi_reconcile.state.engine.described import FORMAT_VERSION as STATE_FORMAT
+from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION as STATE_FORMAT
 
 ROOT = Path(__file__).parent.parent.parent
 NO_ENVIRONMENT = {

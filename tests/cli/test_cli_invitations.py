@@ -7,7 +7,7 @@ from recorded_support import ROWS, THEN, an_order, opened
 
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.state.engine.lock import WriterLock, user
-from ekomi_reconcile.state.engine.opening import Mode
+from ekomi_reconcile.state.opening import Mode
 
 
 def answer(project, capsys, *arguments):
@@ -24,13 +24,13 @@ def ids(found):
 def serial(project):
     """The serial of the state."""
     with opened(project.folder) as state:
-        return state.meta.serial
+        return state.meta.read().serial
 
 
 def journal(project):
     """The latest entry."""
     with opened(project.folder) as state:
-        return state.journal_entries(1)[0]
+        return state.journal.entries(1)[0]
 
 
 def test_the_list_is_complete_and_in_order(recorded, capsys):
@@ -75,7 +75,7 @@ def test_an_invitation_is_found_by_id_or_order(which, recorded, capsys):
 def test_a_number_that_fits_two_must_be_said_more_exactly(recorded, capsys):
     """Where an id is also another one's order number, nothing is guessed."""
     with opened(recorded.folder, Mode.WRITE) as state:
-        state.schedule([an_order(50, number="2")], now=THEN)
+        state.schedule.add([an_order(50, number="2")], now=THEN)
     assert recorded.cli("invitations", "skip", "2") == 1
     assert "write id:2 or order:2" in capsys.readouterr().err
     assert answer(recorded, capsys, "show", "id:2")["order"] == "100000002"
@@ -85,17 +85,17 @@ def test_a_number_that_fits_two_must_be_said_more_exactly(recorded, capsys):
 def test_an_id_that_is_its_own_order_number_is_no_question(recorded, capsys):
     """Both mean the same row."""
     with opened(recorded.folder, Mode.WRITE) as state:
-        state.schedule([an_order(50, number="9")], now=THEN)
+        state.schedule.add([an_order(50, number="9")], now=THEN)
     assert answer(recorded, capsys, "show", "9")["id"] == 9
 
 
 def test_of_several_rows_of_an_order_the_live_one_is_meant(recorded, capsys):
     """Cancelled rows of other accounts do not count; only cancelled ones must be named by id."""
     with opened(recorded.folder, Mode.WRITE) as state:
-        state.schedule([an_order(4, "28376")], now=THEN)
+        state.schedule.add([an_order(4, "28376")], now=THEN)
     assert answer(recorded, capsys, "show", "100000004")["account"] == "Norway"
     with opened(recorded.folder, Mode.WRITE) as state:
-        state.cancel({9: "order_age"}, now=THEN)
+        state.schedule.cancel({9: "order_age"}, now=THEN)
     assert recorded.cli("invitations", "show", "100000004") == 1
     assert "name one: id:4, id:9" in capsys.readouterr().err
 
@@ -146,7 +146,7 @@ def test_what_was_sent_stays_sent(verb, recorded, capsys):
 def test_a_push_is_due_at_once(recorded, capsys):
     """Its time has come, and changed rules no longer move it."""
     with opened(recorded.folder, Mode.WRITE) as state:
-        state.schedule([an_order(50, scheduled_at=2**40)], now=THEN)
+        state.schedule.add([an_order(50, scheduled_at=2**40)], now=THEN)
     found = answer(recorded, capsys, "push", "100000050")
     assert found["pushed"] is True
     assert found["scheduled_at"] < "2100"

@@ -27,7 +27,7 @@ def statuses(project, capsys):
 def entries(project):
     """How many entries the journal has."""
     with opened(project.folder) as state:
-        return len(state.journal_entries())
+        return len(state.journal.entries())
 
 
 PENDING = [number for number, each in enumerate(ROWS, 1) if each is Status.PENDING]

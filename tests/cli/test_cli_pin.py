@@ -13,7 +13,7 @@ from ekomi_reconcile.cli.app import app
 from ekomi_reconcile.config.load import load
 from ekomi_reconcile.config.pin import pinned
 from ekomi_reconcile.model.errors import ConfigurationError
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.opening import Mode, open_state
 
 ONE = "1f0c6a52-9b1e-4d0f-8a57-3c2f5f0e7b11"
 OTHER = "2f0c6a52-9b1e-4d0f-8a57-3c2f5f0e7b22"
@@ -44,7 +44,7 @@ def pin(project, lineage=ONE, location=".ekomi-reconcile/state.db"):
 def lineage(path):
     """The lineage of a state file."""
     with open_state(str(path), root=path.parent, mode=Mode.READ) as state:
-        return state.meta.lineage
+        return state.meta.read().lineage
 
 
 def test_init_creates_exactly_one_state(shop, capsys):
@@ -83,7 +83,6 @@ def test_a_variable_without_a_lineage_is_an_error(shop, monkeypatch, capsys, val
 NEEDS_A_STATE = [each for each in commands(app) if each not in WITHOUT_A_STATE]
 
 
-@pytest.mark.sampled(3)
 @pytest.mark.parametrize("command", NEEDS_A_STATE)
 def test_another_state_or_none_stops_every_command(shop, monkeypatch, command, capsys):
     """With a pin, neither an empty place nor another state is used; nothing is written to it."""
@@ -114,7 +113,6 @@ def test_another_state_or_none_stops_every_command(shop, monkeypatch, command, c
     ],
     ids=" ".join,
 )  # fmt: skip
-@pytest.mark.sampled(2)
 def test_a_wrong_state_is_refused(shop, sandbox, capsys, arguments):
     """The state of another environment, by the environment or a flag: named with both lineages."""
     assert shop.cli("--state", "staging.db", "state", "init", "--lineage", OTHER) == 0

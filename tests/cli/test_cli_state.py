@@ -6,7 +6,8 @@ import pytest
 from recorded_support import ROWS, opened
 
 from ekomi_reconcile.model.invitation import Observation
-from ekomi_reconcile.state.engine.opening import Mode
+from ekomi_reconcile.state.maintenance.export import export
+from ekomi_reconcile.state.opening import Mode
 
 
 def test_addresses_one_per_line(recorded, capsys):
@@ -38,8 +39,8 @@ def test_an_unknown_address(recorded, capsys):
 def test_the_export_holds_everything(recorded, capsys):
     """One JSON object: identity, and every table with every row; tables without rows are empty arrays."""
     with opened(recorded.folder, Mode.WRITE) as state:
-        state.observe([Observation(source="default", order_id=5, status="processing", since=1)])
-        expected = state.export()
+        state.positions.observe([Observation(source="default", order_id=5, status="processing", since=1)])
+        expected = export(state)
     assert recorded.cli("state", "pull") == 0
     found = json.loads(capsys.readouterr().out)
     assert found == expected

@@ -19,19 +19,19 @@ def applied(project, capsys):
 def shops(project):
     """Names of the shops as recorded."""
     with opened(project.folder) as state:
-        return {each.name: each.shop.account_name for each in state.accounts()}
+        return {each.name: each.shop.account_name for each in state.accounts.read()}
 
 
 def test_all_accounts_are_fetched_though_none_is_due(applied, sandbox, capsys):
     """What changed at eKomi is in the state; the serial does not move, so no plan gets stale."""
     sandbox.world.shops["28374"].details["name"] = "Renamed"
     with opened(applied.folder) as state:
-        serial = state.meta.serial
+        serial = state.meta.read().serial
     assert applied.cli("sync") == 0
     assert capsys.readouterr().out == "Sync complete. 2 synced, 0 failed.\n"
     assert shops(applied)["Germany"] == "Renamed"
     with opened(applied.folder) as state:
-        assert state.meta.serial == serial
+        assert state.meta.read().serial == serial
 
 
 def test_only_the_named_accounts_are_fetched(applied, sandbox, capsys):
@@ -51,10 +51,10 @@ def test_a_failure_is_told_and_recorded_and_the_others_go_on(applied, sandbox, c
     assert output.startswith("failed: France: sync: ")
     assert output.endswith("Sync incomplete. 1 synced, 1 failed.\n")
     with opened(applied.folder) as state:
-        france = next(each for each in state.accounts() if each.name == "France")
+        france = next(each for each in state.accounts.read() if each.name == "France")
         assert france.shop.account_name == "France"
         assert france.last_error.startswith("sync: ")
-        assert [each.interface_id for each in state.errors()] == ["28375"]
+        assert [each.interface_id for each in state.journal.errors()] == ["28375"]
 
 
 def test_an_account_without_its_password_fails_alone(applied, capsys, monkeypatch):

@@ -6,8 +6,8 @@ from itertools import count
 import pytest
 from crash_support import killed, two_accounts
 
-from ekomi_reconcile.state.engine.described import FORMAT_VERSION
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION
+from ekomi_reconcile.state.opening import Mode, open_state
 
 COMMANDS = {
     "mv": ("state", "mv", "Germany", "Deutschland"),
@@ -41,7 +41,6 @@ def pulled(project, capsys):
     return json.loads(capsys.readouterr().out)
 
 
-@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "command", [pytest.param(each, marks=pytest.mark.slow if each in SLOW else ()) for each in COMMANDS]
 )
@@ -63,8 +62,8 @@ def test_a_command_killed_before_a_commit_did_nothing(anywhere, capsys, command)
     assert done["serial"] > before["serial"]
     if command == "migrate":
         with open_state("other.db", root=anywhere.folder, mode=Mode.READ, key=b"k" * 32) as other:
-            assert other.identity.lineage == before["lineage"]
-            assert other.identity.serial == done["serial"]
+            assert other.meta.identity.lineage == before["lineage"]
+            assert other.meta.identity.serial == done["serial"]
 
 
 def test_a_source_is_renamed_wholly_or_not_at_all(anywhere, capsys):

@@ -14,8 +14,8 @@ from ekomi_reconcile.model.errors import StateLocked
 from ekomi_reconcile.model.run import Progress, Stage
 from ekomi_reconcile.plan.plan import Scope
 from ekomi_reconcile.reconcile.cycle import Cycle
-from ekomi_reconcile.state.engine.lock import release_lock
-from ekomi_reconcile.state.engine.opening import Mode
+from ekomi_reconcile.state.engine.writer_lock import release_lock
+from ekomi_reconcile.state.opening import Mode
 
 
 def place_of(project):
@@ -29,8 +29,8 @@ def place_of(project):
 def held(place):
     """A state with an account that is written under its lock."""
     with place.lock() as lock, place.opened() as state:
-        state.guard_by(lock)
-        state.save_account(an_account(), now=NOW)
+        state.session.guard_by(lock)
+        state.accounts.save(an_account(), now=NOW)
         yield state, lock
 
 
@@ -48,11 +48,11 @@ def test_a_broken_lock_is_noticed_by_the_next_write(anywhere):
     with held(place) as (state, lock):
         release_lock(place.place, lock.info.ID)
         with pytest.raises(StateLocked, match="taken away"):
-            state.bump_serial()
+            state.meta.bump_serial()
         with pytest.raises(StateLocked, match="taken away"), state.transaction():
             schedule(state, 1)
-        assert state.meta.serial == 0
-        assert [each.interface_id for each in state.accounts()] == ["1"]
+        assert state.meta.read().serial == 0
+        assert [each.interface_id for each in state.accounts.read()] == ["1"]
 
 
 def test_a_lock_that_was_given_back_is_not_missed(shared):
@@ -61,7 +61,7 @@ def test_a_lock_that_was_given_back_is_not_missed(shared):
     with held(place) as (state, lock):
         lock.let_others_write()
         with place.lock("sync"):
-            assert state.bump_serial() == 1
+            assert state.meta.bump_serial() == 1
 
 
 def test_the_next_holder_waits_for_what_its_predecessor_is_writing(shared):
@@ -77,7 +77,7 @@ def test_the_next_holder_waits_for_what_its_predecessor_is_writing(shared):
             other.verify()
             with pytest.raises(StateLocked, match="connection to the server was lost"):
                 schedule(state, 2)
-        assert [row.order_id for row in state.list_invitations()] == [1]
+        assert [row.order_id for row in state.invitations.search()] == [1]
 
 
 def test_a_run_that_lost_its_lock_after_planning_stops_writing(shared, gate):
@@ -91,8 +91,8 @@ def test_a_run_that_lost_its_lock_after_planning_stops_writing(shared, gate):
     shared.orders([order(1, store_code="fr"), order(2), *(order(number) for number in many)])
     place = place_of(shared)
     with place.lock() as lock, place.opened(Mode.WRITE) as state:
-        state.guard_by(lock)
-        positions = state.positions()
+        state.session.guard_by(lock)
+        positions = state.positions.read()
         configuration = load(shared.folder / "ekomi-reconcile.yaml")
         with Cycle(configuration, state, lock, stop=StopSignal(None)) as cycle:
             plan = cycle.plan(Scope())
@@ -103,7 +103,7 @@ def test_a_run_that_lost_its_lock_after_planning_stops_writing(shared, gate):
 
             with pytest.raises(StateLocked, match="connection to the server was lost"):
                 cycle.execute(plan, listen=cut)
-        assert state.positions() == positions
+        assert state.positions.read() == positions
     assert statuses(shared) == {"sent": 2, "pending": NEW_ROWS}
     assert shared.cli("apply", "--auto-approve") == 0
     assert statuses(shared) == {"sent": 2, "pending": len(many)}

@@ -19,7 +19,7 @@ from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import NewInvitation
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.state.engine.key import Purpose
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.opening import Mode, open_state
 from ekomi_reconcile.state.store import State
 
 
@@ -62,16 +62,16 @@ class Clinic:
     def _apply(self, state: State) -> None:
         now = instant.now()
         for account in load(self.project.folder / "ekomi-reconcile.yaml").accounts:
-            digest = state.digest(Purpose.PASSWORD, "any")
-            state.save_account(account, now=now, password_digest=digest)
-            state.record_shop_data(account.interface_id, ShopData(active=True), now=now)
-            state.import_reviews(account.interface_id, (), full=True, now=now)
+            digest = state.key.digest(Purpose.PASSWORD, "any")
+            state.accounts.save(account, now=now, password_digest=digest)
+            state.accounts.record_shop_data(account.interface_id, ShopData(active=True), now=now)
+            state.reviews.save_import(account.interface_id, (), full=True, now=now)
             self.evaluated(state, account.interface_id, now)
 
     def evaluated(self, state: State, interface_id: str, at: int) -> None:
         """This account was last looked at then."""
         position = PositionRecord(source="default", rule_digest="sha256:x", cursor="x", evaluated_at=at)
-        state.set_positions({interface_id: position})
+        state.positions.save({interface_id: position})
 
     def queue(self, state: State, order_id: int, *, due_in: float, interface_id: str = "28374") -> int:
         """One pending row, due in so many days; its id."""
@@ -89,8 +89,8 @@ class Clinic:
             judged_at=now - 19 * DAY,
             scheduled_at=now + int(due_in * DAY),
         )
-        state.schedule([row], now=now)
-        return state.rows_for("default", [order_id])[order_id][0].id
+        state.schedule.add([row], now=now)
+        return state.queue.rows_for("default", [order_id])[order_id][0].id
 
     def sql(self, statement: str) -> None:
         """Damage the state behind its back."""

@@ -75,8 +75,8 @@ def test_the_age_of_the_last_sync(clinic, sandbox, hours, status):
     """Twice the interval without a sync is worth a look, and the last error is told."""
     clinic.project.settings(settings(sandbox.url, "schedule: {sync_every: 6h}\n"))
     with clinic.state() as state:
-        state.record_shop_data("28374", ShopData(), now=instant.now() - hours * HOUR)
-        state.record_account_error("28374", "sync: HTTP 503", now=instant.now())
+        state.accounts.record_shop_data("28374", ShopData(), now=instant.now() - hours * HOUR)
+        state.accounts.record_error("28374", "sync: HTTP 503", now=instant.now())
     (told,) = clinic.examine("--offline")["sync-age"]
     assert (told["status"], told["account"]) == (status, "Germany")
     assert ("HTTP 503" in told["message"]) is (status == "warn")
@@ -86,7 +86,7 @@ def test_the_age_of_the_last_sync(clinic, sandbox, hours, status):
 def test_the_age_of_the_last_import(clinic, days, status):
     """Reviews that were not imported for twice the interval are worth a look."""
     with clinic.state() as state:
-        state.import_reviews("28374", (), full=True, now=instant.now() - days * DAY)
+        state.reviews.save_import("28374", (), full=True, now=instant.now() - days * DAY)
     assert clinic.told("import-age", "--offline") == [(status, "Germany")]
 
 

@@ -24,7 +24,7 @@ def test_stuck(clinic, due_in, looked_at, status):
 def test_rows_left_half_way(clinic):
     """Rows in sending are fine while somebody holds the writer lock, and a failure when nobody does."""
     with clinic.state() as state:
-        state.claim([clinic.queue(state, 1, due_in=-1)], now=instant.now())
+        state.sending.claim([clinic.queue(state, 1, due_in=-1)], now=instant.now())
     assert clinic.told("queue-sending", "--offline") == [("fail", None)]
     with WriterLock(clinic.project.state.with_name("state.db.lock"), operation="apply"):
         assert clinic.told("queue-sending", "--offline") == [("pass", None)]
@@ -38,8 +38,8 @@ def test_rows_that_wait_for_a_person(clinic, end, check):
     with clinic.state() as state:
         row = clinic.queue(state, 1, due_in=-1)
         assert clinic.told(check, "--offline") == [("pass", None)]
-        state.claim([row], now=instant.now())
-        state.settle([SendOutcome(id=row, status=end, at=instant.now(), reason="HTTP 400")])
+        state.sending.claim([row], now=instant.now())
+        state.sending.settle([SendOutcome(id=row, status=end, at=instant.now(), reason="HTTP 400")])
     (told,) = clinic.examine("--offline")[check]
     assert (told["status"], told["account"]) == ("warn", "Germany")
     assert f"--status {end.value}" in told["mend"]

@@ -6,7 +6,7 @@ from state_server import GUARDED
 from state_support import KEY, Store
 
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.state.engine.opening import Mode
+from ekomi_reconcile.state.opening import Mode
 
 
 @pytest.fixture
@@ -47,11 +47,11 @@ def test_the_lock_tells_its_holder(clinic, store):
 def test_rows_of_the_living_and_of_the_dead(clinic, store, server):
     """A row with a lease is being sent, one whose lease has run out is a failure: both are told."""
     with store.opened(Mode.WRITE) as one, store.opened(Mode.WRITE) as two:
-        ids = [row.id for row in one.list_invitations()]
-        one.claim(ids[:2], now=instant.now())
+        ids = [row.id for row in one.invitations.search()]
+        one.sending.claim(ids[:2], now=instant.now())
         assert clinic.told("queue-sending", "--offline") == [("pass", None)]
         server.run("UPDATE ward.invitation SET lease_until = lease_until - 31 WHERE status = 'sending'")
-        two.claim(ids[2:], now=instant.now())
+        two.sending.claim(ids[2:], now=instant.now())
         told = clinic.examine("--offline")["queue-sending"]
     assert [(each["status"], each["message"][0]) for each in told] == [("pass", "1"), ("fail", "2")]
 
@@ -91,7 +91,7 @@ def test_a_shared_state_that_is_not_pinned_is_told(clinic, store, sandbox):
     (told,) = clinic.examine("--offline")["state-pinned"]
     assert told["status"] == "warn"
     with store.opened(Mode.READ) as state:
-        lineage = state.meta.lineage
+        lineage = state.meta.read().lineage
     assert lineage in told["message"]
     place = f"state: {{location: '${{env:STATE_URL}}', lineage: {lineage}}}\n"
     clinic.project.settings(settings(sandbox.url, place + "privacy: {key: '${env:STATE_KEY}'}\n"))

@@ -9,7 +9,7 @@ from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Criterion, NewInvitation, SendOutcome, Status
 from ekomi_reconcile.state.engine.key import Purpose
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.opening import Mode, open_state
 
 
 @pytest.fixture
@@ -60,9 +60,9 @@ def queued(project, order_id, **more):
     }
     with state_of(project, Mode.CREATE) as state:
         for account in load(project.folder / "ekomi-reconcile.yaml").accounts:
-            state.save_account(account, now=now)
-        state.schedule([NewInvitation(**(values | more))], now=now)
-        return state.rows_for("default", [order_id])[order_id][0]
+            state.accounts.save(account, now=now)
+        state.schedule.add([NewInvitation(**(values | more))], now=now)
+        return state.queue.rows_for("default", [order_id])[order_id][0]
 
 
 def test_the_object_has_exactly_the_agreed_keys(project, explained):
@@ -147,8 +147,8 @@ def test_a_sent_row_closes_the_order_for_everybody(project, explained, capsys):
     project.orders([order(1)])
     row = queued(project, 1)
     with state_of(project) as state:
-        state.claim([row.id], now=instant.now())
-        state.settle([SendOutcome(id=row.id, status=Status.SENT, at=instant.now())])
+        state.sending.claim([row.id], now=instant.now())
+        state.sending.settle([SendOutcome(id=row.id, status=Status.SENT, at=instant.now())])
     germany, france = explained("100000001")["accounts"]
     assert [germany["reason"], france["reason"]] == ["already_invited", "already_invited"]
     assert germany["invitation"]["status"] == "sent"
@@ -252,7 +252,7 @@ def test_customers_who_must_not_be_asked(project, sandbox, explained):
     assert explained("1")["accounts"][0]["reason"] == "suppressed"
     assert explained("2")["accounts"][0]["reason"] is None
     with state_of(project, Mode.CREATE) as state:
-        customer = state.digest(Purpose.CUSTOMER, "customer3@example.com")
+        customer = state.key.digest(Purpose.CUSTOMER, "customer3@example.com")
     queued(project, 2, customer=customer)
     found = explained("3")["accounts"][0]
     assert found["reason"] == "suppressed"

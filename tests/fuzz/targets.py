@@ -19,6 +19,8 @@ from zlib import crc32
 
 import httpx
 
+from ekomi_reconcile.state.maintenance.check import check_database
+
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests" / each) for each in ("", "ekomi", "orders_magento", "orders")]
 
@@ -37,8 +39,8 @@ from ekomi_reconcile.orders.source import Wanted
 from ekomi_reconcile.plan import codec, saved_plan
 from ekomi_reconcile.privacy.suppression import check_suppression_list, read_suppression_list
 from ekomi_reconcile.sent_import.file import read_past
-from ekomi_reconcile.state.engine.opening import Mode, open_state
 from ekomi_reconcile.state.maintenance import push
+from ekomi_reconcile.state.opening import Mode, open_state
 
 RECORDED = ROOT / "tests" / "data" / "magento"
 STATUSES = (200, 200, 200, 200, 201, 204, 301, 400, 401, 403, 404, 429, 500, 503)
@@ -198,11 +200,11 @@ class _Push:
         state = self.state
         done = push.push(content, state, root=self.folder, now=instant.now(), any_serial=True)  # type: ignore[arg-type]
         done.replaced.unlink()
-        state.check()  # type: ignore[attr-defined]
-        list(state.list_invitations())  # type: ignore[attr-defined]
-        state.accounts(include_deleted=True)  # type: ignore[attr-defined]
-        state.positions()  # type: ignore[attr-defined]
-        state.journal_entries()  # type: ignore[attr-defined]
+        check_database(state)  # type: ignore[attr-defined]
+        list(state.invitations.search())  # type: ignore[attr-defined]
+        state.accounts.read(include_deleted=True)  # type: ignore[attr-defined]
+        state.positions.read()  # type: ignore[attr-defined]
+        state.journal.entries()  # type: ignore[attr-defined]
 
 
 def _mark_sent(data: bytes) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 
 import yaml
 from hypothesis import HealthCheck, settings
-from tiers import LONG
 
 from ekomi_reconcile.apply.executor import execute, recover
 from ekomi_reconcile.apply.run_control import StopSignal
@@ -27,7 +26,7 @@ from ekomi_reconcile.reconcile.planning import make_context, make_plan, read_pas
 from ekomi_reconcile.reconcile.sources import Sources
 from ekomi_reconcile.sandbox.seed import new_shop
 from ekomi_reconcile.sandbox.server import SandboxServer
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.opening import Mode, open_state
 from ekomi_reconcile.state.store import State
 
 DAY = 86_400
@@ -39,9 +38,11 @@ IDS = ("9", "10", "101", "2002", "30003")
 
 
 def examples(count: int) -> settings:
-    """A third of so many whole runs with every push, four times as many at night."""
-    tried = count * 4 if LONG else max(2, count // 3)
-    return settings(max_examples=tried, deadline=None, suppress_health_check=list(HealthCheck))
+    """So many examples in an ordinary run, as many more as the profile tries more than the default."""
+    scale = settings().max_examples / 100
+    return settings(
+        max_examples=max(1, int(count * scale)), deadline=None, suppress_health_check=list(HealthCheck)
+    )
 
 
 def shops(sandbox: SandboxServer, ids: Iterable[str] = IDS) -> None:
@@ -194,17 +195,17 @@ class Loop:
     def rows(self) -> list[Invitation]:
         """All rows of the queue."""
         with self.state() as state:
-            return list(state.list_invitations())
+            return list(state.invitations.search())
 
     def names(self) -> dict[str, str]:
         """Interface id to account name, of deleted accounts too."""
         with self.state() as state:
-            return {each.interface_id: each.name for each in state.accounts(include_deleted=True)}
+            return {each.interface_id: each.name for each in state.accounts.read(include_deleted=True)}
 
     def positions(self) -> dict[str, str]:
         """Interface id to the position it was evaluated up to."""
         with self.state() as state:
-            return {key: each.cursor for key, each in state.positions().items()}
+            return {key: each.cursor for key, each in state.positions.read().items()}
 
     # ------------------------------------------------------------ command line
 

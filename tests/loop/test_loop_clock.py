@@ -104,7 +104,7 @@ def test_a_run_a_year_ahead_without_any_server_time_is_undone(loop, sandbox, pre
         code, _, _ = apply(loop, "--accept-clock")
         assert (code, len(loop.rows())) == (0, 14)
         with loop.state() as state:
-            assert all(abs(each.last_fetched_at - present) < 2 * HOUR for each in state.accounts())
+            assert all(abs(each.last_fetched_at - present) < 2 * HOUR for each in state.accounts.read())
         assert apply(loop)[0] == 0
 
 
@@ -135,9 +135,9 @@ def test_what_a_wrong_clock_put_off_is_tried_again(loop, sandbox, present):
     loop.write_orders(of_today(present, 1))
     assert apply(loop, "--no-send")[0] == 0
     with loop.state() as state:
-        (row,) = state.list_invitations()
+        (row,) = state.invitations.search()
         with state.transaction():
-            state._connection.exec_driver_sql(
+            state.session.connection.exec_driver_sql(
                 "UPDATE invitation SET attempts = 1, changed_at = ?, next_attempt_at = ?",
                 (present + YEAR, present + YEAR + HOUR),
             )

@@ -70,8 +70,8 @@ def test_a_push_does_not_get_round_the_limit(loop, days_later, end):
     limited(loop, bought(1), bought(2, after=3.9))
     loop.apply(FIRST)
     with loop.state() as state:
-        (row,) = [row for row in state.list_invitations() if row.order_id == 2]
-        state.push(row.id, now=FIRST + 1, actor="support")
+        (row,) = [row for row in state.invitations.search() if row.order_id == 2]
+        state.invitations.push(row.id, now=FIRST + 1, actor="support")
     loop.apply(FIRST + days_later * DAY)
     assert ends(loop) == {1: "sent", 2: end}
 
@@ -80,9 +80,9 @@ def test_one_that_may_have_been_sent_counts(loop):
     """A call without a known end may have reached the customer."""
     limited(loop, bought(1), bought(2, after=3))
     with loop.state() as state:
-        (row,) = [row for row in state.list_invitations() if row.order_id == 1]
-        state.claim([row.id], now=FIRST + 2 * DAY)
-        state.settle([SendOutcome(id=row.id, status=Status.UNKNOWN, at=FIRST + 2 * DAY)])
+        (row,) = [row for row in state.invitations.search() if row.order_id == 1]
+        state.sending.claim([row.id], now=FIRST + 2 * DAY)
+        state.sending.settle([SendOutcome(id=row.id, status=Status.UNKNOWN, at=FIRST + 2 * DAY)])
     loop.apply(FIRST + 4 * DAY)
     assert ends(loop) == {1: "unknown", 2: "suppressed"}
 
@@ -105,7 +105,7 @@ def test_one_of_a_refused_account_stands_in_nobodys_way(loop, sandbox):
     sandbox.world.shops["9"].password = "another"
     with loop.state() as state:
         stop = AccountStop(interface_id="9", refusal="quota", message="quota", since=NOW)
-        state.stop_account(stop, refused=[])
+        state.refusals.stop(stop, refused=[])
     loop.apply(FIRST + 4 * DAY)
     assert ends(loop) == {9: "pending", 1: "pending", 2: "sent"}
 
@@ -116,12 +116,16 @@ def test_what_another_runner_sent_meanwhile_counts(loop, sandbox):
     now = FIRST
     configuration = loop.configuration()
     with loop.state() as state, Sources(configuration) as sources:
-        later = next(row.id for row in state.list_invitations() if row.order_id == 2)
+        later = next(row.id for row in state.invitations.search() if row.order_id == 2)
 
         def other_runner(event):
-            if isinstance(event, Started) and event.task.work is Work.SEND and state.still_pending([later]):
-                state.claim([later], now=now)
-                state.settle([SendOutcome(id=later, status=Status.SENT, at=now)])
+            if (
+                isinstance(event, Started)
+                and event.task.work is Work.SEND
+                and state.queue.still_pending([later])
+            ):
+                state.sending.claim([later], now=now)
+                state.sending.settle([SendOutcome(id=later, status=Status.SENT, at=now)])
 
         passwords = read_passwords(configuration, state)
         made = make_plan(configuration, state, sources=sources, scope=Scope(), now=now, passwords=passwords)

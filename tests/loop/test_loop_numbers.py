@@ -152,10 +152,10 @@ def test_a_second_invitation_with_a_sent_number_is_never_claimed(loop, sandbox):
     loop.apply(sending=False)
     renumber(loop, SHARED)
     with loop.state() as state:
-        ids = {row.order_id: row.id for row in state.list_invitations()}
-        assert [row.order_id for row in state.claim([ids[2]], now=NOW)] == []
-        assert [row.order_id for row in state.claim([ids[2], ids[1]], now=NOW)] == [1]
-        assert [row.order_id for row in state.claim([ids[2]], now=NOW)] == []
+        ids = {row.order_id: row.id for row in state.invitations.search()}
+        assert [row.order_id for row in state.sending.claim([ids[2]], now=NOW)] == []
+        assert [row.order_id for row in state.sending.claim([ids[2], ids[1]], now=NOW)] == [1]
+        assert [row.order_id for row in state.sending.claim([ids[2]], now=NOW)] == []
 
 
 def test_two_pending_invitations_of_one_number_become_one(loop, sandbox):
@@ -185,7 +185,6 @@ def test_two_shops_with_the_same_numbers_do_not_block_each_other(loop):
     ]
 
 
-@pytest.mark.sampled(2)
 @pytest.mark.parametrize("status", CLOSED)
 @pytest.mark.parametrize("other", ["alone", "beside the other"])
 def test_a_living_shop_is_blocked_by_no_other_one(loop, status, other):

@@ -115,4 +115,4 @@ def test_a_run_forgets_statuses_that_no_rule_can_use(loop):
         loop.write_accounts([account("9", skip_orders_older_than=limit)])
         loop.apply(late)
         with loop.state() as state:
-            assert sorted(state.observations("default", [1])) == left
+            assert sorted(state.queue.observations("default", [1])) == left

@@ -80,7 +80,7 @@ def test_an_order_that_is_gone_waits_30_days_and_is_cancelled(loop, sandbox):
     loop.write_orders([order(1), order(2)])
     assert len(loop.plan(now=NOW + 31 * DAY).invitations.schedule) == 0
     with loop.state() as state, state.transaction():
-        state.retry(row.id, now=NOW + 31 * DAY, actor="kim")
+        state.invitations.retry(row.id, now=NOW + 31 * DAY, actor="kim")
     loop.apply(now=NOW + 32 * DAY)
     loop.apply(now=NOW + 32 * DAY)
     assert sorted(sent(sandbox)) == ["000000001", "000000002"]

@@ -6,7 +6,7 @@ import pytest
 from project_support import order, settings
 
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.opening import Mode, open_state
 
 ADDRESSES = [
     "mailto:c1@example.com",
@@ -48,8 +48,8 @@ def shop(project, sandbox, capsys):
 def state_of(project):
     """Status by order, and the positions."""
     with open_state(str(project.state), root=project.folder, mode=Mode.READ) as state:
-        rows = {row.order_id: row.status for row in state.list_invitations()}
-        return rows, {key: each.cursor for key, each in state.positions().items()}
+        rows = {row.order_id: row.status for row in state.invitations.search()}
+        return rows, {key: each.cursor for key, each in state.positions.read().items()}
 
 
 @pytest.mark.parametrize(("name", "text"), REFUSED)

@@ -9,7 +9,9 @@ from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import Review
 from ekomi_reconcile.state.engine.key import Purpose
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.maintenance.check import check_database
+from ekomi_reconcile.state.maintenance.table_dump import StoredContent
+from ekomi_reconcile.state.opening import Mode, open_state
 
 SECRET_TEXT = "I am Kim and live in Example Street 5"
 
@@ -33,9 +35,9 @@ def told(shop):
             comment="Hi Kim",
         )
         other = Review(order_id="100000003", submitted_at=now, rating=1.0, text="Bad", title="No")
-        state.import_reviews("28374", [mine, other], full=False, now=now)
+        state.reviews.save_import("28374", [mine, other], full=False, now=now)
         for number in (100000002, 100000003):
-            state.record_error(
+            state.journal.record_error(
                 "28374", operation=f"send {number}", kind="EkomiUnavailable", message="HTTP 503", now=now
             )
     assert shop.cli("invitations", "skip", "order:100000002", "--reason", "Kim called") == 0
@@ -76,7 +78,7 @@ def test_everything_held_is_exported(told, address, capsys):
     assert [each["action"] for each in found["journal"]] == ["invitations skip", "invitations unskip"]
     assert found["suppressed"] is False
     with look(told) as state:
-        digest = state.digest(Purpose.CUSTOMER, address.lower())
+        digest = state.key.digest(Purpose.CUSTOMER, address.lower())
     assert found["digest"] == f"hmac:{digest}"
     assert told.cli("suppress", "add", address) == 0
     assert export(told, capsys, address)["suppressed"] is True
@@ -87,26 +89,26 @@ def test_nothing_is_held_about_a_stranger(told, capsys):
     found = export(told, capsys, "stranger@example.com")
     assert (found["invitations"], found["reviews"], found["errors"], found["journal"]) == ([], [], [], [])
     with look(told) as state:
-        before, serial = state.digests(), state.meta.serial
+        before, serial = StoredContent(state).digests(), state.meta.read().serial
     assert erase(told, capsys, "stranger@example.com")["invitations"] == 0
     with look(told) as state:
-        assert (state.digests(), state.meta.serial) == (before, serial)
+        assert (StoredContent(state).digests(), state.meta.read().serial) == (before, serial)
 
 
 def test_erasing_forgets_the_customer_but_not_that_the_orders_were_dealt_with(told, address, capsys):
     """Digest, link, remarks, review texts and failures go; ids, status and times stay; others keep theirs."""
     with look(told) as state:
-        before = {row.order_id: row for row in state.list_invitations()}
-        serial = state.meta.serial
+        before = {row.order_id: row for row in state.invitations.search()}
+        serial = state.meta.read().serial
     done = erase(told, capsys, address)
     assert (done["invitations"], done["skipped"], done["reviews"], done["errors"]) == (2, 1, 1, 1)
     with look(told) as state:
-        rows = {row.order_id: row for row in state.list_invitations()}
-        assert state.meta.serial == serial + 1
-        texts = {each.review.order_id: each.review for each in state.list_reviews()}
-        remaining = [each.operation for each in state.errors()]
-        entries = state.journal_entries()
-        assert state.check() == []
+        rows = {row.order_id: row for row in state.invitations.search()}
+        assert state.meta.read().serial == serial + 1
+        texts = {each.review.order_id: each.review for each in state.reviews.search()}
+        remaining = [each.operation for each in state.journal.errors()]
+        entries = state.journal.entries()
+        assert check_database(state) == []
     assert (rows[1].customer, rows[1].link, rows[2].customer) == (None, None, None)
     assert (rows[1].status, rows[1].sent_at) == (Status.SENT, before[1].sent_at)
     assert (rows[2].status, rows[2].reason) == (Status.SKIPPED, "erased")
@@ -130,7 +132,7 @@ def test_erased_orders_are_not_asked_again(told, address, capsys):
     erase(told, capsys, address)
     assert told.cli("apply", "--auto-approve") == 0
     with look(told) as state:
-        rows = {row.order_id: (row.status, row.customer) for row in state.list_invitations()}
+        rows = {row.order_id: (row.status, row.customer) for row in state.invitations.search()}
     assert rows[1] == (Status.SENT, None)
     assert rows[2] == (Status.SKIPPED, None)
 
@@ -144,8 +146,8 @@ def test_no_import_brings_an_erased_text_back(told, address, capsys):
             Review(order_id="100000001", submitted_at=now - day, rating=4.0, text=SECRET_TEXT)
             for day in (0, 60)
         ]
-        state.import_reviews("28374", again, full=False, now=now)
-        mine = [each.review for each in state.list_reviews() if each.review.order_id == "100000001"]
+        state.reviews.save_import("28374", again, full=False, now=now)
+        mine = [each.review for each in state.reviews.search() if each.review.order_id == "100000001"]
         assert len(mine) >= 2
         assert {each.text for each in mine} == {""}
 
@@ -201,14 +203,14 @@ def test_erasing_joins_the_open_transaction(shop, address):
 
     def fail(state, digest):
         with state.transaction():
-            assert state.erase_customer(digest, now=instant.now(), actor="kim").invitations == 2
+            assert state.customers.erase(digest, now=instant.now(), actor="kim").invitations == 2
             raise RuntimeError
 
     with look(shop, Mode.WRITE) as state:
-        digest, before = state.digest(Purpose.CUSTOMER, address.lower()), state.digests()
+        digest, before = state.key.digest(Purpose.CUSTOMER, address.lower()), StoredContent(state).digests()
         with pytest.raises(RuntimeError):
             fail(state, digest)
-        assert state.digests() == before
+        assert StoredContent(state).digests() == before
 
 
 def test_people_are_told_what_is_left(told, address, capsys):

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.opening import Mode, open_state
 
 DIGEST = "0123456789abcdef" * 2
 
@@ -30,7 +30,7 @@ def text(project):
 def rows(project):
     """Status and reason by order."""
     with open_state(str(project.state), root=project.folder, mode=Mode.READ) as state:
-        return {row.order_id: (row.status, row.reason) for row in state.list_invitations()}
+        return {row.order_id: (row.status, row.reason) for row in state.invitations.search()}
 
 
 def test_an_address_becomes_a_digest_and_the_next_apply_cancels_what_waits(shop, address, capsys):

@@ -20,7 +20,7 @@ from ekomi_reconcile.privacy.suppression import (
     sorted_lines,
 )
 from ekomi_reconcile.rules.contact import usable_email
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.opening import Mode, open_state
 
 DIGEST = "0123456789abcdef" * 2
 FAULTY = [
@@ -217,7 +217,7 @@ def test_who_is_meant(entry, email, telephone, out):
 def rows(project):
     """Status by order."""
     with open_state(str(project.state), root=project.folder, mode=Mode.READ) as state:
-        return {row.order_id: row.status for row in state.list_invitations()}
+        return {row.order_id: row.status for row in state.invitations.search()}
 
 
 CASE = """"Email";"Status"

@@ -17,7 +17,7 @@ from ekomi_reconcile.report.assemble import LIMITS, make_report
 from ekomi_reconcile.report.data import ListLimits
 from ekomi_reconcile.sandbox.seed import seeded_shops
 from ekomi_reconcile.sandbox.shops import SandboxShop
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.opening import Mode, open_state
 from ekomi_reconcile.state.store import State
 
 NOW = 1_796_040_000
@@ -78,10 +78,10 @@ def make_shop(folder: Path, *, trouble: float = 0.012) -> None:
     """
     with opened(folder, Mode.CREATE) as state:
         for shop in seeded_shops(1, NOW):
-            state.save_account(
+            state.accounts.save(
                 an_account(shop.interface_id, shop.name, enabled=shop.name != "Brand B"), now=NOW - 40 * DAY
             )
-            state.record_shop_data(
+            state.accounts.record_shop_data(
                 shop.interface_id,
                 ShopData(
                     account_name=f"{shop.name} Shop",
@@ -92,11 +92,11 @@ def make_shop(folder: Path, *, trouble: float = 0.012) -> None:
                 ),
                 now=NOW - 2 * HOUR,
             )
-            state.import_reviews(shop.interface_id, _reviews(shop), full=True, now=NOW - 2 * HOUR)
+            state.reviews.save_import(shop.interface_id, _reviews(shop), full=True, now=NOW - 2 * HOUR)
         if trouble:
-            state.record_account_error("28376", "sync: HTTP 503, eKomi is down", now=NOW - HOUR)
+            state.accounts.record_error("28376", "sync: HTTP 503, eKomi is down", now=NOW - HOUR)
         _fill_queue(state, trouble)
-        state.set_positions(
+        state.positions.save(
             {
                 key: PositionRecord(source="default", rule_digest="", cursor="", evaluated_at=NOW - 2 * HOUR)
                 for key in STORES
@@ -126,16 +126,18 @@ def _fill_queue(state: State, trouble: float) -> None:
             keys = ("10001", "10001", "28374", "28374", "28375", "28376")
             key = rng.choice(keys) if len(orders) % 40 else "10002"
             orders.append(an_order(len(orders) + 1, key, scheduled_at=at))
-    state.schedule(orders, now=NOW - 100 * DAY)
-    past = {row.id: row.scheduled_at + 600 for row in state.due(set(STORES) - {"10002"}, NOW - HOUR)}
+    state.schedule.add(orders, now=NOW - 100 * DAY)
+    past = {row.id: row.scheduled_at + 600 for row in state.queue.due(set(STORES) - {"10002"}, NOW - HOUR)}
     fates = {key: rng.random() for key in past}
     cancelled = [key for key, fate in fates.items() if fate < 0.04]
-    state.cancel({key: rng.choice(("order_status", "conditions")) for key in cancelled}, now=NOW - DAY)
+    state.schedule.cancel(
+        {key: rng.choice(("order_status", "conditions")) for key in cancelled}, now=NOW - DAY
+    )
     for key, fate in fates.items():
         if 0.04 <= fate < 0.05:
-            state.skip(key, now=NOW - DAY, actor="kim", reason="asked already")
-    state.claim([key for key, fate in fates.items() if fate >= 0.05], now=NOW)
-    state.settle(
+            state.invitations.skip(key, now=NOW - DAY, actor="kim", reason="asked already")
+    state.sending.claim([key for key, fate in fates.items() if fate >= 0.05], now=NOW)
+    state.sending.settle(
         [
             _outcome(key, past[key], (fate - 0.05) / trouble if trouble else 1)
             for key, fate in fates.items()
@@ -155,7 +157,7 @@ def _outcome(key: int, at: int, luck: float) -> SendOutcome:
 def _fill_journal(state: State, trouble: float) -> None:
     for hours in range(30, 0, -4):
         at = NOW - hours * HOUR
-        state.journal("apply", outcome="started", now=at, commit=COMMIT)
+        state.journal.add("apply", outcome="started", now=at, commit=COMMIT)
         figures = RunFigures(
             counts={"synced": 5, "scheduled": hours, "sent": hours // 2, "reviews_new": hours // 5},
             failures=int(hours == 2 and trouble > 0),
@@ -167,10 +169,10 @@ def _fill_journal(state: State, trouble: float) -> None:
             },
         )
         outcome = "incomplete" if figures.failures else "done"
-        state.journal("apply", outcome=outcome, now=at + 9, commit=COMMIT, detail=figures.text())
+        state.journal.add("apply", outcome=outcome, now=at + 9, commit=COMMIT, detail=figures.text())
         if hours == 14:
             subject = "invitation 5 of order 100000005"
-            state.journal("invitations skip", subject=subject, outcome="skipped", now=at + HOUR)
+            state.journal.add("invitations skip", subject=subject, outcome="skipped", now=at + HOUR)
 
 
 def sign(folder: Path) -> None:

@@ -257,13 +257,15 @@ def hostile(tmp_path_factory):
     with report_support.opened(folder, report_support.Mode.CREATE) as state:
         for place, name in enumerate(HOSTILE):
             key = str(place + 1)
-            state.save_account(report_support.an_account(key, name), now=report_support.NOW)
+            state.accounts.save(report_support.an_account(key, name), now=report_support.NOW)
             shop = report_support.ShopData(
                 account_name=name, locale=name[:20], review_page=(*LINKS, "https://example.com/r")[place % 4]
             )
-            state.record_shop_data(key, shop, now=report_support.NOW)
-            state.record_account_error(key, name, now=report_support.NOW)
+            state.accounts.record_shop_data(key, shop, now=report_support.NOW)
+            state.accounts.record_error(key, name, now=report_support.NOW)
             order = report_support.an_order(place + 1, key, scheduled_at=report_support.NOW)
-            state.schedule([dataclasses.replace(order, number=name, store_view=name)], now=report_support.NOW)
-            state.journal("apply", outcome=name, subject=name, commit=name, now=report_support.NOW)
+            state.schedule.add(
+                [dataclasses.replace(order, number=name, store_view=name)], now=report_support.NOW
+            )
+            state.journal.add("apply", outcome=name, subject=name, commit=name, now=report_support.NOW)
     return written(report_support.page_of(folder), folder)

@@ -10,7 +10,8 @@ from report_support import opened
 
 from ekomi_reconcile.model.run import read_figures
 from ekomi_reconcile.state.engine.location import locate
-from ekomi_reconcile.state.engine.lock import Lock, writer_lock
+from ekomi_reconcile.state.engine.lock import Lock
+from ekomi_reconcile.state.engine.writer_lock import writer_lock
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_a_run_writes_down_its_figures(project, capsys):
     assert project.cli("apply", "--auto-approve") == 0
     with opened(project.folder) as state:
         done = next(
-            each for each in state.journal_entries() if each.action == "apply" and each.outcome == "done"
+            each for each in state.journal.entries() if each.action == "apply" and each.outcome == "done"
         )
     figures = read_figures(done.detail)
     assert figures.not_invited == {"28374": {"store_view": 1, "order_status": 1}}

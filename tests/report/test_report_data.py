@@ -18,15 +18,15 @@ from ekomi_reconcile.model.run import (
 )
 from ekomi_reconcile.report.assemble import make_report
 from ekomi_reconcile.report.data import ListLimits
-from ekomi_reconcile.state.engine.opening import Mode
+from ekomi_reconcile.state.opening import Mode
 
 
 @pytest.fixture
 def state(tmp_path):
     """A new state with an enabled account 1 and a disabled account 2."""
     with opened(tmp_path, Mode.CREATE) as made:
-        made.save_account(an_account("1", "One"), now=NOW)
-        made.save_account(an_account("2", "two", enabled=False), now=NOW)
+        made.accounts.save(an_account("1", "One"), now=NOW)
+        made.accounts.save(an_account("2", "two", enabled=False), now=NOW)
         yield made
 
 
@@ -49,12 +49,14 @@ def test_days_hold_what_belongs_to_them(state):
     """The first and the last second of a day count to it; what lies beyond the window does not count."""
     midnight = NOW // DAY * DAY
     times = [midnight - 89 * DAY - 1, midnight - 89 * DAY, midnight - 1, midnight, NOW]
-    state.schedule([an_order(place, "1", scheduled_at=at) for place, at in enumerate(times)], now=NOW)
-    for row in state.latest_invitations(10):
-        state.claim([row.id], now=NOW)
-        state.settle([SendOutcome(id=row.id, status=Status.SENT, at=row.scheduled_at)])
+    state.schedule.add([an_order(place, "1", scheduled_at=at) for place, at in enumerate(times)], now=NOW)
+    for row in state.aggregates.latest_invitations(10):
+        state.sending.claim([row.id], now=NOW)
+        state.sending.settle([SendOutcome(id=row.id, status=Status.SENT, at=row.scheduled_at)])
     ahead = [NOW, NOW + 1, midnight + DAY - 1, midnight + DAY, midnight + 30 * DAY - 1, midnight + 30 * DAY]
-    state.schedule([an_order(10 + place, "1", scheduled_at=at) for place, at in enumerate(ahead)], now=NOW)
+    state.schedule.add(
+        [an_order(10 + place, "1", scheduled_at=at) for place, at in enumerate(ahead)], now=NOW
+    )
     queue = make_report(state, now=NOW).queue
     assert [each.count for each in queue.sent] == [1, *([0] * 87), 1, 2]
     assert [each.count for each in queue.scheduled] == [2, 1, *([0] * 27), 1]
@@ -63,7 +65,7 @@ def test_days_hold_what_belongs_to_them(state):
 
 def test_disabled_accounts_hold_their_rows(state):
     """Their pending rows are neither due nor scheduled, but held, and that is told."""
-    state.schedule(
+    state.schedule.add(
         [an_order(1, "2", scheduled_at=NOW - DAY), an_order(2, "2", scheduled_at=NOW + DAY)], now=NOW
     )
     report = make_report(state, now=NOW)
@@ -75,13 +77,15 @@ def test_disabled_accounts_hold_their_rows(state):
 def test_what_needs_a_person_comes_first(state):
     """Doubtful, failed and overdue rows, failing accounts and unfinished runs are told, with commands."""
     rows = [an_order(place, "1", scheduled_at=NOW - 3 * HOUR) for place in range(3)]
-    state.schedule(rows, now=NOW)
-    ids = [row.id for row in state.latest_invitations(3)]
-    state.claim(ids[:2], now=NOW)
+    state.schedule.add(rows, now=NOW)
+    ids = [row.id for row in state.aggregates.latest_invitations(3)]
+    state.sending.claim(ids[:2], now=NOW)
     ends = zip(ids, (Status.UNKNOWN, Status.FAILED), strict=False)
-    state.settle([SendOutcome(id=key, status=status, at=NOW, reason="HTTP 500") for key, status in ends])
-    state.record_account_error("1", "sync: HTTP 503", now=NOW)
-    state.journal("apply", outcome="incomplete", now=NOW)
+    state.sending.settle(
+        [SendOutcome(id=key, status=status, at=NOW, reason="HTTP 500") for key, status in ends]
+    )
+    state.accounts.record_error("1", "sync: HTTP 503", now=NOW)
+    state.journal.add("apply", outcome="incomplete", now=NOW)
     report = make_report(state, now=NOW)
     assert titles(report) == [
         ("to do", "1 invitation perhaps sent"),
@@ -110,7 +114,7 @@ def test_beginnings_and_ends_make_one_run(state):
         ("a", "started"),
         ("b", "incomplete"),
     ):
-        state.journal("apply", outcome=outcome, now=NOW, detail=RunFigures(counts={"sent": 2}).text())
+        state.journal.add("apply", outcome=outcome, now=NOW, detail=RunFigures(counts={"sent": 2}).text())
         report_support.rename_last(state, who)
         state.refresh()
     report = make_report(state, now=NOW)
@@ -129,8 +133,8 @@ def test_reasons_are_summed_over_the_runs_of_a_month(state):
         (NOW - DAY, {"1": {"order_age": 2, "store_view": 1}, "9": {"conditions": 4}}),
         (NOW, {"1": {"order_age": 3}, "2": {"enabled": 7}, OTHERS: {"conditions": 1}}),
     ):
-        state.journal("apply", outcome="done", now=at, detail=RunFigures(not_invited=counts).text())
-    state.journal("apply", outcome="done", now=NOW, detail="in words")
+        state.journal.add("apply", outcome="done", now=at, detail=RunFigures(not_invited=counts).text())
+    state.journal.add("apply", outcome="done", now=NOW, detail="in words")
     reasons = make_report(state, now=NOW).reasons
     assert reasons.runs == 2
     assert reasons.reasons == ("enabled", "store_view", "order_age", "conditions")
@@ -143,11 +147,11 @@ def test_reasons_are_summed_over_the_runs_of_a_month(state):
 
 def test_reasons_of_people_are_not_repeated(state):
     """What a person wrote may be personal: it counts as another reason, and stands in no row."""
-    state.schedule([an_order(place, "1", scheduled_at=NOW) for place in range(3)], now=NOW)
-    ids = [row.id for row in state.latest_invitations(3)]
-    state.skip(ids[0], now=NOW, actor="kim", reason="Jane Doe called")
-    state.cancel({ids[1]: "order_age", ids[2]: "Jane Doe wrote"}, now=NOW)
-    state.journal(
+    state.schedule.add([an_order(place, "1", scheduled_at=NOW) for place in range(3)], now=NOW)
+    ids = [row.id for row in state.aggregates.latest_invitations(3)]
+    state.invitations.skip(ids[0], now=NOW, actor="kim", reason="Jane Doe called")
+    state.schedule.cancel({ids[1]: "order_age", ids[2]: "Jane Doe wrote"}, now=NOW)
+    state.journal.add(
         "invitations skip", subject="invitation 1", outcome="skipped", now=NOW, detail="Jane Doe rang"
     )
     report = make_report(state, now=NOW)
@@ -176,8 +180,8 @@ def test_lists_have_limits_and_figures_do_not(shop):
 
 def test_deleted_accounts_leave_the_grid_and_stay_in_the_counts(state):
     """A tombstone is no account any more; its rows are still rows of the queue."""
-    state.schedule([an_order(1, "1", scheduled_at=NOW)], now=NOW)
-    state.delete_account("1", now=NOW)
+    state.schedule.add([an_order(1, "1", scheduled_at=NOW)], now=NOW)
+    state.accounts.delete("1", now=NOW)
     report = make_report(state, now=NOW)
     assert [row.account.name for row in report.accounts.rows] == ["two"]
     assert report.queue.by_status[Status.CANCELLED] == report.queue.total == 1

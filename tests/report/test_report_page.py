@@ -17,7 +17,7 @@ from ekomi_reconcile.model.review import Review
 from ekomi_reconcile.render.report.page import is_ours, page_html
 from ekomi_reconcile.report.assemble import make_report
 from ekomi_reconcile.report.data import ListLimits
-from ekomi_reconcile.state.engine.opening import Mode
+from ekomi_reconcile.state.opening import Mode
 
 GOLDEN = Path(__file__).parent / "golden"
 FEW = ListLimits(accounts=3, invitations=4, unclear=1, runs=4, by_account=2)
@@ -134,27 +134,27 @@ def test_every_table_has_a_caption_and_every_chart_its_words(page):
 def test_nothing_personal_reaches_the_page(tmp_path):
     """Whatever the state holds of a customer, or a person wrote about one, stays there."""
     with opened(tmp_path, Mode.CREATE) as state:
-        state.save_account(
+        state.accounts.save(
             report_support.an_account("1", "One"), now=NOW, password_digest=f"{CANARY}-password"
         )
         orders = [
             report_support.an_order(place, "1", scheduled_at=NOW, customer=f"{CANARY}-{place}")
             for place in range(3)
         ]
-        state.schedule(orders, now=NOW)
-        sent, skipped, cancelled = (row.id for row in state.latest_invitations(3))
-        state.claim([sent], now=NOW)
+        state.schedule.add(orders, now=NOW)
+        sent, skipped, cancelled = (row.id for row in state.aggregates.latest_invitations(3))
+        state.sending.claim([sent], now=NOW)
         link = f"https://example.com/{CANARY}"
-        state.settle([SendOutcome(id=sent, status=report_support.Status.SENT, at=NOW, link=link)])
-        state.skip(skipped, now=NOW, actor=f"{CANARY}-actor", reason=CANARY)
-        state.cancel({cancelled: CANARY}, now=NOW)
+        state.sending.settle([SendOutcome(id=sent, status=report_support.Status.SENT, at=NOW, link=link)])
+        state.invitations.skip(skipped, now=NOW, actor=f"{CANARY}-actor", reason=CANARY)
+        state.schedule.cancel({cancelled: CANARY}, now=NOW)
         review = Review(
             order_id=f"{CANARY}-order", submitted_at=NOW, rating=5, text=CANARY, comment=CANARY, title=CANARY
         )
-        state.import_reviews("1", [review], full=True, now=NOW)
-        state.record_error("1", operation=CANARY, kind=CANARY, message=CANARY, now=NOW)
+        state.reviews.save_import("1", [review], full=True, now=NOW)
+        state.journal.record_error("1", operation=CANARY, kind=CANARY, message=CANARY, now=NOW)
         for action in ("apply", "invitations skip"):
-            state.journal(action, outcome="done", now=NOW, detail=CANARY)
+            state.journal.add(action, outcome="done", now=NOW, detail=CANARY)
     text = report_support.page_of(tmp_path)
     assert "100000002" in text
     assert CANARY not in text
@@ -164,7 +164,7 @@ def test_secrets_are_taken_out_before_they_are_escaped(tmp_path):
     """A secret with characters that HTML writes otherwise is found all the same."""
     secret = 'p<&"w'
     with opened(tmp_path, Mode.CREATE) as state:
-        state.save_account(report_support.an_account("1", f"One {secret} two"), now=NOW)
+        state.accounts.save(report_support.an_account("1", f"One {secret} two"), now=NOW)
         text = page_html(make_report(state, now=NOW), clean=lambda each: each.replace(secret, "(sensitive)"))
     assert "One (sensitive) two" in text
     assert "p&lt;" not in text

@@ -15,7 +15,7 @@ from project_support import Project
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.review import RecordedReview, Review
 from ekomi_reconcile.render.reviews import COLUMNS, ListedReview, csv_text, harmless, json_lines
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.opening import Mode, open_state
 
 AWKWARD = 'Fein, "sehr" gut;\n=HYPERLINK("https://evil.example.com") - 20 € ; -1'
 FIRST = Review(order_id="=1+1", submitted_at=1_700_000_000, rating=4.5, title="@SUM(A1)", text=AWKWARD)
@@ -30,8 +30,8 @@ def recorded(tmp_path):
     (tmp_path / "accounts.d").mkdir()
     with open_state(".ekomi-reconcile/state.db", root=tmp_path, mode=Mode.CREATE) as state:
         account = Account(name="-Germany", interface_id="28374", interface_password="${env:X}")
-        state.save_account(account, now=1)
-        state.import_reviews("28374", [FIRST, SECOND], full=True, now=1_700_000_100)
+        state.accounts.save(account, now=1)
+        state.reviews.save_import("28374", [FIRST, SECOND], full=True, now=1_700_000_100)
     return project
 
 

@@ -24,7 +24,7 @@ from ekomi_reconcile.render.reviews import (
     statistics_text,
 )
 from ekomi_reconcile.render.tables import Paint
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.opening import Mode, open_state
 
 GOLDEN = Path(__file__).parent / "golden"
 NOVEMBER = Period.MONTH.number(parse("2026-11-15T00:00:00Z"))
@@ -107,15 +107,15 @@ def recorded(tmp_path):
     with open_state(".ekomi-reconcile/state.db", root=tmp_path, mode=Mode.CREATE) as state:
         for number, name in (("28374", "Germany"), ("28375", "Greece"), ("999", "Old")):
             account = Account(name=name, interface_id=number, interface_password="${env:X}")
-            state.save_account(account, now=1)
+            state.accounts.save(account, now=1)
         at = parse("2026-11-20T12:00:00Z")
         found = [
             Review(order_id="1", submitted_at=at, rating=5.0, comment="Thanks"),
             Review(order_id="2", submitted_at=at - 60 * DAY, rating=3.0),
             Review(order_id="2", submitted_at=at - 60 * DAY, rating=1.0, product_id="P1"),
         ]
-        state.import_reviews("28374", found, full=True, now=at)
-        state.delete_account("999", now=at)
+        state.reviews.save_import("28374", found, full=True, now=at)
+        state.accounts.delete("999", now=at)
     return project
 
 

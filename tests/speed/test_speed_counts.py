@@ -43,23 +43,23 @@ def _record(project: Project) -> Project:
     from ekomi_reconcile.model.account import AppliedAccount
     from ekomi_reconcile.model.review import ShopData
     from ekomi_reconcile.state.engine.key import Purpose
-    from ekomi_reconcile.state.engine.opening import Mode, open_state
+    from ekomi_reconcile.state.opening import Mode, open_state
 
     accounts = load(project.folder / "ekomi-reconcile.yaml").accounts
     where = ".ekomi-reconcile/state.db"
     with open_state(where, root=project.folder, mode=Mode.CREATE) as state, state.transaction():
-        state.save_accounts(
+        state.accounts.save_all(
             [
                 AppliedAccount(
-                    account=each, password_digest=state.digest(Purpose.PASSWORD, f"Geheim {number}")
+                    account=each, password_digest=state.key.digest(Purpose.PASSWORD, f"Geheim {number}")
                 )
                 for number, each in enumerate(accounts)
             ],
             now=instant.now(),
         )
         for each in accounts:
-            state.record_shop_data(each.interface_id, ShopData(), now=instant.now())
-            state.import_reviews(each.interface_id, [], full=True, now=instant.now())
+            state.accounts.record_shop_data(each.interface_id, ShopData(), now=instant.now())
+            state.reviews.save_import(each.interface_id, [], full=True, now=instant.now())
     assert project.cli("apply", "--auto-approve", "-q") == 0
     assert project.cli(*PLAN) == 0
     return project

@@ -16,7 +16,7 @@ from ekomi_reconcile.plan.plan import Scope
 from ekomi_reconcile.plan.saved_plan import encode
 from ekomi_reconcile.reconcile.planning import make_plan, read_passwords
 from ekomi_reconcile.reconcile.sources import Sources
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.opening import Mode, open_state
 from ekomi_reconcile.state.repositories.plan_reader import Glance, glance
 from ekomi_reconcile.state.store import State
 
@@ -50,30 +50,36 @@ def test_it_sees_what_the_store_sees(applied):
     """Accounts, tombstones, positions, counts, meta and key are the same."""
     with whole(applied) as store, glanced(applied) as seen:
         for deleted in (False, True):
-            ours, theirs = (each.accounts(include_deleted=deleted) for each in (seen, store))
+            ours, theirs = (each.accounts.read(include_deleted=deleted) for each in (seen, store))
             assert len(ours) == len(theirs) == 1 + deleted
             assert list(ours) == list(theirs)
-        assert seen.positions() == store.positions()
-        assert seen.positions().keys() == {"28374"}
-        assert (seen.meta, seen.require_key()) == (store.meta, store.require_key())
-        assert seen.in_doubt(now=instant.now()) == store.in_doubt(now=instant.now()) == 0
+        assert seen.positions.read() == store.positions.read()
+        assert seen.positions.read().keys() == {"28374"}
+        assert (seen.meta.read(), seen.key.require()) == (store.meta.read(), store.key.require())
+        assert seen.queue.in_doubt(now=instant.now()) == store.queue.in_doubt(now=instant.now()) == 0
 
 
 def test_the_queue_goes_on_over_the_same_snapshot(applied):
     """What others commit after the first look is not seen by the second, though the store reads it."""
     with glanced(applied) as seen:
-        assert seen.in_doubt(now=5) == 0
+        assert seen.queue.in_doubt(now=5) == 0
         with sqlite3.connect(applied.state) as other:
             other.execute("UPDATE invitation SET status = 'unknown'")
             other.execute("DELETE FROM position")
         other.close()
-        statuses = {row.status for rows in seen.rows_for("default", range(1, 9)).values() for row in rows}
+        statuses = {
+            row.status for rows in seen.queue.rows_for("default", range(1, 9)).values() for row in rows
+        }
         assert statuses == {Status.SENT, Status.CANCELLED}
-        assert seen.in_doubt(now=5) == 0
-        assert seen.positions().keys() == {"28374"}
-        assert list(seen.rows_of({"28374"}, {Status.UNKNOWN})) == []
+        assert seen.queue.in_doubt(now=5) == 0
+        assert seen.positions.read().keys() == {"28374"}
+        assert list(seen.queue.rows_of({"28374"}, {Status.UNKNOWN})) == []
     with glanced(applied) as seen:
-        assert seen.in_doubt(now=5) == len(list(seen.rows_of({"28374", "28375"}, {Status.UNKNOWN}))) > 0
+        assert (
+            seen.queue.in_doubt(now=5)
+            == len(list(seen.queue.rows_of({"28374", "28375"}, {Status.UNKNOWN})))
+            > 0
+        )
 
 
 def test_rows_that_are_due_or_being_sent_are_found(applied):
@@ -84,14 +90,14 @@ def test_rows_that_are_due_or_being_sent_are_found(applied):
     other.close()
     with whole(applied) as store, glanced(applied) as seen:
         for now in (4, 5):
-            assert list(seen.due({"28374"}, now)) == list(store.due({"28374"}, now))
-        assert len(list(seen.due({"28374"}, 5))) == 1
-        assert seen.in_doubt(now=5) == store.in_doubt(now=5) == 1
+            assert list(seen.queue.due({"28374"}, now)) == list(store.queue.due({"28374"}, now))
+        assert len(list(seen.queue.due({"28374"}, 5))) == 1
+        assert seen.queue.in_doubt(now=5) == store.queue.in_doubt(now=5) == 1
         nobody = frozenset[str]()
-        assert (list(seen.pending_of(nobody)), seen.customer_load(nobody, 0)) == ([], {})
-        assert list(seen.pending_of({"x"})) == list(store.pending_of({"x"}))
-        assert seen.customer_load({"x"}, 0) == store.customer_load({"x"}, 0)
-        assert seen.observations("default", [1]) == store.observations("default", [1])
+        assert (list(seen.queue.pending_of(nobody)), seen.queue.customer_load(nobody, 0)) == ([], {})
+        assert list(seen.queue.pending_of({"x"})) == list(store.queue.pending_of({"x"}))
+        assert seen.queue.customer_load({"x"}, 0) == store.queue.customer_load({"x"}, 0)
+        assert seen.queue.observations("default", [1]) == store.queue.observations("default", [1])
 
 
 def test_both_make_the_same_plan(applied):
@@ -148,6 +154,6 @@ def _same_error(project) -> None:
     said = []
     for opened in (lambda: glance(STATE, root=project.folder), lambda: whole(project)):
         with pytest.raises(StateError) as caught, opened() as state:
-            state.require_key()
+            state.key.require()
         said.append((type(caught.value), caught.value.message, caught.value.mend))
     assert said[0] == said[1]

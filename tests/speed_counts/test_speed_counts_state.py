@@ -6,7 +6,7 @@ from speed_counting import counted, statements
 
 from ekomi_reconcile.model.account import Account, AppliedAccount
 from ekomi_reconcile.model.invitation import NewInvitation, SendOutcome, Status
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.opening import Mode, open_state
 
 NOW = 1_750_000_000
 
@@ -16,7 +16,7 @@ def state(tmp_path):
     """A file state with one account."""
     with open_state("state.db", root=tmp_path, mode=Mode.CREATE) as opened:
         account = Account(name="One", interface_id="1", interface_password="${env:PASSWORD}")
-        opened.save_accounts([AppliedAccount(account=account)], now=NOW)
+        opened.accounts.save_all([AppliedAccount(account=account)], now=NOW)
         yield opened
 
 
@@ -39,7 +39,7 @@ def invitation(order_id):
 def test_scheduling_a_thousand_orders_takes_a_handful_of_statements(state):
     """A batch of 1,000 new orders is one transaction, and a statement for some hundred rows each."""
     with counted() as found:
-        assert state.schedule([invitation(each) for each in range(1_000)], now=NOW).inserted == 1_000
+        assert state.schedule.add([invitation(each) for each in range(1_000)], now=NOW).inserted == 1_000
     assert found["transactions"] == 1
     assert found["INSERT"] <= 2
     assert statements(found) <= 4
@@ -48,21 +48,21 @@ def test_scheduling_a_thousand_orders_takes_a_handful_of_statements(state):
 def test_scheduling_what_is_there_already_costs_no_statement_per_row(state):
     """Done again after a crash, the batch takes a few statements more, not one per order."""
     rows = [invitation(each) for each in range(1_000)]
-    state.schedule(rows, now=NOW)
+    state.schedule.add(rows, now=NOW)
     with counted() as found:
-        assert state.schedule(rows, now=NOW).blocked == 1_000
+        assert state.schedule.add(rows, now=NOW).blocked == 1_000
     assert statements(found) <= 6
 
 
 @pytest.mark.parametrize("rows", [10, 100])
 def test_an_intent_and_an_outcome_are_one_transaction_each_however_many_rows(state, rows):
     """Claiming rows for sending, and settling them, costs the same for 10 as for 100."""
-    state.schedule([invitation(each) for each in range(rows)], now=NOW)
-    ids = [row.id for row in state.pending({"1"})]
+    state.schedule.add([invitation(each) for each in range(rows)], now=NOW)
+    ids = [row.id for row in state.queue.pending({"1"})]
     with counted() as claiming:
-        assert len(state.claim(ids, now=NOW)) == rows
+        assert len(state.sending.claim(ids, now=NOW)) == rows
     with counted() as settling:
-        state.settle([SendOutcome(id=each, status=Status.SENT, at=NOW) for each in ids])
+        state.sending.settle([SendOutcome(id=each, status=Status.SENT, at=NOW) for each in ids])
     assert claiming == {"transactions": 1, "UPDATE": 1, "INSERT": 1}
     assert settling == {"transactions": 1, "SELECT": 1, "UPDATE": 1, "INSERT": 1}
 
@@ -101,7 +101,7 @@ def test_a_send_takes_two_transactions_at_most(project):
     assert found["transactions"] <= 2 * sends + around["transactions"] + 2
     assert statements(found) <= 5 * sends + statements(around) + 20
     with open_state(str(project.state), root=project.folder, mode=Mode.READ) as state:
-        assert state.counts()["28374"] == {Status.SENT: sends}
+        assert state.queue.counts()["28374"] == {Status.SENT: sends}
 
 
 def counted_around(project):

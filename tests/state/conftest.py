@@ -45,6 +45,6 @@ def shared_store(server: Server, root: Path) -> Store:
 def state(store: Store) -> Iterator[State]:
     """A new state with the live accounts 1 and 2."""
     with store.opened() as new:
-        new.save_account(an_account("1"), now=NOW)
-        new.save_account(an_account("2"), now=NOW)
+        new.accounts.save(an_account("1"), now=NOW)
+        new.accounts.save(an_account("2"), now=NOW)
         yield new

@@ -21,14 +21,14 @@ def _fill(state: State) -> None:
         an_order(each, rng.choice("12"), scheduled_at=NOW + rng.randrange(-5 * DAY, 5 * DAY))
         for each in range(120)
     ]
-    state.schedule(orders, now=NOW)
-    rows = list(state.list_invitations())
-    state.cancel(
+    state.schedule.add(orders, now=NOW)
+    rows = list(state.invitations.search())
+    state.schedule.cancel(
         {row.id: rng.choice(("order_age", "conditions", "Kim said so")) for row in rows[:30]}, now=NOW
     )
-    claimed = state.claim([row.id for row in rows[30:80]], now=NOW)
+    claimed = state.sending.claim([row.id for row in rows[30:80]], now=NOW)
     ends = (Status.SENT, Status.SENT, Status.FAILED, Status.UNKNOWN, Status.PENDING)
-    state.settle(
+    state.sending.settle(
         [
             SendOutcome(
                 id=row.id,
@@ -44,16 +44,16 @@ def _fill(state: State) -> None:
 def test_days_are_counted_as_the_rows_say(state: State) -> None:
     """Sent, scheduled and due rows, by day and by account."""
     _fill(state)
-    rows = list(state.list_invitations())
+    rows = list(state.invitations.search())
     sent = [row.sent_at for row in rows if row.status is Status.SENT and row.sent_at is not None]
     since = NOW - 2 * DAY
-    assert state.sent_by_day(since) == Counter(at // DAY for at in sent if at >= since)
+    assert state.aggregates.sent_by_day(since) == Counter(at // DAY for at in sent if at >= since)
     waiting = [row for row in rows if row.status is Status.PENDING]
-    found = state.scheduled_by_day({"1"}, after=NOW, before=NOW + 3 * DAY)
+    found = state.aggregates.scheduled_by_day({"1"}, after=NOW, before=NOW + 3 * DAY)
     times = (row.scheduled_at for row in waiting if row.interface_id == "1")
     assert found == Counter(at // DAY for at in times if NOW < at < NOW + 3 * DAY)
-    due = list(state.due({"1", "2"}, NOW))
-    figures = state.due_by_account(NOW)
+    due = list(state.queue.due({"1", "2"}, NOW))
+    figures = state.aggregates.due_by_account(NOW)
     assert {key: each.count for key, each in figures.items()} == Counter(row.interface_id for row in due)
     assert min(each.oldest for each in figures.values()) == due[0].scheduled_at
 
@@ -61,19 +61,19 @@ def test_days_are_counted_as_the_rows_say(state: State) -> None:
 def test_the_latest_rows_come_first(state: State) -> None:
     """In all, and of one status."""
     _fill(state)
-    rows = list(state.list_invitations())
-    assert list(state.latest_invitations(7)) == rows[: -7 - 1 : -1]
-    failed = list(state.list_invitations(InvitationFilter(statuses=frozenset({Status.FAILED}))))
-    assert list(state.latest_invitations(3, Status.FAILED)) == failed[: -3 - 1 : -1]
+    rows = list(state.invitations.search())
+    assert list(state.aggregates.latest_invitations(7)) == rows[: -7 - 1 : -1]
+    failed = list(state.invitations.search(InvitationFilter(statuses=frozenset({Status.FAILED}))))
+    assert list(state.aggregates.latest_invitations(3, Status.FAILED)) == failed[: -3 - 1 : -1]
 
 
 def test_cancelled_rows_are_counted_by_reason(state: State) -> None:
     """Reasons that are not asked for count as one."""
     _fill(state)
-    cancelled = [row for row in state.list_invitations() if row.status is Status.CANCELLED]
+    cancelled = [row for row in state.invitations.search() if row.status is Status.CANCELLED]
     known = {"order_age", "conditions"}
     counted = Counter((row.interface_id, row.reason if row.reason in known else "rest") for row in cancelled)
-    found = state.cancelled_by_reason(known, "rest")
+    found = state.aggregates.cancelled_by_reason(known, "rest")
     assert {(key, why): count for key, each in found.items() for why, count in each.items()} == counted
 
 
@@ -91,10 +91,10 @@ def test_reviews_are_summed_by_account_and_day(state: State) -> None:
     }
     gone = Review(order_id="gone", submitted_at=NOW, rating=1.0)
     for key, found in kept.items():
-        state.import_reviews(key, [*found, gone], full=True, now=NOW)
-        state.import_reviews(key, found, full=True, now=NOW)
+        state.reviews.save_import(key, [*found, gone], full=True, now=NOW)
+        state.reviews.save_import(key, found, full=True, now=NOW)
     of_product = Review(order_id="1", submitted_at=NOW, rating=1.0, product_id="P1")
-    state.import_reviews("1", [of_product], full=True, now=NOW, kind=ReviewKind.PRODUCT)
+    state.reviews.save_import("1", [of_product], full=True, now=NOW, kind=ReviewKind.PRODUCT)
     since = (NOW // DAY - 4) * DAY
     expected: Counter[tuple[str, int]] = Counter()
     stars: Counter[tuple[str, int]] = Counter()
@@ -103,7 +103,7 @@ def test_reviews_are_summed_by_account_and_day(state: State) -> None:
             place = (key, each.submitted_at // DAY if each.submitted_at >= since else BEFORE)
             expected[place] += 1
             stars[place] += int(each.rating)
-    figures = list(state.review_figures(since))
+    figures = list(state.aggregates.review_figures(since))
     assert {(each.interface_id, each.day): each.count for each in figures} == expected
     assert {(each.interface_id, each.day): round(each.stars) for each in figures} == stars
 
@@ -111,8 +111,8 @@ def test_reviews_are_summed_by_account_and_day(state: State) -> None:
 def test_remarks_on_runs(state: State) -> None:
     """Only those on runs, only from then on, the latest first, and no more than asked for."""
     for place in range(5):
-        state.journal("apply", outcome="done", now=NOW + place, detail=f"run {place}")
-    state.journal("apply", outcome="started", now=NOW + 9)
-    state.journal("invitations skip", outcome="skipped", now=NOW + 9, detail="asked on the telephone")
-    assert list(state.run_remarks(NOW + 1, 3)) == ["run 4", "run 3", "run 2"]
-    assert list(state.run_remarks(NOW + 4, 3)) == ["run 4"]
+        state.journal.add("apply", outcome="done", now=NOW + place, detail=f"run {place}")
+    state.journal.add("apply", outcome="started", now=NOW + 9)
+    state.journal.add("invitations skip", outcome="skipped", now=NOW + 9, detail="asked on the telephone")
+    assert list(state.aggregates.run_remarks(NOW + 1, 3)) == ["run 4", "run 3", "run 2"]
+    assert list(state.aggregates.run_remarks(NOW + 4, 3)) == ["run 4"]

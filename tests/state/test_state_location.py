@@ -8,8 +8,9 @@ import pytest
 from ekomi_reconcile.model.errors import StateError, StateLocked
 from ekomi_reconcile.model.paths import expand, flaw
 from ekomi_reconcile.state.engine.location import locate
-from ekomi_reconcile.state.engine.lock import holder, writer_lock
-from ekomi_reconcile.state.engine.opening import Mode, open_copy, open_state
+from ekomi_reconcile.state.engine.lock import holder
+from ekomi_reconcile.state.engine.writer_lock import writer_lock
+from ekomi_reconcile.state.opening import Mode, open_copy, open_state
 
 FLAWS = {
     "x.db\r": "ends in a carriage return",
@@ -73,7 +74,7 @@ def test_the_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def make_state(location: str, root: Path) -> None:
     """One in which something was recorded: an unused one counts as none."""
     with open_state(location, root=root, mode=Mode.CREATE) as state:
-        state.journal("state init", outcome="done", now=1_700_000_000)
+        state.journal.add("state init", outcome="done", now=1_700_000_000)
 
 
 def linked(tmp_path: Path, name: str) -> str:

@@ -16,10 +16,12 @@ from sqlalchemy import Connection
 from state_support import NOW, PRELUDE, PROJECT, Store, an_account, kill, opened, process, schedule
 
 from ekomi_reconcile.model.errors import StateDamaged, StateError, StateMissing
-from ekomi_reconcile.state.engine.described import FORMAT_VERSION
 from ekomi_reconcile.state.engine.location import locate
+from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION
 from ekomi_reconcile.state.engine.migrations import Migration, pending_migrations
-from ekomi_reconcile.state.engine.opening import Mode, open_state
+from ekomi_reconcile.state.maintenance.check import check_database
+from ekomi_reconcile.state.maintenance.export import export
+from ekomi_reconcile.state.opening import Mode, open_state
 
 NEXT = FORMAT_VERSION + 1
 
@@ -35,7 +37,7 @@ def content(folder: Path) -> dict[str, bytes]:
 def filled(root: Path) -> Path:
     """A closed state with some rows; returns its file."""
     with opened(root) as state:
-        state.save_account(an_account(), now=NOW)
+        state.accounts.save(an_account(), now=NOW)
         schedule(state, *range(1, 2_000))
     return root / "state.db"
 
@@ -45,7 +47,7 @@ def test_new_state_is_private(tmp_path: Path) -> None:
     old = os.umask(0)
     try:
         with open_state("a/b/state.db", root=tmp_path, mode=Mode.CREATE) as state:
-            state.save_account(an_account(), now=NOW)
+            state.accounts.save(an_account(), now=NOW)
             made = list((tmp_path / "a/b").iterdir())
             assert {each.name for each in made} >= {"state.db", "state.db-wal", "state.db.key"}
             assert {mode_of(each) for each in made} == {0o600}
@@ -60,12 +62,12 @@ def test_new_state_knows_itself(new_store: Callable[[], Store]) -> None:
     """A new state has format 1, serial 0 and a lineage of its own, which stay when it is opened again."""
     store = new_store()
     with store.opened() as state:
-        meta = state.meta
+        meta = state.meta.read()
     assert (meta.format_version, meta.serial) == (FORMAT_VERSION, 0)
     with store.opened(Mode.CREATE) as state:
-        assert state.meta == meta
+        assert state.meta.read() == meta
     with new_store().opened() as other:
-        assert other.meta.lineage != meta.lineage
+        assert other.meta.read().lineage != meta.lineage
 
 
 @pytest.mark.parametrize("mode", [Mode.READ, Mode.WRITE])
@@ -82,19 +84,19 @@ def test_reading_leaves_no_trace(tmp_path: Path) -> None:
     filled(tmp_path)
     before = content(tmp_path)
     with opened(tmp_path, Mode.READ) as state:
-        assert len(state.rows_for("default", range(3_000))) == 1_999
+        assert len(state.queue.rows_for("default", range(3_000))) == 1_999
         with pytest.raises(StateError, match="reading only"):
-            state.bump_serial()
+            state.meta.bump_serial()
     assert content(tmp_path) == before
 
 
 def test_reading_after_a_crash_leaves_no_trace(tmp_path: Path) -> None:
     """A reader sees what a killed writer had committed, and leaves the state's files as they are."""
-    code = "s = opened(root); s.save_account(an_account(), now=NOW); schedule(s, 1, 2, 3); wait()"
+    code = "s = opened(root); s.accounts.save(an_account(), now=NOW); schedule(s, 1, 2, 3); wait()"
     kill(process(code, Store("state.db", tmp_path)))
     before = {name: data for name, data in content(tmp_path).items() if not name.endswith("-shm")}
     with opened(tmp_path, Mode.READ) as state:
-        assert len(state.rows_for("default", [1, 2, 3])) == 3
+        assert len(state.queue.rows_for("default", [1, 2, 3])) == 3
     after = {name: data for name, data in content(tmp_path).items() if not name.endswith("-shm")}
     assert after == before
 
@@ -107,7 +109,7 @@ def test_truncated_file_is_refused(tmp_path: Path, keep: int, mode: Mode) -> Non
     os.truncate(path, keep)
     before = path.read_bytes()
     with pytest.raises(StateDamaged) as caught, opened(tmp_path, mode) as state:
-        list(state.rows_of(["1"], []))
+        list(state.queue.rows_of(["1"], []))
     assert "state.db" in caught.value.message
     assert caught.value.mend
     assert path.read_bytes() == before
@@ -135,7 +137,7 @@ def test_random_damage_is_told(tmp_path: Path, seed: int) -> None:
     path.write_bytes(data)
     try:
         with opened(tmp_path, Mode.READ) as state:
-            told = state.check()
+            told = check_database(state)
     except StateError as error:
         told = [error.message]
     assert told
@@ -145,12 +147,12 @@ def test_damage_is_found_by_the_check(tmp_path: Path) -> None:
     """A sound state has nothing to tell; one with a broken page does."""
     path = filled(tmp_path)
     with opened(tmp_path, Mode.READ) as state:
-        assert state.check() == []
+        assert check_database(state) == []
     data = bytearray(path.read_bytes())
     data[-4_096:] = bytes(4_096)
     path.write_bytes(data)
     with opened(tmp_path, Mode.READ) as state:
-        assert state.check()
+        assert check_database(state)
 
 
 def test_foreign_database_is_refused(tmp_path: Path) -> None:
@@ -190,15 +192,15 @@ def fail(connection: Connection) -> None:
 def test_migration_keeps_everything(store: Store) -> None:
     """Migrating brings an older format up to date, with everything in it; a reader says what to run."""
     with store.opened() as state:
-        state.save_account(an_account(), now=NOW)
+        state.accounts.save(an_account(), now=NOW)
         schedule(state, *range(1, 50))
     steps = [Migration(NEXT, add_note), Migration(NEXT + 1, lambda _: None)]
     with pytest.raises(StateError, match=f"needs format {NEXT + 1}") as caught:
         store.opened(Mode.READ, migrations=steps, target=NEXT + 1)
     assert "state migrate" in str(caught.value.mend)
     with store.opened(Mode.MIGRATE, migrations=steps, target=NEXT + 1) as state:
-        assert state.meta.format_version == NEXT + 1
-        assert len(state.rows_for("default", range(100))) == 49
+        assert state.meta.read().format_version == NEXT + 1
+        assert len(state.queue.rows_for("default", range(100))) == 49
     with pytest.raises(StateDamaged, match=f"format {NEXT + 1}"):
         store.opened(Mode.WRITE)
 
@@ -208,13 +210,13 @@ def test_migration_makes_a_backup_first(tmp_path: Path) -> None:
     filled(tmp_path)
     steps = [Migration(NEXT, add_note), Migration(NEXT + 1, lambda _: None)]
     with open_state("state.db", root=tmp_path, mode=Mode.WRITE, migrations=steps, target=NEXT + 1) as state:
-        assert state.meta.format_version == NEXT + 1
-        assert len(state.rows_for("default", range(3_000))) == 1_999
+        assert state.meta.read().format_version == NEXT + 1
+        assert len(state.queue.rows_for("default", range(3_000))) == 1_999
     copy = tmp_path / f"state.db.format-{FORMAT_VERSION}.backup"
     assert mode_of(copy) == 0o600
     with open_state(copy.name, root=tmp_path, mode=Mode.READ) as old:
-        assert old.meta.format_version == FORMAT_VERSION
-        assert len(old.rows_for("default", range(3_000))) == 1_999
+        assert old.meta.read().format_version == FORMAT_VERSION
+        assert len(old.queue.rows_for("default", range(3_000))) == 1_999
 
 
 def test_reading_an_older_format_says_what_to_run(tmp_path: Path) -> None:
@@ -232,12 +234,12 @@ def test_reading_an_older_format_says_what_to_run(tmp_path: Path) -> None:
 def test_failed_migration_changes_nothing(store: Store) -> None:
     """A migration that fails leaves the state in its old format, and usable."""
     with store.opened() as state:
-        state.save_account(an_account(), now=NOW)
+        state.accounts.save(an_account(), now=NOW)
     with pytest.raises(StateError):
         store.opened(Mode.MIGRATE, migrations=[Migration(NEXT, fail)], target=NEXT)
     with store.opened(Mode.WRITE) as state:
-        assert state.meta.format_version == FORMAT_VERSION
-        columns = {key for row in state.export()["accounts"] for key in row}
+        assert state.meta.read().format_version == FORMAT_VERSION
+        columns = {key for row in export(state)["accounts"] for key in row}
         assert "note" not in columns
 
 
@@ -276,9 +278,9 @@ def test_paths_and_urls(tmp_path: Path) -> None:
 def test_any_file_name_works(tmp_path: Path, name: str) -> None:
     """Signs that mean something in a URL are ordinary in a path."""
     with open_state(name, root=tmp_path, mode=Mode.CREATE) as state:
-        state.bump_serial()
+        state.meta.bump_serial()
     with open_state(name, root=tmp_path, mode=Mode.READ) as state:
-        assert state.meta.serial == 1
+        assert state.meta.read().serial == 1
     assert sorted(each.name for each in tmp_path.iterdir()) == sorted([name, f"{name}.key", f"{name}.mark"])
 
 
@@ -299,7 +301,7 @@ opened(root, Mode.READ).close()
 os.chmod(root, 0o555); os.chmod(root / "state.db", 0o444); os.chmod(root / "state.db.mark", 0o444)
 os.setuid(65534)
 with opened(root, Mode.READ) as s:
-    assert len(s.rows_for("default", range(3000))) == 1999
+    assert len(s.queue.rows_for("default", range(3000))) == 1999
 for text, mode in (("state.db", Mode.WRITE), ("new.db", Mode.CREATE)):
     try:
         open_state(text, root=root, mode=mode)
@@ -326,21 +328,21 @@ def test_read_only_folder(tmp_path: Path) -> None:
 def test_full_disk_is_told(tmp_path: Path) -> None:
     """A disk without room is a StateError that says so; what was committed before stays."""
     with opened(tmp_path) as state:
-        state.save_account(an_account(), now=NOW)
-        pages = state._connection.exec_driver_sql("PRAGMA page_count").scalar()
-        state._connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 1}")
+        state.accounts.save(an_account(), now=NOW)
+        pages = state.session.connection.exec_driver_sql("PRAGMA page_count").scalar()
+        state.session.connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 1}")
         with pytest.raises(StateError, match="disk is full") as caught:
             schedule(state, *range(1, 5_000))
         assert "room" in str(caught.value.mend)
-        assert state.counts() == {}
-        assert len(state.accounts()) == 1
+        assert state.queue.counts() == {}
+        assert len(state.accounts.read()) == 1
 
 
 @pytest.mark.parametrize("of", ["state.db", "state.db.key", "state.db.mark", "state.db.before-push-2.backup"])
 def test_the_next_writer_removes_what_a_killed_process_left(tmp_path, of):
     """A draft that nobody is writing any more goes; the files themselves, and other names, stay."""
     with open_state("state.db", root=tmp_path, mode=Mode.CREATE) as state:
-        state.save_account(an_account(), now=NOW)
+        state.accounts.save(an_account(), now=NOW)
     kept = tmp_path / f"{of}.notes.part"
     kept.touch()
     draft = tmp_path / f"{of}.0123abcd.part"

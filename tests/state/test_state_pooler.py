@@ -13,8 +13,8 @@ from state_support import KEY, NOW, Store, an_account, schedule
 
 from ekomi_reconcile.model.errors import StateError, StateLocked
 from ekomi_reconcile.model.invitation import SendOutcome, Status
-from ekomi_reconcile.state.engine.lock import lock_holder
-from ekomi_reconcile.state.engine.opening import Mode
+from ekomi_reconcile.state.engine.writer_lock import lock_holder
+from ekomi_reconcile.state.opening import Mode
 
 _NUMBERS = count(1)
 IGNORES = "ignore_startup_parameters = options"
@@ -43,18 +43,18 @@ def test_session_mode_is_fine(server: Server, tmp_path: Path, more: str) -> None
     with running_pooler(server, "session", more=more) as pooler:
         store = Store(pooler.url(schema=schema), tmp_path, KEY)
         with store.opened() as state, store.lock() as lock:
-            state.guard_by(lock)
-            state.save_account(an_account("1"), now=NOW)
+            state.session.guard_by(lock)
+            state.accounts.save(an_account("1"), now=NOW)
             (key,) = schedule(state, 1).values()
-            state.claim([key], now=NOW)
-            state.settle([SendOutcome(id=key, status=Status.SENT, at=NOW)])
+            state.sending.claim([key], now=NOW)
+            state.sending.settle([SendOutcome(id=key, status=Status.SENT, at=NOW)])
             assert lock_holder(store.place) == lock.info
             lock.verify()
             with pytest.raises(StateLocked):
                 store.lock().acquire()
     direct = Store(server.url(schema=schema), tmp_path, KEY)
     with direct.opened(Mode.READ) as state:
-        assert state.counts() == {"1": {Status.SENT: 1}}
+        assert state.queue.counts() == {"1": {Status.SENT: 1}}
 
 
 def test_no_setting_reaches_another_client(server: Server, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_no_setting_reaches_another_client(server: Server, tmp_path: Path) -> No
             store = Store(pooler.url(schema=f"pool{next(_NUMBERS)}"), tmp_path, KEY)
             if mode == "session":
                 with store.opened() as state, store.lock():
-                    state.save_account(an_account("1"), now=NOW)
+                    state.accounts.save(an_account("1"), now=NOW)
                     schedule(state, 1)
             else:
                 with pytest.raises(StateError):
@@ -87,6 +87,6 @@ def test_a_full_pool_in_session_mode_is_not_taken_for_a_shared_one(server: Serve
     with running_pooler(server, "session", size=1) as pooler:
         store = Store(pooler.url(schema=f"pool{next(_NUMBERS)}"), tmp_path, KEY)
         with store.opened() as state:
-            state.save_account(an_account("1"), now=NOW)
+            state.accounts.save(an_account("1"), now=NOW)
         with store.opened(Mode.READ) as state:
-            assert len(state.accounts()) == 1
+            assert len(state.accounts.read()) == 1

@@ -15,8 +15,9 @@ from state_support import KEY, NOW, Store, an_account, schedule
 from ekomi_reconcile.model.errors import StateDamaged, StateError, StateLocked, StateMissing
 from ekomi_reconcile.model.review import Review
 from ekomi_reconcile.state.engine.location import PostgresLocation, locate
-from ekomi_reconcile.state.engine.lock import lock_holder, release_lock
-from ekomi_reconcile.state.engine.opening import Mode
+from ekomi_reconcile.state.engine.writer_lock import lock_holder, release_lock
+from ekomi_reconcile.state.maintenance.check import check_database
+from ekomi_reconcile.state.opening import Mode
 
 SECRET = "s3cr3t-canary"
 
@@ -107,7 +108,7 @@ def test_encoded_password_opens(server: Server, database: str, tmp_path: Path) -
     server.run(f"GRANT ALL ON SCHEMA public TO {GUARDED}", database)
     url = server.url(database, f"{GUARDED}:{quote(PASSWORD, safe='')}")
     with Store(url, tmp_path, KEY).opened() as state:
-        assert state.bump_serial() == 1
+        assert state.meta.bump_serial() == 1
     with pytest.raises(StateError, match="refused the user or the password"):
         Store(server.url(database, f"{GUARDED}:other"), tmp_path, KEY).opened()
     with pytest.raises(StateError, match="refused the user or the password"):
@@ -122,7 +123,7 @@ def test_state_lives_in_the_default_schema(server: Server, database: str, tmp_pa
     assert "state init" in str(caught.value.mend)
     assert server.run("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", database) == [(0,)]
     with store.opened() as state:
-        assert state.check() == []
+        assert check_database(state) == []
     assert server.run("SELECT value FROM public.meta WHERE key = 'serial'", database) == [("0",)]
 
 
@@ -131,7 +132,7 @@ def test_schemas_are_separate_states(server: Server, database: str, tmp_path: Pa
     first = Store(server.url(database), tmp_path, KEY)
     second = Store(server.url(database, schema='Other "Shop" %s'), tmp_path, KEY)
     with first.opened() as one, second.opened() as two, first.lock() as lock, second.lock():
-        assert one.meta.lineage != two.meta.lineage
+        assert one.meta.read().lineage != two.meta.read().lineage
         assert lock_holder(first.place) == lock.info
         assert lock_holder(second.place) != lock.info
 
@@ -139,26 +140,26 @@ def test_schemas_are_separate_states(server: Server, database: str, tmp_path: Pa
 def test_writing_needs_a_key(shared: Store) -> None:
     """Without a configured key a state is neither made nor written; it can be read."""
     with shared.opened() as state:
-        state.bump_serial()
+        state.meta.bump_serial()
     for mode in (Mode.CREATE, Mode.WRITE):
         with pytest.raises(StateError, match="needs a key") as caught:
             shared.opened(mode, key=None)
         assert "privacy: {key:" in str(caught.value.mend)
     with shared.opened(Mode.READ, key=None) as state:
-        assert state.accounts() == ()
+        assert state.accounts.read() == ()
         with pytest.raises(StateError, match=r"privacy\.key|missing"):
-            state.require_key()
+            state.key.require()
 
 
 def test_readers_cannot_write(shared: Store) -> None:
     """A state opened for reading does not write, not even by SQL that goes around the store."""
     with shared.opened() as state:
-        state.bump_serial()
+        state.meta.bump_serial()
     with shared.opened(Mode.READ) as state:
         with pytest.raises(StateError, match="reading only"):
-            state.bump_serial()
+            state.meta.bump_serial()
         with pytest.raises(StateError, match="read-only"):
-            state._connection.exec_driver_sql("UPDATE meta SET value = '7'")
+            state.session.connection.exec_driver_sql("UPDATE meta SET value = '7'")
 
 
 def test_tables_of_others_are_left_alone(server: Server, database: str, tmp_path: Path) -> None:
@@ -181,7 +182,9 @@ def test_tables_of_others_are_left_alone(server: Server, database: str, tmp_path
 def test_newer_formats_are_refused(shared: Store, value: str, said: str) -> None:
     """A format that this version does not know is refused for reading and writing."""
     with shared.opened() as state, state.transaction():
-        state._connection.exec_driver_sql(f"UPDATE meta SET value = '{value}' WHERE key = 'format_version'")
+        state.session.connection.exec_driver_sql(
+            f"UPDATE meta SET value = '{value}' WHERE key = 'format_version'"
+        )
     for mode in Mode:
         with pytest.raises(StateDamaged, match=said):
             shared.opened(mode)
@@ -190,12 +193,12 @@ def test_newer_formats_are_refused(shared: Store, value: str, said: str) -> None
 def test_check_tells_what_is_missing(shared: Store) -> None:
     """A table, column or index that is gone is told."""
     with shared.opened() as state:
-        assert state.check() == []
+        assert check_database(state) == []
         with state.transaction():
-            state._connection.exec_driver_sql("DROP INDEX invitation_due")
-            state._connection.exec_driver_sql("ALTER TABLE review DROP COLUMN gone_at")
-            state._connection.exec_driver_sql("DROP TABLE observation")
-        told = " ".join(state.check())
+            state.session.connection.exec_driver_sql("DROP INDEX invitation_due")
+            state.session.connection.exec_driver_sql("ALTER TABLE review DROP COLUMN gone_at")
+            state.session.connection.exec_driver_sql("DROP TABLE observation")
+        told = " ".join(check_database(state))
     assert all(word in told for word in ("invitation_due", "gone_at", "observation"))
 
 
@@ -230,35 +233,35 @@ def test_missing_right_is_told(server: Server, database: str, tmp_path: Path) ->
 def test_read_only_server_is_told(shared: Store) -> None:
     """A standby or a read-only user can be read; writing says what to do."""
     with shared.opened() as state:
-        state.bump_serial()
+        state.meta.bump_serial()
     options = "&options=-c%20default_transaction_read_only%3Don"
     standby = Store(shared.text + options, shared.root, KEY)
     with standby.opened(Mode.READ) as state:
-        assert state.meta.serial == 1
+        assert state.meta.read().serial == 1
     with (
         standby.opened(Mode.WRITE) as state,
         pytest.raises(StateError, match="server is read-only") as caught,
     ):
-        state.bump_serial()
+        state.meta.bump_serial()
     assert "primary" in str(caught.value.mend)
 
 
 def test_server_gone_while_reading(server: Server, shared: Store) -> None:
     """A connection that ended is a StateError; the state can be closed and opened again."""
     with shared.opened() as state:
-        state.bump_serial()
+        state.meta.bump_serial()
         server.end_connections()
         with pytest.raises(StateError, match="ended the connection") as caught:
-            state.counts()
+            state.queue.counts()
         assert "run again" in str(caught.value.mend)
     with shared.opened(Mode.WRITE) as state:
-        assert state.counts() == {}
+        assert state.queue.counts() == {}
 
 
 def test_server_gone_within_a_transaction(server: Server, shared: Store) -> None:
     """What was not committed when the server went is not there afterwards."""
     with shared.opened() as state:
-        state.save_account(an_account(), now=NOW)
+        state.accounts.save(an_account(), now=NOW)
 
         def attempt() -> None:
             with state.transaction():
@@ -269,7 +272,7 @@ def test_server_gone_within_a_transaction(server: Server, shared: Store) -> None
         with pytest.raises(StateError, match="ended the connection"):
             attempt()
     with shared.opened(Mode.WRITE) as state:
-        assert state.counts() == {}
+        assert state.queue.counts() == {}
         assert schedule(state, 3)
 
 
@@ -328,21 +331,21 @@ def test_lock_of_another_user_is_seen(server: Server, database: str, tmp_path: P
 def test_text_with_a_nul_is_kept_as_far_as_possible(shared: Store) -> None:
     """PostgreSQL cannot hold the character NUL: a review that has one is imported all the same."""
     with shared.opened() as state:
-        state.save_account(an_account(), now=NOW)
+        state.accounts.save(an_account(), now=NOW)
         for text in ("a\0b", r"a\u0000b", "c\0"):
-            state.import_reviews(
+            state.reviews.save_import(
                 "1", [Review(order_id="A", submitted_at=NOW, rating=4.0, text=text)], full=True, now=NOW
             )
-            (found,) = state.list_reviews()
+            (found,) = state.reviews.search()
             assert found.review.text == text.replace("\0", "\ufffd")
 
 
 def test_queries_use_their_indexes(shared: Store) -> None:
     """What is due, abandoned, or of an order or customer is found without reading or sorting all rows."""
     with shared.opened() as state:
-        state.save_account(an_account(), now=NOW)
+        state.accounts.save(an_account(), now=NOW)
         schedule(state, *range(2_000), customer="anna")
-        connection = state._connection
+        connection = state.session.connection
         connection.commit()
         connection.exec_driver_sql("SET enable_seqscan = off")
         connection.commit()
@@ -352,10 +355,10 @@ def test_queries_use_their_indexes(shared: Store) -> None:
             "before_cursor_execute",
             lambda _c, _k, text, bound, _x, _m: asked.append((text, bound)),
         )
-        list(state.due(["1"], NOW + 500))
-        state.abandoned(now=NOW)
-        state.rows_for("default", [5])
-        state.customer_load(["anna"], 0)
+        list(state.queue.due(["1"], NOW + 500))
+        state.queue.abandoned(now=NOW)
+        state.queue.rows_for("default", [5])
+        state.queue.customer_load(["anna"], 0)
         for statement, bound in [each for each in asked if "FROM invitation" in each[0]]:
             plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", bound).scalars())
             assert "invitation_" in plan, plan
@@ -376,10 +379,10 @@ def test_connections_are_named(server: Server, shared: Store) -> None:
 def test_driver_error_never_comes_through(shared: Store) -> None:
     """Whatever the server refuses is a StateError."""
     with shared.opened() as state:
-        state._connection.exec_driver_sql("SET statement_timeout = 20")
-        state._connection.commit()
+        state.session.connection.exec_driver_sql("SET statement_timeout = 20")
+        state.session.connection.commit()
         for statement in ("SELECT 1/0", "nonsense", "SELECT 'x'::int", "SELECT pg_sleep(1)"):
             with pytest.raises(StateError) as caught, state.transaction():
-                state._connection.exec_driver_sql(statement)
+                state.session.connection.exec_driver_sql(statement)
             assert not isinstance(caught.value, psycopg.Error)
-        assert state.bump_serial() == 1
+        assert state.meta.bump_serial() == 1

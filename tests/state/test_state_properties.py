@@ -8,17 +8,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from state_support import NOW, Store, an_account, an_order
-from tiers import examples
 
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import Invitation, InvitationFilter, Resolution, SendOutcome, Status
-from ekomi_reconcile.state.engine.opening import Mode
+from ekomi_reconcile.state.opening import Mode
 
 ACCOUNTS = ("1", "2", "3")
 ORDERS = st.integers(1, 4)
 ROWS = st.integers(1, 14)
 STEPS = settings(
-    max_examples=examples(25),
+    max_examples=25,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -36,37 +35,37 @@ class QueueMachine(RuleBasedStateMachine):
         self.store = self.new_store()
         self.state = self.store.opened()
         for key in ACCOUNTS:
-            self.state.save_account(an_account(key), now=NOW)
+            self.state.accounts.save(an_account(key), now=NOW)
         self.sent: dict[int, Invitation] = {}
 
     @rule(picked=st.lists(st.tuples(ORDERS, st.sampled_from(ACCOUNTS)), max_size=6))
     def schedule(self, picked: list[tuple[int, str]]) -> None:
-        live = {each.interface_id for each in self.state.accounts()}
+        live = {each.interface_id for each in self.state.accounts.read()}
         rows = [an_order(order, key) for order, key in picked if key in live]
-        counts = self.state.schedule(rows, now=NOW)
+        counts = self.state.schedule.add(rows, now=NOW)
         assert counts.scheduled + counts.blocked == len(rows)
 
     @rule(ids=st.lists(ROWS, max_size=4))
     def cancel(self, ids: list[int]) -> None:
-        self.state.cancel(dict.fromkeys(ids, "conditions"), now=NOW)
+        self.state.schedule.cancel(dict.fromkeys(ids, "conditions"), now=NOW)
 
     @rule(ids=st.lists(ROWS, max_size=4))
     def claim(self, ids: list[int]) -> None:
-        claimed = {row.id for row in self.state.claim(ids, now=NOW)}
+        claimed = {row.id for row in self.state.sending.claim(ids, now=NOW)}
         assert not claimed & self.sent.keys()
 
     @rule(key=ROWS, end=ENDS)
     def settle(self, key: int, end: Status) -> None:
-        if self.state.settle([SendOutcome(id=key, status=end, at=NOW)]) and end is Status.SENT:
-            self.sent[key] = self.state.invitation(key)
+        if self.state.sending.settle([SendOutcome(id=key, status=end, at=NOW)]) and end is Status.SENT:
+            self.sent[key] = self.state.invitations.get(key)
 
     @rule(key=ROWS, action=st.sampled_from(["skip", "unskip", "push", "retry", "sent", "resend"]))
     def by_hand(self, key: int, action: str) -> None:
         try:
             if action in ("sent", "resend"):
-                row = self.state.resolve(key, Resolution(action), now=NOW, actor="support")
+                row = self.state.invitations.resolve(key, Resolution(action), now=NOW, actor="support")
             else:
-                row = getattr(self.state, action)(key, now=NOW, actor="support")
+                row = getattr(self.state.invitations, action)(key, now=NOW, actor="support")
         except StateError:
             return
         if row.status is Status.SENT:
@@ -74,10 +73,10 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(key=st.sampled_from(ACCOUNTS))
     def delete_or_add(self, key: str) -> None:
-        if any(each.interface_id == key for each in self.state.accounts()):
-            self.state.delete_account(key, now=NOW)
+        if any(each.interface_id == key for each in self.state.accounts.read()):
+            self.state.accounts.delete(key, now=NOW)
         else:
-            self.state.save_account(an_account(key), now=NOW)
+            self.state.accounts.save(an_account(key), now=NOW)
 
     @rule()
     def reopen(self) -> None:
@@ -93,19 +92,19 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def sent_rows_stay(self) -> None:
         if hasattr(self, "state"):
-            assert {key: self.state.invitation(key) for key in self.sent} == self.sent
+            assert {key: self.state.invitations.get(key) for key in self.sent} == self.sent
 
     @invariant()
     def histories_are_chains(self) -> None:
         if hasattr(self, "state"):
             for row in self.rows():
-                history = self.state.history_of(row.id)
+                history = self.state.invitations.history(row.id)
                 steps = [None, *(each.to_status for each in history)]
                 assert [each.from_status for each in history] == steps[:-1]
                 assert steps[-1] is row.status
 
     def rows(self) -> list[Invitation]:
-        return list(self.state.list_invitations(InvitationFilter()))
+        return list(self.state.invitations.search(InvitationFilter()))
 
     def teardown(self) -> None:
         if hasattr(self, "state"):

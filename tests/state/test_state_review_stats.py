@@ -10,7 +10,7 @@ from state_support import NOW
 
 from ekomi_reconcile.model.instant import DAY, parse
 from ekomi_reconcile.model.review import Period, Review, ReviewKind, ReviewStatistics, Tally
-from ekomi_reconcile.state.repositories.accounts import Offer
+from ekomi_reconcile.state.repositories.journal import Offer
 from ekomi_reconcile.state.store import State
 
 GOOD = Review(order_id="A-1", submitted_at=NOW, rating=5.0, text="Good", comment="Thanks")
@@ -32,9 +32,9 @@ REVIEWS = st.lists(
 
 def test_figures_by_account(state: State) -> None:
     """Each account has its own; reviews of products are beside; what is gone does not count."""
-    state.import_reviews("1", [GOOD, BAD, OF_PRODUCT], full=True, now=NOW)
-    state.import_reviews("1", [GOOD, OF_PRODUCT], full=True, now=NOW)
-    first, second = state.review_statistics(["2", "1", "77"], by=Period.MONTH)
+    state.reviews.save_import("1", [GOOD, BAD, OF_PRODUCT], full=True, now=NOW)
+    state.reviews.save_import("1", [GOOD, OF_PRODUCT], full=True, now=NOW)
+    first, second = state.aggregates.review_statistics(["2", "1", "77"], by=Period.MONTH)
     assert first == ReviewStatistics(
         interface_id="1",
         total=Tally(1, 5.0),
@@ -45,16 +45,16 @@ def test_figures_by_account(state: State) -> None:
     )
     assert (first.answered_share, second.interface_id, second.total) == (1.0, "2", Tally())
     assert (second.answered_share, second.total.average) == (None, None)
-    assert state.count_reviews("1") == 1
+    assert state.aggregates.count_reviews("1") == 1
 
 
 def test_one_product_and_a_beginning(state: State) -> None:
     """--product counts that product's reviews, whose answers nobody knows; --since only later ones."""
-    state.import_reviews("1", [GOOD, BAD, OF_PRODUCT], full=True, now=NOW)
-    (found,) = state.review_statistics(["1"], by=Period.WEEK, product_id="P-1")
+    state.reviews.save_import("1", [GOOD, BAD, OF_PRODUCT], full=True, now=NOW)
+    (found,) = state.aggregates.review_statistics(["1"], by=Period.WEEK, product_id="P-1")
     assert (found.total, found.answered, found.answered_share) == (Tally(1, 3.0), None, None)
-    assert state.review_statistics(["1"], by=Period.WEEK, product_id="P-2")[0].total == Tally()
-    (late,) = state.review_statistics(["1"], by=Period.WEEK, since=NOW + 1)
+    assert state.aggregates.review_statistics(["1"], by=Period.WEEK, product_id="P-2")[0].total == Tally()
+    (late,) = state.aggregates.review_statistics(["1"], by=Period.WEEK, since=NOW + 1)
     assert (late.total, late.answered_share) == (Tally(1, 2.0), 0.0)
 
 
@@ -62,9 +62,9 @@ def test_one_product_and_a_beginning(state: State) -> None:
 @given(REVIEWS, st.sampled_from(Period))
 def test_the_database_adds_up_as_python_does(state: State, reviews: list[Review], by: Period) -> None:
     """Counts, stars, periods at the edges of years: the same sums, from whatever database."""
-    state.import_reviews("1", [], full=True, now=NOW)
-    state.import_reviews("1", reviews, full=True, now=NOW)
-    (found,) = state.review_statistics(["1"], by=by)
+    state.reviews.save_import("1", [], full=True, now=NOW)
+    state.reviews.save_import("1", reviews, full=True, now=NOW)
+    (found,) = state.aggregates.review_statistics(["1"], by=by)
     own = [each for each in reviews if not each.product_id]
     assert found.total.reviews == len(own)
     assert abs(found.total.rating_sum - sum(each.rating for each in own)) < 1e-6
@@ -80,32 +80,34 @@ def test_the_database_adds_up_as_python_does(state: State, reviews: list[Review]
 
 def test_an_import_of_products_leaves_the_shops_reviews_alone(state: State) -> None:
     """A full import of one kind marks only that kind as gone, and products date nothing."""
-    state.import_reviews("1", [GOOD, BAD], full=True, now=NOW, kind=ReviewKind.SHOP)
-    assert not state.has_product_reviews("1")
-    state.import_reviews("1", [OF_PRODUCT], full=True, now=NOW + 1, kind=ReviewKind.PRODUCT)
-    assert state.has_product_reviews("1")
-    assert not state.has_product_reviews("2")
-    assert state.accounts()[0].last_import_at == NOW
-    assert state.import_reviews("1", [], full=True, now=NOW + 2, kind=ReviewKind.PRODUCT).gone == 1
-    assert {each.review for each in state.list_reviews()} == {GOOD, BAD}
-    assert list(state.list_reviews(product_id="P-1")) == []
-    assert [each.review for each in state.list_reviews(product_id="P-1", include_gone=True)] == [OF_PRODUCT]
+    state.reviews.save_import("1", [GOOD, BAD], full=True, now=NOW, kind=ReviewKind.SHOP)
+    assert not state.reviews.has_product_reviews("1")
+    state.reviews.save_import("1", [OF_PRODUCT], full=True, now=NOW + 1, kind=ReviewKind.PRODUCT)
+    assert state.reviews.has_product_reviews("1")
+    assert not state.reviews.has_product_reviews("2")
+    assert state.accounts.read()[0].last_import_at == NOW
+    assert state.reviews.save_import("1", [], full=True, now=NOW + 2, kind=ReviewKind.PRODUCT).gone == 1
+    assert {each.review for each in state.reviews.search()} == {GOOD, BAD}
+    assert list(state.reviews.search(product_id="P-1")) == []
+    assert [each.review for each in state.reviews.search(product_id="P-1", include_gone=True)] == [OF_PRODUCT]
 
 
 def test_who_is_refused_product_reviews_is_remembered(state: State) -> None:
     """The last word counts."""
-    assert state.without_product_reviews() == frozenset()
-    state.note_product_reviews("1", Offer.NOT_OFFERED, name="One", now=NOW)
-    state.note_product_reviews("2", Offer.NOT_OFFERED, name="Two", now=NOW)
-    state.note_product_reviews("1", Offer.OFFERED, name="One", now=NOW)
-    assert state.without_product_reviews() == {"2"}
+    assert state.journal.without_product_reviews() == frozenset()
+    state.journal.note_product_reviews("1", Offer.NOT_OFFERED, name="One", now=NOW)
+    state.journal.note_product_reviews("2", Offer.NOT_OFFERED, name="Two", now=NOW)
+    state.journal.note_product_reviews("1", Offer.OFFERED, name="One", now=NOW)
+    assert state.journal.without_product_reviews() == {"2"}
 
 
 def test_without_names_all_live_accounts_are_added_up(state: State) -> None:
     """The same figures as by name; those of a deleted account only by name."""
-    state.import_reviews("1", [GOOD, BAD, OF_PRODUCT], full=True, now=NOW)
-    state.import_reviews("2", [BAD], full=True, now=NOW)
-    assert state.review_statistics(by=Period.WEEK) == state.review_statistics(["1", "2"], by=Period.WEEK)
-    state.delete_account("2", now=NOW)
-    assert [each.interface_id for each in state.review_statistics(by=Period.WEEK)] == ["1"]
-    assert [each.total.reviews for each in state.review_statistics(["2"], by=Period.WEEK)] == [1]
+    state.reviews.save_import("1", [GOOD, BAD, OF_PRODUCT], full=True, now=NOW)
+    state.reviews.save_import("2", [BAD], full=True, now=NOW)
+    assert state.aggregates.review_statistics(by=Period.WEEK) == state.aggregates.review_statistics(
+        ["1", "2"], by=Period.WEEK
+    )
+    state.accounts.delete("2", now=NOW)
+    assert [each.interface_id for each in state.aggregates.review_statistics(by=Period.WEEK)] == ["1"]
+    assert [each.total.reviews for each in state.aggregates.review_statistics(["2"], by=Period.WEEK)] == [1]

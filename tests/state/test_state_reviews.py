@@ -19,22 +19,22 @@ PRODUCT = replace(FIRST, product_id="P-1")
 
 def test_reviews_come_back(state: State) -> None:
     """Reviews are recorded whole, a product's beside the shop's, each account's apart."""
-    counts = state.import_reviews("1", [SECOND, FIRST, PRODUCT], full=True, now=NOW + 50)
+    counts = state.reviews.save_import("1", [SECOND, FIRST, PRODUCT], full=True, now=NOW + 50)
     assert counts == ImportCounts(new=3)
-    listed = list(state.list_reviews(["1"]))
+    listed = list(state.reviews.search(["1"]))
     assert [each.review for each in listed] == [FIRST, PRODUCT, SECOND]
     assert {(each.interface_id, each.first_seen_at) for each in listed} == {("1", NOW + 50)}
-    assert list(state.list_reviews(["2"])) == []
-    assert [each.review for each in state.list_reviews(since=NOW + 10)] == [SECOND]
+    assert list(state.reviews.search(["2"])) == []
+    assert [each.review for each in state.reviews.search(since=NOW + 10)] == [SECOND]
 
 
 def test_importing_again_changes_nothing(state: State) -> None:
     """The same reviews in another order are unchanged."""
     reviews = [replace(FIRST, order_id=f"A-{number % 40}", text=str(number)) for number in range(200)]
-    assert state.import_reviews("1", reviews, full=True, now=NOW).new == 200
+    assert state.reviews.save_import("1", reviews, full=True, now=NOW).new == 200
     random.Random(1).shuffle(reviews)
-    assert state.import_reviews("1", reviews, full=True, now=NOW + 9) == ImportCounts(unchanged=200)
-    assert {each.changed_at for each in state.list_reviews()} == {NOW}
+    assert state.reviews.save_import("1", reviews, full=True, now=NOW + 9) == ImportCounts(unchanged=200)
+    assert {each.changed_at for each in state.reviews.search()} == {NOW}
 
 
 @pytest.mark.parametrize(
@@ -42,36 +42,38 @@ def test_importing_again_changes_nothing(state: State) -> None:
 )
 def test_changed_reviews_are_updated(state: State, change: dict[str, object]) -> None:
     """A changed text, answer, rating or title updates the review and keeps its first sight."""
-    state.import_reviews("1", [FIRST, SECOND], full=True, now=NOW)
+    state.reviews.save_import("1", [FIRST, SECOND], full=True, now=NOW)
     changed = replace(FIRST, **change)
-    counts = state.import_reviews("1", [changed, SECOND], full=True, now=NOW + 9)
+    counts = state.reviews.save_import("1", [changed, SECOND], full=True, now=NOW + 9)
     assert counts == ImportCounts(changed=1, unchanged=1)
-    first = next(state.list_reviews())
+    first = next(state.reviews.search())
     assert (first.review, first.first_seen_at, first.changed_at) == (changed, NOW, NOW + 9)
 
 
 def test_only_a_full_import_marks_as_gone(state: State) -> None:
     """What a part of the reviews does not hold is not gone; what returns is no longer gone."""
-    state.import_reviews("1", [FIRST, SECOND], full=True, now=NOW)
-    assert state.import_reviews("1", [SECOND], full=False, now=NOW + 1) == ImportCounts(unchanged=1)
-    assert state.import_reviews("1", [SECOND], full=True, now=NOW + 2) == ImportCounts(gone=1, unchanged=1)
-    assert [each.review for each in state.list_reviews()] == [SECOND]
-    assert [each.gone_at for each in state.list_reviews(include_gone=True)] == [NOW + 2, None]
-    assert state.import_reviews("1", [SECOND], full=True, now=NOW + 3) == ImportCounts(unchanged=1)
-    assert state.import_reviews("1", [FIRST], full=False, now=NOW + 4) == ImportCounts(changed=1)
-    assert len(list(state.list_reviews())) == 2
+    state.reviews.save_import("1", [FIRST, SECOND], full=True, now=NOW)
+    assert state.reviews.save_import("1", [SECOND], full=False, now=NOW + 1) == ImportCounts(unchanged=1)
+    assert state.reviews.save_import("1", [SECOND], full=True, now=NOW + 2) == ImportCounts(
+        gone=1, unchanged=1
+    )
+    assert [each.review for each in state.reviews.search()] == [SECOND]
+    assert [each.gone_at for each in state.reviews.search(include_gone=True)] == [NOW + 2, None]
+    assert state.reviews.save_import("1", [SECOND], full=True, now=NOW + 3) == ImportCounts(unchanged=1)
+    assert state.reviews.save_import("1", [FIRST], full=False, now=NOW + 4) == ImportCounts(changed=1)
+    assert len(list(state.reviews.search())) == 2
 
 
 def test_imports_are_dated(state: State) -> None:
     """The account knows its last import and its last full one, also when there was nothing."""
-    state.import_reviews("1", [], full=True, now=NOW)
-    state.import_reviews("1", [FIRST], full=False, now=NOW + 9)
-    account = state.accounts()[0]
+    state.reviews.save_import("1", [], full=True, now=NOW)
+    state.reviews.save_import("1", [FIRST], full=False, now=NOW + 9)
+    account = state.accounts.read()[0]
     assert (account.last_import_at, account.last_full_import_at) == (NOW + 9, NOW)
 
 
 def test_import_for_an_unknown_account(state: State) -> None:
     """Reviews of an account that is not there are refused whole."""
     with pytest.raises(StateError, match="interface id 77"):
-        state.import_reviews("77", [FIRST], full=True, now=NOW)
-    assert list(state.list_reviews()) == []
+        state.reviews.save_import("77", [FIRST], full=True, now=NOW)
+    assert list(state.reviews.search()) == []

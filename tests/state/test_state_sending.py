@@ -9,13 +9,14 @@ from state_support import LATER, NOW, Store, an_order, kill, process, schedule
 
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import Invitation, Resolution, SendOutcome, Status
-from ekomi_reconcile.state.engine.opening import Mode
+from ekomi_reconcile.state.maintenance.check import check_database
+from ekomi_reconcile.state.opening import Mode
 from ekomi_reconcile.state.store import State
 
 
 def sending(state: State, order_id: int = 1) -> int:
     (key,) = schedule(state, order_id).values()
-    state.claim([key], now=NOW)
+    state.sending.claim([key], now=NOW)
     return key
 
 
@@ -23,26 +24,26 @@ def in_status(state: State, status: Status, order_id: int = 1) -> int:
     """A row in this state, reached by ordinary steps."""
     (key,) = schedule(state, order_id).values()
     if status is Status.SKIPPED:
-        state.skip(key, now=NOW, actor="support")
+        state.invitations.skip(key, now=NOW, actor="support")
     elif status is not Status.PENDING:
-        state.claim([key], now=NOW)
+        state.sending.claim([key], now=NOW)
         if status is not Status.SENDING:
-            state.settle([SendOutcome(id=key, status=status, at=NOW)])
+            state.sending.settle([SendOutcome(id=key, status=status, at=NOW)])
     return key
 
 
 def test_claim_takes_each_row_once(state: State) -> None:
     """Only pending rows are claimed, in the order asked for; a second claim gets nothing."""
     ids = schedule(state, 1, 2, 3)
-    state.skip(ids[2], now=NOW, actor="support")
+    state.invitations.skip(ids[2], now=NOW, actor="support")
     wanted = [ids[3], ids[2], ids[1], ids[3], 999]
-    claimed = state.claim(wanted, now=NOW + 1)
+    claimed = state.sending.claim(wanted, now=NOW + 1)
     assert [(row.id, row.status) for row in claimed] == [
         (ids[3], Status.SENDING),
         (ids[1], Status.SENDING),
     ]
-    assert state.claim(wanted, now=NOW) == ()
-    assert state.abandoned(now=LATER + 1) == tuple(sorted(claimed, key=lambda row: row.id))
+    assert state.sending.claim(wanted, now=NOW) == ()
+    assert state.queue.abandoned(now=LATER + 1) == tuple(sorted(claimed, key=lambda row: row.id))
 
 
 def test_claim_and_settle_commit_on_their_own(state: State) -> None:
@@ -50,9 +51,9 @@ def test_claim_and_settle_commit_on_their_own(state: State) -> None:
     key = sending(state)
     with state.transaction():
         with pytest.raises(RuntimeError):
-            state.claim([key], now=NOW)
+            state.sending.claim([key], now=NOW)
         with pytest.raises(RuntimeError):
-            state.settle([SendOutcome(id=key, status=Status.SENT, at=NOW)])
+            state.sending.settle([SendOutcome(id=key, status=Status.SENT, at=NOW)])
 
 
 @pytest.mark.parametrize(
@@ -78,10 +79,10 @@ def test_claim_and_settle_commit_on_their_own(state: State) -> None:
 def test_outcomes(state: State, outcome: dict[str, object], wanted: tuple[object, ...]) -> None:
     """Every outcome of a call is recorded with what belongs to it, and in the history."""
     key = sending(state)
-    assert state.settle([SendOutcome(id=key, at=NOW + 5, **outcome)]) == 1
-    row = state.invitation(key)
+    assert state.sending.settle([SendOutcome(id=key, at=NOW + 5, **outcome)]) == 1
+    row = state.invitations.get(key)
     assert (row.status, row.sent_at, row.link, row.reason, row.attempts, row.next_attempt_at) == wanted
-    last = state.history_of(key)[-1]
+    last = state.invitations.history(key)[-1]
     assert (last.from_status, last.to_status, last.at) == (Status.SENDING, row.status, NOW + 5)
 
 
@@ -89,10 +90,10 @@ def test_outcomes(state: State, outcome: dict[str, object], wanted: tuple[object
 def test_settling_what_is_not_sending(state: State, status: Status) -> None:
     """Only a claimed row takes an outcome; one given up as unknown still becomes sent, nothing else."""
     key = in_status(state, status)
-    assert state.settle([SendOutcome(id=key, status=Status.PENDING, at=NOW)]) == 0
-    taken = state.settle([SendOutcome(id=key, status=Status.SENT, at=NOW)])
+    assert state.sending.settle([SendOutcome(id=key, status=Status.PENDING, at=NOW)]) == 0
+    taken = state.sending.settle([SendOutcome(id=key, status=Status.SENT, at=NOW)])
     assert taken == (status is Status.UNKNOWN)
-    assert state.invitation(key).status is (Status.SENT if taken else status)
+    assert state.invitations.get(key).status is (Status.SENT if taken else status)
 
 
 def test_impossible_outcomes_are_refused(state: State) -> None:
@@ -105,59 +106,59 @@ def test_impossible_outcomes_are_refused(state: State) -> None:
         [sent, SendOutcome(id=key, status=Status.FAILED, at=NOW)],
     ):
         with pytest.raises(ValueError, match=r"outcome|end of a call"):
-            state.settle(outcomes)
-    assert state.invitation(key).status is Status.SENDING
+            state.sending.settle(outcomes)
+    assert state.invitations.get(key).status is Status.SENDING
 
 
 def test_killed_between_intent_and_outcome(store: Store) -> None:
     """A process killed after a claim leaves the intent; it is found and never claimed again."""
     code = (
-        "s = store.opened(); s.save_account(an_account(), now=NOW)\n"
-        "ids = schedule(s, 1, 2); s.claim([ids[1]], now=NOW); wait()"
+        "s = store.opened(); s.accounts.save(an_account(), now=NOW)\n"
+        "ids = schedule(s, 1, 2); s.sending.claim([ids[1]], now=NOW); wait()"
     )
     kill(process(code, store))
     with store.opened(Mode.WRITE) as state:
-        (row,) = state.abandoned(now=LATER)
+        (row,) = state.queue.abandoned(now=LATER)
         assert row.order_id == 1
-        assert state.claim([row.id], now=NOW) == ()
-        assert state.settle([SendOutcome(id=row.id, status=Status.UNKNOWN, at=LATER)]) == 1
-        assert state.abandoned(now=LATER) == ()
-        assert [each.order_id for each in state.due(["1"], NOW + 1_000)] == [2]
+        assert state.sending.claim([row.id], now=NOW) == ()
+        assert state.sending.settle([SendOutcome(id=row.id, status=Status.UNKNOWN, at=LATER)]) == 1
+        assert state.queue.abandoned(now=LATER) == ()
+        assert [each.order_id for each in state.queue.due(["1"], NOW + 1_000)] == [2]
 
 
 def test_killed_after_the_outcome(store: Store) -> None:
     """An outcome that was committed survives the death of its process."""
     code = (
         "from ekomi_reconcile.model.invitation import Status\n"
-        "s = store.opened(); s.save_account(an_account(), now=NOW)\n"
-        "ids = schedule(s, 1); s.claim([ids[1]], now=NOW)\n"
-        "s.settle([SendOutcome(id=ids[1], status=Status.SENT, at=NOW)]); wait()"
+        "s = store.opened(); s.accounts.save(an_account(), now=NOW)\n"
+        "ids = schedule(s, 1); s.sending.claim([ids[1]], now=NOW)\n"
+        "s.sending.settle([SendOutcome(id=ids[1], status=Status.SENT, at=NOW)]); wait()"
     )
     kill(process(code, store))
     with store.opened(Mode.READ) as state:
-        assert state.abandoned(now=LATER) == ()
-        assert state.rows_for("default", [1])[1][0].status is Status.SENT
+        assert state.queue.abandoned(now=LATER) == ()
+        assert state.queue.rows_for("default", [1])[1][0].status is Status.SENT
 
 
 def test_killed_within_a_transaction(store: Store) -> None:
     """Of a transaction that was not committed nothing is left."""
     code = (
-        "s = store.opened(); s.save_account(an_account(), now=NOW)\n"
+        "s = store.opened(); s.accounts.save(an_account(), now=NOW)\n"
         "with s.transaction():\n    schedule(s, *range(5000)); wait()"
     )
     kill(process(code, store))
     with store.opened(Mode.WRITE) as state:
-        assert state.counts() == {}
-        assert state.check() == []
+        assert state.queue.counts() == {}
+        assert check_database(state) == []
 
 
 ACTIONS: dict[str, Callable[[State, int], Invitation]] = {
-    "skip": lambda state, key: state.skip(key, now=NOW, actor="support"),
-    "unskip": lambda state, key: state.unskip(key, now=NOW, actor="support"),
-    "push": lambda state, key: state.push(key, now=NOW, actor="support"),
-    "retry": lambda state, key: state.retry(key, now=NOW, actor="support"),
-    "sent": lambda state, key: state.resolve(key, Resolution.SENT, now=NOW, actor="support"),
-    "resend": lambda state, key: state.resolve(key, Resolution.RESEND, now=NOW, actor="support"),
+    "skip": lambda state, key: state.invitations.skip(key, now=NOW, actor="support"),
+    "unskip": lambda state, key: state.invitations.unskip(key, now=NOW, actor="support"),
+    "push": lambda state, key: state.invitations.push(key, now=NOW, actor="support"),
+    "retry": lambda state, key: state.invitations.retry(key, now=NOW, actor="support"),
+    "sent": lambda state, key: state.invitations.resolve(key, Resolution.SENT, now=NOW, actor="support"),
+    "resend": lambda state, key: state.invitations.resolve(key, Resolution.RESEND, now=NOW, actor="support"),
 }
 ALLOWED = {
     ("skip", Status.PENDING): Status.SKIPPED,
@@ -177,7 +178,7 @@ ALLOWED = {
 def test_what_people_may_do(state: State, action: str, status: Status) -> None:
     """Each action fits some states; anywhere else it says why not, and changes nothing."""
     key = in_status(state, status)
-    before = state.invitation(key)
+    before = state.invitations.get(key)
     if (action, status) in ALLOWED:
         assert ACTIONS[action](state, key).status is ALLOWED[action, status]
     else:
@@ -187,7 +188,7 @@ def test_what_people_may_do(state: State, action: str, status: Status) -> None:
             ACTIONS[action](state, key)
         assert caught.value.mend
         assert "{}" not in caught.value.mend
-        assert state.invitation(key) == before
+        assert state.invitations.get(key) == before
 
 
 @pytest.mark.parametrize("action", list(ACTIONS))
@@ -196,17 +197,17 @@ def test_unknown_invitation(state: State, action: str) -> None:
     with pytest.raises(StateError, match="no invitation 999"):
         ACTIONS[action](state, 999)
     with pytest.raises(StateError, match="no invitation 999"):
-        state.history_of(999)
+        state.invitations.history(999)
 
 
 def test_push_makes_a_row_due(state: State) -> None:
     """A pushed row is due at once, and says so in its history."""
     (key,) = schedule(state, 1, scheduled_at=NOW + 9_999).values()
-    assert list(state.due(["1"], NOW)) == []
+    assert list(state.queue.due(["1"], NOW)) == []
     row = ACTIONS["push"](state, key)
     assert (row.pushed, row.scheduled_at) == (True, NOW)
-    assert [each.id for each in state.due(["1"], NOW)] == [key]
-    last = state.history_of(key)[-1]
+    assert [each.id for each in state.queue.due(["1"], NOW)] == [key]
+    last = state.invitations.history(key)[-1]
     assert (last.actor, last.detail) == ("support", "pushed")
 
 
@@ -214,23 +215,23 @@ def test_retry_starts_anew(state: State) -> None:
     """A retried row forgets its attempts; one that waits for another attempt need not wait."""
     key = sending(state)
     later = SendOutcome(id=key, status=Status.PENDING, at=NOW, failed_calls=3, next_attempt_at=NOW + 9_999)
-    state.settle([later])
-    assert list(state.due(["1"], NOW + 500)) == []
+    state.sending.settle([later])
+    assert list(state.queue.due(["1"], NOW + 500)) == []
     assert ACTIONS["retry"](state, key).attempts == 0
-    assert [row.id for row in state.due(["1"], NOW + 500)] == [key]
+    assert [row.id for row in state.queue.due(["1"], NOW + 500)] == [key]
 
 
 def test_resolved_as_sent_keeps_the_instant_of_the_call(state: State) -> None:
     """A row resolved as sent was sent when its outcome got lost, not when a person said so."""
     key = in_status(state, Status.UNKNOWN)
-    assert state.resolve(key, Resolution.SENT, now=NOW + 5_000, actor="support").sent_at == NOW
+    assert state.invitations.resolve(key, Resolution.SENT, now=NOW + 5_000, actor="support").sent_at == NOW
 
 
 def test_skipping_a_cancelled_row_respects_the_other_account(state: State) -> None:
     """A cancelled row cannot become a second live row of its order."""
     (key,) = schedule(state, 1).values()
-    state.cancel({key: "x"}, now=NOW)
-    state.schedule([an_order(1, "2")], now=NOW)
+    state.schedule.cancel({key: "x"}, now=NOW)
+    state.schedule.add([an_order(1, "2")], now=NOW)
     with pytest.raises(StateError, match="has another invitation"):
         ACTIONS["skip"](state, key)
 
@@ -242,7 +243,7 @@ def test_skipping_a_cancelled_row_respects_the_other_account(state: State) -> No
 def test_rows_of_a_deleted_account_stay(state: State, action: str, status: Status) -> None:
     """Without its account, no row becomes pending."""
     key = in_status(state, status)
-    state.delete_account("1", now=NOW)
+    state.accounts.delete("1", now=NOW)
     with pytest.raises(StateError, match="was deleted"):
         ACTIONS[action](state, key)
-    assert state.invitation(key).status is status
+    assert state.invitations.get(key).status is status

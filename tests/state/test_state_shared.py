@@ -27,9 +27,9 @@ from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import SendOutcome, Status
 from ekomi_reconcile.sandbox.faults import Fault
 from ekomi_reconcile.sandbox.server import SandboxServer
-from ekomi_reconcile.state.engine.opening import Mode
+from ekomi_reconcile.state.engine.runner import LEASE
+from ekomi_reconcile.state.opening import Mode
 from ekomi_reconcile.state.repositories.refusals import PROBE_LASTS
-from ekomi_reconcile.state.repositories.sending import LEASE
 from ekomi_reconcile.state.store import State
 
 
@@ -37,8 +37,8 @@ from ekomi_reconcile.state.store import State
 def pair(shared: Store) -> Iterator[tuple[State, State]]:
     """Two runners on one state with the accounts 1 and 2."""
     with shared.opened() as one:
-        one.save_account(an_account("1"), now=NOW)
-        one.save_account(an_account("2"), now=NOW)
+        one.accounts.save(an_account("1"), now=NOW)
+        one.accounts.save(an_account("2"), now=NOW)
         with shared.opened(Mode.WRITE) as two:
             yield one, two
 
@@ -51,80 +51,80 @@ def test_claims_of_a_living_runner_are_its_own(pair: tuple[State, State]) -> Non
     """While its lease lasts, a row is neither abandoned nor settled by another runner."""
     one, two = pair
     (key,) = schedule(one, 1).values()
-    one.claim([key], now=NOW)
-    assert two.claim([key], now=NOW) == ()
-    assert two.abandoned(now=NOW + LEASE - 1) == ()
-    assert two.settle([outcome(key, Status.UNKNOWN, NOW + LEASE - 1)]) == 0
-    assert one.settle([outcome(key, Status.SENT, NOW + 5_000)]) == 1
+    one.sending.claim([key], now=NOW)
+    assert two.sending.claim([key], now=NOW) == ()
+    assert two.queue.abandoned(now=NOW + LEASE - 1) == ()
+    assert two.sending.settle([outcome(key, Status.UNKNOWN, NOW + LEASE - 1)]) == 0
+    assert one.sending.settle([outcome(key, Status.SENT, NOW + 5_000)]) == 1
 
 
 @pytest.mark.parametrize("off", [-10 * LEASE, 10 * LEASE])
 def test_leases_go_by_the_clock_of_the_server(shared: Store, off: int) -> None:
     """A runner whose clock is minutes off neither takes living claims over nor loses its own."""
     with shared.opened() as one:
-        one.save_account(an_account("1"), now=NOW)
+        one.accounts.save(an_account("1"), now=NOW)
         first, second = schedule(one, 1, 2).values()
         here = instant.now()
-        one.claim([first], now=here)
+        one.sending.claim([first], now=here)
         with time_machine.travel(here + off), shared.opened(Mode.WRITE) as two:
             there = instant.now()
-            assert two.abandoned(now=there) == ()
-            assert two.settle([outcome(first, Status.PENDING, at=there)]) == 0
-            assert [row.id for row in two.claim([second], now=there)] == [second]
-            assert [row.id for row in two.abandoned(now=there + LEASE + 5)] == [first, second]
-        assert one.abandoned(now=instant.now()) == ()
-        assert [row.id for row in one.abandoned(now=instant.now() + LEASE + 5)] == [first, second]
+            assert two.queue.abandoned(now=there) == ()
+            assert two.sending.settle([outcome(first, Status.PENDING, at=there)]) == 0
+            assert [row.id for row in two.sending.claim([second], now=there)] == [second]
+            assert [row.id for row in two.queue.abandoned(now=there + LEASE + 5)] == [first, second]
+        assert one.queue.abandoned(now=instant.now()) == ()
+        assert [row.id for row in one.queue.abandoned(now=instant.now() + LEASE + 5)] == [first, second]
 
 
 def test_rows_of_a_dead_runner_are_taken_over(pair: tuple[State, State]) -> None:
     """Once its lease has run out a row is abandoned; should its runner live after all, SENT still counts."""
     one, two = pair
     (key,) = schedule(one, 1).values()
-    one.claim([key], now=NOW)
-    (row,) = two.abandoned(now=LATER)
+    one.sending.claim([key], now=NOW)
+    (row,) = two.queue.abandoned(now=LATER)
     assert row.id == key
-    assert two.settle([outcome(key, Status.UNKNOWN, LATER)]) == 1
-    assert one.settle([outcome(key, Status.FAILED, LATER)]) == 0
-    assert one.settle([outcome(key, Status.SENT, LATER)]) == 1
-    assert two.invitation(key).status is Status.SENT
+    assert two.sending.settle([outcome(key, Status.UNKNOWN, LATER)]) == 1
+    assert one.sending.settle([outcome(key, Status.FAILED, LATER)]) == 0
+    assert one.sending.settle([outcome(key, Status.SENT, LATER)]) == 1
+    assert two.invitations.get(key).status is Status.SENT
 
 
 def test_sign_of_life_keeps_claims(pair: tuple[State, State]) -> None:
     """A runner that gives signs of life keeps what it claimed for as long as its calls take."""
     one, two = pair
     (key,) = schedule(one, 1).values()
-    one.claim([key], now=NOW)
+    one.sending.claim([key], now=NOW)
     for now in range(NOW, NOW + 20 * LEASE, 5):
-        one.renew(now=now)
+        one.runner.renew(now=now)
         two.refresh()
-        assert two.abandoned(now=now) == ()
-    assert two.abandoned(now=now + LEASE + 1)
+        assert two.queue.abandoned(now=now) == ()
+    assert two.queue.abandoned(now=now + LEASE + 1)
 
 
 def test_lease_ends_with_the_outcome(pair: tuple[State, State]) -> None:
     """A row that waits for another attempt belongs to nobody, and the next to claim it is its owner."""
     one, two = pair
     (key,) = schedule(one, 1).values()
-    one.claim([key], now=NOW)
-    one.settle([outcome(key, Status.PENDING)])
-    two.claim([key], now=LATER)
-    assert one.settle([outcome(key, Status.SENT, LATER)]) == 0
-    assert one.abandoned(now=LATER + LEASE - 1) == ()
-    assert two.settle([outcome(key, Status.SENT, LATER)]) == 1
+    one.sending.claim([key], now=NOW)
+    one.sending.settle([outcome(key, Status.PENDING)])
+    two.sending.claim([key], now=LATER)
+    assert one.sending.settle([outcome(key, Status.SENT, LATER)]) == 0
+    assert one.queue.abandoned(now=LATER + LEASE - 1) == ()
+    assert two.sending.settle([outcome(key, Status.SENT, LATER)]) == 1
 
 
 def test_lost_connection_loses_no_outcome(server: Server, pair: tuple[State, State]) -> None:
     """A connection that is lost between a call and its outcome is made anew, and the outcome recorded."""
     one, _ = pair
     ids = schedule(one, 1, 2)
-    one.claim([ids[1]], now=NOW)
+    one.sending.claim([ids[1]], now=NOW)
     server.end_connections()
-    assert one.settle([outcome(ids[1], Status.SENT)]) == 1
+    assert one.sending.settle([outcome(ids[1], Status.SENT)]) == 1
     for attempt in (
-        lambda: [row.id for row in one.claim([ids[2]], now=NOW)] == [ids[2]],
-        lambda: one.take_turn("1", 5, now=NOW) is None,
-        lambda: one.renew(now=NOW) is None,
-        lambda: one.settle([outcome(ids[1], Status.SENT)]) == 0,
+        lambda: [row.id for row in one.sending.claim([ids[2]], now=NOW)] == [ids[2]],
+        lambda: one.runner.take_turn("1", 5, now=NOW) is None,
+        lambda: one.runner.renew(now=NOW) is None,
+        lambda: one.sending.settle([outcome(ids[1], Status.SENT)]) == 0,
     ):
         server.end_connections()
         assert attempt()
@@ -136,16 +136,16 @@ def test_a_server_that_lost_records_gets_no_claim(
 ) -> None:
     """Where a connection is made anew, in the claim or before it, what was recorded is looked for first."""
     one, two = pair
-    one.journal("apply", outcome="started", now=NOW)
+    one.journal.add("apply", outcome="started", now=NOW)
     ids = schedule(one, 1, 2)
-    one.claim([ids[1]], now=NOW)
+    one.sending.claim([ids[1]], now=NOW)
     with two.transaction():
-        two._connection.exec_driver_sql("DELETE FROM invitation_history WHERE to_status = 'sending'")
+        two.session.connection.exec_driver_sql("DELETE FROM invitation_history WHERE to_status = 'sending'")
     server.end_connections()
     if noticed == "before":
-        one.renew(now=NOW)
+        one.runner.renew(now=NOW)
     with pytest.raises(StateLost, match="has lost what this run recorded"):
-        one.claim([ids[2]], now=NOW)
+        one.sending.claim([ids[2]], now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -157,16 +157,16 @@ def test_intents_commit_durably(shared: Store, set_to: str, expected: str) -> No
     store = Store(f"{shared.text}&options=-c%20synchronous_commit%3D{set_to}", shared.root, shared.key)
     seen, setting = [], text("SELECT current_setting('synchronous_commit')")
     with store.opened() as state:
-        state.save_account(an_account("1"), now=NOW)
+        state.accounts.save(an_account("1"), now=NOW)
         (key,) = schedule(state, 1).values()
-        connection = state._connection
+        connection = state.session.connection
 
         @event.listens_for(connection, "commit")
         def look(connection: Connection) -> None:
             seen.append(connection.execute(setting).scalar())
 
-        state.claim([key], now=NOW)
-        state.settle([outcome(key, Status.SENT)])
+        state.sending.claim([key], now=NOW)
+        state.sending.settle([outcome(key, Status.SENT)])
     assert seen == [expected, set_to]
 
 
@@ -175,10 +175,10 @@ def test_other_errors_are_not_tried_again(pair: tuple[State, State]) -> None:
     one, _ = pair
     ids = schedule(one, 1)
     with one.transaction():
-        one._connection.exec_driver_sql("ALTER TABLE invitation_history DROP COLUMN detail")
+        one.session.connection.exec_driver_sql("ALTER TABLE invitation_history DROP COLUMN detail")
     with pytest.raises(StateError):
-        one.claim(list(ids.values()), now=NOW)
-    assert one.invitation(ids[1]).status is Status.PENDING
+        one.sending.claim(list(ids.values()), now=NOW)
+    assert one.invitations.get(ids[1]).status is Status.PENDING
 
 
 def test_nobody_waits_for_a_row(pair: tuple[State, State]) -> None:
@@ -186,62 +186,64 @@ def test_nobody_waits_for_a_row(pair: tuple[State, State]) -> None:
     one, two = pair
     ids = schedule(one, 1, 2)
     with one.transaction():
-        one.push(ids[1], now=NOW, actor="support")
-        assert [row.order_id for row in two.claim(list(ids.values()), now=NOW)] == [2]
+        one.invitations.push(ids[1], now=NOW, actor="support")
+        assert [row.order_id for row in two.sending.claim(list(ids.values()), now=NOW)] == [2]
 
 
 def test_people_do_not_overrule_a_claim(pair: tuple[State, State]) -> None:
     """A person who looked before the row was claimed is told that it is being sent."""
     one, two = pair
     (key,) = schedule(one, 1).values()
-    assert two.invitation(key).status is Status.PENDING
-    one.claim([key], now=NOW)
+    assert two.invitations.get(key).status is Status.PENDING
+    one.sending.claim([key], now=NOW)
     with pytest.raises(StateError, match="is sending"):
-        two.skip(key, now=NOW, actor="support")
-    assert one.settle([outcome(key, Status.SENT)]) == 1
+        two.invitations.skip(key, now=NOW, actor="support")
+    assert one.sending.settle([outcome(key, Status.SENT)]) == 1
 
 
 def test_threads_share_what_is_due(shared: Store) -> None:
     """Claims at the same moment never give a row to two runners, and leave none."""
     with ExitStack() as stack:
         states = [stack.enter_context(shared.opened()) for _ in range(4)]
-        states[0].save_account(an_account(), now=NOW)
+        states[0].accounts.save(an_account(), now=NOW)
         ids = list(schedule(states[0], *range(400)).values())
 
         def claim_all(state: State) -> list[int]:
-            own = random.Random(state.runner).sample(ids, len(ids))
+            own = random.Random(state.runner.name).sample(ids, len(ids))
             return [
-                row.id for start in range(0, 400, 10) for row in state.claim(own[start : start + 10], now=NOW)
+                row.id
+                for start in range(0, 400, 10)
+                for row in state.sending.claim(own[start : start + 10], now=NOW)
             ]
 
         with ThreadPoolExecutor(4) as pool:
             shares = list(pool.map(claim_all, states))
         assert sorted(key for share in shares for key in share) == sorted(ids)
         assert sum(map(bool, shares)) > 1
-        assert states[0].counts() == {"1": {Status.SENDING: 400}}
+        assert states[0].queue.counts() == {"1": {Status.SENDING: 400}}
 
 
 def test_runners_begin_at_different_rows(pair: tuple[State, State]) -> None:
     """Each runner has an order of its own, the same every time; a file's is left as it is."""
     one, two = pair
     schedule(one, *range(100))
-    rows = list(one.pending(["1"]))
-    assert one.spread(rows) == one.spread(rows) != two.spread(rows)
-    assert sorted(one.spread(rows), key=lambda row: row.id) == rows
+    rows = list(one.queue.pending(["1"]))
+    assert one.runner.spread(rows) == one.runner.spread(rows) != two.runner.spread(rows)
+    assert sorted(one.runner.spread(rows), key=lambda row: row.id) == rows
 
 
 def test_accounts_made_meanwhile_are_known(pair: tuple[State, State]) -> None:
     """A runner reads rows of accounts that another process has made since it began."""
     one, two = pair
-    assert two.rows_for("default", [1]) == {}
+    assert two.queue.rows_for("default", [1]) == {}
     two.refresh()
-    assert two.accounts()
+    assert two.accounts.read()
     schedule(two, 2)
-    one.save_account(an_account("3"), now=NOW)
+    one.accounts.save(an_account("3"), now=NOW)
     schedule(one, 1, interface_id="3")
-    two.bump_serial()
-    assert two.rows_for("default", [1])[1][0].interface_id == "3"
-    assert [row.interface_id for row in two.list_invitations()] == ["1", "3"]
+    two.meta.bump_serial()
+    assert two.queue.rows_for("default", [1])[1][0].interface_id == "3"
+    assert [row.interface_id for row in two.invitations.search()] == ["1", "3"]
 
 
 @pytest.mark.parametrize("ends_at_once", [False, True])
@@ -252,10 +254,10 @@ def test_one_runner_probes_a_stopped_account(shared: Store, ends_at_once: bool) 
     """
     with ExitStack() as stack:
         runners = [stack.enter_context(shared.opened())]
-        runners[0].save_account(an_account("1"), now=NOW)
+        runners[0].accounts.save(an_account("1"), now=NOW)
         runners += [stack.enter_context(shared.opened(Mode.WRITE)) for _ in range(3)]
         keys = list(schedule(runners[0], 1, 2, 3, 4).values())
-        runners[0].stop_account(
+        runners[0].refusals.stop(
             AccountStop(interface_id="1", refusal="quota", message="Quota exceeded", since=NOW)
         )
         barrier = threading.Barrier(len(runners))
@@ -263,12 +265,12 @@ def test_one_runner_probes_a_stopped_account(shared: Store, ends_at_once: bool) 
         def probe(each: tuple[State, int], now: int) -> bool:
             state, key = each
             state.refresh()
-            before = state.stops()["1"].probe_id
+            before = state.refusals.read()["1"].probe_id
             barrier.wait()
             key = next(other for other in (key, *keys) if other != before)
-            begun = state.begin_probe("1", key, before=before, now=now)
+            begun = state.refusals.begin_probe("1", key, before=before, now=now)
             if begun and ends_at_once:
-                state.end_probe("1", lifted=False)
+                state.refusals.end_probe("1", lifted=False)
             return begun
 
         with ThreadPoolExecutor(len(runners)) as pool:
@@ -277,18 +279,18 @@ def test_one_runner_probes_a_stopped_account(shared: Store, ends_at_once: bool) 
                 won = list(pool.map(partial(probe, now=now), zip(runners, keys, strict=True)))
                 assert won.count(True) == 1
                 runners[0].refresh()
-                assert runners[0].stops()["1"].probe_id in keys
+                assert runners[0].refusals.read()["1"].probe_id in keys
 
 
 def test_bulk_does_not_wait_for_readers(shared: Store) -> None:
     """Filling the queue goes on while somebody has read from it and still holds the snapshot."""
     with shared.opened() as writer:
-        writer.save_account(an_account(), now=NOW)
+        writer.accounts.save(an_account(), now=NOW)
         with shared.opened(Mode.READ) as reader:
-            assert reader.counts() == {}
-            with writer.bulk(10_000), writer.transaction():
-                assert writer.schedule([an_order(key) for key in range(3_000)], now=NOW).inserted == 3_000
-            assert reader.counts() == {}
+            assert reader.queue.counts() == {}
+            with writer.schedule.bulk(10_000), writer.transaction():
+                assert writer.schedule.add([an_order(key) for key in range(3_000)], now=NOW).inserted == 3_000
+            assert reader.queue.counts() == {}
 
 
 @pytest.mark.parametrize("rate", [0.5, 1, 5, 7.5, 40, 2_000])
@@ -300,7 +302,7 @@ def test_pace_holds_across_runners(pair: tuple[State, State], rate: float) -> No
     while len(taken) < 60:
         runner = min(waiting, key=lambda each: waiting[each])
         now = waiting[runner]
-        pause = pair[runner].take_turn("1", rate, now=now)
+        pause = pair[runner].runner.take_turn("1", rate, now=now)
         if pause is None:
             taken.append(now)
         waiting[runner] = now + (pause or chance.uniform(0, 0.2 / rate))
@@ -313,60 +315,60 @@ def test_pace_holds_across_runners(pair: tuple[State, State], rate: float) -> No
 def test_pace_is_per_account(pair: tuple[State, State]) -> None:
     """One account's turns are no other's, and no limit at all asks nobody."""
     one, two = pair
-    assert one.take_turn("1", 1, now=NOW) is None
-    assert two.take_turn("1", 1, now=NOW) == pytest.approx(1)
-    assert two.take_turn("2", 1, now=NOW) is None
-    assert [two.take_turn("2", float("inf")) for _ in range(3)] == [None] * 3
+    assert one.runner.take_turn("1", 1, now=NOW) is None
+    assert two.runner.take_turn("1", 1, now=NOW) == pytest.approx(1)
+    assert two.runner.take_turn("2", 1, now=NOW) is None
+    assert [two.runner.take_turn("2", float("inf")) for _ in range(3)] == [None] * 3
 
 
 def test_pace_goes_by_the_server(pair: tuple[State, State]) -> None:
     """Without an instant the server's clock counts, whatever this machine's says."""
     one, two = pair
-    assert one.take_turn("1", 0.1) is None
-    assert 8 < (two.take_turn("1", 0.1) or 0) <= 10
+    assert one.runner.take_turn("1", 0.1) is None
+    assert 8 < (two.runner.take_turn("1", 0.1) or 0) <= 10
 
 
 def test_pace_for_threads(pair: tuple[State, State]) -> None:
     """Turns taken from other threads, over other connections, are turns of the account like all others."""
     one, two = pair
-    assert one.turns is not None
-    assert two.turns is not None
+    assert one.runner.turns is not None
+    assert two.runner.turns is not None
     with ThreadPoolExecutor(4) as pool:
-        waits = list(pool.map(lambda take: take("1", 2), [one.turns, two.turns] * 4))
+        waits = list(pool.map(lambda take: take("1", 2), [one.runner.turns, two.runner.turns] * 4))
     assert waits.count(None) == 2
     assert all(0 < wait <= 1 for wait in waits if wait is not None)
-    assert one.take_turn("1", 2) is not None
-    assert [one.turns("1", float("inf")) for _ in range(3)] == [None] * 3
+    assert one.runner.take_turn("1", 2) is not None
+    assert [one.runner.turns("1", float("inf")) for _ in range(3)] == [None] * 3
 
 
 def test_pace_for_threads_outlives_a_connection(server: Server, pair: tuple[State, State]) -> None:
     """A lost connection is made anew."""
     one, _ = pair
-    assert one.turns is not None
-    assert one.turns("1", 0.1) is None
+    assert one.runner.turns is not None
+    assert one.runner.turns("1", 0.1) is None
     server.end_connections()
-    assert 8 < (one.turns("1", 0.1) or 0) <= 10
+    assert 8 < (one.runner.turns("1", 0.1) or 0) <= 10
 
 
 def test_changed_rates_count_at_once(pair: tuple[State, State]) -> None:
     """A rate that was raised or lowered in the settings judges the turns taken before by the new one."""
     one, _ = pair
-    assert [one.take_turn("1", 5, now=NOW) for _ in range(6)][:5] == [None] * 5
-    assert one.take_turn("1", 5, now=NOW) == pytest.approx(1)
-    assert one.take_turn("1", 10, now=NOW) is None
-    assert one.take_turn("1", 1, now=NOW + 0.5) == pytest.approx(0.5)
+    assert [one.runner.take_turn("1", 5, now=NOW) for _ in range(6)][:5] == [None] * 5
+    assert one.runner.take_turn("1", 5, now=NOW) == pytest.approx(1)
+    assert one.runner.take_turn("1", 10, now=NOW) is None
+    assert one.runner.take_turn("1", 1, now=NOW + 0.5) == pytest.approx(0.5)
 
 
 def test_file_has_one_runner(tmp_path: Path) -> None:
     """On a file nobody shares: turns and signs of life cost nothing, rows keep their order."""
     with Store("state.db", tmp_path).opened() as state:
-        state.save_account(an_account(), now=NOW)
+        state.accounts.save(an_account(), now=NOW)
         schedule(state, 3, 1, 2)
-        rows = list(state.pending(["1"]))
-        assert [state.take_turn("1", 0.001) for _ in range(3)] == [None] * 3
-        state.renew(now=NOW)
-        assert state.spread(rows) == rows
-        assert state.turns is None
+        rows = list(state.queue.pending(["1"]))
+        assert [state.runner.take_turn("1", 0.001) for _ in range(3)] == [None] * 3
+        state.runner.renew(now=NOW)
+        assert state.runner.spread(rows) == rows
+        assert state.runner.turns is None
 
 
 @pytest.fixture
@@ -421,21 +423,21 @@ def test_killed_runner_is_recovered(shop: Project, sandbox: SandboxServer, share
     first.communicate()
     assert shop.cli("apply", "--auto-approve") == 0
     with shared.opened(Mode.READ) as state:
-        found = state.counts()["28374"][Status.SENDING]
+        found = state.queue.counts()["28374"][Status.SENDING]
         assert found >= 10
-        assert state.counts() == {"28374": {Status.SENDING: found, Status.SENT: 400 - found}}
+        assert state.queue.counts() == {"28374": {Status.SENDING: found, Status.SENT: 400 - found}}
     with shared.opened(Mode.WRITE) as state, state.transaction():
-        state._connection.exec_driver_sql("UPDATE invitation SET lease_until = lease_until - 31")
+        state.session.connection.exec_driver_sql("UPDATE invitation SET lease_until = lease_until - 31")
     assert shop.cli("apply", "--auto-approve") == 0
     with shared.opened(Mode.READ) as state:
-        assert state.counts() == {"28374": {Status.UNKNOWN: found, Status.SENT: 400 - found}}
+        assert state.queue.counts() == {"28374": {Status.UNKNOWN: found, Status.SENT: 400 - found}}
 
 
 def test_senders_keep_the_shared_pace(shop: Project, sandbox: SandboxServer, shared: Store) -> None:
     """An account whose turns other runners have used up sends nothing."""
     with shared.opened(Mode.WRITE) as state:
         for _ in range(100):
-            state.take_turn("28374", 9_999, now=4e9)
+            state.runner.take_turn("28374", 9_999, now=4e9)
     text = (shop.folder / "ekomi-reconcile.yaml").read_text().replace("100000,", "9999,")
     shop.settings(text)
     assert shop.cli("apply", "--auto-approve", "--deadline", "1s") == 1
@@ -448,7 +450,7 @@ def test_syncs_and_imports_keep_the_shared_pace(
     """An account whose turns other runners have used up is not asked for its data either."""
     with shared.opened(Mode.WRITE) as state:
         for _ in range(100):
-            state.take_turn("28374", 9_999, now=4e9)
+            state.runner.take_turn("28374", 9_999, now=4e9)
     shop.settings((shop.folder / "ekomi-reconcile.yaml").read_text().replace("100000,", "9999,"))
     asked = sandbox.world.requests.of("getSnapshot")
     with time_machine.travel(instant.now() + DAY, tick=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
@@ -66,6 +67,26 @@ def proven_key(key: bytes | None, expected: str | None) -> bytes:
             mend="set privacy.key (or the file <state>.key) back to the key used before",
         )
     return key
+
+
+class StateKey:
+    """The key of a state's digests: ``value`` is the one at hand, ``check`` tells the recorded one."""
+
+    def __init__(self, value: bytes | None, check: Callable[[], str | None]) -> None:
+        self.value = value
+        self._check = check
+
+    def require(self) -> bytes:
+        """The key, which is certainly the one that the digests were made with.
+
+        Raises:
+            StateError: the key is lost, or another one than before.
+        """
+        return proven_key(self.value, self._check())
+
+    def digest(self, purpose: Purpose, text: str) -> str:
+        """The keyed digest of a text, in hex; raises like ``require``."""
+        return KeyedDigest(self.require(), purpose)(text)
 
 
 def key_needed() -> StateError:

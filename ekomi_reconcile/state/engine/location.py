@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from ekomi_reconcile.model.errors import StateError
+from ekomi_reconcile.model.errors import StateError, StateMissing
 from ekomi_reconcile.model.paths import MEND, flaw, local_path
 
 _MENDS = {
@@ -136,6 +136,22 @@ class PostgresLocation:
 
 
 Location: TypeAlias = FileLocation | PostgresLocation
+
+
+def copy_path(location: Location, label: str, *, root: Path) -> Path:
+    """Where a copy with this label goes: beside a file state, else below ``root``."""
+    if isinstance(location, FileLocation):
+        return location.backup(label)
+    return root / ".ekomi-reconcile" / f"state.{label}.backup"
+
+
+def no_state(place: Location) -> StateMissing:
+    """There is none, or one in which nothing was ever recorded."""
+    return StateMissing(
+        f"there is no state at {place}",
+        mend="restore a backup: ekomi-reconcile state restore FILE; "
+        "or create a new one: ekomi-reconcile state init",
+    )
 
 
 def locate(text: str, *, root: Path) -> Location:

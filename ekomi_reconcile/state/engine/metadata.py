@@ -1,113 +1,72 @@
-"""Format, lineage, serial and key check of a state: read and written."""
+"""What a state records about itself: the keys and values of the table ``meta``."""
 
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select, update
-
-from ekomi_reconcile import __version__
+from ekomi_reconcile.model.errors import StateDamaged
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.state import Meta
-from ekomi_reconcile.state.engine.described import (
-    ADDRESSES,
-    FORMAT_VERSION,
-    KEY_CHECK,
-    parse_addresses,
-    parse_meta,
-)
-from ekomi_reconcile.state.engine.key import KeyedDigest, Purpose, check_value, proven_key
-from ekomi_reconcile.state.engine.session import Session
-from ekomi_reconcile.state.engine.tables import meta
+
+FORMAT_VERSION = 2
+"""The format of the state that this version writes."""
+
+KEY_CHECK = "key_check"
+"""Where the value stands by which a state knows its key again."""
+
+ADDRESSES = "addresses"
+"""The key of the remote addresses that the last run used."""
 
 
-class MetaStore(Session):
-    """Format, lineage, serial and key."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateIdentity:
+    """Which state this is, and in which version; ``key_check`` tells the key of its digests."""
 
-    key: bytes | None = None
-
-    @property
-    def meta(self) -> Meta:
-        """The state's own data as of now.
-
-        Raises:
-            StateDamaged: a part of it is missing or no number.
-        """
-        return parse_meta(read_meta(self._connection))
-
-    def take_lineage(self, lineage: str) -> None:
-        """Give a state that is about to be created this identity."""
-        with self._joined():
-            self._execute(update(meta).where(meta.c.key == "lineage").values(value=lineage))
-
-    def addresses(self) -> dict[str, str]:
-        """The remote addresses that the last run used, by their keys in the project file."""
-        return parse_addresses(read_meta(self._connection))
-
-    def record_addresses(self, addresses: Mapping[str, str]) -> None:
-        """Record which remote addresses are used; nothing is written where they are the same."""
-        if self.addresses() == addresses:
-            return
-        insert = self._dialect.insert(meta).values(key=ADDRESSES, value=json.dumps(dict(addresses)))
-        with self._joined():
-            self._execute(
-                insert.on_conflict_do_update(index_elements=["key"], set_={"value": insert.excluded["value"]})
-            )
-
-    def bump_serial(self) -> int:
-        """Count a change of accounts or a state command; the new serial."""
-        with self._joined():
-            self._execute(select(meta.c.value).where(meta.c.key == "serial").with_for_update())
-            serial = self.meta.serial + 1
-            self._execute(update(meta).where(meta.c.key == "serial").values(value=str(serial)))
-        return serial
-
-    def digest(self, purpose: Purpose, text: str) -> str:
-        """The keyed digest of a text, in hex.
-
-        Raises:
-            StateError: the key is lost, or another one than before.
-        """
-        return KeyedDigest(self.require_key(), purpose)(text)
-
-    def require_key(self) -> bytes:
-        """The key of this state, which is certainly the one its digests were made with.
-
-        Raises:
-            StateError: the key is lost, or another one than before.
-        """
-        return proven_key(self.key, self._key_check())
-
-    @property
-    def has_key(self) -> bool:
-        """Were digests made with some key already?"""
-        return self._key_check() is not None
-
-    def adopt_key(self) -> None:
-        """Make the present key the one of this state, where it has none yet."""
-        if self.key is not None and not self.has_key:
-            with self._joined():
-                self._execute(insert(meta).values(key=KEY_CHECK, value=check_value(self.key)))
-
-    def _key_check(self) -> str | None:
-        found = self._execute(select(meta.c.value).where(meta.c.key == KEY_CHECK)).scalar()
-        return None if found is None else str(found)
+    lineage: str
+    serial: int
+    created_at: Instant
+    key_check: str | None = None
 
 
-def write_meta(connection: Connection, *, now: Instant) -> None:
-    """Give a new state its identity."""
-    values = {
-        "format_version": str(FORMAT_VERSION),
-        "lineage": str(uuid.uuid4()),
-        "serial": "0",
-        "created_at": str(now),
-        "tool_version": __version__,
-    }
-    connection.execute(insert(meta), [{"key": key, "value": value} for key, value in values.items()])
+_RESTORE = "restore a backup of the state"
 
 
-def read_meta(connection: Connection) -> dict[str, str]:
-    """Keys and values as they stand."""
-    return {row.key: row.value for row in connection.execute(select(meta))}
+def format_version(values: Mapping[str, str]) -> int:
+    """The format of a state of any age.
+
+    Raises:
+        StateDamaged: it does not say.
+    """
+    text = values.get("format_version", "")
+    if not (text.isascii() and text.isdigit()):
+        raise StateDamaged("the state does not say which format it has", mend=_RESTORE)
+    return int(text)
+
+
+def parse_addresses(values: Mapping[str, str]) -> dict[str, str]:
+    """The remote addresses that the last run used, by their keys; none where it did not record any."""
+    try:
+        found = json.loads(values.get(ADDRESSES, "{}"))
+    except ValueError:
+        return {}
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+
+
+def parse_meta(values: Mapping[str, str]) -> Meta:
+    """The data of a state of the present format.
+
+    Raises:
+        StateDamaged: a part is missing or no number.
+    """
+    try:
+        return Meta(
+            format_version=format_version(values),
+            lineage=values["lineage"],
+            serial=int(values["serial"]),
+            created_at=int(values["created_at"]),
+            tool_version=values["tool_version"],
+        )
+    except (KeyError, ValueError) as error:
+        raise StateDamaged(f"the state's own data is damaged: {error}", mend=_RESTORE) from error

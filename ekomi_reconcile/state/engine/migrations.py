@@ -1,16 +1,18 @@
-"""Migrate an older format step by step, after a backup."""
+"""Give a new state its identity; migrate an older format step by step, after a backup."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, exists, insert, literal, select, update
 
 from ekomi_reconcile import __version__
 from ekomi_reconcile.model.errors import StateDamaged, StateError
-from ekomi_reconcile.state.engine.described import FORMAT_VERSION
-from ekomi_reconcile.state.engine.tables import meta
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION
+from ekomi_reconcile.state.engine.tables import TABLES, meta
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,44 +41,7 @@ def _count_refusals(connection: Connection) -> None:
     )
 
 
-_REBUILT = ("invitation", "invitation_history", "observation")
-"""Tables with an order's key, and the one that refers to them, in the order in which they are made."""
-
-
-def _order_ids_are_text(connection: Connection) -> None:
-    """Format 3: the key of an order is text: shops other than Magento have no numbers."""
-    if connection.dialect.name == "postgresql":
-        for table in ("invitation", "observation"):
-            connection.exec_driver_sql(
-                f'ALTER TABLE {table} ALTER COLUMN order_id TYPE TEXT COLLATE "C" USING order_id::text'
-            )
-        return
-    _rebuild(connection)
-
-
-def _rebuild(connection: Connection) -> None:
-    """SQLite changes no type of a column: its tables are set aside, made again and filled."""
-    described = "SELECT type, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type DESC, name"
-    parts = [tuple(row) for row in connection.exec_driver_sql(described) if row[1] in _REBUILT]
-    sequences = [tuple(row) for row in connection.exec_driver_sql("SELECT seq, name FROM sqlite_sequence")]
-    for name in _REBUILT:
-        connection.exec_driver_sql(f"CREATE TEMPORARY TABLE aside_{name} AS SELECT * FROM main.{name}")  # noqa: S608
-    for name in reversed(_REBUILT):
-        connection.exec_driver_sql(f"DROP TABLE main.{name}")
-    for kind, name, statement in sorted(parts, key=lambda part: _REBUILT.index(part[1])):
-        if kind == "table":
-            connection.exec_driver_sql(statement.replace("order_id BIGINT", "order_id TEXT"))
-            connection.exec_driver_sql(f"INSERT INTO main.{name} SELECT * FROM aside_{name}")  # noqa: S608
-            connection.exec_driver_sql(f"DROP TABLE aside_{name}")
-    for kind, _, statement in parts:
-        if kind != "table":
-            connection.exec_driver_sql(statement)
-    for last, name in sequences:
-        connection.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
-        connection.exec_driver_sql("INSERT INTO sqlite_sequence (seq, name) VALUES (?, ?)", (last, name))
-
-
-MIGRATIONS: tuple[Migration, ...] = (Migration(2, _count_refusals), Migration(3, _order_ids_are_text))
+MIGRATIONS: tuple[Migration, ...] = (Migration(2, _count_refusals),)
 """Every step there has been, the oldest first. Format 1 is the first format."""
 
 
@@ -137,3 +102,24 @@ def migrate(connection: Connection, steps: Sequence[Migration]) -> None:
         values = {"format_version": str(step.version), "tool_version": __version__}
         for key, value in values.items():
             connection.execute(update(meta).where(meta.c.key == key).values(value=value))
+
+
+def write_meta(connection: Connection, *, now: Instant) -> None:
+    """Give a new state its identity."""
+    values = {
+        "format_version": str(FORMAT_VERSION),
+        "lineage": str(uuid.uuid4()),
+        "serial": "0",
+        "created_at": str(now),
+        "tool_version": __version__,
+    }
+    connection.execute(insert(meta), [{"key": key, "value": value} for key, value in values.items()])
+
+
+def unused(connection: Connection) -> bool:
+    """Was nothing ever recorded in this state of the present format? Then making it was not finished."""
+    serial = connection.execute(select(meta.c.value).where(meta.c.key == "serial")).scalar()
+    if serial != "0":
+        return False
+    anything = (exists(select(literal(1)).select_from(each)) for each in TABLES)
+    return not any(connection.execute(select(each)).scalar() for each in anything)

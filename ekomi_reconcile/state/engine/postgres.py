@@ -156,6 +156,13 @@ _RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _WRITER, _MAKER, _FENCE = 0x454B5243, 0x454B5244, 0x454B5245
 
 
+# As SET LOCAL: for this transaction only, and never below what the server is set to (remote_apply).
+_DURABLE = """
+SELECT set_config('synchronous_commit', 'on', true)
+WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')
+"""
+
+
 class Client(psycopg.Connection[Any]):
     """A connection that knows whether a pooler is between."""
 
@@ -210,6 +217,10 @@ class PostgresDialect:
     def learn(self, connection: Connection, table: Table) -> None:
         """What a table holds decides how it is searched, and the server looks by itself only in a while."""
         connection.exec_driver_sql(f'ANALYZE "{table.name}"')
+
+    def commit_durably(self, connection: Connection) -> None:
+        """See ``Dialect``."""
+        connection.exec_driver_sql(_DURABLE)
 
     def check(self, connection: Connection) -> list[str]:
         """Every table and column is there, every index is in use; references the server checks itself."""

@@ -6,37 +6,32 @@ version that knows the format, not to be worked with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ARRAY, Column, Connection, Integer, MetaData, String, Table, Text, insert, select
+from sqlalchemy import ARRAY, Column, Connection, Integer, MetaData, Table, Text, insert, select
 from sqlalchemy.schema import CreateSchema
 from sqlalchemy.types import TypeEngine
 
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import StateDamaged, StateError
 from ekomi_reconcile.state.engine import postgres, sqlite
-from ekomi_reconcile.state.engine.described import FORMAT_VERSION, format_version
-from ekomi_reconcile.state.engine.key import key_needed
-from ekomi_reconcile.state.engine.location import PostgresLocation
-from ekomi_reconcile.state.engine.metadata import read_meta, write_meta
+from ekomi_reconcile.state.engine.location import PostgresLocation, copy_path, no_state
+from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION, format_version
 from ekomi_reconcile.state.engine.migrations import (
     MIGRATIONS,
     Migration,
     migrate,
     pending_migrations,
     refuse_unasked,
+    unused,
+    write_meta,
 )
-from ekomi_reconcile.state.engine.opening import Mode, no_state
-from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE
-from ekomi_reconcile.state.engine.shared import SharedState
+from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Session, read_meta
 from ekomi_reconcile.state.engine.sqlite import free_name, whole_file
 from ekomi_reconcile.state.engine.tables import metadata
-from ekomi_reconcile.state.maintenance.backup import copy_path
-from ekomi_reconcile.state.maintenance.table_dump import unused
-from ekomi_reconcile.state.store import State
 
 
 def copy_as_it_stands(connection: Connection, wanted: Collection[str], *, target: Path) -> Path:
@@ -82,54 +77,45 @@ def _copy(table: Table, connection: Connection, copy: Connection) -> None:
 
 
 def _plain(kind: TypeEngine[Any]) -> TypeEngine[Any]:
-    """The same type without what only a server has: arrays and collations."""
-    return Text() if isinstance(kind, ARRAY | String) else kind.as_generic()
+    return Text() if isinstance(kind, ARRAY) else kind.as_generic()
 
 
 _SIGN = "the state of ekomi-reconcile"
 
 
 def open_postgres(
+    stack: ExitStack,
     place: PostgresLocation,
     *,
-    root: Path,
-    mode: Mode,
-    key: bytes | None,
-    migrations: Sequence[Migration],
-    target: int,
-) -> SharedState:
-    """Open the state in a database; see ``open_state``.
+    copies: Path | None,
+    create: bool,
+    writable: bool,
+    steps_known: tuple[Sequence[Migration], int],
+) -> Session:
+    """Open a session on the state in a database, which ``stack`` closes; see ``open_state``.
 
-    An older format is brought up to date in one transaction, in which a copy is made first: a file below
-    ``root`` that the version before can restore.
+    An older format is brought up to date only where ``copies`` is given, in one transaction, in which a copy
+    is made first: a file below this folder that the version before can restore.
 
     Raises:
-        StateError: also if there is no key and the state would be written.
+        StateError: it cannot be opened.
     """
-    if mode is not Mode.READ and key is None:
-        raise key_needed()
-    dialect = postgres.PostgresDialect()
-    with ExitStack() as stack:
-        connection = stack.enter_context(postgres.engine(place, dialect).connect())
-        if not _exists(connection):
-            if mode is not Mode.CREATE:
-                raise no_state(place)
-            with _changing(connection, dialect, place):
-                _create(connection, place)
-        steps = _steps(connection, place, migrations, target)
-        if mode is not Mode.MIGRATE:
-            refuse_unasked(steps)
-        else:
-            with _changing(connection, dialect, place):
-                _migrate(connection, _steps(connection, place, migrations, target), place, root)
-        if mode is not Mode.CREATE and unused(connection):
+    dialect, (migrations, target) = postgres.PostgresDialect(), steps_known
+    connection = stack.enter_context(postgres.engine(place, dialect).connect())
+    if not _exists(connection):
+        if not create:
             raise no_state(place)
-        state = SharedState(connection, dialect, location=place, writable=mode is not Mode.READ, key=key)
-        if mode is not Mode.READ:
-            state.adopt_key()
-        state.refresh()
-        stack.pop_all()
-    return state
+        with _changing(connection, dialect, place):
+            _create(connection, place)
+    steps = _steps(connection, place, migrations, target)
+    if copies is None:
+        refuse_unasked(steps)
+    else:
+        with _changing(connection, dialect, place):
+            _migrate(connection, _steps(connection, place, migrations, target), place, copies)
+    if not create and unused(connection):
+        raise no_state(place)
+    return Session(connection, dialect, location=place, writable=writable)
 
 
 def postgres_exists(place: PostgresLocation) -> bool:
@@ -156,8 +142,9 @@ def postgres_lineage(place: PostgresLocation) -> str | None:
         return read_meta(connection).get("lineage")
 
 
-def build_postgres(place: PostgresLocation, *, key: bytes | None, fill: Callable[[State], object]) -> None:
-    """Make the state and fill it in one transaction; see ``build_state``.
+@contextmanager
+def building(place: PostgresLocation) -> Iterator[Session]:
+    """A new state, made and filled in one transaction; see ``build_state``.
 
     Raises:
         StateError: there is one already.
@@ -168,9 +155,7 @@ def build_postgres(place: PostgresLocation, *, key: bytes | None, fill: Callable
         _steps(connection, place, MIGRATIONS, FORMAT_VERSION)
         if not unused(connection):
             raise StateError(f"there is a state at {place} by now", mend="run it again")
-        state = SharedState(connection, dialect, location=place, writable=True, key=key)
-        with state.joining():
-            fill(state)
+        yield Session(connection, dialect, location=place, writable=True)
 
 
 def _create(connection: Connection, place: PostgresLocation) -> None:

@@ -6,20 +6,19 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, text, update
+from sqlalchemy import ColumnElement, Row, bindparam, func, text, update
 
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import LOOP, Invitation, SendOutcome
+from ekomi_reconcile.model.invitation import Invitation, SendOutcome
 from ekomi_reconcile.state.engine.location import PostgresLocation
 from ekomi_reconcile.state.engine.postgres import PostgresDialect, clock_ahead, driver_of, engine, obstacles
+from ekomi_reconcile.state.engine.runner import LEASE, Runner
+from ekomi_reconcile.state.engine.session import Session
 from ekomi_reconcile.state.engine.tables import SENDING, invitation
-from ekomi_reconcile.state.repositories.sending import LEASE
-from ekomi_reconcile.state.store import State
 
 _UNLIMITED = 10_000.0
 """Requests per second from which on no turns are taken: together the runners cannot make as many."""
@@ -36,11 +35,6 @@ _RENEW = (
     .where(invitation.c.status == SENDING, invitation.c.lease_owner == bindparam("runner"))
     .values(lease_until=bindparam("until"))
 )
-# As SET LOCAL: for this transaction only, and never below what the server is set to (remote_apply).
-_DURABLE = text("""
-SELECT set_config('synchronous_commit', 'on', true)
-WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')
-""")
 # A turn that gets lost with the power is no harm, so nobody waits for the disk.
 _TAKE = text("""
 WITH clock AS MATERIALIZED (
@@ -62,95 +56,16 @@ FROM clock LEFT JOIN turn AS t ON t.interface_id = :interface_id
 """)
 
 
-class SharedState(State):
-    """A state on PostgreSQL. Leases go by the server's clock, whatever the machines' clocks say."""
+class SharedRunner(Runner):
+    """One of several runners on PostgreSQL. Leases use the server's clock, not those of the machines."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        dialect: PostgresDialect,
-        *,
-        location: PostgresLocation,
-        writable: bool,
-        key: bytes | None,
-    ) -> None:
-        super().__init__(connection, dialect, location=location, writable=writable, key=key)
-        self._ahead = round(clock_ahead(connection))
+    def __init__(self, session: Session, location: PostgresLocation) -> None:
+        super().__init__(session)
+        self._ahead = round(clock_ahead(session.connection))
         self._renewed = 0
         self._turns = _Turns(location)
-        self._reconnected = False
 
-    def claim(self, ids: Sequence[int], *, now: Instant, actor: str = LOOP) -> tuple[Invitation, ...]:
-        """See ``State``. Of a connection lost in the middle, rows may stay that nobody sends.
-
-        Raises:
-            StateLost: the server came back without what was recorded last; nothing more may be sent.
-        """
-        claimed = self._persist(partial(self._claim, ids, now=now, actor=actor))
-        if claimed:
-            self.memory = replace(self.memory, claim=(claimed[-1].id, now))
-        return claimed
-
-    def journal(self, action: str, *, now: Instant, **more: Any) -> int:
-        """See ``State``. An entry of a transaction that is still open is not remembered."""
-        open_yet = self._writing
-        number = super().journal(action, now=now, **more)
-        if not open_yet:
-            self.memory = replace(self.memory, journal=(number, now))
-        return number
-
-    def settle(self, outcomes: Sequence[SendOutcome], *, actor: str = LOOP) -> int:
-        """See ``State``. What was recorded already when the connection was lost is left as it is."""
-        return self._persist(partial(super().settle, outcomes, actor=actor))
-
-    def renew(self, *, now: Instant) -> None:
-        """See ``State``; a third of the lease after the last time, and not before."""
-        if not self._renewed <= now < self._renewed + LEASE // 3:
-            self._persist(partial(self._renew, now))
-            self._renewed = now
-
-    def take_turn(self, interface_id: str, rate: float, *, now: float | None = None) -> float | None:
-        """See ``State``. Without ``now`` (UTC epoch seconds) the server's clock counts."""
-        if rate >= _UNLIMITED:
-            return None
-        amount = min(max(int(rate), 1), _MOST_AT_ONCE)
-        asked = {"interface_id": interface_id, "amount": amount, "seconds": amount / rate, "now": now}
-        row = self._persist(partial(self._take, asked))
-        return None if row.taken else min(max(row.wait or 0, _SHORTEST_WAIT), amount / rate)
-
-    @property
-    def turns(self) -> Callable[[str, float], float | None] | None:
-        """See ``State``."""
-        return self._turns.take
-
-    def close(self) -> None:
-        """See ``State``."""
-        self._turns.close()
-        super().close()
-
-    def obstacles(self) -> Sequence[tuple[str, str]]:
-        """See ``State``."""
-        return obstacles(self._connection)
-
-    def spread(self, rows: Sequence[Invitation]) -> list[Invitation]:
-        """See ``State``."""
-        return sorted(rows, key=lambda row: zlib.crc32(f"{self.runner} {row.id}".encode()))
-
-    def _claim(self, ids: Sequence[int], *, now: Instant, actor: str) -> tuple[Invitation, ...]:
-        if self._reconnected:  # be it in the attempt before this one
-            self.refresh()
-            self.check_memory(self.memory)
-        return super().claim(ids, now=now, actor=actor)
-
-    def _renew(self, now: Instant) -> None:
-        with self.transaction():
-            self._execute(_RENEW, {"runner": self.runner, "until": self._lease_end(now)})
-
-    def _take(self, asked: Mapping[str, Any]) -> Row[Any]:
-        with self.transaction():
-            return self._execute(_TAKE, asked).one()
-
-    def _persist(self, attempt: Callable[[], T]) -> T:
+    def persist(self, attempt: Callable[[], T]) -> T:
         """Do what commits on its own; where the connection is lost in it, connect and do it again.
 
         Requests that were made are worth the wait for a server that starts again.
@@ -161,51 +76,90 @@ class SharedState(State):
             except StateError:
                 if not self._lost():
                     raise
-            self._connection.invalidate()
-            self._reconnected = True
+            self._session.reconnect()
+            self.reconnected = True
             time.sleep(pause)
         return attempt()
 
-    def _lost(self) -> bool:
-        return self._connection.invalidated or driver_of(self._connection).closed
+    def renew(self, *, now: Instant) -> None:
+        """See ``Runner``; a third of the lease after the last time, and not before."""
+        if not self._renewed <= now < self._renewed + LEASE // 3:
+            self.persist(partial(self._renew, now))
+            self._renewed = now
 
-    def _commit_durably(self) -> None:
-        self._execute(_DURABLE)
+    def take_turn(self, interface_id: str, rate: float, *, now: float | None = None) -> float | None:
+        """See ``Runner``. Without ``now`` (UTC epoch seconds) the server's clock counts."""
+        if rate >= _UNLIMITED:
+            return None
+        amount = min(max(int(rate), 1), _MOST_AT_ONCE)
+        asked = {"interface_id": interface_id, "amount": amount, "seconds": amount / rate, "now": now}
+        row = self.persist(partial(self._take, asked))
+        return None if row.taken else min(max(row.wait or 0, _SHORTEST_WAIT), amount / rate)
 
-    def _leaseless(self, now: Instant) -> Sequence[ColumnElement[bool]]:
+    @property
+    def turns(self) -> Callable[[str, float], float | None] | None:
+        """See ``Runner``."""
+        return self._turns.take
+
+    def obstacles(self) -> Sequence[tuple[str, str]]:
+        """See ``Runner``."""
+        return obstacles(self._session.connection)
+
+    def spread(self, rows: Sequence[Invitation]) -> list[Invitation]:
+        """See ``Runner``."""
+        return sorted(rows, key=lambda row: zlib.crc32(f"{self.name} {row.id}".encode()))
+
+    def lease_end(self, now: Instant) -> Instant:
+        """See ``Runner``."""
+        return now + self._ahead + LEASE
+
+    def leaseless(self, now: Instant) -> Sequence[ColumnElement[bool]]:
+        """See ``Runner``."""
         return (func.coalesce(invitation.c.lease_until, 0) <= now + self._ahead,)
 
-    def _may_settle(self, row: Any, outcome: SendOutcome) -> bool:
+    def may_settle(self, row: Any, outcome: SendOutcome) -> bool:
         """Its runner may; others once its lease has run out."""
-        return row.lease_owner == self.runner or (row.lease_until or 0) <= outcome.at + self._ahead
+        return row.lease_owner == self.name or (row.lease_until or 0) <= outcome.at + self._ahead
 
-    def _lease_end(self, now: Instant) -> Instant:
-        return now + self._ahead + LEASE
+    def close(self) -> None:
+        """See ``Runner``."""
+        self._turns.close()
+
+    def _renew(self, now: Instant) -> None:
+        with self._session.transaction():
+            self._session.execute(_RENEW, {"runner": self.name, "until": self.lease_end(now)})
+
+    def _take(self, asked: Mapping[str, Any]) -> Row[Any]:
+        with self._session.transaction():
+            return self._session.execute(_TAKE, asked).one()
+
+    def _lost(self) -> bool:
+        return self._session.connection.invalidated or driver_of(self._session.connection).closed
 
 
 class _Turns:
-    """Taking turns from any thread, one at a time."""
+    """Taking turns from any thread, one at a time, over a connection of its own."""
 
     def __init__(self, location: PostgresLocation) -> None:
         self._location = location
         self._lock = threading.Lock()
-        self._state: SharedState | None = None
+        self._session: Session | None = None
+        self._runner: SharedRunner | None = None
 
     def take(self, interface_id: str, rate: float) -> float | None:
-        """See ``State.take_turn``."""
+        """See ``Runner.take_turn``."""
         if rate >= _UNLIMITED:
             return None
         with self._lock:
-            if self._state is None:
+            if self._runner is None:
                 dialect = PostgresDialect()
                 connection = engine(self._location, dialect).connect()
-                self._state = SharedState(
-                    connection, dialect, location=self._location, writable=True, key=None
-                )
-            return self._state.take_turn(interface_id, rate)
+                self._session = Session(connection, dialect, location=self._location, writable=True)
+                self._runner = SharedRunner(self._session, self._location)
+            return self._runner.take_turn(interface_id, rate)
 
     def close(self) -> None:
-        """Let go of the server."""
+        """Close the connection."""
         with self._lock:
-            if self._state is not None:
-                self._state.close()
+            if self._session is not None:
+                self._session.close()

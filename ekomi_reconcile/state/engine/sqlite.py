@@ -61,6 +61,9 @@ class SqliteDialect:
     def learn(self, connection: Connection, table: Table) -> None:
         """See ``Dialect``. It searches by rules, whatever the table holds."""
 
+    def commit_durably(self, connection: Connection) -> None:
+        """See ``Dialect``. A file always commits in this way."""
+
     def check(self, connection: Connection) -> list[str]:
         """Every page, every index, every reference."""
         pages = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()

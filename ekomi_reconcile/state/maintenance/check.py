@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -28,9 +28,8 @@ from sqlalchemy.types import NullType
 from ekomi_reconcile.model.errors import StateDamaged
 from ekomi_reconcile.model.invitation import Evidence, Status
 from ekomi_reconcile.state.engine.location import FileLocation
-from ekomi_reconcile.state.engine.opening import Mode, open_state
-from ekomi_reconcile.state.engine.tables import account, invitation, invitation_history
-from ekomi_reconcile.state.maintenance.table_dump import TABLES
+from ekomi_reconcile.state.engine.tables import TABLES, account, invitation, invitation_history
+from ekomi_reconcile.state.opening import Mode, open_state
 from ekomi_reconcile.state.records import read_settings
 from ekomi_reconcile.state.store import State
 
@@ -63,9 +62,15 @@ class DamagedValue:
 
 def check_state(state: State) -> list[str]:
     """What is wrong with a state, in words; empty if it is sound. Reads everything."""
-    if found := state.check():
-        return found
-    return damaged_values(state)
+    return check_database(state) or damaged_values(state)
+
+
+def check_database(state: State) -> list[str]:
+    """What is wrong with the stored data, in words; empty if it is sound. Reads everything."""
+    try:
+        return state.session.dialect.check(state.session.connection)
+    except StateDamaged as error:
+        return [error.message]
 
 
 def damaged_values(state: State) -> list[str]:
@@ -101,16 +106,21 @@ def explained_by_damage(location: str, *, root: Path) -> StateDamaged | None:
     )
 
 
+def _undecodable(state: State, table: Table) -> list[tuple[str, Sequence[Any]]]:
+    """Texts of this table that are not UTF-8: the column, and the key of the row."""
+    return state.session.dialect.undecodable(state.session.connection, table)
+
+
 def _damages(state: State, table: Table) -> Iterator[DamagedValue]:
     """Only rows with something wrong leave the database, but for the settings of accounts."""
     typed = isinstance(state.location, FileLocation)
-    for name, key in state.undecodable(table):
+    for name, key in _undecodable(state, table):
         yield DamagedValue(table.name, _name(table, key), name, "is not UTF-8")
     wrong = {each: _wrong(each, typed=typed) for each in table.columns}
     keys = [_raw(each) for each in table.primary_key]
     flags = [condition.label(f"wrong_{each.name}") for each, condition in wrong.items()]
     statement = select(*keys, *flags).where(or_(*wrong.values()))
-    for row in state.rows_of_statement(statement):
+    for row in state.session.rows(statement):
         name = _name(table, row[: len(keys)])
         for each, flag in zip(table.columns, row[len(keys) :], strict=True):
             if flag:
@@ -120,10 +130,10 @@ def _damages(state: State, table: Table) -> Iterator[DamagedValue]:
 
 
 def _settings(state: State) -> Iterator[DamagedValue]:
-    if any(name == account.c.desired.name for name, _ in state.undecodable(account)):
+    if any(name == account.c.desired.name for name, _ in _undecodable(state, account)):
         return
     columns = (account.c.id, account.c.interface_id, account.c.desired)
-    for key, interface_id, text in state.rows_of_statement(select(*map(_raw, columns))):
+    for key, interface_id, text in state.session.rows(select(*map(_raw, columns))):
         _, problem = read_settings(text)
         if problem is not None and isinstance(text, str):
             name = f"{_name(account, (key,))} (interface id {interface_id})"

@@ -16,7 +16,8 @@ from ekomi_reconcile.state.engine.location import (
     locate,
     make_folder,
 )
-from ekomi_reconcile.state.engine.opening import Mode, build_state, open_state
+from ekomi_reconcile.state.maintenance.table_dump import copy_content
+from ekomi_reconcile.state.opening import Mode, build_state, open_state
 from ekomi_reconcile.state.store import State
 
 OPERATION = "state migrate"
@@ -35,20 +36,20 @@ def move(state: State, target: str, *, root: Path, configured: bytes | None, now
     place = locate(target, root=root)
     if _resolved(place) == _resolved(state.location):
         raise StateError(f"the state is at {place} already", mend="name another place")
-    key = state.require_key()
+    key = state.key.require()
     _must_be_free(place, target, root=root)
     _bring_key(place, key, configured=configured)
     with state.transaction():
-        serial = state.bump_serial()
-        state.journal(OPERATION, subject=str(place), outcome=f"copied with serial {serial}", now=now)
+        serial = state.meta.bump_serial()
+        state.journal.add(OPERATION, subject=str(place), outcome=f"copied with serial {serial}", now=now)
     tables: dict[str, TableDigest] = {}
     with build_state(
         target,
         root=root,
         key=key,
-        fill=lambda new: tables.update(new.copy_content(state, serial=serial)),
+        fill=lambda new: tables.update(copy_content(new, state, serial=serial)),
     ) as new:
-        new.require_key()
+        new.key.require()
     return Moved(
         origin=str(state.location),
         target=str(place),

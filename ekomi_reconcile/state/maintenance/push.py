@@ -16,16 +16,16 @@ from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Evidence, Status
-from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.model.state import Restored
 from ekomi_reconcile.plan.schema import first_problem
-from ekomi_reconcile.state.engine.described import FORMAT_VERSION
+from ekomi_reconcile.state.engine.location import copy_path
 from ekomi_reconcile.state.engine.lock import user
-from ekomi_reconcile.state.engine.tables import OrderKey, metadata
-from ekomi_reconcile.state.maintenance.backup import copy_path
+from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION, StateIdentity
+from ekomi_reconcile.state.engine.tables import metadata
+from ekomi_reconcile.state.maintenance.backup import copy_to
 from ekomi_reconcile.state.maintenance.export import TABLE_NAMES
 from ekomi_reconcile.state.maintenance.export_schema import state_schema
-from ekomi_reconcile.state.maintenance.table_dump import StateIdentity
+from ekomi_reconcile.state.maintenance.table_dump import replace_records
 from ekomi_reconcile.state.repositories.accounts import name_key
 from ekomi_reconcile.state.store import State
 
@@ -103,7 +103,7 @@ def push(content: Pushed, state: State, *, root: Path, now: Instant, any_serial:
     Raises:
         StateError: the file is of another state or out of date, or its rows contradict each other.
     """
-    ours, theirs = state.identity, content.identity
+    ours, theirs = state.meta.identity, content.identity
     if ours.lineage != theirs.lineage:
         raise StateError(
             f"the file is of another state: its lineage is {theirs.lineage}, that of this one {ours.lineage}",
@@ -115,18 +115,18 @@ def push(content: Pushed, state: State, *, root: Path, now: Instant, any_serial:
             f"the file {theirs.serial}",
             mend="pull it again; or, to undo those changes: --force",
         )
-    kept = state.copy_to(copy_path(state.location, f"before-push-{ours.serial}", root=root))
+    kept = copy_to(state, copy_path(state.location, f"before-push-{ours.serial}", root=root))
     state.refresh()
     serial = max(ours.serial, theirs.serial) + 1
     with state.transaction():
-        closed = state.replace_records(content, serial=serial, now=now, actor=user())
-        state.journal(
+        closed = replace_records(state, content, serial=serial, now=now, actor=user())
+        state.journal.add(
             OPERATION, subject=f"serial {theirs.serial}", outcome=f"pushed as serial {serial}", now=now
         )
     return Restored(
         serial=serial,
-        accounts=len(state.accounts()),
-        invitations=sum(sum(each.values()) for each in state.counts().values()),
+        accounts=len(state.accounts.read()),
+        invitations=sum(sum(each.values()) for each in state.queue.counts().values()),
         replaced=kept,
         closed_since=closed,
     )
@@ -180,8 +180,6 @@ def _kind(table: Table, column: Column[Any]) -> Any:
         return dict[str, Any]
     if table.name in _QUEUE and column.name in _WORDS:
         return Literal[tuple(each.value for each in _WORDS[column.name])]
-    if isinstance(column.type, OrderKey):
-        return OrderId
     if isinstance(column.type, Boolean):
         return bool
     if isinstance(column.type, Float):

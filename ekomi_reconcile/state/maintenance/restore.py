@@ -9,15 +9,24 @@ from ekomi_reconcile.model.errors import StateDamaged, StateError, StateMissing
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.state import Restored
 from ekomi_reconcile.state.engine import sqlite, sqlite_driver
-from ekomi_reconcile.state.engine.described import FORMAT_VERSION, format_version
 from ekomi_reconcile.state.engine.key import check_value
-from ekomi_reconcile.state.engine.location import FileLocation, Location, file_errors, locate, publish
+from ekomi_reconcile.state.engine.location import (
+    FileLocation,
+    Location,
+    copy_path,
+    file_errors,
+    locate,
+    publish,
+)
 from ekomi_reconcile.state.engine.lock import Lock, user
 from ekomi_reconcile.state.engine.mark import lineage_of_mark
-from ekomi_reconcile.state.engine.metadata import read_meta
-from ekomi_reconcile.state.engine.opening import Mode, build_state, open_copy, open_state
+from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION, format_version
+from ekomi_reconcile.state.engine.session import read_meta
 from ekomi_reconcile.state.engine.sqlite import set_log_aside
-from ekomi_reconcile.state.maintenance.backup import copy_path, needs_file
+from ekomi_reconcile.state.maintenance.backup import copy_to, needs_file
+from ekomi_reconcile.state.maintenance.check import check_database
+from ekomi_reconcile.state.maintenance.table_dump import StoredContent, copy_content, replace_records
+from ekomi_reconcile.state.opening import Mode, build_state, open_copy, open_state
 from ekomi_reconcile.state.store import State
 
 OPERATION = "state restore"
@@ -59,21 +68,21 @@ def restore(
             _must_be_sound(location, root=root)
             with open_state(location, root=root, mode=Mode.WRITE, key=key, accept_lost=True) as state:
                 if lock is not None:
-                    state.guard_by(lock)
+                    state.session.guard_by(lock)
                 return _replace(found, state, root=root, now=now)
         except StateMissing:
             _must_be_of(found, locate(location, root=root))
         except StateDamaged as error:
             damaged = _damaged_file(location, error, root=root)
             make_room = partial(_set_aside, damaged, aside)
-        serial = found.identity.serial + 1
+        serial = found.meta.identity.serial + 1
         fill = partial(_refill, found, serial=serial, now=now)
         with build_state(location, root=root, key=key, fill=fill, make_room=make_room) as state:
             return _restored(state, replaced=aside[0] if aside else None, closed_since=None)
 
 
 def _must_be_sound_copy(found: State, copy: Path) -> None:
-    if problems := found.check():
+    if problems := check_database(found):
         raise StateDamaged(f"{copy} is damaged: {problems[0]}", mend="choose another copy")
 
 
@@ -85,7 +94,7 @@ def _must_be_sound(location: str, *, root: Path) -> None:
         StateDamaged: it is damaged somewhere, or of another program.
     """
     with open_state(location, root=root, mode=Mode.READ, accept_lost=True) as state:
-        if problems := state.check():
+        if problems := check_database(state):
             raise StateDamaged(f"the state is damaged: {problems[0]}")
 
 
@@ -97,7 +106,7 @@ def _must_be_of(found: State, place: Location) -> None:
     """
     if not isinstance(place, FileLocation):
         return
-    before, ours = lineage_of_mark(place), found.identity.lineage
+    before, ours = lineage_of_mark(place), found.meta.identity.lineage
     if before not in (None, ours):
         raise StateError(
             f"the copy is of another state: its lineage is {ours}, that of the state that was here {before}",
@@ -106,35 +115,35 @@ def _must_be_of(found: State, place: Location) -> None:
 
 
 def _replace(found: State, state: State, *, root: Path, now: Instant) -> Restored:
-    ours, theirs = state.identity, found.identity
+    ours, theirs = state.meta.identity, found.meta.identity
     if ours.lineage != theirs.lineage:
         raise StateError(
             f"the copy is of another state: its lineage is {theirs.lineage}, that of this one {ours.lineage}",
             mend="choose a copy of this state; to go on with that one, move this one away first",
         )
-    kept = state.copy_to(copy_path(state.location, f"before-restore-{ours.serial}", root=root))
+    kept = copy_to(state, copy_path(state.location, f"before-restore-{ours.serial}", root=root))
     state.refresh()
     serial = max(ours.serial, theirs.serial) + 1
     with state.transaction():
-        closed = state.replace_records(found, serial=serial, now=now, actor=user())
-        state.journal(
+        closed = replace_records(state, StoredContent(found), serial=serial, now=now, actor=user())
+        state.journal.add(
             OPERATION, subject=f"serial {theirs.serial}", outcome=f"restored as serial {serial}", now=now
         )
     return _restored(state, replaced=kept, closed_since=closed)
 
 
 def _refill(found: State, state: State, *, serial: int, now: Instant) -> None:
-    state.copy_content(found, serial=serial)
-    state.journal(OPERATION, outcome=f"restored as serial {serial}, made anew", now=now)
+    copy_content(state, found, serial=serial)
+    state.journal.add(OPERATION, outcome=f"restored as serial {serial}, made anew", now=now)
 
 
 def _restored(state: State, *, replaced: Path | None, closed_since: int | None) -> Restored:
-    expected = state.identity.key_check
-    fits = expected is None or (state.key is not None and check_value(state.key) == expected)
+    expected = state.meta.identity.key_check
+    fits = expected is None or (state.key.value is not None and check_value(state.key.value) == expected)
     return Restored(
-        serial=state.meta.serial,
-        accounts=len(state.accounts()),
-        invitations=sum(sum(each.values()) for each in state.counts().values()),
+        serial=state.meta.read().serial,
+        accounts=len(state.accounts.read()),
+        invitations=sum(sum(each.values()) for each in state.queue.counts().values()),
         replaced=replaced,
         closed_since=closed_since,
         key_fits=fits,

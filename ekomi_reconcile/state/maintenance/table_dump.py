@@ -7,61 +7,27 @@ are set aside that end the matter of an order; afterwards the ones that the copy
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import (
-    Connection,
-    Select,
-    Table,
-    column,
-    delete,
-    exists,
-    func,
-    insert,
-    literal,
-    select,
-    table,
-    text,
-    update,
-)
+from sqlalchemy import Table, column, delete, exists, func, insert, select, table, text, update
 
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import BLOCKING, Status
 from ekomi_reconcile.model.state import TableDigest
-from ekomi_reconcile.state.engine.described import KEY_CHECK
-from ekomi_reconcile.state.engine.metadata import MetaStore, read_meta
-from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, chunks
-from ekomi_reconcile.state.engine.tables import (
-    account,
-    erased_review,
-    invitation,
-    journal,
-    meta,
-    metadata,
-    turn,
-)
-from ekomi_reconcile.state.repositories.invitations import HistoryStore
-from ekomi_reconcile.state.repositories.reviews import ErasedReviewStore
-
-TABLES: tuple[Table, ...] = tuple(each for each in metadata.sorted_tables if each not in (meta, turn))
-"""What is copied, referred to before referring: all but the state's own data and what runners share."""
+from ekomi_reconcile.state.engine.metadata import StateIdentity
+from ekomi_reconcile.state.engine.session import Repository, Session, chunks
+from ekomi_reconcile.state.engine.tables import TABLES, account, erased_review, invitation, journal
+from ekomi_reconcile.state.repositories.invitation_rows import record_changes
+from ekomi_reconcile.state.repositories.reviews import erase_reviews
+from ekomi_reconcile.state.store import State
 
 RECORDS: tuple[Table, ...] = tuple(each for each in TABLES if each is not journal)
 """What restoring replaces. The journal tells what was done, which no copy can undo."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateIdentity:
-    """Which state this is, and in which version; ``key_check`` tells the key of its digests."""
-
-    lineage: str
-    serial: int
-    created_at: Instant
-    key_check: str | None = None
 
 
 class Content(Protocol):
@@ -75,113 +41,84 @@ class Content(Protocol):
         """The rows of a table: the values of its columns, in their order."""
 
 
-class ContentStore(MetaStore):
-    """Reading and replacing whole tables."""
+@dataclass(frozen=True, slots=True)
+class StoredContent:
+    """All of a state, as another one takes it over."""
+
+    state: State
 
     @property
     def identity(self) -> StateIdentity:
-        """Which state this is."""
-        known = self.meta
-        return StateIdentity(
-            lineage=known.lineage,
-            serial=known.serial,
-            created_at=known.created_at,
-            key_check=read_meta(self._connection).get(KEY_CHECK),
-        )
+        """Which state it is."""
+        return self.state.meta.identity
 
     def rows(self, table: Table) -> Iterator[Sequence[Any]]:
         """The rows of a table by its key, a page at a time; read to the end before anything else."""
-        statement = select(table).order_by(*table.primary_key)
-        with self._connection.execute(statement, execution_options={"yield_per": ROWS_PER_PAGE}) as rows:
+        with self.state.session.stream(select(table).order_by(*table.primary_key)) as rows:
             yield from rows
-
-    def is_unused(self) -> bool:
-        """Was nothing ever recorded? Such a state counts as none."""
-        return unused(self._connection)
-
-    def rows_of_statement(self, statement: Select[Any]) -> Sequence[Any]:
-        """All rows that this finds."""
-        return self._rows(statement)
-
-    def undecodable(self, table: Table) -> list[tuple[str, Sequence[Any]]]:
-        """Texts of this table that are not UTF-8: the column, and the key of the row."""
-        return self._dialect.undecodable(self._connection, table)
 
     def digests(self) -> dict[str, TableDigest]:
         """Every table that is copied, by name. Reads everything."""
         return {each.name: _digest(self.rows(each)) for each in TABLES}
 
-    def replace_content(self, source: Content, *, serial: int, tables: Sequence[Table] = TABLES) -> None:
-        """Hold what ``source`` holds, under its identity and this serial: all of it, or on an error nothing.
 
-        Raises:
-            StateError: its rows contradict each other.
-        """
-        with self._joined():
-            for table in reversed(tables):
-                self._execute(delete(table))
-            for table in tables:
-                self._fill(table, source.rows(table))
-            self._continue_ids(tables)
-            self._take_identity(source.identity, serial)
-            self._forget_accounts()
+def replace_content(state: State, source: Content, *, serial: int, tables: Sequence[Table] = TABLES) -> None:
+    """Hold what ``source`` holds, under its identity and this serial: all of it, or on an error nothing.
 
-    def copy_content(self, source: ContentStore, *, serial: int) -> dict[str, TableDigest]:
-        """Hold what ``source`` holds, and read every row back to compare it; the tables.
-
-        Raises:
-            StateError: something is not the same.
-        """
-        with self._joined():
-            self.replace_content(source, serial=serial)
-            copied, expected = self.digests(), source.digests()
-            if wrong := [name for name in expected if copied.get(name) != expected[name]]:
-                raise StateError(
-                    f"the copy is not the same as the state: {', '.join(wrong)} differ",
-                    mend="nothing was copied; run it again while nobody writes",
-                )
-        return copied
-
-    def _fill(self, table: Table, rows: Iterable[Sequence[Any]]) -> None:
-        columns = [each.name for each in table.columns]
-        for chunk in chunks(rows):
-            if self._insert_rows(table, columns, chunk) < len(chunk):
-                raise StateError(
-                    f"two rows of {table.name} contradict each other: they are of the same key or order",
-                    mend="nothing was changed; is the copy whole, and was it edited?",
-                )
-
-    def _continue_ids(self, tables: Sequence[Table]) -> None:
-        """New rows go on after the last id; SQLite sees to that itself."""
-        if self._connection.dialect.name != "postgresql":
-            return
-        for each in tables:
-            if each.autoincrement_column is not None:
-                key = each.autoincrement_column
-                sequence = func.pg_get_serial_sequence(f'"{each.name}"', key.name)
-                last = select(func.coalesce(func.max(key), 0) + 1).scalar_subquery()
-                self._execute(
-                    select(func.setval(sequence, func.greatest(func.nextval(sequence), last), False))  # noqa: FBT003
-                )
-
-    def _take_identity(self, identity: StateIdentity, serial: int) -> None:
-        values = {"lineage": identity.lineage, "created_at": str(identity.created_at), "serial": str(serial)}
-        if identity.key_check is not None:
-            values[KEY_CHECK] = identity.key_check
-        insert = self._dialect.insert(meta)
-        statement = insert.on_conflict_do_update(
-            index_elements=["key"], set_={"value": insert.excluded["value"]}
-        )
-        self._execute(statement, [{"key": key, "value": value} for key, value in values.items()])
+    Raises:
+        StateError: its rows contradict each other.
+    """
+    session = state.session
+    with session.joined():
+        for table in reversed(tables):
+            session.execute(delete(table))
+        for table in tables:
+            _fill(session, table, source.rows(table))
+        _continue_ids(session, tables)
+        state.meta.take_identity(source.identity, serial)
+        session.account_keys.forget()
 
 
-def unused(connection: Connection) -> bool:
-    """Was nothing ever recorded in this state of the present format? Then making it was not finished."""
-    serial = connection.execute(select(meta.c.value).where(meta.c.key == "serial")).scalar()
-    if serial != "0":
-        return False
-    anything = (exists(select(literal(1)).select_from(each)) for each in TABLES)
-    return not any(connection.execute(select(each)).scalar() for each in anything)
+def copy_content(state: State, source: State, *, serial: int) -> dict[str, TableDigest]:
+    """Hold what ``source`` holds, and read every row back to compare it; the tables.
+
+    Raises:
+        StateError: something is not the same.
+    """
+    content = StoredContent(source)
+    with state.session.joined():
+        replace_content(state, content, serial=serial)
+        copied, expected = StoredContent(state).digests(), content.digests()
+        if wrong := [name for name in expected if copied.get(name) != expected[name]]:
+            raise StateError(
+                f"the copy is not the same as the state: {', '.join(wrong)} differ",
+                mend="nothing was copied; run it again while nobody writes",
+            )
+    return copied
+
+
+def _fill(session: Session, table: Table, rows: Iterable[Sequence[Any]]) -> None:
+    columns = [each.name for each in table.columns]
+    for chunk in chunks(rows):
+        if session.insert_rows(table, columns, chunk) < len(chunk):
+            raise StateError(
+                f"two rows of {table.name} contradict each other: they are of the same key or order",
+                mend="nothing was changed; is the copy whole, and was it edited?",
+            )
+
+
+def _continue_ids(session: Session, tables: Sequence[Table]) -> None:
+    """New rows go on after the last id; SQLite sees to that itself."""
+    if session.connection.dialect.name != "postgresql":
+        return
+    for each in tables:
+        if each.autoincrement_column is not None:
+            key = each.autoincrement_column
+            sequence = func.pg_get_serial_sequence(f'"{each.name}"', key.name)
+            last = select(func.coalesce(func.max(key), 0) + 1).scalar_subquery()
+            session.execute(
+                select(func.setval(sequence, func.greatest(func.nextval(sequence), last), False))  # noqa: FBT003
+            )
 
 
 def _digest(rows: Iterable[Sequence[Any]]) -> TableDigest:
@@ -231,50 +168,63 @@ _WAS_FORGOTTEN = exists().where(
 )
 
 
-class ClosedStore(ContentStore, ErasedReviewStore, HistoryStore):
-    """Replacing the records of a living state."""
+def replace_records(state: State, source: Content, *, serial: int, now: Instant, actor: str) -> int:
+    """Hold the records of ``source``, but keep the journal and every order closed that is closed now.
 
-    def replace_records(self, source: Content, *, serial: int, now: Instant, actor: str) -> int:
-        """Hold the records of ``source``, but keep the journal and every order closed that is closed now.
+    All of it, or on an error nothing. Returns how many invitations were closed since ``source``.
 
-        All of it, or on an error nothing. Returns how many invitations were closed since ``source``.
+    Raises:
+        StateError: its rows contradict each other.
+    """
+    closed = _ClosedOrders(state.session, now=now, actor=actor)
+    return closed.kept_while(partial(replace_content, state, source, serial=serial, tables=RECORDS))
 
-        Raises:
-            StateError: its rows contradict each other.
-        """
-        with self._joined():
-            accounts = {row["interface_id"]: dict(row) for row in self._execute(select(account)).mappings()}
-            erased = self._rows(_ERASED)
-            self._execute(_SET_ASIDE)
-            self._execute(_FIND_AGAIN)
-            self.replace_content(source, serial=serial, tables=RECORDS)
-            kept = self._rows(_LACKING)
+
+class _ClosedOrders(Repository):
+    """Keeping orders closed while the records of a living state are replaced."""
+
+    def __init__(self, session: Session, *, now: Instant, actor: str) -> None:
+        super().__init__(session)
+        self._now = now
+        self._actor = actor
+
+    def kept_while(self, replace: Callable[[], None]) -> int:
+        """Replace the records; how many orders were closed that are not closed in the new ones."""
+        with self._session.joined():
+            accounts = {
+                row["interface_id"]: dict(row) for row in self._session.execute(select(account)).mappings()
+            }
+            erased = self._session.rows(_ERASED)
+            self._session.execute(_SET_ASIDE)
+            self._session.execute(_FIND_AGAIN)
+            replace()
+            kept = self._session.rows(_LACKING)
             for rows in chunks(kept):
-                self._put_back(rows, self._owners(rows, accounts, now), now=now, actor=actor)
-            self._forget_again(erased, now=now)
-            self._execute(_DROP)
+                self._put_back(rows, self._owners(rows, accounts))
+            self._forget_again(erased)
+            self._session.execute(_DROP)
         return len(kept)
 
-    def _forget_again(self, erased: Sequence[Any], *, now: Instant) -> None:
+    def _forget_again(self, erased: Sequence[Any]) -> None:
         """What was erased since the copy was made goes once more."""
         forgotten = update(invitation).where(invitation.c.customer.is_not(None), _WAS_FORGOTTEN)
-        self._execute(forgotten.values(customer=None, link=None, reason=None))
-        owners = {interface_id: key for key, interface_id in self._names().items()}
+        self._session.execute(forgotten.values(customer=None, link=None, reason=None))
+        owners = {interface_id: key for key, interface_id in self._keys.names().items()}
         known = [(owners[row.interface_id], row.order_id) for row in erased if row.interface_id in owners]
-        self.erase_reviews(known, now=now)
+        erase_reviews(self._session, known, now=self._now)
 
-    def _owners(self, rows: Sequence[Any], accounts: Mapping[str, Any], now: Instant) -> dict[str, int]:
+    def _owners(self, rows: Sequence[Any], accounts: Mapping[str, Any]) -> dict[str, int]:
         """The ids of the accounts of these rows; one that the copy does not know comes back as deleted."""
-        owners = {interface_id: key for key, interface_id in self._names().items()}
+        owners = {interface_id: key for key, interface_id in self._keys.names().items()}
         for interface_id in sorted({row.interface_id for row in rows} - set(owners)):
             values = {name: value for name, value in accounts[interface_id].items() if name != "id"}
-            values["deleted_at"] = values["deleted_at"] or now
-            made = self._execute(insert(account).values(values).returning(account.c.id))
+            values["deleted_at"] = values["deleted_at"] or self._now
+            made = self._session.execute(insert(account).values(values).returning(account.c.id))
             owners[interface_id] = int(made.scalar_one())
-            self._forget_accounts()
+            self._keys.forget()
         return owners
 
-    def _put_back(self, rows: Sequence[Any], owners: Mapping[str, int], *, now: Instant, actor: str) -> None:
+    def _put_back(self, rows: Sequence[Any], owners: Mapping[str, int]) -> None:
         wanted = {(row.source, row.order_id): row for row in rows}
         found = list(self._present(wanted))
         mine = {
@@ -284,9 +234,9 @@ class ClosedStore(ContentStore, ErasedReviewStore, HistoryStore):
             and row.account_id == owners[wanted[key].interface_id]
         }
         others = [row for row in found if mine.get((row.source, row.order_id)) is not row]
-        self._give_way(others, now=now, actor=actor)
+        self._give_way(others)
         for key, row in wanted.items():
-            self._close(row, mine.get(key), owners[row.interface_id], now=now, actor=actor)
+            self._close(row, mine.get(key), owners[row.interface_id])
 
     def _present(self, wanted: Mapping[tuple[str, int], Any]) -> Iterator[Any]:
         """The rows of these orders; none of them is closed."""
@@ -294,23 +244,39 @@ class ClosedStore(ContentStore, ErasedReviewStore, HistoryStore):
             invitation.c.source.in_({source for source, _ in wanted}),
             invitation.c.order_id.in_([order_id for _, order_id in wanted]),
         )
-        return (row for row in self._rows(of_orders) if (row.source, row.order_id) in wanted)
+        return (row for row in self._session.rows(of_orders) if (row.source, row.order_id) in wanted)
 
-    def _give_way(self, rows: Sequence[Any], *, now: Instant, actor: str) -> None:
+    def _give_way(self, rows: Sequence[Any]) -> None:
         """Of an order that another account has closed, nothing stays pending."""
         ids = [row.id for row in rows if row.status == Status.PENDING.value]
         if not ids:
             return
-        values = {"status": Status.CANCELLED.value, "reason": CLOSED_SINCE, "changed_at": now}
-        self._execute(update(invitation).where(invitation.c.id.in_(ids)).values(values))
-        self._record_changes(ids, Status.PENDING, Status.CANCELLED, at=now, actor=actor, detail=CLOSED_SINCE)
+        values = {"status": Status.CANCELLED.value, "reason": CLOSED_SINCE, "changed_at": self._now}
+        self._session.execute(update(invitation).where(invitation.c.id.in_(ids)).values(values))
+        record_changes(
+            self._session,
+            ids,
+            Status.PENDING,
+            Status.CANCELLED,
+            at=self._now,
+            actor=self._actor,
+            detail=CLOSED_SINCE,
+        )
 
-    def _close(self, row: Any, known: Any, owner: int, *, now: Instant, actor: str) -> None:
+    def _close(self, row: Any, known: Any, owner: int) -> None:
         values = {name: getattr(row, name) for name in _COLUMNS} | {"account_id": owner}
         if known is None:
-            made = self._execute(insert(invitation).values(values).returning(invitation.c.id))
+            made = self._session.execute(insert(invitation).values(values).returning(invitation.c.id))
             key, before = int(made.scalar_one()), Status.PENDING
         else:
-            self._execute(update(invitation).where(invitation.c.id == known.id).values(values))
+            self._session.execute(update(invitation).where(invitation.c.id == known.id).values(values))
             key, before = known.id, Status(known.status)
-        self._record_changes([key], before, Status(row.status), at=now, actor=actor, detail=CLOSED_SINCE)
+        record_changes(
+            self._session,
+            [key],
+            before,
+            Status(row.status),
+            at=self._now,
+            actor=self._actor,
+            detail=CLOSED_SINCE,
+        )

@@ -30,10 +30,10 @@ from sqlalchemy.sql.functions import FunctionElement
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.review import STARS, Period, ReviewStatistics, Tally
-from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Session, chunks
+from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Repository, chunks
 from ekomi_reconcile.state.engine.tables import CANCELLED, PENDING, invitation, journal, review
+from ekomi_reconcile.state.repositories.invitation_rows import COLUMNS, to_invitation
 from ekomi_reconcile.state.repositories.journal import APPLY
-from ekomi_reconcile.state.repositories.queue import COLUMNS, to_invitation
 
 BEFORE = -1
 """Stands for all days before the first one that is asked for."""
@@ -57,7 +57,7 @@ class ReviewFigure:
     stars: float
 
 
-class FigureStore(Session):
+class AggregateRepository(Repository):
     """Sums over many rows, and the latest few of them."""
 
     def sent_by_day(self, since: Instant) -> dict[int, int]:
@@ -71,7 +71,7 @@ class FigureStore(Session):
         """How many pending rows of these accounts are scheduled on each day within these instants."""
         at, found = invitation.c.scheduled_at, dict[int, int]()
         waiting = (invitation.c.status == PENDING) & (at > after) & (at < before)
-        for ids in chunks(self._any_account_ids(interface_ids)):
+        for ids in chunks(self._keys.any_of(interface_ids)):
             for day, count in self._by_day(at, waiting & invitation.c.account_id.in_(ids)).items():
                 found[day] = found.get(day, 0) + count
         return found
@@ -90,25 +90,19 @@ class FigureStore(Session):
             )
             .group_by(table.account_id)
         )
-        names = self._names()
+        names = self._keys.names()
         return {
             names[row.account_id]: DueFigure(count=row.count, oldest=row.oldest)
-            for row in self._rows(statement)
+            for row in self._session.rows(statement)
         }
-
-    def store_views(self) -> list[tuple[str, str]]:
-        """The order sources and store views of all invitations, each pair once, sorted."""
-        table = invitation.c
-        statement = select(table.source, table.store_view).where(table.store_view.is_not(None)).distinct()
-        return sorted((row.source, row.store_view) for row in self._rows(statement))
 
     def latest_invitations(self, limit: int, status: Status | None = None) -> tuple[Invitation, ...]:
         """The rows that were made last, the latest first; of one status, or of all."""
         statement = select(*COLUMNS).order_by(invitation.c.id.desc()).limit(limit)
         if status is not None:
             statement = statement.where(invitation.c.status == status.value)
-        names = self._names()
-        return tuple(to_invitation(row, names) for row in self._rows(statement))
+        names = self._keys.names()
+        return tuple(to_invitation(row, names) for row in self._session.rows(statement))
 
     def cancelled_by_reason(self, reasons: Collection[str], other: str) -> dict[str, dict[str, int]]:
         """How many rows of each account are cancelled, by reason; reasons but these count as ``other``."""
@@ -120,8 +114,8 @@ class FigureStore(Session):
         columns = (labelled.c.account_id, labelled.c.reason)
         statement = select(*columns, func.count()).group_by(*columns).order_by(*columns)
         found: dict[str, dict[str, int]] = {}
-        names = self._names()
-        for key, why, count in self._rows(statement):
+        names = self._keys.names()
+        for key, why, count in self._session.rows(statement):
             found.setdefault(names[key], {})[why] = count
         return found
 
@@ -138,10 +132,39 @@ class FigureStore(Session):
         inner = labelled.subquery()
         columns = (inner.c.account_id, inner.c.day)
         statement = select(*columns, func.count(), func.sum(inner.c.rating)).group_by(*columns)
-        names = self._names()
-        with self._connection.execute(statement, execution_options={"yield_per": ROWS_PER_PAGE}) as rows:
+        names = self._keys.names()
+        with self._session.connection.execute(
+            statement, execution_options={"yield_per": ROWS_PER_PAGE}
+        ) as rows:
             for key, found, count, stars in rows:
                 yield ReviewFigure(interface_id=names[key], day=found, count=count, stars=stars)
+
+    def review_statistics(
+        self,
+        interface_ids: Iterable[str] | None = None,
+        *,
+        by: Period,
+        since: Instant | None = None,
+        product_id: str | None = None,
+    ) -> tuple[ReviewStatistics, ...]:
+        """The figures of these accounts, one each in a stable order; without any named, of all live ones.
+
+        ``since`` counts only later reviews, ``product_id`` only those of one product.
+        """
+        keys = self._keys.any_of(self._keys.live() if interface_ids is None else interface_ids)
+        names = self._keys.names()
+        groups: defaultdict[int, list[Any]] = defaultdict(list)
+        for chunk in [None] if interface_ids is None else chunks(keys):
+            for row in self._session.rows(_sums(chunk, by=by, since=since, product_id=product_id)):
+                groups[row.account].append(row)
+        known = product_id is None
+        return tuple(_statistics(names[key], groups[key], by=by, answers_known=known) for key in keys)
+
+    def count_reviews(self, interface_id: str) -> int:
+        """How many reviews of the shop itself are held of an account; those that are gone do not count."""
+        mine = _c.account_id.in_(self._keys.any_of([interface_id]))
+        counted = select(func.count()).select_from(review).where(mine, _OF_SHOP, _c.gone_at.is_(None))
+        return int(self._session.execute(counted).scalar_one())
 
     def run_remarks(self, since: Instant, limit: int) -> Sequence[str]:
         """The remarks on runs that ended from then on, the latest first."""
@@ -151,12 +174,12 @@ class FigureStore(Session):
             .order_by(journal.c.id.desc())
             .limit(limit)
         )
-        return self._execute(statement).scalars().all()
+        return self._session.execute(statement).scalars().all()
 
     def _by_day(self, at: ColumnElement[Any], wanted: ColumnElement[bool]) -> dict[int, int]:
         labelled = select((at // DAY).label("day")).where(wanted).subquery()
         statement = select(labelled.c.day, func.count()).group_by(labelled.c.day)
-        return {row[0]: row[1] for row in self._rows(statement)}
+        return {row[0]: row[1] for row in self._session.rows(statement)}
 
 
 _c = review.c
@@ -180,37 +203,6 @@ def _month_in_sqlite(element: _Month, compiler: SQLCompiler, **more: Any) -> str
 def _month_in_postgresql(element: _Month, compiler: SQLCompiler, **more: Any) -> str:
     instant = compiler.process(element.clauses, **more)
     return f"CAST(to_char(to_timestamp({instant}) AT TIME ZONE 'UTC', 'YYYYMM') AS INTEGER)"
-
-
-class ReviewStatisticsStore(Session):
-    """Adding up reviews."""
-
-    def review_statistics(
-        self,
-        interface_ids: Iterable[str] | None = None,
-        *,
-        by: Period,
-        since: Instant | None = None,
-        product_id: str | None = None,
-    ) -> tuple[ReviewStatistics, ...]:
-        """The figures of these accounts, one each in a stable order; without any named, of all live ones.
-
-        ``since`` counts only later reviews, ``product_id`` only those of one product.
-        """
-        keys = self._any_account_ids(self._account_ids() if interface_ids is None else interface_ids)
-        names = self._names()
-        groups: defaultdict[int, list[Any]] = defaultdict(list)
-        for chunk in [None] if interface_ids is None else chunks(keys):
-            for row in self._rows(_sums(chunk, by=by, since=since, product_id=product_id)):
-                groups[row.account].append(row)
-        known = product_id is None
-        return tuple(_statistics(names[key], groups[key], by=by, answers_known=known) for key in keys)
-
-    def count_reviews(self, interface_id: str) -> int:
-        """How many reviews of the shop itself are held of an account; those that are gone do not count."""
-        mine = _c.account_id.in_(self._any_account_ids([interface_id]))
-        counted = select(func.count()).select_from(review).where(mine, _OF_SHOP, _c.gone_at.is_(None))
-        return int(self._execute(counted).scalar_one())
 
 
 def _sums(

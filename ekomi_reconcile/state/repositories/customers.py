@@ -6,8 +6,7 @@ belong to a customer through the orders of these rows.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,25 +16,20 @@ from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.review import RecordedReview
 from ekomi_reconcile.model.run import ApiError, JournalEntry
-from ekomi_reconcile.state.engine.session import chunks
+from ekomi_reconcile.state.engine.session import Repository, chunks
 from ekomi_reconcile.state.engine.tables import (
-    PENDING,
     api_error,
     invitation,
     invitation_history,
     journal,
     review,
 )
-from ekomi_reconcile.state.repositories.invitations import HistoryStore
+from ekomi_reconcile.state.repositories.invitation_rows import COLUMNS, record_changes, to_invitation
 from ekomi_reconcile.state.repositories.journal import to_entry, to_error
-from ekomi_reconcile.state.repositories.queue import COLUMNS, to_invitation
-from ekomi_reconcile.state.repositories.reviews import ErasedReviewStore, to_review
+from ekomi_reconcile.state.repositories.reviews import erase_reviews, to_review
 
 ERASED = "erased"
 """Why a row is skipped whose customer asked to be forgotten."""
-
-_FEW = 2_000
-"""So many customers are looked up one by one; for more, all pending rows are looked through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,49 +42,23 @@ class ErasureCounts:
     errors: int = 0
 
 
-class CustomerStore(ErasedReviewStore, HistoryStore):
+class CustomerRepository(Repository):
     """Everything by customer."""
 
-    def invitations_of(self, customer: str) -> tuple[Invitation, ...]:
+    def invitations(self, customer: str) -> tuple[Invitation, ...]:
         """The rows of a customer, by id."""
-        rows = self._rows(select(*COLUMNS).where(invitation.c.customer == customer).order_by(invitation.c.id))
-        return tuple(to_invitation(row, self._names()) for row in rows)
-
-    def pending_of(self, customers: Collection[str]) -> Iterator[Invitation]:
-        """The pending rows of these customers, by id."""
-        ids = sorted(self._ids_of_pending(customers))
-        for chunk in chunks(ids):
-            names = self._names()
-            for row in self._rows(
-                select(*COLUMNS).where(invitation.c.id.in_(chunk)).order_by(invitation.c.id)
-            ):
-                yield to_invitation(row, names)
-
-    def count_pending_of(self, customers: Collection[str]) -> dict[str, int]:
-        """How many pending rows each of these customers has; without any: left out."""
-        return dict(Counter(self._ids_of_pending(customers).values()))
-
-    def _ids_of_pending(self, customers: Collection[str]) -> dict[int, str]:
-        """Ids of pending rows with their customers."""
-        waiting = select(invitation.c.id, invitation.c.customer).where(
-            invitation.c.status == PENDING, invitation.c.customer.is_not(None)
+        rows = self._session.rows(
+            select(*COLUMNS).where(invitation.c.customer == customer).order_by(invitation.c.id)
         )
-        if len(customers) > _FEW:
-            wanted = frozenset(customers)
-            return {row.id: row.customer for row in self._rows(waiting) if row.customer in wanted}
-        return {
-            row.id: row.customer
-            for chunk in chunks(sorted(customers))
-            for row in self._rows(waiting.where(invitation.c.customer.in_(chunk)))
-        }
+        return tuple(to_invitation(row, self._keys.names()) for row in rows)
 
-    def erase_customer(self, customer: str, *, now: Instant, actor: str) -> ErasureCounts:
+    def erase(self, customer: str, *, now: Instant, actor: str) -> ErasureCounts:
         """Forget a customer, but not that the orders were dealt with: ids, status and times stay.
 
         Rows still pending are skipped. The texts of the reviews of the orders go, and remarks with them.
         """
-        with self._joined():
-            rows = self._rows(
+        with self._session.joined():
+            rows = self._session.rows(
                 select(invitation.c.id, invitation.c.account_id, invitation.c.number, invitation.c.status)
                 .where(invitation.c.customer == customer)
                 .order_by(invitation.c.id)
@@ -102,43 +70,43 @@ class CustomerStore(ErasedReviewStore, HistoryStore):
             return ErasureCounts(
                 invitations=len(rows),
                 skipped=len(waiting),
-                reviews=self.erase_reviews(((row.account_id, row.number) for row in rows), now=now),
+                reviews=erase_reviews(self._session, ((row.account_id, row.number) for row in rows), now=now),
                 errors=sum(self._forget_remarks(chunk) for chunk in chunks(rows)),
             )
 
-    def reviews_of(self, rows: Sequence[Invitation]) -> Iterator[RecordedReview]:
+    def reviews(self, rows: Sequence[Invitation]) -> Iterator[RecordedReview]:
         """The reviews of the orders of these rows."""
-        names = self._names()
+        names = self._keys.names()
         for chunk in chunks(rows):
             mine = tuple_(review.c.account_id, review.c.order_id).in_(self._by_account(chunk))
-            for row in self._rows(select(review).where(mine).order_by(review.c.id)):
+            for row in self._session.rows(select(review).where(mine).order_by(review.c.id)):
                 yield to_review(row, names[row.account_id])
 
-    def errors_of(self, rows: Sequence[Invitation]) -> Iterator[ApiError]:
+    def errors(self, rows: Sequence[Invitation]) -> Iterator[ApiError]:
         """The logged failures of sending these rows, the oldest first."""
-        names = self._names()
+        names = self._keys.names()
         for chunk in chunks(rows):
             calls = [(key, _operation(number)) for key, number in self._by_account(chunk)]
             mine = tuple_(api_error.c.account_id, api_error.c.operation).in_(calls)
-            for row in self._rows(select(api_error).where(mine).order_by(api_error.c.id)):
+            for row in self._session.rows(select(api_error).where(mine).order_by(api_error.c.id)):
                 yield to_error(row, names)
 
-    def journal_of(self, rows: Sequence[Invitation]) -> Iterator[JournalEntry]:
+    def journal(self, rows: Sequence[Invitation]) -> Iterator[JournalEntry]:
         """What people did with these rows, the oldest first."""
         for chunk in chunks(rows):
             mine = journal.c.subject.in_([subject_of(row.id, row.number) for row in chunk])
-            yield from map(to_entry, self._rows(select(journal).where(mine).order_by(journal.c.id)))
+            yield from map(to_entry, self._session.rows(select(journal).where(mine).order_by(journal.c.id)))
 
     def _by_account(self, rows: Sequence[Invitation]) -> list[tuple[int, str]]:
         """Account id and number of the orders of these rows."""
-        ids = {name: key for key, name in self._names().items()}
+        ids = {name: key for key, name in self._keys.names().items()}
         return [(ids[row.interface_id], row.number) for row in rows]
 
     def _forget(self, ids: list[int]) -> None:
         mine = invitation.c.id.in_(ids)
-        self._execute(update(invitation).where(mine).values(customer=None, link=None, reason=None))
+        self._session.execute(update(invitation).where(mine).values(customer=None, link=None, reason=None))
         of_these = invitation_history.c.invitation_id.in_(ids)
-        self._execute(update(invitation_history).where(of_these).values(detail=None))
+        self._session.execute(update(invitation_history).where(of_these).values(detail=None))
 
     def _skip_erased(self, ids: list[int], *, now: Instant, actor: str) -> None:
         values = {
@@ -148,16 +116,16 @@ class CustomerStore(ErasedReviewStore, HistoryStore):
             "changed_at": now,
         }
         for chunk in chunks(ids):
-            self._execute(update(invitation).where(invitation.c.id.in_(chunk)).values(values))
-        self._record_changes(ids, Status.PENDING, Status.SKIPPED, at=now, actor=actor, detail=ERASED)
+            self._session.execute(update(invitation).where(invitation.c.id.in_(chunk)).values(values))
+        record_changes(self._session, ids, Status.PENDING, Status.SKIPPED, at=now, actor=actor, detail=ERASED)
 
     def _forget_remarks(self, rows: Sequence[Any]) -> int:
         subjects = [subject_of(row.id, row.number) for row in rows]
-        self._execute(update(journal).where(journal.c.subject.in_(subjects)).values(detail=None))
+        self._session.execute(update(journal).where(journal.c.subject.in_(subjects)).values(detail=None))
         calls = [(row.account_id, _operation(row.number)) for row in rows]
         mine = tuple_(api_error.c.account_id, api_error.c.operation).in_(calls)
-        count = self._execute(select(func.count()).select_from(api_error).where(mine)).scalar_one()
-        self._execute(delete(api_error).where(mine))
+        count = self._session.execute(select(func.count()).select_from(api_error).where(mine)).scalar_one()
+        self._session.execute(delete(api_error).where(mine))
         return int(count)
 
 

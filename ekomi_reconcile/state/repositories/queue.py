@@ -2,163 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 
-from sqlalchemy import ColumnElement, bindparam, exists, func, inspect, or_, select, tuple_
+from sqlalchemy import bindparam, exists, func, or_, select, tuple_
 
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import Evidence, Invitation, NewInvitation, Reached, Status
-from ekomi_reconcile.model.order import OrderId
-from ekomi_reconcile.state.engine.location import FileLocation, Location
-from ekomi_reconcile.state.engine.lock import holder
-from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Session, chunks
+from ekomi_reconcile.model.invitation import Invitation, Observation, Status
+from ekomi_reconcile.state.engine.runner import Runner
+from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Repository, Session, chunks
 from ekomi_reconcile.state.engine.tables import (
     CANCELLED,
-    CUSTOMER_INDEX,
     PENDING,
     SENDING,
     account,
     invitation,
+    observation,
 )
-
-_c = invitation.c
-COLUMNS = (
-    _c.id,
-    _c.account_id,
-    _c.source,
-    _c.order_id,
-    _c.number,
-    _c.store_view,
-    _c.order_date,
-    _c.status,
-    _c.reached_at,
-    _c.reached_status,
-    _c.reached_source,
-    _c.judged_at,
-    _c.scheduled_at,
-    _c.sent_at,
-    _c.link,
-    _c.reason,
-    _c.attempts,
-    _c.next_attempt_at,
-    _c.pushed,
-    _c.customer,
-    _c.changed_at,
-    _c.refusal,
-    _c.refusals,
-    _c.unreached,
-)
-"""What ``to_invitation`` takes, in its order."""
-
-NEW_COLUMNS = (
-    "account_id",
-    "source",
-    "order_id",
-    "number",
-    "store_view",
-    "order_date",
-    "status",
-    "reached_at",
-    "reached_status",
-    "reached_source",
-    "judged_at",
-    "scheduled_at",
-    "customer",
-    "changed_at",
-)
-"""What ``new_row`` gives, in its order."""
-
-_STATUS = {each.value: each for each in Status}
-_EVIDENCE = {each.value: each for each in Evidence}
-
-
-def to_invitation(row: Sequence[Any], interface_ids: Mapping[int, str]) -> Invitation:
-    """The invitation in a row of ``COLUMNS``."""
-    return Invitation(
-        id=row[0],
-        interface_id=interface_ids[row[1]],
-        source=row[2],
-        order_id=row[3],
-        number=row[4],
-        store_view=row[5],
-        order_date=row[6],
-        status=_STATUS[row[7]],
-        reached=Reached(row[8], row[9], _EVIDENCE[row[10]]),
-        judged_at=row[11],
-        scheduled_at=row[12],
-        sent_at=row[13],
-        link=row[14],
-        reason=row[15],
-        attempts=row[16],
-        next_attempt_at=row[17],
-        pushed=row[18],
-        customer=row[19],
-        changed_at=row[20],
-        refusal=row[21],
-        refusals=row[22],
-        unreached=row[23],
-    )
-
-
-def new_row(account_id: int, row: NewInvitation, status: Status, now: Instant) -> tuple[object, ...]:
-    """A row that is put into the queue, as the values of ``NEW_COLUMNS``."""
-    return (
-        account_id,
-        row.source,
-        row.order_id,
-        row.number,
-        row.store_view,
-        row.order_date,
-        status.value,
-        row.reached_at,
-        row.reached_status,
-        row.reached_source,
-        row.judged_at,
-        row.scheduled_at,
-        row.customer,
-        now,
-    )
-
-
-WORTH_IT = 5_000
-"""New rows from which on it pays to do more than insert them."""
-
-
-class BulkStore(Session):
-    """Scheduling without the index that is slow to keep."""
-
-    @contextmanager
-    def bulk(self, expected: int) -> Iterator[None]:
-        """Make scheduling about ``expected`` new rows fast; transactions go inside.
-
-        The index of customers is dropped and made anew at the end, where that is better. Until then
-        looking up customers is slow, but right; after a crash the next writer makes the index.
-        """
-        if expected < WORTH_IT:
-            yield
-            return
-        rows = self._execute(select(func.max(invitation.c.id))).scalar() or 0
-        drops = self._dialect.drops_index(new=expected, existing=rows)
-        if drops:
-            with self.transaction():
-                CUSTOMER_INDEX.drop(self._connection, checkfirst=True)
-        try:
-            yield
-        finally:
-            if drops:
-                self.mend_index()
-        with self.transaction():
-            self._dialect.learn(self._connection, invitation)
-
-    def mend_index(self) -> None:
-        """Make the index of customers if a crash left the state without it."""
-        names = {each["name"] for each in inspect(self._connection).get_indexes(invitation.name)}
-        if CUSTOMER_INDEX.name not in names:
-            with self.transaction():
-                CUSTOMER_INDEX.create(self._connection, checkfirst=True)
-
+from ekomi_reconcile.state.repositories.invitation_rows import COLUMNS, to_invitation
 
 _ASKED = (Status.PENDING.value, Status.SENDING.value, Status.SENT.value, Status.UNKNOWN.value)
 """Rows in one of these count as a request to their customer."""
@@ -250,32 +111,41 @@ _LOAD = (
 )
 
 
-class QueueStore(Session):
-    """Looking up rows by order, account, time or customer."""
+_SEEN = select(*(observation.c[name] for name in Observation.__struct_fields__)).where(
+    observation.c.source == bindparam("source"),
+    observation.c.order_id.in_(bindparam("ids", expanding=True)),
+)
+_FEW = 2_000
+"""So many customers are looked up one by one; for more, all pending rows are looked through."""
 
-    location: Location
 
-    def rows_for(self, source: str, order_ids: Sequence[OrderId]) -> dict[OrderId, list[Invitation]]:
+class QueueRepository(Repository):
+    """Looking up invitations and observations by order, account, time or customer."""
+
+    def __init__(self, session: Session, runner: Runner) -> None:
+        super().__init__(session)
+        self._runner = runner
+
+    def rows_for(self, source: str, order_ids: Sequence[int]) -> dict[int, list[Invitation]]:
         """All rows of these orders, of whatever account and state; orders without rows are left out."""
-        first = self._execute(_FIRST_ORDER, {"source": source}).scalar()
-        last = self._execute(_LAST_ORDER, {"source": source}).scalar()
+        first = self._session.execute(_FIRST_ORDER, {"source": source}).scalar()
+        last = self._session.execute(_LAST_ORDER, {"source": source}).scalar()
         if first is None or last is None:
             return {}
-        names, found = self._names(), dict[OrderId, list[Invitation]]()
-        low, high = str(first), str(last)
-        for ids in chunks([key for key in order_ids if low <= str(key) <= high]):
-            for row in self._rows(_OF_ORDERS, {"source": source, "ids": ids}):
+        names, found = self._keys.names(), dict[int, list[Invitation]]()
+        for ids in chunks([key for key in order_ids if first <= key <= last]):
+            for row in self._session.rows(_OF_ORDERS, {"source": source, "ids": ids}):
                 found.setdefault(row[3], []).append(to_invitation(row, names))
         return found
 
     def rows_numbered(self, numbers: Collection[str]) -> dict[str, list[Invitation]]:
         """The rows that are not cancelled of orders with these numbers, of whatever account and source."""
         found: dict[str, list[Invitation]] = {}
-        if self._execute(_ANY).scalar() is None:
+        if self._session.execute(_ANY).scalar() is None:
             return found
-        names = self._names()
+        names = self._keys.names()
         for chunk in chunks(sorted(set(numbers))):
-            for row in self._rows(_OF_NUMBERS, {"numbers": chunk}):
+            for row in self._session.rows(_OF_NUMBERS, {"numbers": chunk}):
                 each = to_invitation(row, names)
                 found.setdefault(each.number, []).append(each)
         return found
@@ -283,20 +153,20 @@ class QueueStore(Session):
     def sources(self) -> list[str]:
         """The names of all order sources under which invitations are recorded: one probe of an index each."""
         found: list[str] = []
-        while name := self._execute(_NEXT_SOURCE, {"after": found[-1] if found else ""}).scalar():
+        while name := self._session.execute(_NEXT_SOURCE, {"after": found[-1] if found else ""}).scalar():
             found.append(name)
         return found
 
     def accounts_at(self, source: str) -> list[str]:
         """The interface ids of the accounts with invitations of this source, of deleted ones too."""
-        names = self._names()
-        return sorted(names[key] for (key,) in self._rows(_ACCOUNTS_AT, {"source": source}))
+        names = self._keys.names()
+        return sorted(names[key] for (key,) in self._session.rows(_ACCOUNTS_AT, {"source": source}))
 
     def rows_of(self, interface_ids: Collection[str], statuses: Collection[Status]) -> Iterator[Invitation]:
         """The rows of these accounts in these states, by account, state and id; safe to change meanwhile."""
-        for chunk in chunks(self._any_account_ids(interface_ids)):
+        for chunk in chunks(self._keys.any_of(interface_ids)):
             bound = {"accounts": chunk, "statuses": [each.value for each in statuses]}
-            for (key,) in self._rows(_WITH_ROWS, bound):
+            for (key,) in self._session.rows(_WITH_ROWS, bound):
                 for status in sorted(statuses):
                     yield from self._rows_of(key, status)
 
@@ -309,10 +179,10 @@ class QueueStore(Session):
 
         A row that waits for another attempt is due when that has come too. Safe to change meanwhile.
         """
-        wanted = frozenset(self._any_account_ids(interface_ids))
+        wanted = frozenset(self._keys.any_of(interface_ids))
         after = {"after_time": -1, "after_id": 0}
-        while rows := self._rows(_PAGE_OF_DUE, {"now": now, **after}):
-            names = self._names()
+        while rows := self._session.rows(_PAGE_OF_DUE, {"now": now, **after}):
+            names = self._keys.names()
             for row in rows:
                 if row[1] in wanted:
                     yield to_invitation(row, names)
@@ -323,13 +193,13 @@ class QueueStore(Session):
 
         On a file these are all, for who asks holds the writer lock; else those whose lease has run out.
         """
-        statement = select(*COLUMNS).where(invitation.c.status == SENDING, *self._leaseless(now))
-        rows = self._rows(statement.order_by(invitation.c.id))
-        return tuple(to_invitation(row, self._names()) for row in rows)
+        statement = select(*COLUMNS).where(invitation.c.status == SENDING, *self._runner.leaseless(now))
+        rows = self._session.rows(statement.order_by(invitation.c.id))
+        return tuple(to_invitation(row, self._keys.names()) for row in rows)
 
     def in_doubt(self, *, now: Instant) -> int:
         """How many rows may have been sent: unknown ones, and those in ``sending`` that nobody is sending."""
-        unknown, sending = (int(self._execute(each).scalar() or 0) for each in (_UNKNOWN, _SENDING))
+        unknown, sending = (int(self._session.execute(each).scalar() or 0) for each in (_UNKNOWN, _SENDING))
         return unknown + (max(0, sending - self.in_flight(now=now)) if sending else 0)
 
     def in_flight(self, *, now: Instant) -> int:
@@ -337,16 +207,16 @@ class QueueStore(Session):
 
         On a file whoever holds the writer lock is that runner, elsewhere each has its leases.
         """
-        count = int(self._execute(_SENDING).scalar_one())
-        if count and isinstance(self.location, FileLocation):
-            return 0 if holder(self.location.lock) is None else count
-        return count - len(self.abandoned(now=now))
+        count = int(self._session.execute(_SENDING).scalar_one())
+        return self._runner.in_flight(count, lambda: len(self.abandoned(now=now)))
 
     def still_pending(self, ids: Collection[int]) -> frozenset[int]:
         """Those of these rows that are pending."""
         statement = select(invitation.c.id).where(invitation.c.status == PENDING)
         return frozenset(
-            row.id for chunk in chunks(ids) for row in self._rows(statement.where(invitation.c.id.in_(chunk)))
+            row.id
+            for chunk in chunks(ids)
+            for row in self._session.rows(statement.where(invitation.c.id.in_(chunk)))
         )
 
     def counts(self) -> dict[str, dict[Status, int]]:
@@ -355,26 +225,57 @@ class QueueStore(Session):
         statement = select(table.account_id, table.status, func.count()).group_by(
             table.account_id, table.status
         )
-        for key, status, count in self._rows(statement):
-            found.setdefault(self._names()[key], {})[Status(status)] = count
+        for key, status, count in self._session.rows(statement):
+            found.setdefault(self._keys.names()[key], {})[Status(status)] = count
         return found
 
     def customer_load(self, customers: Collection[str], since: Instant) -> dict[str, tuple[Instant, ...]]:
         """When these customers (keyed digests) were, or will be, asked since then; without any: left out."""
         found: dict[str, tuple[Instant, ...]] = {}
         for digests in chunks(sorted(customers)):
-            for customer, at in self._rows(_LOAD, {"customers": digests, "since": since}):
+            for customer, at in self._session.rows(_LOAD, {"customers": digests, "since": since}):
                 found[customer] = (*found.get(customer, ()), at)
         return found
 
-    def _leaseless(self, now: Instant) -> Sequence[ColumnElement[bool]]:
-        """What tells abandoned rows in ``sending`` from others."""
-        del now
-        return ()
+    def observations(self, source: str, order_ids: Sequence[int]) -> dict[int, Observation]:
+        """In which status these orders were last seen; one never seen is left out."""
+        found = {}
+        for ids in chunks(order_ids):
+            for row in self._session.rows(_SEEN, {"source": source, "ids": ids}):
+                found[row.order_id] = Observation(*row)
+        return found
+
+    def pending_of(self, customers: Collection[str]) -> Iterator[Invitation]:
+        """The pending rows of these customers, by id."""
+        ids = sorted(self._ids_of_pending(customers))
+        for chunk in chunks(ids):
+            names = self._keys.names()
+            for row in self._session.rows(
+                select(*COLUMNS).where(invitation.c.id.in_(chunk)).order_by(invitation.c.id)
+            ):
+                yield to_invitation(row, names)
+
+    def count_pending_of(self, customers: Collection[str]) -> dict[str, int]:
+        """How many pending rows each of these customers has; without any: left out."""
+        return dict(Counter(self._ids_of_pending(customers).values()))
+
+    def _ids_of_pending(self, customers: Collection[str]) -> dict[int, str]:
+        """Ids of pending rows with their customers."""
+        waiting = select(invitation.c.id, invitation.c.customer).where(
+            invitation.c.status == PENDING, invitation.c.customer.is_not(None)
+        )
+        if len(customers) > _FEW:
+            wanted = frozenset(customers)
+            return {row.id: row.customer for row in self._session.rows(waiting) if row.customer in wanted}
+        return {
+            row.id: row.customer
+            for chunk in chunks(sorted(customers))
+            for row in self._session.rows(waiting.where(invitation.c.customer.in_(chunk)))
+        }
 
     def _rows_of(self, account: int, status: Status) -> Iterator[Invitation]:
         bound = {"account": account, "status": status.value, "after": 0}
-        while rows := self._rows(_PAGE_OF_ACCOUNT, bound):
-            names = self._names()
+        while rows := self._session.rows(_PAGE_OF_ACCOUNT, bound):
+            names = self._keys.names()
             yield from (to_invitation(row, names) for row in rows)
             bound["after"] = rows[-1].id

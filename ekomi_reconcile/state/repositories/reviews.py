@@ -11,44 +11,8 @@ from sqlalchemy import ColumnElement, Row, bindparam, exists, select, update
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.review import ImportCounts, RecordedReview, Review, ReviewKind
-from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Session, chunks
+from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Repository, Session, chunks
 from ekomi_reconcile.state.engine.tables import account, erased_review, review
-from ekomi_reconcile.state.repositories.aggregates import ReviewStatisticsStore
-
-_ReviewKey = tuple[str, Instant, str, int]
-
-
-class ErasedReviewStore(Session):
-    """Erasing the texts of reviews for good."""
-
-    def erase_reviews(self, orders: Iterable[tuple[int, str]], *, now: Instant) -> int:
-        """Erase text, title and answer of the reviews of these orders (account id, number); how many.
-
-        Reviews of these orders that an import finds later come without them too.
-        """
-        erased, numbers = 0, dict[int, list[str]]()
-        for key, number in sorted(set(orders)):
-            numbers.setdefault(key, []).append(number)
-        blank = {"text": "", "title": "", "comment": "", "changed_at": now}
-        with self._joined():
-            for key, own in numbers.items():
-                self._insert_rows(erased_review, ("account_id", "order_id"), [(key, each) for each in own])
-                for chunk in chunks(own):
-                    mine = (review.c.account_id == key) & review.c.order_id.in_(chunk)
-                    erased += self._execute(update(review).where(mine).values(blank)).rowcount
-        return erased
-
-    def _without_erased(self, key: int, found: Mapping[_ReviewKey, Review]) -> dict[_ReviewKey, Review]:
-        """What an import found for an account, without texts that were erased."""
-        mine = select(erased_review.c.order_id).where(erased_review.c.account_id == key)
-        erased = {row.order_id for row in self._rows(mine)}
-        if not erased:
-            return dict(found)
-        return {
-            name: replace(each, text="", title="", comment="") if each.order_id in erased else each
-            for name, each in found.items()
-        }
-
 
 _Key: TypeAlias = tuple[str, Instant, str, int]
 
@@ -86,10 +50,10 @@ class _KnownReview:
     gone: bool
 
 
-class ReviewStore(ErasedReviewStore, ReviewStatisticsStore):
+class ReviewRepository(Repository):
     """Importing and listing reviews."""
 
-    def import_reviews(
+    def save_import(
         self,
         interface_id: str,
         reviews: Iterable[Review],
@@ -108,8 +72,8 @@ class ReviewStore(ErasedReviewStore, ReviewStatisticsStore):
             StateError: there is no such live account.
         """
         found = _numbered(reviews)
-        with self._joined():
-            key = self._account_id(interface_id)
+        with self._session.joined():
+            key = self._keys.of(interface_id)
             found = self._without_erased(key, found)
             known = self._known(key, _earliest(found, full=full), kind)
             counts = self._store(key, found, known, now=now)
@@ -118,15 +82,17 @@ class ReviewStore(ErasedReviewStore, ReviewStatisticsStore):
                 counts = replace(counts, gone=self._mark_gone(gone, now=now))
             if kind is not ReviewKind.PRODUCT:
                 done = {"last_import_at": now} | ({"last_full_import_at": now} if full else {})
-                self._execute(update(account).where(account.c.id == key).values(**done))
+                self._session.execute(update(account).where(account.c.id == key).values(**done))
         return counts
 
     def has_product_reviews(self, interface_id: str) -> bool:
         """Was any review of a product ever imported for this account?"""
-        mine = review.c.account_id.in_(self._any_account_ids([interface_id]))
-        return bool(self._execute(select(exists().where(mine, _of_kind(ReviewKind.PRODUCT)))).scalar())
+        mine = review.c.account_id.in_(self._keys.any_of([interface_id]))
+        return bool(
+            self._session.execute(select(exists().where(mine, _of_kind(ReviewKind.PRODUCT)))).scalar()
+        )
 
-    def list_reviews(
+    def search(
         self,
         interface_ids: Iterable[str] | None = None,
         *,
@@ -135,8 +101,8 @@ class ReviewStore(ErasedReviewStore, ReviewStatisticsStore):
         product_id: str | None = None,
     ) -> Iterator[RecordedReview]:
         """Reviews by account, then by instant, the oldest first; of all kinds, or of one product."""
-        names = self._names()
-        keys = sorted(names) if interface_ids is None else self._any_account_ids(interface_ids)
+        names = self._keys.names()
+        keys = sorted(names) if interface_ids is None else self._keys.any_of(interface_ids)
         for key in keys:
             statement = select(review).where(review.c.account_id == key)
             if since is not None:
@@ -146,7 +112,9 @@ class ReviewStore(ErasedReviewStore, ReviewStatisticsStore):
             if product_id is not None:
                 statement = statement.where(review.c.product_id == product_id)
             statement = statement.order_by(review.c.submitted_at, review.c.id)
-            with self._connection.execute(statement, execution_options={"yield_per": ROWS_PER_PAGE}) as rows:
+            with self._session.connection.execute(
+                statement, execution_options={"yield_per": ROWS_PER_PAGE}
+            ) as rows:
                 for row in rows:
                     yield to_review(row, names[key])
 
@@ -158,7 +126,7 @@ class ReviewStore(ErasedReviewStore, ReviewStatisticsStore):
             (row.order_id, row.submitted_at, row.product_id, row.repeat): _KnownReview(
                 row.id, (row.rating, row.text, row.comment, row.title), row.gone_at is not None
             )
-            for row in self._rows(statement)
+            for row in self._session.rows(statement)
         }
 
     def _store(
@@ -172,16 +140,47 @@ class ReviewStore(ErasedReviewStore, ReviewStatisticsStore):
                 new.append((key, *name, *_content(each), now, now))
             elif before.gone or before.content != _content(each):
                 changed.append(_changed(before.id, each, now))
-        self._insert_rows(review, _NEW, new)
+        self._session.insert_rows(review, _NEW, new)
         if changed:
-            self._execute(_CHANGE, changed)
+            self._session.execute(_CHANGE, changed)
         unchanged = len(found) - len(new) - len(changed)
         return ImportCounts(new=len(new), changed=len(changed), unchanged=unchanged)
 
+    def _without_erased(self, key: int, found: Mapping[_Key, Review]) -> dict[_Key, Review]:
+        """What an import found for an account, without texts that were erased."""
+        mine = select(erased_review.c.order_id).where(erased_review.c.account_id == key)
+        erased = {row.order_id for row in self._session.rows(mine)}
+        if not erased:
+            return dict(found)
+        return {
+            name: replace(each, text="", title="", comment="") if each.order_id in erased else each
+            for name, each in found.items()
+        }
+
     def _mark_gone(self, ids: list[int], *, now: Instant) -> int:
         for chunk in chunks(ids):
-            self._execute(update(review).where(review.c.id.in_(chunk)).values(gone_at=now, changed_at=now))
+            self._session.execute(
+                update(review).where(review.c.id.in_(chunk)).values(gone_at=now, changed_at=now)
+            )
         return len(ids)
+
+
+def erase_reviews(session: Session, orders: Iterable[tuple[int, str]], *, now: Instant) -> int:
+    """Erase text, title and answer of the reviews of these orders (account id, number); how many.
+
+    Reviews of these orders that an import finds later come without them too.
+    """
+    erased, numbers = 0, dict[int, list[str]]()
+    for key, number in sorted(set(orders)):
+        numbers.setdefault(key, []).append(number)
+    blank = {"text": "", "title": "", "comment": "", "changed_at": now}
+    with session.joined():
+        for key, own in numbers.items():
+            session.insert_rows(erased_review, ("account_id", "order_id"), [(key, each) for each in own])
+            for chunk in chunks(own):
+                mine = (review.c.account_id == key) & review.c.order_id.in_(chunk)
+                erased += session.execute(update(review).where(mine).values(blank)).rowcount
+    return erased
 
 
 def _of_kind(kind: ReviewKind) -> ColumnElement[bool]:

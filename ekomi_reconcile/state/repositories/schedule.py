@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import bindparam, exists, func, select, update
+from sqlalchemy import bindparam, exists, func, inspect, select, update
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import (
@@ -21,11 +22,9 @@ from ekomi_reconcile.model.invitation import (
     ScheduleCounts,
     Status,
 )
-from ekomi_reconcile.model.order import OrderId
-from ekomi_reconcile.state.engine.session import chunks
-from ekomi_reconcile.state.engine.tables import CANCELLED, PENDING, invitation
-from ekomi_reconcile.state.repositories.invitations import HistoryStore
-from ekomi_reconcile.state.repositories.queue import NEW_COLUMNS, new_row
+from ekomi_reconcile.state.engine.session import Repository, chunks
+from ekomi_reconcile.state.engine.tables import CANCELLED, CUSTOMER_INDEX, PENDING, invitation
+from ekomi_reconcile.state.repositories.invitation_rows import NEW_COLUMNS, new_row, record_changes
 
 _other = invitation.alias("other")
 _BLOCKED = exists().where(
@@ -78,10 +77,14 @@ _MOVE = (
 )
 
 
-class ScheduleStore(HistoryStore):
+WORTH_IT = 5_000
+"""New rows from which on it pays to do more than insert them."""
+
+
+class ScheduleRepository(Repository):
     """Steps of a plan, in batches. What changed since the plan was made is left out and counted."""
 
-    def schedule(self, rows: Sequence[NewInvitation], *, now: Instant, actor: str = LOOP) -> ScheduleCounts:
+    def add(self, rows: Sequence[NewInvitation], *, now: Instant, actor: str = LOOP) -> ScheduleCounts:
         """Make rows pending: new ones, or the cancelled row of the same order and account again.
 
         An order that has a live row, of whatever account, is left out. A revived row keeps the
@@ -91,17 +94,47 @@ class ScheduleStore(HistoryStore):
             StateError: an account does not exist or is deleted.
         """
         counts: Counter[str] = Counter()
-        with self._joined():
-            for chunk in chunks(rows, self._dialect.rows_per_insert):
-                new = [new_row(self._account_id(row.interface_id), row, Status.PENDING, now) for row in chunk]
-                inserted = self._insert_rows(invitation, NEW_COLUMNS, new)
+        with self._session.joined():
+            for chunk in chunks(rows, self._session.dialect.rows_per_insert):
+                new = [new_row(self._keys.of(row.interface_id), row, Status.PENDING, now) for row in chunk]
+                inserted = self._session.insert_rows(invitation, NEW_COLUMNS, new)
                 counts["inserted"] += inserted
                 if inserted < len(chunk):
                     counts["revived"] += self._revive(chunk, now=now, actor=actor)
         blocked = len(rows) - counts["inserted"] - counts["revived"]
         return ScheduleCounts(inserted=counts["inserted"], revived=counts["revived"], blocked=blocked)
 
-    def reschedule(self, rows: Iterable[RescheduleStep], *, now: Instant) -> int:
+    @contextmanager
+    def bulk(self, expected: int) -> Iterator[None]:
+        """Make scheduling about ``expected`` new rows fast; transactions go inside.
+
+        The index of customers is dropped and made anew at the end, where that is better. Until then
+        looking up customers is slow, but right; after a crash the next writer makes the index.
+        """
+        if expected < WORTH_IT:
+            yield
+            return
+        rows = self._session.execute(select(func.max(invitation.c.id))).scalar() or 0
+        drops = self._session.dialect.drops_index(new=expected, existing=rows)
+        if drops:
+            with self._session.transaction():
+                CUSTOMER_INDEX.drop(self._session.connection, checkfirst=True)
+        try:
+            yield
+        finally:
+            if drops:
+                self.mend_index()
+        with self._session.transaction():
+            self._session.dialect.learn(self._session.connection, invitation)
+
+    def mend_index(self) -> None:
+        """Make the index of customers if a crash left the state without it."""
+        names = {each["name"] for each in inspect(self._session.connection).get_indexes(invitation.name)}
+        if CUSTOMER_INDEX.name not in names:
+            with self._session.transaction():
+                CUSTOMER_INDEX.create(self._session.connection, checkfirst=True)
+
+    def move(self, rows: Iterable[RescheduleStep], *, now: Instant) -> int:
         """Give rows that are still pending, and that no person has moved, another time; how many."""
         bound = [
             {
@@ -114,8 +147,8 @@ class ScheduleStore(HistoryStore):
             }
             for row in rows
         ]
-        with self._joined():
-            return self._execute(_MOVE, bound).rowcount if bound else 0
+        with self._session.joined():
+            return self._session.execute(_MOVE, bound).rowcount if bound else 0
 
     def cancel(self, reasons: Mapping[int, str], *, now: Instant, actor: str = LOOP) -> int:
         """Cancel rows, by id with their reasons, that are still pending; how many."""
@@ -123,7 +156,7 @@ class ScheduleStore(HistoryStore):
         for key, reason in reasons.items():
             by_reason[reason].append(key)
         cancelled = 0
-        with self._joined():
+        with self._session.joined():
             for reason, keys in by_reason.items():
                 for ids in chunks(keys):
                     cancelled += self._cancel(ids, reason, now=now, actor=actor)
@@ -136,12 +169,14 @@ class ScheduleStore(HistoryStore):
             .values(status=Status.CANCELLED.value, reason=reason, changed_at=now)
             .returning(invitation.c.id)
         )
-        done = sorted(row.id for row in self._rows(statement))
-        self._record_changes(done, Status.PENDING, Status.CANCELLED, at=now, actor=actor, detail=reason)
+        done = sorted(row.id for row in self._session.rows(statement))
+        record_changes(
+            self._session, done, Status.PENDING, Status.CANCELLED, at=now, actor=actor, detail=reason
+        )
         return len(done)
 
     def _revive(self, rows: Sequence[NewInvitation], *, now: Instant, actor: str) -> int:
-        wanted = {(self._account_id(row.interface_id), row.source, row.order_id): row for row in rows}
+        wanted = {(self._keys.of(row.interface_id), row.source, row.order_id): row for row in rows}
         table = invitation.c
         cancelled = select(table.id, table.account_id, table.source, table.order_id).where(
             table.source.in_({row.source for row in rows}),
@@ -150,10 +185,10 @@ class ScheduleStore(HistoryStore):
         )
         revived = [
             key
-            for key, *order in self._rows(cancelled.order_by(table.id))
+            for key, *order in self._session.rows(cancelled.order_by(table.id))
             if (row := wanted.get((order[0], order[1], order[2]))) and self._revive_one(key, row, now=now)
         ]
-        self._record_changes(revived, Status.CANCELLED, Status.PENDING, at=now, actor=actor)
+        record_changes(self._session, revived, Status.CANCELLED, Status.PENDING, at=now, actor=actor)
         return len(revived)
 
     def _revive_one(self, key: int, row: NewInvitation, *, now: Instant) -> bool:
@@ -168,7 +203,7 @@ class ScheduleStore(HistoryStore):
             "new_customer": row.customer,
             "now": now,
         }
-        return self._execute(_REVIVE, bound).rowcount == 1
+        return self._session.execute(_REVIVE, bound).rowcount == 1
 
 
 ADOPTED = "adopted"
@@ -188,7 +223,7 @@ class Adopted:
     interface_id: str
     named: bool
     source: str
-    order_id: OrderId
+    order_id: int
     number: str
     order_date: Instant
     store_view: str | None = None
@@ -212,7 +247,7 @@ class _Known:
     others: tuple[Any, ...] = ()
 
 
-class AdoptStore(HistoryStore):
+class SentImportRepository(Repository):
     """Marking orders as sent that this tool did not send."""
 
     def standing(self, orders: Iterable[Adopted]) -> list[Standing]:
@@ -226,8 +261,8 @@ class AdoptStore(HistoryStore):
         accounts must be known, and may be deleted ones.
         """
         standings: list[Standing] = []
-        with self._joined():
-            owners = {interface_id: key for key, interface_id in self._names().items()}
+        with self._session.joined():
+            owners = {interface_id: key for key, interface_id in self._keys.names().items()}
             new: list[tuple[Any, ...]] = []
             for each, known in self._judged(orders):
                 standings.append(known.standing)
@@ -236,11 +271,11 @@ class AdoptStore(HistoryStore):
                     self._end([known.row], Status.SENT, each, now=now, actor=actor)
                 elif known.standing is not Standing.PRESENT:
                     new.append(_values(each, owners[each.interface_id], now))
-            self._insert_rows(invitation, _NEW, new)
+            self._session.insert_rows(invitation, _NEW, new)
         return standings
 
     def _judged(self, orders: Iterable[Adopted]) -> Iterable[tuple[Adopted, _Known]]:
-        seen: set[tuple[str, OrderId]] = set()
+        seen: set[tuple[str, int]] = set()
         for chunk in chunks(orders):
             rows = self._rows_of_orders(chunk)
             for each in chunk:
@@ -253,19 +288,19 @@ class AdoptStore(HistoryStore):
             return _Known(Standing.NEW)
         if any(row.status in _BLOCKING for row in rows):
             return _Known(Standing.PRESENT)
-        names = self._names()
+        names = self._keys.names()
         pending = [row for row in rows if row.status == Status.PENDING.value]
         mine = [row for row in rows if names[row.account_id] == each.interface_id]
         row = next(iter(mine if each.named else [*pending, *mine]), None)
         return _Known(Standing.WAITING, row, tuple(other for other in pending if other is not row))
 
-    def _rows_of_orders(self, orders: Sequence[Adopted]) -> Mapping[tuple[str, OrderId], list[Any]]:
-        table, found = invitation.c, dict[tuple[str, OrderId], list[Any]]()
+    def _rows_of_orders(self, orders: Sequence[Adopted]) -> Mapping[tuple[str, int], list[Any]]:
+        table, found = invitation.c, dict[tuple[str, int], list[Any]]()
         for source in {each.source for each in orders}:
             ids = [each.order_id for each in orders if each.source == source]
             statement = select(table.id, table.account_id, table.order_id, table.status)
             mine = statement.where(table.source == source, table.order_id.in_(ids)).order_by(table.id)
-            for row in self._rows(mine):
+            for row in self._session.rows(mine):
                 found.setdefault((source, row.order_id), []).append(row)
         return found
 
@@ -275,8 +310,10 @@ class AdoptStore(HistoryStore):
         if status is Status.SENT:
             values |= {"sent_at": order.sent_at, "next_attempt_at": None}
         for row in rows:
-            self._execute(update(invitation).where(invitation.c.id == row.id).values(values))
-            self._record_changes([row.id], Status(row.status), status, at=now, actor=actor, detail=ADOPTED)
+            self._session.execute(update(invitation).where(invitation.c.id == row.id).values(values))
+            record_changes(
+                self._session, [row.id], Status(row.status), status, at=now, actor=actor, detail=ADOPTED
+            )
 
 
 def _values(each: Adopted, account_id: int, now: Instant) -> tuple[Any, ...]:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Select, bindparam, exists, func, or_, select, tuple_, update
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import LOOP, Invitation, SendOutcome, Status
-from ekomi_reconcile.state.engine.session import chunks
+from ekomi_reconcile.state.engine.runner import Runner
+from ekomi_reconcile.state.engine.session import Repository, Session, chunks
 from ekomi_reconcile.state.engine.tables import CANCELLED, PENDING, invitation
-from ekomi_reconcile.state.repositories.invitations import HistoryStore
-from ekomi_reconcile.state.repositories.queue import COLUMNS, to_invitation
+from ekomi_reconcile.state.repositories.invitation_rows import (
+    COLUMNS,
+    record_changes,
+    record_each,
+    to_invitation,
+)
+from ekomi_reconcile.state.repositories.lost_records import LostRecords
 
 _SETTLE = (
     update(invitation)
@@ -54,16 +62,16 @@ _REQUESTS = (
     )
     .order_by(invitation.c.id)
 )
-LEASE = 30
-"""Seconds for which a claim counts without a sign of life from its runner, where there are several."""
-
 _ENDS = frozenset({Status.SENT, Status.PENDING, Status.FAILED, Status.UNKNOWN, Status.CANCELLED})
 
 
-class SendingStore(HistoryStore):
-    """Claiming rows, and settling what became of them. ``runner`` is who claims."""
+class SendingRepository(Repository):
+    """Claiming invitations for this runner, and settling what became of them."""
 
-    runner: str
+    def __init__(self, session: Session, runner: Runner, lost_records: LostRecords) -> None:
+        super().__init__(session)
+        self._runner = runner
+        self._lost_records = lost_records
 
     def customer_requests(
         self, customers: Collection[str], since: Instant
@@ -75,7 +83,7 @@ class SendingStore(HistoryStore):
         """
         found: defaultdict[str, list[Instant]] = defaultdict(list)
         for digests in chunks(sorted(customers)):
-            for customer, at in self._rows(_REQUESTS, {"customers": digests, "since": since}):
+            for customer, at in self._session.rows(_REQUESTS, {"customers": digests, "since": since}):
                 found[customer].append(at)
         return found
 
@@ -83,23 +91,15 @@ class SendingStore(HistoryStore):
         """Turn these rows, as far as they are still pending, into ``sending``, committed on return.
 
         Only the rows returned, in the order of ``ids``, may be sent. Nobody waits for a row that another
-        runner is claiming.
+        runner is claiming. If the connection is lost meanwhile, some may stay claimed that nobody sends.
+
+        Raises:
+            StateLost: the server came back without what was recorded last; nothing more may be sent.
         """
-        values = {
-            "status": Status.SENDING.value,
-            "changed_at": now,
-            "lease_owner": self.runner,
-            "lease_until": self._lease_end(now),
-        }
-        with self.transaction():
-            self._commit_durably()
-            claimed: dict[int, Invitation] = {}
-            for chunk in chunks(ids):
-                statement = update(invitation).where(invitation.c.id.in_(_free(chunk))).values(**values)
-                rows, names = self._rows(statement.returning(*COLUMNS)), self._names()
-                claimed.update((row[0], to_invitation(row, names)) for row in rows)
-            self._record_changes(claimed, Status.PENDING, Status.SENDING, at=now, actor=actor)
-        return tuple(claimed[key] for key in dict.fromkeys(ids) if key in claimed)
+        claimed = self._runner.persist(partial(self._claim, ids, now=now, actor=actor))
+        if claimed:
+            self._session.memory = replace(self._session.memory, claim=(claimed[-1].id, now))
+        return claimed
 
     def settle(self, outcomes: Sequence[SendOutcome], *, actor: str = LOOP) -> int:
         """Record what became of claimed rows, committed on return; how many were still waiting for it.
@@ -107,18 +107,42 @@ class SendingStore(HistoryStore):
         A row that became ``unknown`` meanwhile still takes ``SENT``: a request that was made is never
         forgotten. Any other row is left as it is.
         """
+        return self._runner.persist(partial(self._settle, outcomes, actor=actor))
+
+    def _claim(self, ids: Sequence[int], *, now: Instant, actor: str) -> tuple[Invitation, ...]:
+        if self._runner.reconnected:  # be it in the attempt before this one
+            self._session.refresh()
+            self._lost_records.check(self._session.memory)
+        values = {
+            "status": Status.SENDING.value,
+            "changed_at": now,
+            "lease_owner": self._runner.name,
+            "lease_until": self._runner.lease_end(now),
+        }
+        with self._session.transaction():
+            self._session.commit_durably()
+            claimed: dict[int, Invitation] = {}
+            for chunk in chunks(ids):
+                statement = update(invitation).where(invitation.c.id.in_(_free(chunk))).values(**values)
+                rows, names = self._session.rows(statement.returning(*COLUMNS)), self._keys.names()
+                claimed.update((row[0], to_invitation(row, names)) for row in rows)
+            record_changes(self._session, claimed, Status.PENDING, Status.SENDING, at=now, actor=actor)
+        return tuple(claimed[key] for key in dict.fromkeys(ids) if key in claimed)
+
+    def _settle(self, outcomes: Sequence[SendOutcome], *, actor: str) -> int:
         ids = [each.id for each in outcomes]
         if len(set(ids)) < len(ids):
             raise ValueError("two outcomes for one invitation")
-        with self.transaction():
+        with self._session.transaction():
             known = self._waiting(ids)
             taken = [each for each in outcomes if self._accepts(known.get(each.id), each)]
             if taken:
-                self._execute(_SETTLE, [_values(each, known[each.id]) for each in taken])
-            self._record(
+                self._session.execute(_SETTLE, [_values(each, known[each.id]) for each in taken])
+            changes = (
                 (each.id, known[each.id].status, each.status.value, each.at, actor, each.reason)
                 for each in taken
             )
+            record_each(self._session, changes)
         return len(taken)
 
     def _waiting(self, ids: Sequence[int]) -> dict[int, Any]:
@@ -127,7 +151,7 @@ class SendingStore(HistoryStore):
         return {
             row.id: row
             for chunk in chunks(sorted(ids))
-            for row in self._rows(statement.where(invitation.c.id.in_(chunk)))
+            for row in self._session.rows(statement.where(invitation.c.id.in_(chunk)))
         }
 
     def _accepts(self, row: Any, outcome: SendOutcome) -> bool:
@@ -137,15 +161,7 @@ class SendingStore(HistoryStore):
             return False
         if row.status == Status.UNKNOWN.value:
             return outcome.status is Status.SENT
-        return bool(row.status == Status.SENDING.value) and self._may_settle(row, outcome)
-
-    def _may_settle(self, row: Any, outcome: SendOutcome) -> bool:
-        """May this process say what became of a row in ``sending``? On a file there is no other."""
-        del row, outcome
-        return True
-
-    def _lease_end(self, now: Instant) -> Instant:
-        return now + LEASE
+        return bool(row.status == Status.SENDING.value) and self._runner.may_settle(row, outcome)
 
 
 _other = invitation.alias("other")
@@ -156,16 +172,11 @@ _NUMBER_TAKEN = exists().where(
     _other.c.status != CANCELLED,
     or_(
         _other.c.status != PENDING,
-        tuple_(_other.c.order_date, func.length(_other.c.order_id), _other.c.order_id, _other.c.source)
-        < tuple_(
-            invitation.c.order_date,
-            func.length(invitation.c.order_id),
-            invitation.c.order_id,
-            invitation.c.source,
-        ),
+        tuple_(_other.c.order_date, _other.c.order_id, _other.c.source)
+        < tuple_(invitation.c.order_date, invitation.c.order_id, invitation.c.source),
     ),
 )
-"""Another order has this number at this interface, and was invited or comes first (as by ``id_rank``)."""
+"""Another order has this number at this interface, and was invited or comes first."""
 
 
 def _free(ids: Sequence[int]) -> Select[tuple[int]]:

@@ -11,9 +11,8 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.errors import StateDamaged, StateError, StateMissing
+from ekomi_reconcile.model.errors import StateDamaged, StateError
 from ekomi_reconcile.state.engine import sqlite, sqlite_driver
-from ekomi_reconcile.state.engine.described import FORMAT_VERSION, format_version
 from ekomi_reconcile.state.engine.key import KEY_BYTES, key_needed, make_key, read_key
 from ekomi_reconcile.state.engine.location import (
     FileLocation,
@@ -22,19 +21,23 @@ from ekomi_reconcile.state.engine.location import (
     file_errors,
     locate,
     needs_postgres,
+    no_state,
 )
 from ekomi_reconcile.state.engine.mark import Marker, read_mark, refuse_gone, refuse_lost
-from ekomi_reconcile.state.engine.metadata import read_meta, write_meta
+from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION, format_version
 from ekomi_reconcile.state.engine.migrations import (
     MIGRATIONS,
     Migration,
     migrate,
     pending_migrations,
     refuse_older,
+    unused,
+    write_meta,
 )
+from ekomi_reconcile.state.engine.runner import Runner
+from ekomi_reconcile.state.engine.session import Session, read_meta
 from ekomi_reconcile.state.engine.sqlite import back_up, whole_file
 from ekomi_reconcile.state.engine.tables import metadata
-from ekomi_reconcile.state.maintenance.table_dump import unused
 from ekomi_reconcile.state.store import State
 
 
@@ -77,9 +80,7 @@ def open_state(  # noqa: PLR0913 - every way of opening meets here
     place = locate(location, root=root)
     if isinstance(place, PostgresLocation):
         needs_postgres()
-        from ekomi_reconcile.state.engine.postgres_opening import open_postgres
-
-        return open_postgres(place, root=root, mode=mode, key=key, migrations=migrations, target=target)
+        return _open_postgres(place, root=root, mode=mode, key=key, steps_known=(migrations, target))
     with file_errors(place.path):
         missing = not place.path.exists()
     if missing:
@@ -206,9 +207,7 @@ def build_state(
     place = locate(location, root=root)
     if isinstance(place, PostgresLocation):
         needs_postgres()
-        from ekomi_reconcile.state.engine.postgres_opening import build_postgres
-
-        build_postgres(place, key=key, fill=fill)
+        _build_postgres(place, key=key, fill=fill)
         return open_state(location, root=root, mode=Mode.WRITE, key=key)
     if make_room is None and place.path.exists():
         _fill_unused(place, fill)
@@ -219,15 +218,6 @@ def build_state(
             raise StateError(f"there is a state at {place} by now", mend="run it again") from None
     steps_known = (MIGRATIONS, FORMAT_VERSION)
     return _open_writer(place, key, steps_known, creating=False, accept_lost=True, made=True)
-
-
-def no_state(place: Location) -> StateMissing:
-    """There is none, or one in which nothing was ever recorded."""
-    return StateMissing(
-        f"there is no state at {place}",
-        mend="restore a backup: ekomi-reconcile state restore FILE; "
-        "or create a new one: ekomi-reconcile state init",
-    )
 
 
 def build_file(
@@ -244,17 +234,57 @@ def build_file(
             metadata.create_all(connection, checkfirst=False)
             write_meta(connection, now=instant.now())
             if fill is not None:
-                state = State(connection, dialect, location=FileLocation(draft), writable=True, key=None)
-                with state.joining():
+                state = _state(connection, FileLocation(draft), None, dialect=dialect)
+                with state.session.joining():
                     fill(state)
 
 
 def _fill_unused(place: FileLocation, fill: Callable[[State], object]) -> None:
     with sqlite.connect_writer(place.path).connect() as connection:
-        state = State(connection, sqlite.SqliteDialect(), location=place, writable=True, key=None)
+        state = _state(connection, place, None)
         with state.transaction():
-            if not state.is_unused():
+            if not unused(connection):
                 raise StateError(f"there is a state at {place} by now", mend="run it again")
+            fill(state)
+
+
+def _open_postgres(
+    place: PostgresLocation,
+    *,
+    root: Path,
+    mode: Mode,
+    key: bytes | None,
+    steps_known: tuple[Sequence[Migration], int],
+) -> State:
+    from ekomi_reconcile.state.engine.postgres_opening import open_postgres
+    from ekomi_reconcile.state.engine.shared import SharedRunner
+
+    if mode is not Mode.READ and key is None:
+        raise key_needed()
+    with ExitStack() as stack:
+        session = open_postgres(
+            stack,
+            place,
+            copies=root if mode is Mode.MIGRATE else None,
+            create=mode is Mode.CREATE,
+            writable=mode is not Mode.READ,
+            steps_known=steps_known,
+        )
+        state = State(session, SharedRunner(session, place), key=key)
+        if mode is not Mode.READ:
+            state.meta.adopt_key(key)
+        state.refresh()
+        stack.pop_all()
+    return state
+
+
+def _build_postgres(place: PostgresLocation, *, key: bytes | None, fill: Callable[[State], object]) -> None:
+    from ekomi_reconcile.state.engine.postgres_opening import building
+    from ekomi_reconcile.state.engine.shared import SharedRunner
+
+    with building(place) as session:
+        state = State(session, SharedRunner(session, place), key=key)
+        with session.joining():
             fill(state)
 
 
@@ -273,13 +303,7 @@ def _open_reader(
         refuse_lost(place, mark, connection)
         if unused(connection):
             raise no_state(place)
-        state = State(
-            connection,
-            sqlite.SqliteDialect(),
-            location=place,
-            writable=False,
-            key=key or read_key(place.key),
-        )
+        state = _state(connection, place, key or read_key(place.key), writable=False)
         state.refresh()
         stack.pop_all()
     return state
@@ -313,15 +337,15 @@ def _open_writer(
             dialect.begin_reading(connection)
         if not creating and unused(connection):
             raise no_state(place)
-        state = State(connection, dialect, location=place, writable=True, key=key or read_key(place.key))
+        state = _state(connection, place, key or read_key(place.key), dialect=dialect)
         marker = Marker(place)
         if made or not accept_lost:
             marker.begin(connection)
             with suppress(OSError):  # what is left then does no harm
                 sqlite.remove_abandoned(place.path)
         _give_key(state, place, new_key)
-        state.keep_mark(marker)
-        state.mend_index()
+        state.session.keep_mark(marker)
+        state.schedule.mend_index()
         state.refresh()
         stack.pop_all()
     return state
@@ -337,6 +361,18 @@ def _steps(
 
 def _give_key(state: State, place: FileLocation, new_key: bytes | None) -> None:
     """A state without digests yet gets its key; one whose key is lost must not get another."""
-    if state.key is None and not state.has_key:
-        state.key = make_key(place.key, new_key)
-    state.adopt_key()
+    if state.key.value is None and state.meta.key_check() is None:
+        state.key.value = make_key(place.key, new_key)
+    state.meta.adopt_key(state.key.value)
+
+
+def _state(
+    connection: Connection,
+    place: FileLocation,
+    key: bytes | None,
+    *,
+    writable: bool = True,
+    dialect: sqlite.SqliteDialect | None = None,
+) -> State:
+    session = Session(connection, dialect or sqlite.SqliteDialect(), location=place, writable=writable)
+    return State(session, Runner(session), key=key)

@@ -26,7 +26,8 @@ from ekomi_reconcile.apply.fetching import (
     fetch,
 )
 from ekomi_reconcile.ekomi.decode import Reviews
-from ekomi_reconcile.model.account import Account, AccountRecord, Checked, Credential
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.account_record import AccountRecord, Checked, Credential
 from ekomi_reconcile.model.errors import CredentialsRefused, EkomiError, EkomiUnavailable, ReconcileError
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.review import ReviewKind, ShopData

@@ -26,7 +26,7 @@ from ekomi_reconcile.cli.progress import progress
 from ekomi_reconcile.cli.selection import choose, choose_one, known_to, live_in, written_in
 from ekomi_reconcile.cli.session import load_configuration, reading, stopping, writing
 from ekomi_reconcile.config.configuration import Configuration
-from ekomi_reconcile.model.account import AccountRecord, GridRow
+from ekomi_reconcile.model.account_record import AccountRecord, GridRow
 from ekomi_reconcile.model.errors import ReconcileError, SecretError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
@@ -210,7 +210,7 @@ def open_command(name: str, only_print: bool) -> int:
 def check(names: tuple[str, ...], form: str) -> int:
     """Test the credentials of all or the named accounts at eKomi. The state is not touched."""
     from ekomi_reconcile.apply.accounts import check_credentials
-    from ekomi_reconcile.model.account import Credential
+    from ekomi_reconcile.model.account_record import Credential
     from ekomi_reconcile.reconcile.planning import make_clients, read_passwords
 
     configuration = load_configuration()

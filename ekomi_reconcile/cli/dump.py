@@ -15,7 +15,7 @@ from ekomi_reconcile.cli.session import configuration_path, exact_output, readin
 from ekomi_reconcile.config.load import load_from
 from ekomi_reconcile.config.settings import Project
 from ekomi_reconcile.config.source import DiskTree, Listing
-from ekomi_reconcile.model.account import AccountRecord
+from ekomi_reconcile.model.account_record import AccountRecord
 from ekomi_reconcile.render.tables import plural, printable
 
 

@@ -212,7 +212,7 @@ def import_command(names: tuple[str, ...], full: bool, lock_timeout: int) -> int
     from ekomi_reconcile.apply.accounts import import_errand
     from ekomi_reconcile.apply.fetching import Errand
     from ekomi_reconcile.cli.accounts import fetch_now
-    from ekomi_reconcile.model.account import AccountRecord
+    from ekomi_reconcile.model.account_record import AccountRecord
     from ekomi_reconcile.model.run import Done
 
     def errand(account: AccountRecord, now: Instant) -> Errand:

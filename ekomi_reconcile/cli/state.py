@@ -26,7 +26,8 @@ from ekomi_reconcile.cli.state_copies import backup, init, migrate, push, restor
 from ekomi_reconcile.cli.state_loss import accept_loss
 from ekomi_reconcile.config.settings import DEFAULT_SOURCE
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.account import AccountRecord, account_address
+from ekomi_reconcile.model.account import account_address
+from ekomi_reconcile.model.account_record import AccountRecord
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.render.state import (

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
 from ekomi_reconcile.model import keys
 from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.invitation import CustomerLimit
 from ekomi_reconcile.model.keys import DEFAULT_OF_EACH, Json, Recorded, build, key
 
 DEFAULT_SOURCE = "default"
@@ -241,20 +242,6 @@ class SafetySettings:
         "Whether invitations are sent. With `false` runs plan and schedule but never send, for example in a "
         "staging environment.",
         default=True,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CustomerLimit:
-    """At most ``count`` invitations per customer within ``days``."""
-
-    SCHEMA: ClassVar = "CustomerCap"
-
-    count: Annotated[int, keys.Whole(low=1, high=1_000)] = key(
-        "At most so many invitations.", recorded=_ALWAYS, examples=(1,)
-    )
-    days: Annotated[int, keys.Whole(low=1, high=3_650)] = key(
-        "Within so many days.", recorded=_ALWAYS, examples=(90,)
     )
 
 

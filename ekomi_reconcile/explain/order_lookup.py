@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ekomi_reconcile.model.account import Account, AccountRecord, PositionRecord
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.account_record import AccountRecord, PositionRecord
 from ekomi_reconcile.model.errors import OrderSourceError, ReconcileError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Criterion, Invitation, Reached, Status, holder_of

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated, ClassVar
 
 from msgspec import Struct
 
-from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model import keys
+from ekomi_reconcile.model.instant import DAY, Instant
 
 
 class Status(StrEnum):
@@ -127,6 +129,24 @@ class Invitation:
     def closed(self) -> bool:
         """Is its order never offered again, unless a person acts?"""
         return self.status in BLOCKING or (self.status is Status.CANCELLED and self.reason in FINAL_REASONS)
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerLimit:
+    """At most ``count`` invitations per customer within ``days``."""
+
+    SCHEMA: ClassVar = "CustomerCap"
+
+    count: Annotated[int, keys.Whole(low=1, high=1_000)] = keys.key(
+        "At most so many invitations.", recorded=keys.Recorded.ALWAYS, examples=(1,)
+    )
+    days: Annotated[int, keys.Whole(low=1, high=3_650)] = keys.key(
+        "Within so many days.", recorded=keys.Recorded.ALWAYS, examples=(90,)
+    )
+
+    def reached(self, when: Instant, asked: Iterable[Instant]) -> bool:
+        """Would an invitation at ``when`` be one too many beside these? Exactly the days apart is allowed."""
+        return sum(abs(when - at) < self.days * DAY for at in asked) >= self.count
 
 
 def holder_of(rows: Sequence[Invitation]) -> Invitation | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ekomi_reconcile.model.account import Account, AccountRecord, PositionRecord
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.account_record import AccountRecord, PositionRecord
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.model.invitation import SendStep

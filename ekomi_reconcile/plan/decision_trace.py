@@ -8,11 +8,18 @@ from dataclasses import dataclass, field
 
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import DAY, Instant
-from ekomi_reconcile.model.invitation import Criterion, Invitation, Observation, Reached, Status
+from ekomi_reconcile.model.invitation import (
+    Criterion,
+    CustomerLimit,
+    Invitation,
+    Observation,
+    Reached,
+    Status,
+)
 from ekomi_reconcile.model.order import HistoryEntry, Order
 from ekomi_reconcile.plan.order_numbers import Numbers
 from ekomi_reconcile.plan.view import Privacy, Queue
-from ekomi_reconcile.rules.case import Cap, Case, held_from
+from ekomi_reconcile.rules.case import Case, held_from
 from ekomi_reconcile.rules.judge import Decision
 from ekomi_reconcile.rules.reached import reached
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook
@@ -168,7 +175,7 @@ class OrderTrace:
         return row.customer in self._context.privacy.opted_out_digests
 
     @property
-    def cap(self) -> Cap | None:
+    def cap(self) -> CustomerLimit | None:
         """The limit per customer, if there is one."""
         return self._context.privacy.cap
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ekomi_reconcile.model.account import Account, AccountRecord, Json
+from ekomi_reconcile.model.account import Account, Json
+from ekomi_reconcile.model.account_record import AccountRecord
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import PlanError
 from ekomi_reconcile.model.instant import Instant

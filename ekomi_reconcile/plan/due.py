@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import nsmallest
 
-from ekomi_reconcile.model.account import Account, AccountRecord
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.account_record import AccountRecord
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import (

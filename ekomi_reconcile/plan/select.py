@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from ekomi_reconcile.model.account import Account, AccountRecord, account_address
+from ekomi_reconcile.model.account import Account, account_address
+from ekomi_reconcile.model.account_record import AccountRecord
 from ekomi_reconcile.model.errors import PlanError
 from ekomi_reconcile.plan.plan import AccountChange, Scope
 

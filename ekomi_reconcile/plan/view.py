@@ -10,9 +10,8 @@ from typing_extensions import override
 
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import Invitation, Observation, Status
+from ekomi_reconcile.model.invitation import CustomerLimit, Invitation, Observation, Status
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.rules.case import Cap
 
 
 class Queue(Protocol):
@@ -68,7 +67,7 @@ class Privacy(Protocol):
     """Who must not be asked."""
 
     @property
-    def cap(self) -> Cap | None:
+    def cap(self) -> CustomerLimit | None:
         """The limit per customer, if there is one."""
 
     @property

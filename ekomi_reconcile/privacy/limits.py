@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ekomi_reconcile.model.errors import ConfigurationError
+from ekomi_reconcile.model.invitation import CustomerLimit
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.privacy.suppression import (
     EntryKind,
@@ -22,7 +23,6 @@ from ekomi_reconcile.privacy.suppression import (
     read_suppression_list,
     read_text,
 )
-from ekomi_reconcile.rules.case import Cap
 from ekomi_reconcile.rules.contact import NUMBER_PREFIX, canonical_address, usable_telephone
 
 SCRATCH_BYTES = 32
@@ -34,7 +34,7 @@ class CustomerPrivacy:
     ``lasting`` is false where its key will be forgotten.
     """
 
-    cap: Cap | None = None
+    cap: CustomerLimit | None = None
     suppressed: SuppressionList = field(default_factory=SuppressionList)
     digest: Callable[[str], str] | None = None
     lasting: bool = True

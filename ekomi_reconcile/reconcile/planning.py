@@ -35,7 +35,6 @@ from ekomi_reconcile.plan.view import EmptyQueue, Privacy
 from ekomi_reconcile.privacy.limits import CustomerPrivacy, scratch_key
 from ekomi_reconcile.privacy.suppression import SuppressionList, read_suppression_list
 from ekomi_reconcile.reconcile.sources import SourcePass, Sources
-from ekomi_reconcile.rules.case import Cap
 from ekomi_reconcile.rules.contact import TELEPHONE
 from ekomi_reconcile.rules.rulebook import RuleBook
 from ekomi_reconcile.state.engine.key import KEY_BYTES, KeyedDigest, Purpose
@@ -100,12 +99,11 @@ def read_privacy(
         ConfigurationError: the suppression list cannot be read, or has a faulty line.
     """
     settings = configuration.project.privacy
-    cap = settings.max_per_customer
     suppressed = SuppressionList()
     if (path := configuration.suppression_list) is not None:
         suppressed = read_suppression_list(path)
     return CustomerPrivacy(
-        cap=None if cap is None else Cap(cap.count, cap.days),
+        cap=settings.max_per_customer,
         suppressed=suppressed,
         digest=digest or scratch or KeyedDigest(secrets.token_bytes(KEY_BYTES), Purpose.CUSTOMER),
         lasting=digest is not None,

@@ -8,15 +8,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from ekomi_reconcile.model.account import (
-    Account,
-    AccountRecord,
-    Checked,
-    Credential,
-    GridRow,
-    Json,
-    account_address,
-)
+from ekomi_reconcile.model.account import Account, Json, account_address
+from ekomi_reconcile.model.account_record import AccountRecord, Checked, Credential, GridRow
 from ekomi_reconcile.model.document import Count, JsonObject, Time, counts_of, from_records, one_of
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import ShopData

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from ekomi_reconcile.model.account import AccountRecord, account_address
+from ekomi_reconcile.model.account import account_address
+from ekomi_reconcile.model.account_record import AccountRecord
 from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.model.run import JournalEntry, read_figures

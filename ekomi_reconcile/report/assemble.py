@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.model.account import AccountRecord
+from ekomi_reconcile.model.account_record import AccountRecord
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
 from ekomi_reconcile.model.invitation import ACCOUNT_DELETED, Criterion, Invitation, Status
 from ekomi_reconcile.model.run import OTHERS, JournalEntry, RunFigures, add_reasons, read_figures

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ekomi_reconcile.model.account import GridRow
+from ekomi_reconcile.model.account_record import GridRow
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.run import JournalEntry, RunFigures

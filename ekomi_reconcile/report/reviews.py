@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ekomi_reconcile.model.account import AccountRecord, GridRow
+from ekomi_reconcile.model.account_record import AccountRecord, GridRow
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.report.data import AccountGrid, AccountReviews, MonthFigure, ReviewFigures

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from msgspec import Struct
 
 from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.instant import DAY, Instant
-from ekomi_reconcile.model.invitation import Invitation, Reached, Status
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.invitation import CustomerLimit, Invitation, Reached, Status
 from ekomi_reconcile.model.order import HistoryEntry, Order
 from ekomi_reconcile.rules.rulebook import Rule
-
-
-@dataclass(frozen=True, slots=True)
-class Cap:
-    """At most ``count`` requests per customer within ``days`` days."""
-
-    count: int
-    days: int
-
-    def reached(self, when: Instant, asked: Iterable[Instant]) -> bool:
-        """Would a request at ``when`` be one too many beside these? Exactly the days apart is allowed."""
-        return sum(abs(when - at) < self.days * DAY for at in asked) >= self.count
 
 
 class Known(Protocol):
@@ -43,7 +31,7 @@ class Known(Protocol):
         """Is the customer on a suppression list?"""
 
     @property
-    def cap(self) -> Cap | None:
+    def cap(self) -> CustomerLimit | None:
         """The limit per customer, if there is one."""
 
     @property
@@ -96,7 +84,7 @@ class KnownFacts:
     evidence: Reached | None = None
     judged_at: Instant | None = None
     opted_out: bool = False
-    cap: Cap | None = None
+    cap: CustomerLimit | None = None
     asked: Sequence[Instant] = ()
     holder: Invitation | None = None
     same_number: Invitation | None = None

@@ -6,12 +6,12 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ekomi_reconcile.ekomi.values import Call
+from ekomi_reconcile.http import Stop
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.run import Done, Result
@@ -38,13 +38,6 @@ class FinishedCycle:
     message: str | None = None
 
 
-class ServiceStop(Protocol):
-    """Says when the service has to end; all waiting goes through it."""
-
-    def is_set(self) -> bool: ...
-    def wait(self, timeout: float | None = None) -> bool: ...
-
-
 @dataclass(slots=True)
 class Loop:
     """Runs ``cycle`` every ``every`` seconds, counted from the beginning of one to that of the next.
@@ -54,7 +47,7 @@ class Loop:
 
     cycle: Callable[[], FinishedCycle]
     every: float
-    stop: ServiceStop
+    stop: Stop
     report: Callable[[FinishedCycle], None]
     clock: Callable[[], float]
     chance: random.Random = field(default_factory=random.Random)

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from ekomi_reconcile.model import keys
-from ekomi_reconcile.model.account import Account, AccountRecord, InvitationRule, Json
+from ekomi_reconcile.model.account import Account, InvitationRule, Json
+from ekomi_reconcile.model.account_record import AccountRecord
 from ekomi_reconcile.model.errors import StateDamaged
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.review import ShopData

@@ -14,7 +14,7 @@ from project_support import Project
 
 from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.account import PositionRecord
+from ekomi_reconcile.model.account_record import PositionRecord
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import NewInvitation
 from ekomi_reconcile.model.review import ShopData

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ekomi_reconcile.model.invitation import Evidence, Invitation, Observation, Reached, Status
+from ekomi_reconcile.model.invitation import CustomerLimit, Evidence, Invitation, Observation, Reached, Status
 from ekomi_reconcile.plan.view import EmptyQueue
-from ekomi_reconcile.rules.case import Cap
 
 SOURCE = "default"
 
@@ -45,7 +44,7 @@ class Customers:
     out: bool = False
     lasting: bool = True
     by_number: bool = False
-    cap: Cap | None = None
+    cap: CustomerLimit | None = None
     opted_out_digests: frozenset[str] = frozenset()
 
     def opted_out(self, order) -> bool:

@@ -12,10 +12,9 @@ sys.path.append(str(Path(__file__).parents[1] / "rules"))
 import rules_strategies as given_some
 
 from ekomi_reconcile.explain.order_lookup import OrderOutcome, explain_order, match_request
-from ekomi_reconcile.model.account import PositionRecord
-from ekomi_reconcile.model.invitation import Evidence, Observation, Reached, Status
+from ekomi_reconcile.model.account_record import PositionRecord
+from ekomi_reconcile.model.invitation import CustomerLimit, Evidence, Observation, Reached, Status
 from ekomi_reconcile.plan.matcher import Matcher
-from ekomi_reconcile.rules.case import Cap
 from ekomi_reconcile.rules.rulebook import Rule, scheduled_at
 
 NOW, DAY = given_some.NOW, given_some.DAY
@@ -86,7 +85,7 @@ def test_explanations_agree_with_the_matcher(data, accounts, order):
     queue = Rows(rows, seen, data.draw(st.lists(given_some.times, max_size=2)))
     privacy = Customers(
         out=data.draw(st.sampled_from([False, False, True])),
-        cap=data.draw(st.none() | st.builds(Cap, st.integers(1, 2), st.integers(1, 60))),
+        cap=data.draw(st.none() | st.builds(CustomerLimit, st.integers(1, 2), st.integers(1, 60))),
     )
     gone = [Recorded("500", protect=data.draw(st.booleans()))]
     request = match_request(SOURCE, accounts, gone, data.draw(positions_of(accounts)), now=NOW)

@@ -8,12 +8,12 @@ from explain_support import Customers, Rows, row
 from golden import check_golden
 
 from ekomi_reconcile.explain.order_lookup import explain_order, match_request
-from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, PositionRecord, Selection
-from ekomi_reconcile.model.invitation import Status, StatusChange
+from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Selection
+from ekomi_reconcile.model.account_record import PositionRecord
+from ekomi_reconcile.model.invitation import CustomerLimit, Status, StatusChange
 from ekomi_reconcile.model.order import Contact, HistoryEntry, Order
 from ekomi_reconcile.render.explain import Told, explanation_json, explanation_text
 from ekomi_reconcile.render.tables import Paint, json_text
-from ekomi_reconcile.rules.case import Cap
 from ekomi_reconcile.rules.rulebook import Rule
 
 NOW = 1_793_448_000
@@ -70,7 +70,7 @@ def told(order=ORDER, rows=(), histories=None):
     }
     request = match_request("default", ACCOUNTS, [], positions, now=NOW)
     request = replace(request, names={**request.names, "99": "Old"})
-    privacy = Customers(cap=Cap(1, 90))
+    privacy = Customers(cap=CustomerLimit(1, 90))
     explanation = explain_order(order, request, Rows(rows), privacy)
     return Told(explanation, explanation.verdicts, histories or {})
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
-from ekomi_reconcile.model.account import Account, InvitationRule, PositionRecord
+from ekomi_reconcile.model.account import Account, InvitationRule
+from ekomi_reconcile.model.account_record import PositionRecord
 from ekomi_reconcile.model.invitation import NewInvitation, SendOutcome, Status
 from ekomi_reconcile.model.review import Review, ShopData
 from ekomi_reconcile.model.run import RunFigures

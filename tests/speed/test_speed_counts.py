@@ -40,7 +40,7 @@ def _record(project: Project) -> Project:
     """Put the accounts into the state as if all had been applied and evaluated."""
     from ekomi_reconcile.config.load import load
     from ekomi_reconcile.model import instant
-    from ekomi_reconcile.model.account import AppliedAccount
+    from ekomi_reconcile.model.account_record import AppliedAccount
     from ekomi_reconcile.model.review import ShopData
     from ekomi_reconcile.state.engine.key import Purpose
     from ekomi_reconcile.state.opening import Mode, open_state

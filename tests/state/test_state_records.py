@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from state_support import NOW, Store, an_account, opened, schedule
 
-from ekomi_reconcile.model.account import PositionRecord
+from ekomi_reconcile.model.account_record import PositionRecord
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import InvitationFilter, Observation, Status
 from ekomi_reconcile.model.review import Review

@@ -21,7 +21,7 @@ from state_server import Server
 from state_support import KEY, LATER, NOW, PROJECT, Store, an_account, an_order, schedule
 
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.account import AccountStop
+from ekomi_reconcile.model.account_record import AccountStop
 from ekomi_reconcile.model.errors import StateError, StateLost
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import SendOutcome, Status

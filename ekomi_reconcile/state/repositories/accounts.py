@@ -9,7 +9,8 @@ from typing import Any
 from msgspec.structs import asdict
 from sqlalchemy import delete, insert, select, update
 
-from ekomi_reconcile.model.account import Account, AccountRecord, AppliedAccount, Json
+from ekomi_reconcile.model.account import Account, Json
+from ekomi_reconcile.model.account_record import AccountRecord, AppliedAccount
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import ACCOUNT_DELETED, LOOP, Status

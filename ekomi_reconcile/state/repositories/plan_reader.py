@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ekomi_reconcile.model.account import AccountRecord, PositionRecord
+from ekomi_reconcile.model.account_record import AccountRecord, PositionRecord
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Observation, Status
 from ekomi_reconcile.model.state import Meta

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec.structs import asdict
 from sqlalchemy import and_, delete, or_, select, tuple_
 
-from ekomi_reconcile.model.account import PositionRecord
+from ekomi_reconcile.model.account_record import PositionRecord
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Observation
 from ekomi_reconcile.state.engine.session import Repository

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from sqlalchemy import and_, delete, or_, select, update
 
-from ekomi_reconcile.model.account import AccountStop
+from ekomi_reconcile.model.account_record import AccountStop
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import LOOP, Status
 from ekomi_reconcile.state.engine.session import Repository, chunks

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import page
 import results
+from analysis import analysis
 from backfill import backfill, backfill_cut_down
 from growth import growth_accounts, growth_orders
 from matching import matching
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "growth_accounts": growth_accounts,
     "growth_orders": growth_orders,
     "growth_rows": growth_rows,
+    "analysis": analysis,
 }
 
 

@@ -4,12 +4,31 @@ import os
 
 import pytest
 from hypothesis import settings
+from tiers import LONG, left_out
 
-settings.register_profile("steady", deadline=None, max_examples=50)
+settings.register_profile("steady", deadline=None, max_examples=200 if LONG else 25)
 settings.load_profile("steady")
-"""Whether a test passes does not depend on how busy the machine is; HYPOTHESIS_PROFILE=long tries more."""
+"""Whether a test passes does not depend on how busy the machine is."""
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+def pytest_configure(config):
+    """Register the markers of the tiers (``tiers``)."""
+    config.addinivalue_line("markers", "slow: takes minutes; runs only where SLOW_TESTS is set")
+    config.addinivalue_line("markers", "sampled(n): every n-th case with a push, all where SLOW_TESTS is set")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what only the nightly tier runs."""
+    left = left_out(items)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        gone = {id(each) for each in left}
+        items[:] = [each for each in items if id(each) not in gone]
+    for item in items:
+        if not LONG and item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="set SLOW_TESTS=1 for the nightly tier"))
 
 
 def pytest_xdist_auto_num_workers(config):

@@ -106,9 +106,13 @@ class _Source:
     def pairs(self) -> Sequence[Pair]:
         """The pairs that share an order, or may."""
         meetings, found = Meetings([each.account for each in self._forms]), []
+        grid = self._solver.grid(self._forms)
         for number, form in enumerate(self._forms):
-            for other in sorted(meetings.of(form.account)):
-                verdict = self._solver.together(self._forms[other], form)
+            others = meetings.of(form.account)
+            near = grid.near(number, others)
+            capped = (other for other in others if not (form.complete and self._forms[other].complete))
+            for other in sorted({*near, *capped}):
+                verdict = self._solver.among(self._forms[other], form, near.get(other, ()))
                 if verdict.overlap is not Overlap.NONE:
                     self._beaten[number].append(other)
                     found.append(_pair(self._forms[other].account, form.account, verdict))
@@ -141,8 +145,8 @@ class _Source:
         cubes: Sequence[Cube] = form.cubes
         by: list[str] = []
         while left.overlap is Overlap.ORDER and left.witness is not None and form.complete:
-            witness = left.witness
-            taker = next((each for each in stronger if confirmed(witness, (each,))), None)
+            order = left.witness.order()
+            taker = next((each for each in stronger if confirmed(order, (each,))), None)
             if taker is None:
                 return None
             rest = _without(cubes, taker.account.invitations)

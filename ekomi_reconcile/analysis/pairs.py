@@ -7,18 +7,20 @@ rules are compared; whether two sets of one attribute go together is worked out 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from ekomi_reconcile.analysis.cubes import Cube, merged
-from ekomi_reconcile.analysis.rules import RuleForm
+from ekomi_reconcile.analysis.cubes import Cube
+from ekomi_reconcile.analysis.grid import Grid, Numbered
+from ekomi_reconcile.analysis.rules import RuleForm, needs_email
 from ekomi_reconcile.analysis.values import Undecidable
-from ekomi_reconcile.analysis.witness import Witness, confirmed, witness_of
+from ekomi_reconcile.analysis.witness import Witness, confirmed, likely_value, witness_of
 from ekomi_reconcile.model.account import Account, Selection
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.rules.conditions import GROUPS, ITEM_TESTS, SUM_ITEMS, fold
 
 _BROAD: Final = object()
@@ -51,6 +53,18 @@ class Verdict:
 DISJOINT: Final = Verdict(Overlap.NONE)
 
 
+class _Met(NamedTuple):
+    """What two sets have in common: a set and a likely value of it, nothing, or why that is undecided."""
+
+    values: Any
+    value: Any = None
+    reason: str | None = None
+    some: bool = True
+
+
+_NOTHING: Final = _Met(None, some=False)
+
+
 class Solver:
     """Finds orders that several rules admit, and remembers which sets of values go together.
 
@@ -63,57 +77,109 @@ class Solver:
         self._spelling = spelling_of(accounts)
         self._numbers: dict[str, dict[Any, int]] = defaultdict(dict)
         self._sets: dict[str, list[Any]] = defaultdict(list)
-        self._known: dict[str, dict[tuple[int, int], bool | None]] = defaultdict(dict)
-        self._interned: dict[int, Mapping[str, int]] = {}
-        self._kept: list[Cube] = []
+        self._met: dict[str, dict[tuple[int, int], _Met]] = defaultdict(dict)
+        self._interned: dict[int, tuple[Cube, Numbered]] = {}
+        self._orders: dict[str, tuple[Verdict, Order | None]] = {}
 
     def together(self, one: RuleForm, two: RuleForm) -> Verdict:
         """Whether an order matches both rules."""
+        near = [
+            (left, right)
+            for left in map(self._intern, one.cubes)
+            for right in map(self._intern, two.cubes)
+            if self._may_meet(left, right)
+        ]
+        return self.among(one, two, near)
+
+    def among(self, one: RuleForm, two: RuleForm, near: Sequence[tuple[Numbered, Numbered]]) -> Verdict:
+        """The same, where all alternatives but these pairs are known to exclude each other."""
+        if near and (known := self._known_order(one, two) or self._known_order(two, one)) is not None:
+            return Verdict(Overlap.ORDER, witness=known)
         reason = None
-        for first in one.cubes:
-            left = self._intern(first)
-            for second in two.cubes:
-                goes = self._goes(left, self._intern(second))
-                if goes is False:
-                    continue
-                found = self._order(first, second, (one, two))
-                if found.overlap is Overlap.ORDER:
-                    return found
-                reason = found.reason or reason
+        for left, right in near:
+            found = self._in_both(left, right, (one, two))
+            if found.overlap is Overlap.ORDER:
+                return found
+            reason = found.reason or reason
         if (reason is None and one.complete and two.complete) or self._apart(one, two):
             return DISJOINT
         return Verdict(Overlap.UNDECIDED, reason=reason or _CAPPED)
 
+    def grid(self, forms: Sequence[RuleForm]) -> Grid:
+        """The alternatives of these rules, to find those that may meet."""
+        rules = [[self._intern(cube) for cube in each.cubes] for each in forms]
+        return Grid(rules, lambda name, one, two: self._meet(name, one, two).some)
+
     def alone(self, form: RuleForm) -> Verdict:
         """Whether an order matches this rule at all."""
-        return self.all_of(form.cubes, (form,), complete=form.complete)
+        return self._alone(form)[0]
 
     def all_of(self, cubes: Sequence[Cube], forms: Sequence[RuleForm], *, complete: bool) -> Verdict:
         """Whether there is an order in one of these cubes that all of the rules admit."""
         reason = None if complete else _CAPPED
         for cube in cubes:
-            found = self._witness(cube, forms)
+            found = self._in_both(self._intern(cube), {}, forms)
             if found.overlap is Overlap.ORDER:
                 return found
             reason = found.reason or reason
         return DISJOINT if reason is None else Verdict(Overlap.UNDECIDED, reason=reason)
 
-    def _order(self, first: Cube, second: Cube, forms: Sequence[RuleForm]) -> Verdict:
-        both = merged(first, second)
-        return DISJOINT if both is None else self._witness(both, forms)
+    def _alone(self, form: RuleForm) -> tuple[Verdict, Order | None]:
+        """The same with the order, worked out once."""
+        key = form.account.interface_id
+        if key not in self._orders:
+            found = self.all_of(form.cubes, (form,), complete=form.complete)
+            self._orders[key] = (found, None if found.witness is None else found.witness.order())
+        return self._orders[key]
 
-    def _witness(self, cube: Cube, forms: Sequence[RuleForm]) -> Verdict:
-        try:
-            if any(values.pick() is None for values in cube.values()):
+    def _known_order(self, one: RuleForm, two: RuleForm) -> Witness | None:
+        """The order found for the first rule alone, if the other account takes it too."""
+        found, order = self._alone(one)
+        if order is None or found.witness is None or not confirmed(order, (two,)):
+            return None
+        if needs_email(two.account.invitations) and order.contact.email is None:
+            return None
+        return found.witness.joined_by(two, (one, two))
+
+    def _may_meet(self, one: Numbered, two: Numbered) -> bool:
+        """Has every attribute that both constrain a value, or may it?"""
+        for name, number in one.items():
+            other = two.get(name)
+            if other is None or other == number:
+                continue
+            known = self._met[name].get((number, other) if number < other else (other, number))
+            if not (known or self._meet(name, number, other)).some:
+                return False
+        return True
+
+    def _in_both(self, one: Numbered, two: Numbered, forms: Sequence[RuleForm]) -> Verdict:
+        """Whether there is an order in two cubes that all of the rules admit."""
+        met: dict[str, _Met] = {}
+        reason = None
+        for name, number in one.items():
+            found = self._meet(name, number, two.get(name, number))
+            if not found.some:
                 return DISJOINT
-            found = witness_of(
-                cube, forms, now=self._now, spelling=self._spelling, store_views=self._store_views
-            )
+            reason = found.reason or reason
+            met[name] = found
+        for name, number in two.items():
+            if name not in met:
+                met[name] = found = self._meet(name, number, number)
+                reason = found.reason or reason
+        if reason is not None:
+            return Verdict(Overlap.UNDECIDED, reason=reason)
+        return self._witness(met, forms)
+
+    def _witness(self, met: Mapping[str, _Met], forms: Sequence[RuleForm]) -> Verdict:
+        cube = {name: each.values for name, each in met.items()}
+        likely = {name: each.value for name, each in met.items()}
+        try:
+            found = witness_of(cube, likely, forms, now=self._now)
         except Undecidable as problem:
             return Verdict(Overlap.UNDECIDED, reason=str(problem))
         if found is None:
             return DISJOINT
-        if confirmed(found, forms):
+        if confirmed(found.order(), forms):
             return Verdict(Overlap.ORDER, witness=found)
         return Verdict(Overlap.UNDECIDED, reason=_UNCONFIRMED)
 
@@ -121,16 +187,15 @@ class Solver:
         """Does what all alternatives of each rule share keep them apart?"""
         if one.complete and two.complete:
             return False
-        return self._goes(self._intern(one.common), self._intern(two.common)) is False
+        return not self._may_meet(self._intern(one.common), self._intern(two.common))
 
-    def _intern(self, cube: Cube) -> Mapping[str, int]:
+    def _intern(self, cube: Cube) -> Numbered:
         """The cube with a number for each of its sets: equal sets have equal numbers."""
         found = self._interned.get(id(cube))
         if found is None:
-            found = {name: self._number(name, values) for name, values in cube.items()}
+            found = (cube, {name: self._number(name, values) for name, values in cube.items()})
             self._interned[id(cube)] = found
-            self._kept.append(cube)
-        return found
+        return found[1]
 
     def _number(self, name: str, values: Any) -> int:
         known = self._numbers[name]
@@ -139,25 +204,23 @@ class Solver:
             self._sets[name].append(values)
         return number
 
-    def _goes(self, one: Mapping[str, int], two: Mapping[str, int]) -> bool | None:
-        """Is there a value for every attribute that both constrain? ``None`` if that is not known."""
-        for name, number in one.items():
-            other = two.get(name)
-            if other is None or other == number:
-                continue
-            key = (number, other) if number < other else (other, number)
-            known = self._known[name]
-            found = known[key] if key in known else known.setdefault(key, self._compare(name, key))
-            if found is False:
-                return False
-        return True
+    def _meet(self, name: str, one: int, two: int) -> _Met:
+        """What two numbered sets have in common, worked out once."""
+        key = (one, two) if one < two else (two, one)
+        found = self._met[name].get(key)
+        if found is None:
+            found = self._met[name][key] = self._compared(name, *key)
+        return found
 
-    def _compare(self, name: str, key: tuple[int, int]) -> bool | None:
-        one, two = (self._sets[name][each] for each in key)
+    def _compared(self, name: str, one: int, two: int) -> _Met:
+        sets = self._sets[name]
+        values = sets[one] if one == two else sets[one].meet(sets[two])
         try:
-            return one.meet(two).pick() is not None
-        except Undecidable:
-            return None
+            if values.pick() is None:
+                return _NOTHING
+            return _Met(values, likely_value(name, values, self._spelling, self._store_views))
+        except Undecidable as problem:
+            return _Met(values, reason=str(problem))
 
 
 class Meetings:
@@ -168,31 +231,23 @@ class Meetings:
         self._broad_views = any(_is_broad(each.store_views) for each in rules)
         self._broad_groups = any(_is_broad(each.customer_groups) for each in rules)
         self._places: dict[_Key, list[int]] = defaultdict(list)
-        self._accounts: list[Account] = []
+        self._count = 0
 
     def add(self, account: Account) -> None:
         """Make the account findable, under the next number."""
-        number, rule = len(self._accounts), account.invitations
-        self._accounts.append(account)
+        number, rule = self._count, account.invitations
+        self._count += 1
         views = _tokens(rule.store_views, _ANY if self._broad_views else None)
         groups = _tokens(rule.customer_groups, _ANY if self._broad_groups else None)
         for key in product(views, groups):
             self._places[key].append(number)
 
-    def of(self, account: Account) -> Iterator[int]:
-        """The numbers of the accounts added so far that may share an order with this one, each once."""
-        rule, seen = account.invitations, set[int]()
+    def of(self, account: Account) -> list[int]:
+        """The numbers of the accounts added so far that may share an order with this one, rising."""
+        rule = account.invitations
         views = _partners(rule.store_views, _BROAD if self._broad_views else None)
         groups = _partners(rule.customer_groups, _BROAD if self._broad_groups else None)
-        for key in product(views, groups):
-            for number in self._places.get(key, ()):
-                other = self._accounts[number].invitations
-                if number not in seen and (
-                    _intersect(rule.store_views, other.store_views)
-                    and _intersect(rule.customer_groups, other.customer_groups)
-                ):
-                    seen.add(number)
-                    yield number
+        return sorted({number for key in product(views, groups) for number in self._places.get(key, ())})
 
 
 def spelling_of(accounts: Sequence[Account]) -> Mapping[str, str]:
@@ -239,12 +294,3 @@ def _partners(selection: Selection, also: object | None) -> list[object]:
 
 def _is_broad(selection: Selection) -> bool:
     return selection.names is None or selection.exclude
-
-
-def _intersect(one: Selection, other: Selection) -> bool:
-    if one.names is None or other.names is None or (one.exclude and other.exclude):
-        return True
-    if one.exclude or other.exclude:
-        listed, excluded = (other.names, one.names) if one.exclude else (one.names, other.names)
-        return not listed <= excluded
-    return not one.names.isdisjoint(other.names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ekomi_reconcile.analysis.cubes import Cube
@@ -35,6 +35,7 @@ _NAMES: Final = {
     "is_guest": "customer_is_guest",
 }
 """Fields of an order file that are called otherwise than the attribute."""
+_HEAD: Final = (STORE_VIEW, CUSTOMER_GROUP, "state", "status")
 _ITEM_NAMES: Final = {"qty": "qty_ordered", "category_id": "category_ids"}
 _PLACE: Final = {
     "shipping_country": "country_id",
@@ -82,7 +83,7 @@ class Witness:
             "entity_id": _ORDER_ID,
             "increment_id": str(_ORDER_ID),
             "created_at": date,
-            **{_NAMES.get(name, name): value for name, value in values.items()},
+            **{_NAMES.get(name, name): values[name] for name in sorted(values, key=_place_of)},
             **addresses,
         }
         if domain is not None:
@@ -96,34 +97,37 @@ class Witness:
             found["items"] = [{_ITEM_NAMES.get(name, name): each[name] for name in each} for each in items]
         return found
 
+    def joined_by(self, other: RuleForm, forms: Sequence[RuleForm]) -> Witness:
+        """The same order, with what another account needs beside it: a status it has passed, an address."""
+        rule = other.account.invitations
+        return replace(
+            self,
+            statuses=_history(self.values.get("status"), [dict(each.rule.triggers) for each in forms]),
+            email=self.email or needs_email(rule),
+            mobile=self.mobile or rule.deliver is Deliver.EKOMI_SMS,
+        )
 
-def confirmed(witness: Witness, forms: Sequence[RuleForm]) -> bool:
+
+def confirmed(order: Order, forms: Sequence[RuleForm]) -> bool:
     """Does the rule code admit the order for all of these accounts?"""
-    order = witness.order()
-    reached = Reached(witness.created_at, "", Evidence.HISTORY)
-    known = KnownFacts(now=witness.created_at)
-    cases = (Case(each.rule, order, witness.created_at, reached, known) for each in forms)
-    return all(first_failed(each) is None for each in cases)
+    reached = Reached(order.created_at, "", Evidence.HISTORY)
+    known = KnownFacts(now=order.created_at)
+    return all(first_failed(Case(each.rule, order, known.now, reached, known)) is None for each in forms)
 
 
 def witness_of(
-    cube: Cube,
-    forms: Sequence[RuleForm],
-    *,
-    now: Instant,
-    spelling: Mapping[str, str],
-    store_views: Sequence[str] = (),
+    cube: Cube, likely: Mapping[str, Any], forms: Sequence[RuleForm], *, now: Instant
 ) -> Witness | None:
     """An order in the cube, placed today; ``None`` if a fully refunded one cannot be avoided.
 
-    ``spelling`` gives texts by their folded form, ``store_views`` are known names.
+    ``likely`` has a value for each of the cube's sets.
 
     Raises:
-        Undecidable: a set is too large a search, or the refund is too close to the payment.
+        Undecidable: the refund is too close to the payment.
     """
     rules = [each.account.invitations for each in forms]
     email = any(map(needs_email, rules))
-    values = {attribute: _preferred(attribute, found, store_views) for attribute, found in cube.items()}
+    values = dict(likely)
     if any(each.skip_refunded for each in rules) and (values.get("total_refunded") or 0) > 0:
         paid = _not_refunded(cube)
         if paid is None:
@@ -132,9 +136,8 @@ def witness_of(
     if email and values.get(DOMAIN) is None:
         values[DOMAIN] = _DOMAINS[0]
     statuses = _statuses(cube, values, forms)
-    known = {name: _spelled(name, value, spelling) for name, value in values.items() if value is not None}
     return Witness(
-        values=known,
+        values={name: value for name, value in values.items() if value is not None},
         statuses=statuses,
         created_at=now - now % DAY,
         email=email,
@@ -142,8 +145,18 @@ def witness_of(
     )
 
 
+def likely_value(attribute: str, values: Any, spelling: Mapping[str, str], store_views: Sequence[str]) -> Any:
+    """A likely value out of a set that is not empty, or else the simplest, as somebody would write it.
+
+    ``spelling`` gives texts by their folded form, ``store_views`` are known names.
+
+    Raises:
+        Undecidable: the set is too large a search.
+    """
+    return _spelled(attribute, _preferred(attribute, values, store_views), spelling)
+
+
 def _preferred(attribute: str, found: Any, store_views: Sequence[str]) -> Any:
-    """A likely value where the set has one, otherwise the simplest."""
     picked = found.pick()[0]
     if attribute == DOMAIN and picked is not None:
         likely = (
@@ -206,10 +219,17 @@ def _statuses(cube: Cube, values: dict[str, Any], forms: Sequence[RuleForm]) -> 
     state: Texts | None = cube.get("state")
     if state is None or (values["state"] is not None and "complete" in state):
         values["state"] = "complete"
-    now = None if values["status"] is None else fold(values["status"]).strip()
-    missed = [next(iter(each)) if not shared else shared[0] for each in triggers if now not in each]
     spelled = {key: status for each in triggers for key, status in each.items()}
-    values["status"] = spelled.get(now or "", values["status"])
+    values["status"] = spelled.get(values["status"] or "", values["status"])
+    return _history(values["status"], triggers)
+
+
+def _history(status: str | None, triggers: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
+    """Trigger statuses, one of each account whose trigger the present status is not."""
+    now = None if status is None else fold(status).strip()
+    shared = [key for key in triggers[0] if all(key in each for each in triggers)]
+    missed = [(shared or [*each])[0] for each in triggers if now not in each]
+    spelled = {key: written for each in triggers for key, written in each.items()}
     return tuple(spelled[key] for key in dict.fromkeys(missed))
 
 
@@ -226,6 +246,11 @@ def _spelled(attribute: str, value: Any, spelling: Mapping[str, str]) -> Any:
         start = max((each for each in spelling if value.startswith(each)), key=len, default="")
         found = spelling.get(start, "") + value[len(start) :]
     return found if fold(found) == value else value
+
+
+def _place_of(name: str) -> tuple[int, str]:
+    """Where an order file has the attribute: its head first."""
+    return (_HEAD.index(name) if name in _HEAD else len(_HEAD), name)
 
 
 def _item(values: Mapping[str, Any]) -> Item:

@@ -12,7 +12,7 @@ from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.errors import EkomiError, EkomiUnavailable, ReconcileError, StateError
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.model.run import Ended, Result, Running, Started, Task, Work
 from ekomi_reconcile.plan.view import Privacy
 from ekomi_reconcile.rules.rulebook import RuleBook
@@ -133,18 +133,18 @@ def _forget_sights(context: Context) -> None:
         context.state.positions.forget_observations(before=context.now() - sights, most=MOST)
 
 
-LookUp = Callable[[str, Collection[int]], Mapping[int, Order]]
+LookUp = Callable[[str, Collection[OrderId]], Mapping[OrderId, Order]]
 """Reads orders again: (source, order ids) to orders; one that cannot be read is left out."""
 
-Annotate = Callable[[str, int, str], None]
+Annotate = Callable[[str, OrderId, str], None]
 """Writes a remark into an order's history: (source, order id, text)."""
 
 
-Gone = Callable[[str, Collection[int]], frozenset[int]]
+Gone = Callable[[str, Collection[OrderId]], frozenset[OrderId]]
 """Of these orders of a source, just looked up, those that it does not have: (source, order ids)."""
 
 
-def _nothing_gone(source: str, order_ids: Collection[int]) -> frozenset[int]:  # noqa: ARG001 - like others
+def _nothing_gone(source: str, order_ids: Collection[OrderId]) -> frozenset[OrderId]:  # noqa: ARG001 - like others
     return frozenset()
 
 

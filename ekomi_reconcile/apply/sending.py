@@ -36,7 +36,7 @@ from ekomi_reconcile.model.invitation import (
     SendStep,
     Status,
 )
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.model.run import Done, Progress, Stage, Task, Work
 from ekomi_reconcile.plan.order_numbers import another_shop, difference
 from ekomi_reconcile.rules.order_key import key_of_row, rival_of
@@ -106,7 +106,7 @@ class Sender:
     total: int
     sent: list[Invitation] = field(default_factory=list)
     _done: int = 0
-    _gone: dict[str, frozenset[int]] = field(default_factory=dict)
+    _gone: dict[str, frozenset[OrderId]] = field(default_factory=dict)
     _lanes: dict[str, deque[Ready]] = field(default_factory=dict)
     _refusals: Refusals = field(init=False)
     _failed: dict[tuple[str, str], _Failed] = field(default_factory=dict)
@@ -144,7 +144,7 @@ class Sender:
     def _rows(self, batch: Sequence[SendStep]) -> list[Invitation]:
         """The rows of these steps, as far as they are still pending and due."""
         now = self.context.now()
-        by_source: dict[str, dict[int, str]] = {}
+        by_source: dict[str, dict[OrderId, str]] = {}
         for step in batch:
             by_source.setdefault(step.source, {})[step.order_id] = step.interface_id
         found = []
@@ -237,7 +237,7 @@ class Sender:
             for row in members:
                 yield row, orders.get(row.order_id)
 
-    def _read(self, source: str, rows: Sequence[Invitation]) -> Mapping[int, Order]:
+    def _read(self, source: str, rows: Sequence[Invitation]) -> Mapping[OrderId, Order]:
         ids = {row.order_id for row in rows}
         try:
             found = self.context.look_up(source, ids)

@@ -87,6 +87,10 @@ _COMMANDS = {
         "Start a project: settings, an example account, schemas for editors, CI.",
     ),
     "validate": ("ekomi_reconcile.cli.validate:validate", "Check the files: schema, cross-file rules, lint."),
+    "analyze": (
+        "ekomi_reconcile.cli.analyze:analyze",
+        "Which accounts can match the same order, which rules can never match; offline.",
+    ),
     "fmt": ("ekomi_reconcile.cli.fmt:fmt", "Format the files: canonical YAML, comments kept."),
     "plan": ("ekomi_reconcile.cli.plan:plan", "Show what apply would do, and why."),
     "apply": ("ekomi_reconcile.cli.apply:apply", "Make the state and eKomi's queue like the files."),

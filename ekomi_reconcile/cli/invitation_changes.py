@@ -21,6 +21,7 @@ from ekomi_reconcile.model.document import Count, Time
 from ekomi_reconcile.model.errors import ReconcileError, StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, InvitationFilter, Status
+from ekomi_reconcile.model.order import OrderId, id_rank
 from ekomi_reconcile.render.invitations import (
     LAYOUT,
     InvitationEntry,
@@ -151,6 +152,8 @@ class ColumnTest:
     def holds(self, columns: InvitationEntry) -> bool:
         """Does it hold for an invitation with these columns, as ``invitations list`` has them?"""
         found, wanted = getattr(columns, self.key), cast("Any", self.wanted)
+        if self.key == "order_id" and self.operator != "~":
+            found, wanted = id_rank(found), id_rank(wanted)
         if self.operator == "~":
             return found is not None and wanted.casefold() in str(found).casefold()
         if isinstance(found, str) and isinstance(wanted, int):
@@ -196,6 +199,8 @@ def _wanted(kind: Any, operator: str, text: str) -> str | int:
     """
     may_be_absent = type(None) in get_args(kind)
     if operator == "~" or (not text and may_be_absent and operator in ("=", "!=")):
+        return text
+    if kind == OrderId:
         return text
     if kind in _NUMBERS:
         if not re.fullmatch("[0-9]{1,18}", text):

@@ -220,10 +220,9 @@ def _never_matching(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:
 
 
 def _never_matches(account: Account) -> bool:
-    from ekomi_reconcile.analysis.pairs import Overlap, Solver
     from ekomi_reconcile.analysis.rules import rule_form
 
-    return Solver([account], now=0).alone(rule_form(account)).overlap is Overlap.NONE
+    return rule_form(account).never
 
 
 def _all_store_views(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:

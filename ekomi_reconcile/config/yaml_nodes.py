@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import yaml
-from yaml._yaml import CParser
 
 Scalar: TypeAlias = str | int | float | bool | None
 
@@ -92,7 +91,7 @@ class TooMany(OutOfBounds):
     """More than ``MAX_NODES`` values in one document."""
 
 
-class Composer(CParser):
+class Composer(yaml.CBaseLoader):
     """Composes nodes; only an explicit tag is text, a scalar's implicit one the pair (plain, quoted)."""
 
     def resolve(self, _kind: object, _value: object, implicit: Any) -> Any:

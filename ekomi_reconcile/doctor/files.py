@@ -31,12 +31,12 @@ def configuration(subject: Subject) -> Iterator[CheckNote]:
 
 
 def overlapping_rules(subject: Subject) -> Iterator[CheckNote]:
-    """Accounts that can match the same order, though nobody said which of them wins."""
+    """Accounts of the same priority that can match the same order, as `validate` finds them."""
     found = [each for each in subject.diagnostics if each.rule == OVERLAPPING]
     for each in found:
         yield warned(each.message, mend=each.mend, account=each.account)
     if not found:
-        yield passed("no two enabled accounts compete for the same orders")
+        yield passed("no order can match two enabled accounts of the same priority")
 
 
 def suppression_list(subject: Subject) -> Iterator[CheckNote]:

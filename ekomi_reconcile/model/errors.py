@@ -87,7 +87,7 @@ class OrderUnreadable(OrderSourceError):
     ``order_id`` is ``None`` where not even the order's own key can be read.
     """
 
-    def __init__(self, reason: str, *, order_id: int | None = None) -> None:
+    def __init__(self, reason: str, *, order_id: int | str | None = None) -> None:
         super().__init__(reason if order_id is None else f"order {order_id}: {reason}")
         self.reason = reason
         self.order_id = order_id

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from ekomi_reconcile.model import keys
 from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.model.order import OrderId
 
 
 class Status(StrEnum):
@@ -105,7 +106,7 @@ class Invitation:
     id: int
     interface_id: str
     source: str
-    order_id: int
+    order_id: OrderId
     number: str
     store_view: str | None
     order_date: Instant
@@ -159,7 +160,7 @@ class Observation(Struct, frozen=True, gc=False, array_like=True):
     """An order was seen in ``status`` since ``since``; ``moved``: it had another status before."""
 
     source: str
-    order_id: int
+    order_id: OrderId
     status: str
     since: Instant
     moved: bool = False
@@ -173,7 +174,7 @@ class NewInvitation(Struct, frozen=True, gc=False, array_like=True, kw_only=True
 
     interface_id: str
     source: str
-    order_id: int
+    order_id: OrderId
     number: str
     store_view: str | None = None
     order_date: Instant
@@ -200,7 +201,7 @@ class RescheduleStep(Struct, frozen=True, gc=False, array_like=True, kw_only=Tru
     interface_id: str
     row_id: int
     source: str
-    order_id: int
+    order_id: OrderId
     number: str
     scheduled_at: Instant
     previously: Instant
@@ -216,7 +217,7 @@ class CancelStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     interface_id: str
     row_id: int
     source: str
-    order_id: int
+    order_id: OrderId
     number: str
     reason: str
     rule_change: bool = False
@@ -228,7 +229,7 @@ class SendStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     interface_id: str
     row_id: int | None
     source: str
-    order_id: int
+    order_id: OrderId
     number: str
     scheduled_at: Instant
     rule_change: bool = False

@@ -6,8 +6,10 @@ recorded or cached: whoever shows or keeps an attribute asks ``is_personal``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from functools import cache
+from enum import StrEnum
+from functools import cache, lru_cache
 from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_type_hints
 
 import msgspec
@@ -25,6 +27,64 @@ Personal: TypeAlias = Annotated[_T, msgspec.Meta(extra={_PERSONAL: True})]
 
 MASKED: Final = "(masked)"
 """Stands for a personal value that is not shown."""
+
+
+class OrderState(StrEnum):
+    """The step of an order in its workflow. Order sources map the words of their shop to these."""
+
+    NEW = "new"
+    PENDING_PAYMENT = "pending_payment"
+    PAYMENT_REVIEW = "payment_review"
+    PROCESSING = "processing"
+    COMPLETE = "complete"
+    CLOSED = "closed"
+    CANCELED = "canceled"
+    REFUNDED = "refunded"
+    ON_HOLD = "holded"
+    UNKNOWN = "unknown"
+    """A word that the source does not know: no invitation until it does, and a warning with the number."""
+
+
+_SPELLINGS: Final[Mapping[str, OrderState]] = {
+    **{each.value: each for each in OrderState},
+    "cancelled": OrderState.CANCELED,
+    "voided": OrderState.CANCELED,
+    "hold": OrderState.ON_HOLD,
+    "on_hold": OrderState.ON_HOLD,
+    "onhold": OrderState.ON_HOLD,
+    "completed": OrderState.COMPLETE,
+    "pending": OrderState.NEW,
+}
+
+
+@lru_cache(maxsize=4096)
+def order_state_of(word: str) -> OrderState | None:
+    """The state that this word means, whatever its case and separators; ``None`` if it means none."""
+    return _SPELLINGS.get(re.sub(r"[\s_-]+", "_", word.strip().casefold()))
+
+
+OrderId: TypeAlias = int | str
+"""The key of an order in its source, such as ``123`` or ``"7f3e-…"``, in the form of ``order_id_of``."""
+
+_WHOLE: Final = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_LARGEST: Final = 2**63 - 1
+
+
+def order_id_of(text: str) -> OrderId:
+    """The key that is written like this: a number where it is a plain whole number of 64 bits, else the text.
+
+    Magento's keys are numbers, and stay numbers in JSON. ``007`` and ``1e5`` are texts.
+    """
+    if len(text) > 19 or _WHOLE.fullmatch(text) is None:
+        return text
+    number = int(text)
+    return number if abs(number) <= _LARGEST else text
+
+
+def id_rank(order_id: OrderId) -> tuple[int, str]:
+    """By what order ids are sorted: shorter ones first, so that numbers are in their own order."""
+    text = str(order_id)
+    return len(text), text
 
 
 class _Record(msgspec.Struct, frozen=True, gc=False):
@@ -92,15 +152,16 @@ class Contact(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """One order. Amounts are in the order's currency unless named ``base_``; absent is ``None``.
 
-    ``order_id`` is the source's own key (Magento: entity_id), ``number`` what people see
-    (increment_id). ``state`` is the fixed workflow step, ``status`` the shop's own word for it.
+    ``order_id`` is the source's own key (Magento: entity_id; elsewhere any text), ``number`` what people see
+    (increment_id). ``state`` is the step of the workflow, an ``OrderState`` as the source writes
+    it, ``status`` the shop's own word for it.
     ``first_invoiced_at`` and ``last_shipped_at`` are evidence of processing and complete. ``refunded``: the
     whole order was refunded; ``None`` where that was not asked for. ``shipments_known``: its shipments could
     be read, whether or not there are any. ``misdated`` names the fields with times before ``created_at``,
     which were left out. ``store_id`` and ``customer_group_id`` are given where they have no known name.
     """
 
-    order_id: Public[int]
+    order_id: Public[OrderId]
     number: Public[str]
     state: Public[str | None] = None
     status: Public[str | None] = None

@@ -17,6 +17,8 @@ NUMBER: Mapping[str, Json] = {"type": "number"}
 FLAG: Mapping[str, Json] = {"type": "boolean"}
 ANYTHING: Mapping[str, Json] = {}
 TIME: Mapping[str, Json] = {"type": "string", "format": "date-time"}
+ORDER_ID: Mapping[str, Json] = {"type": ["integer", "string"]}
+"""A number where the source's keys are whole numbers, as Magento's are; else a string."""
 DIGEST: Mapping[str, Json] = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
 
 

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.errors import OrderUnreadable
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.orders.layouts import layout_of
 from ekomi_reconcile.orders.normalize import Codes
 from ekomi_reconcile.orders.order_file import (
@@ -66,7 +66,7 @@ class FileSource:
         """Begin a pass. Nothing is read before the first batch is asked for."""
         return FileReading(self._file, wanted)
 
-    def by_ids(self, order_ids: Collection[int]) -> dict[int, Order]:
+    def by_ids(self, order_ids: Collection[OrderId]) -> dict[OrderId, Order]:
         """The present version of these orders; one that cannot be read is left out.
 
         Raises:
@@ -98,7 +98,7 @@ class FileSource:
                 found.setdefault(each.number, []).append(each)
         return found
 
-    def gone(self, order_ids: Collection[int]) -> frozenset[int]:
+    def gone(self, order_ids: Collection[OrderId]) -> frozenset[OrderId]:
         """Those of these orders, just looked up by ``by_ids``, that the file does not have."""
         return self._file.gone(order_ids)
 

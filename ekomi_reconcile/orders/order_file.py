@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from ekomi_reconcile.model.errors import OrderSourceError, OrderUnreadable
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.orders.facts import CONTACT, own_fields
 from ekomi_reconcile.orders.layouts import ROW_PER_ITEM, ROW_PER_ITEM_HINT, SHAPES, CsvRows, layout_of
 from ekomi_reconcile.orders.normalize import Codes
@@ -47,13 +47,13 @@ class Index:
             self.offsets[at] for at, then in zip(order, later, strict=False) if self._same(at, then)
         )
 
-    def last(self, order_ids: Collection[int]) -> list[int]:
+    def last(self, order_ids: Collection[OrderId]) -> list[int]:
         """The offsets of the last records of these orders, rising."""
         wanted = frozenset(order_ids)
         found = {key: at for key, at in zip(self.ids, self.offsets, strict=True) if key in wanted}
         return sorted(found.values())
 
-    def holds(self, order_id: int | None) -> bool:
+    def holds(self, order_id: OrderId | None) -> bool:
         """Is there a record of this order?"""
         return order_id is not None and order_id in self.ids
 
@@ -247,7 +247,7 @@ class OrderFile:
         """Keep the index of the whole file."""
         self._known = (identity, found)
 
-    def by_ids(self, order_ids: Collection[int]) -> dict[int, Order]:
+    def by_ids(self, order_ids: Collection[OrderId]) -> dict[OrderId, Order]:
         """The last version of these orders; one that cannot be read is left out.
 
         Raises:
@@ -261,14 +261,14 @@ class OrderFile:
             else:
                 found = self._known[1]
             whole = layout.reading(OrderReader(self.codes))
-            orders: dict[int, Order] = {}
+            orders: dict[OrderId, Order] = {}
             for payload in layout.pick(stream, found.last(order_ids), identity.size):
                 order = _read(whole, payload) or _read(layout.reading(self._least), payload)
                 if order is not None:
                     orders[order.order_id] = order
             return orders
 
-    def gone(self, order_ids: Collection[int]) -> frozenset[int]:
+    def gone(self, order_ids: Collection[OrderId]) -> frozenset[OrderId]:
         """Those of these orders of which the file, as it was last looked at, has no record."""
         if self._known is None:
             return frozenset()
@@ -302,7 +302,7 @@ class OrderFile:
         uses = self._uses()
         return OrderReader(self.codes, None if uses is None else uses | {CONTACT})
 
-    def ids_of(self, number: str, order_id: int | None) -> frozenset[int]:
+    def ids_of(self, number: str, order_id: OrderId | None) -> frozenset[int]:
         """The ids of the orders with this number, and this id if there is an order with it.
 
         Raises:

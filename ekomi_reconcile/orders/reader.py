@@ -15,7 +15,7 @@ from msgspec.structs import FieldInfo
 
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
 from ekomi_reconcile.model.errors import OrderUnreadable
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.orders.facts import FACTS, ITEM_FACTS, fields_for
 from ekomi_reconcile.orders.lenient import LenientDecoder, Unfit
 from ekomi_reconcile.orders.normalize import Categories, Codes, items_of, order_of
@@ -39,7 +39,7 @@ class Flaw(msgspec.Struct, frozen=True):
 
     line: int
     reason: str
-    order_id: int | None = None
+    order_id: OrderId | None = None
     unfinished: bool = False
 
 
@@ -56,7 +56,7 @@ class Flaws:
         if len(self.first) < MAX_FLAWS:
             self.first.append(flaw)
 
-    def settled(self, replaced: Callable[[int | None], bool]) -> Flaws:
+    def settled(self, replaced: Callable[[OrderId | None], bool]) -> Flaws:
         """Those that still stand after more lines: without unfinished ones, and orders written again."""
         left = [each for each in self.first if not each.unfinished and not replaced(each.order_id)]
         return Flaws(self.count - len(self.first) + len(left), left)

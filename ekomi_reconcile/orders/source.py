@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import Order, OrderId
 
 Uses: TypeAlias = Callable[[], frozenset[str] | None]
 """Tells the attributes that rules look at, ``None`` where that is not known."""
@@ -72,7 +72,7 @@ class OrderSource(Protocol):
     def read(self, wanted: Wanted) -> Reading:
         """Begin a pass. Nothing is read before the first batch is asked for."""
 
-    def by_ids(self, order_ids: Collection[int]) -> dict[int, Order]:
+    def by_ids(self, order_ids: Collection[OrderId]) -> dict[OrderId, Order]:
         """The present version of these orders; one that cannot be read is left out.
 
         Raises:
@@ -101,7 +101,7 @@ class OrderSource(Protocol):
 class KnowsGone(Protocol):
     """An order source that tells an order it does not have from one that it cannot read."""
 
-    def gone(self, order_ids: Collection[int]) -> frozenset[int]:
+    def gone(self, order_ids: Collection[OrderId]) -> frozenset[OrderId]:
         """Those of these orders, just looked up by ``by_ids``, that it does not have."""
 
 
@@ -109,7 +109,7 @@ class KnowsGone(Protocol):
 class Annotating(Protocol):
     """An order source that takes remarks on its orders."""
 
-    def annotate(self, order_id: int, text: str) -> None:
+    def annotate(self, order_id: OrderId, text: str) -> None:
         """Write a remark into an order's history.
 
         Raises:

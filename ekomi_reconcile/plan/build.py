@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ekomi_reconcile.model.account import Account
@@ -13,10 +13,10 @@ from ekomi_reconcile.model.invitation import SendStep
 from ekomi_reconcile.plan import guards
 from ekomi_reconcile.plan.diff import Desired, diff
 from ekomi_reconcile.plan.due import Intervals, bursts, due, due_fetches, missing_orders
-from ekomi_reconcile.plan.plan import AccountChange, InvitationSteps, Plan, Position, Scope
+from ekomi_reconcile.plan.plan import AccountChange, InvitationSteps, Operation, Plan, Position, Scope
 from ekomi_reconcile.plan.read_requests import Need, needs
 from ekomi_reconcile.plan.select import select
-from ekomi_reconcile.plan.source_pass import match_all, opted_out, strays
+from ekomi_reconcile.plan.source_pass import Matched, match_all, opted_out, strays
 from ekomi_reconcile.plan.steps import Steps
 from ekomi_reconcile.plan.view import Orders, Privacy, Queue
 
@@ -94,22 +94,83 @@ def build(
         scope=scope,
         names=names_of(accounts, recorded.accounts),
         changes=chosen,
-        operations=()
-        if scope.offline
-        else due_fetches(
-            [each for each in accounts if each.interface_id in selected],
-            {each.interface_id: each for each in recorded.accounts},
-            {each.interface_id: each for each in changes},
-            intervals=circumstances.intervals,
-            now=circumstances.now,
-            present=circumstances.present,
-        ),
+        operations=() if scope.offline else _fetches(accounts, recorded, circumstances, changes, selected),
         invitations=steps,
         positions=positions,
         diagnostics=(*_conditions(circumstances), *found, *_attention(recorded)),
     )
     in_state = sum(each.deleted_at is None for each in recorded.accounts)
     return replace(draft, guards=guards.judge(draft, circumstances.limits, accounts_in_state=in_state))
+
+
+def _fetches(
+    accounts: Sequence[Account],
+    recorded: Recorded,
+    circumstances: Circumstances,
+    changes: Sequence[AccountChange],
+    selected: frozenset[str],
+) -> tuple[Operation, ...]:
+    """The syncs and imports of the selected accounts that are due."""
+    return due_fetches(
+        [each for each in accounts if each.interface_id in selected],
+        {each.interface_id: each for each in recorded.accounts},
+        {each.interface_id: each for each in changes},
+        intervals=circumstances.intervals,
+        now=circumstances.now,
+        present=circumstances.present,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Passes:
+    """The passes over the order sources that had to be read, in the order of ``needed``.
+
+    ``present`` are the accounts that no guard blocks, ``leaving`` the interface ids of deleted ones.
+    """
+
+    present: Sequence[Account]
+    leaving: frozenset[str]
+    needed: Sequence[Need]
+    matched: Sequence[Matched]
+
+    @property
+    def read(self) -> frozenset[str]:
+        """The sources that could be read."""
+        return frozenset(need.source for need, each in self._pairs() if not each.failure)
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """The sources that could not be read."""
+        return frozenset(need.source for need, each in self._pairs() if each.failure)
+
+    def _pairs(self) -> Iterable[tuple[Need, Matched]]:
+        return zip(self.needed, self.matched, strict=True)
+
+    def senders(self, selected: frozenset[str]) -> frozenset[str]:
+        """The accounts whose due invitations may be sent: their orders could be read."""
+        sending = selected.difference(*(each.stopped for each in self.matched))
+        return frozenset(
+            each.interface_id
+            for each in self.present
+            if each.interface_id in sending and each.invitations.enabled and each.orders in self.read
+        )
+
+    def positions(self, unseen: frozenset[str], known: Collection[str]) -> tuple[Position, ...]:
+        """Up to where accounts are evaluated now.
+
+        One that reads another source now keeps its position while the former could not be read. An account
+        starts again if orders were released that its position may be behind; ``unseen`` are the sources of
+        such orders, ``known`` the accounts that have a position.
+        """
+        stuck = {key for need in self.needed if need.source in self.unread for key in need.moved}
+        passed_over = {key for each in self.matched for key in each.passed_over}
+        reached = (at for each in self.matched for at in each.positions if at.interface_id not in stuck)
+        again = (
+            _start(each)
+            for each in self.present
+            if each.interface_id in known and (each.interface_id in passed_over or each.orders in unseen)
+        )
+        return (*reached, *again)
 
 
 def _invitations(
@@ -122,7 +183,39 @@ def _invitations(
     privacy: Privacy,
     orders: Callable[[Need], Orders],
 ) -> tuple[InvitationSteps, tuple[Position, ...], tuple[Diagnostic, ...]]:
+    """The steps of invitations, the positions afterwards, and what there is to report."""
     now, queue = circumstances.now, recorded.queue
+    passes = _read_sources(
+        accounts, recorded, circumstances, changes, selected=selected, privacy=privacy, orders=orders
+    )
+    steps = _merged(each.steps for each in passes.matched)
+    unseen = _cancel_unread(steps, passes, recorded, selected=selected, privacy=privacy)
+    senders = passes.senders(selected)
+    steps, caused = due(steps, queue, senders=senders, now=now, cap=circumstances.max_sends)
+    held = len(steps.send) + steps.deferred
+    if not circumstances.sending:
+        steps, caused = replace(steps, send=Steps(SendStep), deferred=0, due_by_rule_change=0), {}
+    problems = (
+        *(problem for each in passes.matched for problem in each.diagnostics),
+        *bursts(passes.present, caused),
+        *missing_orders(queue, senders=senders, now=now),
+        *(() if circumstances.sending else _sending_off(held)),
+    )
+    return steps, passes.positions(unseen, recorded.positions), problems
+
+
+def _read_sources(
+    accounts: Sequence[Account],
+    recorded: Recorded,
+    circumstances: Circumstances,
+    changes: Sequence[AccountChange],
+    *,
+    selected: frozenset[str],
+    privacy: Privacy,
+    orders: Callable[[Need], Orders],
+) -> _Passes:
+    """Match the orders of every source that has to be read."""
+    now = circumstances.now
     blocked = frozenset(each.interface_id for each in changes if each.blocked)
     present = [each for each in accounts if each.interface_id not in blocked]
     removed = {key for each in changes if not each.blocked and (key := each.removes)}
@@ -135,50 +228,34 @@ def _invitations(
         now=now,
         present=circumstances.present,
     )
-    matched = [match_all(need, orders, queue, privacy=privacy, now=now) for need in needed]
-    stopped = frozenset(key for each in matched for key in each.stopped)
-    steps = _merged(each.steps for each in matched)
-    sources = {need.source for need in needed}
-    unread = {need.source for need, each in zip(needed, matched, strict=True) if each.failure}
-    parting = leaving | {key for need in needed for key in need.moved}
-    unseen = unread if parting else set[str]()
+    matched = [match_all(need, orders, recorded.queue, privacy=privacy, now=now) for need in needed]
+    return _Passes(present=present, leaving=leaving, needed=needed, matched=matched)
+
+
+def _cancel_unread(
+    steps: InvitationSteps,
+    passes: _Passes,
+    recorded: Recorded,
+    *,
+    selected: frozenset[str],
+    privacy: Privacy,
+) -> frozenset[str]:
+    """Add the cancellations that need no look at an order; the sources with orders released unseen."""
+    moved = any(need.moved for need in passes.needed)
+    unseen = set(passes.unread) if passes.leaving or moved else set[str]()
     for step in strays(
-        queue, present, recorded.positions, selected=selected, leaving=leaving, needed=sources
+        recorded.queue,
+        passes.present,
+        recorded.positions,
+        selected=selected,
+        leaving=passes.leaving,
+        needed={need.source for need in passes.needed},
     ):
         steps.cancel.append(step)
-        unseen = unseen | {step.source}
-    for step in opted_out(queue, privacy, selected=selected, cancelled=steps.cancel):
+        unseen.add(step.source)
+    for step in opted_out(recorded.queue, privacy, selected=selected, cancelled=steps.cancel):
         steps.cancel.append(step)
-    stuck = {key for need in needed if need.source in unread for key in need.moved}
-    senders = frozenset(
-        each.interface_id
-        for each in present
-        if each.interface_id in selected - stopped
-        and each.invitations.enabled
-        and each.orders in sources - unread
-    )
-    steps, caused = due(steps, queue, senders=senders, now=now, cap=circumstances.max_sends)
-    held = len(steps.send) + steps.deferred
-    if not circumstances.sending:
-        steps, caused = replace(steps, send=Steps(SendStep), deferred=0, due_by_rule_change=0), {}
-    passed_over = {key for each in matched for key in each.passed_over}
-    anew = (
-        _start(each)
-        for each in present
-        if each.interface_id in recorded.positions
-        and (each.interface_id in passed_over or each.orders in unseen)
-    )
-    reached = (at for each in matched for at in each.positions if at.interface_id not in stuck)
-    return (
-        steps,
-        (*reached, *anew),
-        (
-            *(problem for each in matched for problem in each.diagnostics),
-            *bursts(present, caused),
-            *missing_orders(queue, senders=senders, now=now),
-            *(() if circumstances.sending else _sending_off(held)),
-        ),
-    )
+    return frozenset(unseen)
 
 
 def _sending_off(held: int) -> tuple[Diagnostic, ...]:

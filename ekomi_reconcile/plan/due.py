@@ -20,6 +20,7 @@ from ekomi_reconcile.model.invitation import (
     Observation,
     SendStep,
 )
+from ekomi_reconcile.model.order import OrderId, id_rank
 from ekomi_reconcile.plan.diff import PASSWORD
 from ekomi_reconcile.plan.matcher import cancellation
 from ekomi_reconcile.plan.plan import AccountChange, Action, InvitationSteps, Operation, OperationKind
@@ -54,7 +55,9 @@ def due(
     found = list(_due(steps, ready, now=now))
     caused = Counter(send.interface_id for send in found if send.rule_change)
     limit = len(found) if caused.total() > cap else cap
-    chosen = nsmallest(limit, found, key=lambda send: (send.scheduled_at, send.source, send.order_id))
+    chosen = nsmallest(
+        limit, found, key=lambda send: (send.scheduled_at, send.source, id_rank(send.order_id))
+    )
     for send in chosen:
         steps.send.append(send)
     deferred = len(found) - len(chosen)
@@ -87,12 +90,12 @@ def missing_orders(queue: Queue, *, senders: frozenset[str], now: Instant) -> It
 
 def _marks(
     rows: Sequence[Invitation], steps: InvitationSteps, queue: Queue
-) -> dict[tuple[str, int], Observation]:
+) -> dict[tuple[str, OrderId], Observation]:
     """By source and order id: invitations that wait for their order, as it is known after this plan."""
-    by_source: dict[str, list[int]] = {}
+    by_source: dict[str, list[OrderId]] = {}
     for row in rows:
         by_source.setdefault(row.source, []).append(row.order_id)
-    found: dict[tuple[str, int], Observation] = {}
+    found: dict[tuple[str, OrderId], Observation] = {}
     for source, ids in by_source.items():
         for at in range(0, len(ids), _LOOKUP):
             noted = queue.observations(source, ids[at : at + _LOOKUP])

@@ -26,7 +26,7 @@ from ekomi_reconcile.model.invitation import (
     Status,
     holder_of,
 )
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import Order, OrderId, id_rank
 from ekomi_reconcile.plan.decision_trace import (
     Contest,
     CustomerLoad,
@@ -69,8 +69,8 @@ class Matcher:
     _load: CustomerLoad = field(default_factory=CustomerLoad)
     _context: PassContext = field(init=False)
     _contests: list[Contest] = field(default_factory=list)
-    _rows: Mapping[int, Sequence[Invitation]] = field(default_factory=dict)
-    _seen: Mapping[int, Observation] = field(default_factory=dict)
+    _rows: Mapping[OrderId, Sequence[Invitation]] = field(default_factory=dict)
+    _seen: Mapping[OrderId, Observation] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.numbers = Numbers(self.request.source, self.request.shops | {self.request.source})
@@ -242,7 +242,7 @@ class Matcher:
     def settle_numbers(self) -> None:
         """Decide the orders whose number this plan gives away more than once: the earliest is invited."""
         while contests := sorted(
-            self._contests, key=lambda each: (each.case.order.created_at, each.case.order.order_id)
+            self._contests, key=lambda each: (each.case.order.created_at, id_rank(each.case.order.order_id))
         ):
             self._contests = []
             self._look_up_shared([each.case.order for each in contests])

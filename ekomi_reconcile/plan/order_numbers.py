@@ -9,7 +9,7 @@ from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import iso
 from ekomi_reconcile.model.invitation import BLOCKING, Invitation, ScheduleStep
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.plan.steps import Steps
 from ekomi_reconcile.rules.order_key import OrderKey, is_of, is_same_order, key_of_order, key_of_row, rival_of
 
@@ -70,7 +70,7 @@ class Numbers:
     displaced: set[int] = field(default_factory=set)
     _given: GivenAway = field(default_factory=GivenAway)
     _pairs: dict[tuple[str, OrderKey], OrderKey] = field(default_factory=dict)
-    _moved: dict[int, str] = field(default_factory=dict)
+    _moved: dict[OrderId, str] = field(default_factory=dict)
 
     def rival(self, order: Order, interface_id: str) -> Invitation | None:
         """The invitation that keeps this order from being invited at this interface, by its number."""

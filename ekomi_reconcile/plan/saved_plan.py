@@ -18,6 +18,7 @@ from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.errors import PlanInvalid, PlanStale
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant, iso
 from ekomi_reconcile.model.invitation import ScheduleStep, SendStep
+from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.plan.codec import check_version, digest, from_json, to_json
 from ekomi_reconcile.plan.plan import InvitationSteps, Plan
 from ekomi_reconcile.plan.schema import first_problem, plan_schema, step_types
@@ -274,5 +275,5 @@ def confirmed(saved: Plan, own: Plan) -> tuple[Plan, int]:
     return replace(own, invitations=steps, positions=own.positions if whole else ()), left_out
 
 
-def _order(step: ScheduleStep | SendStep) -> tuple[str, str, int]:
+def _order(step: ScheduleStep | SendStep) -> tuple[str, str, OrderId]:
     return step.interface_id, step.source, step.order_id

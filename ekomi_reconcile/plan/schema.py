@@ -23,6 +23,7 @@ from ekomi_reconcile.model.invitation import (
 from ekomi_reconcile.model.shape import (
     DIALECT,
     DIGEST,
+    ORDER_ID,
     TEXT,
     TIME,
     array_of,
@@ -44,7 +45,7 @@ _LARGEST = 2**63 - 1
 """What the integers of a state hold."""
 
 _COUNT: Mapping[str, Json] = {"type": "integer", "minimum": 0, "maximum": _LARGEST}
-_ORDER_ID: Mapping[str, Json] = {"type": "integer", "minimum": -_LARGEST - 1, "maximum": _LARGEST}
+_ORDER_ID: Mapping[str, Json] = {**ORDER_ID, "minimum": -_LARGEST - 1, "maximum": _LARGEST, "minLength": 1}
 _ROW_ID: Mapping[str, Json] = {"type": "integer", "minimum": 1, "maximum": _LARGEST}
 _INTERFACE_ID: Mapping[str, Json] = {"type": "string", "pattern": "^[0-9]{1,20}$"}
 _PLAIN_TIME = (
@@ -125,7 +126,8 @@ def _fast(name: str, hint: Any) -> Any:
             row = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)]
             return row if hint is int else row | None
         case "order_id":
-            return Annotated[int, msgspec.Meta(ge=-_LARGEST - 1, le=_LARGEST)]
+            number = Annotated[int, msgspec.Meta(ge=-_LARGEST - 1, le=_LARGEST)]
+            return number | Annotated[str, msgspec.Meta(min_length=1)]
         case "interface_id":
             return Annotated[str, msgspec.Meta(pattern=str(_INTERFACE_ID["pattern"]))]
         case "reached_source":

@@ -12,6 +12,7 @@ from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import CancelStep, Criterion, Invitation, Status
+from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.plan.decision_trace import ACCOUNT_DELETED, SOURCE_CHANGED, MatchRequest, ReasonTally
 from ekomi_reconcile.plan.matcher import Matcher, cancellation
 from ekomi_reconcile.plan.plan import InvitationSteps, Position
@@ -110,7 +111,7 @@ def match(need: Need, orders: Orders, queue: Queue, *, privacy: Privacy, now: In
 
 
 def _read(matcher: Matcher, need: Need, orders: Orders, *, now: Instant) -> None:
-    visited = set[int]()
+    visited = set[OrderId]()
     track = _has_rows(matcher.queue, need)
     for batch in orders.batches():
         matcher.batch(batch)
@@ -129,7 +130,7 @@ def _concerned(need: Need) -> frozenset[str]:
     return need.fresh | need.leaving | need.moved
 
 
-def _reconsider(matcher: Matcher, need: Need, orders: Orders, *, visited: set[int], now: Instant) -> None:
+def _reconsider(matcher: Matcher, need: Need, orders: Orders, *, visited: set[OrderId], now: Instant) -> None:
     """Look again, once each, at orders of changed and leaving accounts that the pass did not bring."""
     rows = (
         row

@@ -11,13 +11,13 @@ from typing_extensions import override
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import CustomerLimit, Invitation, Observation, Status
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import Order, OrderId
 
 
 class Queue(Protocol):
     """The rows of the state, looked up in batches."""
 
-    def rows_for(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Sequence[Invitation]]:
+    def rows_for(self, source: str, order_ids: Sequence[OrderId]) -> Mapping[OrderId, Sequence[Invitation]]:
         """All rows of these orders, of whatever account."""
 
     def rows_numbered(self, numbers: Collection[str]) -> Mapping[str, Sequence[Invitation]]:
@@ -29,7 +29,7 @@ class Queue(Protocol):
     def accounts_at(self, source: str) -> Sequence[str]:
         """The interface ids of the accounts with invitations of this source, of deleted ones too."""
 
-    def observations(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Observation]:
+    def observations(self, source: str, order_ids: Sequence[OrderId]) -> Mapping[OrderId, Observation]:
         """In which status these orders were last seen."""
 
     def rows_of(self, interface_ids: Collection[str], statuses: Collection[Status]) -> Iterator[Invitation]:
@@ -51,7 +51,7 @@ class Orders(Protocol):
     def batches(self) -> Iterator[Sequence[Order]]:
         """The orders that changed or are newly wanted, each once."""
 
-    def by_ids(self, order_ids: Collection[int]) -> Mapping[int, Order]:
+    def by_ids(self, order_ids: Collection[OrderId]) -> Mapping[OrderId, Order]:
         """The present version of these orders; one that cannot be read is left out."""
 
     @property
@@ -93,7 +93,7 @@ class EmptyQueue(Queue):
     """Knows no order and no customer."""
 
     @override
-    def rows_for(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Sequence[Invitation]]:
+    def rows_for(self, source: str, order_ids: Sequence[OrderId]) -> Mapping[OrderId, Sequence[Invitation]]:
         return {}
 
     @override
@@ -109,7 +109,7 @@ class EmptyQueue(Queue):
         return ()
 
     @override
-    def observations(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Observation]:
+    def observations(self, source: str, order_ids: Sequence[OrderId]) -> Mapping[OrderId, Observation]:
         return {}
 
     @override

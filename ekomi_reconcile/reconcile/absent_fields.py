@@ -6,6 +6,7 @@ passes whatever has no name. Both look like rules that work.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -13,10 +14,11 @@ from typing import Any, Protocol, runtime_checkable
 from ekomi_reconcile.config.settings import DEFAULT_SOURCE
 from ekomi_reconcile.model.account import Account, Selection
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import Order, OrderState, order_state_of
 from ekomi_reconcile.orders.facts import ITEM_FACTS, own_fields
 from ekomi_reconcile.orders.source import OrderSource
 from ekomi_reconcile.rules.conditions import attributes, value_of
+from ekomi_reconcile.rules.rulebook import state_of
 
 ENOUGH = 200
 """Orders of a shop from which on a field that none of them has is reported."""
@@ -34,6 +36,8 @@ Documented in docs/conditions.md.
 """
 
 _IDS_SHOWN = 10
+_WORDS_SHOWN = 5
+_LONGEST_WORD = 40
 
 
 @runtime_checkable
@@ -56,6 +60,7 @@ class Carried:
     orders: int = 0
     store_ids: set[int] = field(default_factory=set)
     group_ids: set[int] = field(default_factory=set)
+    unknown_states: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def for_rules(cls, accounts: Iterable[Account]) -> Carried:
@@ -70,6 +75,8 @@ class Carried:
                 self.store_ids.add(order.store_id)
             if order.customer_group_id is not None:
                 self.group_ids.add(order.customer_group_id)
+            if state_of(order) is OrderState.UNKNOWN:
+                self.unknown_states[_word(order)] += 1
             if self.missing:
                 self.missing -= {name for name in self.missing if _has(order, name)}
 
@@ -125,6 +132,31 @@ def nameless(source: str, carried: Carried, accounts: Iterable[Account]) -> Iter
         names = [each.name for each in naming if chosen(each).names is not None]
         if ids and names:
             yield _nameless(source, names, what, key, sorted(ids))
+
+
+def unknown_states(source: str, carried: Carried) -> Iterator[Diagnostic]:
+    """A warning with the number of orders in states that the source does not know."""
+    found = carried.unknown_states
+    if not found:
+        return
+    words = ", ".join(f"{word}: {count}" for word, count in found.most_common(_WORDS_SHOWN))
+    more = f", {len(found) - _WORDS_SHOWN} more words" if len(found) > _WORDS_SHOWN else ""
+    yield Diagnostic(
+        severity=Severity.WARNING,
+        rule="unknown-order-state",
+        message=f"order source {source}: {found.total()} orders are in a state that is not known "
+        f"({words}{more}); they get no invitation",
+        found=next(iter(found)),
+        allowed=", ".join(each.value for each in OrderState if each is not OrderState.UNKNOWN),
+        mend="map these words to known states in the order source; then read the orders again: "
+        "ekomi-reconcile apply --reconcile-window 30d",
+    )
+
+
+def _word(order: Order) -> str:
+    """What the shop calls the state of this order: the status, where the state says that it is unknown."""
+    named = order.state if order.state and order_state_of(order.state) is None else order.status
+    return (named or OrderState.UNKNOWN.value)[:_LONGEST_WORD]
 
 
 def _nameless(source: str, names: Sequence[str], what: str, key: str, ids: Sequence[int]) -> Diagnostic:

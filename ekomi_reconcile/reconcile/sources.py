@@ -21,13 +21,13 @@ from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.model.paths import local_path
 from ekomi_reconcile.model.run import Progress, Stage
 from ekomi_reconcile.orders.file import FileSource
 from ekomi_reconcile.orders.source import Annotating, KnowsGone, OrderSource, Uses, Wanted
 from ekomi_reconcile.plan.read_requests import Need
-from ekomi_reconcile.reconcile.absent_fields import Carried, absent_fields, nameless
+from ekomi_reconcile.reconcile.absent_fields import Carried, absent_fields, nameless, unknown_states
 from ekomi_reconcile.rules.rulebook import RuleBook
 
 
@@ -178,7 +178,7 @@ class Sources:
         orders = self.configuration.project.orders.values()
         return frozenset(each.name for each in orders if each.magento is not None and each.magento.annotate)
 
-    def annotate(self, name: str, order_id: int, text: str) -> None:
+    def annotate(self, name: str, order_id: OrderId, text: str) -> None:
         """Write a remark into an order's history.
 
         Raises:
@@ -203,11 +203,11 @@ class Sources:
         }
         return RuleBook(accounts).attributes | {key for key, matters in chosen.items() if matters}
 
-    def look_up(self, name: str, order_ids: Collection[int]) -> Mapping[int, Order]:
+    def look_up(self, name: str, order_ids: Collection[OrderId]) -> Mapping[OrderId, Order]:
         """The present version of these orders."""
         return self.get(name).by_ids(order_ids)
 
-    def gone(self, name: str, order_ids: Collection[int]) -> frozenset[int]:
+    def gone(self, name: str, order_ids: Collection[OrderId]) -> frozenset[OrderId]:
         """Those of these orders, just looked up, that the source does not have, unlike unreadable ones."""
         source = self.get(name)
         return source.gone(order_ids) if isinstance(source, KnowsGone) else frozenset()
@@ -265,9 +265,10 @@ class SourcePass:
             *reading.problems,
             *unknown_names(source, accounts),
             *nameless(need.source, carried, accounts),
+            *unknown_states(need.source, carried),
             *(absent_fields(source, carried, accounts) if wanted.full else ()),
         )
 
-    def by_ids(self, order_ids: Collection[int]) -> Mapping[int, Order]:
+    def by_ids(self, order_ids: Collection[OrderId]) -> Mapping[OrderId, Order]:
         """The present version of these orders."""
         return self.sources.look_up(self.need.source, order_ids)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ekomi_reconcile.explain.order_lookup import AccountVerdict, Explanation, OrderOutcome
-from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
+from ekomi_reconcile.model.document import JsonObject, Time, from_records
 from ekomi_reconcile.model.instant import HOUR
 from ekomi_reconcile.model.invitation import Criterion, Evidence, Status
+from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.render.invitations import InvitationEntry, Listed, listed_json
 from ekomi_reconcile.render.tables import Field, Paint, Tone, at, blocks_text, fields_text, plain, printable
 from ekomi_reconcile.rules.condition_trace import ConditionTrace
@@ -57,7 +58,7 @@ class ExplanationDocument(JsonObject, frozen=True):
     """Why an order is invited or not, by account."""
 
     order: str
-    order_id: Count
+    order_id: OrderId
     accounts: list[VerdictEntry]
 
 

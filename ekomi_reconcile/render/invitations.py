@@ -10,6 +10,7 @@ import msgspec
 
 from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
 from ekomi_reconcile.model.invitation import Evidence, Invitation, Status, StatusChange
+from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.render.tables import (
     Cell,
     Column,
@@ -128,7 +129,7 @@ class InvitationEntry(JsonObject, frozen=True):
     account: str
     interface_id: str
     order: str
-    order_id: Count
+    order_id: OrderId
     store_view: str | None
     order_date: Time
     reached_at: Time

@@ -25,6 +25,7 @@ from ekomi_reconcile.plan.plan import Action, OperationKind, Summary
 from ekomi_reconcile.plan.schema import diagnostic_shape
 from ekomi_reconcile.render import (
     accounts,
+    analysis,
     diagnostics,
     explain,
     invitations,
@@ -56,6 +57,7 @@ LISTS: Mapping[str, type[JsonObject]] = {
 
 DOCUMENTS: Mapping[str, type[JsonObject]] = {
     "validate": diagnostics.ValidationDocument,
+    "analyze": analysis.AnalysisDocument,
     "accounts-show": accounts.AccountDocument,
     "invitations-show": invitations.InvitationDocument,
     "invitations-mark-sent": invitations.MarkedDocument,

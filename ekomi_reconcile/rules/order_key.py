@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.model.invitation import BLOCKING, Invitation, ScheduleStep, Status
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import Order, OrderId, id_rank
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,15 +20,15 @@ class OrderKey:
     """An order as far as numbers are concerned."""
 
     source: str
-    order_id: int
+    order_id: OrderId
     number: str
     created_at: Instant
     store_view: str | None = None
 
     @property
-    def rank(self) -> tuple[Instant, int, str]:
+    def rank(self) -> tuple[Instant, tuple[int, str], str]:
         """Orders with one number are compared by this: the lowest is invited."""
-        return self.created_at, self.order_id, self.source
+        return self.created_at, id_rank(self.order_id), self.source
 
     def __str__(self) -> str:
         where = "" if self.store_view is None else f", store view {self.store_view}"

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from ekomi_reconcile.model.account import Account, Deliver, InvitationRule
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Criterion, Reached
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import Order, OrderId, OrderState, order_state_of
 from ekomi_reconcile.rules.conditions import Predicate, attributes, compile_condition, fold
 from ekomi_reconcile.rules.contact import TELEPHONE, mobile_number, usable_email
 
@@ -123,13 +123,14 @@ class RuleBook:
         return found
 
 
-ON_HOLD = frozenset({"holded", "on_hold", "on hold"})
-ENDED = frozenset({"canceled", "cancelled", "closed"})
+ON_HOLD = frozenset({OrderState.ON_HOLD, OrderState.UNKNOWN})
+"""States in which an order waits. Of one in an unknown state nobody knows what became of it."""
+ENDED = frozenset({OrderState.CANCELED, OrderState.CLOSED, OrderState.REFUNDED})
 BLOCKED = ON_HOLD | ENDED
-"""States (statuses, where no state is given) in which nobody is asked. Magento: canceled, closed, holded."""
+"""States in which no invitation is sent."""
 
 
-def scheduled_at(rule: Rule, reached: Reached, order_id: int, *, judged_at: Instant) -> Instant:
+def scheduled_at(rule: Rule, reached: Reached, order_id: OrderId, *, judged_at: Instant) -> Instant:
     """When the invitation is due: the pending period, in days of exactly 24 hours, after the status was
     reached.
 
@@ -140,7 +141,7 @@ def scheduled_at(rule: Rule, reached: Reached, order_id: int, *, judged_at: Inst
     return max(due, judged_at) + spread_offset(rule, order_id) if rule.spread else due
 
 
-def spread_offset(rule: Rule, order_id: int) -> int:
+def spread_offset(rule: Rule, order_id: OrderId) -> int:
     """By how many seconds the account's spread delays this order: at least 0 and below the spread.
 
     The first 8 bytes of the SHA-256 of ``INTERFACE_ID:ORDER_ID`` as a number, modulo the spread: the same in
@@ -154,19 +155,19 @@ def spread_offset(rule: Rule, order_id: int) -> int:
 
 def blocked_state(order: Order) -> bool:
     """Is the order canceled, closed or on hold?"""
-    return _step(order) in BLOCKED
+    return state_of(order) in BLOCKED
 
 
 def ended_by(order: Order, rule: InvitationRule) -> str | None:
     """The status or state that ends the order for this rule; ``None`` where it is alive or on hold."""
     if order.status is not None and key_of(order.status) in map(key_of, rule.cancel_statuses):
         return order.status
-    return (order.state or order.status) if _step(order) in ENDED else None
+    return (order.state or order.status) if state_of(order) in ENDED else None
 
 
 def on_hold(order: Order) -> bool:
     """Is the order on hold: neither alive nor ended?"""
-    return _step(order) in ON_HOLD
+    return state_of(order) in ON_HOLD
 
 
 def waits_on_hold(order: Order, rule: Rule) -> bool:
@@ -184,6 +185,8 @@ def deliverable(order: Order, deliver: Deliver) -> bool:
     return True
 
 
-def _step(order: Order) -> str:
-    """The step of the workflow: the state, and where none is given the status."""
-    return key_of(order.state or order.status or "")
+def state_of(order: Order) -> OrderState | None:
+    """The step of the workflow; without a state what the status means, ``None`` for any other word."""
+    if order.state:
+        return order_state_of(order.state) or OrderState.UNKNOWN
+    return order_state_of(order.status) if order.status else None

@@ -22,6 +22,7 @@ import msgspec
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.order import OrderId, order_id_of
 from ekomi_reconcile.orders.lenient import changed_by_spreadsheet
 
 _NUMBER = ("order", "increment_id", "order_number", "number")
@@ -29,7 +30,6 @@ _KEY = ("order_id", "entity_id")
 _ACCOUNT = ("interface_id", "account")
 _DATE = ("date", "sent_at")
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_LONGEST_KEY = 18
 _MEND = "the file needs a column order (the order number) or order_id; see the documentation of mark-sent"
 
 
@@ -39,7 +39,7 @@ class SentRequest:
 
     line: int
     number: str | None = None
-    order_id: int | None = None
+    order_id: OrderId | None = None
     account: str | None = None
     at: Instant | None = None
 
@@ -145,7 +145,7 @@ def _entry(line: int, row: Mapping[str, Any], now: Instant) -> SentRequest | str
     if at is not None and not 0 <= at <= now:
         return "the date is in the future, or too long ago"
     return SentRequest(
-        line=line, number=number, order_id=None if key is None else int(key), account=account, at=at
+        line=line, number=number, order_id=None if key is None else order_id_of(key), account=account, at=at
     )
 
 
@@ -155,8 +155,6 @@ def _unclear(number: str | None, key: str | None) -> str | None:
         return "there is no order"
     if any(each is not None and changed_by_spreadsheet(each) for each in (number, key)):
         return "a spreadsheet changed the order number: a decimal point or exponent found"
-    if key is not None and not (key.isascii() and key.isdigit() and len(key) <= _LONGEST_KEY):
-        return "the order id is not a whole number"
     return None
 
 

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Protocol
 
 from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.rules.rulebook import RuleBook
 from ekomi_reconcile.sent_import.file import BadLine, SentRequest
 from ekomi_reconcile.state.repositories.schedule import Adopted
@@ -23,7 +23,7 @@ BATCH = 20_000
 
 
 class _Source(Protocol):
-    def by_ids(self, order_ids: Collection[int]) -> Mapping[int, Order]: ...
+    def by_ids(self, order_ids: Collection[OrderId]) -> Mapping[OrderId, Order]: ...
     def find_many(self, numbers: Collection[str]) -> Mapping[str, Sequence[Order]]: ...
 
 
@@ -126,7 +126,7 @@ class Adoption:
 
 
 def _order(
-    entry: SentRequest, by_key: Mapping[int, Order], by_number: Mapping[str, Sequence[Order]]
+    entry: SentRequest, by_key: Mapping[OrderId, Order], by_number: Mapping[str, Sequence[Order]]
 ) -> Order | str:
     """The order of an entry, or why there is none."""
     if entry.order_id is not None:

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from random_rules import NOW, Orders, Rules
+from tiers import LONG
 
 from ekomi_reconcile.analysis.pairs import Overlap, Solver, Verdict
 from ekomi_reconcile.analysis.rules import rule_form
@@ -22,7 +22,6 @@ from ekomi_reconcile.rules.case import Case, KnownFacts
 from ekomi_reconcile.rules.judge import first_failed
 from ekomi_reconcile.rules.rulebook import Rule
 
-LONG = bool(os.environ.get("SLOW_TESTS"))
 BLOCKS = 100 if LONG else 6
 PAIRS = 100
 ORDERS = 2_000 if LONG else 60

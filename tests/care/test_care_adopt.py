@@ -148,7 +148,7 @@ PROBLEMS = {
     3: "no order with this number",
     4: "2 orders have this number",
     5: "no order with this id",
-    6: "not a whole number",
+    6: "no order with this id",
     7: "another number",
     8: "no such account",
     9: "cannot be read",

@@ -1,15 +1,15 @@
 """Values in the state that cannot be read are named, stop only what needs them, and are no fault of ours."""
 
 import json
-import os
 import random
 import sqlite3
 from contextlib import closing
 
 import pytest
 from project_support import order
+from tiers import LONG
 
-SEEDS = 400 if os.environ.get("SLOW_TESTS") else 10
+SEEDS = 400 if LONG else 10
 TABLES = (
     *("account", "invitation", "invitation_history", "review", "erased_review", "position", "observation"),
     *("journal", "api_error", "meta"),
@@ -93,6 +93,7 @@ def columns(path, table):
         return [name for _, name, *_ in state.execute(f"PRAGMA table_info({table})") if name != "id"]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_no_damaged_value_is_an_internal_error(seed, filled, capsys, monkeypatch):
     """A random cell holds anything: every command ends with an answer, and all agree on what is damaged."""
@@ -131,6 +132,7 @@ CELLS = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: f"{cell[0]}.{cell[1]}")
 def test_damage_is_named_by_table_row_and_column(cell, filled, capsys):
     """By `state check` and by doctor."""

@@ -146,6 +146,7 @@ CONTRADICTIONS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("wrong", WRONG)
 def test_what_is_no_export_is_refused(pulled, wrong):
     """Every kind of mistake is told with its place, before the state is touched."""

@@ -1,11 +1,11 @@
 """A shop that changes while the loop runs: many small runs come to the same queue as one at the end."""
 
-import os
 import random
 import sqlite3
 
 import pytest
 from project_support import PASSWORDS, Project
+from tiers import LONG
 
 from ekomi_reconcile.sandbox.magento import routes
 from ekomi_reconcile.sandbox.magento.render import RequestRejected
@@ -15,7 +15,7 @@ from ekomi_reconcile.sandbox.world import World
 
 RUNS = 10
 SIZES = [(1, 1_000), (2, 1_000), (3, 20_000)]
-if os.environ.get("SLOW_TESTS"):
+if LONG:
     SIZES += [(seed, 20_000) for seed in range(4, 10)]
 
 PROJECT = """\

@@ -79,6 +79,7 @@ def fresh(project):
     return project
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("command", [each for each in commands(app) if each not in MAKES_A_STATE])
 def test_no_command_makes_a_state_by_the_way(fresh, command, monkeypatch):
     """Every command, with what it needs: whatever it answers, nothing of a state is there afterwards."""

@@ -83,6 +83,7 @@ def test_a_variable_without_a_lineage_is_an_error(shop, monkeypatch, capsys, val
 NEEDS_A_STATE = [each for each in commands(app) if each not in WITHOUT_A_STATE]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("command", NEEDS_A_STATE)
 def test_another_state_or_none_stops_every_command(shop, monkeypatch, command, capsys):
     """With a pin, neither an empty place nor another state is used; nothing is written to it."""
@@ -113,6 +114,7 @@ def test_another_state_or_none_stops_every_command(shop, monkeypatch, command, c
     ],
     ids=" ".join,
 )  # fmt: skip
+@pytest.mark.sampled(2)
 def test_a_wrong_state_is_refused(shop, sandbox, capsys, arguments):
     """The state of another environment, by the environment or a flag: named with both lineages."""
     assert shop.cli("--state", "staging.db", "state", "init", "--lineage", OTHER) == 0

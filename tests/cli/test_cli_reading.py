@@ -44,6 +44,7 @@ def test_reading_makes_no_state(arguments, recorded, capsys):
     assert not recorded.state.exists()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("arguments", READS, ids=ids)
 def test_reading_goes_on_while_somebody_writes(arguments, recorded, capsys):
     """A held writer lock and an open transaction are in nobody's way."""

@@ -7,6 +7,7 @@ from config_files import checked, loaded
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from test_config_schema import ACCOUNTS, SHARED
+from tiers import examples
 
 from ekomi_reconcile.formatting.canonical import canonical, written
 
@@ -20,7 +21,7 @@ def dumped(configuration, project):
     return written(account.canonical(), loaded(project=project).project)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(document=ACCOUNTS, defaults=st.fixed_dictionaries({}, optional=SHARED))
 def test_any_account_comes_back(document, defaults):
     """Whatever a valid file asks for, over whatever defaults, its canonical dump asks for the same."""

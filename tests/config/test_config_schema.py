@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ValidationError
+from tiers import examples
 
 from ekomi_reconcile.config.models import AccountDocument, ProjectDocument
 from ekomi_reconcile.config.schema import KINDS, account_schema, project_schema, rendered, schema
@@ -275,7 +276,7 @@ def _model_accepts(kind: str, document: Any) -> bool:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(data=st.data())
 def test_generated_documents_agree(kind: str, data: st.DataObject) -> None:
     """What the strategies make, most of it valid, is judged alike by schema and models."""
@@ -284,7 +285,7 @@ def test_generated_documents_agree(kind: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(data=st.data())
 def test_mutated_documents_agree(kind: str, data: st.DataObject) -> None:
     """Valid documents with odd values put in are judged alike by schema and models."""
@@ -293,7 +294,7 @@ def test_mutated_documents_agree(kind: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     document=st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,

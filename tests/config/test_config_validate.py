@@ -4,6 +4,7 @@ import pytest
 from config_files import ACCOUNT, PROJECT, checked, loaded
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiers import examples
 
 from ekomi_reconcile.model.diagnostic import Diagnostic
 
@@ -348,7 +349,7 @@ def test_url_with_credentials_is_refused_and_not_echoed() -> None:
     assert SECRET not in repr(diagnostics)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=6, max_size=20),
     st.sampled_from(["{}", '"{}"', "[{}]", "{{{}}}", "!{} x", "*{}", "&{}", "{}: x", "x{}\n  y"]),

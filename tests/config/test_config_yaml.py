@@ -6,6 +6,7 @@ import pytest
 from config_files import ACCOUNT, PROJECT, account, checked, loaded, rules
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tiers import examples
 
 from ekomi_reconcile.config.source import MAX_BYTES
 from ekomi_reconcile.config.yaml import read
@@ -292,7 +293,7 @@ YAML_LIKE = st.text(
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(st.one_of(st.binary(max_size=80), YAML_LIKE.map(str.encode)))
 @example(b"? ? a\n: : b")
 @example(b"%TAG ! tag:x,2000:\n---\n!a b: !!c d")
@@ -305,7 +306,7 @@ def test_any_bytes_give_diagnostics(content: bytes) -> None:
     assert all(_is_complete(each) for each in diagnostics)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.one_of(st.binary(max_size=80), YAML_LIKE.map(lambda text: f"version: 1\n{text}".encode())))
 def test_any_bytes_as_project_file(content: bytes) -> None:
     """The same for the project file."""
@@ -313,7 +314,7 @@ def test_any_bytes_as_project_file(content: bytes) -> None:
     assert all(_is_complete(each) for each in diagnostics)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.integers(0, 400), st.binary(max_size=6))
 def test_damaged_account_gives_diagnostics(offset: int, damage: bytes) -> None:
     """Bytes thrown into a good file never make anything but diagnostics."""

@@ -1,27 +1,10 @@
-"""The long tier of the crash tests: hundreds of kills, only where SLOW_TESTS is set."""
+"""What the crash tests share."""
 
-import os
 from itertools import count
-from pathlib import Path
 
 import pytest
 
-_HERE = Path(__file__).parent
 _NUMBERS = count(1)
-
-
-def pytest_configure(config):
-    """Register the marker of the long tier."""
-    config.addinivalue_line("markers", "slow: minutes of kills; runs only where SLOW_TESTS is set")
-
-
-def pytest_collection_modifyitems(items):
-    """Leave the long tier out unless it is asked for."""
-    if os.environ.get("SLOW_TESTS"):
-        return
-    for item in items:
-        if _HERE in item.path.parents and item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.skip(reason="set SLOW_TESTS=1 for the long tier"))
 
 
 @pytest.fixture

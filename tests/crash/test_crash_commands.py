@@ -41,6 +41,7 @@ def pulled(project, capsys):
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "command", [pytest.param(each, marks=pytest.mark.slow if each in SLOW else ()) for each in COMMANDS]
 )

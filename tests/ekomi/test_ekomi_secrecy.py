@@ -12,6 +12,7 @@ import pytest
 from ekomi_support import EMAIL, INTERFACE_ID, PASSWORD, PHONE, Secret, client_for, recipient
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiers import examples
 
 from ekomi_reconcile.ekomi.values import Channel, Credentials
 from ekomi_reconcile.http.client import LONGEST_QUOTE, Redactor
@@ -98,6 +99,7 @@ HANDLERS = [failing, refusing, redirecting] + [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("handler", HANDLERS)
 @pytest.mark.parametrize("call", METHODS)
 def test_nothing_leaks(handler, call, caplog):
@@ -224,7 +226,7 @@ HEADERS = st.dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(status=st.integers(100, 999), body=BODIES, headers=HEADERS, call=st.sampled_from(METHODS))
 def test_any_answer(status, body, headers, call):
     """Any status, headers and bytes lead to a result or one of our errors, with nothing behind it."""

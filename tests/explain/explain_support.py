@@ -18,6 +18,7 @@ class Rows(EmptyQueue):
     rows: Sequence[Invitation] = ()
     seen: Observation | None = None
     asked: Sequence[int] = ()
+    others: Sequence[Invitation] = ()
 
     def rows_for(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Sequence[Invitation]]:
         """All of them, if the order is asked for."""
@@ -25,7 +26,8 @@ class Rows(EmptyQueue):
 
     def rows_numbered(self, numbers) -> Mapping[str, Sequence[Invitation]]:
         """Those that are not cancelled, if the number is asked for."""
-        live = [each for each in self.rows if each.status is not Status.CANCELLED and each.number in numbers]
+        rows = [*self.rows, *self.others]
+        live = [each for each in rows if each.status is not Status.CANCELLED and each.number in numbers]
         return {live[0].number: live} if live else {}
 
     def observations(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Observation]:

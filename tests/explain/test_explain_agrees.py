@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 sys.path.append(str(Path(__file__).parents[1] / "rules"))
 import rules_strategies as given_some
+from tiers import examples
 
 from ekomi_reconcile.explain.order_lookup import OrderOutcome, explain_order, match_request
 from ekomi_reconcile.model.account_record import PositionRecord
@@ -53,6 +54,23 @@ def rows_of(draw, accounts, order):
 
 
 @st.composite
+def others_of(draw, accounts, order):
+    """Invitations of other orders with the same number, and of this order under another id."""
+    keys = [each.interface_id for each in accounts] + ["500"]
+    return [
+        row(
+            key,
+            order,
+            draw(st.sampled_from(Status)),
+            id=1_000 + at,
+            order_id=order.order_id + 100 + at,
+            order_date=draw(st.sampled_from([order.created_at]) | given_some.times),
+        )
+        for at, key in enumerate(draw(st.lists(st.sampled_from(keys), max_size=2)))
+    ]
+
+
+@st.composite
 def positions_of(draw, accounts):
     """Some accounts were evaluated by these rules, some by others, some never."""
     found = {}
@@ -66,7 +84,7 @@ def positions_of(draw, accounts):
     return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.data(), given_some.account_lists.filter(bool), given_some.orders)
 def test_explanations_agree_with_the_matcher(data, accounts, order):
     """Each reason is the one that the plan counts; who is eligible and gets it is who is scheduled."""
@@ -83,6 +101,7 @@ def test_explanations_agree_with_the_matcher(data, accounts, order):
         )
     )
     queue = Rows(rows, seen, data.draw(st.lists(given_some.times, max_size=2)))
+    queue.others = data.draw(others_of(accounts, order))
     privacy = Customers(
         out=data.draw(st.sampled_from([False, False, True])),
         cap=data.draw(st.none() | st.builds(CustomerLimit, st.integers(1, 2), st.integers(1, 60))),
@@ -96,7 +115,7 @@ def test_explanations_agree_with_the_matcher(data, accounts, order):
 
     counted = matcher.tally.result(accounts)
     scheduled = [step.interface_id for step in matcher.steps.schedule]
-    cancelled = [step.interface_id for step in matcher.steps.cancel]
+    cancelled = [each.interface_id for each in matcher.steps.cancel if each.order_id == order.order_id]
     live = next((each for each in rows if each.status is not Status.CANCELLED), None)
     owner = live.interface_id if live is not None and live.interface_id not in cancelled else None
     assert [each.account.interface_id for each in found.verdicts] == [
@@ -117,7 +136,7 @@ def test_explanations_agree_with_the_matcher(data, accounts, order):
     assert (found.outcome in (OrderOutcome.KEEPS, OrderOutcome.CLOSED)) is (owner is not None)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(given_some.rules, given_some.orders, given_some.times, given_some.times)
 def test_a_pending_row_is_eligible_exactly_as_long_as_it_stays(asked, order, judged_at, reached_at):
     """A row of unchanged rules is judged with its own evidence; it stays while its account is eligible.

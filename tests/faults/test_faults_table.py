@@ -149,6 +149,7 @@ def address(case, sandbox, stack):
     return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_a_failing_call_leaves_behind(trial, sandbox, capsys, case):
     """The row ends as the table says, the other account is served, exit 1, no data told, none asked twice."""

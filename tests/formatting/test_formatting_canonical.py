@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from formatting_texts import files
 from hypothesis import assume, given, settings
+from tiers import examples
 
 from ekomi_reconcile.config.yaml import read
 from ekomi_reconcile.formatting.canonical import canonical
@@ -25,7 +26,7 @@ def _refusal(text):
     return [each.rule for each in caught.value.diagnostics]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(text=files())
 def test_meaning_and_comments_stay_and_a_second_time_changes_nothing(text):
     """Whatever the style, indentation and comments: the same data, the same comments, one fixed point."""

@@ -4,6 +4,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiers import examples
 
 from ekomi_reconcile.config.yaml import read
 from ekomi_reconcile.formatting.canonical import canonical
@@ -51,7 +52,7 @@ def _read(line):
     return document.data
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(value=TEXTS)
 def test_every_text_is_read_back(value):
     """Whatever the text: in a block, in brackets and as a key it is read as the same text again."""
@@ -81,7 +82,7 @@ def test_quotes_around_what_yaml_1_1_reads_otherwise_stay(value, mark):
     assert yaml.safe_load(formatted)["tags"] == [value, "a"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(value=TEXTS | st.from_regex(r"[-+0-9:._eTZ]{1,12}", fullmatch=True))
 def test_quoted_texts_mean_the_same_to_yaml_1_1_afterwards(value):
     """Any text that was quoted is read by PyYAML as the same text after formatting."""

@@ -1,16 +1,7 @@
-"""What the loop's tests share. ``HYPOTHESIS_PROFILE=long`` tries ten times as many examples."""
-
-import os
+"""What the loop's tests share."""
 
 import pytest
-from hypothesis import settings
 from support_loop import IDS, Loop, shops
-
-settings.register_profile(
-    "long", max_examples=10 * settings.get_profile("default").max_examples, deadline=None
-)
-if os.environ.get("HYPOTHESIS_PROFILE") == "long":
-    settings.load_profile("long")
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 from hypothesis import HealthCheck, settings
+from tiers import LONG
 
 from ekomi_reconcile.apply.executor import execute, recover
 from ekomi_reconcile.apply.run_control import StopSignal
@@ -38,11 +39,9 @@ IDS = ("9", "10", "101", "2002", "30003")
 
 
 def examples(count: int) -> settings:
-    """So many examples in an ordinary run, as many more as the profile tries more than the default."""
-    scale = settings().max_examples / 100
-    return settings(
-        max_examples=max(1, int(count * scale)), deadline=None, suppress_health_check=list(HealthCheck)
-    )
+    """A third of so many whole runs with every push, four times as many at night."""
+    tried = count * 4 if LONG else max(2, count // 3)
+    return settings(max_examples=tried, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def shops(sandbox: SandboxServer, ids: Iterable[str] = IDS) -> None:

@@ -185,6 +185,7 @@ def test_two_shops_with_the_same_numbers_do_not_block_each_other(loop):
     ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("status", CLOSED)
 @pytest.mark.parametrize("other", ["alone", "beside the other"])
 def test_a_living_shop_is_blocked_by_no_other_one(loop, status, other):

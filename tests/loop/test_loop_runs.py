@@ -299,6 +299,7 @@ CHANGED = [
 ]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("moment", ["before planning", "between plan and call"])
 @pytest.mark.parametrize(("change", "status", "reason"), CHANGED)
 def test_an_order_that_changed_before_its_time_is_judged_as_it_is_then(
@@ -499,6 +500,7 @@ def test_a_plan_made_before_the_state_keeps_the_limit_per_customer(loop):
     assert len(live(loop.rows())) == 1
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("runs", [1, 2])
 @pytest.mark.parametrize("direction", [1, -1], ids=["later", "earlier"])
 @pytest.mark.parametrize(("off", "invited"), [(-1, [1]), (0, [1, 2]), (1, [1, 2])])

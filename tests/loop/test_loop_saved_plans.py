@@ -109,6 +109,7 @@ EDITS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("edit", EDITS)
 @pytest.mark.parametrize("unsigned", [False, True], ids=["signed", "signature removed"])
 def test_an_edited_plan_of_a_state_is_refused(used, edit, unsigned):

@@ -137,6 +137,7 @@ def test_an_order_with_another_number_than_scheduled_is_not_sent(loop, sandbox, 
     assert requests(sandbox) == 7
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("change", ["number", "date", "both"])
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_a_source_that_leads_to_another_shop_is_refused(loop, sandbox, change, count):

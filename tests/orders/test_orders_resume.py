@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from orders_support import Pass, aged, line, record, source
+from tiers import examples
 
 from ekomi_reconcile.model.diagnostic import Severity
 from ekomi_reconcile.model.errors import OrderSourceError
@@ -254,7 +255,7 @@ def change(path, how, text):
         (path.parent / "next").replace(path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(steps, st.booleans())
 def test_following_a_file_ends_where_reading_it_whole_does(changes, old):
     """However a file grows or is rewritten between passes, nothing that changed is missed."""

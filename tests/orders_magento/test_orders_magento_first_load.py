@@ -304,6 +304,7 @@ PLACE = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", sorted(EVERYTHING))
 def test_postcodes_and_cities_stay_out_of_the_cache(tmp_path: Path, name: str) -> None:
     """Whatever rules look at, alone or beside a postcode: no place is written to a file."""

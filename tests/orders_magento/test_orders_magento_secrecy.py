@@ -12,6 +12,7 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiers import examples
 
 from ekomi_reconcile.config.settings import MagentoSettings, OAuthSettings, OrdersSettings
 from ekomi_reconcile.model.errors import OrderSourceError
@@ -75,6 +76,7 @@ HANDLERS = [
 ]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("handler", HANDLERS)
 @pytest.mark.parametrize("login", ["bearer", "oauth"])
 def test_nothing_leaks(handler: Any, login: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -131,7 +133,7 @@ BODIES = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     status=st.sampled_from([200, 201, 204, 301, 400, 401, 403, 404, 418, 500, 502, 503, 599]),
     body=st.binary(max_size=200) | st.sampled_from(BODIES),

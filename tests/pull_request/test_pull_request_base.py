@@ -117,6 +117,7 @@ LOCAL = subprocess.run(
 ).stdout.split()
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("name", [each for each in LOCAL if not each.startswith("GIT_CONFIG_")])
 @pytest.mark.parametrize("flag", ["--base", "--changed-since"])
 def test_variables_of_git_do_not_lead_elsewhere(repo, tmp_path, monkeypatch, capsys, name, flag):

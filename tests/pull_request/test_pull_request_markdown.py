@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from plan_examples import GERMANY, NOW, account, canonical, empty_plan, full_plan, schedule
 from project_support import order
+from tiers import examples
 
 from ekomi_reconcile.model.account import InvitationRule
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
@@ -213,7 +214,7 @@ def hostile_plan(name, other):
 
 @given(HOSTILE, HOSTILE, st.booleans())
 @example("".join(TRAPS), "`" * 50 + "\n</details>@octocat", True)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_no_name_breaks_out_of_its_place(name, other, failed):
     """Tags, mentions, links, quick actions: as text of code they do nothing, and nowhere else are they."""
     error = RevisionUnreadable(f"no {name}", mend=other)
@@ -248,7 +249,7 @@ def test_code_shows_the_text_and_nothing_but_the_text(text):
     fetches=st.integers(0, 500),
     findings=st.integers(0, 40),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_a_comment_never_exceeds_its_budget(count, width, char, alike, fetches, findings):
     """Whatever there is to show, in bytes: services count characters or bytes, and neither is more."""
     names = [(f"{char * width}{number}", str(30000 + number)) for number in range(count)]

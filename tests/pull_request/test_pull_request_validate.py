@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 from pull_request_support import repository
 from required_programs import node_package
+from tiers import examples
 
 from ekomi_reconcile.cli.main import run
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
@@ -50,7 +51,7 @@ def obeyed(line):
 
 @given(st.lists(FINDINGS, max_size=4))
 @example([Diagnostic(severity=Severity.ERROR, rule="x", message="\n::error a=b::c", place=Place(path="::,"))])
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_every_finding_is_one_command_that_says_what_it_says(found):
     """Whatever a file is called and holds, the runner reads back rule, place and message, no more."""
     lines = github_commands(found).split("\n")
@@ -137,7 +138,7 @@ def test_sarif_of_any_finding_passes_the_schema():
     schema = sarif_schema()
 
     @given(st.lists(FINDINGS, max_size=3))
-    @settings(max_examples=30)
+    @settings(max_examples=examples(30))
     def holds(found):
         log = sarif_json(found, tool_version="1.0")
         schema.validate(json.loads(json.dumps(log)))

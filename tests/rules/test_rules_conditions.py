@@ -7,6 +7,7 @@ import rules_naive as naive
 import rules_strategies as given_some
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiers import examples
 
 from ekomi_reconcile.model.order import Contact, Item, Order
 from ekomi_reconcile.rules.condition_trace import describe, judge_condition
@@ -21,7 +22,7 @@ def asks(condition, **facts):
     return compile_condition(condition)(order(**facts))
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(given_some.conditions, given_some.orders)
 def test_compiled_conditions_agree_with_a_plain_reading(condition, subject):
     """Whatever the condition and the order, the compiled test and the plain reading agree."""

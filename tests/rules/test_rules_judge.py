@@ -9,12 +9,13 @@ import rules_strategies as given_some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rules_strategies import DAY, NOW, account
+from tiers import examples
 
 from ekomi_reconcile.model.account import Deliver, InvitationRule, Selection
-from ekomi_reconcile.model.invitation import Criterion, Evidence, Reached
+from ekomi_reconcile.model.invitation import Criterion, CustomerLimit, Evidence, Reached
 from ekomi_reconcile.model.order import Contact, Order
 from ekomi_reconcile.rules.case import Case, KnownFacts
-from ekomi_reconcile.rules.judge import Decision, first_failed
+from ekomi_reconcile.rules.judge import Decision, first_failed, judge
 from ekomi_reconcile.rules.reached import reached
 from ekomi_reconcile.rules.rulebook import (
     Rule,
@@ -53,7 +54,7 @@ def order(**facts):
     return Order(order_id=1, number="1", **{**known, "contact": contact, **facts})
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(given_some.rules, given_some.orders)
 def test_refusals_agree_with_a_plain_reading(asked, subject):
     """The first criterion that fails is the one of the documentation, for any rule and order."""
@@ -63,7 +64,7 @@ def test_refusals_agree_with_a_plain_reading(asked, subject):
     assert refusal(compiled, subject, judged_at=NOW, reached=known) is wanted
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(given_some.rules, given_some.orders)
 def test_a_candidate_is_judged_like_any_rule(asked, subject):
     """What finding it by the store view has settled need not be asked again: the answer is the same."""
@@ -76,7 +77,7 @@ def test_a_candidate_is_judged_like_any_rule(asked, subject):
         assert refusal(each, subject, judged_at=NOW, reached=known, candidate=True) is wanted
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(given_some.rules, given_some.orders)
 def test_explanations_cannot_disagree_with_decisions(asked, subject):
     """The first criterion explained as failing is the reason for the refusal."""
@@ -86,6 +87,21 @@ def test_explanations_cannot_disagree_with_decisions(asked, subject):
     first = next((each.criterion for each in results if not each.ok), None)
     assert first is refusal(compiled, subject, judged_at=NOW, reached=known)
     assert [each.criterion for each in results] == list(Criterion)
+
+
+@settings(max_examples=100)
+@given(given_some.rules, given_some.orders, st.booleans(), st.none() | st.integers(1, 2))
+def test_judging_needs_no_state(asked, subject, opted_out, count):
+    """An order, a rule and plain values give a decision; its reason is the first criterion that fails."""
+    compiled = Rule(account(invitations=asked))
+    cap = None if count is None else CustomerLimit(count, 90)
+    known = KnownFacts(now=NOW, opted_out=opted_out, cap=cap, asked=[NOW - DAY])
+    found = judge(subject, compiled, known=known)
+    failed = [each.criterion for each in found.criteria if not each.ok]
+    assert found.reason is next(iter(failed), None)
+    assert (Criterion.SUPPRESSED in failed) >= opted_out
+    assert [bool(each.remedy) for each in found.criteria] == [not each.ok for each in found.criteria]
+    assert (found.scheduled_at is None) is (found.reached is None)
 
 
 @pytest.mark.parametrize(("age", "limit", "kept"), [(30, 30, True), (31, 30, False), (9_999, 0, True)])

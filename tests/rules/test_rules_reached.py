@@ -6,6 +6,7 @@ import rules_strategies as given_some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rules_strategies import DAY, NOW, account
+from tiers import examples
 
 from ekomi_reconcile.model.account import InvitationRule
 from ekomi_reconcile.model.invitation import Evidence, Reached
@@ -35,7 +36,7 @@ findings = st.none() | st.builds(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(
     st.lists(
         st.sampled_from(["pending", "processing", "complete", "in_picking"]),

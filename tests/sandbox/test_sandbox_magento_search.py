@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiers import examples
 
 from ekomi_reconcile.sandbox.magento.criteria import (
     ColumnFilter,
@@ -104,7 +105,7 @@ def _oracle(table: list[dict[str, Any]], criteria: Criteria) -> tuple[list[int],
     return ids, len(ids)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(rows, criterias)
 def test_a_search_finds_what_a_database_finds(given_rows: list[dict[str, Any]], criteria: Criteria) -> None:
     """Any combination of groups, sort orders and pages gives the rows and the count SQLite gives."""
@@ -128,7 +129,7 @@ bounds = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(rows, st.lists(bounds, min_size=1, max_size=3))
 def test_windows_are_cut_exactly(given_rows: list[dict[str, Any]], window: list[ColumnFilter]) -> None:
     """Bounds on id and time, which use the indexes, keep and drop the same rows as a plain scan."""
@@ -141,7 +142,7 @@ def test_windows_are_cut_exactly(given_rows: list[dict[str, Any]], window: list[
     assert [row["entity_id"] for row in found.rows] == wanted
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(rows, st.lists(st.tuples(st.integers(1, 30), st.sampled_from(TIMES)), max_size=20), criterias)
 def test_indexes_follow_changes(
     given_rows: list[dict[str, Any]], changes: list[tuple[int, str]], criteria: Criteria

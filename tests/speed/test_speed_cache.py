@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from speed_support import NAME, PROJECT, account, counted, make, seen, seen_anew
+from tiers import examples
 
 from ekomi_reconcile.config import secrets
 from ekomi_reconcile.config.cache import FOLDER, Cache, KnownFiles
@@ -67,7 +68,7 @@ EDITS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(edits=EDITS)
 def test_the_cache_changes_nothing_that_anybody_sees(edits):
     """After every edit: configuration, digest, origins, places and diagnostics are as if read anew."""

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from state_support import NOW, Store, an_account, an_order
+from tiers import examples
 
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import Invitation, InvitationFilter, Resolution, SendOutcome, Status
@@ -17,7 +18,7 @@ ACCOUNTS = ("1", "2", "3")
 ORDERS = st.integers(1, 4)
 ROWS = st.integers(1, 14)
 STEPS = settings(
-    max_examples=25,
+    max_examples=examples(25),
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -18,7 +18,7 @@ from msgspec import Struct
 from ekomi_reconcile.model.account import DELETED_STORE_VIEW
 from ekomi_reconcile.model.errors import OrderUnreadable
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.orders.magento.directory import Warnings, Withheld
 from ekomi_reconcile.orders.magento.search import Halving, Searcher, among
 from ekomi_reconcile.orders.magento.segments import Row
@@ -72,15 +72,15 @@ class DocumentLookup:
     granted: set[str] = field(default_factory=set)
     """The kinds of documents that were read."""
 
-    def of(self, orders: Iterable[Order]) -> Mapping[int, Dates]:
+    def of(self, orders: Iterable[Order]) -> Mapping[OrderId, Dates]:
         """The dates by order id, for those orders that need them.
 
         Raises:
             ShopFailure: the shop cannot be asked.
         """
         considered = tuple(orders)
-        found: dict[int, Dates] = {}
-        shipping = [o.order_id for o in considered if _needs_shipments(o)]
+        found: dict[OrderId, Dates] = {}
+        shipping = [int(o.order_id) for o in considered if _needs_shipments(o)]
         shipments, unread = self._documents(SHIPMENTS, shipping)
         for order_id in shipping:
             if order_id not in unread:
@@ -88,7 +88,7 @@ class DocumentLookup:
         for each in shipments:
             if each.order_id is not None and each.created_at is not None:
                 found.setdefault(each.order_id, Dates()).shipped.append(instant_of(each.created_at))
-        invoices, _ = self._documents(INVOICES, [o.order_id for o in considered if _needs_invoices(o)])
+        invoices, _ = self._documents(INVOICES, [int(o.order_id) for o in considered if _needs_invoices(o)])
         for each in invoices:
             if each.order_id is not None and each.created_at is not None and each.state != _CANCELED_INVOICE:
                 found.setdefault(each.order_id, Dates()).invoiced.append(instant_of(each.created_at))

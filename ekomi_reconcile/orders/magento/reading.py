@@ -16,7 +16,7 @@ import msgspec
 from ekomi_reconcile import __version__
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.orders.magento.evidence import Assembly
 from ekomi_reconcile.orders.magento.progress import Begun, LoadProgress, forget, may_be_kept
 from ekomi_reconcile.orders.magento.search import Halving
@@ -103,7 +103,7 @@ class _Pass:
     until: Instant
     table: OrderTable
     assembly: Assembly
-    done: set[int] = field(default_factory=set)
+    done: set[OrderId] = field(default_factory=set)
     keys: set[RowKey] = field(default_factory=set)
     flaws: UnreadableOrders = field(default_factory=UnreadableOrders)
 

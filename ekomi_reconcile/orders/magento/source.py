@@ -17,7 +17,7 @@ from ekomi_reconcile.config.settings import MagentoSettings, OrdersSettings
 from ekomi_reconcile.http import Stop
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.errors import OrderSourceError, SecretError
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.orders.facts import EVERYTHING
 from ekomi_reconcile.orders.magento.auth import BearerLogin, IntegrationKeys, Login, OAuthLogin
 from ekomi_reconcile.orders.magento.client import MagentoClient
@@ -213,7 +213,7 @@ class MagentoSource:
         page_size: int = PAGE_SIZE,
     ) -> None:
         self._name = name
-        self._unread: set[int] = set()
+        self._unread: set[OrderId] = set()
         self._client = client
         self._shop = MagentoShop(client, naming or Naming(), page_size=page_size)
         self._progress = None if cache is None else progress_path(cache, name)
@@ -247,19 +247,19 @@ class MagentoSource:
         """Begin a pass. Nothing is read before the first batch is asked for."""
         return MagentoReading(self._shop, wanted, progress=self._progress)
 
-    def by_ids(self, order_ids: Collection[int]) -> dict[int, Order]:
+    def by_ids(self, order_ids: Collection[OrderId]) -> dict[OrderId, Order]:
         """The present version of these orders; one that cannot be read is left out.
 
         Raises:
             OrderSourceError: the shop cannot be read.
         """
-        wanted = sorted(order_id for order_id in set(order_ids) if 0 < order_id <= MAX_ID)
+        wanted = sorted(each for each in set(order_ids) if isinstance(each, int) and 0 < each <= MAX_ID)
         if not wanted:
             return {}
         self._unread = set()
         table, assembly = self._shop.look_up()
 
-        def unread(order_id: int, failure: ShopFailure) -> None:  # noqa: ARG001 - a pass reports it
+        def unread(order_id: OrderId, failure: ShopFailure) -> None:  # noqa: ARG001 - a pass reports it
             self._unread.add(order_id)
 
         def batch(ids: Sequence[int]) -> list[Order]:
@@ -271,7 +271,7 @@ class MagentoSource:
         jobs = (partial(batch, part) for part in parts)
         return {order.order_id: order for orders in in_order(jobs) for order in orders}
 
-    def gone(self, order_ids: Collection[int]) -> frozenset[int]:
+    def gone(self, order_ids: Collection[OrderId]) -> frozenset[OrderId]:
         """Of these orders, just looked up by ``by_ids`` and not found, those that the shop does not have."""
         return frozenset(order_ids) - self._unread
 
@@ -324,20 +324,21 @@ class MagentoSource:
         """
         return probe(self._shop, annotate=annotate)
 
-    def annotate(self, order_id: int, text: str) -> None:
+    def annotate(self, order_id: OrderId, text: str) -> None:
         """Write a comment into an order's history; needs ``Magento_Sales::comment``.
 
         Raises:
             OrderSourceError: the shop did not do it.
         """
-        self._client.annotate(order_id, text)
+        if isinstance(order_id, int):
+            self._client.annotate(order_id, text)
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
 
-def _left_out(order_id: int, failure: ShopFailure) -> None:
+def _left_out(order_id: OrderId, failure: ShopFailure) -> None:
     """An order that cannot be read is not among the results; a pass reports it."""
 
 

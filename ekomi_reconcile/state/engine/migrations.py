@@ -41,7 +41,44 @@ def _count_refusals(connection: Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(2, _count_refusals),)
+_REBUILT = ("invitation", "invitation_history", "observation")
+"""Tables with an order's key, and the one that refers to them, in the order in which they are made."""
+
+
+def _order_ids_are_text(connection: Connection) -> None:
+    """Format 3: the key of an order is text: shops other than Magento have no numbers."""
+    if connection.dialect.name == "postgresql":
+        for table in ("invitation", "observation"):
+            connection.exec_driver_sql(
+                f'ALTER TABLE {table} ALTER COLUMN order_id TYPE TEXT COLLATE "C" USING order_id::text'
+            )
+        return
+    _rebuild(connection)
+
+
+def _rebuild(connection: Connection) -> None:
+    """SQLite changes no type of a column: its tables are set aside, made again and filled."""
+    described = "SELECT type, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type DESC, name"
+    parts = [tuple(row) for row in connection.exec_driver_sql(described) if row[1] in _REBUILT]
+    sequences = [tuple(row) for row in connection.exec_driver_sql("SELECT seq, name FROM sqlite_sequence")]
+    for name in _REBUILT:
+        connection.exec_driver_sql(f"CREATE TEMPORARY TABLE aside_{name} AS SELECT * FROM main.{name}")  # noqa: S608
+    for name in reversed(_REBUILT):
+        connection.exec_driver_sql(f"DROP TABLE main.{name}")
+    for kind, name, statement in sorted(parts, key=lambda part: _REBUILT.index(part[1])):
+        if kind == "table":
+            connection.exec_driver_sql(statement.replace("order_id BIGINT", "order_id TEXT"))
+            connection.exec_driver_sql(f"INSERT INTO main.{name} SELECT * FROM aside_{name}")  # noqa: S608
+            connection.exec_driver_sql(f"DROP TABLE aside_{name}")
+    for kind, _, statement in parts:
+        if kind != "table":
+            connection.exec_driver_sql(statement)
+    for last, name in sequences:
+        connection.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
+        connection.exec_driver_sql("INSERT INTO sqlite_sequence (seq, name) VALUES (?, ?)", (last, name))
+
+
+MIGRATIONS: tuple[Migration, ...] = (Migration(2, _count_refusals), Migration(3, _order_ids_are_text))
 """Every step there has been, the oldest first. Format 1 is the first format."""
 
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ARRAY, Column, Connection, Integer, MetaData, Table, Text, insert, select
+from sqlalchemy import ARRAY, Column, Connection, Integer, MetaData, String, Table, Text, insert, select
 from sqlalchemy.schema import CreateSchema
 from sqlalchemy.types import TypeEngine
 
@@ -77,7 +77,8 @@ def _copy(table: Table, connection: Connection, copy: Connection) -> None:
 
 
 def _plain(kind: TypeEngine[Any]) -> TypeEngine[Any]:
-    return Text() if isinstance(kind, ARRAY) else kind.as_generic()
+    """The same type without what only a server has: arrays and collations."""
+    return Text() if isinstance(kind, ARRAY | String) else kind.as_generic()
 
 
 _SIGN = "the state of ekomi-reconcile"

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    Dialect,
     Double,
     Float,
     ForeignKey,
@@ -18,11 +19,16 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
     false,
     literal_column,
 )
 from sqlalchemy.schema import SchemaItem
+from sqlalchemy.types import TypeEngine
+from typing_extensions import override
+
+from ekomi_reconcile.model.order import OrderId, order_id_of
 
 metadata = MetaData()
 
@@ -42,6 +48,26 @@ def _table(name: str, *items: SchemaItem) -> Table:
 
 def _text(name: str) -> Column[str]:
     return Column(name, Text, nullable=False)
+
+
+class OrderKey(TypeDecorator[OrderId]):
+    """An order's key as text, which every database compares character by character."""
+
+    impl = Text
+    cache_ok = True
+
+    @override
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        collation = "C" if dialect.name == "postgresql" else None
+        return Text(collation=collation)
+
+    @override
+    def process_bind_param(self, value: OrderId | None, dialect: Dialect) -> str | None:
+        return None if value is None else str(value)
+
+    @override
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> OrderId | None:
+        return None if value is None else order_id_of(value)
 
 
 def _instant(name: str) -> Column[int]:
@@ -101,7 +127,7 @@ invitation = _table(
     "invitation",
     _account(),
     _text("source"),
-    _instant("order_id"),
+    Column("order_id", OrderKey, nullable=False),
     _text("number"),
     _maybe_text("store_view"),
     _instant("order_date"),
@@ -205,7 +231,7 @@ observation = Table(
     "observation",
     metadata,
     Column("source", Text, primary_key=True),
-    Column("order_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("order_id", OrderKey, primary_key=True),
     _text("status"),
     _instant("since"),
     Column("moved", Boolean, nullable=False),

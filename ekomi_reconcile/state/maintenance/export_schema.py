@@ -11,9 +11,19 @@ from sqlalchemy import Boolean, Column, Float, Integer, Table
 from ekomi_reconcile.config.schema import account_schema
 from ekomi_reconcile.model.account import Account, InvitationRule, Json
 from ekomi_reconcile.model.invitation import Evidence, Status
-from ekomi_reconcile.model.shape import COUNT, DIALECT, FLAG, NUMBER, TEXT, array_of, maybe, words_of
+from ekomi_reconcile.model.shape import (
+    COUNT,
+    DIALECT,
+    FLAG,
+    NUMBER,
+    ORDER_ID,
+    TEXT,
+    array_of,
+    maybe,
+    words_of,
+)
 from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION
-from ekomi_reconcile.state.engine.tables import metadata
+from ekomi_reconcile.state.engine.tables import OrderKey, metadata
 from ekomi_reconcile.state.maintenance.export import TABLE_NAMES
 
 _WHOLE: Mapping[str, Json] = {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
@@ -65,6 +75,8 @@ def _plain(table: Table, column: Column[Any]) -> Mapping[str, Json]:
         return {"$ref": "#/$defs/Settings"}
     if table.name in _QUEUE and column.name in _WORDS:
         return _WORDS[column.name]
+    if isinstance(column.type, OrderKey):
+        return ORDER_ID
     if isinstance(column.type, Boolean):
         return FLAG
     if isinstance(column.type, Float):

@@ -16,12 +16,13 @@ from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Evidence, Status
+from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.model.state import Restored
 from ekomi_reconcile.plan.schema import first_problem
 from ekomi_reconcile.state.engine.location import copy_path
 from ekomi_reconcile.state.engine.lock import user
 from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION, StateIdentity
-from ekomi_reconcile.state.engine.tables import metadata
+from ekomi_reconcile.state.engine.tables import OrderKey, metadata
 from ekomi_reconcile.state.maintenance.backup import copy_to
 from ekomi_reconcile.state.maintenance.export import TABLE_NAMES
 from ekomi_reconcile.state.maintenance.export_schema import state_schema
@@ -180,6 +181,8 @@ def _kind(table: Table, column: Column[Any]) -> Any:
         return dict[str, Any]
     if table.name in _QUEUE and column.name in _WORDS:
         return Literal[tuple(each.value for each in _WORDS[column.name])]
+    if isinstance(column.type, OrderKey):
+        return OrderId
     if isinstance(column.type, Boolean):
         return bool
     if isinstance(column.type, Float):

@@ -96,6 +96,12 @@ class AggregateRepository(Repository):
             for row in self._session.rows(statement)
         }
 
+    def store_views(self) -> list[tuple[str, str]]:
+        """The order sources and store views of all invitations, each pair once, sorted."""
+        table = invitation.c
+        statement = select(table.source, table.store_view).where(table.store_view.is_not(None)).distinct()
+        return sorted((row.source, row.store_view) for row in self._session.rows(statement))
+
     def latest_invitations(self, limit: int, status: Status | None = None) -> tuple[Invitation, ...]:
         """The rows that were made last, the latest first; of one status, or of all."""
         statement = select(*COLUMNS).order_by(invitation.c.id.desc()).limit(limit)

@@ -17,6 +17,7 @@ from ekomi_reconcile.model.invitation import (
     Status,
     StatusChange,
 )
+from ekomi_reconcile.model.order import order_id_of
 from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Repository
 from ekomi_reconcile.state.engine.tables import CANCELLED, invitation, invitation_history
 from ekomi_reconcile.state.repositories.invitation_rows import (
@@ -27,7 +28,6 @@ from ekomi_reconcile.state.repositories.invitation_rows import (
 )
 
 _EVERYTHING = InvitationFilter()
-_LARGEST_ID = 2**63 - 1
 _SKIPPABLE = frozenset({Status.PENDING, Status.CANCELLED, Status.FAILED})
 _MENDS = {
     Status.PENDING: "it waits for its time; see: ekomi-reconcile invitations show {}",
@@ -85,9 +85,7 @@ class InvitationRepository(Repository):
             yield invitation.c.customer == wanted.customer
         if wanted.order is not None:
             by_number = invitation.c.number == wanted.order
-            key = wanted.order.removeprefix("#")
-            is_key = key.isascii() and key.isdigit() and int(key) <= _LARGEST_ID
-            yield or_(by_number, invitation.c.order_id == int(key)) if is_key else by_number
+            yield or_(by_number, invitation.c.order_id == order_id_of(wanted.order.removeprefix("#")))
 
     def history(self, invitation_id: int) -> tuple[StatusChange, ...]:
         """Every change of this invitation, the oldest first.

@@ -11,6 +11,7 @@ from sqlalchemy import delete, exists, func, or_, select, update
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import BLOCKING, Status
+from ekomi_reconcile.model.order import id_rank
 from ekomi_reconcile.state.engine.session import Repository
 from ekomi_reconcile.state.engine.tables import invitation, invitation_history, observation, position
 
@@ -75,7 +76,9 @@ class OrderSourceRepository(Repository):
                 or_(table.source == old, table.source == new), table.order_id.in_(both)
             )
         )
-        ranked = sorted(rows, key=lambda row: (row.order_id, _weight(row.status), row.changed_at, row.id))
+        ranked = sorted(
+            rows, key=lambda row: (id_rank(row.order_id), _weight(row.status), row.changed_at, row.id)
+        )
         for _, group in groupby(ranked, key=lambda row: row.order_id):
             yield list(group)
 

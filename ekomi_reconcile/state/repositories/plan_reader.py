@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ekomi_reconcile.model.account_record import AccountRecord, PositionRecord
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Observation, Status
+from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.model.state import Meta
 from ekomi_reconcile.state.engine import sqlite_driver
 from ekomi_reconcile.state.engine.key import StateKey, read_key
@@ -211,7 +212,7 @@ class _GlancedQueue(_Part):
         ((unknown,),) = self._file.rows(_UNKNOWN)
         return int(unknown)
 
-    def rows_for(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Sequence[Invitation]]:
+    def rows_for(self, source: str, order_ids: Sequence[OrderId]) -> Mapping[OrderId, Sequence[Invitation]]:
         """All rows of these orders, of whatever account."""
         return self._file.state.queue.rows_for(source, order_ids) if order_ids else {}
 
@@ -230,7 +231,7 @@ class _GlancedQueue(_Part):
         """The interface ids of the accounts with invitations of this source, of deleted ones too."""
         return self._file.state.queue.accounts_at(source)
 
-    def observations(self, source: str, order_ids: Sequence[int]) -> Mapping[int, Observation]:
+    def observations(self, source: str, order_ids: Sequence[OrderId]) -> Mapping[OrderId, Observation]:
         """In which status these orders were last seen."""
         return self._file.state.queue.observations(source, order_ids) if order_ids else {}
 

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, exists, func, or_, select, tuple_
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Observation, Status
+from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.state.engine.runner import Runner
 from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Repository, Session, chunks
 from ekomi_reconcile.state.engine.tables import (
@@ -126,14 +127,15 @@ class QueueRepository(Repository):
         super().__init__(session)
         self._runner = runner
 
-    def rows_for(self, source: str, order_ids: Sequence[int]) -> dict[int, list[Invitation]]:
+    def rows_for(self, source: str, order_ids: Sequence[OrderId]) -> dict[OrderId, list[Invitation]]:
         """All rows of these orders, of whatever account and state; orders without rows are left out."""
         first = self._session.execute(_FIRST_ORDER, {"source": source}).scalar()
         last = self._session.execute(_LAST_ORDER, {"source": source}).scalar()
         if first is None or last is None:
             return {}
-        names, found = self._keys.names(), dict[int, list[Invitation]]()
-        for ids in chunks([key for key in order_ids if first <= key <= last]):
+        names, found = self._keys.names(), dict[OrderId, list[Invitation]]()
+        low, high = str(first), str(last)
+        for ids in chunks([key for key in order_ids if low <= str(key) <= high]):
             for row in self._session.rows(_OF_ORDERS, {"source": source, "ids": ids}):
                 found.setdefault(row[3], []).append(to_invitation(row, names))
         return found
@@ -237,7 +239,7 @@ class QueueRepository(Repository):
                 found[customer] = (*found.get(customer, ()), at)
         return found
 
-    def observations(self, source: str, order_ids: Sequence[int]) -> dict[int, Observation]:
+    def observations(self, source: str, order_ids: Sequence[OrderId]) -> dict[OrderId, Observation]:
         """In which status these orders were last seen; one never seen is left out."""
         found = {}
         for ids in chunks(order_ids):

@@ -22,6 +22,7 @@ from ekomi_reconcile.model.invitation import (
     ScheduleCounts,
     Status,
 )
+from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.state.engine.session import Repository, chunks
 from ekomi_reconcile.state.engine.tables import CANCELLED, CUSTOMER_INDEX, PENDING, invitation
 from ekomi_reconcile.state.repositories.invitation_rows import NEW_COLUMNS, new_row, record_changes
@@ -223,7 +224,7 @@ class Adopted:
     interface_id: str
     named: bool
     source: str
-    order_id: int
+    order_id: OrderId
     number: str
     order_date: Instant
     store_view: str | None = None
@@ -275,7 +276,7 @@ class SentImportRepository(Repository):
         return standings
 
     def _judged(self, orders: Iterable[Adopted]) -> Iterable[tuple[Adopted, _Known]]:
-        seen: set[tuple[str, int]] = set()
+        seen: set[tuple[str, OrderId]] = set()
         for chunk in chunks(orders):
             rows = self._rows_of_orders(chunk)
             for each in chunk:
@@ -294,8 +295,8 @@ class SentImportRepository(Repository):
         row = next(iter(mine if each.named else [*pending, *mine]), None)
         return _Known(Standing.WAITING, row, tuple(other for other in pending if other is not row))
 
-    def _rows_of_orders(self, orders: Sequence[Adopted]) -> Mapping[tuple[str, int], list[Any]]:
-        table, found = invitation.c, dict[tuple[str, int], list[Any]]()
+    def _rows_of_orders(self, orders: Sequence[Adopted]) -> Mapping[tuple[str, OrderId], list[Any]]:
+        table, found = invitation.c, dict[tuple[str, OrderId], list[Any]]()
         for source in {each.source for each in orders}:
             ids = [each.order_id for each in orders if each.source == source]
             statement = select(table.id, table.account_id, table.order_id, table.status)

@@ -172,11 +172,16 @@ _NUMBER_TAKEN = exists().where(
     _other.c.status != CANCELLED,
     or_(
         _other.c.status != PENDING,
-        tuple_(_other.c.order_date, _other.c.order_id, _other.c.source)
-        < tuple_(invitation.c.order_date, invitation.c.order_id, invitation.c.source),
+        tuple_(_other.c.order_date, func.length(_other.c.order_id), _other.c.order_id, _other.c.source)
+        < tuple_(
+            invitation.c.order_date,
+            func.length(invitation.c.order_id),
+            invitation.c.order_id,
+            invitation.c.source,
+        ),
     ),
 )
-"""Another order has this number at this interface, and was invited or comes first."""
+"""Another order has this number at this interface, and was invited or comes first (as by ``id_rank``)."""
 
 
 def _free(ids: Sequence[int]) -> Select[tuple[int]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ekomi_reconcile.model.account import Account, InvitationRule
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
 from ekomi_reconcile.model.instant import DAY, parse
 from ekomi_reconcile.model.invitation import CancelStep, Observation, RescheduleStep, ScheduleStep, SendStep
+from ekomi_reconcile.model.rule import InvitationRule
 from ekomi_reconcile.plan.diff import masked
 from ekomi_reconcile.plan.plan import (
     AccountChange,

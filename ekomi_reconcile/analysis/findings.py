@@ -12,8 +12,9 @@ from ekomi_reconcile.analysis.cubes import Cube, cubes_of, merged
 from ekomi_reconcile.analysis.pairs import Meetings, Overlap, Solver, Verdict
 from ekomi_reconcile.analysis.rules import RuleForm, opposite, rule_form, tied, uses_domains
 from ekomi_reconcile.analysis.witness import confirmed
-from ekomi_reconcile.model.account import Account, Deliver, InvitationRule
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.rule import Deliver, InvitationRule
 
 _MOST_LEFT: Final = 256
 """Alternatives of a rule after which the search for what shadows it gives up."""

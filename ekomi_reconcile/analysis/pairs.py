@@ -18,9 +18,10 @@ from ekomi_reconcile.analysis.grid import Grid, Numbered
 from ekomi_reconcile.analysis.rules import RuleForm, needs_email
 from ekomi_reconcile.analysis.values import Undecidable
 from ekomi_reconcile.analysis.witness import Witness, confirmed, likely_value, witness_of
-from ekomi_reconcile.model.account import Account, Selection
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.rule import Selection
 from ekomi_reconcile.rules.conditions import GROUPS, ITEM_TESTS, SUM_ITEMS, fold
 
 _BROAD: Final = object()

@@ -28,7 +28,8 @@ from ekomi_reconcile.analysis.cubes import (
 from ekomi_reconcile.analysis.normal_form import normal
 from ekomi_reconcile.analysis.text import MISSING_TEXT, PRESENT, Texts
 from ekomi_reconcile.analysis.values import Flags, Names
-from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Selection
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.rule import Deliver, InvitationRule, Selection
 from ekomi_reconcile.rules.conditions import attributes
 from ekomi_reconcile.rules.rulebook import BLOCKED, Rule, key_of
 

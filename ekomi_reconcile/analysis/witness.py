@@ -11,10 +11,11 @@ from ekomi_reconcile.analysis.normal_form import ITEMS
 from ekomi_reconcile.analysis.rules import CUSTOMER_GROUP, DOMAIN, STORE_VIEW, VIRTUAL, RuleForm, needs_email
 from ekomi_reconcile.analysis.text import Texts
 from ekomi_reconcile.analysis.values import ANY_NUMBER, Numbers, Undecidable, number_in, number_set
-from ekomi_reconcile.model.account import Deliver, Json
+from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import DAY, Instant, iso
 from ekomi_reconcile.model.invitation import Evidence, Reached
 from ekomi_reconcile.model.order import Contact, Item, Order
+from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.rules.case import Case, KnownFacts
 from ekomi_reconcile.rules.conditions import fold
 from ekomi_reconcile.rules.contact import usable_email

@@ -13,7 +13,7 @@ from random import randrange
 from ekomi_reconcile.apply.context import Context, was_tried
 from ekomi_reconcile.ekomi.client import EkomiClient
 from ekomi_reconcile.ekomi.values import Channel, Receipt, Recipient
-from ekomi_reconcile.model.account import Account, Deliver
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.errors import (
     AccountRefused,
     EkomiError,
@@ -26,6 +26,7 @@ from ekomi_reconcile.model.errors import (
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
 from ekomi_reconcile.model.invitation import UNREACHABLE, Invitation, SendOutcome, Status
 from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.plan.matcher import cancel_reason, in_its_store_view
 from ekomi_reconcile.plan.view import Privacy
 from ekomi_reconcile.rules.case import Case, KnownFacts

@@ -24,7 +24,7 @@ from ekomi_reconcile.cli.selection import Named, choose_one, known_to, live_in
 from ekomi_reconcile.cli.session import load_configuration, reading, writing
 from ekomi_reconcile.cli.state_copies import backup, init, migrate, push, restore
 from ekomi_reconcile.cli.state_loss import accept_loss
-from ekomi_reconcile.config.settings import DEFAULT_SOURCE
+from ekomi_reconcile.config.order_sources import DEFAULT_SOURCE
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.account import account_address
 from ekomi_reconcile.model.account_record import AccountRecord

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, m
 from pydantic_core import PydanticCustomError
 
 from ekomi_reconcile.config.conditions import ABSENT, Condition
-from ekomi_reconcile.config.settings import OrdersSettings, PinnedState, Project
+from ekomi_reconcile.config.order_sources import OrdersSettings
+from ekomi_reconcile.config.settings import PinnedState, Project
 from ekomi_reconcile.config.types import Also, FixedKeys, Flag, of_kind
 from ekomi_reconcile.model import keys
 from ekomi_reconcile.model.account import Account

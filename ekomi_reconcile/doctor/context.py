@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from ekomi_reconcile.apply.run_control import StopSignal
 from ekomi_reconcile.config.configuration import Configuration
-from ekomi_reconcile.config.settings import SourceKind
+from ekomi_reconcile.config.order_sources import SourceKind
 from ekomi_reconcile.doctor.shop import ExaminedShop, Names, Survey, survey, survey_of
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic

@@ -9,10 +9,11 @@ from ekomi_reconcile.apply.accounts import check_credentials
 from ekomi_reconcile.apply.fetching import Clients
 from ekomi_reconcile.doctor.context import Check, CheckNote, Part, Subject, failed, passed, warned
 from ekomi_reconcile.ekomi.client import EkomiClient
-from ekomi_reconcile.model.account import Account, Deliver
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.account_record import AccountRecord, Checked, Credential
 from ekomi_reconcile.model.errors import CredentialsRefused, EkomiError, EkomiUnavailable
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
+from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.reconcile.planning import make_clients
 
 TOO_OLD = 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ekomi_reconcile.config.settings import SourceKind
+from ekomi_reconcile.config.order_sources import SourceKind
 from ekomi_reconcile.doctor.context import Check, CheckNote, Part, Subject, failed, passed, warned
 from ekomi_reconcile.http.clock import RunClock
 from ekomi_reconcile.model.errors import ConfigurationError, ReconcileError

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from ekomi_reconcile.config.order_sources import OrdersSettings
 from ekomi_reconcile.config.secrets import resolve
-from ekomi_reconcile.config.settings import OrdersSettings, Project
+from ekomi_reconcile.config.settings import Project
 from ekomi_reconcile.doctor.context import Check, CheckNote, Part, Subject, failed, passed
 from ekomi_reconcile.model.errors import SecretError
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from ekomi_reconcile.model.account import DELETED_STORE_VIEW
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Evidence
 from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.rule import DELETED_STORE_VIEW
 from ekomi_reconcile.orders.magento.directory import ADMIN_STORE, Directory
 from ekomi_reconcile.orders.magento.source import Probe
 from ekomi_reconcile.orders.source import OrderSource, Reading, Wanted

@@ -24,9 +24,10 @@ from ekomi_reconcile.formatting import emit
 from ekomi_reconcile.formatting.comments import CommentNote, attach, notes
 from ekomi_reconcile.formatting.emit import Alias, Collection, DocumentNode, EntryNode, Node, Scalar, emitted
 from ekomi_reconcile.model import keys
-from ekomi_reconcile.model.account import InvitationRule, Json
+from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place
 from ekomi_reconcile.model.errors import ConfigurationInvalid
+from ekomi_reconcile.model.rule import InvitationRule
 
 _MODELINE: Final = re.compile(r"#\s*(?:yaml-language-server\s*:|\$schema:)")
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from ekomi_reconcile.model.account import DELETED_STORE_VIEW
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import (
     MARKS,
@@ -27,6 +26,7 @@ from ekomi_reconcile.model.invitation import (
     holder_of,
 )
 from ekomi_reconcile.model.order import Order, OrderId, id_rank
+from ekomi_reconcile.model.rule import DELETED_STORE_VIEW
 from ekomi_reconcile.plan.decision_trace import (
     Contest,
     CustomerLoad,

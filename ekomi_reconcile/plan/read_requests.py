@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ekomi_reconcile.model.account import Account, InvitationRule
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.account_record import PositionRecord
 from ekomi_reconcile.model.errors import PlanError
 from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.model.rule import InvitationRule
 from ekomi_reconcile.plan.view import Queue
 from ekomi_reconcile.rules.rulebook import RuleBook
 

@@ -11,10 +11,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from ekomi_reconcile.config.settings import DEFAULT_SOURCE
-from ekomi_reconcile.model.account import Account, Selection
+from ekomi_reconcile.config.order_sources import DEFAULT_SOURCE
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.order import Order, OrderState, order_state_of
+from ekomi_reconcile.model.rule import Selection
 from ekomi_reconcile.orders.facts import ITEM_FACTS, own_fields
 from ekomi_reconcile.orders.source import OrderSource
 from ekomi_reconcile.rules.conditions import attributes, value_of

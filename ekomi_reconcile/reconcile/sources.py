@@ -14,7 +14,7 @@ from ekomi_reconcile.apply.run_control import Listener, nobody
 from ekomi_reconcile.apply.run_control import StopSignal as run_control_Stop
 from ekomi_reconcile.config.cache import FOLDER
 from ekomi_reconcile.config.configuration import Configuration
-from ekomi_reconcile.config.settings import OrdersSettings, SourceKind
+from ekomi_reconcile.config.order_sources import OrdersSettings, SourceKind
 from ekomi_reconcile.http import Stop
 from ekomi_reconcile.http.clock import RunClock
 from ekomi_reconcile.model.account import Account

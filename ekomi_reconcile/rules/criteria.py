@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from ekomi_reconcile.model.account import Account, Deliver, Selection
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import DAY, iso
 from ekomi_reconcile.model.invitation import Criterion, Invitation, Status
 from ekomi_reconcile.model.order import MASKED
+from ekomi_reconcile.model.rule import Deliver, Selection
 from ekomi_reconcile.rules.case import Case
 from ekomi_reconcile.rules.condition_trace import ConditionTrace, describe, judge_condition
 from ekomi_reconcile.rules.conditions import Predicate

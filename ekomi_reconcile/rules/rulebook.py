@@ -12,10 +12,11 @@ from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import Any, TypeAlias
 
-from ekomi_reconcile.model.account import Account, Deliver, InvitationRule
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Criterion, Reached
 from ekomi_reconcile.model.order import Order, OrderId, OrderState, order_state_of
+from ekomi_reconcile.model.rule import Deliver, InvitationRule
 from ekomi_reconcile.rules.conditions import Predicate, attributes, compile_condition, fold
 from ekomi_reconcile.rules.contact import TELEPHONE, mobile_number, usable_email
 

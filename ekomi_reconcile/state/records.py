@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 
 from ekomi_reconcile.model import keys
-from ekomi_reconcile.model.account import Account, InvitationRule, Json
+from ekomi_reconcile.model.account import Account, Json
 from ekomi_reconcile.model.account_record import AccountRecord
 from ekomi_reconcile.model.errors import StateDamaged
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.review import ShopData
+from ekomi_reconcile.model.rule import InvitationRule
 
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, msgspec.MsgspecError)
 """What a value in the state that is not what its column promises can lead to where it is used."""

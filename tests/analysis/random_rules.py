@@ -6,8 +6,9 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Selection
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.order import Contact, Item, Order
+from ekomi_reconcile.model.rule import Deliver, InvitationRule, Selection
 
 NOW = 1_796_000_000 - 1_796_000_000 % 86_400 + 3_600
 

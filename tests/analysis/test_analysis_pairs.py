@@ -15,9 +15,10 @@ from tiers import LONG
 
 from ekomi_reconcile.analysis.pairs import Overlap, Solver, Verdict
 from ekomi_reconcile.analysis.rules import rule_form
-from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Selection
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.invitation import Criterion, Evidence, Reached
 from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.rule import Deliver, InvitationRule, Selection
 from ekomi_reconcile.rules.case import Case, KnownFacts
 from ekomi_reconcile.rules.judge import first_failed
 from ekomi_reconcile.rules.rulebook import Rule

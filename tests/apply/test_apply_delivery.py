@@ -9,7 +9,7 @@ from plan_examples import NOW, account
 
 from ekomi_reconcile.apply.delivery import DueVerdict, delivered, pause_after, second_look, undelivered
 from ekomi_reconcile.ekomi.values import Receipt
-from ekomi_reconcile.model.account import Account, InvitationRule, Selection
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.errors import (
     AccountRefused,
     CredentialsRefused,
@@ -21,6 +21,7 @@ from ekomi_reconcile.model.errors import (
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Evidence, Invitation, Reached, Status
 from ekomi_reconcile.model.order import Contact, Order
+from ekomi_reconcile.model.rule import InvitationRule, Selection
 from ekomi_reconcile.privacy.limits import CustomerPrivacy
 from ekomi_reconcile.privacy.suppression import SuppressionList, sorted_lines
 from ekomi_reconcile.rules.rulebook import Rule

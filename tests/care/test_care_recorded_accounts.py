@@ -4,8 +4,9 @@ from dataclasses import fields
 
 import pytest
 
-from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Selection
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.errors import StateError
+from ekomi_reconcile.model.rule import Deliver, InvitationRule, Selection
 from ekomi_reconcile.state.maintenance.push import parse
 from ekomi_reconcile.state.records import unlike_account
 

@@ -13,8 +13,9 @@ from ekomi_reconcile.config.configuration import digest_of
 from ekomi_reconcile.config.models import model_of
 from ekomi_reconcile.config.settings import Project, SafetySettings
 from ekomi_reconcile.model import keys
-from ekomi_reconcile.model.account import Account, InvitationRule
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.keys import Recorded, build, key
+from ekomi_reconcile.model.rule import InvitationRule
 
 PROJECT = """\
 version: 1

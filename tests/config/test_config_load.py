@@ -8,11 +8,11 @@ import pytest
 from config_files import ACCOUNT, PROJECT, MemoryTree, account, checked, loaded, rules
 
 from ekomi_reconcile.config.load import check, check_from, find, load, load_from
-from ekomi_reconcile.config.settings import SourceKind
+from ekomi_reconcile.config.order_sources import SourceKind
 from ekomi_reconcile.config.source import DiskTree, KeepingTree, OutOfLimits
-from ekomi_reconcile.model.account import Deliver, Selection
 from ekomi_reconcile.model.errors import ConfigurationInvalid, ConfigurationNotFound
 from ekomi_reconcile.model.invitation import CustomerLimit
+from ekomi_reconcile.model.rule import Deliver, Selection
 
 EXAMPLES = Path(__file__).parents[2] / "accounts.d"
 

@@ -15,7 +15,8 @@ from tiers import examples
 
 from ekomi_reconcile.config.models import AccountDocument, ProjectDocument
 from ekomi_reconcile.config.schema import KINDS, account_schema, project_schema, rendered, schema
-from ekomi_reconcile.model.account import Account, InvitationRule
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.rule import InvitationRule
 
 FOLDER = Path(__file__).parents[2] / "schemas"
 MODELS: dict[str, type[BaseModel]] = {"account": AccountDocument, "project": ProjectDocument}

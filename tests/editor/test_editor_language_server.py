@@ -8,7 +8,7 @@ from language_client import LanguageClient
 from required_programs import node_package, program
 
 from ekomi_reconcile.config.schema import KINDS, rendered
-from ekomi_reconcile.model.account import InvitationRule
+from ekomi_reconcile.model.rule import InvitationRule
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "editor.md").read_text(encoding="utf-8")

@@ -11,8 +11,9 @@ import pytest
 from support_loop import DAY, Loop, account, text
 from support_loop import order as old_order
 
-from ekomi_reconcile.model.account import Account, InvitationRule, Selection
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.rule import InvitationRule, Selection
 from ekomi_reconcile.reconcile.absent_fields import OMITTED_WHEN_EMPTY, Carried, absent_fields, nameless
 
 FIELDS = {

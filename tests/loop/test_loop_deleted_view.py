@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from support_loop import NOW, Loop, account, live, order, shops
 
-from ekomi_reconcile.model.account import DELETED_STORE_VIEW, Selection
 from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.rule import DELETED_STORE_VIEW, Selection
 
 
 def without_view(key, **values):

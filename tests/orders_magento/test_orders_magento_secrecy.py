@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiers import examples
 
-from ekomi_reconcile.config.settings import MagentoSettings, OAuthSettings, OrdersSettings
+from ekomi_reconcile.config.order_sources import MagentoSettings, OAuthSettings, OrdersSettings
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.orders.magento.auth import BearerLogin, IntegrationKeys, OAuthLogin
 from ekomi_reconcile.orders.source import Wanted

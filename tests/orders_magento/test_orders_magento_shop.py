@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ekomi_reconcile.model.account import DELETED_STORE_VIEW
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.order import Contact
+from ekomi_reconcile.model.rule import DELETED_STORE_VIEW
 from ekomi_reconcile.orders.facts import EVERYTHING, FACTS, ITEM_FACTS
 from ekomi_reconcile.orders.magento.directory import SHIPPED_STATUSES
 from ekomi_reconcile.orders.magento.search import order_fields

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from plan_examples import GERMANY, NOW, account
 
-from ekomi_reconcile.model.account import InvitationRule
 from ekomi_reconcile.model.account_record import PositionRecord
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Criterion, Evidence, Invitation, Reached, Status
 from ekomi_reconcile.model.order import Contact, Order
+from ekomi_reconcile.model.rule import InvitationRule
 from ekomi_reconcile.plan.decision_trace import MatchRequest
 from ekomi_reconcile.plan.matcher import Matcher
 from ekomi_reconcile.plan.order_numbers import Numbers

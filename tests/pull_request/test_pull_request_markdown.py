@@ -14,10 +14,10 @@ from plan_examples import GERMANY, NOW, account, canonical, empty_plan, full_pla
 from project_support import order
 from tiers import examples
 
-from ekomi_reconcile.model.account import InvitationRule
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
 from ekomi_reconcile.model.errors import RevisionUnreadable
 from ekomi_reconcile.model.invitation import ScheduleStep
+from ekomi_reconcile.model.rule import InvitationRule
 from ekomi_reconcile.plan.diff import Comparison, between
 from ekomi_reconcile.plan.guards import Limits
 from ekomi_reconcile.plan.plan import (

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from golden import check_golden
 
-from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Selection
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.account_record import AccountRecord
 from ekomi_reconcile.model.invitation import Evidence, Invitation, Reached, Status
 from ekomi_reconcile.model.review import RecordedReview, Review, ShopData
+from ekomi_reconcile.model.rule import Deliver, InvitationRule, Selection
 from ekomi_reconcile.render.tables import Paint, json_text, table_text
 
 NOW = 1_793_448_000

@@ -2,8 +2,8 @@
 
 import itertools
 
-from ekomi_reconcile.model.account import Deliver
 from ekomi_reconcile.model.invitation import Criterion
+from ekomi_reconcile.model.rule import Deliver
 
 DAY = 86_400
 

@@ -2,8 +2,9 @@
 
 from hypothesis import strategies as st
 
-from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Selection
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.order import Contact, HistoryEntry, Item, Order
+from ekomi_reconcile.model.rule import Deliver, InvitationRule, Selection
 
 NUMBER_ATTRIBUTES = [
     *("grand_total", "base_grand_total", "subtotal", "base_subtotal", "discount_amount"),

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from rules_strategies import DAY, NOW, account
 from tiers import examples
 
-from ekomi_reconcile.model.account import Deliver, InvitationRule, Selection
 from ekomi_reconcile.model.invitation import Criterion, CustomerLimit, Evidence, Reached
 from ekomi_reconcile.model.order import Contact, Order
+from ekomi_reconcile.model.rule import Deliver, InvitationRule, Selection
 from ekomi_reconcile.rules.case import Case, KnownFacts
 from ekomi_reconcile.rules.judge import Decision, first_failed, judge
 from ekomi_reconcile.rules.reached import reached

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from rules_strategies import DAY, NOW, account
 from tiers import examples
 
-from ekomi_reconcile.model.account import InvitationRule
 from ekomi_reconcile.model.invitation import Evidence, Reached
 from ekomi_reconcile.model.order import HistoryEntry, Order
+from ekomi_reconcile.model.rule import InvitationRule
 from ekomi_reconcile.rules.reached import reached
 from ekomi_reconcile.rules.rulebook import Rule
 

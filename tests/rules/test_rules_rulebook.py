@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rules_strategies import account
 
-from ekomi_reconcile.model.account import Deliver, InvitationRule, Links, Selection
+from ekomi_reconcile.model.account import Links
+from ekomi_reconcile.model.rule import Deliver, InvitationRule, Selection
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook
 
 VIEW_NAMES = st.none() | st.sampled_from([*given_some.VIEWS, "unheard of"])

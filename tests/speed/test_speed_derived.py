@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from speed_support import counted
 
 from ekomi_reconcile.config.secrets import _Redaction
-from ekomi_reconcile.model.account import Account, Deliver, InvitationRule, Links, Selection
+from ekomi_reconcile.model.account import Account, Links
 from ekomi_reconcile.model.account_record import AccountRecord
+from ekomi_reconcile.model.rule import Deliver, InvitationRule, Selection
 from ekomi_reconcile.plan.diff import Desired, diff
 from ekomi_reconcile.state.records import ACCOUNT_COLUMNS, to_account
 

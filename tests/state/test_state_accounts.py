@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from state_support import NOW, an_account, an_order, schedule
 
-from ekomi_reconcile.model.account import InvitationRule
 from ekomi_reconcile.model.account_record import AppliedAccount, PositionRecord
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import Observation, Status
 from ekomi_reconcile.model.review import ShopData
+from ekomi_reconcile.model.rule import InvitationRule
 from ekomi_reconcile.state.store import State
 
 HERE = PositionRecord(source="default", rule_digest="sha256:a", cursor="c1", evaluated_at=NOW)

@@ -15,10 +15,10 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
-from ekomi_reconcile.model.account import DELETED_STORE_VIEW
 from ekomi_reconcile.model.errors import OrderUnreadable
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Order, OrderId
+from ekomi_reconcile.model.rule import DELETED_STORE_VIEW
 from ekomi_reconcile.orders.magento.directory import Warnings, Withheld
 from ekomi_reconcile.orders.magento.search import Halving, Searcher, among
 from ekomi_reconcile.orders.magento.segments import Row

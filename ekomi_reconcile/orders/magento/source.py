@@ -12,8 +12,8 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
+from ekomi_reconcile.config.order_sources import MagentoSettings, OrdersSettings
 from ekomi_reconcile.config.secrets import Secret, resolve
-from ekomi_reconcile.config.settings import MagentoSettings, OrdersSettings
 from ekomi_reconcile.http import Stop
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.errors import OrderSourceError, SecretError

@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import Boolean, Column, Float, Integer, Table
 
 from ekomi_reconcile.config.schema import account_schema
-from ekomi_reconcile.model.account import Account, InvitationRule, Json
+from ekomi_reconcile.model.account import Account, Json
 from ekomi_reconcile.model.invitation import Evidence, Status
+from ekomi_reconcile.model.rule import InvitationRule
 from ekomi_reconcile.model.shape import (
     COUNT,
     DIALECT,

@@ -1,20 +1,24 @@
-"""JSON documents: structs declare them, and their JSON Schemas (2020-12) are generated from the structs.
+"""JSON documents: structs declare them, schemas are generated from the structs, documents are checked.
 
 Readers ignore keys that they do not know, so the schemas allow them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from enum import Enum
 from functools import cache
 from inspect import cleandoc
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
 from ekomi_reconcile.model.account import Json
-from ekomi_reconcile.model.instant import iso
+from ekomi_reconcile.model.instant import iso, parse
+
+if TYPE_CHECKING:
+    from jsonschema import FormatChecker, ValidationError
+    from jsonschema.protocols import Validator
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -80,10 +84,11 @@ def version_of(format_version: str) -> msgspec.Meta:
     return msgspec.Meta(pattern=rf"^{format_version.partition('.')[0]}\.[0-9]+$")
 
 
-def schema_of(kind: Any) -> dict[str, Json]:
+def schema_of(kind: Any, *, optional: Collection[str] = ()) -> dict[str, Json]:
     """The schema of a type: of its outermost object, with all others under ``$defs``.
 
-    Keys with a default are required too, as they are always written. Enumerations keep their order.
+    Keys with a default are required too, as they are always written, but for ``optional`` ones. Enumerations
+    keep their order.
     """
     (whole,), parts = msgspec.json.schema_components([kind])
     for each in _enumerations(msgspec.inspect.type_info(kind)):
@@ -94,7 +99,7 @@ def schema_of(kind: Any) -> dict[str, Json]:
             part["description"] = " ".join(cleandoc(part["description"]).split())
     if "$ref" in whole:
         whole = parts.pop(whole["$ref"].rpartition("/")[2])
-    tidy: dict[str, Json] = _tidy({**whole, "$defs": parts} if parts else whole)
+    tidy: dict[str, Json] = _tidy({**whole, "$defs": parts} if parts else whole, optional)
     return tidy
 
 
@@ -110,24 +115,143 @@ def _enumerations(part: Any) -> Iterator[type[Enum]]:
             yield from _enumerations(getattr(part, name))
 
 
+def _is_simple(schema: Mapping[str, Json]) -> bool:
+    """Whether the schema says nothing about values of other types than its own."""
+    return isinstance(schema.get("type"), str) and not {"enum", "const"} & schema.keys()
+
+
 _NONE = object()
 
 
-def _tidy(schema: Any) -> Any:
+def _tidy(schema: Any, optional: Collection[str]) -> Any:
     """The same in short: ``const``, a list of types, and no defaults."""
     if isinstance(schema, list):
-        return [_tidy(each) for each in schema]
+        return [_tidy(each, optional) for each in schema]
     if not isinstance(schema, Mapping):
         return schema
-    tidy = {key: _tidy(each) for key, each in schema.items()}
+    tidy = {key: _tidy(each, optional) for key, each in schema.items()}
+    if tidy.get("format") == "date-time":
+        tidy.pop("pattern", None)
     match tidy:
         case {"properties": properties, "required": required}:
             always = {name for name, each in properties.items() if each.pop("default", _NONE) is not _NONE}
+            always -= {*optional}
             tidy["required"] = [name for name in properties if name in always or name in required]
-        case {"anyOf": [{"type": str(simple)} as first, {"type": "null"}]}:
-            tidy |= {**first, "type": [simple, "null"]}
+        case {"anyOf": options} if all(_is_simple(each) for each in options):
             del tidy["anyOf"]
+            for each in options:
+                tidy |= each
+            tidy["type"] = [each["type"] for each in options]
         case {"enum": [only]}:
             tidy["const"] = only
             del tidy["enum"]
     return tidy
+
+
+_SHOWN = 60
+"""How much of a value an error shows, in characters."""
+
+_FEW = 4
+"""The longest list of strings that an error shows."""
+
+_TYPES: Mapping[str, str] = {
+    "object": "an object",
+    "array": "a list",
+    "string": "a string",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "null": "null",
+}
+
+
+def first_problem(document: Json, schema: Mapping[str, Json]) -> str | None:
+    """The first place where ``document`` does not match ``schema``, as ``path: what is wrong``, or ``None``.
+
+    Stricter than JSON Schema in two points: ``1.0`` is not an integer, and a ``date-time`` must be a time
+    that exists.
+    """
+    error = next(iter(_validator(schema).iter_errors(document)), None)
+    return None if error is None else f"{_path(_leaf(error).absolute_path)}: {_described(_leaf(error))}"
+
+
+def _validator(schema: Mapping[str, Json]) -> Validator:
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
+    checker = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+    strict: type[Validator] = extend(Draft202012Validator, type_checker=checker)  # type: ignore[no-untyped-call]
+    return strict(schema, format_checker=_formats())
+
+
+@cache
+def _formats() -> FormatChecker:
+    from jsonschema import FormatChecker
+
+    formats = FormatChecker(formats=())
+    formats.checks("date-time", raises=(ValueError, OverflowError))(_is_time)
+    return formats
+
+
+def _is_time(value: object) -> bool:
+    if isinstance(value, str):
+        parse(value)
+    return True
+
+
+def _leaf(error: ValidationError) -> ValidationError:
+    """The most telling part of an error: where all alternatives fail, that of the one that fits best."""
+    from jsonschema.exceptions import best_match
+
+    return best_match([error]) or error
+
+
+def _path(steps: Iterable[str | int]) -> str:
+    text = ""
+    for step in steps:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text or "the document"
+
+
+_EXPECTED: Mapping[str, Callable[[Any], str]] = {
+    "type": lambda wanted: " or ".join(
+        _TYPES.get(name, name) for name in ([wanted] if isinstance(wanted, str) else wanted)
+    ),
+    "enum": lambda wanted: "one of " + ", ".join(map(_shown, wanted)),
+    "const": lambda wanted: _shown(wanted),  # noqa: PLW0108 - defined below
+    "minimum": lambda wanted: f"{wanted} or more",
+    "maximum": lambda wanted: f"at most {wanted}",
+    "format": lambda _: "a time such as 2026-11-30T12:00:00Z",
+    "pattern": lambda wanted: f"a string that matches {wanted}",
+}
+"""What a value should have been, by the keyword of the schema that it does not satisfy."""
+
+
+def _described(error: ValidationError) -> str:
+    expected = _EXPECTED.get(str(error.validator))
+    if expected is None:
+        return _misfit(error)
+    return f"expected {expected(error.validator_value)}, found {_shown(error.instance)}"
+
+
+def _misfit(error: ValidationError) -> str:
+    value: Any = error.instance
+    schema: Any = error.schema
+    if error.validator == "required":
+        missing = next((key for key in schema["required"] if key not in value), "")
+        return f"the key {_shown(missing)} is missing"
+    if error.validator in ("additionalProperties", "unevaluatedProperties"):
+        known = schema.get("properties", {})
+        return f"unknown key {_shown(next((key for key in value if key not in known), ''))}"
+    return f"{_shown(value)} is not allowed here"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(each, str) for each in value) and len(value) <= _FEW:
+        return f"[{', '.join(map(_shown, value))}]"
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    text = repr(value) if not isinstance(value, str) else f'"{value}"'
+    text = {"True": "true", "False": "false", "None": "null"}.get(text, text)
+    short = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return "".join(each if each.isprintable() else "?" for each in short)

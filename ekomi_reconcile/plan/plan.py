@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated, TypeAlias
+
+import msgspec
 
 from ekomi_reconcile.model.account import Json, account_address
 from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.model.document import JsonObject
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import CancelStep, Observation, RescheduleStep, ScheduleStep, SendStep
 from ekomi_reconcile.plan.steps import Steps
 
 FORMAT_VERSION = "1.1"
 """Minor versions only add; a higher major is refused."""
+
+
+LARGEST = 2**63 - 1
+"""What the integers of a state hold."""
+
+Amount: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]
+InterfaceId: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[0-9]{1,20}$")]
 
 
 class Action(StrEnum):
@@ -73,7 +84,7 @@ class Operation:
 
     kind: OperationKind
     account: str
-    interface_id: str
+    interface_id: InterfaceId
     reason: str
 
 
@@ -84,7 +95,7 @@ class Position:
     Without ``rule_digest`` and ``cursor`` the account starts anew in the next plan that includes it.
     """
 
-    interface_id: str
+    interface_id: InterfaceId
     source: str
     rule_digest: str
     cursor: str
@@ -99,35 +110,24 @@ class Guard:
     override: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class Summary(JsonObject, frozen=True, kw_only=True):
     """The figures of the last line."""
 
-    add: int
-    change: int
-    destroy: int
-    sync: int
-    import_: int
-    schedule: int
-    reschedule: int
-    cancel: int
-    send: int
-    waiting: int = 0
+    add: Amount
+    change: Amount
+    destroy: Amount
+    sync: Amount
+    import_: Amount = msgspec.field(name="import")
+    schedule: Amount
+    reschedule: Amount
+    cancel: Amount
+    send: Amount
+    waiting: Amount = 0
 
     def as_json(self) -> dict[str, int]:
         """The figures by the names of the JSON plan."""
-        return {
-            "add": self.add,
-            "change": self.change,
-            "destroy": self.destroy,
-            "sync": self.sync,
-            "import": self.import_,
-            "schedule": self.schedule,
-            "reschedule": self.reschedule,
-            "cancel": self.cancel,
-            "send": self.send,
-            "waiting": self.waiting,
-        }
+        figures: dict[str, int] = msgspec.to_builtins(self)
+        return figures
 
     @property
     def empty(self) -> bool:

@@ -15,13 +15,22 @@ from typing import Any, TypeAlias
 import msgspec
 
 from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model.document import first_problem
 from ekomi_reconcile.model.errors import PlanInvalid, PlanStale
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant, iso
 from ekomi_reconcile.model.invitation import ScheduleStep, SendStep
 from ekomi_reconcile.model.order import OrderId
-from ekomi_reconcile.plan.codec import check_version, digest, from_json, to_json
+from ekomi_reconcile.plan.codec import (
+    PlanDocument,
+    Signature,
+    check_version,
+    digest,
+    from_json,
+    plan_schema,
+    to_json,
+    without_valid_steps,
+)
 from ekomi_reconcile.plan.plan import InvitationSteps, Plan
-from ekomi_reconcile.plan.schema import first_problem, plan_schema, step_types
 from ekomi_reconcile.plan.steps import Steps
 
 AGAIN = "make a new plan: plan --out FILE"
@@ -31,14 +40,6 @@ _KEY_ID_DIGITS = 16
 Sign: TypeAlias = Callable[[str], str]
 """The keyed digest of a text, in hex, made with the key of a state for signing plans."""
 _UNITS = (("d", DAY), ("h", HOUR), ("m", 60), ("s", 1))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signature:
-    """Who vouches for a plan: the id of a state's key, and the keyed digest of the plan's digest."""
-
-    key_id: str
-    hmac: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +70,8 @@ def encode(plan: Plan, sign: Sign | None = None) -> bytes:
     """The plan as JSON text with its digest and signature, ending with a newline."""
     body = to_json(plan)
     own = digest(body)
-    signature = None if sign is None else msgspec.to_builtins(_signature(own, sign))
-    whole = {**body, "digest": own, "signature": signature}
+    signature = None if sign is None else _signature(own, sign)
+    whole = PlanDocument(**msgspec.structs.asdict(body), digest=own, signature=signature)
     return msgspec.json.format(msgspec.json.encode(whole), indent=2) + b"\n"
 
 
@@ -82,7 +83,7 @@ def decode(text: bytes) -> SavedPlan:
         PlanStale: the body was changed after it was made.
     """
     document = _document(text)
-    if problem := first_problem(_without_valid_steps(document), plan_schema()):
+    if problem := first_problem(without_valid_steps(document), plan_schema()):
         raise PlanInvalid(f"the plan is not valid: {problem}", mend=AGAIN)
     signature, claimed = document.pop("signature"), document.pop("digest")
     if claimed != digest(document):
@@ -207,31 +208,12 @@ def _document(text: bytes) -> dict[str, Any]:
     return document
 
 
-def _without_valid_steps(document: dict[str, Any]) -> dict[str, Any]:
-    """The document as far as the schema has to look at it: a list of steps that is valid is left out."""
-    queue = document.get("invitations")
-    if not isinstance(queue, dict):
-        return document
-    valid: dict[str, list[Any]] = {
-        name: [] for name, kind in step_types().items() if _is_valid(queue.get(name), kind)
-    }
-    return {**document, "invitations": {**queue, **valid}}
-
-
-def _is_valid(steps: Any, kind: Any) -> bool:
-    try:
-        msgspec.convert(steps, kind)
-    except (msgspec.ValidationError, OverflowError):
-        return False
-    return True
-
-
 def _check_figures(plan: Plan, summary: dict[str, Json]) -> None:
     for name, count in plan.summary.as_json().items():
-        if summary[name] != count:
+        if summary.get(name, 0) != count:
             raise PlanInvalid(
                 f"the plan is not valid: summary.{name}: expected {count} as in the steps, "
-                f"found {summary[name]}",
+                f"found {summary.get(name, 0)}",
                 mend=AGAIN,
             )
 
@@ -243,7 +225,7 @@ def same_accounts(saved: Plan, own: Plan) -> bool:
 
 def _accounts(plan: Plan) -> bytes:
     body = to_json(replace(plan, invitations=InvitationSteps()))
-    return msgspec.json.encode([body["resource_changes"], body["operations"]], order="sorted")
+    return msgspec.json.encode([body.resource_changes, body.operations], order="sorted")
 
 
 def empty_queue(plan: Plan) -> bool:

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ekomi_reconcile.model.account import Json, account_address
-from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
+from ekomi_reconcile.model.document import JsonObject
 from ekomi_reconcile.model.errors import ConfigurationInvalid, ReconcileError
 from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.model.run import (
@@ -27,7 +29,7 @@ from ekomi_reconcile.model.run import (
     Task,
     Work,
 )
-from ekomi_reconcile.plan.codec import diagnostic_json
+from ekomi_reconcile.plan.codec import Range, diagnostic_json
 from ekomi_reconcile.plan.plan import AccountChange, Guard, Operation, Plan
 from ekomi_reconcile.render.plan_text import steps_of, summary_line
 from ekomi_reconcile.render.tables import json_text
@@ -43,6 +45,23 @@ Body: TypeAlias = Mapping[str, Json]
 """An event without its time."""
 
 _ACCOUNT = "account"
+
+
+class EventDiagnostic(JsonObject, frozen=True, kw_only=True):
+    """What is wrong; about the files and the plan with more keys, as in the output of ``validate``."""
+
+    severity: Severity
+    rule: str | None
+    summary: str
+    account: str | UnsetType | None = UNSET
+    key: str | UnsetType | None = UNSET
+    found: str | UnsetType | None = UNSET
+    allowed: str | UnsetType | None = UNSET
+    mend: str | None
+    range: Range | UnsetType | None = UNSET
+    detail: str
+
+
 _REFRESHES = (Work.SYNC, Work.IMPORT)
 _DOING = {
     Work.CREATE: "Creating",
@@ -279,7 +298,8 @@ def _diagnostic_event(each: Diagnostic) -> Body:
         for name, text in (("found", each.found), ("allowed", each.allowed), ("mend", each.mend))
         if text
     )
-    body = {**msgspec.to_builtins(diagnostic_json(each)), "detail": detail}
+    known = msgspec.structs.asdict(diagnostic_json(each))
+    body = msgspec.to_builtins(EventDiagnostic(**known, detail=detail))
     level = "error" if each.is_error else "warn"
     return _body("diagnostic", each.message, level=level, diagnostic=body)
 

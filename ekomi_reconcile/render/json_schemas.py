@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.document import DIALECT, JsonObject, schema_of
 from ekomi_reconcile.model.invitation import Status
@@ -22,7 +24,6 @@ from ekomi_reconcile.model.shape import (
     words_of,
 )
 from ekomi_reconcile.plan.plan import Action, OperationKind, Summary
-from ekomi_reconcile.plan.schema import diagnostic_shape
 from ekomi_reconcile.render import (
     accounts,
     analysis,
@@ -36,7 +37,7 @@ from ekomi_reconcile.render import (
     state_admin,
     tables,
 )
-from ekomi_reconcile.render.events import MODULE, UI_VERSION
+from ekomi_reconcile.render.events import MODULE, UI_VERSION, EventDiagnostic
 from ekomi_reconcile.render.tables import FORMAT_VERSION
 
 _NO_TEXT = maybe(TEXT)
@@ -120,14 +121,16 @@ def events_shape() -> dict[str, Json]:
         }
         for kind, keys in kinds.items()
     ]
-    return {**object_of(common), "allOf": rules}
+    diagnostic = schema_of(EventDiagnostic)
+    parts = diagnostic.pop("$defs")
+    return {**object_of(common), "allOf": rules, "$defs": {**parts, "EventDiagnostic": diagnostic}}
 
 
 def _kinds() -> dict[str, Mapping[str, Json]]:
     """The keys of every type of event beside the common ones."""
     return {
         "version": {"ekomi_reconcile": TEXT, "ui": version_of(UI_VERSION)},
-        "diagnostic": {"diagnostic": _diagnostic()},
+        "diagnostic": {"diagnostic": {"$ref": "#/$defs/EventDiagnostic"}},
         "log": {},
         "planned_change": {"change": _planned_change()},
         "planned_refresh": {"change": _planned_refresh()},
@@ -183,21 +186,13 @@ def _planned_invitations() -> dict[str, Json]:
 
 def _figures() -> dict[str, Json]:
     """Those of the plan are always there, those of a run in the summary of ``apply``."""
-    planned = [*Summary(**dict.fromkeys(Summary.__slots__, 0)).as_json(), "remove"]
+    planned = [*(each.encode_name for each in msgspec.structs.fields(Summary)), "remove"]
     done = [each.value for each in Done]
     keys = {**dict.fromkeys(planned, COUNT), **dict.fromkeys(done, COUNT)}
     operation = {"enum": ["plan", "apply"]}
     return object_of(
         {**keys, "operation": operation}, optional=[each for each in done if each not in planned]
     )
-
-
-def _diagnostic() -> dict[str, Json]:
-    """Those about the files and the plan have more keys, as in the output of ``validate``."""
-    severity = {"enum": ["error", "warning"]}
-    always = {"severity": severity, "rule": _NO_TEXT, "summary": TEXT, "detail": TEXT, "mend": _NO_TEXT}
-    known: dict[str, Json] = diagnostic_shape()["properties"]
-    return object_of({**known, **always}, optional=known.keys() - always.keys())
 
 
 def output_schema(name: str) -> dict[str, Json]:

@@ -15,9 +15,9 @@ from support_loop import DAY, NOW, Loop, account, examples, order, queue_of, sho
 from support_loop_strategies import accounts, orders
 
 from ekomi_reconcile.model.errors import PlanError, PlanStale
+from ekomi_reconcile.plan.codec import plan_schema
 from ekomi_reconcile.plan.plan import Plan
 from ekomi_reconcile.plan.saved_plan import Present, check_fresh, decode, encode
-from ekomi_reconcile.plan.schema import plan_schema
 from ekomi_reconcile.render.plan_text import plan_text
 from ekomi_reconcile.render.tables import Paint
 

@@ -1,17 +1,27 @@
 """What commands write as JSON is what the schemas say, and the schemas are where they are looked for."""
 
+import importlib
 import json
+import pkgutil
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 from machine_support import ADDRESS, make_project, strict, written
 from project_support import PASSWORDS
 
+from ekomi_reconcile import render
 from ekomi_reconcile.cli.app import app
 from ekomi_reconcile.cli.main import run
 from ekomi_reconcile.cli.schema import ALL, schema_text
+from ekomi_reconcile.model.document import JsonObject
+from ekomi_reconcile.model.review import Period, ReviewStatistics
+from ekomi_reconcile.plan.codec import PlanDocument
+from ekomi_reconcile.render.events import EventDiagnostic
+from ekomi_reconcile.render.json_schemas import DOCUMENTS, LISTS
+from ekomi_reconcile.render.reviews import ListedStatistics, statistics_json
 from ekomi_reconcile.sandbox.server import SandboxServer
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -104,6 +114,50 @@ def test_every_output_has_a_schema():
     """A command that writes JSON has a schema of its name."""
     wanted = {LIKE_ANOTHER.get(name, name) for name in _writers(app, "")}
     assert wanted - set(ALL) == set()
+
+
+def test_every_schema_of_an_output_has_a_struct():
+    """What is published is declared as a struct; the files and the state have declarations of their own."""
+    assert {*LISTS, *DOCUMENTS, "plan", "events"} == set(ALL) - {"account", "project", "state"}
+
+
+def test_every_struct_is_in_a_schema():
+    """What is declared as part of an output is published, as itself or by what inherits from it."""
+    for module in pkgutil.iter_modules(render.__path__, f"{render.__name__}."):
+        importlib.import_module(module.name)
+    roots = [*LISTS.values(), *DOCUMENTS.values(), PlanDocument, EventDiagnostic]
+    published = set(_structs(msgspec.inspect.multi_type_info(roots)))
+    published |= {parent for kind in published for parent in kind.__mro__}
+    declared = {kind for kind in _heirs(JsonObject) if kind.__module__.startswith("ekomi_reconcile.")}
+    assert len(declared) > 40
+    assert declared - published == set()
+
+
+def _heirs(kind):
+    for heir in kind.__subclasses__():
+        yield heir
+        yield from _heirs(heir)
+
+
+def _structs(part):
+    if isinstance(part, msgspec.inspect.StructType):
+        yield part.cls
+    if isinstance(part, list | tuple):
+        for each in part:
+            yield from _structs(each)
+    elif isinstance(part, msgspec.inspect.Type | msgspec.inspect.Field):
+        for name in part.__struct_fields__:
+            yield from _structs(getattr(part, name))
+
+
+def test_statistics_of_a_product_fit_their_schema():
+    """How many reviews are answered is not known of a product: the schema allows `null` for it."""
+    found = ListedStatistics(
+        account="Germany", by=Period.MONTH, found=ReviewStatistics(interface_id="28374"), product_id="BK-1"
+    )
+    document = msgspec.to_builtins(statistics_json(found))
+    assert document["answered"] is None
+    strict("reviews-stats").validate([document])
 
 
 def _writers(group, prefix):

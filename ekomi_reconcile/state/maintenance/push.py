@@ -13,12 +13,12 @@ import msgspec
 from sqlalchemy import Boolean, Column, Float, Integer, Table
 
 from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model.document import first_problem
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Evidence, Status
 from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.model.state import Restored
-from ekomi_reconcile.plan.schema import first_problem
 from ekomi_reconcile.state.engine.location import copy_path
 from ekomi_reconcile.state.engine.lock import user
 from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION, StateIdentity

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -129,3 +130,64 @@ def test_the_project_speaks_only_of_itself():
         if hosts.search((ROOT / name).read_text())
     ]
     assert found == []
+
+
+@cache
+def classes():
+    """Every class of a module with its package, and the names of its public fields and properties."""
+    return [
+        (path.relative_to(SOURCE).parts[0], node, frozenset(public_fields(node)))
+        for path, tree in modules()
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+
+
+def base_names(node):
+    """The names of a class's bases, without their modules."""
+    return {getattr(base, "id", getattr(base, "attr", "")) for base in node.bases}
+
+
+def public_fields(node):
+    """The annotated public names of a class, and the properties of a protocol."""
+    for each in node.body:
+        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
+            name = each.target.id
+        elif isinstance(each, ast.FunctionDef) and "Protocol" in base_names(node) and each.decorator_list:
+            name = each.name
+        else:
+            continue
+        if not name.startswith("_"):
+            yield name
+
+
+def test_class_names_are_used_once():
+    """A class name means one thing in the whole package."""
+    names = Counter(node.name for _, node, _ in classes())
+    assert len(repeated := {name for name, count in names.items() if count > 1}) <= 5, repeated
+
+
+def test_records_are_declared_once_in_the_model():
+    """State, plan, rendering and report use the records of the model instead of declaring their fields again.
+
+    The JSON objects of the outputs are formats of their own: their times are text, and they may not follow
+    every change of a record.
+    """
+    records = [(node.name, fields) for package, node, fields in classes() if package == "model"]
+    copies = {
+        f"{package}: {node.name} repeats {name}"
+        for package, node, fields in classes()
+        if package in ("state", "plan", "render", "report") and "JsonObject" not in base_names(node)
+        for name, known in records
+        if len(fields & known) >= 5 and (fields <= known or known <= fields)
+    }
+    assert copies == set()
+
+
+def test_no_two_records_have_the_same_fields():
+    """One concept is one class, wherever it is declared."""
+    found: dict[frozenset[str], set[str]] = {}
+    for _, node, fields in classes():
+        if len(fields) >= 5 and "JsonObject" not in base_names(node):
+            found.setdefault(fields, set()).add(node.name)
+    assert [names for names in found.values() if len(names) > 1] == []

@@ -23,7 +23,7 @@ import msgspec
 
 from ekomi_reconcile import __version__
 from ekomi_reconcile.config import secrets as config_secrets
-from ekomi_reconcile.config.configuration import AccountEntry, Configuration, ProjectEntry
+from ekomi_reconcile.config.configuration import Configuration, ProjectEntry, WrittenAccount
 from ekomi_reconcile.config.settings import Project
 from ekomi_reconcile.config.source import Document, KeepingTree, Source, account_files
 from ekomi_reconcile.model.account import Account, Derived
@@ -277,7 +277,7 @@ def _configuration(tree: KeepingTree, path: str, folder: str, body: _Body) -> Co
     )
 
 
-class _Written(Mapping[str, AccountEntry]):
+class _Written(Mapping[str, WrittenAccount]):
     """Where accounts are written, by interface id; a file is parsed when somebody asks for its account."""
 
     def __init__(self, tree: KeepingTree, path: str, folder: str, body: _Body) -> None:
@@ -286,12 +286,12 @@ class _Written(Mapping[str, AccountEntry]):
         self._folder = folder
         self._body = body
 
-    def __getitem__(self, interface_id: str) -> AccountEntry:
+    def __getitem__(self, interface_id: str) -> WrittenAccount:
         at = self._places[interface_id]
         files = account_files(self._tree, self._path, self._folder).files
         documents = self._documents(files[self._body.files[at]])
         document = next(each for each in documents if each.data.get("interface_id") == interface_id)
-        return AccountEntry(document, self._body.accounts[at], self._project)
+        return WrittenAccount(document, self._body.accounts[at], self._project)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)

@@ -33,7 +33,7 @@ class ProjectEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountEntry:
+class WrittenAccount:
     """An account as read and as meant; ``project`` is where its defaults stand."""
 
     document: Document
@@ -89,7 +89,7 @@ class Configuration:
     accounts: tuple[Account, ...]
     digest: str
     diagnostics: tuple[Diagnostic, ...] = ()
-    written: Mapping[str, AccountEntry] = field(default_factory=dict, repr=False, compare=False)
+    written: Mapping[str, WrittenAccount] = field(default_factory=dict, repr=False, compare=False)
     """By interface id: the accounts as the files have them."""
 
     @property
@@ -142,7 +142,7 @@ def digest_of(project: Project, accounts: Iterable[Account]) -> str:
 
 
 class _Origins(Mapping[str, Mapping[str, str]]):
-    def __init__(self, entries: Mapping[str, AccountEntry]) -> None:
+    def __init__(self, entries: Mapping[str, WrittenAccount]) -> None:
         self._entries = entries
 
     def __getitem__(self, interface_id: str) -> Mapping[str, str]:

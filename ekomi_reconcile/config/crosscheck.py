@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ekomi_reconcile.config.configuration import AccountEntry
+from ekomi_reconcile.config.configuration import WrittenAccount
 from ekomi_reconcile.config.diagnostics import SECRET_KEYS, did_you_mean, error, shown
 from ekomi_reconcile.config.order_sources import DEFAULT_SOURCE
 from ekomi_reconcile.config.secrets import kind_of, kinds
@@ -81,7 +81,7 @@ def status_problems(document: Document, path: KeyPath = ()) -> Iterator[Diagnost
             yield _status(document, (*path, *_RULE_PATH, "order_statuses", index), status)
 
 
-def ending_problems(entry: AccountEntry) -> Iterator[Diagnostic]:
+def ending_problems(entry: WrittenAccount) -> Iterator[Diagnostic]:
     """Statuses of an account, defaults included, that are to start the clock and to end the order."""
     rule = entry.account.invitations
     triggers = {each.strip().casefold() for each in rule.order_statuses}

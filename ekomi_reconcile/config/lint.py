@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from ekomi_reconcile.config.configuration import AccountEntry, ProjectEntry, holds
+from ekomi_reconcile.config.configuration import ProjectEntry, WrittenAccount, holds
 from ekomi_reconcile.config.diagnostics import shown, warning
 from ekomi_reconcile.config.settings import Project
 from ekomi_reconcile.config.source import KeyPath
@@ -29,16 +29,16 @@ _MOST_COMPARED: Final = 2_000_000
 class Overlapping(NamedTuple):
     """An account and an earlier one that may match the same orders; pairs beyond the limit are counted."""
 
-    pairs: Sequence[tuple[AccountEntry, AccountEntry]]
+    pairs: Sequence[tuple[WrittenAccount, WrittenAccount]]
     not_compared: int
 
 
-def overlaps(entries: Sequence[AccountEntry]) -> Overlapping:
+def overlaps(entries: Sequence[WrittenAccount]) -> Overlapping:
     """Pairs (account, an earlier one of equal priority that it overlaps with); every account at most once.
 
     ``analyze`` decides by the same procedure, for all pairs.
     """
-    groups: dict[tuple[str, int], list[AccountEntry]] = defaultdict(list)
+    groups: dict[tuple[str, int], list[WrittenAccount]] = defaultdict(list)
     for each in entries:
         groups[each.account.orders, each.account.priority].append(each)
     found = [_in_group(group) for group in groups.values() if len(group) > 1]
@@ -46,7 +46,7 @@ def overlaps(entries: Sequence[AccountEntry]) -> Overlapping:
     return Overlapping(pairs, sum(each.not_compared for each in found))
 
 
-def _in_group(group: Sequence[AccountEntry]) -> Overlapping:
+def _in_group(group: Sequence[WrittenAccount]) -> Overlapping:
     from ekomi_reconcile.analysis.pairs import Meetings, Overlap, Solver
     from ekomi_reconcile.analysis.rules import rule_form, uses_domains
 
@@ -77,7 +77,7 @@ _FILLERS = re.compile(r"ekomi|account|interface|konto|id|[\W_]")
 
 
 def warnings(
-    project: ProjectEntry, entries: Sequence[AccountEntry], *, complete: bool
+    project: ProjectEntry, entries: Sequence[WrittenAccount], *, complete: bool
 ) -> Iterator[Diagnostic]:
     """All warnings about valid accounts; ``complete``: no account is missing because of an error."""
     for entry in entries:
@@ -93,7 +93,7 @@ def warnings(
         yield from _unused_defaults(project, entries)
 
 
-def _of_account(entry: AccountEntry) -> Iterator[Diagnostic]:
+def _of_account(entry: WrittenAccount) -> Iterator[Diagnostic]:
     rule = entry.account.invitations
     limit = rule.skip_orders_older_than
     if limit == 0:
@@ -119,7 +119,7 @@ def _of_account(entry: AccountEntry) -> Iterator[Diagnostic]:
     yield from _bare_id(entry)
 
 
-def _pending_beyond_limit(entry: AccountEntry) -> Diagnostic:
+def _pending_beyond_limit(entry: WrittenAccount) -> Diagnostic:
     rule = entry.account.invitations
     key = "pending_period"
     if holds(entry.document.data, ("invitations", "skip_orders_older_than")):
@@ -136,7 +136,7 @@ def _pending_beyond_limit(entry: AccountEntry) -> Diagnostic:
     )
 
 
-def _early_statuses(entry: AccountEntry) -> Iterator[Diagnostic]:
+def _early_statuses(entry: WrittenAccount) -> Iterator[Diagnostic]:
     early = [each for each in entry.account.invitations.order_statuses if each.lower() in _BEFORE_DELIVERY]
     if early:
         yield _warn(
@@ -148,7 +148,7 @@ def _early_statuses(entry: AccountEntry) -> Iterator[Diagnostic]:
         )
 
 
-def _wildcards(entry: AccountEntry) -> Iterator[Diagnostic]:
+def _wildcards(entry: WrittenAccount) -> Iterator[Diagnostic]:
     """Entries of a list that look like a wildcard, and are compared with codes like any other."""
     for key, thing in _EVERYTHING.items():
         names = getattr(entry.account.invitations, key).names or ()
@@ -162,7 +162,7 @@ def _wildcards(entry: AccountEntry) -> Iterator[Diagnostic]:
             )
 
 
-def _bare_id(entry: AccountEntry) -> Iterator[Diagnostic]:
+def _bare_id(entry: WrittenAccount) -> Iterator[Diagnostic]:
     name, number = entry.account.name.lower(), entry.account.interface_id
     if number in name and not _FILLERS.sub("", name.replace(number, "", 1)):
         yield _warn(
@@ -174,7 +174,7 @@ def _bare_id(entry: AccountEntry) -> Iterator[Diagnostic]:
         )
 
 
-def _overlapping(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:
+def _overlapping(entries: Sequence[WrittenAccount]) -> Iterator[Diagnostic]:
     enabled = [each for each in entries if each.account.invitations.enabled]
     found = overlaps(enabled)
     for second, first in found.pairs:
@@ -198,7 +198,7 @@ def _overlapping(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:
         )
 
 
-def _never_matching(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:
+def _never_matching(entries: Sequence[WrittenAccount]) -> Iterator[Diagnostic]:
     """Rules whose conditions contradict themselves; equal rules are judged once."""
     judged: dict[bytes, bool] = {}
     for each in entries:
@@ -225,7 +225,7 @@ def _never_matches(account: Account) -> bool:
     return rule_form(account).never
 
 
-def _all_store_views(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:
+def _all_store_views(entries: Sequence[WrittenAccount]) -> Iterator[Diagnostic]:
     enabled: dict[str, int] = defaultdict(int)
     for each in entries:
         enabled[each.account.orders] += each.account.invitations.enabled
@@ -241,8 +241,8 @@ def _all_store_views(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:
             )
 
 
-def _shared_passwords(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:
-    first: dict[str, AccountEntry] = {}
+def _shared_passwords(entries: Sequence[WrittenAccount]) -> Iterator[Diagnostic]:
+    first: dict[str, WrittenAccount] = {}
     for each in entries:
         other = first.setdefault(each.account.interface_password, each)
         if other is not each:
@@ -257,7 +257,7 @@ def _shared_passwords(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:
 
 
 def _of_project(
-    project: ProjectEntry, settings: Project, entries: Sequence[AccountEntry]
+    project: ProjectEntry, settings: Project, entries: Sequence[WrittenAccount]
 ) -> Iterator[Diagnostic]:
     if settings.schedule.sync_every > DAY:
         path: KeyPath = ("schedule", "sync_every")
@@ -312,7 +312,7 @@ def _told_twice(project: ProjectEntry, settings: Project) -> Iterator[Diagnostic
                 break
 
 
-def _all_disabled(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:
+def _all_disabled(entries: Sequence[WrittenAccount]) -> Iterator[Diagnostic]:
     if entries and not any(each.account.invitations.enabled for each in entries):
         yield _warn(
             entries[0],
@@ -323,7 +323,7 @@ def _all_disabled(entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:
         )
 
 
-def _unused_defaults(project: ProjectEntry, entries: Sequence[AccountEntry]) -> Iterator[Diagnostic]:
+def _unused_defaults(project: ProjectEntry, entries: Sequence[WrittenAccount]) -> Iterator[Diagnostic]:
     if not entries:
         return
     for path in _leaves(project.defaults):
@@ -345,5 +345,5 @@ def _leaves(defaults: Any) -> Iterator[KeyPath]:
             yield (key,)
 
 
-def _warn(entry: AccountEntry, rule: str, message: str, path: KeyPath, *, mend: str) -> Diagnostic:
+def _warn(entry: WrittenAccount, rule: str, message: str, path: KeyPath, *, mend: str) -> Diagnostic:
     return warning(rule, message, entry.place(path), path=path, mend=mend, account=entry.account.name)

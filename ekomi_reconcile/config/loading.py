@@ -12,9 +12,9 @@ from ekomi_reconcile.config import lint
 from ekomi_reconcile.config.cache import KnownFiles
 from ekomi_reconcile.config.configuration import (
     EMPTY_FILE,
-    AccountEntry,
     Configuration,
     ProjectEntry,
+    WrittenAccount,
     digest_of,
 )
 from ekomi_reconcile.config.crosscheck import (
@@ -211,7 +211,7 @@ class Loader:
             mend=f"create the folder {folder}, or correct `accounts:`",
         )
 
-    def _entries(self, file: _File, project: ProjectEntry) -> Iterator[AccountEntry]:
+    def _entries(self, file: _File, project: ProjectEntry) -> Iterator[WrittenAccount]:
         wrong = 0
         for document in file.documents:
             self.diagnostics += self._seen.problems(document)
@@ -224,7 +224,7 @@ class Loader:
         if file.sound and not wrong:
             self._known.keep(file.content, file.documents)
 
-    def _entry(self, document: Document, project: ProjectEntry) -> AccountEntry | None:
+    def _entry(self, document: Document, project: ProjectEntry) -> WrittenAccount | None:
         self.diagnostics += status_problems(document)
         self.diagnostics += secret_problems(document, _PASSWORD)
         if project.settings is None:
@@ -235,7 +235,7 @@ class Loader:
             if "orders" in document.data or "orders" not in project.defaults:
                 self.diagnostics.append(source_problem(document, sources))
             return None
-        entry = AccountEntry(document, account_of(document.data, project.defaults, source), project)
+        entry = WrittenAccount(document, account_of(document.data, project.defaults, source), project)
         self.diagnostics += ending_problems(entry)
         return entry
 

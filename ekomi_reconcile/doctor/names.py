@@ -20,7 +20,7 @@ from ekomi_reconcile.rules.rulebook import key_of
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownNames:
     """The names that there are. ``listed``: the shop says that there are no others."""
 
     names: frozenset[str]
@@ -68,7 +68,7 @@ def unserved_store_views(subject: Subject) -> Iterator[CheckNote]:
 def _named(
     subject: Subject,
     what: str,
-    known_in: Callable[[Subject, str], Known],
+    known_in: Callable[[Subject, str], KnownNames],
     wanted_by: Callable[[Account], Iterable[str]],
 ) -> Iterator[CheckNote]:
     for source in subject.readable_names:
@@ -101,7 +101,7 @@ def _unnamed(subject: Subject, source: str, what: str) -> Iterator[CheckNote]:
             yield warned(each.message, mend=each.mend, account=each.account)
 
 
-def _unknown(account: str, wanted: Iterable[str], what: str, known: Known) -> Iterator[CheckNote]:
+def _unknown(account: str, wanted: Iterable[str], what: str, known: KnownNames) -> Iterator[CheckNote]:
     for name in wanted:
         if name in known.names:
             continue
@@ -112,22 +112,22 @@ def _unknown(account: str, wanted: Iterable[str], what: str, known: Known) -> It
             yield warned(f'no recent order has the {what} "{name}"', mend=mend, account=account)
 
 
-def _known_views(subject: Subject, source: str, *, read: Names = shop.store_views) -> Known:
+def _known_views(subject: Subject, source: str, *, read: Names = shop.store_views) -> KnownNames:
     if subject.shop(source) is None:
-        return Known(frozenset(subject.survey(source).store_views), listed=False)
+        return KnownNames(frozenset(subject.survey(source).store_views), listed=False)
     given = subject.configuration.project.orders[source].stores.values()
-    return Known(subject.listed(source, read) | frozenset(given), listed=True)
+    return KnownNames(subject.listed(source, read) | frozenset(given), listed=True)
 
 
-def _known_groups(subject: Subject, source: str) -> Known:
+def _known_groups(subject: Subject, source: str) -> KnownNames:
     if subject.shop(source) is None:
-        return Known(frozenset(subject.survey(source).customer_groups), listed=False)
+        return KnownNames(frozenset(subject.survey(source).customer_groups), listed=False)
     given = subject.configuration.project.orders[source].customer_groups.values()
-    return Known(subject.listed(source, shop.customer_groups) | frozenset(given), listed=True)
+    return KnownNames(subject.listed(source, shop.customer_groups) | frozenset(given), listed=True)
 
 
-def _known_statuses(subject: Subject, source: str) -> Known:
+def _known_statuses(subject: Subject, source: str) -> KnownNames:
     told = subject.statuses(source)
     if told is not None:
-        return Known(frozenset(map(key_of, told)), listed=True)
-    return Known(frozenset(map(key_of, subject.survey(source).statuses)), listed=False)
+        return KnownNames(frozenset(map(key_of, told)), listed=True)
+    return KnownNames(frozenset(map(key_of, subject.survey(source).statuses)), listed=False)

@@ -22,7 +22,7 @@ from ekomi_reconcile.plan.view import Orders, Privacy, Queue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class RecordedState:
     """The state as the planner sees it; ``in_doubt`` is how many rows may have been sent, nobody knows."""
 
     lineage: str | None
@@ -60,7 +60,7 @@ class Circumstances:
 
 def build(
     desired: Sequence[Desired],
-    recorded: Recorded,
+    recorded: RecordedState,
     circumstances: Circumstances,
     *,
     privacy: Privacy,
@@ -105,7 +105,7 @@ def build(
 
 def _fetches(
     accounts: Sequence[Account],
-    recorded: Recorded,
+    recorded: RecordedState,
     circumstances: Circumstances,
     changes: Sequence[AccountChange],
     selected: frozenset[str],
@@ -175,7 +175,7 @@ class _Passes:
 
 def _invitations(
     accounts: Sequence[Account],
-    recorded: Recorded,
+    recorded: RecordedState,
     circumstances: Circumstances,
     changes: Sequence[AccountChange],
     *,
@@ -206,7 +206,7 @@ def _invitations(
 
 def _read_sources(
     accounts: Sequence[Account],
-    recorded: Recorded,
+    recorded: RecordedState,
     circumstances: Circumstances,
     changes: Sequence[AccountChange],
     *,
@@ -235,7 +235,7 @@ def _read_sources(
 def _cancel_unread(
     steps: InvitationSteps,
     passes: _Passes,
-    recorded: Recorded,
+    recorded: RecordedState,
     *,
     selected: frozenset[str],
     privacy: Privacy,
@@ -307,7 +307,7 @@ def names_of(accounts: Sequence[Account], recorded: Sequence[AccountRecord]) -> 
     return known | {each.interface_id: each.name for each in accounts}
 
 
-def _attention(recorded: Recorded) -> tuple[Diagnostic, ...]:
+def _attention(recorded: RecordedState) -> tuple[Diagnostic, ...]:
     """Rows that wait for a person; they are shown in every plan until somebody decides."""
     if not recorded.in_doubt:
         return ()

@@ -17,7 +17,7 @@ from ekomi_reconcile.model.invitation import (
     Status,
 )
 from ekomi_reconcile.model.order import HistoryEntry, Order
-from ekomi_reconcile.plan.order_numbers import Numbers
+from ekomi_reconcile.plan.order_numbers import OrderNumbers
 from ekomi_reconcile.plan.view import Privacy, Queue
 from ekomi_reconcile.rules.case import Case, held_from
 from ekomi_reconcile.rules.judge import Decision
@@ -95,7 +95,7 @@ class PassContext:
 
     request: MatchRequest
     privacy: Privacy
-    numbers: Numbers
+    numbers: OrderNumbers
     load: CustomerLoad
 
 

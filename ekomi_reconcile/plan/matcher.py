@@ -35,7 +35,7 @@ from ekomi_reconcile.plan.decision_trace import (
     PassContext,
     ReasonTally,
 )
-from ekomi_reconcile.plan.order_numbers import Numbers, holders
+from ekomi_reconcile.plan.order_numbers import OrderNumbers, holders
 from ekomi_reconcile.plan.plan import InvitationSteps
 from ekomi_reconcile.plan.view import Privacy, Queue
 from ekomi_reconcile.rules.case import Case
@@ -65,7 +65,7 @@ class Matcher:
     steps: InvitationSteps = field(default_factory=InvitationSteps)
     tally: ReasonTally = field(default_factory=ReasonTally)
     passed_over: set[str] = field(default_factory=set)
-    numbers: Numbers = field(init=False)
+    numbers: OrderNumbers = field(init=False)
     _load: CustomerLoad = field(default_factory=CustomerLoad)
     _context: PassContext = field(init=False)
     _contests: list[Contest] = field(default_factory=list)
@@ -73,7 +73,7 @@ class Matcher:
     _seen: Mapping[OrderId, Observation] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.numbers = Numbers(self.request.source, self.request.shops | {self.request.source})
+        self.numbers = OrderNumbers(self.request.source, self.request.shops | {self.request.source})
         self._context = PassContext(self.request, self.privacy, self.numbers, self._load)
 
     def batch(self, orders: Sequence[Order]) -> None:

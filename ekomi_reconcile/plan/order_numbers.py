@@ -58,7 +58,7 @@ class GivenAway:
 
 
 @dataclass(slots=True)
-class Numbers:
+class OrderNumbers:
     """The numbers that one pass over a source meets. ``shops`` are the order sources in use.
 
     ``rows`` are the invitations of the present batch that are not cancelled, by number.

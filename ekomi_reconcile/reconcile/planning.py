@@ -25,7 +25,7 @@ from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import ReconcileError, SecretError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.state import NewState
-from ekomi_reconcile.plan.build import Circumstances, Recorded, build
+from ekomi_reconcile.plan.build import Circumstances, RecordedState, build
 from ekomi_reconcile.plan.diff import Desired
 from ekomi_reconcile.plan.due import Intervals
 from ekomi_reconcile.plan.guards import Limits
@@ -228,11 +228,11 @@ def _changed_addresses(
             )
 
 
-def _recorded(state: Readable | NewState | None, *, now: Instant) -> Recorded:
+def _recorded(state: Readable | NewState | None, *, now: Instant) -> RecordedState:
     if state is None or isinstance(state, NewState):
-        return Recorded(lineage=None, serial=0, accounts=(), positions={}, queue=EmptyQueue())
+        return RecordedState(lineage=None, serial=0, accounts=(), positions={}, queue=EmptyQueue())
     meta = state.meta.read()
-    return Recorded(
+    return RecordedState(
         lineage=meta.lineage,
         serial=meta.serial,
         accounts=state.accounts.read(include_deleted=True),

@@ -43,7 +43,7 @@ class Shown(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class CriterionEntry:
+class CriterionRule:
     """One criterion. ``compiled`` gives the check of a rule, ``None`` where every order passes.
 
     ``remedy`` says what would make it hold; it reads on from "would be invited if". ``by_store_view``: it
@@ -341,36 +341,36 @@ def _always(remedy: str) -> Callable[[Case], str]:
     return lambda case: remedy  # noqa: ARG005
 
 
-CRITERIA: tuple[CriterionEntry, ...] = (
-    CriterionEntry(
+CRITERIA: tuple[CriterionRule, ...] = (
+    CriterionRule(
         Criterion.ENABLED,
         _enabled,
         _enabled_shown,
         _always("the account were enabled (invitations.enabled: true)"),
         by_store_view=True,
     ),
-    CriterionEntry(
+    CriterionRule(
         Criterion.STORE_VIEW, _store_view, _store_view_shown, _store_view_remedy, by_store_view=True
     ),
-    CriterionEntry(Criterion.CUSTOMER_GROUP, _customer_group, _customer_group_shown, _customer_group_remedy),
-    CriterionEntry(Criterion.ORDER_STATUS, _order_status, _order_status_shown, _order_status_remedy),
-    CriterionEntry(
+    CriterionRule(Criterion.CUSTOMER_GROUP, _customer_group, _customer_group_shown, _customer_group_remedy),
+    CriterionRule(Criterion.ORDER_STATUS, _order_status, _order_status_shown, _order_status_remedy),
+    CriterionRule(
         Criterion.REFUNDED,
         _refunded,
         _refunded_shown,
         _always("refunded orders were invited (skip_refunded: false)"),
     ),
-    CriterionEntry(Criterion.ORDER_AGE, _order_age, _order_age_shown, _order_age_remedy),
-    CriterionEntry(Criterion.CONDITIONS, _conditions, _conditions_shown, _conditions_remedy),
-    CriterionEntry(Criterion.DELIVERABLE, _deliverable, _deliverable_shown, _deliverable_remedy),
-    CriterionEntry(Criterion.SUPPRESSED, _suppressed, _suppressed_shown, _suppressed_remedy),
-    CriterionEntry(
+    CriterionRule(Criterion.ORDER_AGE, _order_age, _order_age_shown, _order_age_remedy),
+    CriterionRule(Criterion.CONDITIONS, _conditions, _conditions_shown, _conditions_remedy),
+    CriterionRule(Criterion.DELIVERABLE, _deliverable, _deliverable_shown, _deliverable_remedy),
+    CriterionRule(Criterion.SUPPRESSED, _suppressed, _suppressed_shown, _suppressed_remedy),
+    CriterionRule(
         Criterion.DUPLICATE_NUMBER,
         _duplicate_number,
         _duplicate_number_shown,
         _always("no earlier order had this number at the interface"),
     ),
-    CriterionEntry(
+    CriterionRule(
         Criterion.ALREADY_INVITED,
         _already_invited,
         _already_invited_shown,

@@ -14,7 +14,7 @@ from ekomi_reconcile.model.invitation import Criterion, Reached
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.rules.case import Case, KnownFacts
 from ekomi_reconcile.rules.condition_trace import ConditionTrace
-from ekomi_reconcile.rules.criteria import CRITERIA, CriterionEntry
+from ekomi_reconcile.rules.criteria import CRITERIA, CriterionRule
 from ekomi_reconcile.rules.reached import reached
 from ekomi_reconcile.rules.rulebook import Checks, Rule, scheduled_at
 
@@ -107,7 +107,7 @@ def _shared(checks: Checks) -> Checks:
     return checks
 
 
-def _result(entry: CriterionEntry, case: Case) -> CriterionResult:
+def _result(entry: CriterionRule, case: Case) -> CriterionResult:
     holds = entry.compiled(case.rule)
     ok = holds is None or holds(case)
     shown = entry.shown(case)

@@ -12,7 +12,7 @@ from ekomi_reconcile.model.order import Contact, Order
 from ekomi_reconcile.model.rule import InvitationRule
 from ekomi_reconcile.plan.decision_trace import MatchRequest
 from ekomi_reconcile.plan.matcher import Matcher
-from ekomi_reconcile.plan.order_numbers import Numbers
+from ekomi_reconcile.plan.order_numbers import OrderNumbers
 from ekomi_reconcile.plan.source_pass import strays
 from ekomi_reconcile.plan.view import EmptyQueue
 from ekomi_reconcile.privacy.limits import CustomerPrivacy
@@ -176,7 +176,7 @@ OLD = replace(ROW, order_id=4, status=Status.SENT, source="before", customer="ki
 
 def invited_before(row, customer="kim"):
     """Is the order taken for the one of this invitation?"""
-    numbers = Numbers("default", frozenset({"default", "other"}), rows={row.number: [row]})
+    numbers = OrderNumbers("default", frozenset({"default", "other"}), rows={row.number: [row]})
     return numbers.invited_before(ORDER, customer) is not None
 
 

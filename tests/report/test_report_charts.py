@@ -19,7 +19,7 @@ from ekomi_reconcile.render.labels import (
 from ekomi_reconcile.render.report.charts import (
     HEIGHT,
     STEP,
-    Point,
+    ChartPoint,
     bar_chart,
     ceiling,
     score_chart,
@@ -34,7 +34,7 @@ NOW = 1_796_040_000
 
 def points(*values):
     """Points named by their place."""
-    return [Point(str(place), value, str(value)) for place, value in enumerate(values)]
+    return [ChartPoint(str(place), value, str(value)) for place, value in enumerate(values)]
 
 
 @given(st.lists(st.integers(0, 10**7), min_size=1, max_size=40))

@@ -20,7 +20,7 @@ _TOPS = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8)
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ChartPoint:
     """A value with its name and the words for it."""
 
     name: str
@@ -49,13 +49,13 @@ class Chart:
     width: int
     ticks: tuple[str, ...]
     names: tuple[str, ...]
-    rows: tuple[Point, ...]
+    rows: tuple[ChartPoint, ...]
     bars: tuple[Bar, ...] = ()
     lines: tuple[str, ...] = ()
     dots: tuple[tuple[float, float], ...] = ()
 
 
-def bar_chart(key: str, *, title: str, summary: str, points: Sequence[Point]) -> Chart:
+def bar_chart(key: str, *, title: str, summary: str, points: Sequence[ChartPoint]) -> Chart:
     """Counts as bars that begin at nothing."""
     top = ceiling(max((each.value or 0 for each in points), default=0))
     ticks = (f"{top:,}", f"{top // 2:,}", "0")
@@ -82,7 +82,7 @@ def bar_chart(key: str, *, title: str, summary: str, points: Sequence[Point]) ->
     )
 
 
-def score_chart(key: str, *, title: str, summary: str, points: Sequence[Point]) -> Chart:
+def score_chart(key: str, *, title: str, summary: str, points: Sequence[ChartPoint]) -> Chart:
     """Scores as a line, with a gap where there is none."""
     low = score_floor(points)
     lines, dots = score_line(points, low=low)
@@ -100,13 +100,13 @@ def score_chart(key: str, *, title: str, summary: str, points: Sequence[Point]) 
     )
 
 
-def score_floor(points: Sequence[Point]) -> float:
+def score_floor(points: Sequence[ChartPoint]) -> float:
     """Where the axis begins: good scores lie closely together, and would be one flat line."""
     return _LOW if min((each.value for each in points if each.value), default=_BEST) >= _LOW else _LOWEST
 
 
 def score_line(
-    points: Sequence[Point], *, low: float
+    points: Sequence[ChartPoint], *, low: float
 ) -> tuple[tuple[str, ...], tuple[tuple[float, float], ...]]:
     """The pieces of the line as lists of points, and the points themselves."""
     pieces: list[list[tuple[float, float]]] = [[]]
@@ -131,7 +131,7 @@ def ceiling(value: float) -> int:
         power *= 10
 
 
-def _ends_and_middle(points: Sequence[Point]) -> tuple[str, ...]:
+def _ends_and_middle(points: Sequence[ChartPoint]) -> tuple[str, ...]:
     if len(points) < 3:
         return tuple(each.name for each in points)
     return (points[0].name, points[len(points) // 2].name, points[-1].name)
@@ -198,7 +198,8 @@ def _scheduled(queue: QueueFigures) -> Chart:
 
 def _reviews(reviews: ReviewFigures) -> Chart:
     points = [
-        Point(month_name(each.year, each.month), each.count, number(each.count)) for each in reviews.months
+        ChartPoint(month_name(each.year, each.month), each.count, number(each.count))
+        for each in reviews.months
     ]
     total = sum(each.count for each in reviews.months)
     return bar_chart(
@@ -222,12 +223,14 @@ def _scores(reviews: ReviewFigures) -> Chart:
     return score_chart("scores", title="Average score per month", summary=summary, points=points)
 
 
-def _score_points(months: Sequence[MonthFigure]) -> list[Point]:
-    return [Point(month_name(each.year, each.month), each.average, score(each.average)) for each in months]
+def _score_points(months: Sequence[MonthFigure]) -> list[ChartPoint]:
+    return [
+        ChartPoint(month_name(each.year, each.month), each.average, score(each.average)) for each in months
+    ]
 
 
-def _days(counts: Sequence[DayCount]) -> list[Point]:
-    return [Point(day_name(each.day), each.count, number(each.count)) for each in counts]
+def _days(counts: Sequence[DayCount]) -> list[ChartPoint]:
+    return [ChartPoint(day_name(each.day), each.count, number(each.count)) for each in counts]
 
 
 def _sum(counts: Sequence[DayCount]) -> str:

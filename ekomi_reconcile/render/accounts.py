@@ -149,14 +149,8 @@ _GROUPS = ("links", "invitations")
 _NAMES = {
     "id": "ID",
     "interface_id": "Interface ID",
-    "account_name": "Account name",
-    "locale": "Locale",
     "logo_url": "Logo",
-    "review_page": "Review page",
     "certificate_id": "Certificate ID",
-    "active": "Active",
-    "total_reviews": "Total reviews",
-    "average_score": "Average score",
     "created_at": "Created",
     "updated_at": "Updated",
     "deleted_at": "Deleted",
@@ -165,7 +159,6 @@ _NAMES = {
     "last_full_import_at": "Last full import",
 }
 _SHOP = ("account_name", "locale", "active", "logo_url", "review_page", "certificate_id")
-_STATISTICS = ("total_reviews", "average_score")
 _TIMES = (
     "created_at",
     "updated_at",
@@ -300,6 +293,10 @@ def detail_json(detail: AccountDetail) -> AccountDocument:
     )
 
 
+def _title(key: str) -> str:
+    return _NAMES.get(key) or key.replace("_", " ").capitalize()
+
+
 def _setting_json(setting: Setting) -> SettingEntry:
     applied = setting.applied if setting.differs else msgspec.UNSET
     return SettingEntry(setting.value, setting.origin, applied)
@@ -313,15 +310,17 @@ def detail_text(detail: AccountDetail, paint: Paint) -> str:
     """The same for people."""
     shop, record = detail.shop, detail.record
     identity = [Field("ID", plain(record.id if record else None)), Field("State", _standing(detail))]
-    identity += [Field(_NAMES[key], plain(getattr(shop, key)), EKOMI) for key in _SHOP]
+    identity += [Field(_title(key), plain(getattr(shop, key)), EKOMI) for key in _SHOP]
     blocks = [
         fields_text(account_address(detail.name), identity, paint),
         fields_text("Settings", [_setting_field(each) for each in settings(detail)], paint),
         fields_text(
-            "Statistics", [Field(_NAMES[key], plain(getattr(shop, key))) for key in _STATISTICS], paint
+            "Statistics",
+            [Field(_title(key), plain(getattr(shop, key))) for key in ScoreEntry.__struct_fields__],
+            paint,
         ),
         fields_text("Invitation queue", _queue_fields(detail.queue), paint),
-        fields_text("Times", [Field(_NAMES[key], at(getattr(record, key, None))) for key in _TIMES], paint),
+        fields_text("Times", [Field(_title(key), at(getattr(record, key, None))) for key in _TIMES], paint),
     ]
     if record is not None and record.last_error:
         blocks.append(

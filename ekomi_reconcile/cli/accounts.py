@@ -24,7 +24,8 @@ from ekomi_reconcile.cli.lists import (
 from ekomi_reconcile.cli.options import common, option
 from ekomi_reconcile.cli.progress import progress
 from ekomi_reconcile.cli.selection import choose, choose_one, known_to, live_in, written_in
-from ekomi_reconcile.cli.session import load_configuration, reading, stopping, writing
+from ekomi_reconcile.cli.session import load_configuration, reading, writing
+from ekomi_reconcile.cli.signals import stopping
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.model.account_record import AccountRecord, GridRow
 from ekomi_reconcile.model.errors import ReconcileError, SecretError

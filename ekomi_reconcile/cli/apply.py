@@ -13,6 +13,7 @@ import click
 from ekomi_reconcile.apply.run_control import StopSignal, both
 from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.options import DURATION, FilePath, common, interactive, option, options
+from ekomi_reconcile.cli.output import write_result
 from ekomi_reconcile.cli.plan import accept_clock_option, check_selection, concise_option, selections, show
 from ekomi_reconcile.cli.progress import Events, events_into, json_events_option, progress
 from ekomi_reconcile.cli.run import MetricsFile, Notifying, metrics_out_option
@@ -21,7 +22,6 @@ from ekomi_reconcile.cli.session import (
     about_run,
     creating,
     existing_state,
-    interruptible,
     load_configuration,
     locking,
     mention_sending_off,
@@ -29,9 +29,8 @@ from ekomi_reconcile.cli.session import (
     missing_state,
     new_state_of,
     refuse_beginning,
-    stopping,
-    write_result,
 )
+from ekomi_reconcile.cli.signals import interruptible, stopping
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.http.clock import RunClock

@@ -52,7 +52,7 @@ def sandbox(port: int, orders: int, seed: int) -> int:
     tokens: list[str] = []
 
     def shop(world: World) -> list[BaseRoute]:
-        from ekomi_reconcile.sandbox.magento import routes
+        from ekomi_reconcile.sandbox.magento.routes import routes
         from ekomi_reconcile.sandbox.review_requests import read_only, shop_of
 
         made = shop_of(world)

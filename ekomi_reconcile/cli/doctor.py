@@ -11,13 +11,8 @@ from ekomi_reconcile.apply.run_control import StopSignal
 from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.lists import format_option, write_one
 from ekomi_reconcile.cli.options import REQUIRE_STATE, common, option
-from ekomi_reconcile.cli.session import (
-    check_pin,
-    configuration_path,
-    state_key,
-    state_location,
-    stopping,
-)
+from ekomi_reconcile.cli.session import check_pin, configuration_path, state_key, state_location
+from ekomi_reconcile.cli.signals import stopping
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.load import check
 from ekomi_reconcile.doctor.context import StateFile, Subject, healthy

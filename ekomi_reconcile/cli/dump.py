@@ -10,8 +10,9 @@ from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.lists import write_pieces
 from ekomi_reconcile.cli.options import common
+from ekomi_reconcile.cli.output import exact_output
 from ekomi_reconcile.cli.selection import choose_matching, live_in
-from ekomi_reconcile.cli.session import configuration_path, exact_output, reading
+from ekomi_reconcile.cli.session import configuration_path, reading
 from ekomi_reconcile.config.load import load_from
 from ekomi_reconcile.config.settings import Project
 from ekomi_reconcile.config.source import DiskTree, Listing

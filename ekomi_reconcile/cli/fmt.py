@@ -13,7 +13,8 @@ import click
 from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.files import rewrite
 from ekomi_reconcile.cli.options import common, option, options
-from ekomi_reconcile.cli.session import configuration_path, exact_output, write_result
+from ekomi_reconcile.cli.output import exact_output, write_result
+from ekomi_reconcile.cli.session import configuration_path
 from ekomi_reconcile.config.diagnostics import error
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.config.settings import ACCOUNTS

@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from ekomi_reconcile.cli.options import common, option, options
-from ekomi_reconcile.cli.session import write_result
+from ekomi_reconcile.cli.output import write_result
 from ekomi_reconcile.scaffold.files import (
     CI,
     IGNORE,

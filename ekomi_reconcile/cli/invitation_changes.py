@@ -14,7 +14,8 @@ import msgspec
 
 from ekomi_reconcile.cli.lists import write_list, write_one
 from ekomi_reconcile.cli.options import Command, interactive, option, options
-from ekomi_reconcile.cli.session import interruptible, load_configuration, writing
+from ekomi_reconcile.cli.session import load_configuration, writing
+from ekomi_reconcile.cli.signals import interruptible
 from ekomi_reconcile.config.diagnostics import did_you_mean
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.document import Count, Time

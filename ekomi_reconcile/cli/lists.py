@@ -12,7 +12,7 @@ import click
 
 from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.options import DURATION, Command, option, options
-from ekomi_reconcile.cli.session import write_result
+from ekomi_reconcile.cli.output import write_result
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.document import JsonObject

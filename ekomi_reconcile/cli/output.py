@@ -148,3 +148,14 @@ def _is_open(descriptor: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def exact_output() -> None:
+    """Write stdout as UTF-8, whatever the locale: the result is a document that programs read."""
+    if isinstance(sys.stdout, Output):
+        sys.stdout.write_exactly()
+
+
+def write_result(text: str) -> None:
+    """Write a result to stdout."""
+    sys.stdout.write(text)

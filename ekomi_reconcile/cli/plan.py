@@ -16,6 +16,7 @@ from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.base import base_plan, changed_accounts, check_base, check_revision
 from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.options import Command, FilePath, common, option, options
+from ekomi_reconcile.cli.output import write_result
 from ekomi_reconcile.cli.progress import progress
 from ekomi_reconcile.cli.session import (
     glancing_if_any,
@@ -23,7 +24,6 @@ from ekomi_reconcile.cli.session import (
     mention_warnings,
     missing_state,
     new_state_refused,
-    write_result,
 )
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.http.clock import RunClock

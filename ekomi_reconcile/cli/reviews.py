@@ -22,8 +22,9 @@ from ekomi_reconcile.cli.lists import (
     write_pieces,
 )
 from ekomi_reconcile.cli.options import Command, FilePath, common, option, options
+from ekomi_reconcile.cli.output import exact_output
 from ekomi_reconcile.cli.selection import choose_matching, known_to
-from ekomi_reconcile.cli.session import exact_output, load_configuration, reading
+from ekomi_reconcile.cli.session import load_configuration, reading
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.review import Period, RecordedReview

@@ -5,19 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import re
-import signal
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
-from ekomi_reconcile.apply.run_control import StopSignal
 from ekomi_reconcile.cli.options import REQUIRE_STATE, interactive, options
-from ekomi_reconcile.cli.output import Output
 from ekomi_reconcile.cli.progress import set_up_logging
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.load import find, load
@@ -40,7 +35,6 @@ _REFERENCE = "${"
 _LONGEST_SHOWN = 60
 _DIGEST_SHOWN = len("sha256:") + 12
 _COMMIT_SHOWN = 12
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def configuration_path() -> Path:
@@ -409,54 +403,3 @@ def about_run(configuration: Configuration, digest: str | None = None) -> str | 
 def may_begin() -> bool:
     """May this run make a new state? In CI a missing one is more likely lost than new."""
     return interactive() or not (os.environ.get("CI") or os.environ.get(REQUIRE_STATE))
-
-
-@contextmanager
-def stopping(deadline: float | None = None) -> Iterator[StopSignal]:
-    """A stop that SIGTERM, SIGHUP and the first Ctrl-C set; a second signal interrupts at once.
-
-    SIGHUP comes when the terminal or the SSH session closes: a run that it killed would leave invitations in
-    doubt. Where it is ignored (nohup) it stays ignored.
-    """
-    stop = StopSignal(deadline)
-
-    def halt(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        if stop.is_set():
-            raise KeyboardInterrupt
-        click.echo("Stopping: what is in flight is finished first; Ctrl-C again to interrupt.", err=True)
-        stop.set()
-
-    before = {number: signal.getsignal(number) for number in _STOPPING}
-    if before[signal.SIGHUP] is signal.SIG_IGN:
-        del before[signal.SIGHUP]
-    with suppress(ValueError):  # not the main thread: then somebody else minds the signals
-        for number in before:
-            signal.signal(number, halt)
-    try:
-        yield stop
-    finally:
-        with suppress(ValueError):
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """While somebody is asked, Ctrl-C means no, at once."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def exact_output() -> None:
-    """Write stdout as UTF-8, whatever the locale: the result is a document that programs read."""
-    if isinstance(sys.stdout, Output):
-        sys.stdout.write_exactly()
-
-
-def write_result(text: str) -> None:
-    """Write a result to stdout."""
-    sys.stdout.write(text)

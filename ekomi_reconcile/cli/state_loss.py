@@ -9,7 +9,8 @@ import click
 from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.lists import Since, format_option, lock_timeout_option, write_document
 from ekomi_reconcile.cli.options import common, interactive, option
-from ekomi_reconcile.cli.session import interruptible, load_configuration, locking, reading
+from ekomi_reconcile.cli.session import load_configuration, locking, reading
+from ekomi_reconcile.cli.signals import interruptible
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.instant import Instant

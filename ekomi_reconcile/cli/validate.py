@@ -11,7 +11,8 @@ from ekomi_reconcile import __version__
 from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.files import from_the_top
 from ekomi_reconcile.cli.options import common, option, options
-from ekomi_reconcile.cli.session import configuration_path, write_result
+from ekomi_reconcile.cli.output import write_result
+from ekomi_reconcile.cli.session import configuration_path
 from ekomi_reconcile.config.load import check
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.privacy.suppression import check_suppression_list

@@ -5,7 +5,7 @@ import json
 import pytest
 from project_support import Project, order, settings
 
-from ekomi_reconcile.sandbox.magento import routes
+from ekomi_reconcile.sandbox.magento.routes import routes
 from ekomi_reconcile.sandbox.magento.settings import BearerTokens
 from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
 from ekomi_reconcile.sandbox.review_requests import READ_ONLY

@@ -17,9 +17,8 @@ from urllib.parse import quote, unquote_plus
 import uvicorn
 from starlette.applications import Starlette
 
-from ekomi_reconcile.sandbox.magento import routes
 from ekomi_reconcile.sandbox.magento.login import Integration
-from ekomi_reconcile.sandbox.magento.routes import storefront
+from ekomi_reconcile.sandbox.magento.routes import routes, storefront
 from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
 
 RECORDED = Path(__file__).parents[1] / "data" / "magento"

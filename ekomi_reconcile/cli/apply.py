@@ -17,9 +17,8 @@ from ekomi_reconcile.cli.output import write_result
 from ekomi_reconcile.cli.plan import accept_clock_option, check_selection, concise_option, selections, show
 from ekomi_reconcile.cli.progress import Events, events_into, json_events_option, progress
 from ekomi_reconcile.cli.run import MetricsFile, Notifying, metrics_out_option
-from ekomi_reconcile.cli.saved_plan import approved_plan, needs_approval, read_saved
+from ekomi_reconcile.cli.saved_plan import about_run, approved_plan, needs_approval, read_saved
 from ekomi_reconcile.cli.session import (
-    about_run,
     creating,
     existing_state,
     load_configuration,

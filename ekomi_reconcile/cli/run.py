@@ -23,7 +23,8 @@ from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.options import DURATION, Command, FilePath, common, option, options
 from ekomi_reconcile.cli.plan import accept_clock_option
 from ekomi_reconcile.cli.progress import Events, json_events_option, open_events
-from ekomi_reconcile.cli.session import about_run, load_configuration, locking
+from ekomi_reconcile.cli.saved_plan import about_run
+from ekomi_reconcile.cli.session import load_configuration, locking
 from ekomi_reconcile.cli.signals import stopping
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ConfigurationError, GuardRefused, ReconcileError

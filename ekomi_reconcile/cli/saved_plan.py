@@ -10,12 +10,18 @@ from ekomi_reconcile.cli.files import read_file
 from ekomi_reconcile.cli.options import options
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.errors import PlanInvalid, PlanStale
+from ekomi_reconcile.model.errors import (
+    PlanInvalid,
+    PlanStale,
+)
 from ekomi_reconcile.plan.guards import judge_saved
 from ekomi_reconcile.plan.plan import Plan
 from ekomi_reconcile.reconcile.planning import digester, limits_of
 from ekomi_reconcile.state.engine.key import Purpose
 from ekomi_reconcile.state.store import State
+
+if TYPE_CHECKING:
+    from ekomi_reconcile.state.store import State
 
 if TYPE_CHECKING:
     from ekomi_reconcile.plan.saved_plan import SavedPlan
@@ -99,3 +105,19 @@ def _believed(plan: Plan, cycle: Cycle | FirstCycle) -> Plan:
     made, left_out = confirmed(plan, own)
     cycle.leave_out(left_out)
     return made
+
+
+_DIGEST_SHOWN = len("sha256:") + 12
+
+
+_COMMIT_SHOWN = 12
+
+
+def about_run(configuration: Configuration, digest: str | None = None) -> str | None:
+    """What a run carries out, for others who look at the lock: a saved plan, or the commit of the files."""
+    from ekomi_reconcile.reconcile.planning import git_commit
+
+    if digest is not None:
+        return f"plan {digest[:_DIGEST_SHOWN]}"
+    commit = git_commit(configuration.root)
+    return None if commit is None else f"commit {commit[:_COMMIT_SHOWN]}"

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 _REFERENCE = "${"
 _LONGEST_SHOWN = 60
-_DIGEST_SHOWN = len("sha256:") + 12
-_COMMIT_SHOWN = 12
 
 
 def configuration_path() -> Path:
@@ -388,16 +386,6 @@ def new_state_refused(configuration: Configuration) -> StateMissing | None:
         mend="restore a backup with `ekomi-reconcile state restore FILE`, or create a new one once with "
         "`ekomi-reconcile state init` or `apply --new-state`",
     )
-
-
-def about_run(configuration: Configuration, digest: str | None = None) -> str | None:
-    """What a run carries out, for others who look at the lock: a saved plan, or the commit of the files."""
-    from ekomi_reconcile.reconcile.planning import git_commit
-
-    if digest is not None:
-        return f"plan {digest[:_DIGEST_SHOWN]}"
-    commit = git_commit(configuration.root)
-    return None if commit is None else f"commit {commit[:_COMMIT_SHOWN]}"
 
 
 def may_begin() -> bool:

@@ -21,24 +21,11 @@ from ekomi_reconcile.model.errors import RevisionUnreadable
 _TIMEOUT: Final = 120.0
 """Seconds for one question; the largest repositories answer in a few."""
 
-_LOCAL: Final = frozenset(
-    {
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_COMMON_DIR",
-        "GIT_CONFIG",
-        "GIT_DIR",
-        "GIT_GRAFT_FILE",
-        "GIT_IMPLICIT_WORK_TREE",
-        "GIT_INDEX_FILE",
-        "GIT_INTERNAL_SUPER_PREFIX",
-        "GIT_NO_REPLACE_OBJECTS",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_PREFIX",
-        "GIT_REPLACE_REF_BASE",
-        "GIT_SHALLOW_FILE",
-        "GIT_WORK_TREE",
-    }
+_LOCAL_NAMES: Final = (
+    "ALTERNATE_OBJECT_DIRECTORIES COMMON_DIR CONFIG DIR GRAFT_FILE IMPLICIT_WORK_TREE INDEX_FILE "
+    "INTERNAL_SUPER_PREFIX NO_REPLACE_OBJECTS OBJECT_DIRECTORY PREFIX REPLACE_REF_BASE SHALLOW_FILE WORK_TREE"
 )
+_LOCAL: Final = frozenset(f"GIT_{name}" for name in _LOCAL_NAMES.split())
 """What ties git to one repository (``git rev-parse --local-env-vars``): hooks and aliases set it, and the
 project may lie in another one. ``GIT_CONFIG_COUNT`` and ``GIT_CONFIG_PARAMETERS`` are passed on, as git does
 for submodules: CI systems set ``safe.directory`` with them.
@@ -240,17 +227,13 @@ class GitTree:
             return
         is_whole = self._archive.read(patterns, self._contents)
         missing = next((path for path in paths if path not in self._contents), None)
-        if missing is None:
-            return
-        if is_whole:
-            raise RevisionUnreadable(
-                f"git archive leaves out {missing}",
-                mend="remove export-ignore from the file info/attributes of the repository",
-            )
-        raise RevisionUnreadable(
-            f"git does not have the content of {self._entries[missing].digest[:12]} here",
-            mend="fetch it: a clone made with --filter leaves contents out",
-        )
+        if missing is not None and is_whole:
+            mend = "remove export-ignore from the file info/attributes of the repository"
+            raise RevisionUnreadable(f"git archive leaves out {missing}", mend=mend)
+        if missing is not None:
+            digest = self._entries[missing].digest[:12]
+            mend = "fetch it: a clone made with --filter leaves contents out"
+            raise RevisionUnreadable(f"git does not have the content of {digest} here", mend=mend)
 
     def _below(self, shown: str, outer: tuple[str, ...], walk: Walk) -> None:
         for name in self._folders[outer[-1]]:
@@ -326,14 +309,11 @@ class _Archive:
 
         Of a file, at most ``MAX_BYTES`` + 1 bytes are kept; of a link, where it leads to.
         """
-        place = [f"--git-dir={self.repository}", f"--work-tree={self.empty}"]
-        settings = ["-c", "core.attributesFile=", "-c", "core.autocrlf=false"]
+        place = (f"--git-dir={self.repository}", f"--work-tree={self.empty}")
+        settings = ("-c", "core.attributesFile=", "-c", "core.autocrlf=false")
+        archive = ("archive", "--format=tar", "--worktree-attributes", self.commit, "--")
         with subprocess.Popen(
-            command(
-                Path(self.empty),
-                *(*place, *settings, "archive", "--format=tar", "--worktree-attributes", self.commit, "--"),
-                *patterns,
-            ),
+            command(Path(self.empty), *place, *settings, *archive, *patterns),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

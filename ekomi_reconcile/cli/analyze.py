@@ -27,10 +27,10 @@ _TESTS = "tests.d"
 @option("--strict", is_flag=True, help="Exit with 1 where anything was found.")
 @common()
 def analyze(form: str, strict: bool) -> int:
-    """Which accounts can match the same order, which rules can never match. Offline, and without any secret.
+    """Which accounts can match the same order, and which rules never match; offline.
 
-    Each overlap comes with an order that both accounts would take. Store views that rule tests or the state
-    know are compared with those that accounts serve; a state on a server is not read.
+    Needs no secret. Each overlap comes with an order that both accounts would take. Store views that rule
+    tests or the state know are compared with those that accounts serve; a state on a server is not read.
     """
     configuration = load_configuration()
     known = (*_of_tests(configuration), *_of_state(configuration))

@@ -89,7 +89,7 @@ _COMMANDS = {
     "validate": ("ekomi_reconcile.cli.validate:validate", "Check the files: schema, cross-file rules, lint."),
     "analyze": (
         "ekomi_reconcile.cli.analyze:analyze",
-        "Which accounts can match the same order, which rules can never match; offline.",
+        "Which accounts can match the same order, and which rules never match; offline.",
     ),
     "fmt": ("ekomi_reconcile.cli.fmt:fmt", "Format the files: canonical YAML, comments kept."),
     "plan": ("ekomi_reconcile.cli.plan:plan", "Show what apply would do, and why."),

@@ -8,7 +8,7 @@ its billing country; an order whose state ended it, or that was fully refunded, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
@@ -26,9 +26,10 @@ from ekomi_reconcile.analysis.cubes import (
     satisfiable,
 )
 from ekomi_reconcile.analysis.normal_form import normal
-from ekomi_reconcile.analysis.text import MISSING_TEXT, PRESENT, Texts
+from ekomi_reconcile.analysis.text import MISSING_TEXT, Texts
 from ekomi_reconcile.analysis.values import Flags, Names
 from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.order import STATE_WORDS, OrderState, order_state_of
 from ekomi_reconcile.model.rule import Deliver, InvitationRule, Selection
 from ekomi_reconcile.rules.conditions import attributes
 from ekomi_reconcile.rules.rulebook import BLOCKED, Rule, key_of
@@ -110,7 +111,7 @@ def _names(selection: Selection) -> Names | None:
     return None if selection.names is None else Names(selection.names, selection.exclude)
 
 
-def _none_of(statuses: Sequence[str] | frozenset[str]) -> Texts:
+def _none_of(statuses: Sequence[str]) -> Texts:
     return Texts(barred=frozenset(map(key_of, statuses)), missing=True)
 
 
@@ -121,13 +122,29 @@ def _assumed(account: Account) -> Account:
 
 
 def _by_state(cube: Cube) -> Iterator[Cube]:
-    """An order's state, or its status where no state is given, must not have ended it."""
+    """An order's state, or its status where no state is given, must not have ended it or hold it."""
     if "state" not in cube:
         yield cube
         return
-    alive = _none_of(BLOCKED)
-    yield from _with(cube, {"state": alive.meet(PRESENT)})
-    yield from _with(cube, {"state": MISSING_TEXT, "status": alive})
+    wanted: Texts = cube["state"]
+    words = _ALIVE if wanted.only is None else frozenset(filter(_is_alive, wanted.only))
+    yield from _with(cube, {"state": Texts(only=words)})
+    yield from _with(cube, {"state": MISSING_TEXT, "status": Texts(barred=_BLOCKED_WORDS, missing=True)})
+
+
+def _is_alive(word: str) -> bool:
+    return order_state_of(word) not in {None, *BLOCKED}
+
+
+def _written(states: Iterable[OrderState]) -> frozenset[str]:
+    """The words of these states, with each separator."""
+    wanted = frozenset(states)
+    words = (word for word, state in STATE_WORDS.items() if state in wanted)
+    return frozenset(word.replace("_", separator) for word in words for separator in "_- ")
+
+
+_ALIVE: Final = _written(frozenset(OrderState) - BLOCKED)
+_BLOCKED_WORDS: Final = _written(BLOCKED)
 
 
 def _by_kind(cube: Cube) -> Iterator[Cube]:

@@ -45,7 +45,7 @@ class OrderState(StrEnum):
     """A word that the source does not know: no invitation until it does, and a warning with the number."""
 
 
-_SPELLINGS: Final[Mapping[str, OrderState]] = {
+STATE_WORDS: Final[Mapping[str, OrderState]] = {
     **{each.value: each for each in OrderState},
     "cancelled": OrderState.CANCELED,
     "voided": OrderState.CANCELED,
@@ -55,12 +55,13 @@ _SPELLINGS: Final[Mapping[str, OrderState]] = {
     "completed": OrderState.COMPLETE,
     "pending": OrderState.NEW,
 }
+"""The words of states, separated by underscores."""
 
 
 @lru_cache(maxsize=4096)
 def order_state_of(word: str) -> OrderState | None:
     """The state that this word means, whatever its case and separators; ``None`` if it means none."""
-    return _SPELLINGS.get(re.sub(r"[\s_-]+", "_", word.strip().casefold()))
+    return STATE_WORDS.get(re.sub(r"[\s_-]+", "_", word.strip().casefold()))
 
 
 OrderId: TypeAlias = int | str

@@ -240,6 +240,8 @@ KINDS = {
         {"grand_total": {"gte": 0}},
         False,
     ),
+    "a state that is unknown": ({"state": {"eq": "shipping"}}, {"grand_total": {"gte": 0}}, False),
+    "a state with spaces": ({"state": {"eq": "Pending Payment"}}, {"state": {"ends_with": "t"}}, True),
     "a status of an order without state": (
         {"not": {"state": {"glob": "*"}}},
         {"status": {"eq": "closed"}},

@@ -26,6 +26,7 @@ TINY = {
     "growth_accounts": {"sizes": (2,)},
     "growth_orders": {"sizes": (5,)},
     "growth_rows": {"sizes": (20,), "rounds": 1},
+    "analysis": {"pairs": 20, "accounts": 4, "rounds": 1},
 }
 
 

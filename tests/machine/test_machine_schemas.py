@@ -37,6 +37,7 @@ OUTPUTS = {
     "reviews-list": ["reviews", "list", "--format", "json"],
     "reviews-stats": ["reviews", "stats", "--format", "json"],
     "errors": ["errors", "--format", "json"],
+    "analyze": ["analyze", "--format", "json"],
     "explain": ["explain", "100000001", "--format", "json"],
     "doctor": ["doctor", "--format", "json"],
     "state-list": ["state", "list", "--format", "json"],

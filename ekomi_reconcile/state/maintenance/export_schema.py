@@ -10,11 +10,11 @@ from sqlalchemy import Boolean, Column, Float, Integer, Table
 
 from ekomi_reconcile.config.schema import account_schema
 from ekomi_reconcile.model.account import Account, Json
+from ekomi_reconcile.model.document import DIALECT
 from ekomi_reconcile.model.invitation import Evidence, Status
 from ekomi_reconcile.model.rule import InvitationRule
 from ekomi_reconcile.model.shape import (
     COUNT,
-    DIALECT,
     FLAG,
     NUMBER,
     ORDER_ID,

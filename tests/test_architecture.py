@@ -1,7 +1,10 @@
 """The shape of the code: who may know whom, and what the documents say of it."""
 
 import ast
+import importlib
+import inspect
 import re
+import textwrap
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -191,3 +194,38 @@ def test_no_two_records_have_the_same_fields():
         if len(fields) >= 5 and "JsonObject" not in base_names(node):
             found.setdefault(fields, set()).add(node.name)
     assert [names for names in found.values() if len(names) > 1] == []
+
+
+def classes_of_the_state():
+    """Every class below state/."""
+    for path in sorted((SOURCE / "state").rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        module = importlib.import_module(name.removesuffix(".__init__"))
+        for found in vars(module).values():
+            if isinstance(found, type) and found.__module__ == module.__name__:
+                yield found
+
+
+def lineage_in_the_project(found):
+    """A class and its bases, as far as they are of this project."""
+    return [each for each in found.__mro__ if each.__module__.startswith("ekomi_reconcile.")]
+
+
+def public_names(found):
+    """What a class and its bases offer, with what their objects are given."""
+    names = set()
+    for each in lineage_in_the_project(found):
+        names |= {*vars(each), *getattr(each, "__annotations__", {})}
+        for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(each)))):
+            stored = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+            if stored and getattr(node.value, "id", "") == "self":
+                names.add(node.attr)
+    return {name for name in names if not name.startswith("_")}
+
+
+def test_the_state_is_composed_of_narrow_classes():
+    """No class below state/ offers more than 25 names, nor inherits from more than two of this project."""
+    found = list(classes_of_the_state())
+    assert len(found) > 20
+    assert {each.__name__ for each in found if len(public_names(each)) > 25} == set()
+    assert {each.__name__ for each in found if len(lineage_in_the_project(each)) > 3} == set()

@@ -11,6 +11,7 @@ from packaging_support import PROJECT, ROOT, bill_of_materials
 EXTRAS = {
     "postgres": (
         "ekomi_reconcile.state.engine.postgres",
+        "ekomi_reconcile.state.engine.postgres_errors",
         "ekomi_reconcile.state.engine.postgres_lock",
         "ekomi_reconcile.state.engine.postgres_opening",
         "ekomi_reconcile.state.engine.postgres_pooler",

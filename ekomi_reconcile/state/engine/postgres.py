@@ -1,4 +1,4 @@
-"""PostgreSQL: connect, read, write and check a shared state; what errors mean.
+"""PostgreSQL: connect, read, write and check a shared state.
 
 Every connection keeps its session, as advisory locks do: a pooler between must not share connections among
 transactions.
@@ -23,116 +23,11 @@ from sqlalchemy import Connection, Engine, NullPool, Table, create_engine, event
 from sqlalchemy.dialects import postgresql as dialect
 from sqlalchemy.engine import ExceptionContext
 
-from ekomi_reconcile.model.errors import StateDamaged, StateError, StateLocked
+from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.state.engine.location import PostgresLocation
+from ekomi_reconcile.state.engine.postgres_errors import meaning, refusal
 from ekomi_reconcile.state.engine.postgres_pooler import is_pooled, refuse_sharing, refuses_options, shared
 from ekomi_reconcile.state.engine.tables import metadata
-
-_GONE = (StateError, "ended the connection", "run again: what was committed is kept, the rest is undone")
-_FULL = (StateError, "has no more room", "make room on the server and run again; nothing was lost")
-_LACKS = (StateDamaged, "lacks a part of a state", "restore a dump of the state; nothing was changed")
-_REFUSED = (
-    StateError,
-    "refused the user or the password",
-    "check both in the URL; special characters in them are percent-encoded",
-)
-_NO_DATABASE = (StateError, "has no such database", "make it (createdb), or correct the URL of the state")
-_BUSY = (StateError, "takes no more connections", "raise max_connections, or run fewer at once")
-_READ_ONLY = (
-    StateError,
-    "may not be written: the server is read-only",
-    "name the primary server, not a standby; with several hosts add ?target_session_attrs=read-write",
-)
-_STARTING = (StateError, "is not ready: the server is starting or stopping", "run again in a moment")
-
-_Meaning = tuple[type[StateError], str, str]
-_MEANINGS: dict[str, _Meaning] = {
-    "28000": _REFUSED,
-    "28P01": _REFUSED,
-    "3D000": _NO_DATABASE,
-    "3F000": (StateError, "has no such schema", "correct ?schema= in the URL, or run: apply --new-state"),
-    "25006": _READ_ONLY,
-    "42501": (
-        StateError,
-        "may not be used in this way by this user",
-        "grant the user USAGE and CREATE on the schema, and all on its tables",
-    ),
-    "42P01": _LACKS,
-    "42703": _LACKS,
-    "42P07": (
-        StateDamaged,
-        "holds tables of another program",
-        "keep the state in a schema of its own: add ?schema=ekomi_reconcile to the URL",
-    ),
-    "40001": (StateError, "was changed by another process at the same moment", "run again"),
-    "40P01": (StateError, "was changed by another process at the same moment", "run again"),
-    "53100": _FULL,
-    "53200": (StateError, "has no memory left", "run again later, or give the server more memory"),
-    "53300": _BUSY,
-    "55P03": (StateLocked, "is being written by another process", "wait for it and run again"),
-    "57014": (StateError, "canceled a statement", "raise statement_timeout for this user, then run again"),
-    "57P01": _GONE,
-    "57P02": _GONE,
-    "57P03": _STARTING,
-}
-_CLASSES: dict[str, _Meaning] = {"08": _GONE, "53": _FULL}
-
-_SAID_ON_CONNECTING: tuple[tuple[str, _Meaning], ...] = (
-    ("authentication failed", _REFUSED),
-    ("no password supplied", _REFUSED),
-    ("no pg_hba.conf entry", _REFUSED),
-    ('role "', _REFUSED),
-    ('database "', _NO_DATABASE),
-    ("too many", _BUSY),
-    ("remaining connection slots", _BUSY),
-    ("the database system is", _STARTING),
-    ("session is read-only", _READ_ONLY),
-)
-"""libpq gives no code to errors of connecting, only words; a server may say others in its language."""
-
-
-def meaning(error: BaseException, location: PostgresLocation) -> StateError:
-    """What an error of an established connection means."""
-    code = getattr(error, "sqlstate", None) or ""
-    found = _MEANINGS.get(code) or _CLASSES.get(code[:2])
-    if found is None and isinstance(error, psycopg.OperationalError) and not code:
-        found = _GONE
-    if found is not None:
-        return _told(found, location)
-    if isinstance(error, psycopg.IntegrityError):
-        said = error.diag.constraint_name or code
-        return StateError(f"{location.name}: refused by a rule of the database: {said}")
-    return StateError(f"{location.name}: PostgreSQL reports error {code or type(error).__name__}")
-
-
-def refusal(error: psycopg.Error, location: PostgresLocation) -> StateError:
-    """What an error means that came instead of a connection."""
-    if isinstance(error, psycopg.ProgrammingError):
-        return StateError(
-            f"{location.name}: the URL has a parameter that PostgreSQL does not know",
-            mend="see the connection parameters of libpq; ours is schema",
-        )
-    said = str(error)
-    for words, found in _SAID_ON_CONNECTING:
-        if words in said:
-            return _told(found, location)
-    return StateError(
-        f"{location.name} cannot be reached: {_last_words(said, location)}",
-        mend="is the server running, and do host and port in the URL of the state fit?",
-    )
-
-
-def _told(found: _Meaning, location: PostgresLocation) -> StateError:
-    kind, said, mend = found
-    return kind(f"{location.name} {said}", mend=mend)
-
-
-def _last_words(said: str, location: PostgresLocation) -> str:
-    """The end of what libpq says, on one line, without the password."""
-    words = " ".join(said.split()).rsplit(": ", 1)[-1]
-    password = location.parameters.get("password")
-    return words.replace(password, "(sensitive)") if password else words
-
 
 APPLICATION = "ekomi-reconcile"
 """The name under which our connections are listed, and by which our tables are known."""

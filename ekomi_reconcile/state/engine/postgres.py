@@ -19,7 +19,7 @@ from psycopg import IsolationLevel
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Composed, Identifier, Literal
 from psycopg.types.string import StrDumperUnknown
-from sqlalchemy import Connection, Engine, NullPool, Table, create_engine, event, inspect
+from sqlalchemy import Connection, Engine, Index, NullPool, Table, create_engine, event, inspect
 from sqlalchemy.dialects import postgresql as dialect
 from sqlalchemy.engine import ExceptionContext
 
@@ -108,6 +108,11 @@ class PostgresDialect:
         """Dropping it would wait for every reader and keep out every sender."""
         del new, existing
         return False
+
+    def has_index(self, connection: Connection, index: Index) -> bool:
+        """See ``Dialect``. None is ever dropped."""
+        del connection, index
+        return True
 
     def learn(self, connection: Connection, table: Table) -> None:
         """What a table holds decides how it is searched, and the server looks by itself only in a while."""

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Executable, Table, select
+from sqlalchemy import Connection, CursorResult, Executable, Index, Table, select
 
 from ekomi_reconcile.model.errors import StateDamaged, StateError
 from ekomi_reconcile.model.instant import Instant
@@ -46,6 +46,9 @@ class Dialect(Protocol):
 
     def drops_index(self, *, new: int, existing: int) -> bool:
         """Is it better to make an index anew than to keep it while so many rows are inserted?"""
+
+    def has_index(self, connection: Connection, index: Index) -> bool:
+        """Is this index there, which ``drops_index`` may have let somebody drop?"""
 
     def learn(self, connection: Connection, table: Table) -> None:
         """Let the database look at a table that has become another, so that it searches it well."""

@@ -18,7 +18,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, NullPool, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Index, NullPool, Table, create_engine, event
 from sqlalchemy.dialects import sqlite as dialect
 from sqlalchemy.engine import ExceptionContext
 
@@ -57,6 +57,11 @@ class SqliteDialect:
     def drops_index(self, *, new: int, existing: int) -> bool:
         """Making it costs per existing row about a sixteenth of what keeping it costs per new row."""
         return new * _SHARE >= existing
+
+    def has_index(self, connection: Connection, index: Index) -> bool:
+        """See ``Dialect``."""
+        found = connection.exec_driver_sql(f"PRAGMA index_list('{index.table.name}')")  # type: ignore[union-attr]
+        return any(row.name == index.name for row in found)
 
     def learn(self, connection: Connection, table: Table) -> None:
         """See ``Dialect``. It searches by rules, whatever the table holds."""

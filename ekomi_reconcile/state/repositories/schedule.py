@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import bindparam, exists, func, inspect, select, update
+from sqlalchemy import bindparam, exists, func, select, update
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import (
@@ -130,8 +130,7 @@ class ScheduleRepository(Repository):
 
     def mend_index(self) -> None:
         """Make the index of customers if a crash left the state without it."""
-        names = {each["name"] for each in inspect(self._session.connection).get_indexes(invitation.name)}
-        if CUSTOMER_INDEX.name not in names:
+        if not self._session.dialect.has_index(self._session.connection, CUSTOMER_INDEX):
             with self._session.transaction():
                 CUSTOMER_INDEX.create(self._session.connection, checkfirst=True)
 

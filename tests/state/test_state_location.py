@@ -107,7 +107,7 @@ def test_one_file_has_one_lock_and_one_key(tmp_path: Path, kind: str) -> None:
         with pytest.raises(StateLocked):
             writer_lock(second, operation="apply", sleep=lambda _: None).acquire()
     with open_state("other/state.db", root=tmp_path, mode=Mode.WRITE) as state:
-        assert state.key is not None
+        assert state.key.value is not None
     assert {each.name for each in (tmp_path / "shared").iterdir()} == {
         "state.db",
         "state.db.key",

@@ -42,7 +42,7 @@ class AppliedAccount:
     password_digest: str | None = None
 
 
-class AccountRecord(msgspec.Struct, frozen=True, kw_only=True):
+class AccountRecord(msgspec.Struct, frozen=True):
     """An account as last applied, with what eKomi reported. ``deleted_at`` marks a tombstone.
 
     ``desired`` is the canonical form that was applied, ``text`` the same as JSON text.

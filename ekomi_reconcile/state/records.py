@@ -100,22 +100,20 @@ def _unlike(value: Json, pattern: Json, fullest: Json, *, place: str) -> Iterato
             yield from _unlike(each, pattern.get(key, least), fullest[key], place=f"{place}.{key}")
 
 
+_OWN = tuple(name for name in AccountRecord.__struct_fields__ if name not in ("shop", "text"))
 _SHOP = ShopData.__struct_fields__
-_FLAGS = ("protect", "active")
-ACCOUNT_COLUMNS = (
-    *(name for name in AccountRecord.__struct_fields__ if name not in ("shop", "text")),
-    *_SHOP,
-)
+_INTERFACE_ID, _DESIRED, _PROTECT = map(_OWN.index, ("interface_id", "desired", "protect"))
+_ACTIVE = _SHOP.index("active")
+ACCOUNT_COLUMNS = (*_OWN, *_SHOP)
 """What ``to_account`` takes, in its order: a column for each field of the record."""
 
 
 def to_account(row: Sequence[Any]) -> AccountRecord:
     """The account in a row of ``ACCOUNT_COLUMNS``; a driver may give its booleans as numbers."""
-    values = dict(zip(ACCOUNT_COLUMNS, row, strict=True))
-    for name in _FLAGS:
-        if values[name] is not None:
-            values[name] = bool(values[name])
-    shop = ShopData(*[values.pop(name) for name in _SHOP])
-    text = values["desired"]
-    values["desired"] = DesiredSettings(text, values["interface_id"])
-    return AccountRecord(**values, text=text, shop=shop)
+    own, shop = list(row[: len(_OWN)]), list(row[len(_OWN) :])
+    text = own[_DESIRED]
+    own[_DESIRED] = DesiredSettings(text, own[_INTERFACE_ID])
+    own[_PROTECT] = bool(own[_PROTECT])
+    if shop[_ACTIVE] is not None:
+        shop[_ACTIVE] = bool(shop[_ACTIVE])
+    return AccountRecord(*[*own, text, ShopData(*shop)])

@@ -18,15 +18,16 @@ from pydantic_core import PydanticCustomError
 from ekomi_reconcile.config.conditions import ABSENT, Condition
 from ekomi_reconcile.config.order_sources import OrdersSettings
 from ekomi_reconcile.config.settings import PinnedState, Project
+from ekomi_reconcile.config.source_kinds import registered_keys
 from ekomi_reconcile.config.types import Also, FixedKeys, Flag, of_kind
 from ekomi_reconcile.model import keys
 from ekomi_reconcile.model.account import Account
 
 
 class _OneOf(FixedKeys):
-    """Exactly one of two keys is needed."""
+    """Exactly one of these keys is needed."""
 
-    one_of: ClassVar[tuple[str, str]]
+    one_of: ClassVar[tuple[str, ...]]
 
     @model_validator(mode="after")
     def _exactly_one(self) -> _OneOf:
@@ -42,8 +43,15 @@ def model_of(record: Any) -> type[BaseModel]:
     return _model(record, name, (record.__doc__ or "").partition("\n\n")[0], keys.keys(record))
 
 
-def _model(record: type, name: str, description: str, declared: tuple[keys.Declared, ...]) -> type[BaseModel]:
-    one_of: tuple[str, str] | None = getattr(record, "ONE_OF", None)
+def _model(
+    record: type,
+    name: str,
+    description: str,
+    declared: tuple[keys.Declared, ...],
+    *,
+    one_of: tuple[str, ...] | None = None,
+) -> type[BaseModel]:
+    one_of = one_of or getattr(record, "ONE_OF", None)
     config = ConfigDict()
     if one_of is not None:
         config["json_schema_extra"] = {"oneOf": [{"required": [each]} for each in one_of]}
@@ -124,7 +132,8 @@ def _text_or_pinned(value: Any) -> str | None:
     return "#pinned" if isinstance(value, dict) else None
 
 
-_SOURCE_KEYS: Final = tuple(each.name for each in keys.keys(OrdersSettings))
+_REGISTERED: Final = tuple(registered_keys())
+_SOURCE_KEYS: Final = tuple(each.name for each in (*keys.keys(OrdersSettings), *_REGISTERED))
 
 
 def _short_or_named(value: Any) -> str | None:
@@ -157,7 +166,13 @@ FORMATS["defaults"] = _model(
     "What accounts share: a key that an account does not have is taken from here.",
     tuple(each for each in keys.keys(Account) if not each.key.own),
 )
-_SOURCE: Final[Any] = model_of(OrdersSettings)
+_SOURCE: Final[Any] = _model(
+    OrdersSettings,
+    OrdersSettings.SCHEMA,
+    (OrdersSettings.__doc__ or "").partition("\n\n")[0],
+    (*keys.keys(OrdersSettings), *_REGISTERED),
+    one_of=(*OrdersSettings.ONE_OF, *(each.name for each in _REGISTERED)),
+)
 FORMATS["orders"] = _either(
     _short_or_named,
     short=_SOURCE,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
+from ekomi_reconcile.config.source_kinds import source_kinds
 from ekomi_reconcile.model import keys
 from ekomi_reconcile.model.keys import Json, Recorded, build, key
 
@@ -98,7 +99,8 @@ _Ids: TypeAlias = Annotated[Mapping[int, str], keys.Format(name="ids", parse=_by
 class OrdersSettings:
     """Where orders are read: a shop or a file.
 
-    ``name`` is how the project file calls the source; ``file`` is relative to that file. ``stores`` and
+    ``name`` is how the project file calls the source; ``registered`` has the settings, as the file writes
+    them, of a kind that another package registers. ``file`` is relative to the project file. ``stores`` and
     ``customer_groups`` turn ids into codes and names where an order has only ids.
     """
 
@@ -106,6 +108,7 @@ class OrdersSettings:
     ONE_OF: ClassVar = ("magento", "file")
 
     name: str
+    registered: Mapping[str, Json] = field(default_factory=dict)
     magento: MagentoSettings | None = key(
         "A Magento shop, read through its REST interface.",
         default=None,
@@ -135,20 +138,36 @@ class OrdersSettings:
     )
 
     @property
-    def kind(self) -> SourceKind:
-        """Where these orders are read."""
+    def kind(self) -> str:
+        """Where these orders are read: a ``SourceKind``, or one that another package registers."""
+        for kind in self.registered:
+            return kind
         return SourceKind.FILE if self.magento is None else SourceKind.MAGENTO
+
+    @property
+    def settings(self) -> Any:
+        """What is set for this kind: a record, a path, or of a registered kind what the file has."""
+        return self.registered[self.kind] if self.registered else self.magento or self.file
 
     def canonical(self) -> dict[str, Json]:
         """What is recorded of it, as JSON values."""
-        return {"name": self.name, "kind": self.kind.value, **keys.canonical(self)}
+        return {"name": self.name, "kind": str(self.kind), **keys.canonical(self), **self.registered}
+
+
+_SOURCE_KEYS: Final = tuple(each.name for each in keys.keys(OrdersSettings))
 
 
 def sources_of(written: Mapping[str, Any]) -> dict[str, OrdersSettings]:
     """The order sources of the short form (one source), or of the long one (sources by name)."""
-    if any(each.name in written for each in keys.keys(OrdersSettings)):
+    if any(each in written for each in (*_SOURCE_KEYS, *source_kinds())):
         written = {DEFAULT_SOURCE: written}
-    return {name: build(OrdersSettings, {"name": name, **source}) for name, source in written.items()}
+    return {name: _source(name, source) for name, source in written.items()}
+
+
+def _source(name: str, written: Mapping[str, Any]) -> OrdersSettings:
+    registered = {key: value for key, value in written.items() if key not in _SOURCE_KEYS}
+    own = {key: value for key, value in written.items() if key in _SOURCE_KEYS}
+    return build(OrdersSettings, {"name": name, "registered": registered, **own})
 
 
 def source_forms(sources: Mapping[str, OrdersSettings]) -> dict[str, Json]:

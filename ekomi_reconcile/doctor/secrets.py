@@ -55,6 +55,10 @@ def _references(project: Project, root: Path) -> Iterator[tuple[str, str, Path |
 
 
 def _of_source(source: OrdersSettings) -> Iterator[tuple[str, str]]:
+    for kind, settings in source.registered.items():
+        for name, value in settings.items() if isinstance(settings, dict) else ():
+            if isinstance(value, str) and value.startswith("${"):
+                yield f"{kind}.{name}", value
     if source.magento is None:
         return
     if source.magento.token is not None:

@@ -1,12 +1,23 @@
-"""What every order source offers, whatever stands behind it."""
+"""What an order source is: the interface of the built-in kinds, and of those that other packages register.
+
+A package registers a kind with an entry point of the group ``ekomi_reconcile.order_sources``: its name is the
+key under ``orders:``, and it leads to a ``SourceType``. docs/how-to/write-an-order-source.md shows one.
+
+Units: instants are whole seconds since 1970 in UTC, amounts are in the order's currency. Only
+``OrderSourceError`` says that something could not be read; an empty result means that there is nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+from ekomi_reconcile.config.secrets import resolve
+from ekomi_reconcile.http import Stop
 from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.model.errors import OrderSourceError, SecretError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Order, OrderId
 
@@ -75,6 +86,8 @@ class OrderSource(Protocol):
     def by_ids(self, order_ids: Collection[OrderId]) -> dict[OrderId, Order]:
         """The present version of these orders; one that cannot be read is left out.
 
+        Asked right before sending: the contact must be complete, whatever rules look at.
+
         Raises:
             OrderSourceError: the source cannot be read.
         """
@@ -92,9 +105,14 @@ class OrderSource(Protocol):
         Raises:
             OrderSourceError: the source cannot be read.
         """
+        found = {number: [each for each in self.find(number) if each.number == number] for number in numbers}
+        return {number: orders for number, orders in found.items() if orders}
 
     def close(self) -> None:
         """Let go of files and connections."""
+
+
+# Capabilities: a source that has these methods offers more. All are optional.
 
 
 @runtime_checkable
@@ -107,11 +125,84 @@ class KnowsGone(Protocol):
 
 @runtime_checkable
 class Annotating(Protocol):
-    """An order source that takes remarks on its orders."""
+    """An order source that takes comments on its orders, where its settings have ``annotate: true``."""
 
     def annotate(self, order_id: OrderId, text: str) -> None:
-        """Write a remark into an order's history.
+        """Write a comment into an order's history.
 
         Raises:
             OrderSourceError: the source does not take it.
         """
+
+
+@runtime_checkable
+class NamingShop(Protocol):
+    """An order source that knows which names there are; ``None``: it was not asked, or does not tell."""
+
+    @property
+    def store_view_codes(self) -> frozenset[str] | None:
+        """The store views in which customers can order."""
+
+    @property
+    def customer_group_codes(self) -> frozenset[str] | None:
+        """The customer groups."""
+
+    @property
+    def status_codes(self) -> frozenset[str]:
+        """The statuses that are known to occur; most shops cannot list theirs, so there may be others."""
+
+
+@runtime_checkable
+class Columns(Protocol):
+    """An order source that knows which fields its orders can have: a file."""
+
+    def lacking(self, wanted: Collection[str]) -> frozenset[str]:
+        """Those of these attributes that no record has a field for.
+
+        Raises:
+            OrderSourceError: the file cannot be read.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What a source is opened with.
+
+    ``settings`` is the record of the kind, ``root`` the folder of the project file, ``cache`` a folder that
+    may be deleted at any time and must never hold personal data. ``stores`` and ``customer_groups`` turn ids
+    into names, ``uses`` tells what rules look at. All waiting goes through ``stop``, if there is one.
+    """
+
+    name: str
+    settings: Any
+    root: Path
+    cache: Path
+    stores: Mapping[int, str] = field(default_factory=dict)
+    customer_groups: Mapping[int, str] = field(default_factory=dict)
+    uses: Uses = lambda: None
+    stop: Stop | None = None
+
+    def secret(self, reference: str) -> str:
+        """The secret that this reference stands for; from now on it is redacted in all output.
+
+        Raises:
+            OrderSourceError: it cannot be resolved.
+        """
+        try:
+            return resolve(reference, root=self.root).reveal()
+        except SecretError as error:
+            message, mend = error.message, error.mend
+        raise OrderSourceError(f"order source {self.name}: {message}", mend=mend)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceType:
+    """What a package registers: a kind of order source.
+
+    ``settings`` is a frozen dataclass whose fields are declared with ``model.keys.key``: from it follow the
+    JSON Schema, and errors with their places. ``open`` makes no request yet; it may raise
+    ``OrderSourceError``.
+    """
+
+    settings: Any
+    open: Callable[[Opening], OrderSource]

@@ -7,9 +7,9 @@ passes whatever has no name. Both look like rules that work.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from ekomi_reconcile.config.order_sources import DEFAULT_SOURCE
 from ekomi_reconcile.model.account import Account
@@ -17,7 +17,7 @@ from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.order import Order, OrderState, order_state_of
 from ekomi_reconcile.model.rule import Selection
 from ekomi_reconcile.orders.facts import ITEM_FACTS, own_fields
-from ekomi_reconcile.orders.source import OrderSource
+from ekomi_reconcile.orders.source import Columns, OrderSource
 from ekomi_reconcile.rules.conditions import attributes, value_of
 from ekomi_reconcile.rules.rulebook import state_of
 
@@ -39,18 +39,6 @@ Documented in docs/conditions.md.
 _IDS_SHOWN = 10
 _WORDS_SHOWN = 5
 _LONGEST_WORD = 40
-
-
-@runtime_checkable
-class Columns(Protocol):
-    """An order source that knows which fields its orders can have: a file."""
-
-    def lacking(self, wanted: Collection[str]) -> frozenset[str]:
-        """Those of these attributes that no record has a field for.
-
-        Raises:
-            OrderSourceError: the file cannot be read.
-        """
 
 
 @dataclass(slots=True)

@@ -8,24 +8,33 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Any, Self
 
 from ekomi_reconcile.apply.run_control import Listener, nobody
 from ekomi_reconcile.apply.run_control import StopSignal as run_control_Stop
 from ekomi_reconcile.config.cache import FOLDER
 from ekomi_reconcile.config.configuration import Configuration
-from ekomi_reconcile.config.order_sources import OrdersSettings, SourceKind
+from ekomi_reconcile.config.order_sources import OrdersSettings
+from ekomi_reconcile.config.source_kinds import BUILT_IN, load_kind
 from ekomi_reconcile.http import Stop
 from ekomi_reconcile.http.clock import RunClock
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
-from ekomi_reconcile.model.errors import OrderSourceError
+from ekomi_reconcile.model.errors import ConfigurationError, OrderSourceError
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.keys import build
 from ekomi_reconcile.model.order import Order, OrderId
-from ekomi_reconcile.model.paths import local_path
 from ekomi_reconcile.model.run import Progress, Stage
-from ekomi_reconcile.orders.file import FileSource
-from ekomi_reconcile.orders.source import Annotating, KnowsGone, OrderSource, Uses, Wanted
+from ekomi_reconcile.orders.kinds import CheckedSource, foreign
+from ekomi_reconcile.orders.source import (
+    Annotating,
+    KnowsGone,
+    NamingShop,
+    Opening,
+    OrderSource,
+    Uses,
+    Wanted,
+)
 from ekomi_reconcile.plan.read_requests import Need
 from ekomi_reconcile.reconcile.absent_fields import Carried, absent_fields, nameless, unknown_states
 from ekomi_reconcile.rules.rulebook import RuleBook
@@ -46,26 +55,40 @@ def open_source(
     Raises:
         OrderSourceError: the source cannot be opened.
     """
-    if settings.kind is SourceKind.FILE and settings.file is not None:
-        return FileSource(
-            settings.name,
-            local_path(
-                settings.file,
-                root=root,
-                what=f"the path of the order file (orders: {settings.name})",
-                error=OrderSourceError,
-            ),
+    try:
+        kind = load_kind(settings.kind)
+        opening = Opening(
+            name=settings.name,
+            settings=_settings(kind.settings, settings.settings),
+            root=root,
+            cache=root / FOLDER,
             stores=settings.stores,
             customer_groups=settings.customer_groups,
             uses=uses,
+            stop=stop,
         )
-    if settings.magento is not None:
-        from ekomi_reconcile.orders.magento.source import open_magento
+        opened: OrderSource = kind.open(opening)
+    except ConfigurationError as error:
+        raise OrderSourceError(f"order source {settings.name}: {error.message}", mend=error.mend) from None
+    return opened if settings.kind in BUILT_IN else CheckedSource(settings.name, opened)
 
-        return open_magento(
-            settings, settings.magento, root=root, cache=root / FOLDER, uses=uses(), stop=stop
-        )
-    raise OrderSourceError(f"order source {settings.name} is neither a shop nor a file")
+
+def _settings(record: Any, found: Any) -> Any:
+    """The record of a registered kind; the configuration keeps what the file has for it."""
+    return build(record, found) if isinstance(record, type) and isinstance(found, Mapping) else found
+
+
+def _annotates(settings: Any) -> bool:
+    """Do these settings ask for comments in orders?"""
+    found = (
+        settings.get("annotate") if isinstance(settings, Mapping) else getattr(settings, "annotate", False)
+    )
+    return found is True
+
+
+def _offering(source: OrderSource) -> object:
+    """What a source offers beyond the interface is asked of itself."""
+    return source.inner if isinstance(source, CheckedSource) else source
 
 
 _SHOWN = 10
@@ -74,36 +97,20 @@ _SLIP = 0.8
 """How alike two words are that differ by a slip of the pen."""
 
 
-@runtime_checkable
-class NamingShop(Protocol):
-    """An order source that knows which names there are; ``None``: it was not asked, or does not tell."""
-
-    @property
-    def store_view_codes(self) -> frozenset[str] | None:
-        """The store views in which customers can order."""
-
-    @property
-    def customer_group_codes(self) -> frozenset[str] | None:
-        """The customer groups."""
-
-    @property
-    def status_codes(self) -> frozenset[str]:
-        """The statuses that are known to occur; most shops cannot list theirs, so there may be others."""
-
-
 def unknown_names(source: OrderSource, accounts: Iterable[Account]) -> Iterator[Diagnostic]:
     """An error for every store view or customer group that a rule names and the shop does not have.
 
     A status may exist without having been met yet: one that looks like a slip of the pen is a warning.
     Nothing is asked for this: it compares with what the last pass over the source brought.
     """
-    if not isinstance(source, NamingShop):
+    offering = _offering(source)
+    if not isinstance(offering, NamingShop):
         return
     for account in accounts:
         rule = account.invitations
         wanted = (
-            ("store view", "store_views", rule.store_views.names, source.store_view_codes),
-            ("customer group", "customer_groups", rule.customer_groups.names, source.customer_group_codes),
+            ("store view", "store_views", rule.store_views.names, offering.store_view_codes),
+            ("customer group", "customer_groups", rule.customer_groups.names, offering.customer_group_codes),
         )
         for what, key, named, known in wanted:
             for name in sorted((named or frozenset()) - known if known is not None else ()):
@@ -116,7 +123,7 @@ def unknown_names(source: OrderSource, accounts: Iterable[Account]) -> Iterator[
                     mend=nearest(name, known or ()),
                     account=account.name,
                 )
-        yield from _slips(account, source.status_codes)
+        yield from _slips(account, offering.status_codes)
 
 
 def _slips(account: Account, known: frozenset[str]) -> Iterator[Diagnostic]:
@@ -176,7 +183,7 @@ class Sources:
     def annotated(self) -> frozenset[str]:
         """The names of the sources whose orders get a remark once their customer was asked."""
         orders = self.configuration.project.orders.values()
-        return frozenset(each.name for each in orders if each.magento is not None and each.magento.annotate)
+        return frozenset(each.name for each in orders if _annotates(each.settings))
 
     def annotate(self, name: str, order_id: OrderId, text: str) -> None:
         """Write a remark into an order's history.
@@ -184,9 +191,10 @@ class Sources:
         Raises:
             OrderSourceError: the source does not take it.
         """
-        source = self.get(name)
+        source = _offering(self.get(name))
         if isinstance(source, Annotating):
-            source.annotate(order_id, text)
+            with foreign(name):
+                source.annotate(order_id, text)
 
     def accounts(self, name: str) -> tuple[Account, ...]:
         """The enabled accounts that read their orders there."""
@@ -209,8 +217,9 @@ class Sources:
 
     def gone(self, name: str, order_ids: Collection[OrderId]) -> frozenset[OrderId]:
         """Those of these orders, just looked up, that the source does not have, unlike unreadable ones."""
-        source = self.get(name)
-        return source.gone(order_ids) if isinstance(source, KnowsGone) else frozenset()
+        source = _offering(self.get(name))
+        with foreign(name):
+            return source.gone(order_ids) if isinstance(source, KnowsGone) else frozenset()
 
     def __enter__(self) -> Self:
         return self

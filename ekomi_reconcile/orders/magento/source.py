@@ -12,9 +12,8 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from ekomi_reconcile.config.order_sources import MagentoSettings, OrdersSettings
+from ekomi_reconcile.config.order_sources import MagentoSettings
 from ekomi_reconcile.config.secrets import Secret, resolve
-from ekomi_reconcile.http import Stop
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.errors import OrderSourceError, SecretError
 from ekomi_reconcile.model.order import Order, OrderId
@@ -30,7 +29,7 @@ from ekomi_reconcile.orders.magento.segments import MAX_ID
 from ekomi_reconcile.orders.magento.shop import CUSTOMER_GROUP, MagentoShop, Naming
 from ekomi_reconcile.orders.magento.table import Harvest, in_order
 from ekomi_reconcile.orders.magento.wire import FailureKind, ShopFailure
-from ekomi_reconcile.orders.source import Wanted
+from ekomi_reconcile.orders.source import Opening, Wanted
 from ekomi_reconcile.rules.conditions import CATEGORY_ID
 
 RECENT = 200
@@ -342,26 +341,16 @@ def _left_out(order_id: OrderId, failure: ShopFailure) -> None:
     """An order that cannot be read is not among the results; a pass reports it."""
 
 
-def open_magento(
-    settings: OrdersSettings,
-    shop: MagentoSettings,
-    *,
-    root: Path,
-    cache: Path,
-    uses: frozenset[str] | None = None,
-    stop: Stop | None = None,
-) -> MagentoSource:
+def open_magento(opening: Opening) -> MagentoSource:
     """The source that these settings describe; no request is made yet.
-
-    ``uses`` are the attributes of orders that rules look at, with ``store_view`` and ``customer_group``
-    among them (``None``: not known); all waiting goes through ``stop``.
 
     Raises:
         OrderSourceError: the login cannot be resolved, or the address is none.
     """
-    client = MagentoClient(shop.base_url, _login(settings.name, shop, root), stop=stop)
-    naming = Naming(stores=settings.stores, customer_groups=settings.customer_groups, uses=uses)
-    return MagentoSource(settings.name, client, naming, cache=cache)
+    shop: MagentoSettings = opening.settings
+    client = MagentoClient(shop.base_url, _login(opening.name, shop, opening.root), stop=opening.stop)
+    naming = Naming(stores=opening.stores, customer_groups=opening.customer_groups, uses=opening.uses())
+    return MagentoSource(opening.name, client, naming, cache=opening.cache)
 
 
 def _login(source: str, shop: MagentoSettings, root: Path) -> Login:

@@ -167,7 +167,7 @@ class CheckedReading:
         return (*own, *(_unreadable(self.name, text) for text in texts))
 
 
-def checked(order: Order) -> Order | str:
+def checked(order: object) -> Order | str:
     """The order in the form of our own, or what is wrong with it, without its values."""
     if not isinstance(order, Order):
         return "not an Order"

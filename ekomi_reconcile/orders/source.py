@@ -78,7 +78,8 @@ class OrderSource(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name in ``orders:``."""
+        """Its name in ``orders:``; of a registered kind ``Opening.name`` is taken instead."""
+        return ""
 
     def read(self, wanted: Wanted) -> Reading:
         """Begin a pass. Nothing is read before the first batch is asked for."""

@@ -32,6 +32,7 @@ from ekomi_reconcile.orders.source import (
     NamingShop,
     Opening,
     OrderSource,
+    SourceType,
     Uses,
     Wanted,
 )
@@ -56,7 +57,7 @@ def open_source(
         OrderSourceError: the source cannot be opened.
     """
     try:
-        kind = load_kind(settings.kind)
+        kind: SourceType = load_kind(settings.kind)
         opening = Opening(
             name=settings.name,
             settings=_settings(kind.settings, settings.settings),
@@ -67,10 +68,13 @@ def open_source(
             uses=uses,
             stop=stop,
         )
-        opened: OrderSource = kind.open(opening)
     except ConfigurationError as error:
         raise OrderSourceError(f"order source {settings.name}: {error.message}", mend=error.mend) from None
-    return opened if settings.kind in BUILT_IN else CheckedSource(settings.name, opened)
+    if settings.kind in BUILT_IN:
+        built_in: OrderSource = kind.open(opening)
+        return built_in
+    with foreign(settings.name):
+        return CheckedSource(settings.name, kind.open(opening))
 
 
 def _settings(record: Any, found: Any) -> Any:

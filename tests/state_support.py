@@ -42,13 +42,13 @@ def an_account(interface_id: str = "1", name: str | None = None, **more: object)
     return Account(name=name, interface_id=interface_id, interface_password="${env:PASSWORD}", **more)
 
 
-def an_order(order_id: int, interface_id: str = "1", **more: object) -> NewInvitation:
+def an_order(order_id: int | str, interface_id: str = "1", **more: object) -> NewInvitation:
     """An order to schedule."""
     values = {
         "interface_id": interface_id,
         "source": "default",
         "order_id": order_id,
-        "number": f"{100_000_000 + order_id}",
+        "number": f"{100_000_000 + order_id}" if isinstance(order_id, int) else f"N{order_id}",
         "store_view": "de",
         "order_date": NOW - 1_000,
         "reached_at": NOW - 500,

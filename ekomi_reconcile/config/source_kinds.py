@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 ENTRY_POINTS: Final = "ekomi_reconcile.order_sources"
 
+FOREIGN_ERRORS: Final = (
+    *(ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, ImportError, LookupError),
+    *(NameError, OSError, ReferenceError, RuntimeError, SyntaxError, TypeError, ValueError),
+)
+"""What code of another package may raise: every kind of exception of Python itself."""
+
 BUILT_IN: Final[Mapping[str, str]] = {
     "magento": "ekomi_reconcile.orders.kinds:MAGENTO",
     "file": "ekomi_reconcile.orders.kinds:FILE",
@@ -59,7 +65,7 @@ def load_kind(kind: str) -> Any:
         )
     try:
         return entry.load()
-    except Exception as error:  # noqa: BLE001 - another package: whatever it raises, it cannot be used
+    except FOREIGN_ERRORS as error:
         raise ConfigurationError(
             f"the order source kind `{kind}` cannot be imported from {entry.value}: "
             f"{type(error).__name__}: {error}",

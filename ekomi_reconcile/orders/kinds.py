@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from ekomi_reconcile.config.order_sources import MagentoSettings
+from ekomi_reconcile.config.source_kinds import FOREIGN_ERRORS
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import OrderSourceError, ReconcileError
 from ekomi_reconcile.model.order import Order, OrderId, OrderState, order_id_of
@@ -45,16 +46,16 @@ FILE = SourceType(str, _open_file)
 
 @contextmanager
 def foreign(name: str) -> Iterator[None]:
-    """Whatever the code of another package raises means that the source cannot be read.
+    """What the code of another package raises means that the source cannot be read.
 
     Raises:
-        OrderSourceError: it raised something; only the type is shown, a text may hold an address.
+        OrderSourceError: it raised ``FOREIGN_ERRORS``; only the type is shown, a text may hold an address.
     """
     try:
         yield
     except ReconcileError:
         raise
-    except Exception as error:  # noqa: BLE001 - see above
+    except FOREIGN_ERRORS as error:
         problem = type(error).__name__
     else:
         return

@@ -6,9 +6,11 @@ import pytest
 from care_formats import TARGET, steps
 from care_support import fill, more_orders
 from sqlalchemy import inspect
-from state_support import KEY, NOW, Store, kill, process
+from state_support import KEY, NOW, Store, an_account, an_order, kill, process
 
 from ekomi_reconcile.model.errors import StateDamaged, StateError
+from ekomi_reconcile.model.invitation import InvitationFilter, Observation
+from ekomi_reconcile.state.engine import postgres
 from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION
 from ekomi_reconcile.state.maintenance.check import check_state
 from ekomi_reconcile.state.maintenance.restore import restore
@@ -174,3 +176,44 @@ def test_a_state_of_the_first_format_becomes_one_of_today(store):
         assert state.queue.rows_for("default", range(1, 100)) == rows
         assert check_state(state) == []
         assert state.refusals.read() == {}
+
+
+IDS = (9, 10, "007", "1e5", "7f3e0000-0000-4000-8000-000000000000", "Auftrag ü/1")
+
+
+def test_ids_of_any_form_are_kept_and_found(store):
+    """Numbers come back as numbers, everything else as it was."""
+    with store.opened() as state, store.lock():
+        state.accounts.save(an_account(), now=NOW)
+        rows = [an_order(each, number=f"N{at}") for at, each in enumerate(IDS)]
+        state.schedule.add(rows, now=NOW)
+        seen = [Observation(source="default", order_id=each, status="new", since=NOW) for each in IDS]
+        state.positions.observe(seen)
+        found = state.queue.rows_for("default", IDS)
+        assert {key: [row.order_id for row in rows] for key, rows in found.items()} == {
+            each: [each] for each in IDS
+        }
+        assert set(state.queue.observations("default", IDS)) == set(IDS)
+        for each in IDS:
+            (row,) = state.invitations.search(InvitationFilter(order=f"#{each}"))
+            assert row.order_id == each
+        assert check_state(state) == []
+
+
+def test_order_ids_become_text(store):
+    """A state of format 2, in which they were numbers, has the same invitations and observations after."""
+    if store.is_file:
+        pytest.skip("the recorded state of the first version covers files")
+    with store.opened() as state:
+        fill(state)
+        before = list(state.invitations.search())
+    with postgres.connect(store.place) as connection:
+        for table in ("invitation", "observation"):
+            connection.execute(
+                f"ALTER TABLE {table} ALTER COLUMN order_id TYPE BIGINT USING order_id::bigint"
+            )
+        connection.execute("UPDATE meta SET value = '2' WHERE key = 'format_version'")
+    with store.opened(Mode.MIGRATE) as state:
+        assert list(state.invitations.search()) == before
+        assert state.meta.read().format_version == FORMAT_VERSION
+        assert check_state(state) == []

@@ -1,6 +1,8 @@
 """A state as the first version wrote it: it opens, gets its mark, and nothing changes."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,9 +27,25 @@ def upgraded(tmp_path, sandbox, monkeypatch):
         yield Project(folder)
 
 
+def recorded(project):
+    """Every invitation, change and observation, and the ids that were given out; order ids as text."""
+    with closing(sqlite3.connect(project.state)) as connection:
+        columns = "id, account_id, source, CAST(order_id AS TEXT), number, status, scheduled_at, customer"
+        return [
+            connection.execute(f"SELECT {columns} FROM invitation ORDER BY id").fetchall(),
+            connection.execute("SELECT * FROM invitation_history ORDER BY id").fetchall(),
+            sorted(
+                connection.execute("SELECT source, CAST(order_id AS TEXT), status, since FROM observation")
+            ),
+            sorted(connection.execute("SELECT name, seq FROM sqlite_sequence WHERE name LIKE 'invitation%'")),
+        ]
+
+
 def test_a_state_of_the_first_version_goes_on(upgraded, capsys):
     """It is migrated after a copy, gets its mark, and no account changes and no invitation moves."""
+    before = recorded(upgraded)
     assert upgraded.cli("state", "migrate") == 0
+    assert recorded(upgraded) == before
     assert list(upgraded.state.parent.glob("state.db.format-1.backup"))
     assert upgraded.state.with_name("state.db.mark").exists()
     assert upgraded.cli("state", "check") == 0

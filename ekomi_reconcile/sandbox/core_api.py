@@ -34,7 +34,8 @@ FILLED = ("shop_id", "recipient_type", "transaction_id", "transaction_time")
 # The official plugins write day first, another client year first.
 TIME = re.compile(r"(\d{2}-\d{2}-\d{4}|\d{4}-\d{2}-\d{2}) \d{2}:\d{2}(:\d{2})?", re.ASCII)
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-E164 = re.compile(r"\+?[1-9]\d{1,14}", re.ASCII)
+# In a form, a + that a client does not encode arrives as a space.
+E164 = re.compile(r"[+ ]?[1-9]\d{1,14}", re.ASCII)
 MOST_SMS_SENDER = 11
 
 
@@ -57,7 +58,7 @@ def fields_from_json(body: bytes) -> dict[str, str]:
     return {name: _as_text(value) for name, value in content.items() if value is not None}
 
 
-def check_fields(fields: Mapping[str, str]) -> None:
+def check_fields(fields: Mapping[str, str], *, odd_product_ids: str = "accepted") -> None:
     """Judge presence and form of every field.
 
     Raises:
@@ -70,7 +71,7 @@ def check_fields(fields: Mapping[str, str]) -> None:
     if fields.get("has_products", "0") not in {"0", "1", ""}:
         raise RecipientRejected("The has_products field must be 0 or 1.")
     if fields.get("has_products") == "1":
-        _check_products(fields)
+        _check_products(fields, odd_product_ids)
 
 
 def _check_presence(fields: Mapping[str, str]) -> None:
@@ -95,7 +96,7 @@ def _check_address(fields: Mapping[str, str]) -> None:
         raise RecipientRejected("The sender_name may not be greater than 11 characters.")
 
 
-def _check_products(fields: Mapping[str, str]) -> None:
+def _check_products(fields: Mapping[str, str], odd_product_ids: str) -> None:
     if not fields.get("products_info"):
         raise RecipientRejected("The products_info field is required.")
     for name in ("products_info", "products_other"):
@@ -105,6 +106,8 @@ def _check_products(fields: Mapping[str, str]) -> None:
             raise RecipientRejected(f"The {name} must be a valid JSON string.") from None
         if not isinstance(products, dict):
             raise RecipientRejected(f"The {name} must be a valid JSON string.")
+        if not all(fits_product_id(each, odd_product_ids) for each in products):
+            raise RecipientRejected(f"The {name} contains an invalid product id.")
 
 
 def _as_text(value: object) -> str:
@@ -112,8 +115,18 @@ def _as_text(value: object) -> str:
 
 
 REVIEW_LINK = "https://reviews.ekomi.test/r/"
-PRODUCT_ID = re.compile(r"[A-Za-z0-9]{1,32}", re.ASCII)
+PRODUCT_IDS = {
+    "refused": re.compile(r"[A-Za-z0-9]{1,32}", re.ASCII),
+    "dashes": re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII),
+    "accepted": re.compile(r".+", re.DOTALL),
+}
+NO_PRODUCT_REVIEWS = "Product reviews are not included in your package."
 DATE = re.compile(r"(\d{4}-\d{2}-\d{2})( ([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?)?", re.ASCII)
+
+
+def fits_product_id(product_id: str, odd_product_ids: str) -> bool:
+    """Is this an id that eKomi takes, where the switch of this name has this value?"""
+    return PRODUCT_IDS[odd_product_ids].fullmatch(product_id) is not None
 
 
 def put_order(call: SandboxCall) -> Payload:
@@ -124,6 +137,8 @@ def put_order(call: SandboxCall) -> Payload:
         raise Refusal(SOMETHING_WRONG)
     _check_timestamp(call)
     product_ids = [part for part in call.text("product_ids").split(",") if part]
+    if not all(fits_product_id(each, call.world.switches.odd_product_ids) for each in product_ids):
+        raise Refusal(SOMETHING_WRONG)
     known = call.shop.orders.get(order_id)
     if known is None:
         known = call.shop.orders[order_id] = _registered(call, order_id)
@@ -139,8 +154,9 @@ def put_order(call: SandboxCall) -> Payload:
 def put_product(call: SandboxCall) -> Payload:
     """Store a product; the same id again overwrites it."""
     product_id, name, other = call.text("product_id"), call.text("product_name"), call.text("product_other")
-    strict = call.world.switches.odd_product_ids == "refused"
-    if not product_id or not name or (strict and not PRODUCT_ID.fullmatch(product_id)):
+    if not call.shop.has_product_feedback and call.world.switches.product_tier == "refused":
+        raise Refusal(f"ERROR: {NO_PRODUCT_REVIEWS}")
+    if not name or not fits_product_id(product_id, call.world.switches.odd_product_ids):
         raise Refusal(SOMETHING_WRONG)
     if other.startswith("{"):
         _check_json(other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,11 +13,17 @@ from starlette.routing import BaseRoute, Route
 
 from ekomi_reconcile.sandbox import shops
 from ekomi_reconcile.sandbox.answers import answered
-from ekomi_reconcile.sandbox.core_api import RecipientRejected, check_fields, fields_from_json
+from ekomi_reconcile.sandbox.core_api import (
+    NO_PRODUCT_REVIEWS,
+    RecipientRejected,
+    check_fields,
+    fields_from_json,
+)
 from ekomi_reconcile.sandbox.magento.login import Integration
 from ekomi_reconcile.sandbox.magento.settings import BearerTokens
 from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
 from ekomi_reconcile.sandbox.outbox import OutboxEntry
+from ekomi_reconcile.sandbox.shops import Product
 from ekomi_reconcile.sandbox.shops import SandboxShop as shops_Shop
 from ekomi_reconcile.sandbox.world import World
 
@@ -58,7 +65,7 @@ DUPLICATE = "A recipient with this transaction_id already exists."
 def recipient_answer(world: World, fields: Mapping[str, str]) -> Response:
     """Store the recipient these fields describe; the same shop and transaction is stored once."""
     try:
-        check_fields(fields)
+        check_fields(fields, odd_product_ids=world.switches.odd_product_ids)
         _store(world, fields)
     except RecipientRejected as refused:
         return _refusal(world, refused)
@@ -119,9 +126,28 @@ def _store(world: World, fields: Mapping[str, str]) -> None:
     shop = world.shops.get(fields["shop_id"])
     if shop is None or shop.password != _password(fields):
         raise RecipientRejected(WRONG_CREDENTIALS)
+    _keep_products(world, shop, fields)
     kept = world.outbox.record(_recipient(world, shop, fields))
     if kept.requests > 1 and world.switches.duplicate_answer == "error":
         raise RecipientRejected(DUPLICATE)
+
+
+def _keep_products(world: World, shop: shops_Shop, fields: Mapping[str, str]) -> None:
+    """Store the products of a request as putProduct does, where the shop's tier has product reviews."""
+    if fields.get("has_products") != "1":
+        return
+    if not shop.has_product_feedback:
+        if world.switches.product_tier == "refused":
+            raise RecipientRejected(NO_PRODUCT_REVIEWS)
+        return
+    names: dict[str, object] = json.loads(fields["products_info"])
+    more: dict[str, object] = json.loads(fields.get("products_other") or "{}")
+    for product_id, name in names.items():
+        other = more.get(product_id)
+        inner = other.get("product_other") if isinstance(other, dict) else None
+        shop.products[product_id] = Product(
+            product_id=product_id, name=str(name), other="" if inner is None else json.dumps(inner)
+        )
 
 
 def _refusal(world: World, refused: RecipientRejected) -> Response:
@@ -140,7 +166,7 @@ def _recipient(world: World, shop: shops_Shop, fields: Mapping[str, str]) -> Out
         channel=fields["recipient_type"],
         transaction_id=fields["transaction_id"],
         email=fields.get("email") or None,
-        telephone=fields.get("telephone") or None,
+        telephone=fields.get("telephone", "").replace(" ", "+", 1) or None,
         requests=1,
         first_at=now,
         last_at=now,

@@ -138,10 +138,12 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     - ``tier_refusal``: what getProductfeedback answers a shop whose tier does not have it.
     - ``order_timestamp``: putOrder takes a ``date`` only, or a ``date_time`` too.
     - ``known_since_first``, ``known_since_repeat``: putOrder's value for a new and for a known order.
-    - ``odd_product_ids``: ids that are not 1-32 letters and digits.
+    - ``odd_product_ids``: product ids with ``-`` and ``_`` are taken as official clients send them
+      (``dashes``), all but 1-32 letters and digits are ``refused``, or anything is ``accepted``.
 
-    Review requests: ``success_word``, ``duplicate_answer`` (``error`` says "already …") and
-    ``recipient_error_status``.
+    Review requests: ``product_tier``: what a shop whose tier has no product reviews answers to a request
+    with products (``refused`` or ``ignored``). ``success_word``, ``duplicate_answer`` (``error`` says
+    "already …") and ``recipient_error_status``.
     """
 
     feedback_auth_texts: Literal["own", "general"] = "own"
@@ -160,10 +162,11 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     caching: Literal["honoured", "ignored"] = "honoured"
     product_filter: Literal["honoured", "ignored"] = "honoured"
     tier_refusal: Literal["NonFunction", "Access denied", "ERROR: Function is not available."] = "NonFunction"
-    order_timestamp: Literal["date", "date_time"] = "date"
+    order_timestamp: Literal["date", "date_time"] = "date_time"
     known_since_first: Literal["zero", "absent", "null", "date"] = "zero"
     known_since_repeat: Literal["seconds", "date"] = "seconds"
-    odd_product_ids: Literal["refused", "accepted"] = "refused"
+    odd_product_ids: Literal["refused", "dashes", "accepted"] = "dashes"
+    product_tier: Literal["refused", "ignored"] = "refused"
     success_word: str = "success"
     duplicate_answer: Literal["success", "error"] = "success"
     recipient_error_status: HttpStatus = 200

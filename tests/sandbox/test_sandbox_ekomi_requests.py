@@ -116,12 +116,13 @@ def test_the_other_name_of_the_password(api):
     assert api.ask(password=None, interface_password="sandbox-de").json()["status"] == "success"
 
 
-def test_sms_and_products(api):
-    """An SMS goes to a number, year-first times and products are fine, empty names too."""
+@pytest.mark.parametrize("number", ["+491713920001", " 491713920001"])
+def test_sms_and_products(api, number):
+    """An SMS goes to a number, even if its + came as a space; year-first times and products are fine."""
     answer = api.ask(
         recipient_type="sms",
         email=None,
-        telephone="+491713920001",
+        telephone=number,
         first_name="",
         transaction_time="2025-06-14 10:00:00",
         has_products="1",
@@ -129,6 +130,7 @@ def test_sms_and_products(api):
     )
     assert answer.json()["status"] == "success"
     assert (api.outbox()[0]["channel"], api.outbox()[0]["telephone"]) == ("sms", "+491713920001")
+    assert api.json("getProduct", product="BK1")["product_name"] == "Bike"
 
 
 def test_a_repeat_is_counted_not_stored(api, world):

@@ -1,5 +1,7 @@
 """putOrder, putProduct, getProduct."""
 
+import json
+
 import pytest
 
 NOW = 1_750_000_000
@@ -52,7 +54,6 @@ def test_known_since_absent_and_as_a_date(api, world):
     [
         ("15.06.2025", "Invalid date. Expected: YYYY-MM-DD"),
         ("1750000000", "Invalid date. Expected: YYYY-MM-DD"),
-        ("2025-06-15 10:00:00", "Invalid date. Expected: YYYY-MM-DD"),
         ("2025-02-30", "Invalid date"),
     ],
 )
@@ -64,11 +65,12 @@ def test_refused_timestamps(api, stamp, text):
     assert put_order(api, order_id="1", ordertimestamp="2025-06-15")["known_since"] == 0
 
 
-def test_date_and_time_by_switch(api, world):
-    """By switch a time of day is accepted, too, but not a wrong one."""
-    world.switch(order_timestamp="date_time")
+def test_date_and_time(api, world):
+    """A time of day is accepted, as official clients send it, but not a wrong one; by switch only a date."""
     assert put_order(api, ordertimestamp="2025-06-15 10:00:00")["done"] == 1
     assert "Invalid" in api.call("putOrder", order_id="2", ordertimestamp="2025-06-15 25:00:00").text
+    world.switch(order_timestamp="date")
+    assert "YYYY-MM-DD" in api.call("putOrder", order_id="2", ordertimestamp="2025-06-15 10:00:00").text
 
 
 def test_something_is_wrong(api):
@@ -125,7 +127,7 @@ def test_unknown_products(api):
 @pytest.mark.parametrize(
     "params",
     [
-        {"product_id": "BK-1", "product_name": "Bike"},
+        {"product_id": "BK 1", "product_name": "Bike"},
         {"product_id": "B" * 33, "product_name": "Bike"},
         {"product_id": "", "product_name": "Bike"},
         {"product_id": "BK1"},
@@ -133,11 +135,38 @@ def test_unknown_products(api):
     ],
 )
 def test_refused_products(api, params):
-    """Ids are 1-32 letters and digits, names are needed, JSON has to be JSON."""
+    """Ids are 1-32 letters, digits, - and _, names are needed, JSON has to be JSON."""
     assert api.call("putProduct", **params).text == "Something in your request was wrong."
 
 
-def test_odd_product_ids_by_switch(api, world):
-    """By switch other ids are accepted."""
-    world.switch(odd_product_ids="accepted")
-    assert api.json("putProduct", product_id="BK-1", product_name="Bike")["done"] == 1
+@pytest.mark.parametrize(
+    ("switch", "product_id", "accepted"),
+    [
+        ("dashes", "BK-1_a", True),
+        ("dashes", "BK 1", False),
+        ("refused", "BK-1", False),
+        ("refused", "BK1", True),
+        ("accepted", "Öl 1/2", True),
+    ],
+)
+def test_odd_product_ids_by_switch(api, world, switch, product_id, accepted):
+    """putProduct, putOrder and add-recipient take the same ids; by default - and _ are among them."""
+    assert world.switches.odd_product_ids == "dashes"
+    world.switch(odd_product_ids=switch)
+    put = api.call("putProduct", type="json", product_id=product_id, product_name="Bike")
+    order = api.call("putOrder", type="json", order_id="1", product_ids=product_id)
+    ask = api.ask(has_products="1", products_info=json.dumps({product_id: "Bike"})).json()
+    found = {"done" in put.text, "done" in order.text, ask["status"] == "success"}
+    assert found == {accepted}
+
+
+def test_shops_without_product_reviews(api, world):
+    """A shop whose tier has no product reviews refuses requests with products, or ignores them."""
+    world.shops["28374"].has_product_feedback = False
+    assert "package" in api.call("putProduct", product_id="BK1", product_name="Bike").text
+    asked = {"has_products": "1", "products_info": '{"BK1": "Bike"}'}
+    assert "package" in api.ask(**asked).json()["message"]
+    assert api.outbox() == []
+    world.switch(product_tier="ignored")
+    assert api.ask(**asked).json()["status"] == "success"
+    assert world.shops["28374"].products == {}

@@ -8,10 +8,13 @@ its billing country; an order whose state ended it, or that was fully refunded, 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
+
+import msgspec
 
 from ekomi_reconcile.analysis.cubes import (
     TRUE,
@@ -64,16 +67,30 @@ class RuleForm:
 
 def rule_form(account: Account, *, domains: bool = True) -> RuleForm:
     """The rule of an account. ``domains``: some rule looks at the domains of addresses."""
-    wanted = account.invitations
-    node = All((_conditions(wanted), *_criteria(wanted, domains=domains)))
-    found = cubes_of(node)
-    return RuleForm(
-        account=account,
-        rule=Rule(_assumed(account)),
-        cubes=tied(found.cubes),
-        complete=found.complete,
-        common=common(node),
-    )
+    cubes, complete, shared = _alternatives(account.invitations, domains=domains)
+    return RuleForm(account, Rule(_assumed(account)), cubes, complete, shared)
+
+
+_Alternatives: TypeAlias = tuple[tuple[Cube, ...], bool, Cube]
+
+_known: OrderedDict[tuple[bytes, bool], _Alternatives] = OrderedDict()
+"""The alternatives of rules seen last: lint and the analysis ask for the same ones."""
+_MOST_KNOWN: Final = 4_096
+
+
+def _alternatives(wanted: InvitationRule, *, domains: bool) -> _Alternatives:
+    """The cubes of a rule, whether these are all, and what they share."""
+    views, groups = wanted.store_views, wanted.customer_groups
+    asked = (views, groups, wanted.cancel_statuses, wanted.deliver, wanted.conditions)
+    key = (msgspec.msgpack.encode(asked, order="deterministic"), domains)
+    found = _known.get(key)
+    if found is None:
+        node = All((_conditions(wanted), *_criteria(wanted, domains=domains)))
+        expanded = cubes_of(node)
+        found = _known[key] = (tied(expanded.cubes), expanded.complete, common(node))
+        if len(_known) > _MOST_KNOWN:
+            _known.popitem(last=False)
+    return found
 
 
 def uses_domains(accounts: Sequence[Account]) -> bool:

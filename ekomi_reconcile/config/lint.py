@@ -220,9 +220,9 @@ def _never_matching(entries: Sequence[WrittenAccount]) -> Iterator[Diagnostic]:
 
 
 def _never_matches(account: Account) -> bool:
-    from ekomi_reconcile.analysis.rules import rule_form
+    from ekomi_reconcile.analysis.rules import rule_form, uses_domains
 
-    return rule_form(account).never
+    return rule_form(account, domains=uses_domains([account])).never
 
 
 def _all_store_views(entries: Sequence[WrittenAccount]) -> Iterator[Diagnostic]:

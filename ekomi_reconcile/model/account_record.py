@@ -36,7 +36,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppliedAccount:
-    """What ``save_accounts`` records: the account as applied, and the keyed digest of its password."""
+    """What ``AccountRepository.save_all`` records: the account as applied, and the keyed digest of its password."""
 
     account: Account
     password_digest: str | None = None

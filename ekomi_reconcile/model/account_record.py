@@ -36,7 +36,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppliedAccount:
-    """What ``AccountRepository.save_all`` records: the account as applied, and the keyed digest of its password."""
+    """An account as applied, with the keyed digest of its password, to be recorded."""
 
     account: Account
     password_digest: str | None = None

@@ -12,14 +12,14 @@ from ekomi_reconcile.analysis.cubes import TRUE, All, Any_, Leaf, Node, any_of
 from ekomi_reconcile.analysis.items import Items, Sum
 from ekomi_reconcile.analysis.text import complement, text_set
 from ekomi_reconcile.analysis.values import Categories, Flags, Numbers, number_set
+from ekomi_reconcile.model.order import AttributeKind
 from ekomi_reconcile.rules.conditions import (
     CATEGORY_ID,
-    FLAGS,
     GROUPS,
     ITEM_TESTS,
     NEGATIONS,
-    NUMBERS,
     SUM_ITEMS,
+    kind_of,
     operators_of,
 )
 
@@ -59,9 +59,10 @@ def _leaf(attribute: str, body: Mapping[str, Any], *, negated: bool) -> Node:
 def _kind_of(attribute: str) -> Callable[[str, str, Any, bool], Node]:
     if attribute == CATEGORY_ID:
         return _categories
-    if attribute in FLAGS:
+    kind = kind_of(attribute)
+    if kind is AttributeKind.FLAG:
         return _flag
-    return _number if attribute in NUMBERS else _text
+    return _number if kind is AttributeKind.NUMBER else _text
 
 
 def _number(attribute: str, operator: str, wanted: Any, negated: bool) -> Node:  # noqa: FBT001

@@ -6,13 +6,13 @@ That ``between`` has its low end first is the one rule here that JSON Schema can
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from ekomi_reconcile.config.types import Flag, Integer, Number, String
-from ekomi_reconcile.model.order import Item, Order, declared
+from ekomi_reconcile.model.order import AttributeKind, Item, Order, condition_attributes, declared
 
 ABSENT: Final = "absent"
 """Key under which a model says what leaving out an optional key means; the schema says it in words."""
@@ -126,7 +126,7 @@ class _OneKey(BaseModel):
         return self
 
 
-class ItemCondition(_OneKey):
+class _ItemConditionKeys(_OneKey):
     """A condition about one item of an order: a mapping with exactly one key."""
 
     all: Annotated[list[ItemCondition], Strict(), Field(min_length=1)] = optional("Every one of these holds.")
@@ -134,17 +134,6 @@ class ItemCondition(_OneKey):
         "At least one of these holds."
     )
     not_: ItemCondition = optional("This does not hold.", alias="not")
-    sku: TextTest = optional("Article number.", examples=[{"starts_with": "BK-"}])
-    name: TextTest = optional("Product name.")
-    product_type: TextTest = optional(
-        "Magento product type, such as simple, configurable or virtual.", examples=[{"eq": "simple"}]
-    )
-    price: NumberTest = optional("Price of one piece.")
-    qty: NumberTest = optional("Pieces ordered of this item.")
-    row_total: NumberTest = optional("Price of the row: all pieces of this item.")
-    category_id: CategoryTest = optional(
-        "Ids of the categories that the product is in.", examples=[{"in": [12, 14]}]
-    )
 
 
 class _SumOf(_Operators):
@@ -169,7 +158,7 @@ class SumTest(NumberTest, _SumOf):
     )
 
 
-class Condition(_OneKey):
+class _ConditionKeys(_OneKey):
     """A condition about an order: a mapping with exactly one key."""
 
     all: Annotated[list[Condition], Strict(), Field(min_length=1)] = optional("Every one of these holds.")
@@ -182,48 +171,47 @@ class Condition(_OneKey):
         "A number over the items: what is added up, and what must hold for the sum.",
         examples=[{"of": "qty", "gte": 3}],
     )
-    status: TextTest = optional("Present status of the order.", examples=[{"ne": "in_dispute"}])
-    state: TextTest = optional(
-        "Present state of the order, the fixed step of Magento's workflow.", examples=[{"eq": "complete"}]
+
+
+def _leaves(kind: type[Order | Item]) -> dict[str, Any]:
+    """The keys of a condition that compare one attribute: those that the record describes."""
+    return {
+        name: (_TESTS[each.kind], optional(each.description, examples=each.examples))
+        for name, each in condition_attributes(kind).items()
+    }
+
+
+_TESTS: Final = {
+    AttributeKind.NUMBER: NumberTest,
+    AttributeKind.TEXT: TextTest,
+    AttributeKind.FLAG: FlagTest,
+}
+
+if TYPE_CHECKING:
+
+    class Condition(_ConditionKeys):
+        """A condition about an order: a mapping with exactly one key."""
+
+    class ItemCondition(_ItemConditionKeys):
+        """A condition about one item of an order: a mapping with exactly one key."""
+else:
+    ItemCondition = create_model(
+        "ItemCondition",
+        __base__=_ItemConditionKeys,
+        __doc__=_ItemConditionKeys.__doc__,
+        __module__=__name__,
+        **_leaves(Item),
+        category_id=(
+            CategoryTest,
+            optional("Ids of the categories that the product is in.", examples=[{"in": [12, 14]}]),
+        ),
     )
-    total_paid: NumberTest = optional("Amount paid, in the order's currency.")
-    total_refunded: NumberTest = optional(
-        "Amount refunded, in the order's currency; an order without a refund has no value.",
-        examples=[{"gt": 0}],
+    Condition = create_model(
+        "Condition",
+        __base__=_ConditionKeys,
+        __doc__=_ConditionKeys.__doc__,
+        __module__=__name__,
+        **_leaves(Order),
     )
-    grand_total: NumberTest = optional("Total of the order in its currency.", examples=[{"gte": 50}])
-    base_grand_total: NumberTest = optional("Total of the order in the shop's base currency.")
-    subtotal: NumberTest = optional("Total of the items in the order's currency.")
-    base_subtotal: NumberTest = optional("Total of the items in the shop's base currency.")
-    discount_amount: NumberTest = optional("Discount; Magento gives it as a negative number.")
-    shipping_amount: NumberTest = optional("Shipping costs in the order's currency.")
-    total_qty: NumberTest = optional("Pieces ordered (Magento: total_qty_ordered).")
-    item_count: NumberTest = optional("Rows of the order (Magento: total_item_count).")
-    weight: NumberTest = optional("Weight of the order.")
-    currency: TextTest = optional("Currency of the order.", examples=[{"eq": "EUR"}])
-    coupon_code: TextTest = optional("Coupon code used.", examples=[{"glob": "STAFF-*"}])
-    payment_method: TextTest = optional(
-        "Code of the payment method.", examples=[{"in": ["checkmo", "banktransfer"]}]
-    )
-    shipping_method: TextTest = optional(
-        "Code of the shipping method; a virtual order has none.", examples=[{"in": ["flatrate_flatrate"]}]
-    )
-    shipping_country: TextTest = optional(
-        "Country of the shipping address (two letters); of a virtual order, of the billing address.",
-        examples=[{"in": ["DE", "AT"]}],
-    )
-    shipping_region: TextTest = optional("Name of the region of the shipping address.")
-    shipping_postcode: TextTest = optional(
-        "Postcode of the shipping address.", examples=[{"starts_with": "10"}]
-    )
-    shipping_city: TextTest = optional("City of the shipping address.")
-    billing_country: TextTest = optional(
-        "Country of the billing address (two letters).", examples=[{"eq": "DE"}]
-    )
-    email_domain: TextTest = optional(
-        "What follows the @ of the e-mail address.", examples=[{"ne": "example.com"}]
-    )
-    is_guest: FlagTest = optional("Ordered without a customer account.", examples=[{"eq": True}])
-    is_virtual: FlagTest = optional("Nothing is shipped.", examples=[{"eq": False}])
-    has_company: FlagTest = optional("The billing address has a company.", examples=[{"eq": True}])
-    has_vat_id: FlagTest = optional("The billing address has a VAT id.", examples=[{"eq": True}])
+    for _model in (ItemCondition, SumTest, Condition):
+        _model.model_rebuild()

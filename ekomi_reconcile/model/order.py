@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, lru_cache
-from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_type_hints
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -24,6 +25,12 @@ Public: TypeAlias = Annotated[_T, msgspec.Meta(extra={_PERSONAL: False})]
 
 Personal: TypeAlias = Annotated[_T, msgspec.Meta(extra={_PERSONAL: True})]
 """An attribute about a person: masked wherever it is shown, and kept nowhere."""
+
+
+def _about(description: str, *, examples: list[Any] | None = None) -> msgspec.Meta:
+    """Make an attribute one of conditions, and describe it for editors; the examples are in their form."""
+    return msgspec.Meta(description=description, examples=examples)
+
 
 MASKED: Final = "(masked)"
 """Stands for a personal value that is not shown."""
@@ -117,13 +124,16 @@ class Item(_Record, frozen=True, gc=False, kw_only=True):
     ``category_ids`` is ``None`` when the source has not told them.
     """
 
-    sku: Public[str | None] = None
-    name: Public[str | None] = None
-    product_type: Public[str | None] = None
+    sku: Annotated[Public[str | None], _about("Article number.", examples=[{"starts_with": "BK-"}])] = None
+    name: Annotated[Public[str | None], _about("Product name.")] = None
+    product_type: Annotated[
+        Public[str | None],
+        _about("Magento product type, such as simple, configurable or virtual.", examples=[{"eq": "simple"}]),
+    ] = None
     product_id: Public[int | None] = None
-    price: Public[float | None] = None
-    qty: Public[float | None] = None
-    row_total: Public[float | None] = None
+    price: Annotated[Public[float | None], _about("Price of one piece.")] = None
+    qty: Annotated[Public[float | None], _about("Pieces ordered of this item.")] = None
+    row_total: Annotated[Public[float | None], _about("Price of the row: all pieces of this item.")] = None
     category_ids: Public[tuple[int, ...] | None] = None
 
 
@@ -164,8 +174,15 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     order_id: Public[OrderId]
     number: Public[str]
-    state: Public[str | None] = None
-    status: Public[str | None] = None
+    status: Annotated[
+        Public[str | None], _about("Present status of the order.", examples=[{"ne": "in_dispute"}])
+    ] = None
+    state: Annotated[
+        Public[str | None],
+        _about(
+            "Present state of the order, the fixed step of Magento's workflow.", examples=[{"eq": "complete"}]
+        ),
+    ] = None
     store_view: Public[str | None] = None
     customer_group: Public[str | None] = None
     store_id: Public[int | None] = None
@@ -181,37 +198,86 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     contact: Personal[Contact] = Contact()
 
     refunded: Public[bool | None] = None
-    total_paid: Public[float | None] = None
-    total_refunded: Public[float | None] = None
-    grand_total: Public[float | None] = None
-    base_grand_total: Public[float | None] = None
-    subtotal: Public[float | None] = None
-    base_subtotal: Public[float | None] = None
-    discount_amount: Public[float | None] = None
-    shipping_amount: Public[float | None] = None
-    total_qty: Public[float | None] = None
-    item_count: Public[float | None] = None
-    weight: Public[float | None] = None
-    currency: Public[str | None] = None
-    coupon_code: Public[str | None] = None
-    payment_method: Public[str | None] = None
-    shipping_method: Public[str | None] = None
-    shipping_country: Public[str | None] = None
-    shipping_region: Personal[str | None] = None
-    shipping_postcode: Personal[str | None] = None
-    shipping_city: Personal[str | None] = None
-    billing_country: Public[str | None] = None
-    is_guest: Public[bool | None] = None
-    is_virtual: Public[bool | None] = None
-    has_company: Public[bool | None] = None
-    has_vat_id: Public[bool | None] = None
+    total_paid: Annotated[Public[float | None], _about("Amount paid, in the order's currency.")] = None
+    total_refunded: Annotated[
+        Public[float | None],
+        _about(
+            "Amount refunded, in the order's currency; an order without a refund has no value.",
+            examples=[{"gt": 0}],
+        ),
+    ] = None
+    grand_total: Annotated[
+        Public[float | None], _about("Total of the order in its currency.", examples=[{"gte": 50}])
+    ] = None
+    base_grand_total: Annotated[
+        Public[float | None], _about("Total of the order in the shop's base currency.")
+    ] = None
+    subtotal: Annotated[Public[float | None], _about("Total of the items in the order's currency.")] = None
+    base_subtotal: Annotated[
+        Public[float | None], _about("Total of the items in the shop's base currency.")
+    ] = None
+    discount_amount: Annotated[
+        Public[float | None], _about("Discount; Magento gives it as a negative number.")
+    ] = None
+    shipping_amount: Annotated[Public[float | None], _about("Shipping costs in the order's currency.")] = None
+    total_qty: Annotated[Public[float | None], _about("Pieces ordered (Magento: total_qty_ordered).")] = None
+    item_count: Annotated[Public[float | None], _about("Rows of the order (Magento: total_item_count).")] = (
+        None
+    )
+    weight: Annotated[Public[float | None], _about("Weight of the order.")] = None
+    currency: Annotated[Public[str | None], _about("Currency of the order.", examples=[{"eq": "EUR"}])] = None
+    coupon_code: Annotated[
+        Public[str | None], _about("Coupon code used.", examples=[{"glob": "STAFF-*"}])
+    ] = None
+    payment_method: Annotated[
+        Public[str | None],
+        _about("Code of the payment method.", examples=[{"in": ["checkmo", "banktransfer"]}]),
+    ] = None
+    shipping_method: Annotated[
+        Public[str | None],
+        _about(
+            "Code of the shipping method; a virtual order has none.", examples=[{"in": ["flatrate_flatrate"]}]
+        ),
+    ] = None
+    shipping_country: Annotated[
+        Public[str | None],
+        _about(
+            "Country of the shipping address (two letters); of a virtual order, of the billing address.",
+            examples=[{"in": ["DE", "AT"]}],
+        ),
+    ] = None
+    shipping_region: Annotated[
+        Personal[str | None], _about("Name of the region of the shipping address.")
+    ] = None
+    shipping_postcode: Annotated[
+        Personal[str | None], _about("Postcode of the shipping address.", examples=[{"starts_with": "10"}])
+    ] = None
+    shipping_city: Annotated[Personal[str | None], _about("City of the shipping address.")] = None
+    billing_country: Annotated[
+        Public[str | None], _about("Country of the billing address (two letters).", examples=[{"eq": "DE"}])
+    ] = None
+    is_guest: Annotated[
+        Public[bool | None], _about("Ordered without a customer account.", examples=[{"eq": True}])
+    ] = None
+    is_virtual: Annotated[Public[bool | None], _about("Nothing is shipped.", examples=[{"eq": False}])] = None
+    has_company: Annotated[
+        Public[bool | None], _about("The billing address has a company.", examples=[{"eq": True}])
+    ] = None
+    has_vat_id: Annotated[
+        Public[bool | None], _about("The billing address has a VAT id.", examples=[{"eq": True}])
+    ] = None
     items: Public[tuple[Item, ...]] = ()
 
     def __repr__(self) -> str:
         return f"Order({self.order_id})"
 
     @property
-    def email_domain(self) -> Personal[str | None]:
+    def email_domain(
+        self,
+    ) -> Annotated[
+        Personal[str | None],
+        _about("What follows the @ of the e-mail address.", examples=[{"ne": "example.com"}]),
+    ]:
         """What follows the @ of the customer's address."""
         email = self.contact.email
         if email is None or "@" not in email:
@@ -226,11 +292,15 @@ def declared(kind: type[Any]) -> Mapping[str, bool]:
     Raises:
         TypeError: an attribute is declared neither ``Public`` nor ``Personal``.
     """
+    return {name: _flag(kind, name, hint) for name, hint in _hints(kind).items()}
+
+
+def _hints(kind: type[Any]) -> dict[str, Any]:
     hints = {name: hint for name, hint in get_type_hints(kind, include_extras=True).items() if name[0] != "_"}
     for name, member in vars(kind).items():
         if isinstance(member, property):
             hints[name] = get_type_hints(member.fget, include_extras=True).get("return")
-    return {name: _flag(kind, name, hint) for name, hint in hints.items()}
+    return hints
 
 
 def _flag(kind: type[Any], name: str, hint: Any) -> bool:
@@ -238,6 +308,42 @@ def _flag(kind: type[Any], name: str, hint: Any) -> bool:
         if isinstance(each, msgspec.Meta) and each.extra is not None and _PERSONAL in each.extra:
             return bool(each.extra[_PERSONAL])
     raise TypeError(f"{kind.__name__}.{name} is declared neither Public nor Personal")
+
+
+class AttributeKind(StrEnum):
+    """What conditions compare an attribute with."""
+
+    NUMBER = "number"
+    TEXT = "text"
+    FLAG = "flag"
+
+
+_KINDS: Final[Mapping[Any, AttributeKind]] = {
+    float: AttributeKind.NUMBER,
+    str: AttributeKind.TEXT,
+    bool: AttributeKind.FLAG,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionAttribute:
+    """An attribute that conditions may look at; ``examples`` are conditions on it."""
+
+    kind: AttributeKind
+    description: str
+    examples: list[Any] | None
+
+
+@cache
+def condition_attributes(kind: type[msgspec.Struct]) -> Mapping[str, ConditionAttribute]:
+    """Return the described attributes of ``Order`` or ``Item``: those that conditions may look at."""
+    found = {}
+    for name, hint in _hints(kind).items():
+        for each in getattr(hint, "__metadata__", ()):
+            if isinstance(each, msgspec.Meta) and each.description is not None:
+                (base,) = (part for part in get_args(get_args(hint)[0]) if part is not type(None))
+                found[name] = ConditionAttribute(_KINDS[base], each.description, each.examples)
+    return found
 
 
 @cache

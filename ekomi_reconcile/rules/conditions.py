@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any, TypeAlias
 
 import msgspec
 
-from ekomi_reconcile.model.order import Item, Order
+from ekomi_reconcile.model.order import AttributeKind, Item, Order, condition_attributes
 
 Test: TypeAlias = Callable[[Any], bool]
 
@@ -142,18 +142,17 @@ Condition: TypeAlias = Mapping[str, Any]
 CATEGORY_ID = "category_id"
 """The attribute that sources have to ask extra for."""
 
-FLAGS = frozenset({"is_guest", "is_virtual", "has_company", "has_vat_id"})
-NUMBERS = frozenset(
-    {
-        *("total_paid", "total_refunded"),
-        *("grand_total", "base_grand_total", "subtotal", "base_subtotal", "discount_amount"),
-        *("shipping_amount", "total_qty", "item_count", "weight", "price", "qty", "row_total"),
-    }
-)
 GROUPS = frozenset({"all", "any"})
 ITEM_TESTS = frozenset({"any_item", "every_item", "no_item"})
 SUM_ITEMS = "sum_items"
 _SUM_KEYS = frozenset({"of", "where"})
+
+
+@cache
+def kind_of(attribute: str) -> AttributeKind | None:
+    """Return what an attribute of orders or items is compared with; ``None`` for a list of ids."""
+    found = {**condition_attributes(Order), **condition_attributes(Item)}.get(attribute)
+    return None if found is None else found.kind
 
 
 def compile_condition(condition: Condition | None) -> Predicate:
@@ -283,6 +282,7 @@ def _leaf(attribute: str, body: Mapping[str, Any]) -> Test:
 def _maker(attribute: str) -> Callable[[str, Any], Test]:
     if attribute == CATEGORY_ID:
         return ids_test
-    if attribute in FLAGS:
+    kind = kind_of(attribute)
+    if kind is AttributeKind.FLAG:
         return flag_test
-    return number_test if attribute in NUMBERS else text_test
+    return number_test if kind is AttributeKind.NUMBER else text_test

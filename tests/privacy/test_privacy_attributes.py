@@ -24,10 +24,11 @@ from ekomi_reconcile.model.order import (
 from ekomi_reconcile.orders.magento.progress import LoadProgress, may_be_kept
 from ekomi_reconcile.orders.magento.table import Extent
 from ekomi_reconcile.rules.condition_trace import judge_condition
-from ekomi_reconcile.rules.conditions import FLAGS, field_of, value_of
+from ekomi_reconcile.rules.conditions import field_of, value_of
 
 RECORDS = (Order, Item, Contact, HistoryEntry)
 DERIVED_OR_NESTED = {"contact", "items", "history", "email_domain"}
+FLAGS = {name for name, hint in get_type_hints(Order).items() if "bool" in str(hint)}
 CONDITIONS = sorted(
     {name for kind in (Condition, ItemCondition) for name in kind.model_fields}
     - {*("all", "any", "not_", "any_item", "every_item", "no_item", "sum_items"), *FLAGS}

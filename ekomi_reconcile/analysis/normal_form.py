@@ -15,6 +15,8 @@ from ekomi_reconcile.analysis.values import Categories, Flags, Numbers, number_s
 from ekomi_reconcile.model.order import AttributeKind
 from ekomi_reconcile.rules.conditions import (
     CATEGORY_ID,
+    FIELD,
+    FIELD_PREFIX,
     GROUPS,
     ITEM_TESTS,
     NEGATIONS,
@@ -25,7 +27,6 @@ from ekomi_reconcile.rules.conditions import (
 
 ITEMS: Final = "items"
 """The attribute under which a cube holds what is wanted of the items."""
-FIELD: Final = "field"
 ALWAYS_KNOWN: Final = frozenset({"has_company", "has_vat_id"})
 """Flags that readers never leave missing."""
 
@@ -50,7 +51,7 @@ def normal(condition: Mapping[str, Any], *, negated: bool = False) -> Node:
 def _leaf(attribute: str, body: Mapping[str, Any], *, negated: bool) -> Node:
     tests = dict(operators_of(body))
     if attribute == FIELD:
-        attribute = f"{FIELD}:{tests.pop('path')}"
+        attribute = f"{FIELD_PREFIX}{body['path']}"
     kind = _kind_of(attribute)
     parts = tuple(kind(attribute, *each, negated) for each in tests.items())
     return any_of(parts) if negated else All(parts) if len(parts) > 1 else parts[0]

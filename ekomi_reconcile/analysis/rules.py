@@ -134,7 +134,7 @@ def _none_of(statuses: Sequence[str]) -> Texts:
 
 def _assumed(account: Account) -> Account:
     """The account without what is assumed to hold of every order."""
-    rule = replace(account.invitations, skip_orders_older_than=0, deliver=Deliver.LINK)
+    rule = replace(account.invitations, skip_orders_older_than=0, consent=None, deliver=Deliver.LINK)
     return replace(account, invitations=rule)
 
 

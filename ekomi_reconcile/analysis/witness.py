@@ -17,9 +17,10 @@ from ekomi_reconcile.model.invitation import Evidence, Reached
 from ekomi_reconcile.model.order import Contact, Item, Order
 from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.rules.case import Case, KnownFacts
-from ekomi_reconcile.rules.conditions import fold
+from ekomi_reconcile.rules.conditions import FIELD_PREFIX, fold
 from ekomi_reconcile.rules.contact import usable_email
 from ekomi_reconcile.rules.judge import first_failed
+from ekomi_reconcile.rules.order_fields import CUSTOM_ATTRIBUTES
 
 _CENT: Final = 0.01
 _ORDER_ID: Final = 1
@@ -64,12 +65,14 @@ class Witness:
         items = tuple(_item(each) for each in values.pop(ITEMS, ()))
         paid = values.get("total_paid", values.get("grand_total"))
         back = values.get("total_refunded", 0)
+        fields = {path: (values.pop(name),) for name, path in _named(values)}
         return Order(
             order_id=_ORDER_ID,
             number=str(_ORDER_ID),
             created_at=self.created_at,
             contact=Contact(email=None if domain is None else f"customer@{domain}"),
             items=items,
+            fields=fields or None,
             refunded=back > 0 and paid is not None and back >= paid - _CENT,
             **{"has_company": False, "has_vat_id": False, **values},
         )
@@ -78,6 +81,7 @@ class Witness:
         """The order as a record of an order file, as small as possible."""
         values = dict(self.values)
         domain, items = values.pop(DOMAIN, None), values.pop(ITEMS, ())
+        named = [(path, values.pop(name)) for name, path in _named(values)]
         addresses = _addresses(values, telephone=_MOBILE if self.mobile else None)
         date = _date(self.created_at)
         found: dict[str, Json] = {
@@ -87,6 +91,8 @@ class Witness:
             **{_NAMES.get(name, name): values[name] for name in sorted(values, key=_place_of)},
             **addresses,
         }
+        for path, text in named:
+            _put(found, path, text)
         if domain is not None:
             found["customer_email"] = f"customer@{domain}"
         if self.statuses:
@@ -252,6 +258,26 @@ def _spelled(attribute: str, value: Any, spelling: Mapping[str, str]) -> Any:
 def _place_of(name: str) -> tuple[int, str]:
     """Where an order file has the attribute: its head first."""
     return (_HEAD.index(name) if name in _HEAD else len(_HEAD), name)
+
+
+def _named(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The attributes that name fields, with the paths of those."""
+    return [
+        (name, name.removeprefix(FIELD_PREFIX)) for name in sorted(values) if name.startswith(FIELD_PREFIX)
+    ]
+
+
+def _put(order: dict[str, Json], path: str, text: str) -> None:
+    """Write the value at its place in an order file; custom attributes are a list."""
+    first, *rest = path.split(".")
+    if first == CUSTOM_ATTRIBUTES and len(rest) == 1:
+        order.setdefault(first, []).append({"attribute_code": rest[0], "value": text})
+        return
+    for name in rest:
+        found = order.get(first)
+        order[first] = found if isinstance(found, dict) else {}
+        order, first = order[first], name
+    order[first] = text
 
 
 def _item(values: Mapping[str, Any]) -> Item:

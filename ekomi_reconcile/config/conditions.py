@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
-from ekomi_reconcile.config.types import Flag, Integer, Number, String
+from ekomi_reconcile.config.types import Flag, Integer, Number, String, of_kind
+from ekomi_reconcile.model.keys import FieldPath, kind_of
 from ekomi_reconcile.model.order import AttributeKind, Item, Order, condition_attributes, declared
 
 ABSENT: Final = "absent"
 """Key under which a model says what leaving out an optional key means; the schema says it in words."""
 
-_NOT_OPERATORS: Final = frozenset({"of", "where"})
+_NOT_OPERATORS: Final = frozenset({"of", "where", "path"})
 _MISSING: Final = "Also true where the order has no value."
 
 
@@ -158,6 +159,30 @@ class SumTest(NumberTest, _SumOf):
     )
 
 
+class _FieldOf(_Operators):
+    path: of_kind(kind_of(FieldPath)[0]) = Field(  # type: ignore[valid-type]
+        description="The field, as a dotted path: `extension_attributes.NAME`, `custom_attributes.CODE`, or "
+        "a column. The shop is asked for it too."
+    )
+
+
+class FieldTest(TextTest, _FieldOf):
+    """A field of the order by its path, and what must hold for its value; of a list one entry is enough."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "minProperties": 0,
+            "anyOf": [
+                {"required": [name]}
+                for name in (
+                    *("eq", "ne", "in", "not_in", "contains", "not_contains"),
+                    *("starts_with", "ends_with", "glob"),
+                )
+            ],
+        }
+    )
+
+
 class _ConditionKeys(_OneKey):
     """A condition about an order: a mapping with exactly one key."""
 
@@ -170,6 +195,10 @@ class _ConditionKeys(_OneKey):
     sum_items: SumTest = optional(
         "A number over the items: what is added up, and what must hold for the sum.",
         examples=[{"of": "qty", "gte": 3}],
+    )
+    field: FieldTest = optional(
+        "Any field of the order by its path. Personal data: masked in all output, never cached.",
+        examples=[{"path": "extension_attributes.ekomi_optin", "eq": "1"}],
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 from ekomi_reconcile.doctor.context import Check, CheckNote, Part, Subject, failed, passed, warned
 from ekomi_reconcile.doctor.names import customer_groups, order_statuses, store_views, unserved_store_views
 from ekomi_reconcile.doctor.shop import MOST_ORDERS, RECENT_DAYS, Survey
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.errors import OrderSourceError
+from ekomi_reconcile.model.order import Agreement
 from ekomi_reconcile.orders.magento.source import (
     COMMENT,
     GROUPS,
@@ -19,7 +21,9 @@ from ekomi_reconcile.orders.magento.source import (
     Answered,
     Probe,
 )
+from ekomi_reconcile.reconcile.absent_fields import CONSENT_KEY
 from ekomi_reconcile.rules.conditions import CATEGORY_ID
+from ekomi_reconcile.rules.order_fields import consent_attribute, consent_key
 from ekomi_reconcile.rules.rulebook import RuleBook
 
 CLOCK_SKEW = 300
@@ -84,10 +88,40 @@ def rule_fields(subject: Subject) -> Iterator[CheckNote]:
         except OrderSourceError as error:
             yield warned(f"{name}: could not be checked: {error.message}", mend=error.mend)
             continue
+        found = [each for each in found if each.key != CONSENT_KEY]
         for each in found:
             yield warned(each.message, mend=each.mend, account=each.account)
         if not found:
             yield passed(f"{name}: nothing that conditions ask for is missing from every order")
+
+
+def consent(subject: Subject) -> Iterator[CheckNote]:
+    """Recent orders have the field that an account's consent is about: without it nobody is invited."""
+    for name in subject.surveyed_names:
+        found = subject.survey(name)
+        for account in subject.enabled(name):
+            wanted = account.invitations.consent
+            if wanted is not None:
+                verdicts = found.consents.get(consent_key(consent_attribute(wanted)), Counter())
+                yield _consented(name, account, wanted.field, verdicts)
+
+
+def _consented(source: str, account: Account, path: str, verdicts: Mapping[Agreement, int]) -> CheckNote:
+    total, absent = sum(verdicts.values()), verdicts.get(Agreement.ABSENT, 0)
+    accepted = verdicts.get(Agreement.ACCEPTED, 0)
+    if not total:
+        return passed(f"{source}: no recent order to tell whether {path} exists", account=account.name)
+    if absent == total:
+        return warned(
+            f"{source}: none of {total} recent order(s) has {path}: nobody is invited",
+            mend=f"correct consent.field, or have the shop add {path} to its orders",
+            account=account.name,
+        )
+    said = f"{source}: {total - absent} of {total} recent order(s) have {path}, {accepted} accepted"
+    if accepted:
+        return passed(said, account=account.name)
+    mend = "check consent.accept: it lists the values that mean yes"
+    return warned(f"{said}: nobody is invited", mend=mend, account=account.name)
 
 
 def permissions(subject: Subject) -> Iterator[CheckNote]:
@@ -173,6 +207,7 @@ CHECKS = (
     Check(id="customer-groups", run=customer_groups, needs=_FILES),
     Check(id="order-statuses", run=order_statuses, needs=_FILES),
     Check(id="rule-fields", run=rule_fields, needs=_FILES),
+    Check(id="consent", run=consent, needs=_FILES),
     Check(id="unserved-store-views", run=unserved_store_views, needs=_FILES),
     Check(id="age-limit", run=age_limit, needs=_FILES),
 )

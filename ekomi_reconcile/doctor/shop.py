@@ -10,12 +10,13 @@ from typing import Protocol, runtime_checkable
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Evidence
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import Agreement, Order
 from ekomi_reconcile.model.rule import DELETED_STORE_VIEW
 from ekomi_reconcile.orders.magento.directory import ADMIN_STORE, Directory
 from ekomi_reconcile.orders.magento.source import Probe
 from ekomi_reconcile.orders.source import OrderSource, Reading, Wanted
 from ekomi_reconcile.reconcile.absent_fields import Carried
+from ekomi_reconcile.rules.order_fields import is_consent, path_of
 from ekomi_reconcile.rules.reached import reached
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook
 
@@ -71,7 +72,10 @@ class Timing:
 
 @dataclass(slots=True)
 class Survey:
-    """What was seen. Statuses are those that orders have or had; ``timings`` are by interface id."""
+    """What was seen. Statuses are those that orders have or had; ``timings`` are by interface id.
+
+    ``consents`` are the verdicts on consent by its key (``rules.order_fields``).
+    """
 
     orders: int = 0
     store_views: Counter[str] = field(default_factory=Counter)
@@ -81,6 +85,7 @@ class Survey:
     nameless_groups: int = 0
     carried: Carried = field(default_factory=lambda: Carried(set()))
     timings: dict[str, Timing] = field(default_factory=dict)
+    consents: dict[str, Counter[Agreement]] = field(default_factory=dict)
     problems: Sequence[Diagnostic] = ()
     complete: bool = True
 
@@ -108,7 +113,9 @@ def survey_of(
     orders: Sequence[Order], problems: Sequence[Diagnostic], book: RuleBook, *, now: Instant
 ) -> Survey:
     """The same of orders that were read already."""
-    found = Survey(orders=len(orders), problems=problems)
+    named = {each for each in book.attributes if path_of(each) is not None and not is_consent(each)}
+    found = Survey(orders=len(orders), problems=problems, carried=Carried(named))
+    found.carried.see(orders)
     for order in orders:
         _note_names(order, found)
         for rule in book.candidates(order.store_view):
@@ -135,6 +142,8 @@ def _note_names(order: Order, found: Survey) -> None:
         found.nameless_groups += 1
     else:
         found.customer_groups[order.customer_group] += 1
+    for key, verdict in (order.consents or {}).items():
+        found.consents.setdefault(key, Counter())[verdict] += 1
     passed = {entry.status for entry in order.history} | {order.status}
     found.statuses.update(status for status in passed if status is not None)
 

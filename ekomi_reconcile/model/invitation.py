@@ -66,6 +66,7 @@ class Criterion(StrEnum):
     ORDER_STATUS = "order_status"
     REFUNDED = "refunded"
     ORDER_AGE = "order_age"
+    CONSENT = "consent"
     CONDITIONS = "conditions"
     DELIVERABLE = "deliverable"
     SUPPRESSED = "suppressed"

@@ -373,5 +373,15 @@ BaseUrl: TypeAlias = Annotated[
         more={"examples": ["https://shop.example.com"]},
     ),
 ]
+FieldPath: TypeAlias = Annotated[
+    str,
+    Text(
+        pattern="^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)*$",
+        longest=200,
+        more={"examples": ["extension_attributes.ekomi_optin", "custom_attributes.newsletter"]},
+    ),
+]
+"""A value of an order by its dotted path."""
+
 SourceName: TypeAlias = Annotated[str, Text(pattern="^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
 StoreId: TypeAlias = Annotated[str, Text(pattern="^(0|[1-9][0-9]{0,9})$")]

@@ -52,6 +52,14 @@ class OrderState(StrEnum):
     """A word that the source does not know: no invitation until it does, and a warning with the number."""
 
 
+class Agreement(StrEnum):
+    """What an order says about consent: all that is kept of the field."""
+
+    ABSENT = "absent"
+    NOT_ACCEPTED = "not accepted"
+    ACCEPTED = "accepted"
+
+
 STATE_WORDS: Final[Mapping[str, OrderState]] = {
     **{each.value: each for each in OrderState},
     "cancelled": OrderState.CANCELED,
@@ -170,6 +178,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     whole order was refunded; ``None`` where that was not asked for. ``shipments_known``: its shipments could
     be read, whether or not there are any. ``misdated`` names the fields with times before ``created_at``,
     which were left out. ``store_id`` and ``customer_group_id`` are given where they have no known name.
+    ``fields`` are the texts of fields that conditions name by path, ``consents`` the verdicts on the consent
+    that rules ask for (``rules.order_fields``); both only where a source was asked for them.
     """
 
     order_id: Public[OrderId]
@@ -267,6 +277,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         Public[bool | None], _about("The billing address has a VAT id.", examples=[{"eq": True}])
     ] = None
     items: Public[tuple[Item, ...]] = ()
+    fields: Personal[Mapping[str, tuple[str, ...]] | None] = None
+    consents: Public[Mapping[str, Agreement] | None] = None
 
     def __repr__(self) -> str:
         return f"Order({self.order_id})"

@@ -70,6 +70,22 @@ Condition: TypeAlias = Annotated[Mapping[str, Json], keys.Format(name="condition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """The customer's consent, as the shop recorded it with the order."""
+
+    field: keys.FieldPath = key(
+        "The field of the order that holds it, as a dotted path: `extension_attributes.NAME`, "
+        "`custom_attributes.CODE`, or a column of its own. Personal data: never shown, recorded or cached.",
+        examples=("extension_attributes.ekomi_optin",),
+    )
+    accept: keys.Names = key(
+        "The values that mean yes, in quotes; upper and lower case are the same, and true is `true`. Of a "
+        "list one of its entries is enough. An absent field is no consent.",
+        examples=(["1", "true"],),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationRule:
     """Which orders get an invitation, when, and how.
 
@@ -135,6 +151,12 @@ class InvitationRule:
     skip_refunded: bool = key(
         "Fully refunded orders are not invited.",
         default=True,
+    )
+    consent: Consent | None = key(
+        "Only orders whose customers consented are invited.",
+        default=None,
+        absent="consent is not required",
+        examples=({"field": "extension_attributes.ekomi_optin", "accept": ["1", "true"]},),
     )
     deliver: Deliver = key(
         "Who asks the customer, and how.",

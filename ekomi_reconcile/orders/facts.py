@@ -16,6 +16,7 @@ from ekomi_reconcile.orders.wire import (
     WireShipping,
 )
 from ekomi_reconcile.rules.contact import TELEPHONE
+from ekomi_reconcile.rules.order_fields import path_of
 from ekomi_reconcile.rules.rulebook import REFUNDED
 
 _CENT = 0.01
@@ -192,6 +193,9 @@ def fields_for(attributes: Iterable[str]) -> frozenset[str]:
 
 def own_fields(attribute: str) -> frozenset[str]:
     """The fields, as paths, that tell this attribute of conditions: any one of them will do."""
+    path = path_of(attribute)
+    if path is not None:
+        return frozenset({path})
     if attribute == "email_domain":
         return frozenset({"customer_email", "billing_address.email"})
     if attribute in ITEM_FACTS:

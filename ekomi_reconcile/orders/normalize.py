@@ -16,6 +16,7 @@ from ekomi_reconcile.model.order import Contact, HistoryEntry, Item, Order
 from ekomi_reconcile.orders.facts import Getter, shipping_address
 from ekomi_reconcile.orders.lenient import changed_by_spreadsheet
 from ekomi_reconcile.orders.wire import NO_ADDRESS, WireDocument, WireHistory, WireItem, WireOrder
+from ekomi_reconcile.rules.order_fields import NO_FIELDS, NamedFields
 
 NOT_LOGGED_IN = "NOT LOGGED IN"
 SHIPPED_GROUPS: Mapping[int, str] = {0: NOT_LOGGED_IN, 1: "General", 2: "Wholesale", 3: "Retailer"}
@@ -71,9 +72,14 @@ class _Dated(NamedTuple):
 
 
 def order_of(
-    wire: WireOrder, codes: Codes, facts: Iterable[tuple[str, Getter]], items: tuple[Item, ...] = ()
+    wire: WireOrder,
+    codes: Codes,
+    facts: Iterable[tuple[str, Getter]],
+    items: tuple[Item, ...] = (),
+    *,
+    named: NamedFields = NO_FIELDS,
 ) -> Order:
-    """The order with these facts and items.
+    """The order with these facts and items, and the fields that rules name.
 
     Raises:
         OrderUnreadable: its order date is before 1970 or out of range, or a spreadsheet changed its number.
@@ -117,6 +123,8 @@ def order_of(
         misdated=misdated,
         contact=_contact(wire),
         items=items,
+        fields=named.fields,
+        consents=named.consents,
         **{name: get(wire) for name, get in facts},
     )
 

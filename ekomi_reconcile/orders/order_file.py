@@ -260,7 +260,7 @@ class OrderFile:
                 self.remember(identity, found)
             else:
                 found = self._known[1]
-            whole = layout.reading(OrderReader(self.codes))
+            whole = layout.reading(OrderReader(self.codes, naming=self._uses() or frozenset()))
             orders: dict[OrderId, Order] = {}
             for payload in layout.pick(stream, found.last(order_ids), identity.size):
                 order = _read(whole, payload) or _read(layout.reading(self._least), payload)

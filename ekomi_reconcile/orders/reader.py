@@ -20,6 +20,7 @@ from ekomi_reconcile.orders.facts import FACTS, ITEM_FACTS, fields_for
 from ekomi_reconcile.orders.lenient import LenientDecoder, Unfit
 from ekomi_reconcile.orders.normalize import Categories, Codes, items_of, order_of
 from ekomi_reconcile.orders.wire import WireKey, WireOrder
+from ekomi_reconcile.rules.order_fields import NO_FIELDS, FieldReader, NamedFields
 
 UNREADABLE = "order-unreadable"
 UNFINISHED = "order-unfinished"
@@ -192,10 +193,20 @@ def whole_order(raw: bytes | Raw) -> WireOrder:
 
 
 class OrderReader:
-    """Reads orders with what these rule attributes need (``None``: with everything)."""
+    """Reads orders with what these rule attributes need (``None``: with everything).
 
-    def __init__(self, codes: Codes, attributes: frozenset[str] | None = None) -> None:
+    ``naming`` are attributes that name fields by their path, where those are not among ``attributes``.
+    """
+
+    def __init__(
+        self,
+        codes: Codes,
+        attributes: frozenset[str] | None = None,
+        *,
+        naming: frozenset[str] = frozenset(),
+    ) -> None:
         self._codes = codes
+        self._named = FieldReader(naming | (attributes or frozenset()))
         wanted = FACTS if attributes is None else FACTS.keys() & (attributes | {"is_virtual"})
         self._facts = [(name, FACTS[name].of) for name in wanted]
         self._items = attributes is None or not ITEM_FACTS.keys().isdisjoint(attributes)
@@ -207,7 +218,11 @@ class OrderReader:
         Raises:
             OrderUnreadable: a field that is needed cannot be read; names the order and the field.
         """
-        return self.complete(_decode(self._decoder, raw))
+        return self.complete(_decode(self._decoder, raw), named=self.named(raw))
+
+    def named(self, raw: bytes | Raw) -> NamedFields:
+        """The fields of the order in this JSON text that rules name; it was decoded before, so it is JSON."""
+        return self._named.read(msgspec.json.decode(raw)) if self._named else NO_FIELDS
 
     def tree(self, tree: Mapping[str, Any]) -> Order:
         """The order in this parsed JSON object.
@@ -216,19 +231,23 @@ class OrderReader:
             OrderUnreadable: a field cannot be read; names the order and the field.
         """
         try:
-            return self.complete(self._decoder.convert(tree))
+            return self.complete(self._decoder.convert(tree), named=self._named.read(tree))
         except Unfit as unfit:
             key = key_in(tree)
             raise OrderUnreadable(str(unfit), order_id=key.entity_id if key else None) from None
 
-    def complete(self, wire: WireOrder, categories: Categories | None = None) -> Order:
+    def complete(
+        self, wire: WireOrder, categories: Categories | None = None, *, named: NamedFields = NO_FIELDS
+    ) -> Order:
         """The order in this record, with the categories of its products where the source knows them.
+
+        ``named`` are its fields that rules name.
 
         Raises:
             OrderUnreadable: its order date is out of range.
         """
         items = items_of(wire.items, categories) if wire.items and self._items else ()
-        return order_of(wire, self._codes, self._facts, items)
+        return order_of(wire, self._codes, self._facts, items, named=named)
 
 
 def _decode(decoder: LenientDecoder[T], raw: bytes | Raw) -> T:

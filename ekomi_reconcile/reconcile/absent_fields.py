@@ -14,11 +14,12 @@ from typing import Any
 from ekomi_reconcile.config.order_sources import DEFAULT_SOURCE
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
-from ekomi_reconcile.model.order import Order, OrderState, order_state_of
+from ekomi_reconcile.model.order import Agreement, Order, OrderState, order_state_of
 from ekomi_reconcile.model.rule import Selection
 from ekomi_reconcile.orders.facts import ITEM_FACTS, own_fields
 from ekomi_reconcile.orders.source import Columns, OrderSource
 from ekomi_reconcile.rules.conditions import attributes, value_of
+from ekomi_reconcile.rules.order_fields import consent_attribute, consent_key, is_consent, path_of
 from ekomi_reconcile.rules.rulebook import state_of
 
 ENOUGH = 200
@@ -35,6 +36,8 @@ OMITTED_WHEN_EMPTY = frozenset(
 
 Documented in docs/conditions.md.
 """
+
+CONSENT_KEY = "invitations.consent"
 
 _IDS_SHOWN = 10
 _WORDS_SHOWN = 5
@@ -94,15 +97,22 @@ def absent_fields(source: OrderSource, carried: Carried, accounts: Iterable[Acco
     for name in sorted(absent):
         names = [each.name for each in asking if name in _asked_by([each])]
         if names:
-            yield Diagnostic(
-                severity=Severity.WARNING,
-                rule="absent-field",
-                message=f"order source {source.name}: {said.format(name)}, "
-                f"which the conditions of {', '.join(names)} ask for",
-                key="invitations.conditions",
-                mend=f"add {' or '.join(sorted(own_fields(name)))} to the orders, or remove the condition",
-                account=_only(names),
-            )
+            yield _absent(source.name, said, name, names)
+
+
+def _absent(source: str, said: str, name: str, names: Sequence[str]) -> Diagnostic:
+    asking, remove, key = "the conditions", "the condition", "invitations.conditions"
+    if is_consent(name):
+        asking, remove, key = "the consent", "the consent: without the field no order is invited", CONSENT_KEY
+    return Diagnostic(
+        severity=Severity.WARNING,
+        rule="absent-field",
+        message=f"order source {source}: {said.format(path_of(name) or name)}, "
+        f"which {asking} of {', '.join(names)} ask{'s' if is_consent(name) else ''} for",
+        key=key,
+        mend=f"add {' or '.join(sorted(own_fields(name)))} to the orders, or remove {remove}",
+        account=_only(names),
+    )
 
 
 def nameless(source: str, carried: Carried, accounts: Iterable[Account]) -> Iterator[Diagnostic]:
@@ -173,11 +183,14 @@ def key_in_project(source: str, key: str) -> str:
 
 
 def _asked_by(accounts: Iterable[Account]) -> frozenset[str]:
-    wanted = (each.invitations.conditions for each in accounts)
-    return attributes(each for each in wanted if each is not None)
+    rules = [each.invitations for each in accounts]
+    consents = {consent_attribute(each.consent) for each in rules if each.consent is not None}
+    return attributes(each.conditions for each in rules if each.conditions is not None) | consents
 
 
 def _has(order: Order, name: str) -> bool:
+    if is_consent(name):
+        return (order.consents or {}).get(consent_key(name), Agreement.ABSENT) is not Agreement.ABSENT
     if name in ITEM_FACTS:
         get = value_of(name)
         return any(_told(get(item)) for item in order.items)

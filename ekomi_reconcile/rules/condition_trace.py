@@ -11,6 +11,8 @@ from typing import Any
 
 from ekomi_reconcile.model.order import MASKED, Order, is_personal
 from ekomi_reconcile.rules.conditions import (
+    FIELD,
+    FIELD_PREFIX,
     GROUPS,
     ITEM_TESTS,
     SUM_ITEMS,
@@ -56,8 +58,9 @@ def judge_condition(condition: Condition, order: Order) -> ConditionTrace:
         return ConditionTrace(describe(condition), ok, f"{count} of {len(order.items)} items", describe(body))
     if key == SUM_ITEMS:
         return ConditionTrace(describe(condition), ok, _shown(sum_of(body)(order)), _operators(body))
-    value = value_of(key)(order)
-    shown = MASKED if value is not None and is_personal(field_of(key)) else _shown(value)
+    attribute = f"{FIELD_PREFIX}{body['path']}" if key == FIELD else key
+    value = value_of(attribute)(order)
+    shown = MASKED if value is not None and is_personal(field_of(attribute)) else _shown(value)
     return ConditionTrace(describe(condition), ok, shown, _operators(body))
 
 
@@ -72,6 +75,8 @@ def describe(condition: Condition) -> str:
         where = body.get("where")
         of = body["of"] if where is None else f"{body['of']} where {describe(where)}"
         return f"sum_items({of}) {_operators(body)}"
+    if key == FIELD:
+        return f"{body['path']} {_operators(body)}"
     return f"{key} {_operators(body)}"
 
 

@@ -142,10 +142,16 @@ Condition: TypeAlias = Mapping[str, Any]
 CATEGORY_ID = "category_id"
 """The attribute that sources have to ask extra for."""
 
+FIELD = "field"
+"""The condition on a field of the order that is named by its path."""
+
+FIELD_PREFIX = "field:"
+"""Begins the attribute that asks an order source for such a field."""
+
 GROUPS = frozenset({"all", "any"})
 ITEM_TESTS = frozenset({"any_item", "every_item", "no_item"})
 SUM_ITEMS = "sum_items"
-_SUM_KEYS = frozenset({"of", "where"})
+_NOT_OPERATORS = frozenset({"of", "where", "path"})
 
 
 @cache
@@ -180,6 +186,8 @@ def compile_node(condition: Condition) -> Test:
         return _items_test(key, compile_node(body))
     if key == SUM_ITEMS:
         return _sum_test(body)
+    if key == FIELD:
+        return _field_test(body)
     return _leaf(key, body)
 
 
@@ -196,7 +204,7 @@ def attributes(conditions: Iterable[Condition]) -> frozenset[str]:
             found.add(body["of"])
             left += [body["where"]] if body.get("where") is not None else []
         else:
-            found.add(key)
+            found.add(f"{FIELD_PREFIX}{body['path']}" if key == FIELD else key)
     return frozenset(found)
 
 
@@ -206,7 +214,10 @@ def field_of(attribute: str) -> str:
 
 
 def value_of(attribute: str) -> Callable[[Any], Any]:
-    """How to get this attribute from an order or item."""
+    """How to get this attribute from an order or item; a field named by its path has texts, or ``None``."""
+    if attribute.startswith(FIELD_PREFIX):
+        path = attribute.removeprefix(FIELD_PREFIX)
+        return lambda order: (order.fields or {}).get(path)
     return attrgetter(field_of(attribute))
 
 
@@ -224,8 +235,8 @@ def sum_of(body: Mapping[str, Any]) -> Callable[[Order], float | None]:
 
 
 def operators_of(body: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """The operators of a leaf or a sum with what they ask for."""
-    return [(operator, wanted) for operator, wanted in body.items() if operator not in _SUM_KEYS]
+    """The operators of a leaf, a field or a sum with what they ask for."""
+    return [(operator, wanted) for operator, wanted in body.items() if operator not in _NOT_OPERATORS]
 
 
 def _always(_: Any) -> bool:
@@ -270,6 +281,20 @@ def _sum_test(body: Mapping[str, Any]) -> Predicate:
     total = sum_of(body)
     test = _group("all", [number_test(operator, wanted) for operator, wanted in operators_of(body)])
     return lambda order: test(total(order))
+
+
+def _field_test(body: Mapping[str, Any]) -> Predicate:
+    """Of a list any entry may hold; the negative operators are the exact opposites."""
+    path: str = body["path"]
+    test = _group("all", [_any_text(operator, wanted) for operator, wanted in operators_of(body)])
+    return lambda order: test((order.fields or {}).get(path, ()))
+
+
+def _any_text(operator: str, wanted: Any) -> Test:
+    if operator in NEGATIONS:
+        return _not(_any_text, operator, wanted)
+    holds = text_test(operator, wanted)
+    return lambda texts: any(map(holds, texts))
 
 
 def _leaf(attribute: str, body: Mapping[str, Any]) -> Test:

@@ -3,7 +3,8 @@
 A criterion is one entry of ``CRITERIA``: how it is checked, what is shown of it, and what would make it hold.
 The plan, ``explain`` and everything else that judges orders go through this list.
 
-Values of attributes that are declared personal are masked; an e-mail address is only usable or not.
+Values of attributes that are declared personal are masked; an e-mail address is only usable or not, consent
+absent, accepted or not.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import NamedTuple, TypeAlias
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import DAY, iso
 from ekomi_reconcile.model.invitation import Criterion, Invitation, Status
-from ekomi_reconcile.model.order import MASKED
+from ekomi_reconcile.model.order import MASKED, Agreement
 from ekomi_reconcile.model.rule import Deliver, Selection
 from ekomi_reconcile.rules.case import Case
 from ekomi_reconcile.rules.condition_trace import ConditionTrace, describe, judge_condition
 from ekomi_reconcile.rules.conditions import Predicate
+from ekomi_reconcile.rules.order_fields import consent_attribute, consent_key
 from ekomi_reconcile.rules.order_key import is_of, key_of_order, key_of_row
 from ekomi_reconcile.rules.rulebook import (
     Rule,
@@ -199,6 +201,33 @@ def _order_age_remedy(case: Case) -> str:
     return f"skip_orders_older_than were at least {days} (days)"
 
 
+def _consent(rule: Rule) -> Check | None:
+    consent = rule.account.invitations.consent
+    return None if consent is None else _consent_check(consent_key(consent_attribute(consent)))
+
+
+@lru_cache
+def _consent_check(key: str) -> Check:
+    return lambda case: _agreement(case, key) is Agreement.ACCEPTED
+
+
+def _agreement(case: Case, key: str) -> Agreement:
+    return (case.order.consents or {}).get(key, Agreement.ABSENT)
+
+
+def _consent_shown(case: Case) -> Shown:
+    consent = case.rule.account.invitations.consent
+    if consent is None:
+        return Shown(None, "not required")
+    wanted = f"{consent.field} accepted: {' or '.join(consent.accept)}"
+    return Shown(_agreement(case, consent_key(consent_attribute(consent))).value, wanted)
+
+
+def _consent_remedy(case: Case) -> str:
+    consent = case.rule.account.invitations.consent
+    return "" if consent is None else f"{consent.field} of the order were {' or '.join(consent.accept)}"
+
+
 def _conditions(rule: Rule) -> Check | None:
     return None if rule.account.invitations.conditions is None else _conditions_check(rule.conditions)
 
@@ -361,6 +390,7 @@ CRITERIA: tuple[CriterionRule, ...] = (
         _always("refunded orders were invited (skip_refunded: false)"),
     ),
     CriterionRule(Criterion.ORDER_AGE, _order_age, _order_age_shown, _order_age_remedy),
+    CriterionRule(Criterion.CONSENT, _consent, _consent_shown, _consent_remedy),
     CriterionRule(Criterion.CONDITIONS, _conditions, _conditions_shown, _conditions_remedy),
     CriterionRule(Criterion.DELIVERABLE, _deliverable, _deliverable_shown, _deliverable_remedy),
     CriterionRule(Criterion.SUPPRESSED, _suppressed, _suppressed_shown, _suppressed_remedy),

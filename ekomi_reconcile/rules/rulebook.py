@@ -19,6 +19,7 @@ from ekomi_reconcile.model.order import Order, OrderId, OrderState, order_state_
 from ekomi_reconcile.model.rule import Deliver, InvitationRule
 from ekomi_reconcile.rules.conditions import Predicate, attributes, compile_condition, fold
 from ekomi_reconcile.rules.contact import TELEPHONE, mobile_number, usable_email
+from ekomi_reconcile.rules.order_fields import consent_attribute
 
 REFUNDED = "refunded"
 """The attribute that an order source is asked for where refunded orders are not invited."""
@@ -96,13 +97,13 @@ class RuleBook:
 
     @cached_property
     def attributes(self) -> frozenset[str]:
-        """What enabled rules look at in orders: attributes of conditions, refunds, telephones for an SMS."""
+        """What enabled rules look at in orders: attributes of conditions, refunds, telephones, consent."""
         rules = [each.account.invitations for each in self.rules if each.account.invitations.enabled]
         reached = {TELEPHONE} if any(each.deliver is Deliver.EKOMI_SMS for each in rules) else set[str]()
         refunded = {REFUNDED} if any(each.skip_refunded for each in rules) else set[str]()
-        return (
-            attributes(each.conditions for each in rules if each.conditions is not None) | reached | refunded
-        )
+        consents = {consent_attribute(each.consent) for each in rules if each.consent is not None}
+        found = attributes(each.conditions for each in rules if each.conditions is not None)
+        return found | reached | refunded | consents
 
     def _enter(self, at: int, rule: Rule) -> None:
         """Note where this rule may be met: in the store views it names, or in any."""

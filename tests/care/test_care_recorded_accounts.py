@@ -6,7 +6,7 @@ import pytest
 
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.errors import StateError
-from ekomi_reconcile.model.rule import Deliver, InvitationRule, Selection
+from ekomi_reconcile.model.rule import Consent, Deliver, InvitationRule, Selection
 from ekomi_reconcile.state.maintenance.push import parse
 from ekomi_reconcile.state.records import unlike_account
 
@@ -22,6 +22,7 @@ CHANGED = {
     "conditions": {"grand_total": {"gte": 5}},
     "skip_refunded": False,
     "cancel_statuses": ("returned",),
+    "consent": Consent(field="extension_attributes.optin", accept=("1", "true")),
 }
 
 

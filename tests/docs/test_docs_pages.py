@@ -31,6 +31,7 @@ CONDITIONS = {
     "CategoryTest",
     "Condition",
     "Exclude",
+    "FieldTest",
     "FlagTest",
     "ItemCondition",
     "NumberTest",

@@ -12,6 +12,7 @@ from ekomi_reconcile.config.schema import schema
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.order import (
     MASKED,
+    Agreement,
     Contact,
     HistoryEntry,
     Item,
@@ -21,17 +22,21 @@ from ekomi_reconcile.model.order import (
     is_personal,
     without_personal,
 )
+from ekomi_reconcile.model.rule import Consent
 from ekomi_reconcile.orders.magento.progress import LoadProgress, may_be_kept
 from ekomi_reconcile.orders.magento.table import Extent
+from ekomi_reconcile.orders.normalize import Codes
+from ekomi_reconcile.orders.reader import OrderReader
 from ekomi_reconcile.rules.condition_trace import judge_condition
 from ekomi_reconcile.rules.conditions import field_of, value_of
+from ekomi_reconcile.rules.order_fields import consent_attribute, consent_key
 
 RECORDS = (Order, Item, Contact, HistoryEntry)
 DERIVED_OR_NESTED = {"contact", "items", "history", "email_domain"}
 FLAGS = {name for name, hint in get_type_hints(Order).items() if "bool" in str(hint)}
 CONDITIONS = sorted(
     {name for kind in (Condition, ItemCondition) for name in kind.model_fields}
-    - {*("all", "any", "not_", "any_item", "every_item", "no_item", "sum_items"), *FLAGS}
+    - {*("all", "any", "not_", "any_item", "every_item", "no_item", "sum_items", "field"), *FLAGS}
 )
 
 NUMBERS = {"float": 70_000.25, "int": 80_000}
@@ -40,8 +45,10 @@ NUMBERS = {"float": 70_000.25, "int": 80_000}
 def canary(kind, at, name):
     """A value for this attribute that turns up nowhere else, and how it is written."""
     hint = str(get_type_hints(kind)[name])
-    if "bool" in hint or name in {"misdated", "aliases", "pseudonym"}:
+    if "bool" in hint or name in {"misdated", "aliases", "pseudonym", "consents"}:
         return None
+    if name == "fields":
+        return {"extension_attributes.note": ("canary-order-fields",)}
     if "tuple" in hint:
         return (90_000 + at,)
     for number, first in NUMBERS.items():
@@ -67,6 +74,8 @@ def whole():
 
 def written(value):
     """The text by which a canary is found."""
+    if isinstance(value, dict):
+        (value,) = value.values()
     return str(value[0]) if isinstance(value, tuple) else str(value)
 
 
@@ -107,6 +116,22 @@ def test_the_cache_holds_public_attributes_only(tmp_path):
     assert [name for name, text in by_flag(personal=True).items() if text in kept] == []
     assert [name for name, text in by_flag(personal=False).items() if text not in kept] == []
     assert "canary-domain" not in kept
+
+
+def test_of_consent_the_cache_holds_the_verdict_only(tmp_path):
+    """Neither the value nor what is accepted; a condition on a field keeps no orders at all."""
+    attribute = consent_attribute(Consent(field="extension_attributes.optin", accept=("canary-yes",)))
+    reader = OrderReader(Codes(), frozenset({attribute}))
+    written = order(1) | {"extension_attributes": {"optin": ["canary-yes", "canary-other"]}}
+    progress = LoadProgress(tmp_path / "kept.jsonl", "key", lambda text: f"digest{len(text)}")
+    progress.begin(Extent(low=0, high=9, count=1, below=False, above=False), None, since=instant.now())
+    progress.add(9, [reader.order(json.dumps(written).encode())], [])
+    progress.end()
+    assert "canary" not in (tmp_path / "kept.jsonl").read_text()
+    (window,) = progress.windows()
+    assert window.orders[0].consents == {consent_key(attribute): Agreement.ACCEPTED}
+    assert may_be_kept({attribute})
+    assert not may_be_kept({attribute, "field:extension_attributes.optin"})
 
 
 @pytest.mark.parametrize("name", CONDITIONS)

@@ -4,6 +4,7 @@ import itertools
 
 from ekomi_reconcile.model.invitation import Criterion
 from ekomi_reconcile.model.rule import Deliver
+from ekomi_reconcile.rules.order_fields import consent_attribute, consent_key
 
 DAY = 86_400
 
@@ -104,10 +105,15 @@ def first_refusal(account, order, *, judged_at, reached):
         ),
         (Criterion.REFUNDED, not (rule.skip_refunded and order.refunded)),
         (Criterion.ORDER_AGE, limit == 0 or not judged_at - order.created_at > limit * DAY),
+        (Criterion.CONSENT, rule.consent is None or agreed(rule.consent, order)),
         (Criterion.CONDITIONS, rule.conditions is None or holds(rule.conditions, order)),
         (Criterion.DELIVERABLE, usable[rule.deliver]),
     ]
     return next((criterion for criterion, ok in answers if not ok), None)
+
+
+def agreed(consent, order):
+    return (order.consents or {}).get(consent_key(consent_attribute(consent))) == "accepted"
 
 
 def admitted(selection, name):

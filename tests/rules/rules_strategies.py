@@ -3,8 +3,9 @@
 from hypothesis import strategies as st
 
 from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.order import Contact, HistoryEntry, Item, Order
-from ekomi_reconcile.model.rule import Deliver, InvitationRule, Selection
+from ekomi_reconcile.model.order import Agreement, Contact, HistoryEntry, Item, Order
+from ekomi_reconcile.model.rule import Consent, Deliver, InvitationRule, Selection
+from ekomi_reconcile.rules.order_fields import consent_attribute, consent_key
 
 NUMBER_ATTRIBUTES = [
     *("grand_total", "base_grand_total", "subtotal", "base_subtotal", "discount_amount"),
@@ -59,8 +60,17 @@ histories = st.lists(
     st.builds(HistoryEntry, maybe(st.sampled_from(STATUSES)), times, st.integers(0, 9)), max_size=4
 ).map(lambda entries: tuple(sorted(entries, key=lambda each: (each.created_at, each.entry_id))))
 
+CONSENTS = [
+    Consent(field="extension_attributes.optin", accept=("1", "yes")),
+    Consent(field="optin", accept=("1",)),
+]
+agreements = st.dictionaries(
+    st.sampled_from([consent_key(consent_attribute(each)) for each in CONSENTS]), st.sampled_from(Agreement)
+)
+
 orders = st.builds(
     Order,
+    consents=maybe(agreements),
     order_id=st.integers(1, 9),
     number=st.just("000000001"),
     state=maybe(st.sampled_from(STATES)),
@@ -158,6 +168,7 @@ rules = st.builds(
     order_statuses=st.lists(st.sampled_from(STATUSES[:5]), min_size=1, max_size=2).map(tuple),
     deliver=st.sampled_from(Deliver),
     conditions=maybe(conditions),
+    consent=st.sampled_from([None, None, *CONSENTS]),
     skip_refunded=st.booleans(),
     cancel_statuses=st.lists(st.sampled_from(["PROCESSING", "in_picking", "closed"]), max_size=2).map(tuple),
 )

@@ -160,12 +160,13 @@ class Assembly:
             ShopFailure: what belongs to them cannot be asked for.
         """
         unreadable: list[Unreadable] = []
-        wires = [wire for row in rows if (wire := _decoded(row, unreadable)) is not None]
-        known = None if self.categories is None else self.categories(product_ids(wires))
+        wires = [(wire, row) for row in rows if (wire := _decoded(row, unreadable)) is not None]
+        known = None if self.categories is None else self.categories(product_ids(wire for wire, _ in wires))
         orders = []
-        for wire in wires:
+        for wire, row in wires:
             try:
-                orders.append(_of_deleted_view(wire, self.reader.complete(wire, known)))
+                order = self.reader.complete(wire, known, named=self.reader.named(row.raw))
+                orders.append(_of_deleted_view(wire, order))
             except OrderUnreadable as problem:
                 unreadable.append(Unreadable(wire.entity_id, problem.reason))
         return self._dated(orders), unreadable

@@ -33,6 +33,7 @@ from ekomi_reconcile.rules.contact import (
     mobile_number,
     usable_email,
 )
+from ekomi_reconcile.rules.order_fields import is_consent
 
 KEPT = 2 * DAY
 """Seconds after which a load starts over: by then too much has changed."""
@@ -200,9 +201,12 @@ _WINDOW = msgspec.json.Decoder(Window)
 
 
 def may_be_kept(attributes: Iterable[str]) -> bool:
-    """May orders with these attributes be kept? Not where rules judge personal ones by their value."""
+    """May orders with these attributes be kept? Not where rules judge personal ones by their value.
+
+    Of consent an order has only the verdict.
+    """
     left = set(attributes) - {CONTACT, *declared(Contact)}
-    return not any(is_personal(field_of(each)) for each in left)
+    return not any(is_personal(field_of(each)) for each in left if not is_consent(each))
 
 
 def progress_path(folder: Path, source: str) -> Path:

@@ -26,6 +26,7 @@ from ekomi_reconcile.orders.lenient import LenientDecoder, Unfit
 from ekomi_reconcile.orders.magento.client import DIVISIBLE, MagentoClient
 from ekomi_reconcile.orders.magento.wire import FailureKind, ShopFailure
 from ekomi_reconcile.orders.reader import grouped
+from ekomi_reconcile.rules.order_fields import path_of, shop_path
 
 _NOT_MAGENTOS = frozenset(
     {
@@ -43,6 +44,8 @@ _ITEM_KEYS = frozenset({"items.item_id", "items.parent_item_id", "items.product_
 def order_fields(attributes: frozenset[str]) -> str:
     """The fields of one order that these rule attributes need."""
     wanted = {path for path in fields_for(attributes) if path.partition(".")[0] not in _NOT_MAGENTOS}
+    named = (path_of(each) for each in attributes)
+    wanted |= {shop_path(path) for path in named if path is not None}
     if any(path.startswith("items.") for path in wanted):
         wanted |= _ITEM_KEYS
     return _written(wanted - _NOT_OF_ITEMS)

@@ -28,6 +28,7 @@ from ekomi_reconcile.orders.magento.wire import FailureKind, ShopFailure
 from ekomi_reconcile.orders.normalize import Codes
 from ekomi_reconcile.orders.reader import OrderReader
 from ekomi_reconcile.rules.conditions import CATEGORY_ID
+from ekomi_reconcile.rules.order_fields import path_of
 
 STORE_VIEW = "store_view"
 CUSTOMER_GROUP = "customer_group"
@@ -128,7 +129,7 @@ class MagentoShop:
         """How rows with the fields of these attributes become orders."""
         self._asked = attributes | (self._asked or frozenset())
         ask = self._needed_categories if CATEGORY_ID in attributes else None
-        return Assembly(OrderReader(self.codes), self._evidence, ask)
+        return Assembly(OrderReader(self.codes, naming=attributes), self._evidence, ask)
 
     def look_up(self) -> tuple[OrderTable, Assembly]:
         """For single orders: with the contact and what rules are known to look at, else with everything."""
@@ -136,6 +137,11 @@ class MagentoShop:
             asked = self._asked - self._lacking
             return self.table(asked | {CONTACT}), self.assembly(asked)
         return self.table(EVERYTHING), Assembly(OrderReader(self.codes), self._evidence, self._any_categories)
+
+    @property
+    def naming_fields(self) -> frozenset[str]:
+        """Those attributes, of all that rules look at, that name fields by their path."""
+        return frozenset(each for each in self._naming.uses or () if path_of(each) is not None)
 
     def observe(self, orders: Iterable[Order]) -> None:
         """Note the statuses that occur."""

@@ -119,7 +119,7 @@ def probe(shop: MagentoShop, *, annotate: bool = False) -> Probe:
 def _newest(shop: MagentoShop) -> tuple[Harvest | None, int | None, Answered | None]:
     """The newest orders and how many there are, or why they may not be read."""
     try:
-        return *shop.table(EVERYTHING).newest(RECENT), None
+        return *shop.table(EVERYTHING | shop.naming_fields).newest(RECENT), None
     except ShopFailure as failure:
         return None, None, _refused(failure)
 
@@ -144,7 +144,7 @@ def _recent(shop: MagentoShop, harvest: Harvest) -> Recent | None:
     flaws = UnreadableOrders()
     flaws.extend(harvest.unreadable)
     try:
-        orders, unreadable = shop.assembly(frozenset()).orders(harvest.rows)
+        orders, unreadable = shop.assembly(shop.naming_fields).orders(harvest.rows)
     except OrderSourceError as error:
         if isinstance(error, ShopFailure):
             _refused(error)

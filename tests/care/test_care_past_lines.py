@@ -48,7 +48,7 @@ def test_rows_of_another_length_are_reported(row):
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_any_line_ends(end):
     """Blank lines are passed over, before the header too; line numbers are those of the file."""
-    entries, bad = read(end.join(["", HEADER, "1,,,", "", "x,x,,", "2,,,"]))
+    entries, bad = read(end.join(["", HEADER, "1,,,", "", "x,x,", "2,,,"]))
     assert (list(entries), list(bad)) == ([3, 6], [5])
     entries, bad = read(end.join(['{"order": "1"}', "", "x", '{"order": "2"}']))
     assert (list(entries), list(bad)) == ([1, 4], [3])

@@ -109,7 +109,7 @@ WRONG = {
     "a missing column": lambda whole: whole["invitations"][0].pop("order_id"),
     "an unknown column": lambda whole: whole["invitations"][0].update(email="x"),
     "a text for a number": lambda whole: whole["invitations"][0].update(order_id="1"),
-    "too large a number": lambda whole: whole["invitations"][0].update(order_id=2**64),
+    "too large a number": lambda whole: whole["invitations"][0].update(attempts=2**64),
     "no status": lambda whole: whole["invitations"][0].update(status="asked"),
     "no evidence": lambda whole: whole["invitations"][0].update(reached_source="rumour"),
     "a null": lambda whole: whole["accounts"][0].update(name=None),

@@ -1,6 +1,7 @@
 """The shape of the code: who may know whom, and what the documents say of it."""
 
 import ast
+import graphlib
 import importlib
 import inspect
 import re
@@ -78,6 +79,68 @@ def test_a_package_knows_only_what_it_may(package):
         if name in MUST_NOT_KNOW[package]
     }
     assert found == set()
+
+
+def import_graph():
+    """Each module with those that it imports, in functions too; imports for type checking do not count."""
+    trees = {".".join(path.relative_to(ROOT).with_suffix("").parts): tree for path, tree in modules()}
+    trees = {name.removesuffix(".__init__"): tree for name, tree in trees.items()}
+    graph = {}
+    for name, tree in trees.items():
+        typing = {
+            id(inner)
+            for block in ast.walk(tree)
+            if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.unparse(block.test)
+            for inner in ast.walk(block)
+        }
+        targets = {
+            target
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and id(node) not in typing
+            for target in [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
+        }
+        graph[name] = (targets & trees.keys()) - {name}
+    return graph
+
+
+def test_no_modules_import_each_other():
+    """There is an order in which every module stands after those that it imports."""
+    try:
+        graphlib.TopologicalSorter(import_graph()).prepare()
+    except graphlib.CycleError as cycle:
+        pytest.fail(" -> ".join(cycle.args[1]))
+
+
+TOO_LONG = {"plan/codec.py": 449}
+"""Modules that are still over the limit, with a length that they may not exceed."""
+
+
+def test_a_module_is_read_in_one_sitting():
+    """No module has more than 400 lines."""
+    lengths = {
+        path.relative_to(SOURCE).as_posix(): path.read_text("utf-8").count("\n") for path, _ in modules()
+    }
+    too_long = {name: length for name, length in lengths.items() if length > TOO_LONG.get(name, 400)}
+    assert too_long == {}
+
+
+def test_no_class_is_wide_or_deep():
+    """A class has at most 25 public methods, those of its bases included, and three bases of this project."""
+    classes = {
+        node.name: node for _, tree in modules() for node in tree.body if isinstance(node, ast.ClassDef)
+    }
+
+    def lineage(name):
+        bases = [getattr(base, "id", getattr(base, "attr", "")) for base in classes[name].bases]
+        return {name}.union(*(lineage(base) for base in bases if base in classes and base != name))
+
+    def methods(name):
+        own = (node.name for node in classes[name].body if isinstance(node, ast.FunctionDef))
+        return {each for each in own if not each.startswith("_")}
+
+    wide = {name for name in classes if len(set().union(*map(methods, lineage(name)))) > 25}
+    assert wide == set()
+    assert {name for name in classes if len(lineage(name)) > 4} == set()
 
 
 def test_libraries_neither_print_nor_exit():

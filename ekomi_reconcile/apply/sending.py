@@ -18,24 +18,8 @@ from ekomi_reconcile.apply.delivery import DueVerdict, deliver, delivered, secon
 from ekomi_reconcile.apply.refusals import Ready, Refusals
 from ekomi_reconcile.ekomi.values import Receipt
 from ekomi_reconcile.http.clock import RunClock
-from ekomi_reconcile.model.errors import (
-    ClockError,
-    EkomiError,
-    EkomiUnavailable,
-    OrderSourceError,
-    OutcomeUnknown,
-)
+from ekomi_reconcile.model import errors, invitation
 from ekomi_reconcile.model.instant import DAY
-from ekomi_reconcile.model.invitation import (
-    MISSING_MARK,
-    ON_HOLD_MARK,
-    Criterion,
-    Invitation,
-    Observation,
-    SendOutcome,
-    SendStep,
-    Status,
-)
 from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.model.run import Done, Progress, Stage, Task, Work
 from ekomi_reconcile.plan.order_numbers import another_shop, difference
@@ -54,11 +38,11 @@ PATIENCE = 5
 _log = logging.getLogger("ekomi_reconcile.apply")
 
 _COUNTED = {
-    Status.SENT: Done.SENT,
-    Status.PENDING: Done.RETRY_LATER,
-    Status.FAILED: Done.FAILED,
-    Status.UNKNOWN: Done.UNKNOWN,
-    Status.CANCELLED: Done.CANCELLED,
+    invitation.Status.SENT: Done.SENT,
+    invitation.Status.PENDING: Done.RETRY_LATER,
+    invitation.Status.FAILED: Done.FAILED,
+    invitation.Status.UNKNOWN: Done.UNKNOWN,
+    invitation.Status.CANCELLED: Done.CANCELLED,
 }
 
 
@@ -67,7 +51,7 @@ class _Failed:
     """A way in which calls failed: the first order, its error, how many there were."""
 
     number: str
-    error: EkomiError
+    error: errors.EkomiError
     count: int = 0
 
 
@@ -77,7 +61,7 @@ class _Clock:
 
     clock: RunClock | None
     answered: bool = False
-    error: ClockError | None = None
+    error: errors.ClockError | None = None
     reported: bool = False
     _right: bool = False
 
@@ -92,7 +76,7 @@ class _Clock:
             return self.error is not None
         try:
             self.clock.check()
-        except ClockError as error:
+        except errors.ClockError as error:
             self.error = error
         self._right = self.error is None and self.clock.ahead is not None
         return self.error is not None
@@ -104,7 +88,7 @@ class Sender:
 
     context: Context
     total: int
-    sent: list[Invitation] = field(default_factory=list)
+    sent: list[invitation.Invitation] = field(default_factory=list)
     _done: int = 0
     _gone: dict[str, frozenset[OrderId]] = field(default_factory=dict)
     _lanes: dict[str, deque[Ready]] = field(default_factory=dict)
@@ -118,7 +102,7 @@ class Sender:
         self._clock = _Clock(self.context.clock)
         self._refusals = Refusals(self.context)
 
-    def send(self, batches: Iterable[Sequence[SendStep]]) -> None:
+    def send(self, batches: Iterable[Sequence[invitation.SendStep]]) -> None:
         """Send everything that still is to be sent; what an account's failure leaves undone is told."""
         self._refusals.load()
         with ThreadPoolExecutor(self.context.parallelism, thread_name_prefix="send") as pool:
@@ -141,7 +125,7 @@ class Sender:
                 f"{self.context.name(key)}: {count} due invitations not tried: {why}"
             )
 
-    def _rows(self, batch: Sequence[SendStep]) -> list[Invitation]:
+    def _rows(self, batch: Sequence[invitation.SendStep]) -> list[invitation.Invitation]:
         """The rows of these steps, as far as they are still pending and due."""
         now = self.context.now()
         by_source: dict[str, dict[OrderId, str]] = {}
@@ -154,12 +138,14 @@ class Sender:
                 found += [
                     row
                     for row in rows.get(order_id, ())
-                    if row.interface_id == key and row.status is Status.PENDING and row.scheduled_at <= now
+                    if row.interface_id == key
+                    and row.status is invitation.Status.PENDING
+                    and row.scheduled_at <= now
                 ]
         self.context.result.count(Done.LEFT_OUT, len(batch) - len(found))
         return self.context.state.runner.spread(found)
 
-    def _look(self, rows: Sequence[Invitation]) -> Iterator[Ready]:
+    def _look(self, rows: Sequence[invitation.Invitation]) -> Iterator[Ready]:
         cancelled: dict[int, str] = {}
         named = self.context.state.queue.rows_numbered({row.number for row in rows})
         moved: dict[str, list[str]] = {}
@@ -168,7 +154,7 @@ class Sender:
                 moved.setdefault(row.source, []).append(difference(row, order))
                 continue
             if rival_of(named.get(row.number, ()), key_of_row(row), row.interface_id) is not None:
-                cancelled[row.id] = Criterion.DUPLICATE_NUMBER.value
+                cancelled[row.id] = invitation.Criterion.DUPLICATE_NUMBER.value
                 continue
             rule = self.context.book.rule(row.interface_id)
             look = second_look(row, order, rule, privacy=self.context.privacy)
@@ -208,28 +194,30 @@ class Sender:
         for each in sorted(found, key=lambda ready: (ready.row.scheduled_at, ready.row.id)):
             digest = customers[each.row.id]
             if digest is not None and cap.reached(now, asked[digest]):
-                over[each.row.id] = Criterion.SUPPRESSED.value
+                over[each.row.id] = invitation.Criterion.SUPPRESSED.value
             elif digest is not None and (claiming or self._refusals.trusted(each.row.interface_id)):
                 asked[digest].append(now)
         self._cancel(over)
         return [each for each in found if each.row.id not in over]
 
-    def _note_waiting(self, row: Invitation, order: Order | None, rule: Rule | None) -> None:
+    def _note_waiting(self, row: invitation.Invitation, order: Order | None, rule: Rule | None) -> None:
         """Note that the invitation waits for its order, so that it is not tried in every run."""
         if order is None:
-            mark = MISSING_MARK if row.order_id in self._gone.get(row.source, ()) else None
+            mark = invitation.MISSING_MARK if row.order_id in self._gone.get(row.source, ()) else None
         else:
-            mark = ON_HOLD_MARK if rule is not None and waits_on_hold(order, rule) else None
+            mark = invitation.ON_HOLD_MARK if rule is not None and waits_on_hold(order, rule) else None
         if mark is None:
             return
-        noted = Observation(
+        noted = invitation.Observation(
             source=row.source, order_id=row.order_id, status=mark, since=self.context.now(), moved=False
         )
         with self.context.state.transaction():
             self.context.state.positions.observe([noted])
 
-    def _orders(self, rows: Sequence[Invitation]) -> Iterator[tuple[Invitation, Order | None]]:
-        by_source: dict[str, list[Invitation]] = {}
+    def _orders(
+        self, rows: Sequence[invitation.Invitation]
+    ) -> Iterator[tuple[invitation.Invitation, Order | None]]:
+        by_source: dict[str, list[invitation.Invitation]] = {}
         for row in rows:
             by_source.setdefault(row.source, []).append(row)
         for source, members in by_source.items():
@@ -237,13 +225,13 @@ class Sender:
             for row in members:
                 yield row, orders.get(row.order_id)
 
-    def _read(self, source: str, rows: Sequence[Invitation]) -> Mapping[OrderId, Order]:
+    def _read(self, source: str, rows: Sequence[invitation.Invitation]) -> Mapping[OrderId, Order]:
         ids = {row.order_id for row in rows}
         try:
             found = self.context.look_up(source, ids)
             self._gone[source] = self.context.gone(source, ids - found.keys())
             return found
-        except OrderSourceError as error:
+        except errors.OrderSourceError as error:
             self.context.result.fail(f"order source {source}", error)
             return {}
 
@@ -346,26 +334,26 @@ class Sender:
         self.context.state.sending.settle(outcomes)
         for (ready, future), outcome in zip(ended, outcomes, strict=True):
             self._done += 1
-            if outcome.status is Status.SENT and ready.row.source in self.context.annotated:
+            if outcome.status is invitation.Status.SENT and ready.row.source in self.context.annotated:
                 self.sent.append(ready.row)
             self.context.result.count(_COUNTED[outcome.status])
             self._tell(ready, future, outcome)
-            error = None if outcome.status is Status.SENT else outcome.reason or ""
+            error = None if outcome.status is invitation.Status.SENT else outcome.reason or ""
             self.context.tasks.end(self._task(ready.row), status=outcome.status, error=error)
         self.context.listen(Progress(stage=Stage.SENDING, done=self._done, total=self.total))
 
-    def _task(self, row: Invitation) -> Task:
+    def _task(self, row: invitation.Invitation) -> Task:
         key = row.interface_id
         name = self.context.name(key)
         return Task(work=Work.SEND, account=name, interface_id=key, invitation=row.id, order=row.number)
 
-    def _outcome(self, ready: Ready, future: Future[Receipt]) -> SendOutcome:
+    def _outcome(self, ready: Ready, future: Future[Receipt]) -> invitation.SendOutcome:
         error = _error_of(future)
         if error is None:
             return delivered(ready.row, future.result(), now=self.context.now())
         return self._refusals.judged(ready.row, undelivered(ready.row, error, now=self.context.now()))
 
-    def _tell(self, ready: Ready, future: Future[Receipt], outcome: SendOutcome) -> None:
+    def _tell(self, ready: Ready, future: Future[Receipt], outcome: invitation.SendOutcome) -> None:
         key, error = ready.row.interface_id, _error_of(future)
         self._refusals.settled(ready.row, outcome, error)
         if error is None:
@@ -377,7 +365,7 @@ class Sender:
         self.context.note_error(key, f"send {ready.row.number}", error)
         again = self._failed.setdefault((key, text_of(error, ready.row)), _Failed(ready.row.number, error))
         again.count += 1
-        in_vain = isinstance(error, EkomiUnavailable | OutcomeUnknown)
+        in_vain = isinstance(error, errors.EkomiUnavailable | errors.OutcomeUnknown)
         self._in_a_row[key] = self._in_a_row[key] + 1 if in_vain else 0
         if self._in_a_row[key] >= PATIENCE:
             self._refusals.stopped.setdefault(key, "eKomi did not answer as it should")
@@ -389,15 +377,15 @@ class Sender:
             self.context.result.fail(f"{self.context.name(key)}: send {failed.number}{more}", failed.error)
 
 
-def _error_of(future: Future[Receipt]) -> EkomiError | None:
+def _error_of(future: Future[Receipt]) -> errors.EkomiError | None:
     """How a call failed. A fault of this program leaves that one invitation in doubt, not the whole run."""
     error = future.exception()
-    if error is None or isinstance(error, EkomiError):
+    if error is None or isinstance(error, errors.EkomiError):
         return error
     if not isinstance(error, Exception):
         raise error
     _log.debug("a call ended with an unexpected error", exc_info=error)
-    return OutcomeUnknown(
+    return errors.OutcomeUnknown(
         f"unexpected error while sending: {type(error).__name__}",
         mend="this is a fault of ekomi-reconcile: please report it with the output of -vv",
     )

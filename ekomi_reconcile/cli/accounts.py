@@ -9,18 +9,9 @@ from itertools import islice
 import click
 
 from ekomi_reconcile.apply.fetching import Errand
+from ekomi_reconcile.cli import lists
 from ekomi_reconcile.cli.app import Exit, LazyGroup
 from ekomi_reconcile.cli.completion import account_completions
-from ekomi_reconcile.cli.lists import (
-    format_option,
-    limit_option,
-    lock_timeout_option,
-    stdout_paint,
-    write_list,
-    write_one,
-    write_pieces,
-    write_text,
-)
 from ekomi_reconcile.cli.options import common, option
 from ekomi_reconcile.cli.progress import progress
 from ekomi_reconcile.cli.selection import choose, choose_one, known_to, live_in, written_in
@@ -52,7 +43,7 @@ from ekomi_reconcile.state.store import State
 
 @click.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=account_completions)
-@lock_timeout_option
+@lists.lock_timeout_option
 @common()
 def sync(names: tuple[str, ...], lock_timeout: int) -> int:
     """Fetch shop details and statistics from eKomi now.
@@ -95,7 +86,7 @@ def fetch_now(
         )
         with context.clients:
             run_errands(context, [errand_of(each, context.now()) for each in records])
-    write_text(fetched_text(context.result, title, figures, paint=stdout_paint()))
+    lists.write_text(fetched_text(context.result, title, figures, paint=lists.stdout_paint()))
     if stop.interrupted:
         return Exit.INTERRUPTED
     return Exit.OK if context.result.succeeded else Exit.ERROR
@@ -139,8 +130,8 @@ def accounts() -> None:
 
 
 @accounts.command("list")
-@limit_option
-@format_option
+@lists.limit_option
+@lists.format_option
 @common()
 def list_command(form: str, limit: int | None) -> int:
     """The accounts grid: every account of the state."""
@@ -149,24 +140,24 @@ def list_command(form: str, limit: int | None) -> int:
         rows = [
             GridRow(each, counts.get(each.interface_id, {})) for each in islice(state.accounts.read(), limit)
         ]
-    write_list(
+    lists.write_list(
         rows, form, layout=LAYOUT, as_row=grid_row, as_json=grid_json, nothing="The state has no accounts."
     )
     if form == "text":
-        write_text("".join(troubles(rows, stdout_paint())))
+        lists.write_text("".join(troubles(rows, lists.stdout_paint())))
     return Exit.OK
 
 
 @accounts.command("show")
 @click.argument("name", metavar="NAME|INTERFACE_ID", shell_complete=account_completions)
-@format_option
+@lists.format_option
 @common()
 def show(name: str, form: str) -> int:
     """One account in full, with where each value comes from."""
     configuration = load_configuration()
     with reading(configuration, key=False) as state:
         detail = _detail(configuration, state, name)
-    write_one(detail, form, as_text=detail_text, as_json=detail_json)
+    lists.write_one(detail, form, as_text=detail_text, as_json=detail_json)
     return Exit.OK
 
 
@@ -197,7 +188,7 @@ def open_command(name: str, only_print: bool) -> int:
             f'the public page of "{detail.name}" is not known yet',
             mend=f"fetch it: ekomi-reconcile {wanted}",
         )
-    write_text(printable(page) + "\n")
+    lists.write_text(printable(page) + "\n")
     if sys.stdout.isatty() and not only_print:
         sys.stdout.flush()
         click.launch(page)
@@ -206,7 +197,7 @@ def open_command(name: str, only_print: bool) -> int:
 
 @accounts.command("check")
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=account_completions)
-@format_option
+@lists.format_option
 @common()
 def check(names: tuple[str, ...], form: str) -> int:
     """Test the credentials of all or the named accounts at eKomi. The state is not touched."""
@@ -226,9 +217,9 @@ def check(names: tuple[str, ...], form: str) -> int:
             parallelism=configuration.project.ekomi.parallelism,
         )
     if form == "json":
-        write_pieces(array_text(map(checked_json, found)))
+        lists.write_pieces(array_text(map(checked_json, found)))
     else:
-        write_text("".join(checked_text(each, stdout_paint()) for each in found))
+        lists.write_text("".join(checked_text(each, lists.stdout_paint()) for each in found))
     if stop.interrupted:
         return Exit.INTERRUPTED
     return Exit.OK if all(each.verdict is Credential.OK for each in found) else Exit.ERROR

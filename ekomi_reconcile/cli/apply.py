@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ekomi_reconcile.apply.run_control import StopSignal, both
+from ekomi_reconcile.cli import session
 from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.options import DURATION, FilePath, common, interactive, option, options
 from ekomi_reconcile.cli.output import write_result
@@ -18,17 +19,6 @@ from ekomi_reconcile.cli.plan import accept_clock_option, check_selection, conci
 from ekomi_reconcile.cli.progress import Events, events_into, json_events_option, progress
 from ekomi_reconcile.cli.run import MetricsFile, Notifying, metrics_out_option
 from ekomi_reconcile.cli.saved_plan import about_run, approved_plan, needs_approval, read_saved
-from ekomi_reconcile.cli.session import (
-    creating,
-    existing_state,
-    load_configuration,
-    locking,
-    mention_sending_off,
-    mention_warnings,
-    missing_state,
-    new_state_of,
-    refuse_beginning,
-)
 from ekomi_reconcile.cli.signals import interruptible, stopping
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import redact
@@ -148,9 +138,9 @@ def apply(
 
 
 def _run(order: _Order, events: Events, metrics: MetricsFile) -> int:
-    configuration = load_configuration()
-    mention_warnings(configuration)
-    mention_sending_off(configuration)
+    configuration = session.load_configuration()
+    session.mention_warnings(configuration)
+    session.mention_sending_off(configuration)
     with stopping(order.deadline) as stop, Notifying(configuration, "apply", stop) as notice:
         watch = _Watch(events=events, metrics=metrics, notice=notice)
         return _carry_out(configuration, order, watch=watch, stop=stop)
@@ -181,7 +171,7 @@ class _Run:
         saved = self._saved()
         about = about_run(self.configuration, None if saved is None else saved.digest)
         with (
-            locking(
+            session.locking(
                 self.configuration,
                 _OPERATION,
                 accept_lost=self.order.new_state,
@@ -202,7 +192,7 @@ class _Run:
         from ekomi_reconcile.reconcile.cycle import Cycle, FirstCycle
         from ekomi_reconcile.reconcile.sources import Sources
 
-        saved, new = self._saved(), new_state_of(self.configuration)
+        saved, new = self._saved(), session.new_state_of(self.configuration)
         digest = None if saved is None else saved.digest
         clock = RunClock(accepted=self.order.accept_clock)
         with Sources(self.configuration, stop=self.stop, clock=clock) as sources:
@@ -216,7 +206,7 @@ class _Run:
                 return self._nothing(made, "there is nothing to do", complete=made.complete)
             about = about_run(self.configuration, digest)
             with (
-                creating(
+                session.creating(
                     self.configuration,
                     _OPERATION,
                     new,
@@ -276,11 +266,11 @@ class _Run:
 
 def _carry_out(configuration: Configuration, order: _Order, *, watch: _Watch, stop: StopSignal) -> int:
     run = _Run(configuration=configuration, order=order, watch=watch, stop=stop)
-    if existing_state(configuration):
+    if session.existing_state(configuration):
         return run.with_state()
     if not order.new_state:
-        refuse_beginning(configuration)
-    click.echo(f"Warning: {missing_state(configuration)}", err=True)
+        session.refuse_beginning(configuration)
+    click.echo(f"Warning: {session.missing_state(configuration)}", err=True)
     return run.without_state()
 
 

@@ -14,14 +14,7 @@ from ekomi_reconcile.cli.selection import choose_one, written_in
 from ekomi_reconcile.cli.session import load_configuration, reading_if_any
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import redact
-from ekomi_reconcile.explain.order_lookup import (
-    Explanation,
-    Found,
-    SearchResult,
-    explain_order,
-    find_order,
-    match_request,
-)
+from ekomi_reconcile.explain import order_lookup
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.invitation import InvitationFilter
@@ -72,9 +65,9 @@ def _searched(configuration: Configuration, only: str | None) -> Sequence[str]:
     return tuple(each.orders for each in configuration.accounts if each.interface_id == only)
 
 
-def _find(text: str, names: Sequence[str], sources: Sources, state: State | None) -> Found:
+def _find(text: str, names: Sequence[str], sources: Sources, state: State | None) -> order_lookup.Found:
     try:
-        search = find_order(text, names, sources.get)
+        search = order_lookup.find_order(text, names, sources.get)
     except ReconcileError as error:
         number = text.rpartition(":")[2].strip()
         if state is not None and any(state.invitations.search(InvitationFilter(order=number, limit=1))):
@@ -84,16 +77,16 @@ def _find(text: str, names: Sequence[str], sources: Sources, state: State | None
     return search.found
 
 
-def _mention(search: SearchResult) -> None:
+def _mention(search: order_lookup.SearchResult) -> None:
     for name, error in search.unread:
         click.echo(redact(f"not searched: order source {name}: {printable(error.message)}"), err=True)
 
 
 def _explained(
-    configuration: Configuration, state: State | None, found: Found, privacy: CustomerPrivacy
-) -> Explanation:
+    configuration: Configuration, state: State | None, found: order_lookup.Found, privacy: CustomerPrivacy
+) -> order_lookup.Explanation:
     recorded = () if state is None else state.accounts.read(include_deleted=True)
-    request = match_request(
+    request = order_lookup.match_request(
         found.source,
         configuration.accounts,
         recorded,
@@ -101,10 +94,10 @@ def _explained(
         now=instant.now(),
     )
     queue = EmptyQueue() if state is None else state.queue
-    return explain_order(found.order, request, queue, privacy)
+    return order_lookup.explain_order(found.order, request, queue, privacy)
 
 
-def _told(explanation: Explanation, state: State | None, only: str | None) -> Told:
+def _told(explanation: order_lookup.Explanation, state: State | None, only: str | None) -> Told:
     histories = (
         {} if state is None else {row.id: state.invitations.history(row.id) for row in explanation.rows}
     )

@@ -23,15 +23,7 @@ from ekomi_reconcile.model.errors import ReconcileError, StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, InvitationFilter, Status
 from ekomi_reconcile.model.order import OrderId, id_rank
-from ekomi_reconcile.render.invitations import (
-    LAYOUT,
-    InvitationEntry,
-    Listed,
-    invitation_json,
-    invitation_text,
-    listed_json,
-    listed_row,
-)
+from ekomi_reconcile.render import invitations
 from ekomi_reconcile.render.tables import plural
 from ekomi_reconcile.state.engine.lock import user
 from ekomi_reconcile.state.repositories.customers import subject_of
@@ -42,10 +34,10 @@ _LONGEST_ID = 18
 """Digits that any database can hold."""
 
 
-def listed(state: State, rows: Iterable[Invitation]) -> Iterator[Listed]:
+def listed(state: State, rows: Iterable[Invitation]) -> Iterator[invitations.Listed]:
     """The rows with the names of their accounts, of deleted ones too."""
     names = {each.interface_id: each.name for each in state.accounts.read(include_deleted=True)}
-    return (Listed(names[row.interface_id], row) for row in rows)
+    return (invitations.Listed(names[row.interface_id], row) for row in rows)
 
 
 def chosen(state: State, which: str) -> Invitation:
@@ -94,7 +86,7 @@ def change(
                 )
                 state.meta.bump_serial()
         (shown,) = listed(state, [after])
-    write_one(shown, form, as_text=invitation_text, as_json=invitation_json)
+    write_one(shown, form, as_text=invitations.invitation_text, as_json=invitations.invitation_json)
 
 
 def _number(text: str) -> int:
@@ -150,7 +142,7 @@ class ColumnTest:
     operator: str
     wanted: str | int
 
-    def holds(self, columns: InvitationEntry) -> bool:
+    def holds(self, columns: invitations.InvitationEntry) -> bool:
         """Does it hold for an invitation with these columns, as ``invitations list`` has them?"""
         found, wanted = getattr(columns, self.key), cast("Any", self.wanted)
         if self.key == "order_id" and self.operator != "~":
@@ -181,7 +173,7 @@ class WhereType(click.ParamType[ColumnTest]):
         if parts is None or parts[3].startswith(("=", "~")):
             self.fail(f"expected KEY OP VALUE with one of {_OPERATORS}, got {value!r}", param, ctx)
         key, operator, wanted = parts.groups()
-        fields = {each.encode_name: each.type for each in msgspec.structs.fields(InvitationEntry)}
+        fields = {each.encode_name: each.type for each in msgspec.structs.fields(invitations.InvitationEntry)}
         if key not in fields:
             guess = did_you_mean(key, fields)
             hint = f"did you mean {guess!r}?" if guess else f"the columns are: {', '.join(fields)}"
@@ -312,9 +304,11 @@ def _matching(state: State, tests: Sequence[ColumnTest]) -> list[Invitation]:
     return [each.row for each in _that_hold(listed(state, state.invitations.search(wanted)), tests)]
 
 
-def _that_hold(found: Iterable[Listed], tests: Sequence[ColumnTest]) -> Iterator[Listed]:
+def _that_hold(
+    found: Iterable[invitations.Listed], tests: Sequence[ColumnTest]
+) -> Iterator[invitations.Listed]:
     for each in found:
-        columns = listed_json(each)
+        columns = invitations.listed_json(each)
         if all(test.holds(columns) for test in tests):
             yield each
 
@@ -349,9 +343,14 @@ def _wrong_number(count: int, expect: int) -> ReconcileError:
     )
 
 
-def _write(shown: list[Listed], form: str, *, changed: int) -> None:
+def _write(shown: list[invitations.Listed], form: str, *, changed: int) -> None:
     write_list(
-        shown, form, layout=LAYOUT, as_row=listed_row, as_json=listed_json, nothing="No invitation matches."
+        shown,
+        form,
+        layout=invitations.LAYOUT,
+        as_row=invitations.listed_row,
+        as_json=invitations.listed_json,
+        nothing="No invitation matches.",
     )
     if not options().quiet:
         click.echo(f"{plural(changed, 'invitation')} changed.", err=True)

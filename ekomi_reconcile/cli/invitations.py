@@ -9,25 +9,8 @@ from typing import Any
 
 import click
 
+from ekomi_reconcile.cli import invitation_changes, lists
 from ekomi_reconcile.cli.app import Exit, LazyGroup
-from ekomi_reconcile.cli.invitation_changes import (
-    ColumnTest,
-    Selected,
-    bulk_options,
-    change,
-    change_many,
-    check_selection,
-    chosen,
-    listed,
-)
-from ekomi_reconcile.cli.lists import (
-    accounts_option,
-    format_option,
-    limit_option,
-    lock_timeout_option,
-    write_list,
-    write_one,
-)
 from ekomi_reconcile.cli.mark_sent import mark_sent
 from ekomi_reconcile.cli.options import common, option
 from ekomi_reconcile.cli.selection import choose, known_to
@@ -58,7 +41,7 @@ invitations.add_command(mark_sent)
 
 
 @invitations.command("list")
-@accounts_option
+@lists.accounts_option
 @option(
     "--status",
     "statuses",
@@ -67,8 +50,8 @@ invitations.add_command(mark_sent)
     help="Only those in this state; may be repeated.",
 )
 @option("--order", metavar="ORDER", help="Only those of this order, by its number or id.")
-@limit_option
-@format_option
+@lists.limit_option
+@lists.format_option
 @common()
 def list_command(
     names: tuple[str, ...], statuses: tuple[str, ...], order: str | None, limit: int | None, form: str
@@ -81,8 +64,8 @@ def list_command(
             order=order,
             limit=limit,
         )
-        write_list(
-            listed(state, state.invitations.search(wanted)),
+        lists.write_list(
+            invitation_changes.listed(state, state.invitations.search(wanted)),
             form,
             layout=LAYOUT,
             as_row=listed_row,
@@ -94,26 +77,26 @@ def list_command(
 
 @invitations.command("show")
 @_which
-@format_option
+@lists.format_option
 @common()
 def show(which: str, form: str) -> int:
     """One invitation in full."""
     with reading(load_configuration(), key=False) as state:
-        (found,) = listed(state, [chosen(state, which)])
-    write_one(found, form, as_text=invitation_text, as_json=invitation_json)
+        (found,) = invitation_changes.listed(state, [invitation_changes.chosen(state, which)])
+    lists.write_one(found, form, as_text=invitation_text, as_json=invitation_json)
     return Exit.OK
 
 
 @invitations.command("history")
 @_which
-@limit_option
-@format_option
+@lists.limit_option
+@lists.format_option
 @common()
 def history(which: str, limit: int | None, form: str) -> int:
     """Every change: when, by whom, why. The oldest first."""
     with reading(load_configuration(), key=False) as state:
-        changes = state.invitations.history(chosen(state, which).id)
-    write_list(
+        changes = state.invitations.history(invitation_changes.chosen(state, which).id)
+    lists.write_list(
         changes[:limit],
         form,
         layout=HISTORY_LAYOUT,
@@ -129,14 +112,14 @@ class _Call:
     """What all commands have that change invitations: one by name, or many by ``--where``."""
 
     which: str | None
-    selected: Selected
+    selected: invitation_changes.Selected
     form: str
     lock_timeout: int
 
     def run(self, act: Callable[..., Invitation], verb: str, detail: str | None = None) -> int:
         """Do it, and show what the invitations are now."""
         if self.which is None:
-            change_many(
+            invitation_changes.change_many(
                 self.selected,
                 act,
                 verb=verb,
@@ -145,7 +128,9 @@ class _Call:
                 detail=detail,
             )
         else:
-            change(self.which, act, verb=verb, form=self.form, lock_timeout=self.lock_timeout, detail=detail)
+            invitation_changes.change(
+                self.which, act, verb=verb, form=self.form, lock_timeout=self.lock_timeout, detail=detail
+            )
         return Exit.OK
 
 
@@ -155,20 +140,26 @@ def _writer(command: Callable[..., int]) -> Any:
     @wraps(command)
     def called(
         which: str | None,
-        tests: tuple[ColumnTest, ...],
+        tests: tuple[invitation_changes.ColumnTest, ...],
         expect: int | None,
         form: str,
         lock_timeout: int,
         **more: Any,
     ) -> int:
-        check_selection(which, tests, expect)
-        selected = Selected(tests=tests, expect=expect)
+        invitation_changes.check_selection(which, tests, expect)
+        selected = invitation_changes.Selected(tests=tests, expect=expect)
         call = _Call(which=which, selected=selected, form=form, lock_timeout=lock_timeout)
         return command(call=call, **more)
 
     wrapped: Any = called
     which_or_none = click.argument("which", metavar="[ID|ORDER]", required=False)
-    for add in (common(), format_option, lock_timeout_option, bulk_options, which_or_none):
+    for add in (
+        common(),
+        lists.format_option,
+        lists.lock_timeout_option,
+        invitation_changes.bulk_options,
+        which_or_none,
+    ):
         wrapped = add(wrapped)
     return wrapped
 

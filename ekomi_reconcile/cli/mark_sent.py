@@ -10,20 +10,13 @@ from pathlib import Path
 
 import click
 
+from ekomi_reconcile.cli import session
 from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.files import read_file
 from ekomi_reconcile.cli.lists import format_option, lock_timeout_option, write_one
 from ekomi_reconcile.cli.options import FilePath, common, option, options
 from ekomi_reconcile.cli.selection import choose_one, written_in
-from ekomi_reconcile.cli.session import (
-    creating,
-    existing_state,
-    load_configuration,
-    new_state_of,
-    reading_if_any,
-    writing,
-)
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ReconcileError
@@ -75,19 +68,21 @@ def mark_sent(
     `order_id` the id; `account` and `date` may be there too. Orders are looked up in their order source.
     """
     entries, bad = read_past(_read(file), now=instant.now())
-    configuration = load_configuration()
+    configuration = session.load_configuration()
     _check_source(configuration, source)
     if account is not None:
         account = choose_one(account, written_in(configuration))
     find = partial(_found, configuration, entries, bad, source=source, account=account)
     if dry_run:
-        with reading_if_any(configuration) as state:
+        with session.reading_if_any(configuration) as state:
             past = _compared(find(state), state)
         past = replace(past, dry_run=True)
-    elif new_state and not existing_state(configuration):
+    elif new_state and not session.existing_state(configuration):
         past = _into_new_state(configuration, find, keep_going=keep_going, lock_timeout=lock_timeout)
     else:
-        with writing(configuration, _OPERATION, new_state=new_state, lock_timeout=lock_timeout) as state:
+        with session.writing(
+            configuration, _OPERATION, new_state=new_state, lock_timeout=lock_timeout
+        ) as state:
             past = _into(configuration, find(state), state, keep_going=keep_going)
     write_one(past, form, as_text=adopted_text, as_json=adopted_json)
     return Exit.ERROR if past.bad else Exit.OK
@@ -123,11 +118,14 @@ def _into_new_state(
     lock_timeout: float,
 ) -> AdoptedPast:
     """Create the state once there is something to write: a refused file leaves nothing behind."""
-    new = new_state_of(configuration)
+    new = session.new_state_of(configuration)
     found = find(new)
     if found.bad and not keep_going:
         return _compared(found, None)
-    with creating(configuration, _OPERATION, new, accept_lost=True, lock_timeout=lock_timeout) as (state, _):
+    with session.creating(configuration, _OPERATION, new, accept_lost=True, lock_timeout=lock_timeout) as (
+        state,
+        _,
+    ):
         return _into(configuration, found, state, keep_going=keep_going)
 
 

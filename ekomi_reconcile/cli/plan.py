@@ -12,19 +12,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ekomi_reconcile.cli import session
 from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.base import base_plan, changed_accounts, check_base, check_revision
 from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.options import Command, FilePath, common, option, options
 from ekomi_reconcile.cli.output import write_result
 from ekomi_reconcile.cli.progress import progress
-from ekomi_reconcile.cli.session import (
-    glancing_if_any,
-    load_configuration,
-    mention_warnings,
-    missing_state,
-    new_state_refused,
-)
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.http.clock import RunClock
 from ekomi_reconcile.model import instant
@@ -287,8 +281,8 @@ def check_selection(target: tuple[str, ...], exclude: tuple[str, ...]) -> None:
 def _make(scope: Scope, *, at: Instant | None, accept_clock: bool) -> tuple[Plan, Sign | None]:
     """The plan, and how to sign it; without a state, or offline, there is no key to do so."""
     now = instant.now() if at is None else at
-    configuration = load_configuration()
-    mention_warnings(configuration)
+    configuration = session.load_configuration()
+    session.mention_warnings(configuration)
     if scope.changed_since is not None:
         scope = dataclasses.replace(scope, changed=changed_accounts(configuration, scope.changed_since))
     if scope.base is not None:
@@ -301,12 +295,12 @@ def _make(scope: Scope, *, at: Instant | None, accept_clock: bool) -> tuple[Plan
     clock = RunClock(accepted=accept_clock) if online and at is None else None
     with (
         progress() as listen,
-        glancing_if_any(configuration, key=online) as state,
+        session.glancing_if_any(configuration, key=online) as state,
         Sources(configuration, listen, clock=clock) as sources,
     ):
         if state is None and not options().quiet:
-            click.echo(f"Warning: {missing_state(configuration)}", err=True)
-            if (refused := new_state_refused(configuration)) is not None:
+            click.echo(f"Warning: {session.missing_state(configuration)}", err=True)
+            if (refused := session.new_state_refused(configuration)) is not None:
                 click.echo(f"Warning: apply will be refused: {refused.message}", err=True)
         passwords = read_passwords(configuration, state) if online else Passwords()
         made = make_plan(

@@ -8,17 +8,9 @@ from pathlib import Path
 
 import click
 
+from ekomi_reconcile.cli import lists
 from ekomi_reconcile.cli.app import Exit, LazyGroup
 from ekomi_reconcile.cli.invitation_changes import listed
-from ekomi_reconcile.cli.lists import (
-    format_option,
-    limit_option,
-    lock_timeout_option,
-    write_document,
-    write_list,
-    write_one,
-    write_text,
-)
 from ekomi_reconcile.cli.options import common, option
 from ekomi_reconcile.cli.selection import customer_digest, entries_for, given, one, suppression_path
 from ekomi_reconcile.cli.session import load_configuration, reading, reading_if_any, writing
@@ -61,7 +53,7 @@ def suppress() -> None:
 
 @suppress.command("add")
 @_addresses
-@format_option
+@lists.format_option
 @common()
 def add(addresses: tuple[str, ...], form: str) -> int:
     """Put customers on the suppression list; with - read them from stdin, one per line.
@@ -86,7 +78,7 @@ def add(addresses: tuple[str, ...], form: str) -> int:
             )
             for entry, each in entries.items()
         ]
-    write_one(shown, form, as_text=added_text, as_json=added_json)
+    lists.write_one(shown, form, as_text=added_text, as_json=added_json)
     return Exit.OK
 
 
@@ -97,13 +89,13 @@ def put_on_list(path: Path, entries: Mapping[str, str]) -> frozenset[str]:
 
 
 @suppress.command("list")
-@limit_option
-@format_option
+@lists.limit_option
+@lists.format_option
 @common()
 def list_command(limit: int | None, form: str) -> int:
     """Show the suppression list: digests and domains as they are, plain addresses and numbers masked."""
     entries = list_entries(suppression_path(load_configuration()))
-    write_list(
+    lists.write_list(
         entries[:limit],
         form,
         layout=LAYOUT,
@@ -116,7 +108,7 @@ def list_command(limit: int | None, form: str) -> int:
 
 @suppress.command("remove")
 @_addresses
-@format_option
+@lists.format_option
 @common()
 def remove(addresses: tuple[str, ...], form: str) -> int:
     """Take customers or domains off the suppression list, in clear or as a digest."""
@@ -127,7 +119,7 @@ def remove(addresses: tuple[str, ...], form: str) -> int:
         of_customer = customer_digest(configuration, state)
     removed = [remove_entries(path, {each, entries_for(each, of_customer)}) for each in wanted]
     done = RemovedEntries(removed=sum(removed), missing=removed.count(0))
-    write_document(done, form, as_text=removed_text)
+    lists.write_document(done, form, as_text=removed_text)
     return Exit.OK
 
 
@@ -153,15 +145,15 @@ def export(address: str) -> int:
     with reading(configuration) as state:
         digest = customer_digest(configuration, state)(wanted)
         held = _held(configuration, state, digest, address=wanted)
-        write_text(document_text(held_json(held)))
+        lists.write_text(document_text(held_json(held)))
     return Exit.OK
 
 
 @privacy.command("erase")
 @_address
 @option("--suppress", "suppressing", is_flag=True, help="Also put the customer on the suppression list.")
-@lock_timeout_option
-@format_option
+@lists.lock_timeout_option
+@lists.format_option
 @common()
 def erase(address: str, suppressing: bool, lock_timeout: int, form: str) -> int:
     """Forget a customer; with - the address is read from stdin.
@@ -193,7 +185,7 @@ def erase(address: str, suppressing: bool, lock_timeout: int, form: str) -> int:
         suppressed=suppressing,
         copies=list(map(str, copies)),
     )
-    write_document(erased, form, as_text=erased_text)
+    lists.write_document(erased, form, as_text=erased_text)
     return Exit.OK
 
 

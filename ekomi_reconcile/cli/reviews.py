@@ -9,18 +9,10 @@ from pathlib import Path
 
 import click
 
+from ekomi_reconcile.cli import lists
 from ekomi_reconcile.cli.app import Exit, LazyGroup
 from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.files import needs_parquet, private_file
-from ekomi_reconcile.cli.lists import (
-    format_option,
-    limit_option,
-    lock_timeout_option,
-    since_option,
-    stdout_paint,
-    write_list,
-    write_pieces,
-)
 from ekomi_reconcile.cli.options import Command, FilePath, common, option, options
 from ekomi_reconcile.cli.output import exact_output
 from ekomi_reconcile.cli.selection import choose_matching, known_to
@@ -81,14 +73,14 @@ def account_names(state: State) -> dict[str, str]:
 @click.command("stats")
 @patterns_option
 @product_option
-@since_option
+@lists.since_option
 @option(
     "--by",
     type=click.Choice([each.value for each in Period]),
     default=Period.MONTH.value,
     help="The steps of the trend.  [default: month]",
 )
-@format_option
+@lists.format_option
 @common()
 def stats_command(
     patterns: tuple[str, ...], product: str | None, since: Instant | None, by: str, form: str
@@ -113,12 +105,12 @@ def stats_command(
 
 def _write(found: list[ListedStatistics], form: str) -> None:
     if form == "json":
-        write_pieces(array_text(map(statistics_json, found)))
+        lists.write_pieces(array_text(map(statistics_json, found)))
     elif not found and not options().quiet:
         click.echo("There are no accounts.", err=True)
     else:
         signs = signs_for(sys.stdout.encoding)
-        write_pieces(statistics_text(found, signs=signs, paint=stdout_paint()))
+        lists.write_pieces(statistics_text(found, signs=signs, paint=lists.stdout_paint()))
 
 
 CSV, JSONL, PARQUET = "csv", "jsonl", "parquet"
@@ -135,7 +127,7 @@ CSV, JSONL, PARQUET = "csv", "jsonl", "parquet"
 @option("--bom", is_flag=True, help="Begin CSV with a byte order mark: Excel takes it for UTF-8 then.")
 @patterns_option
 @product_option
-@since_option
+@lists.since_option
 @option("--gone", is_flag=True, help="Also those that eKomi no longer shows.")
 @common()
 def export_command(
@@ -173,7 +165,7 @@ def _check(form: str, out: Path | None, bom: bool) -> None:
 def _write_export(listed: Iterator[ListedReview], form: str, out: Path | None, *, mark: str) -> None:
     if out is None:
         exact_output()
-        write_pieces(_with_mark(mark, _TEXTS[form](listed)))
+        lists.write_pieces(_with_mark(mark, _TEXTS[form](listed)))
         return
     with private_file(options().directory / out) as file:
         if form == PARQUET:
@@ -206,7 +198,7 @@ def reviews() -> None:
 @reviews.command("import")
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=account_completions)
 @option("--full", is_flag=True, help="All reviews, not only recent ones; notices those that are gone.")
-@lock_timeout_option
+@lists.lock_timeout_option
 @common()
 def import_command(names: tuple[str, ...], full: bool, lock_timeout: int) -> int:
     """Import the reviews of all or the named accounts now, whether it is due or not."""
@@ -228,10 +220,10 @@ def import_command(names: tuple[str, ...], full: bool, lock_timeout: int) -> int
 @reviews.command("list")
 @patterns_option
 @product_option
-@since_option
+@lists.since_option
 @option("--gone", is_flag=True, help="Also those that eKomi no longer shows.")
-@limit_option
-@format_option
+@lists.limit_option
+@lists.format_option
 @common()
 def list_command(
     patterns: tuple[str, ...],
@@ -245,7 +237,7 @@ def list_command(
     with reading(load_configuration(), key=False) as state:
         wanted, names = chosen_accounts(state, patterns), account_names(state)
         listed = state.reviews.search(wanted, since=since, include_gone=gone, product_id=product)
-        write_list(
+        lists.write_list(
             (ListedReview(names[each.interface_id], each) for each in _latest(listed, limit)),
             form,
             layout=LAYOUT,

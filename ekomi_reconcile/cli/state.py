@@ -7,18 +7,9 @@ from contextlib import contextmanager
 
 import click
 
+from ekomi_reconcile.cli import lists
 from ekomi_reconcile.cli.app import Exit, LazyGroup
 from ekomi_reconcile.cli.completion import account_completions
-from ekomi_reconcile.cli.lists import (
-    format_option,
-    limit_option,
-    lock_timeout_option,
-    write_document,
-    write_list,
-    write_one,
-    write_pieces,
-    write_text,
-)
 from ekomi_reconcile.cli.options import common, option
 from ekomi_reconcile.cli.selection import Named, choose_one, known_to, live_in
 from ekomi_reconcile.cli.session import load_configuration, reading, writing
@@ -30,6 +21,7 @@ from ekomi_reconcile.model.account import account_address
 from ekomi_reconcile.model.account_record import AccountRecord
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.render import state_admin
 from ekomi_reconcile.render.state import (
     JOURNAL_LAYOUT,
     address_json,
@@ -38,16 +30,6 @@ from ekomi_reconcile.render.state import (
     entry_row,
     record_json,
     record_text,
-)
-from ekomi_reconcile.render.state_admin import (
-    Removed,
-    Renamed,
-    SourceRenamed,
-    check_json,
-    check_text,
-    removed_text,
-    renamed_text,
-    source_renamed_text,
 )
 from ekomi_reconcile.render.tables import array_text, export_text
 from ekomi_reconcile.state.engine.lock import user
@@ -62,8 +44,8 @@ _dry_run = option("--dry-run", is_flag=True, help="Only say what it would do.")
 @_which
 @click.argument("new_name")
 @_dry_run
-@lock_timeout_option
-@format_option
+@lists.lock_timeout_option
+@lists.format_option
 @common()
 def mv(name: str, new_name: str, dry_run: bool, lock_timeout: int, form: str) -> int:
     """Call an account by another name in the state, for files in which it has that name already."""
@@ -78,8 +60,8 @@ def mv(name: str, new_name: str, dry_run: bool, lock_timeout: int, form: str) ->
                 state.journal.add("state mv", subject=account_address(record.name), outcome=outcome, now=now)
                 state.meta.bump_serial()
     address, new_address = account_address(record.name), account_address(new_name)
-    done = Renamed(address, new_address, interface_id=record.interface_id, dry_run=dry_run)
-    write_document(done, form, as_text=renamed_text)
+    done = state_admin.Renamed(address, new_address, interface_id=record.interface_id, dry_run=dry_run)
+    lists.write_document(done, form, as_text=state_admin.renamed_text)
     return Exit.OK
 
 
@@ -87,8 +69,8 @@ def mv(name: str, new_name: str, dry_run: bool, lock_timeout: int, form: str) ->
 @click.argument("old")
 @click.argument("new")
 @_dry_run
-@lock_timeout_option
-@format_option
+@lists.lock_timeout_option
+@lists.format_option
 @common()
 def mv_source(old: str, new: str, dry_run: bool, lock_timeout: int, form: str) -> int:
     """Record an order source under another name, for a project file in which it has that name already.
@@ -111,7 +93,7 @@ def mv_source(old: str, new: str, dry_run: bool, lock_timeout: int, form: str) -
                 outcome = f"renamed to {new}: {found.invitations} invitations, {found.merged} merged"
                 state.journal.add("state mv-source", subject=old, outcome=outcome, now=now)
                 state.meta.bump_serial()
-    done = SourceRenamed(
+    done = state_admin.SourceRenamed(
         source=old,
         new_source=new,
         invitations=found.invitations,
@@ -120,7 +102,7 @@ def mv_source(old: str, new: str, dry_run: bool, lock_timeout: int, form: str) -
         merged=found.merged,
         dry_run=dry_run,
     )
-    write_document(done, form, as_text=source_renamed_text)
+    lists.write_document(done, form, as_text=state_admin.source_renamed_text)
     return Exit.OK
 
 
@@ -145,8 +127,8 @@ def _check_source_names(old: str, new: str, defined: Collection[str]) -> None:
 @click.command()
 @_which
 @_dry_run
-@lock_timeout_option
-@format_option
+@lists.lock_timeout_option
+@lists.format_option
 @common()
 def rm(name: str, dry_run: bool, lock_timeout: int, form: str) -> int:
     """Forget an account; eKomi is not told. Its rows stay on record, so that nobody is asked twice.
@@ -166,19 +148,19 @@ def rm(name: str, dry_run: bool, lock_timeout: int, form: str) -> int:
                     "state rm", subject=account_address(record.name), outcome="forgotten", now=now
                 )
                 state.meta.bump_serial()
-    done = Removed(
+    done = state_admin.Removed(
         address=account_address(record.name),
         interface_id=record.interface_id,
         cancelled=counts.get(Status.PENDING, 0),
         kept=sum(counts.values()),
         dry_run=dry_run,
     )
-    write_document(done, form, as_text=removed_text)
+    lists.write_document(done, form, as_text=state_admin.removed_text)
     return Exit.OK
 
 
 @click.command()
-@format_option
+@lists.format_option
 @common()
 def check(form: str) -> int:
     """Is the state sound: every page, every index, every reference, every account. Reads everything."""
@@ -186,7 +168,7 @@ def check(form: str) -> int:
 
     with reading(load_configuration(), key=False) as state:
         problems = check_state(state)
-    write_one(problems, form, as_text=check_text, as_json=check_json)
+    lists.write_one(problems, form, as_text=state_admin.check_text, as_json=state_admin.check_json)
     return Exit.ERROR if problems else Exit.OK
 
 
@@ -223,23 +205,23 @@ for _each in (init, push, backup, restore, mv, mv_source, accept_loss, rm, check
 
 
 @state.command("list")
-@limit_option
-@format_option
+@lists.limit_option
+@lists.format_option
 @common()
 def list_command(limit: int | None, form: str) -> int:
     """The addresses of the accounts."""
     with reading(load_configuration(), key=False) as opened:
         records = opened.accounts.read()[:limit]
     if form == "json":
-        write_pieces(array_text(map(address_json, records)))
+        lists.write_pieces(array_text(map(address_json, records)))
     else:
-        write_text("".join(map(address_text, records)))
+        lists.write_text("".join(map(address_text, records)))
     return Exit.OK
 
 
 @state.command("show")
 @click.argument("name", metavar="ADDRESS|NAME", shell_complete=account_completions)
-@format_option
+@lists.format_option
 @common()
 def show(name: str, form: str) -> int:
     """The record of one account, also of a deleted one."""
@@ -248,7 +230,7 @@ def show(name: str, form: str) -> int:
         addresses = tuple(Named(account_address(each.name), each.interface_id) for each in known)
         key = choose_one(name, (*known, *addresses))
         record = next(each for each in opened.accounts.read(include_deleted=True) if each.interface_id == key)
-    write_one(record, form, as_text=record_text, as_json=record_json)
+    lists.write_one(record, form, as_text=record_text, as_json=record_json)
     return Exit.OK
 
 
@@ -257,19 +239,19 @@ def show(name: str, form: str) -> int:
 def pull() -> int:
     """Everything as JSON, in the state's own form: times are seconds since 1970 in UTC."""
     with reading(load_configuration(), key=False) as opened:
-        write_pieces(export_text(export_header(opened), export_tables(opened)))
+        lists.write_pieces(export_text(export_header(opened), export_tables(opened)))
     return Exit.OK
 
 
 @state.command("history")
-@limit_option
-@format_option
+@lists.limit_option
+@lists.format_option
 @common()
 def history(limit: int | None, form: str) -> int:
     """The journal: who did what and when, the latest first."""
     with reading(load_configuration(), key=False) as opened:
         entries = opened.journal.entries(limit)
-    write_list(
+    lists.write_list(
         entries,
         form,
         layout=JOURNAL_LAYOUT,

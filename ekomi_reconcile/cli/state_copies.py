@@ -8,36 +8,16 @@ from pathlib import Path
 
 import click
 
+from ekomi_reconcile.cli import session
 from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.files import read_file, rewrite
 from ekomi_reconcile.cli.lists import format_option, lock_timeout_option, write_document, write_one
 from ekomi_reconcile.cli.options import FilePath, common, option, options
-from ekomi_reconcile.cli.session import (
-    as_lineage,
-    check_pin,
-    load_configuration,
-    pinned_lineage,
-    state_key,
-    state_location,
-    writing,
-)
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import resolve
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ConfigurationError, ReconcileError, StateError
-from ekomi_reconcile.render.state_admin import (
-    Copied,
-    Initialised,
-    copied_text,
-    format_json,
-    format_text,
-    initialised_text,
-    migrated_json,
-    migrated_text,
-    pushed_text,
-    restored_json,
-    restored_text,
-)
+from ekomi_reconcile.render import state_admin
 from ekomi_reconcile.state.engine.location import FileLocation, Location, copy_path, locate
 from ekomi_reconcile.state.engine.writer_lock import writer_lock
 from ekomi_reconcile.state.maintenance.backup import copy_to, needs_file
@@ -54,7 +34,7 @@ class _Uuid(click.ParamType[str]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The UUID in lower case."""
         try:
-            return as_lineage(value)
+            return session.as_lineage(value)
         except ValueError as problem:
             self.fail(f"the lineage {problem}.", param, ctx)
 
@@ -76,25 +56,25 @@ def init(lineage: str | None, pin: bool, lock_timeout: int, form: str) -> int:
     Run it once per environment. Where the state exists already, with this lineage, nothing is done; another
     one is an error. A state that was lost is not replaced: restore a backup.
     """
-    configuration = load_configuration()
+    configuration = session.load_configuration()
     wanted = _wanted(configuration, lineage)
-    location, root = state_location(configuration)
+    location, root = session.state_location(configuration)
     place = locate(location, root=root)
     found, created = _ensure(configuration, place, wanted, lock_timeout=lock_timeout)
     if pin:
         _pin(configuration, found)
-    done = Initialised(
+    done = state_admin.Initialised(
         location=str(place),
         lineage=found,
         created=created,
         pinned=pin or configuration.project.lineage is not None,
     )
-    write_document(done, form, as_text=initialised_text)
+    write_document(done, form, as_text=state_admin.initialised_text)
     return Exit.OK
 
 
 def _wanted(configuration: Configuration, lineage: str | None) -> str | None:
-    pinned = pinned_lineage(configuration)
+    pinned = session.pinned_lineage(configuration)
     if lineage is not None and pinned not in (None, lineage):
         raise ConfigurationError(
             f"--lineage is {lineage}, but {configuration.path} pins {pinned}",
@@ -110,8 +90,8 @@ def _ensure(
     from ekomi_reconcile.state.engine.mark import refuse_gone
     from ekomi_reconcile.state.opening import build_state, key_to_be, lineage_of
 
-    location, root = state_location(configuration)
-    key = state_key(configuration)
+    location, root = session.state_location(configuration)
+    key = session.state_key(configuration)
     found = lineage_of(place)
     if found is None:
         if isinstance(place, FileLocation) and not place.path.exists():
@@ -168,8 +148,8 @@ def backup(out: Path | None, lock_timeout: int, form: str) -> int:
 
     It is journaled, but does not make a reviewed plan stale.
     """
-    configuration = load_configuration()
-    with writing(configuration, "state backup", lock_timeout=lock_timeout) as state:
+    configuration = session.load_configuration()
+    with session.writing(configuration, "state backup", lock_timeout=lock_timeout) as state:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         target = copy_path(state.location, stamp, root=configuration.root)
         if out is not None:
@@ -178,8 +158,10 @@ def backup(out: Path | None, lock_timeout: int, form: str) -> int:
                 raise ReconcileError(f"{target} exists already", mend="choose another name for the copy")
         made, meta = copy_to(state, target), state.meta.read()
         state.journal.add("state backup", subject=made.name, outcome="done", now=instant.now())
-    copied = Copied(path=str(made), bytes=made.stat().st_size, lineage=meta.lineage, serial=meta.serial)
-    write_document(copied, form, as_text=copied_text)
+    copied = state_admin.Copied(
+        path=str(made), bytes=made.stat().st_size, lineage=meta.lineage, serial=meta.serial
+    )
+    write_document(copied, form, as_text=state_admin.copied_text)
     return Exit.OK
 
 
@@ -197,9 +179,9 @@ def restore(file: Path, lock_timeout: int, form: str) -> int:
     from ekomi_reconcile.state.maintenance.restore import OPERATION, must_be_restorable
     from ekomi_reconcile.state.maintenance.restore import restore as bring_back
 
-    configuration = load_configuration()
-    location, root = state_location(configuration)
-    key = state_key(configuration)
+    configuration = session.load_configuration()
+    location, root = session.state_location(configuration)
+    key = session.state_key(configuration)
     copy, place = options().directory / file, locate(location, root=root)
     _check_copy(configuration, copy)
     must_be_restorable(copy, place)
@@ -207,7 +189,7 @@ def restore(file: Path, lock_timeout: int, form: str) -> int:
     lock.acquire(lock_timeout)
     with lock:
         done = bring_back(copy, location, root=root, key=key, now=instant.now(), lock=lock)
-    write_one(done, form, as_text=restored_text, as_json=restored_json)
+    write_one(done, form, as_text=state_admin.restored_text, as_json=state_admin.restored_json)
     return Exit.OK
 
 
@@ -215,7 +197,7 @@ def _check_copy(configuration: Configuration, copy: Path) -> None:
     """A copy replaces the pinned state only if it is one of it."""
     from ekomi_reconcile.state.opening import open_copy
 
-    pinned = pinned_lineage(configuration)
+    pinned = session.pinned_lineage(configuration)
     if pinned is None:
         return
     needs_file(copy)
@@ -245,10 +227,10 @@ def push(file: Path, force: bool, lock_timeout: int, form: str) -> int:
     from ekomi_reconcile.state.maintenance.push import push as put
 
     content = parse(read_file(options().directory / file, limit=_LARGEST_PUSH))
-    configuration = load_configuration()
-    with writing(configuration, OPERATION, lock_timeout=lock_timeout) as state:
+    configuration = session.load_configuration()
+    with session.writing(configuration, OPERATION, lock_timeout=lock_timeout) as state:
         done = put(content, state, root=configuration.root, now=instant.now(), any_serial=force)
-    write_one(done, form, as_text=pushed_text, as_json=restored_json)
+    write_one(done, form, as_text=state_admin.pushed_text, as_json=state_admin.restored_json)
     return Exit.OK
 
 
@@ -265,20 +247,22 @@ def migrate(url: str | None, lock_timeout: int, form: str) -> int:
     """
     from ekomi_reconcile.state.maintenance.move import OPERATION, move
 
-    configuration = load_configuration()
+    configuration = session.load_configuration()
     if url is None:
         version = _bring_up_to_date(configuration, OPERATION, lock_timeout=lock_timeout)
-        write_one(version, form, as_text=format_text, as_json=format_json)
+        write_one(version, form, as_text=state_admin.format_text, as_json=state_admin.format_json)
         return Exit.OK
     target = resolve(url).reveal() if url.startswith("${") else url
     root = options().directory
-    with writing(configuration, OPERATION, lock_timeout=lock_timeout) as state:
+    with session.writing(configuration, OPERATION, lock_timeout=lock_timeout) as state:
         place = locate(target, root=root)
         if str(place) == str(state.location):
             raise ReconcileError(f"the state is at {place} already", mend="name another place")
         with writer_lock(place, operation=OPERATION):
-            done = move(state, target, root=root, configured=state_key(configuration), now=instant.now())
-    write_one(done, form, as_text=migrated_text, as_json=migrated_json)
+            done = move(
+                state, target, root=root, configured=session.state_key(configuration), now=instant.now()
+            )
+    write_one(done, form, as_text=state_admin.migrated_text, as_json=state_admin.migrated_json)
     return Exit.OK
 
 
@@ -286,10 +270,10 @@ def _bring_up_to_date(configuration: Configuration, operation: str, *, lock_time
     """The format that the state has then."""
     from ekomi_reconcile.state.opening import Mode, open_state
 
-    check_pin(configuration)
-    location, root = state_location(configuration)
+    session.check_pin(configuration)
+    location, root = session.state_location(configuration)
     lock = writer_lock(locate(location, root=root), operation=operation)
     lock.acquire(lock_timeout)
-    key = state_key(configuration)
+    key = session.state_key(configuration)
     with lock, open_state(location, root=root, mode=Mode.MIGRATE, key=key) as state:
         return state.meta.read().format_version

@@ -16,13 +16,7 @@ from ekomi_reconcile.cli.session import configuration_path
 from ekomi_reconcile.config.load import check
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.privacy.suppression import check_suppression_list
-from ekomi_reconcile.render.diagnostics import (
-    diagnostics_json,
-    diagnostics_text,
-    github_commands,
-    sarif_json,
-    verdict_text,
-)
+from ekomi_reconcile.render import diagnostics
 from ekomi_reconcile.render.tables import Paint, document_text, json_text
 
 
@@ -45,16 +39,20 @@ def validate(form: str, strict: bool) -> int:
     accounts = None if configuration is None else len(configuration.accounts)
     match form:
         case "json":
-            write_result(document_text(diagnostics_json(found)))
+            write_result(document_text(diagnostics.diagnostics_json(found)))
         case "sarif":
-            log = sarif_json(from_the_top(found, path.parent), tool_version=__version__)
+            log = diagnostics.sarif_json(from_the_top(found, path.parent), tool_version=__version__)
             write_result(json_text(log) + "\n")
         case "github":
-            write_result(github_commands(from_the_top(found, path.parent)))
-            write_result(verdict_text(found, accounts=accounts) + "\n")
+            write_result(diagnostics.github_commands(from_the_top(found, path.parent)))
+            write_result(diagnostics.verdict_text(found, accounts=accounts) + "\n")
         case _:
-            click.echo(diagnostics_text(found, Paint(options().colour_on(sys.stderr))), err=True, nl=False)
-            write_result(verdict_text(found, accounts=accounts) + "\n")
+            click.echo(
+                diagnostics.diagnostics_text(found, Paint(options().colour_on(sys.stderr))),
+                err=True,
+                nl=False,
+            )
+            write_result(diagnostics.verdict_text(found, accounts=accounts) + "\n")
     return Exit.ERROR if _fails(found, strict=strict) else Exit.OK
 
 

@@ -12,32 +12,15 @@ import re
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
+from ekomi_reconcile.ekomi import refusal_texts
 from ekomi_reconcile.ekomi.decode import Reviews, reviews_from, text, web_address
-from ekomi_reconcile.ekomi.refusal_texts import (
-    Said,
-    Tendency,
-    denies_access,
-    error_in,
-    meaning_of_line,
-    meaning_of_message,
-    message_in,
-    tendency_of_answer,
-)
 from ekomi_reconcile.ekomi.values import Receipt
 from ekomi_reconcile.ekomi.wire import Answer, Reply
 from ekomi_reconcile.http.client import Redactor
+from ekomi_reconcile.model import errors
 from ekomi_reconcile.model.account import Json
-from ekomi_reconcile.model.errors import (
-    AccountRefused,
-    CredentialsRefused,
-    EkomiError,
-    EkomiUnavailable,
-    OutcomeUnknown,
-    RecipientRefused,
-    RequestRefused,
-)
 
-E = TypeVar("E", bound=EkomiError)
+E = TypeVar("E", bound=errors.EkomiError)
 
 NOT_JSON = object()
 """Stands for a body that is no JSON array or object."""
@@ -97,20 +80,22 @@ class Reporter:
             message += f" (HTTP {answer.status})"
         if quoted:
             message += f': "{quoted}"'
-        mend = _CREDENTIALS_MEND if issubclass(kind, CredentialsRefused) else None
+        mend = _CREDENTIALS_MEND if issubclass(kind, errors.CredentialsRefused) else None
         status = answer.status if answer else None
         error = kind(message, function=self.function, status=status, mend=mend, said=quoted)
-        if isinstance(error, EkomiUnavailable) and answer is not None:
+        if isinstance(error, errors.EkomiUnavailable) and answer is not None:
             error.retry_after = answer.retry_after
         return error
 
-    def credentials(self, answer: Answer, said: str) -> CredentialsRefused:
+    def credentials(self, answer: Answer, said: str) -> errors.CredentialsRefused:
         """eKomi refused the interface id or password."""
-        return self.error(CredentialsRefused, "eKomi refused the credentials", answer=answer, said=said)
+        return self.error(
+            errors.CredentialsRefused, "eKomi refused the credentials", answer=answer, said=said
+        )
 
-    def refused(self, answer: Answer, said: str) -> RequestRefused:
+    def refused(self, answer: Answer, said: str) -> errors.RequestRefused:
         """eKomi said no."""
-        return self.error(RequestRefused, "eKomi refused the request", answer=answer, said=said)
+        return self.error(errors.RequestRefused, "eKomi refused the request", answer=answer, said=said)
 
     def redirected(self, answer: Answer, kind: type[E]) -> E:
         """The address is not the right one; where it leads is shown without its query."""
@@ -127,37 +112,39 @@ def read_json(reply: Reply, reporter: Reporter, *, empty: Json = NOT_JSON) -> Js
         EkomiUnavailable: everything else: nothing is known about the request.
     """
     if not isinstance(reply, Answer):
-        raise reporter.error(EkomiUnavailable, reply.reason)
+        raise reporter.error(errors.EkomiUnavailable, reply.reason)
     body = Body.of(reply)
     _raise_for_text(reply, body, reporter)
     _raise_for_status(reply, body, reporter)
     if reply.broken is not None:
-        raise reporter.error(EkomiUnavailable, reply.broken, answer=reply)
+        raise reporter.error(errors.EkomiUnavailable, reply.broken, answer=reply)
     if body.text == "" and empty is not NOT_JSON:
         return empty
     if body.value is NOT_JSON:
-        raise reporter.error(EkomiUnavailable, _unreadable(body.text), answer=reply, said=body.quotable)
+        raise reporter.error(
+            errors.EkomiUnavailable, _unreadable(body.text), answer=reply, said=body.quotable
+        )
     return body.value
 
 
 def _raise_for_text(answer: Answer, body: Body, reporter: Reporter) -> None:
     """Credentials errors are told with any status, refusals not with those of a failing server."""
     said, message = meaning_of(answer, body)
-    if said is Said.CREDENTIALS:
+    if said is refusal_texts.Said.CREDENTIALS:
         raise reporter.credentials(answer, message)
-    if said is not Said.NOTHING and words_count(answer):
+    if said is not refusal_texts.Said.NOTHING and words_count(answer):
         raise reporter.refused(answer, message)
 
 
-def meaning_of(answer: Answer, body: Body) -> tuple[Said, str]:
+def meaning_of(answer: Answer, body: Body) -> tuple[refusal_texts.Said, str]:
     """What eKomi's own words in the body mean, and those words; ``NOTHING`` of a success too."""
     if body.value is NOT_JSON:
-        return meaning_of_line(body.text or ""), body.text or ""
-    message = error_in(body.value)
+        return refusal_texts.meaning_of_line(body.text or ""), body.text or ""
+    message = refusal_texts.error_in(body.value)
     if message is None:
-        return Said.NOTHING, ""
-    said = meaning_of_message(message)
-    return (Said.CREDENTIALS if answer.status == 401 else said), message
+        return refusal_texts.Said.NOTHING, ""
+    said = refusal_texts.meaning_of_message(message)
+    return (refusal_texts.Said.CREDENTIALS if answer.status == 401 else said), message
 
 
 def words_count(answer: Answer) -> bool:
@@ -170,10 +157,10 @@ def _raise_for_status(answer: Answer, body: Body, reporter: Reporter) -> None:
     if 200 <= status < 300:
         return
     if 300 <= status < 400:
-        raise reporter.redirected(answer, EkomiUnavailable)
+        raise reporter.redirected(answer, errors.EkomiUnavailable)
     if 400 <= status < 500 and not is_in_between(answer, body):
         raise reporter.refused(answer, body.quotable)
-    raise reporter.error(EkomiUnavailable, "eKomi did not answer", answer=answer, said=body.quotable)
+    raise reporter.error(errors.EkomiUnavailable, "eKomi did not answer", answer=answer, said=body.quotable)
 
 
 def is_in_between(answer: Answer, body: Body) -> bool:
@@ -243,8 +230,8 @@ def read_link(reply: Reply, reporter: Reporter) -> Receipt:
     """
     try:
         order = read_object(reply, reporter)
-    except RequestRefused as error:
-        kind = _REFUSALS.get(meaning_of_message(error.said))
+    except errors.RequestRefused as error:
+        kind = _REFUSALS.get(refusal_texts.meaning_of_message(error.said))
         if kind is None:
             raise
         raise kind(error.message, function=error.function, status=error.status, said=error.said) from None
@@ -255,15 +242,15 @@ def read_link(reply: Reply, reporter: Reporter) -> Receipt:
     return Receipt(link=link, known_before=known_since not in {"", "false", "null"})
 
 
-_REFUSALS: dict[Said, type[EkomiError]] = {
-    Said.ACCOUNT: AccountRefused,
-    Said.RECIPIENT: RecipientRefused,
+_REFUSALS: dict[refusal_texts.Said, type[errors.EkomiError]] = {
+    refusal_texts.Said.ACCOUNT: errors.AccountRefused,
+    refusal_texts.Said.RECIPIENT: errors.RecipientRefused,
 }
 
 
-def _unfit(reply: Reply, reporter: Reporter, reason: str) -> EkomiUnavailable:
+def _unfit(reply: Reply, reporter: Reporter, reason: str) -> errors.EkomiUnavailable:
     answer = reply if isinstance(reply, Answer) else None
-    return reporter.error(EkomiUnavailable, reason, answer=answer)
+    return reporter.error(errors.EkomiUnavailable, reason, answer=answer)
 
 
 _NOT_PROCESSED = frozenset({429, 503})
@@ -274,10 +261,10 @@ _NOT_ITS_OWN = frozenset({407, 408, 425})
 
 _DENIED_REQUEST = frozenset({401, 402, 403})
 
-_REFUSED_REQUESTS: dict[Said, tuple[type[EkomiError], str]] = {
-    Said.ACCOUNT: (AccountRefused, "eKomi refused the account"),
-    Said.RECIPIENT: (RecipientRefused, "eKomi refused the recipient"),
-    Said.REFUSAL: (RequestRefused, "eKomi refused the request"),
+_REFUSED_REQUESTS: dict[refusal_texts.Said, tuple[type[errors.EkomiError], str]] = {
+    refusal_texts.Said.ACCOUNT: (errors.AccountRefused, "eKomi refused the account"),
+    refusal_texts.Said.RECIPIENT: (errors.RecipientRefused, "eKomi refused the recipient"),
+    refusal_texts.Said.REFUSAL: (errors.RequestRefused, "eKomi refused the request"),
 }
 
 
@@ -293,44 +280,56 @@ def read_receipt(reply: Reply, reporter: Reporter) -> Receipt:
         OutcomeUnknown: the customer may be invited, or not.
     """
     if not isinstance(reply, Answer):
-        raise reporter.error(OutcomeUnknown if reply.sent else EkomiUnavailable, reply.reason)
+        raise reporter.error(errors.OutcomeUnknown if reply.sent else errors.EkomiUnavailable, reply.reason)
     body = Body.of(reply)
     said, message = meaning_of(reply, body)
-    if said is Said.CREDENTIALS:
+    if said is refusal_texts.Said.CREDENTIALS:
         raise reporter.credentials(reply, message)
     if reply.status in _NOT_PROCESSED:
-        raise reporter.error(EkomiUnavailable, "eKomi did not take it on", answer=reply, said=body.quotable)
+        raise reporter.error(
+            errors.EkomiUnavailable, "eKomi did not take it on", answer=reply, said=body.quotable
+        )
     if 300 <= reply.status < 400:
-        raise reporter.redirected(reply, OutcomeUnknown)
+        raise reporter.redirected(reply, errors.OutcomeUnknown)
     if reply.broken is not None:
-        raise reporter.error(OutcomeUnknown, reply.broken, answer=reply)
+        raise reporter.error(errors.OutcomeUnknown, reply.broken, answer=reply)
     if 200 <= reply.status < 300:
         return _by_words(reply, body, reporter, said=said, message=message)
     if 400 <= reply.status < 500 and _is_ekomis(reply, body):
-        return _refused(reply, body, reporter, message=message or message_in(body.value) or body.quotable)
+        return _refused(
+            reply, body, reporter, message=message or refusal_texts.message_in(body.value) or body.quotable
+        )
     raise _unclear(reply, body, reporter)
 
 
-def _by_words(answer: Answer, body: Body, reporter: Reporter, *, said: Said, message: str) -> Receipt:
+def _by_words(
+    answer: Answer, body: Body, reporter: Reporter, *, said: refusal_texts.Said, message: str
+) -> Receipt:
     """Decide an answer with a success status by its words."""
-    tendency = tendency_of_answer(body.value)
-    if tendency is Tendency.YES:
+    tendency = refusal_texts.tendency_of_answer(body.value)
+    if tendency is refusal_texts.Tendency.YES:
         return Receipt()
-    listed = said not in {Said.NOTHING, Said.REFUSAL}
-    if listed or tendency is Tendency.NO or (body.value is NOT_JSON and said is Said.REFUSAL):
+    listed = said not in {refusal_texts.Said.NOTHING, refusal_texts.Said.REFUSAL}
+    if (
+        listed
+        or tendency is refusal_texts.Tendency.NO
+        or (body.value is NOT_JSON and said is refusal_texts.Said.REFUSAL)
+    ):
         return _refused(answer, body, reporter, message=message)
     raise _unclear(answer, body, reporter)
 
 
 def _refused(answer: Answer, body: Body, reporter: Reporter, *, message: str) -> Receipt:
     """Return a receipt where eKomi has the order already; raise the refusal otherwise."""
-    said = meaning_of_message(message)
-    if said is Said.CREDENTIALS:
+    said = refusal_texts.meaning_of_message(message)
+    if said is refusal_texts.Said.CREDENTIALS:
         raise reporter.credentials(answer, message)
-    if said is Said.KNOWN_ALREADY:
+    if said is refusal_texts.Said.KNOWN_ALREADY:
         return Receipt(known_before=True)
-    if said is Said.REFUSAL and (answer.status in _DENIED_REQUEST or denies_access(body.value)):
-        said = Said.ACCOUNT
+    if said is refusal_texts.Said.REFUSAL and (
+        answer.status in _DENIED_REQUEST or refusal_texts.denies_access(body.value)
+    ):
+        said = refusal_texts.Said.ACCOUNT
     kind, reason = _REFUSED_REQUESTS[said]
     raise reporter.error(kind, reason, answer=answer, said=message)
 
@@ -339,10 +338,10 @@ def _is_ekomis(answer: Answer, body: Body) -> bool:
     """Is this client error eKomi's own, and not that of a proxy, a firewall or a timeout?"""
     if answer.status in _NOT_ITS_OWN or not body.text or is_html(body.text):
         return False
-    return tendency_of_answer(body.value) is not Tendency.YES
+    return refusal_texts.tendency_of_answer(body.value) is not refusal_texts.Tendency.YES
 
 
-def _unclear(answer: Answer, body: Body, reporter: Reporter) -> OutcomeUnknown:
+def _unclear(answer: Answer, body: Body, reporter: Reporter) -> errors.OutcomeUnknown:
     """Nobody can say what became of the request; the text is shown for a person to judge."""
     reason = "eKomi returned an error" if answer.status >= 400 else "unrecognised response"
-    return reporter.error(OutcomeUnknown, reason, answer=answer, said=body.words)
+    return reporter.error(errors.OutcomeUnknown, reason, answer=answer, said=body.words)

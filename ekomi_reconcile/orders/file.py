@@ -19,19 +19,9 @@ from typing import BinaryIO
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.errors import OrderUnreadable
 from ekomi_reconcile.model.order import Order, OrderId
+from ekomi_reconcile.orders import order_file
 from ekomi_reconcile.orders.layouts import layout_of
 from ekomi_reconcile.orders.normalize import Codes
-from ekomi_reconcile.orders.order_file import (
-    RULES,
-    FileCursor,
-    FileIdentity,
-    OrderFile,
-    digest_before,
-    digest_of,
-    earliest,
-    index,
-    whole_index,
-)
 from ekomi_reconcile.orders.reader import Flaw, Flaws, OrderReader, diagnostics, remarks
 from ekomi_reconcile.orders.records import Payload, Scan, Span
 from ekomi_reconcile.orders.source import Uses, Wanted
@@ -55,7 +45,7 @@ class FileSource:
         uses: Uses = lambda: None,
     ) -> None:
         self._name = name
-        self._file = OrderFile(path, Codes(stores, customer_groups), uses)
+        self._file = order_file.OrderFile(path, Codes(stores, customer_groups), uses)
 
     @property
     def name(self) -> str:
@@ -117,11 +107,11 @@ class FileSource:
 class FileReading:
     """One pass over a file; iterate ``batches`` to the end, then ask for cursor and problems."""
 
-    def __init__(self, file: OrderFile, wanted: Wanted) -> None:
+    def __init__(self, file: order_file.OrderFile, wanted: Wanted) -> None:
         self._file = file
         self._wanted = wanted
-        self._codes = digest_of(file.codes)
-        self._reached: FileCursor | None = None
+        self._codes = order_file.digest_of(file.codes)
+        self._reached: order_file.FileCursor | None = None
 
     @property
     def cursor(self) -> str:
@@ -142,41 +132,41 @@ class FileReading:
             OrderSourceError: the file cannot be read, or became shorter meanwhile.
         """
         with self._file.opened() as (stream, identity):
-            known = earliest(self._wanted.cursors, stream, identity, codes=self._codes)
+            known = order_file.earliest(self._wanted.cursors, stream, identity, codes=self._codes)
             if known and not self._whole and identity.unchanged_since(known.identity):
                 self._reached = known
             else:
                 yield from self._read(stream, identity, known)
 
-    def _end(self) -> FileCursor:
+    def _end(self) -> order_file.FileCursor:
         if self._reached is None:
             raise RuntimeError("the batches of this reading were not iterated to their end")
         return self._reached
 
     def _read(
-        self, stream: BinaryIO, identity: FileIdentity, known: FileCursor | None
+        self, stream: BinaryIO, identity: order_file.FileIdentity, known: order_file.FileCursor | None
     ) -> Iterator[Sequence[Order]]:
         start = None if self._whole else known
         span = Span(start.offset, identity.size, start.lines) if start else Span(0, identity.size)
         layout = layout_of(self._file.path, stream)
-        found = (index if start else whole_index)(layout.scan(stream, span), layout)
+        found = (order_file.index if start else order_file.whole_index)(layout.scan(stream, span), layout)
         if start is None:
             self._file.remember(identity, found)
         flaws = Flaws(start.unreadable, start.flaws).settled(found.holds) if start else Flaws()
         scan = layout.scan(stream, span)
         read = layout.reading(OrderReader(self._file.codes, self._wanted.attributes))
         yield from _batches(self._orders(scan, read, found.superseded(), flaws=flaws, known=known))
-        self._reached = FileCursor(
+        self._reached = order_file.FileCursor(
             layout=layout.name,
             codes=self._codes,
             identity=identity,
             offset=scan.settled,
             lines=scan.settled_lines,
-            digest=digest_before(stream, scan.settled),
+            digest=order_file.digest_before(stream, scan.settled),
             unreadable=flaws.count,
             flaws=tuple(flaws.first),
             remarks=tuple(scan.remarks),
-            rules=RULES,
+            rules=order_file.RULES,
         )
 
     def _orders(
@@ -186,7 +176,7 @@ class FileReading:
         superseded: frozenset[int],
         *,
         flaws: Flaws,
-        known: FileCursor | None,
+        known: order_file.FileCursor | None,
     ) -> Iterator[Order]:
         """What is wanted of these records; the unreadable ones are added to the flaws."""
         changed_from, created_from = self._bounds(known)
@@ -209,7 +199,7 @@ class FileReading:
         """Are orders wanted that did not change?"""
         return self._wanted.full or self._wanted.reread_from is not None
 
-    def _bounds(self, known: FileCursor | None) -> tuple[int, float]:
+    def _bounds(self, known: order_file.FileCursor | None) -> tuple[int, float]:
         """Records from this offset on are wanted, and orders created at or after this instant."""
         if not self._whole:
             return 0, -math.inf

@@ -13,37 +13,22 @@ from ekomi_reconcile.model.account_record import AccountRecord, Checked, Credent
 from ekomi_reconcile.model.document import Count, JsonObject, Time, counts_of, from_records, one_of
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import ShopData
-from ekomi_reconcile.render.tables import (
-    Cell,
-    Column,
-    Field,
-    Layout,
-    Paint,
-    Row,
-    Tone,
-    at,
-    blocks_text,
-    cell,
-    fields_text,
-    plain,
-    printable,
-    time_cell,
-)
+from ekomi_reconcile.render import tables
 
-LAYOUT: Layout = (
-    (Column("ID", right=True),),
-    (Column("Name", whole=False), Column("Account name", whole=False)),
-    (Column("Interface ID"), Column("Locale")),
-    (Column("Total reviews", right=True), Column("Average score", right=True)),
-    (Column("Invitations"), Column("Queue")),
-    (Column("Updated (UTC)"), Column("Last fetched (UTC)")),
+LAYOUT: tables.Layout = (
+    (tables.Column("ID", right=True),),
+    (tables.Column("Name", whole=False), tables.Column("Account name", whole=False)),
+    (tables.Column("Interface ID"), tables.Column("Locale")),
+    (tables.Column("Total reviews", right=True), tables.Column("Average score", right=True)),
+    (tables.Column("Invitations"), tables.Column("Queue")),
+    (tables.Column("Updated (UTC)"), tables.Column("Last fetched (UTC)")),
 )
 
 _TONES = {
-    Credential.OK: Tone.ADD,
-    Credential.WRONG: Tone.REMOVE,
-    Credential.UNCHECKED: Tone.CHANGE,
-    Credential.UNRESOLVED: Tone.CHANGE,
+    Credential.OK: tables.Tone.ADD,
+    Credential.WRONG: tables.Tone.REMOVE,
+    Credential.UNCHECKED: tables.Tone.CHANGE,
+    Credential.UNRESOLVED: tables.Tone.CHANGE,
 }
 
 
@@ -87,37 +72,37 @@ def grid_json(row: GridRow) -> AccountEntry:
     )
 
 
-def grid_row(row: GridRow) -> Row:
+def grid_row(row: GridRow) -> tables.Row:
     """One line of the grid; the queue is written total/pending."""
     account, shop, queue = row.account, row.account.shop, queue_json(row.queue)
     return (
-        cell(account.id),
-        cell(account.name),
-        cell(shop.account_name),
-        cell(account.interface_id),
-        cell(shop.locale),
-        cell(shop.total_reviews),
-        cell(shop.average_score),
-        Cell("yes", Tone.ADD) if row.account.invites else Cell("no", Tone.FAINT),
-        Cell(f"{queue.total}/{queue.pending}"),
-        time_cell(account.updated_at),
-        time_cell(account.last_fetched_at),
+        tables.cell(account.id),
+        tables.cell(account.name),
+        tables.cell(shop.account_name),
+        tables.cell(account.interface_id),
+        tables.cell(shop.locale),
+        tables.cell(shop.total_reviews),
+        tables.cell(shop.average_score),
+        tables.Cell("yes", tables.Tone.ADD) if row.account.invites else tables.Cell("no", tables.Tone.FAINT),
+        tables.Cell(f"{queue.total}/{queue.pending}"),
+        tables.time_cell(account.updated_at),
+        tables.time_cell(account.last_fetched_at),
     )
 
 
-def troubles(rows: Iterable[GridRow], paint: Paint) -> Iterator[str]:
+def troubles(rows: Iterable[GridRow], paint: tables.Paint) -> Iterator[str]:
     """One line for every account whose last call failed."""
     for row in rows:
         if row.account.last_error:
-            name = printable(row.account.name)
-            yield f"{paint(Tone.REMOVE, 'failed')}: {name}: {printable(row.account.last_error)}\n"
+            name, error = tables.printable(row.account.name), tables.printable(row.account.last_error)
+            yield f"{paint(tables.Tone.REMOVE, 'failed')}: {name}: {error}\n"
 
 
-def checked_text(each: Checked, paint: Paint) -> str:
+def checked_text(each: Checked, paint: tables.Paint) -> str:
     """``Germany (28374): ok``, or what is wrong, on one line."""
     verdict = paint(_TONES[each.verdict], each.verdict.value)
-    why = "" if each.message is None else f": {printable(each.message)}"
-    return f"{printable(each.name)} ({each.interface_id}): {verdict}{why}\n"
+    why = "" if each.message is None else f": {tables.printable(each.message)}"
+    return f"{tables.printable(each.name)} ({each.interface_id}): {verdict}{why}\n"
 
 
 class CheckedEntry(JsonObject, frozen=True):
@@ -306,27 +291,41 @@ def _by_status(queue: Mapping[Status, int]) -> dict[str, int]:
     return {status.value: queue.get(status, 0) for status in Status}
 
 
-def detail_text(detail: AccountDetail, paint: Paint) -> str:
+def detail_text(detail: AccountDetail, paint: tables.Paint) -> str:
     """The same for people."""
     shop, record = detail.shop, detail.record
-    identity = [Field("ID", plain(record.id if record else None)), Field("State", _standing(detail))]
-    identity += [Field(_title(key), plain(getattr(shop, key)), EKOMI) for key in _SHOP]
+    identity = [
+        tables.Field("ID", tables.plain(record.id if record else None)),
+        tables.Field("State", _standing(detail)),
+    ]
+    identity += [tables.Field(_title(key), tables.plain(getattr(shop, key)), EKOMI) for key in _SHOP]
     blocks = [
-        fields_text(account_address(detail.name), identity, paint),
-        fields_text("Settings", [_setting_field(each) for each in settings(detail)], paint),
-        fields_text(
+        tables.fields_text(account_address(detail.name), identity, paint),
+        tables.fields_text("Settings", [_setting_field(each) for each in settings(detail)], paint),
+        tables.fields_text(
             "Statistics",
-            [Field(_title(key), plain(getattr(shop, key))) for key in ScoreEntry.__struct_fields__],
+            [
+                tables.Field(_title(key), tables.plain(getattr(shop, key)))
+                for key in ScoreEntry.__struct_fields__
+            ],
             paint,
         ),
-        fields_text("Invitation queue", _queue_fields(detail.queue), paint),
-        fields_text("Times", [Field(_title(key), at(getattr(record, key, None))) for key in _TIMES], paint),
+        tables.fields_text("Invitation queue", _queue_fields(detail.queue), paint),
+        tables.fields_text(
+            "Times",
+            [tables.Field(_title(key), tables.at(getattr(record, key, None))) for key in _TIMES],
+            paint,
+        ),
     ]
     if record is not None and record.last_error:
         blocks.append(
-            fields_text("Last error", [Field(at(record.last_error_at), plain(record.last_error))], paint)
+            tables.fields_text(
+                "Last error",
+                [tables.Field(tables.at(record.last_error_at), tables.plain(record.last_error))],
+                paint,
+            )
         )
-    return blocks_text(blocks)
+    return tables.blocks_text(blocks)
 
 
 def _standing(detail: AccountDetail) -> str:
@@ -337,14 +336,14 @@ def _standing(detail: AccountDetail) -> str:
     return "applied" if detail.written is not None else "applied, no longer in the files"
 
 
-def _setting_field(setting: Setting) -> Field:
-    note = plain(setting.origin) if setting.origin else ""
+def _setting_field(setting: Setting) -> tables.Field:
+    note = tables.plain(setting.origin) if setting.origin else ""
     if setting.differs:
-        note += f"; applied: {plain(setting.applied)}"
-    return Field(setting.key, plain(setting.value), note)
+        note += f"; applied: {tables.plain(setting.applied)}"
+    return tables.Field(setting.key, tables.plain(setting.value), note)
 
 
-def _queue_fields(queue: Mapping[Status, int]) -> Iterator[Field]:
-    yield Field("total", str(sum(queue.values())))
+def _queue_fields(queue: Mapping[Status, int]) -> Iterator[tables.Field]:
+    yield tables.Field("total", str(sum(queue.values())))
     for status, count in _by_status(queue).items():
-        yield Field(status, str(count))
+        yield tables.Field(status, str(count))

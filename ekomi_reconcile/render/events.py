@@ -12,23 +12,12 @@ from typing import TypeAlias
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from ekomi_reconcile.model import run
 from ekomi_reconcile.model.account import Json, account_address
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.document import JsonObject
 from ekomi_reconcile.model.errors import ConfigurationInvalid, ReconcileError
 from ekomi_reconcile.model.instant import Instant, iso
-from ekomi_reconcile.model.run import (
-    Done,
-    Ended,
-    Progress,
-    QueueWritten,
-    Result,
-    Running,
-    Stage,
-    Started,
-    Task,
-    Work,
-)
 from ekomi_reconcile.plan.codec import Range, diagnostic_json
 from ekomi_reconcile.plan.plan import AccountChange, Guard, Operation, Plan
 from ekomi_reconcile.render.plan_text import steps_of, summary_line
@@ -62,26 +51,26 @@ class EventDiagnostic(JsonObject, frozen=True, kw_only=True):
     detail: str
 
 
-_REFRESHES = (Work.SYNC, Work.IMPORT)
+_REFRESHES = (run.Work.SYNC, run.Work.IMPORT)
 _DOING = {
-    Work.CREATE: "Creating",
-    Work.UPDATE: "Modifying",
-    Work.REPLACE: "Replacing",
-    Work.DELETE: "Destroying",
-    Work.SYNC: "Syncing",
-    Work.IMPORT: "Importing reviews",
-    Work.SEND: "Sending",
+    run.Work.CREATE: "Creating",
+    run.Work.UPDATE: "Modifying",
+    run.Work.REPLACE: "Replacing",
+    run.Work.DELETE: "Destroying",
+    run.Work.SYNC: "Syncing",
+    run.Work.IMPORT: "Importing reviews",
+    run.Work.SEND: "Sending",
 }
 _DONE = {
-    Work.CREATE: "Creation",
-    Work.UPDATE: "Modification",
-    Work.REPLACE: "Replacement",
-    Work.DELETE: "Destruction",
-    Work.SYNC: "Sync",
-    Work.IMPORT: "Import",
-    Work.SEND: "Sending",
+    run.Work.CREATE: "Creation",
+    run.Work.UPDATE: "Modification",
+    run.Work.REPLACE: "Replacement",
+    run.Work.DELETE: "Destruction",
+    run.Work.SYNC: "Sync",
+    run.Work.IMPORT: "Import",
+    run.Work.SEND: "Sending",
 }
-_PROGRESS = {Stage.ORDERS: "orders_progress", Stage.QUEUE: "queue_progress"}
+_PROGRESS = {run.Stage.ORDERS: "orders_progress", run.Stage.QUEUE: "queue_progress"}
 
 
 def event_text(body: Body, *, at: Instant) -> str:
@@ -112,24 +101,24 @@ def plan_events(plan: Plan) -> Iterator[Body]:
     yield _body("change_summary", summary_line(summary), changes=figures, complete=plan.complete)
 
 
-def happened(event: Progress | Started | Running | Ended | QueueWritten) -> Body | None:
+def happened(event: run.Progress | run.Started | run.Running | run.Ended | run.QueueWritten) -> Body | None:
     """What has just happened; ``None`` where it is told already by other lines."""
     match event:
-        case Started(task):
+        case run.Started(task):
             return _body(_kind(task, "start"), f"{_subject(task)}: {_DOING[task.work]}...", hook=_hook(task))
-        case Running(task, seconds):
+        case run.Running(task, seconds):
             message = f"{_subject(task)}: Still {_DOING[task.work].lower()}... [{seconds}s elapsed]"
             return _body(_kind(task, "progress"), message, hook=_hook(task, seconds))
-        case Ended():
+        case run.Ended():
             return _ended(event)
-        case QueueWritten():
+        case run.QueueWritten():
             return _queue_written(event)
-        case Progress(stage=stage) if stage in _PROGRESS:
+        case run.Progress(stage=stage) if stage in _PROGRESS:
             return _progress(event)
     return None
 
 
-def result_events(result: Result, *, complete: bool) -> Iterator[Body]:
+def result_events(result: run.Result, *, complete: bool) -> Iterator[Body]:
     """How the run ended: what failed, what was not tried, what else there is to know, and the figures."""
     for failure in result.failures:
         yield _diagnostic("error", f"{failure.subject}: {failure.message}", failure.mend)
@@ -165,20 +154,20 @@ def _body(kind: str, text: str, *, level: str = "info", **more: Json) -> Body:
     return {FIRST_KEY: level, "@message": text, "type": kind, **more}
 
 
-def _kind(task: Task, end: str) -> str:
-    if task.work is Work.SEND:
+def _kind(task: run.Task, end: str) -> str:
+    if task.work is run.Work.SEND:
         return f"invitation_{end}"
     return f"refresh_{end}" if task.work in _REFRESHES else f"apply_{end}"
 
 
-def _subject(task: Task) -> str:
-    return f"order {task.order}" if task.work is Work.SEND else account_address(task.account)
+def _subject(task: run.Task) -> str:
+    return f"order {task.order}" if task.work is run.Work.SEND else account_address(task.account)
 
 
-def _hook(task: Task, seconds: int | None = None) -> dict[str, Json]:
+def _hook(task: run.Task, seconds: int | None = None) -> dict[str, Json]:
     hook: dict[str, Json] = {"resource": _resource(task.account), "action": task.work.value}
     hook |= {"id_key": "interface_id", "id_value": task.interface_id}
-    if task.work is Work.SEND:
+    if task.work is run.Work.SEND:
         hook["invitation"] = {"id": task.invitation, "order": task.order}
     return hook if seconds is None else {**hook, "elapsed_seconds": seconds}
 
@@ -196,7 +185,7 @@ def _resource(name: str) -> dict[str, Json]:
     }
 
 
-def _ended(event: Ended) -> Body:
+def _ended(event: run.Ended) -> Body:
     task, work = event.task, event.task.work
     hook = _hook(task, event.seconds)
     if event.status is not None:
@@ -209,7 +198,7 @@ def _ended(event: Ended) -> Body:
     return _body(_kind(task, "errored"), text, level="error", hook={**hook, "error": event.error})
 
 
-def _queue_written(event: QueueWritten) -> Body:
+def _queue_written(event: run.QueueWritten) -> Body:
     figures = {
         "schedule": event.scheduled,
         "reschedule": event.rescheduled,
@@ -220,9 +209,9 @@ def _queue_written(event: QueueWritten) -> Body:
     return _body("queue_complete", text, changes=figures)
 
 
-def _progress(event: Progress) -> Body:
+def _progress(event: run.Progress) -> Body:
     total = "" if event.total is None else f" of {event.total}"
-    what = "orders read" if event.stage is Stage.ORDERS else "invitations written"
+    what = "orders read" if event.stage is run.Stage.ORDERS else "invitations written"
     source = event.subject
     return _body(
         _PROGRESS[event.stage],
@@ -274,21 +263,21 @@ def _planned_invitations(plan: Plan) -> Iterator[Body]:
             )
 
 
-def _result_figures(result: Result) -> dict[str, Json]:
+def _result_figures(result: run.Result) -> dict[str, Json]:
     count = result.counts.get
     words = {
-        "add": Done.ADDED,
-        "change": Done.CHANGED,
-        "remove": Done.DESTROYED,
-        "destroy": Done.DESTROYED,
-        "sync": Done.SYNCED,
-        "import": Done.IMPORTED,
-        "schedule": Done.SCHEDULED,
-        "reschedule": Done.RESCHEDULED,
-        "cancel": Done.CANCELLED,
-        "send": Done.SENT,
+        "add": run.Done.ADDED,
+        "change": run.Done.CHANGED,
+        "remove": run.Done.DESTROYED,
+        "destroy": run.Done.DESTROYED,
+        "sync": run.Done.SYNCED,
+        "import": run.Done.IMPORTED,
+        "schedule": run.Done.SCHEDULED,
+        "reschedule": run.Done.RESCHEDULED,
+        "cancel": run.Done.CANCELLED,
+        "send": run.Done.SENT,
     }
-    rest = {each.value: count(each, 0) for each in Done if each not in words.values()}
+    rest = {each.value: count(each, 0) for each in run.Done if each not in words.values()}
     return {**{word: count(done, 0) for word, done in words.items()}, **rest, "operation": "apply"}
 
 

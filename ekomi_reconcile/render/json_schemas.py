@@ -7,22 +7,11 @@ from typing import Any
 
 import msgspec
 
+from ekomi_reconcile.model import shape
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.document import DIALECT, JsonObject, schema_of
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.run import Done, Work
-from ekomi_reconcile.model.shape import (
-    COUNT,
-    FLAG,
-    TEXT,
-    TIME,
-    array_of,
-    counts_of,
-    maybe,
-    object_of,
-    version_of,
-    words_of,
-)
 from ekomi_reconcile.plan.plan import Action, OperationKind, Summary
 from ekomi_reconcile.render import (
     accounts,
@@ -40,7 +29,7 @@ from ekomi_reconcile.render import (
 from ekomi_reconcile.render.events import MODULE, UI_VERSION, EventDiagnostic
 from ekomi_reconcile.render.tables import FORMAT_VERSION
 
-_NO_TEXT = maybe(TEXT)
+_NO_TEXT = shape.maybe(shape.TEXT)
 
 LISTS: Mapping[str, type[JsonObject]] = {
     "accounts-list": accounts.AccountEntry,
@@ -85,14 +74,14 @@ DOCUMENTS: Mapping[str, type[JsonObject]] = {
 EVENTS = "events"
 NAMES = (*LISTS, *DOCUMENTS, EVENTS)
 
-_RESOURCE = object_of(
+_RESOURCE = shape.object_of(
     {
-        "addr": TEXT,
-        "module": TEXT,
-        "resource": TEXT,
+        "addr": shape.TEXT,
+        "module": shape.TEXT,
+        "resource": shape.TEXT,
         "implied_provider": {"const": "ekomi"},
         "resource_type": {"const": "account"},
-        "resource_name": TEXT,
+        "resource_name": shape.TEXT,
         "resource_key": {"type": "null"},
     }
 )
@@ -109,38 +98,38 @@ def events_shape() -> dict[str, Json]:
     kinds = _kinds()
     common = {
         "@level": {"enum": ["info", "warn", "error"]},
-        "@message": TEXT,
+        "@message": shape.TEXT,
         "@module": {"const": MODULE},
-        "@timestamp": TIME,
-        "type": TEXT,
+        "@timestamp": shape.TIME,
+        "type": shape.TEXT,
     }
     rules = [
         {
             "if": {"properties": {"type": {"const": kind}}},
-            "then": object_of({"type": {"const": kind}, **keys}),
+            "then": shape.object_of({"type": {"const": kind}, **keys}),
         }
         for kind, keys in kinds.items()
     ]
     diagnostic = schema_of(EventDiagnostic)
     parts = diagnostic.pop("$defs")
-    return {**object_of(common), "allOf": rules, "$defs": {**parts, "EventDiagnostic": diagnostic}}
+    return {**shape.object_of(common), "allOf": rules, "$defs": {**parts, "EventDiagnostic": diagnostic}}
 
 
 def _kinds() -> dict[str, Mapping[str, Json]]:
     """The keys of every type of event beside the common ones."""
     return {
-        "version": {"ekomi_reconcile": TEXT, "ui": version_of(UI_VERSION)},
+        "version": {"ekomi_reconcile": shape.TEXT, "ui": shape.version_of(UI_VERSION)},
         "diagnostic": {"diagnostic": {"$ref": "#/$defs/EventDiagnostic"}},
         "log": {},
         "planned_change": {"change": _planned_change()},
         "planned_refresh": {"change": _planned_refresh()},
         "planned_invitations": {"change": _planned_invitations()},
-        "change_summary": {"changes": _figures(), "complete": FLAG},
-        "orders_progress": {"done": COUNT, "total": maybe(COUNT), "source": _NO_TEXT},
-        "queue_progress": {"done": COUNT, "total": maybe(COUNT), "source": _NO_TEXT},
-        "queue_complete": {"changes": counts_of(("schedule", "reschedule", "cancel", "left_out"))},
+        "change_summary": {"changes": _figures(), "complete": shape.FLAG},
+        "orders_progress": {"done": shape.COUNT, "total": shape.maybe(shape.COUNT), "source": _NO_TEXT},
+        "queue_progress": {"done": shape.COUNT, "total": shape.maybe(shape.COUNT), "source": _NO_TEXT},
+        "queue_complete": {"changes": shape.counts_of(("schedule", "reschedule", "cancel", "left_out"))},
         **{f"{name}_{end}": {"hook": _hook(name, end)} for name in _HOOKED for end in _ENDS},
-        "cycle_complete": {"outcome": TEXT, "message": _NO_TEXT},
+        "cycle_complete": {"outcome": shape.TEXT, "message": _NO_TEXT},
     }
 
 
@@ -149,48 +138,50 @@ def _hook(name: str, end: str) -> dict[str, Json]:
         "resource": _RESOURCE,
         "action": {"enum": [each.value for each in _HOOKED[name]]},
         "id_key": {"const": "interface_id"},
-        "id_value": TEXT,
+        "id_value": shape.TEXT,
     }
     if name == "invitation":
-        keys["invitation"] = object_of({"id": COUNT, "order": TEXT})
+        keys["invitation"] = shape.object_of({"id": shape.COUNT, "order": shape.TEXT})
     if name == "invitation" and end in ("complete", "errored"):
-        keys["status"] = words_of(Status)
+        keys["status"] = shape.words_of(Status)
     if end != "start":
-        keys["elapsed_seconds"] = COUNT
+        keys["elapsed_seconds"] = shape.COUNT
     if end == "errored":
-        keys["error"] = TEXT
-    return object_of(keys)
+        keys["error"] = shape.TEXT
+    return shape.object_of(keys)
 
 
 def _planned_change() -> dict[str, Json]:
-    return object_of(
+    return shape.object_of(
         {
             "resource": _RESOURCE,
-            "action": words_of(Action),
+            "action": shape.words_of(Action),
             "reason": _NO_TEXT,
-            "previous_resource": maybe(_RESOURCE),
-            "changed": array_of(TEXT),
+            "previous_resource": shape.maybe(_RESOURCE),
+            "changed": shape.array_of(shape.TEXT),
             "blocked": _NO_TEXT,
         }
     )
 
 
 def _planned_refresh() -> dict[str, Json]:
-    return object_of({"resource": _RESOURCE, "action": words_of(OperationKind), "reason": TEXT})
+    return shape.object_of(
+        {"resource": _RESOURCE, "action": shape.words_of(OperationKind), "reason": shape.TEXT}
+    )
 
 
 def _planned_invitations() -> dict[str, Json]:
-    counts = dict.fromkeys(("schedule", "reschedule", "cancel", "send"), COUNT)
-    return object_of({"resource": _RESOURCE, **counts})
+    counts = dict.fromkeys(("schedule", "reschedule", "cancel", "send"), shape.COUNT)
+    return shape.object_of({"resource": _RESOURCE, **counts})
 
 
 def _figures() -> dict[str, Json]:
     """Those of the plan are always there, those of a run in the summary of ``apply``."""
     planned = [*(each.encode_name for each in msgspec.structs.fields(Summary)), "remove"]
     done = [each.value for each in Done]
-    keys = {**dict.fromkeys(planned, COUNT), **dict.fromkeys(done, COUNT)}
+    keys = {**dict.fromkeys(planned, shape.COUNT), **dict.fromkeys(done, shape.COUNT)}
     operation = {"enum": ["plan", "apply"]}
-    return object_of(
+    return shape.object_of(
         {**keys, "operation": operation}, optional=[each for each in done if each not in planned]
     )
 
@@ -208,7 +199,7 @@ def output_schema(name: str) -> dict[str, Json]:
         kind: Any = list[LISTS[name]]  # type: ignore[valid-type]
         return {**_head(name, title, FORMAT_VERSION), **schema_of(kind)}
     schema = schema_of(DOCUMENTS[name])
-    schema["properties"] = {"format_version": version_of(FORMAT_VERSION), **schema["properties"]}
+    schema["properties"] = {"format_version": shape.version_of(FORMAT_VERSION), **schema["properties"]}
     schema["required"] = ["format_version", *schema["required"]]
     return {**_head(name, title, FORMAT_VERSION), **schema}
 

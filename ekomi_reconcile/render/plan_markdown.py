@@ -24,17 +24,8 @@ from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.errors import ConfigurationInvalid, ReconcileError
 from ekomi_reconcile.model.instant import iso
 from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, OperationKind, Plan
+from ekomi_reconcile.render import plan_text
 from ekomi_reconcile.render.diagnostics import diagnostic_text
-from ekomi_reconcile.render.plan_text import (
-    SENSITIVE,
-    PlanDetail,
-    field_at,
-    given_fields,
-    invitation_blocks,
-    last_line,
-    scope_parts,
-    value_text,
-)
 from ekomi_reconcile.render.tables import Paint, moment, plural, printable
 
 _LONGEST = 120
@@ -150,32 +141,34 @@ def _change_fold(group: Sequence[AccountChange]) -> Fold:
     return Fold(
         summary=f"<b>{first.action.value}</b> {which}{note}",
         head=head,
-        items=[f"{sign}{value_text(each.name)}  {each.interface_id}" for each in group],
+        items=[f"{sign}{plan_text.value_text(each.name)}  {each.interface_id}" for each in group],
     )
 
 
 def _lines(change: AccountChange) -> Iterator[str]:
     match change.action:
         case Action.CREATE:
-            for key, value in given_fields(change.after or {}):
+            for key, value in plan_text.given_fields(change.after or {}):
                 if key not in ("name", "interface_id"):
-                    yield f"+ {key} = {value_text(value)}"
+                    yield f"+ {key} = {plan_text.value_text(value)}"
         case Action.UPDATE | Action.REPLACE:
             for key in change.changed:
-                yield from _difference(key, field_at(change.before, key), field_at(change.after, key))
+                yield from _difference(
+                    key, plan_text.field_at(change.before, key), plan_text.field_at(change.after, key)
+                )
         case Action.DELETE:
             return
 
 
 def _difference(key: str, old: Json, new: Json) -> Iterator[str]:
-    if old == new == SENSITIVE:
-        yield f"! {key} = {SENSITIVE}"
-    elif isinstance(old, dict) and isinstance(new, dict) and len(value_text(new)) > _ONE_LINE:
+    if old == new == plan_text.SENSITIVE:
+        yield f"! {key} = {plan_text.SENSITIVE}"
+    elif isinstance(old, dict) and isinstance(new, dict) and len(plan_text.value_text(new)) > _ONE_LINE:
         yield f"! {key}"
         yield from _tree_difference(old, new)
     else:
-        yield f"- {key} = {value_text(old)}"
-        yield f"+ {key} = {value_text(new)}"
+        yield f"- {key} = {plan_text.value_text(old)}"
+        yield f"+ {key} = {plan_text.value_text(new)}"
 
 
 def _tree_difference(old: Json, new: Json) -> Iterator[str]:
@@ -186,7 +179,7 @@ def _tree_difference(old: Json, new: Json) -> Iterator[str]:
 
 def invitation_folds(plan: Plan) -> list[Fold]:
     """What happens to the queue, account by account."""
-    blocks = list(invitation_blocks(plan, Paint()))
+    blocks = list(plan_text.invitation_blocks(plan, Paint()))
     if not blocks:
         return []
     figures = plan.summary.as_json()
@@ -239,12 +232,20 @@ class Comment:
 
 
 def plan_markdown(
-    plan: Plan, comment: Comment, *, detail: PlanDetail = PlanDetail.FULL, budget: int = BUDGET
+    plan: Plan,
+    comment: Comment,
+    *,
+    detail: plan_text.PlanDetail = plan_text.PlanDetail.FULL,
+    budget: int = BUDGET,
 ) -> str:
     """The comment, ending with a newline; never longer than ``budget`` bytes, as long as that is 20,000."""
     top = "\n\n".join([comment.heading(_outcome(plan)), *_top(plan)])
     folds = change_folds(plan.changes)
-    more = [*invitation_folds(plan), *fetch_folds(plan.operations)] if detail is PlanDetail.FULL else []
+    more = (
+        [*invitation_folds(plan), *fetch_folds(plan.operations)]
+        if detail is plan_text.PlanDetail.FULL
+        else []
+    )
     room = budget - size(top) - size(_cut(comment, len(plan.changes), sum(len(each.items) for each in more)))
     parts, changes_left = _fitting(folds, int(room * _SHARE) if more else room)
     further, more_left = _fitting(more, room - sum(map(_taken, parts)))
@@ -263,7 +264,7 @@ def failure_markdown(error: ReconcileError, comment: Comment) -> str:
 def _outcome(plan: Plan) -> str:
     if plan.empty and plan.complete and plan.scope.base is not None:
         return "No changes of accounts."
-    return last_line(plan, Paint())
+    return plan_text.last_line(plan, Paint())
 
 
 def _top(plan: Plan) -> Iterator[str]:
@@ -272,7 +273,7 @@ def _top(plan: Plan) -> Iterator[str]:
         commit = code((scope.base_commit or "")[:12])
         yield f"Files only, compared with {code(scope.base)} ({commit}): neither state nor orders were read."
     if scope.partial:
-        which = "; ".join(f"{words} {_list(those)}" for words, those in scope_parts(scope).items())
+        which = "; ".join(f"{words} {_list(those)}" for words, those in plan_text.scope_parts(scope).items())
         yield f"**Only part of the accounts**, those {which}."
     if not plan.complete:
         yield _alert("This plan is **not complete**: what could not be read is left out of it.")

@@ -10,18 +10,7 @@ from itertools import groupby
 from ekomi_reconcile.doctor.context import CheckStatus, Finding, healthy
 from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
 from ekomi_reconcile.model.run import ApiError, Done, Result
-from ekomi_reconcile.render.tables import (
-    Cell,
-    Column,
-    Layout,
-    Paint,
-    Row,
-    Tone,
-    cell,
-    plural,
-    printable,
-    time_cell,
-)
+from ekomi_reconcile.render import tables
 
 _WORDS = {
     Done.REVIEWS_NEW: "new reviews",
@@ -66,25 +55,28 @@ _IF_ANY = {
 }
 
 
-def result_text(result: Result, paint: Paint, *, complete: bool) -> str:
+def result_text(result: Result, paint: tables.Paint, *, complete: bool) -> str:
     """Failures, what was not tried, then the figures; ends with a newline."""
     lines = list(details(result, paint))
     good = result.succeeded and complete
-    head = paint(Tone.ADD, "Apply complete.") if good else paint(Tone.REMOVE, "Apply incomplete.")
+    head = (
+        paint(tables.Tone.ADD, "Apply complete.") if good else paint(tables.Tone.REMOVE, "Apply incomplete.")
+    )
     lines.append(f"{head} {_figures(result)}")
     return "\n".join(lines) + "\n"
 
 
-def details(result: Result, paint: Paint) -> Iterator[str]:
+def details(result: Result, paint: tables.Paint) -> Iterator[str]:
     """What failed, what was not tried, and what else there is to know: one line each."""
     for failure in result.failures:
-        yield f"{paint(Tone.REMOVE, 'failed')}: {printable(failure.subject)}: {printable(failure.message)}"
+        subject, message = tables.printable(failure.subject), tables.printable(failure.message)
+        yield f"{paint(tables.Tone.REMOVE, 'failed')}: {subject}: {message}"
         if failure.mend:
-            yield f"    mend: {printable(failure.mend)}"
+            yield f"    mend: {tables.printable(failure.mend)}"
     for text in result.not_tried:
-        yield f"{paint(Tone.CHANGE, 'not tried')}: {printable(text)}"
+        yield f"{paint(tables.Tone.CHANGE, 'not tried')}: {tables.printable(text)}"
     for text in result.notes:
-        yield f"note: {printable(text)}"
+        yield f"note: {tables.printable(text)}"
     if any(result.counts.get(each) for each in (Done.IMPORTED, *_REVIEWS)):
         yield f"reviews: {', '.join(f'{result.counts.get(each, 0)} {_REVIEWS[each]}' for each in _REVIEWS)}"
     for what, words in _IF_ANY.items():
@@ -97,20 +89,20 @@ def _figures(result: Result) -> str:
     return "; ".join(groups) + "."
 
 
-def fetched_text(result: Result, title: str, figures: Sequence[Done], *, paint: Paint) -> str:
+def fetched_text(result: Result, title: str, figures: Sequence[Done], *, paint: tables.Paint) -> str:
     """Failures, then ``Sync complete. 3 synced, 1 failed.``; ends with a newline."""
     head = f"{title} complete." if result.succeeded else f"{title} incomplete."
-    tone = Tone.ADD if result.succeeded else Tone.REMOVE
+    tone = tables.Tone.ADD if result.succeeded else tables.Tone.REMOVE
     counts = [f"{result.counts.get(each, 0)} {each.value}" for each in figures]
     counts.append(f"{len(result.failures)} failed")
     return "\n".join([*details(result, paint), f"{paint(tone, head)} {', '.join(counts)}."]) + "\n"
 
 
-LAYOUT: Layout = (
-    (Column("At (UTC)"),),
-    (Column("Account", whole=False), Column("Operation", whole=False)),
-    (Column("Kind"), Column("HTTP")),
-    (Column("Message", whole=False),),
+LAYOUT: tables.Layout = (
+    (tables.Column("At (UTC)"),),
+    (tables.Column("Account", whole=False), tables.Column("Operation", whole=False)),
+    (tables.Column("Kind"), tables.Column("HTTP")),
+    (tables.Column("Message", whole=False),),
 )
 
 
@@ -139,23 +131,23 @@ def error_json(each: ListedError) -> ErrorEntry:
     return from_records(ErrorEntry, each.error, account=each.account)
 
 
-def error_row(each: ListedError) -> Row:
+def error_row(each: ListedError) -> tables.Row:
     """One line of the list."""
     error = each.error
     return (
-        time_cell(error.at),
-        cell(each.account),
-        cell(error.operation),
-        Cell(error.kind, Tone.REMOVE),
-        cell(error.http_status),
-        cell(error.message),
+        tables.time_cell(error.at),
+        tables.cell(each.account),
+        tables.cell(error.operation),
+        tables.Cell(error.kind, tables.Tone.REMOVE),
+        tables.cell(error.http_status),
+        tables.cell(error.message),
     )
 
 
 _SIGNS = {
-    CheckStatus.PASS: ("✓", Tone.ADD),
-    CheckStatus.WARN: ("!", Tone.CHANGE),
-    CheckStatus.FAIL: ("✗", Tone.REMOVE),
+    CheckStatus.PASS: ("✓", tables.Tone.ADD),
+    CheckStatus.WARN: ("!", tables.Tone.CHANGE),
+    CheckStatus.FAIL: ("✗", tables.Tone.REMOVE),
 }
 
 
@@ -182,18 +174,18 @@ def findings_json(findings: Sequence[Finding]) -> DoctorDocument:
     return DoctorDocument(healthy(findings), checks)
 
 
-def findings_text(findings: Sequence[Finding], paint: Paint) -> str:
+def findings_text(findings: Sequence[Finding], paint: tables.Paint) -> str:
     """One line per finding by group, failures last with what to do, and a line of figures."""
     width = max((len(each.check) for each in findings), default=0)
     blocks = []
     for group, members in groupby(findings, key=lambda each: each.group):
         lines = [line for each in _brief(members) for line in _lines(each, width, paint)]
         if lines:
-            blocks.append("\n".join([paint(Tone.STRONG, group), *lines]))
+            blocks.append("\n".join([paint(tables.Tone.STRONG, group), *lines]))
     failures = [each for each in findings if each.note.status is CheckStatus.FAIL]
     if failures:
         lines = [line for each in failures for line in _lines(each, width, paint)]
-        blocks.append("\n".join([paint(Tone.STRONG, "Failures"), *lines]))
+        blocks.append("\n".join([paint(tables.Tone.STRONG, "Failures"), *lines]))
     return "\n\n".join([*blocks, _summary(findings, paint)]) + "\n"
 
 
@@ -202,20 +194,22 @@ def _brief(findings: Iterable[Finding]) -> Iterator[Finding]:
     return (each for each in findings if each.note.status is not CheckStatus.FAIL)
 
 
-def _lines(finding: Finding, width: int, paint: Paint) -> Iterator[str]:
+def _lines(finding: Finding, width: int, paint: tables.Paint) -> Iterator[str]:
     note = finding.note
     symbol, tone = _SIGNS[note.status]
-    account = f"{printable(note.account)}: " if note.account else ""
+    account = f"{tables.printable(note.account)}: " if note.account else ""
     sign = paint(tone, f"{symbol} {note.status.value}")
-    yield f"  {sign}  {finding.check.ljust(width)}  {account}{printable(note.message)}"
+    yield f"  {sign}  {finding.check.ljust(width)}  {account}{tables.printable(note.message)}"
     if note.mend:
-        yield f"{' ' * (width + 12)}mend: {printable(note.mend)}"
+        yield f"{' ' * (width + 12)}mend: {tables.printable(note.mend)}"
 
 
-def _summary(findings: Sequence[Finding], paint: Paint) -> str:
+def _summary(findings: Sequence[Finding], paint: tables.Paint) -> str:
     counts = Counter(each.note.status for each in findings)
-    head = paint(Tone.ADD, "Healthy.") if healthy(findings) else paint(Tone.REMOVE, "Not healthy.")
+    head = (
+        paint(tables.Tone.ADD, "Healthy.") if healthy(findings) else paint(tables.Tone.REMOVE, "Not healthy.")
+    )
     return (
-        f"{head} {counts[CheckStatus.PASS]} passed, {plural(counts[CheckStatus.WARN], 'warning')}, "
-        f"{plural(counts[CheckStatus.FAIL], 'failure')}."
+        f"{head} {counts[CheckStatus.PASS]} passed, {tables.plural(counts[CheckStatus.WARN], 'warning')}, "
+        f"{tables.plural(counts[CheckStatus.FAIL], 'failure')}."
     )

@@ -16,25 +16,21 @@ from typing import Annotated, Any, TypeAlias
 from ekomi_reconcile.model.document import Count, JsonObject, Time, counts_of, from_records
 from ekomi_reconcile.model.instant import Instant, iso, iso_or_none
 from ekomi_reconcile.model.review import STARS, Period, RecordedReview, ReviewStatistics, Tally
-from ekomi_reconcile.render.tables import (
-    Cell,
-    Column,
-    Layout,
-    Paint,
-    Row,
-    Tone,
-    cell,
-    json_text,
-    plural,
-    printable,
-    time_cell,
-)
+from ekomi_reconcile.render import tables
 
-LAYOUT: Layout = (
-    (Column("Submitted (UTC)"), Column("State")),
-    (Column("Account", whole=False), Column("Order", whole=False), Column("Product", whole=False)),
-    (Column("Rating", right=True),),
-    (Column("Title", whole=False), Column("Text", whole=False), Column("Answer", whole=False)),
+LAYOUT: tables.Layout = (
+    (tables.Column("Submitted (UTC)"), tables.Column("State")),
+    (
+        tables.Column("Account", whole=False),
+        tables.Column("Order", whole=False),
+        tables.Column("Product", whole=False),
+    ),
+    (tables.Column("Rating", right=True),),
+    (
+        tables.Column("Title", whole=False),
+        tables.Column("Text", whole=False),
+        tables.Column("Answer", whole=False),
+    ),
 )
 
 
@@ -70,20 +66,20 @@ def review_json(each: ListedReview) -> ReviewEntry:
     return from_records(ReviewEntry, each, each.recorded, review, order=review.order_id, **texts)
 
 
-def review_row(each: ListedReview) -> Row:
+def review_row(each: ListedReview) -> tables.Row:
     """One line of the list."""
     review = each.recorded.review
     gone = each.recorded.gone_at is not None
     return (
-        time_cell(review.submitted_at),
-        Cell("gone", Tone.REMOVE) if gone else Cell(""),
-        cell(each.account),
-        cell(review.order_id),
-        cell(review.product_id),
-        cell(f"{review.rating:g}"),
-        cell(review.title),
-        cell(review.text),
-        cell(review.comment),
+        tables.time_cell(review.submitted_at),
+        tables.Cell("gone", tables.Tone.REMOVE) if gone else tables.Cell(""),
+        tables.cell(each.account),
+        tables.cell(review.order_id),
+        tables.cell(review.product_id),
+        tables.cell(f"{review.rating:g}"),
+        tables.cell(review.title),
+        tables.cell(review.text),
+        tables.cell(review.comment),
     )
 
 
@@ -196,20 +192,20 @@ def statistics_json(each: ListedStatistics) -> StatisticsEntry:
     )
 
 
-def statistics_text(all_of_them: Sequence[ListedStatistics], *, signs: Signs, paint: Paint) -> Pieces:
+def statistics_text(all_of_them: Sequence[ListedStatistics], *, signs: Signs, paint: tables.Paint) -> Pieces:
     """A block per account, and a last line about several."""
     for each in all_of_them:
         yield "\n".join(_block(each, signs, paint)) + "\n"
     if len(all_of_them) > 1:
         total = sum((each.found.total for each in all_of_them), Tally())
-        yield f"{paint(Tone.STRONG, plural(len(all_of_them), 'account'))}: {_tally(total)}\n"
+        yield f"{paint(tables.Tone.STRONG, tables.plural(len(all_of_them), 'account'))}: {_tally(total)}\n"
 
 
-def _block(each: ListedStatistics, signs: Signs, paint: Paint) -> Iterator[str]:
+def _block(each: ListedStatistics, signs: Signs, paint: tables.Paint) -> Iterator[str]:
     found = each.found
-    title = printable(f"{each.account} ({found.interface_id})")
-    of = "" if each.product_id is None else f" of product {printable(each.product_id)}"
-    yield f"{paint(Tone.STRONG, title)}: {_tally(found.total, of)}{_answered(found)}"
+    title = tables.printable(f"{each.account} ({found.interface_id})")
+    of = "" if each.product_id is None else f" of product {tables.printable(each.product_id)}"
+    yield f"{paint(tables.Tone.STRONG, title)}: {_tally(found.total, of)}{_answered(found)}"
     if found.total.reviews:
         yield from _distribution(found, signs)
         yield from _trend(found.trend, each.by, signs)
@@ -299,7 +295,7 @@ def csv_text(reviews: Iterable[ListedReview]) -> Generator[str, None, None]:
 
 def json_lines(reviews: Iterable[ListedReview]) -> Generator[str, None, None]:
     """One object per line."""
-    lines = (json_text(review_json(each), indent=None) + "\n" for each in reviews)
+    lines = (tables.json_text(review_json(each), indent=None) + "\n" for each in reviews)
     while page := "".join(islice(lines, _ROWS_PER_PIECE)):
         yield page
 

@@ -10,19 +10,7 @@ from ekomi_reconcile.model.account_record import AccountRecord
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
 from ekomi_reconcile.model.invitation import ACCOUNT_DELETED, Criterion, Invitation, Status
 from ekomi_reconcile.model.run import OTHERS, JournalEntry, RunFigures, add_reasons, read_figures
-from ekomi_reconcile.report.data import (
-    OTHER_REASON,
-    DayCount,
-    InvitationRow,
-    ListLimits,
-    Notice,
-    QueueFigures,
-    ReasonRow,
-    Reasons,
-    ReportData,
-    Run,
-    Urgency,
-)
+from ekomi_reconcile.report import data
 from ekomi_reconcile.report.reviews import account_grid, read_reviews
 from ekomi_reconcile.state.repositories.journal import APPLY, INCOMPLETE, STARTED
 from ekomi_reconcile.state.store import State
@@ -30,15 +18,15 @@ from ekomi_reconcile.state.store import State
 _NOTHING = RunFigures()
 
 
-def read_runs(state: State, *, limit: int) -> tuple[Run, ...]:
+def read_runs(state: State, *, limit: int) -> tuple[data.Run, ...]:
     """The latest entries, the latest first. Remarks of people are left out: they may be personal."""
     entries = state.journal.entries(2 * limit + 1)
     return tuple(reversed(_joined(reversed(entries))))[:limit]
 
 
-def _joined(entries: Iterable[JournalEntry]) -> list[Run]:
+def _joined(entries: Iterable[JournalEntry]) -> list[data.Run]:
     """One run per beginning and end of the same runner; what has no end yet keeps its beginning only."""
-    runs: list[Run] = []
+    runs: list[data.Run] = []
     begun: dict[tuple[str, str], int] = {}
     for each in entries:
         runner = (each.who, each.host)
@@ -53,10 +41,10 @@ def _joined(entries: Iterable[JournalEntry]) -> list[Run]:
     return runs
 
 
-def _run(entry: JournalEntry, *, began_at: int) -> Run:
+def _run(entry: JournalEntry, *, began_at: int) -> data.Run:
     open_ended = entry.action == APPLY and entry.outcome == STARTED
     figures = (read_figures(entry.detail) if entry.action == APPLY else None) or _NOTHING
-    return Run(
+    return data.Run(
         began_at=began_at,
         ended_at=None if open_ended else entry.at,
         entry=replace(entry, detail=None),
@@ -69,17 +57,17 @@ OVERDUE_AFTER = 2 * HOUR
 
 
 def find_notices(
-    records: Collection[AccountRecord], queue: QueueFigures, runs: Sequence[Run], *, now: Instant
-) -> tuple[Notice, ...]:
+    records: Collection[AccountRecord], queue: data.QueueFigures, runs: Sequence[data.Run], *, now: Instant
+) -> tuple[data.Notice, ...]:
     """What there is to do, then what there is to know; ``records`` are the live accounts."""
     found = [*_of_queue(queue, now), *_of_accounts(records), *_of_runs(runs)]
-    return tuple(sorted(found, key=lambda each: each.urgency is not Urgency.ACT))
+    return tuple(sorted(found, key=lambda each: each.urgency is not data.Urgency.ACT))
 
 
-def _of_queue(queue: QueueFigures, now: Instant) -> Iterator[Notice]:
+def _of_queue(queue: data.QueueFigures, now: Instant) -> Iterator[data.Notice]:
     if count := queue.by_status[Status.UNKNOWN]:
-        yield Notice(
-            urgency=Urgency.ACT,
+        yield data.Notice(
+            urgency=data.Urgency.ACT,
             title=f"{_invitations(count)} perhaps sent",
             text="The call to eKomi broke off, so nobody knows whether the customer was asked. They are "
             "never sent again on their own. Look each order up at eKomi, then say what you found.",
@@ -89,8 +77,8 @@ def _of_queue(queue: QueueFigures, now: Instant) -> Iterator[Notice]:
             ),
         )
     if count := queue.by_status[Status.FAILED]:
-        yield Notice(
-            urgency=Urgency.ACT,
+        yield data.Notice(
+            urgency=data.Urgency.ACT,
             title=f"{_invitations(count)} failed for good",
             text="eKomi refused them, or every attempt was used up. Mend the cause, then try again.",
             commands=(
@@ -99,53 +87,53 @@ def _of_queue(queue: QueueFigures, now: Instant) -> Iterator[Notice]:
             ),
         )
     if queue.oldest_due is not None and queue.oldest_due < now - OVERDUE_AFTER:
-        yield Notice(
-            urgency=Urgency.ACT,
+        yield data.Notice(
+            urgency=data.Urgency.ACT,
             title=f"{_invitations(queue.due)} overdue",
             text="They should have been sent more than two hours ago. Does the scheduled job run? Orders on "
             "hold, and what a limit on sends puts off, wait as well.",
             commands=("ekomi-reconcile doctor",),
         )
     if queue.held:
-        yield Notice(
-            urgency=Urgency.KNOW,
+        yield data.Notice(
+            urgency=data.Urgency.KNOW,
             title=f"{_invitations(queue.held)} held",
             text="Their accounts are disabled. They go on once invitations are enabled again.",
         )
 
 
-def _of_accounts(records: Collection[AccountRecord]) -> Iterator[Notice]:
+def _of_accounts(records: Collection[AccountRecord]) -> Iterator[data.Notice]:
     broken = [each for each in records if each.last_error]
     if broken:
-        yield Notice(
-            urgency=Urgency.ACT,
+        yield data.Notice(
+            urgency=data.Urgency.ACT,
             title=f"{_accounts(len(broken))} with a failed call to eKomi",
             text="The last sync or import failed; the figures shown are those from before.",
             commands=("ekomi-reconcile errors", "ekomi-reconcile accounts check"),
         )
     if never := sum(each.last_fetched_at is None for each in records):
-        yield Notice(
-            urgency=Urgency.KNOW,
+        yield data.Notice(
+            urgency=data.Urgency.KNOW,
             title=f"{_accounts(never)} never synced",
             text="Total, score and name at eKomi come with the first sync.",
             commands=("ekomi-reconcile sync",),
         )
 
 
-def _of_runs(runs: Sequence[Run]) -> Iterator[Notice]:
+def _of_runs(runs: Sequence[data.Run]) -> Iterator[data.Notice]:
     last = next((each for each in runs if each.entry.action == APPLY), None)
     if last is None:
         return
     if last.outcome == INCOMPLETE:
-        yield Notice(
-            urgency=Urgency.ACT,
+        yield data.Notice(
+            urgency=data.Urgency.ACT,
             title="The last run is incomplete",
             text="Something failed or was not tried. The next run goes on where this one ended.",
             commands=("ekomi-reconcile errors",),
         )
     elif last.outcome is None:
-        yield Notice(
-            urgency=Urgency.KNOW,
+        yield data.Notice(
+            urgency=data.Urgency.KNOW,
             title="The last run has no recorded end",
             text="It is still running, or was killed. In that case the next run settles what it left.",
             commands=("ekomi-reconcile lock show",),
@@ -177,8 +165,8 @@ def read_queue(
     *,
     names: Mapping[str, str],
     now: Instant,
-    limits: ListLimits,
-) -> QueueFigures:
+    limits: data.ListLimits,
+) -> data.QueueFigures:
     """The queue; ``records`` are the live accounts, ``counts`` rows by interface id and status."""
     enabled = {each.interface_id for each in records if each.invites}
     by_status = {status: sum(each.get(status, 0) for each in counts.values()) for status in Status}
@@ -190,10 +178,10 @@ def read_queue(
     until_end = sum(state.aggregates.scheduled_by_day(enabled, after=-1, before=end).values())
     behind = state.aggregates.sent_by_day((today - DAYS_BEHIND + 1) * DAY)
 
-    def listed(limit: int, status: Status | None = None) -> tuple[InvitationRow, ...]:
+    def listed(limit: int, status: Status | None = None) -> tuple[data.InvitationRow, ...]:
         return tuple(_row(each, names) for each in state.aggregates.latest_invitations(limit, status))
 
-    return QueueFigures(
+    return data.QueueFigures(
         total=sum(by_status.values()),
         by_status=by_status,
         due=sum(each.count for each in due),
@@ -208,23 +196,23 @@ def read_queue(
     )
 
 
-def _days(counts: Mapping[int, int], *, first: int, last: int) -> tuple[DayCount, ...]:
-    return tuple(DayCount(day=day, count=counts.get(day, 0)) for day in range(first, last + 1))
+def _days(counts: Mapping[int, int], *, first: int, last: int) -> tuple[data.DayCount, ...]:
+    return tuple(data.DayCount(day=day, count=counts.get(day, 0)) for day in range(first, last + 1))
 
 
-def _row(row: Invitation, names: Mapping[str, str]) -> InvitationRow:
+def _row(row: Invitation, names: Mapping[str, str]) -> data.InvitationRow:
     told = row.status in _TOLD or row.reason in LOOP_REASONS
-    return InvitationRow(names[row.interface_id], row if told else replace(row, reason=None))
+    return data.InvitationRow(names[row.interface_id], row if told else replace(row, reason=None))
 
 
 DAYS = 30
 RUNS = 10_000
 """So many runs are read at most: one every five minutes for a month is fewer."""
 
-_ORDER = (*(each.value for each in Criterion), ACCOUNT_DELETED, OTHER_REASON)
+_ORDER = (*(each.value for each in Criterion), ACCOUNT_DELETED, data.OTHER_REASON)
 
 
-def read_reasons(state: State, *, names: Mapping[str, str], now: Instant, limit: int) -> Reasons:
+def read_reasons(state: State, *, names: Mapping[str, str], now: Instant, limit: int) -> data.Reasons:
     """The reasons of the last ``DAYS`` days, the accounts with the most orders first."""
     since = now - DAYS * DAY
     sums: dict[str, dict[str, int]] = {}
@@ -236,8 +224,8 @@ def read_reasons(state: State, *, names: Mapping[str, str], now: Instant, limit:
         runs += 1
         for key, counts in figures.not_invited.items():
             add_reasons(sums.setdefault(key, {}), counts)
-    cancelled = state.aggregates.cancelled_by_reason(LOOP_REASONS, OTHER_REASON)
-    return Reasons(
+    cancelled = state.aggregates.cancelled_by_reason(LOOP_REASONS, data.OTHER_REASON)
+    return data.Reasons(
         since=since,
         runs=runs,
         reasons=_columns(sums),
@@ -254,21 +242,21 @@ def _columns(sums: Mapping[str, Mapping[str, int]]) -> tuple[str, ...]:
 
 def _rows(
     sums: Mapping[str, Mapping[str, int]], *, names: Mapping[str, str], limit: int
-) -> tuple[ReasonRow, ...]:
+) -> tuple[data.ReasonRow, ...]:
     """Accounts that are not known any more, or are too many, are summed up in the last row."""
     known = [key for key in sums if key != OTHERS and key in names]
     ordered = sorted(known, key=lambda key: (-sum(sums[key].values()), names[key].casefold()))
-    shown = [ReasonRow(account=names[key], counts=sums[key]) for key in ordered[:limit]]
+    shown = [data.ReasonRow(account=names[key], counts=sums[key]) for key in ordered[:limit]]
     others: dict[str, int] = {}
     for key in sums.keys() - set(ordered[:limit]):
         add_reasons(others, sums[key])
-    return (*shown, ReasonRow(account=None, counts=others)) if others else tuple(shown)
+    return (*shown, data.ReasonRow(account=None, counts=others)) if others else tuple(shown)
 
 
-LIMITS = ListLimits()
+LIMITS = data.ListLimits()
 
 
-def make_report(state: State, *, now: Instant, limits: ListLimits = LIMITS) -> ReportData:
+def make_report(state: State, *, now: Instant, limits: data.ListLimits = LIMITS) -> data.ReportData:
     """Everything that the report shows, from one snapshot of the state."""
     records = state.accounts.read(include_deleted=True)
     names = {each.interface_id: each.name for each in records}
@@ -278,7 +266,7 @@ def make_report(state: State, *, now: Instant, limits: ListLimits = LIMITS) -> R
     queue = read_queue(state, live, counts, names=names, now=now, limits=limits)
     runs = read_runs(state, limit=limits.runs)
     meta = state.meta.read()
-    return ReportData(
+    return data.ReportData(
         made_at=now,
         tool_version=__version__,
         lineage=meta.lineage,

@@ -15,16 +15,8 @@ from datetime import date
 
 from starlette.responses import Response
 
+from ekomi_reconcile.sandbox import read_functions
 from ekomi_reconcile.sandbox.outbox import OutboxEntry
-from ekomi_reconcile.sandbox.read_functions import (
-    average,
-    feedback,
-    mean_rating,
-    product_feedback,
-    settings,
-    shop_details,
-    snapshot,
-)
 from ekomi_reconcile.sandbox.shops import Product, Registered, SandboxShop
 from ekomi_reconcile.sandbox.world import SOMETHING_WRONG, Payload, Refusal, SandboxCall, World, encoded
 
@@ -182,7 +174,7 @@ def get_product(call: SandboxCall) -> Payload:
     )
     if call.text("content") == "avg_rating":
         reviews = [review for review in call.shop.product_reviews if review.product_id == product_id]
-        answer["avg_rating"] = call.decimal(mean_rating(reviews), 2)
+        answer["avg_rating"] = call.decimal(read_functions.mean_rating(reviews), 2)
     return answer
 
 
@@ -276,21 +268,21 @@ class Function:
 _ALL = (
     Function(
         name="getShopDetails",
-        answer=shop_details,
+        answer=read_functions.shop_details,
         forms=("json", "serialized"),
         type_error="type is not valid. Possible options: ([json]) and [serialized].",
         charsets=("iso", "iso-8859-1", "utf-8"),
     ),
     Function(
         name="getSnapshot",
-        answer=snapshot,
+        answer=read_functions.snapshot,
         forms=("csv", "json", "serialized"),
         type_error="ERROR: Type is not valid. Possible options: ([csv]), [json], [serialized].",
     ),
-    Function(name="getAverage", answer=average),
+    Function(name="getAverage", answer=read_functions.average),
     Function(
         name="getFeedback",
-        answer=feedback,
+        answer=read_functions.feedback,
         forms=("csv", "json"),
         type_error="ERROR: Type is not valid. Possible options: ([csv], [json]).",
         charsets=("iso", "utf-8"),
@@ -298,13 +290,13 @@ _ALL = (
     ),
     Function(
         name="getProductfeedback",
-        answer=product_feedback,
+        answer=read_functions.product_feedback,
         forms=("csv", "serialized", "json"),
         type_error="ERROR: Type is not valid. Possible options: [csv], [json], [serialized].",
         is_feedback=True,
     ),
     # The shop plugins test credentials with type=request, which is a value of another parameter.
-    Function(name="getSettings", answer=settings, tolerated=("request",)),
+    Function(name="getSettings", answer=read_functions.settings, tolerated=("request",)),
     Function(name="putOrder", answer=put_order),
     Function(name="putProduct", answer=put_product),
     Function(name="getProduct", answer=get_product),

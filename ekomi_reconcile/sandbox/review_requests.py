@@ -11,14 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ekomi_reconcile.sandbox import shops
+from ekomi_reconcile.sandbox import core_api, shops
 from ekomi_reconcile.sandbox.answers import answered
-from ekomi_reconcile.sandbox.core_api import (
-    NO_PRODUCT_REVIEWS,
-    RecipientRejected,
-    check_fields,
-    fields_from_json,
-)
 from ekomi_reconcile.sandbox.magento.login import Integration
 from ekomi_reconcile.sandbox.magento.settings import BearerTokens
 from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
@@ -65,9 +59,9 @@ DUPLICATE = "A recipient with this transaction_id already exists."
 def recipient_answer(world: World, fields: Mapping[str, str]) -> Response:
     """Store the recipient these fields describe; the same shop and transaction is stored once."""
     try:
-        check_fields(fields, odd_product_ids=world.switches.odd_product_ids)
+        core_api.check_fields(fields, odd_product_ids=world.switches.odd_product_ids)
         _store(world, fields)
-    except RecipientRejected as refused:
+    except core_api.RecipientRejected as refused:
         return _refusal(world, refused)
     return JSONResponse({"status": world.switches.success_word, "message": "Recipient has been added."})
 
@@ -78,7 +72,7 @@ def review_request_routes(world: World) -> list[BaseRoute]:
     async def add_recipient(request: Request) -> Response:
         try:
             fields = await _fields(request)
-        except RecipientRejected as refused:
+        except core_api.RecipientRejected as refused:
             unreadable = _refusal(world, refused)
             return await answered(world, ADD_RECIPIENT, "", lambda: unreadable)
         shop_id = fields.get("shop_id", "")
@@ -112,9 +106,9 @@ def review_request_routes(world: World) -> list[BaseRoute]:
 async def _fields(request: Request) -> dict[str, str]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
-        return fields_from_json(await request.body())
+        return core_api.fields_from_json(await request.body())
     if kind not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
-        raise RecipientRejected("The request body could not be read.")
+        raise core_api.RecipientRejected("The request body could not be read.")
     async with request.form() as form:
         return {
             name: value.filename or "" if isinstance(value, UploadFile) else value
@@ -125,11 +119,11 @@ async def _fields(request: Request) -> dict[str, str]:
 def _store(world: World, fields: Mapping[str, str]) -> None:
     shop = world.shops.get(fields["shop_id"])
     if shop is None or shop.password != _password(fields):
-        raise RecipientRejected(WRONG_CREDENTIALS)
+        raise core_api.RecipientRejected(WRONG_CREDENTIALS)
     _keep_products(world, shop, fields)
     kept = world.outbox.record(_recipient(world, shop, fields))
     if kept.requests > 1 and world.switches.duplicate_answer == "error":
-        raise RecipientRejected(DUPLICATE)
+        raise core_api.RecipientRejected(DUPLICATE)
 
 
 def _keep_products(world: World, shop: shops_Shop, fields: Mapping[str, str]) -> None:
@@ -138,7 +132,7 @@ def _keep_products(world: World, shop: shops_Shop, fields: Mapping[str, str]) ->
         return
     if not shop.has_product_feedback:
         if world.switches.product_tier == "refused":
-            raise RecipientRejected(NO_PRODUCT_REVIEWS)
+            raise core_api.RecipientRejected(core_api.NO_PRODUCT_REVIEWS)
         return
     names: dict[str, object] = json.loads(fields["products_info"])
     more: dict[str, object] = json.loads(fields.get("products_other") or "{}")
@@ -150,7 +144,7 @@ def _keep_products(world: World, shop: shops_Shop, fields: Mapping[str, str]) ->
         )
 
 
-def _refusal(world: World, refused: RecipientRejected) -> Response:
+def _refusal(world: World, refused: core_api.RecipientRejected) -> Response:
     answer = {"status": "error", "message": str(refused)}
     return JSONResponse(answer, status_code=world.switches.recipient_error_status)
 
@@ -205,8 +199,8 @@ def _set_setting(world: World, request: Request, body: bytes) -> Response:
     if shop is None:
         return _unauthorised()
     try:
-        switched = fields_from_json(body).get("smartcheck_on")
-    except RecipientRejected as refused:
+        switched = core_api.fields_from_json(body).get("smartcheck_on")
+    except core_api.RecipientRejected as refused:
         return JSONResponse({"status_code": 400, "message": str(refused)}, status_code=400)
     shop.smartcheck_on = switched in {"True", "1"}
     return JSONResponse({"status_code": 200, "data": {"smartcheck_on": shop.smartcheck_on}})

@@ -8,16 +8,7 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
-from ekomi_reconcile.sandbox.shops import (
-    CUSTOMER_GROUPS,
-    FIRST_NAMES,
-    LAST_NAMES,
-    PLACES,
-    SandboxReview,
-    SandboxShop,
-    certificate_id,
-    default_details,
-)
+from ekomi_reconcile.sandbox import shops
 
 _LETTERS = str.maketrans({"ø": "o", "Ø": "o", "ß": "ss"})
 
@@ -42,8 +33,8 @@ class Person:
 @lru_cache(maxsize=1024)
 def person(index: int) -> Person:
     """The customer at ``index`` (from 0). Every third is a guest; the telephone numbers are fictitious."""
-    first = FIRST_NAMES[index % len(FIRST_NAMES)]
-    last = LAST_NAMES[index // len(FIRST_NAMES) % len(LAST_NAMES)]
+    first = shops.FIRST_NAMES[index % len(shops.FIRST_NAMES)]
+    last = shops.LAST_NAMES[index // len(shops.FIRST_NAMES) % len(shops.LAST_NAMES)]
     mobile = f"+49 171 39200{index % 100:02d}"
     landline = f"030 23125{index % 1000:03d}"
     return Person(
@@ -52,13 +43,13 @@ def person(index: int) -> Person:
         last_name=last,
         email=f"{_ascii(first)}.{_ascii(last)}.{index + 1}@example.com",
         telephone=landline if index % 10 == 7 else mobile,
-        group_id=0 if index % 3 == 0 else 1 + index % (len(CUSTOMER_GROUPS) - 1),
+        group_id=0 if index % 3 == 0 else 1 + index % (len(shops.CUSTOMER_GROUPS) - 1),
     )
 
 
 def ship_to(rng: Random, buyer: Person, *, order_id: int, country: str) -> dict[str, Any]:
     """An address of ``buyer`` in ``country``; the region's keys are missing where it has none."""
-    places = PLACES[country]
+    places = shops.PLACES[country]
     place = places[int(rng.random() * len(places))]
     address: dict[str, Any] = {
         "city": place.city,
@@ -138,7 +129,7 @@ SHOPS = (
 )
 
 
-def seeded_shops(seed: int, now: int) -> list[SandboxShop]:
+def seeded_shops(seed: int, now: int) -> list[shops.SandboxShop]:
     """The five shops, their reviews spread over the three years before ``now`` (UTC epoch seconds)."""
     return [
         new_shop(interface_id, password, name=name, locale=locale, seed=seed, now=now)
@@ -155,27 +146,27 @@ def new_shop(
     seed: int = 1,
     now: int,
     review_count: int | None = None,
-) -> SandboxShop:
+) -> shops.SandboxShop:
     """A shop with shop data and ``review_count`` reviews (default: 30-150, by the seed)."""
     rng = Random(f"shop:{seed}:{interface_id}")  # noqa: S311
     count = rng.randint(30, 150) if review_count is None else review_count
-    shop = SandboxShop(
+    shop = shops.SandboxShop(
         interface_id=interface_id,
         password=password,
         name=name,
         locale=locale,
-        certificate_id=certificate_id(interface_id),
+        certificate_id=shops.certificate_id(interface_id),
         afnor=locale == "fr_FR",
         reviews=_reviews(rng, count, locale=locale, now=now),
         product_reviews=_product_reviews(rng, count // 5, locale=locale, now=now),
     )
     slug = name.lower().replace(" ", "-")
     shop.public_page = f"https://reviews.ekomi.test/{shop.language('code')}/review-{slug}.html"
-    shop.details = default_details(shop)
+    shop.details = shops.default_details(shop)
     return shop
 
 
-def _reviews(rng: Random, count: int, *, locale: str, now: int) -> list[SandboxReview]:
+def _reviews(rng: Random, count: int, *, locale: str, now: int) -> list[shops.SandboxReview]:
     """By rising time. Every fifth is older than a year, every fifth at most 27 days old."""
     reviews = [
         _review(rng, submitted=now - _age(rng, place), order_id=f"9{place:07d}", locale=locale)
@@ -188,7 +179,7 @@ def _reviews(rng: Random, count: int, *, locale: str, now: int) -> list[SandboxR
     return sorted(reviews, key=lambda review: review.submitted)
 
 
-def _product_reviews(rng: Random, count: int, *, locale: str, now: int) -> list[SandboxReview]:
+def _product_reviews(rng: Random, count: int, *, locale: str, now: int) -> list[shops.SandboxReview]:
     reviews = []
     for place in range(count):
         review = _review(rng, submitted=now - _age(rng, place), order_id=f"9{place:07d}", locale=locale)
@@ -203,10 +194,10 @@ def _age(rng: Random, place: int) -> int:
     return rng.randint(low, high)
 
 
-def _review(rng: Random, *, submitted: int, order_id: str, locale: str) -> SandboxReview:
+def _review(rng: Random, *, submitted: int, order_id: str, locale: str) -> shops.SandboxReview:
     phrases = PHRASES.get(locale.partition("_")[0], PHRASES["de"])
     rating = rng.choices((1, 2, 3, 4, 5), (2, 2, 4, 20, 72))[0]
-    return SandboxReview(
+    return shops.SandboxReview(
         submitted=submitted,
         order_id=order_id,
         rating=rating,

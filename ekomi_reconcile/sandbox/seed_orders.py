@@ -15,18 +15,8 @@ from random import Random
 from time import gmtime, strftime
 from typing import Any
 
+from ekomi_reconcile.sandbox import shops
 from ekomi_reconcile.sandbox.seed import Person, person, ship_to
-from ekomi_reconcile.sandbox.shops import (
-    COUPONS,
-    CUSTOMER_GROUPS,
-    GOODS,
-    PAYMENT_METHODS,
-    SERVICES,
-    SHIPPING_METHODS,
-    STORE_VIEWS,
-    Goods,
-    SandboxStoreView,
-)
 
 Row = dict[str, Any]
 
@@ -51,7 +41,7 @@ class Totals:
         """What the customer pays."""
         return round(self.subtotal - self.discount + self.shipping + self.tax, 2)
 
-    def as_order(self, store: SandboxStoreView) -> Row:
+    def as_order(self, store: shops.SandboxStoreView) -> Row:
         """The keys of an order; ``base_`` ones in base currency."""
         amounts = {
             "grand_total": self.grand_total,
@@ -75,10 +65,12 @@ class Totals:
         return keys
 
 
-def basket(rng: Random, *, order_id: int, store: SandboxStoreView) -> tuple[list[Row], Totals]:
+def basket(rng: Random, *, order_id: int, store: shops.SandboxStoreView) -> tuple[list[Row], Totals]:
     """One to three different products (a service alone in every twelfth order) and their sums."""
     only_service = rng.random() < 1 / 12
-    chosen = [rng.choice(SERVICES)] if only_service else rng.sample(GOODS, 1 + int(rng.random() * 3))
+    chosen = (
+        [rng.choice(shops.SERVICES)] if only_service else rng.sample(shops.GOODS, 1 + int(rng.random() * 3))
+    )
     rows: list[Row] = []
     for goods in chosen:
         quantity = 1 + int(rng.random() * rng.random() * 3)
@@ -93,13 +85,19 @@ def payment(rng: Random, *, order_id: int, totals: Totals) -> Row:
         "account_status": None,
         "amount_ordered": totals.grand_total,
         "entity_id": order_id,
-        "method": PAYMENT_METHODS[int(rng.random() * len(PAYMENT_METHODS))],
+        "method": shops.PAYMENT_METHODS[int(rng.random() * len(shops.PAYMENT_METHODS))],
         "parent_id": order_id,
     }
 
 
 def _rows(
-    rng: Random, goods: Goods, *, quantity: int, item_id: int, order_id: int, store: SandboxStoreView
+    rng: Random,
+    goods: shops.Goods,
+    *,
+    quantity: int,
+    item_id: int,
+    order_id: int,
+    store: shops.SandboxStoreView,
 ) -> Iterator[Row]:
     """The product's row and, below a configurable product or a bundle, the rows of its parts."""
     sku = f"{goods.sku}-{rng.choice(goods.variants)}" if goods.variants else goods.sku
@@ -134,12 +132,12 @@ def _rows(
         }
 
 
-def _totals(rng: Random, rows: list[Row], store: SandboxStoreView) -> Totals:
+def _totals(rng: Random, rows: list[Row], store: shops.SandboxStoreView) -> Totals:
     subtotal = round(sum(row["row_total"] for row in rows), 2)
-    coupon = COUPONS[int(rng.random() * len(COUPONS))]
+    coupon = shops.COUPONS[int(rng.random() * len(shops.COUPONS))]
     discounts = {"SPRING10": round(subtotal * 0.1, 2), "FIVEOFF": min(subtotal, round(5 * store.rate, 2))}
     discount = discounts.get(coupon or "", 0)
-    method, description, cost = SHIPPING_METHODS[int(rng.random() * len(SHIPPING_METHODS))]
+    method, description, cost = shops.SHIPPING_METHODS[int(rng.random() * len(shops.SHIPPING_METHODS))]
     is_virtual = all(row["is_virtual"] for row in rows)
     shipping = 0.0 if is_virtual else round(cost * store.rate, 2)
     return Totals(
@@ -187,7 +185,7 @@ def orders(count: int, seed: int, now: int) -> Iterator[Row]:
 
 def _order(rng: Random, index: int, *, people: int, created_at: int, now: int) -> Row:
     entity_id = index + 1 + index // 40  # gaps in the ids are normal
-    store = STORE_VIEWS[int(rng.random() * len(STORE_VIEWS))]
+    store = shops.STORE_VIEWS[int(rng.random() * len(shops.STORE_VIEWS))]
     buyer = person(int(rng.random() * people))
     state, status = _step(rng, now - created_at)
     updated_at = _updated_at(rng, state, created_at=created_at, now=now)
@@ -207,7 +205,7 @@ def _order(rng: Random, index: int, *, people: int, created_at: int, now: int) -
     return order
 
 
-def _head(entity_id: int, store: SandboxStoreView, buyer: Person) -> Row:
+def _head(entity_id: int, store: shops.SandboxStoreView, buyer: Person) -> Row:
     head: Row = {
         "entity_id": entity_id,
         "increment_id": f"{store.store_id}{entity_id:08d}",
@@ -219,7 +217,7 @@ def _head(entity_id: int, store: SandboxStoreView, buyer: Person) -> Row:
         "customer_lastname": buyer.last_name,
         "customer_is_guest": int(buyer.is_guest),
         "customer_group_id": buyer.group_id,
-        "customer_group": CUSTOMER_GROUPS[buyer.group_id],
+        "customer_group": shops.CUSTOMER_GROUPS[buyer.group_id],
     }
     if not buyer.is_guest:
         head["customer_id"] = buyer.number
@@ -269,7 +267,7 @@ def _entry(order_id: int, place: int, remark: tuple[str, str, str | None], *, at
     return entry
 
 
-def _ship(rng: Random, order: Row, buyer: Person, *, totals: Totals, store: SandboxStoreView) -> None:
+def _ship(rng: Random, order: Row, buyer: Person, *, totals: Totals, store: shops.SandboxStoreView) -> None:
     """Addresses and shipping method; a virtual order has only a billing address."""
     order_id = order["entity_id"]
     address = ship_to(rng, buyer, order_id=order_id, country=store.country)

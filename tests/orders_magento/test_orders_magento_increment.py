@@ -194,7 +194,7 @@ def test_poison_among_changes() -> None:
         found, cursor, problems = read(case.source(), Wanted(cursors=frozenset({cursor})))
         assert (found, len(problems)) == ([], 1)
         assert len(case.asked()) == 2
-        case.shop.repair(33)
+        case.shop.damage(33, None)
         found, cursor, problems = read(case.source(), Wanted(cursors=frozenset({cursor})))
         assert (ids(found), problems) == ([33], [])
 

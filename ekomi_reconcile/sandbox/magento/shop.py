@@ -5,22 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from ekomi_reconcile.sandbox.magento import recorded
+from ekomi_reconcile.sandbox.magento import recorded, settings
 from ekomi_reconcile.sandbox.magento import table as table_module
 from ekomi_reconcile.sandbox.magento.catalog import Catalog, from_items
 from ekomi_reconcile.sandbox.magento.document import Order, completed
 from ekomi_reconcile.sandbox.magento.login import ALL, AdminUser, Integration, ShopLogins
 from ekomi_reconcile.sandbox.magento.recorded import RequestLog
 from ekomi_reconcile.sandbox.magento.render import FaultPlan, OrderDamage, damaged
-from ekomi_reconcile.sandbox.magento.settings import (
-    DEFAULT_GROUPS,
-    DEFAULT_STORES,
-    Settings,
-    ShopClock,
-    Stores,
-    group_rows,
-    one_website,
-)
 from ekomi_reconcile.sandbox.magento.table import Row, Table
 from ekomi_reconcile.sandbox.magento.workflow import Mutations, Workflow
 
@@ -31,13 +22,18 @@ class SimulatedShop(Workflow):
     """A whole shop in memory. Hold `lock` to change several things at once while it is being served."""
 
     def __init__(
-        self, *, stores: Stores, groups: Sequence[Row], catalog: Catalog, clock: ShopClock | None = None
+        self,
+        *,
+        stores: settings.Stores,
+        groups: Sequence[Row],
+        catalog: Catalog,
+        clock: settings.ShopClock | None = None,
     ) -> None:
-        super().__init__(clock or ShopClock())
+        super().__init__(clock or settings.ShopClock())
         self.stores = stores
         self.customer_groups = Table(table_module.GROUPS, key="id", rows=groups)
         self.catalog = catalog
-        self.settings = Settings()
+        self.settings = settings.Settings()
         self.credentials = ShopLogins(admins={"admin": AdminUser()})
         self.faults = FaultPlan()
         self.damages: dict[int, OrderDamage] = {}
@@ -52,26 +48,31 @@ class SimulatedShop(Workflow):
         cls,
         orders: Iterable[Mapping[str, Any]],
         *,
-        stores: Mapping[int, str] = DEFAULT_STORES,
-        groups: Mapping[int, str] = DEFAULT_GROUPS,
+        stores: Mapping[int, str] = settings.DEFAULT_STORES,
+        groups: Mapping[int, str] = settings.DEFAULT_GROUPS,
         categories: Mapping[str, Sequence[int]] | None = None,
         category_parents: Mapping[int, int] | None = None,
-        clock: ShopClock | None = None,
+        clock: settings.ShopClock | None = None,
     ) -> Self:
         """A shop with these orders; keys left out are filled in.
 
         `stores`, `groups`: id → code; `categories`: SKU → category ids; `category_parents`: child → parent.
         """
-        moment = clock or ShopClock()
+        moment = clock or settings.ShopClock()
         documents = [completed(order, now=moment.sql()) for order in orders]
         catalog = from_items(documents, categories or {}, category_parents or {})
-        shop = cls(stores=one_website(stores), groups=group_rows(groups), catalog=catalog, clock=moment)
+        shop = cls(
+            stores=settings.one_website(stores),
+            groups=settings.group_rows(groups),
+            catalog=catalog,
+            clock=moment,
+        )
         shop.load(documents)
         return shop
 
     @classmethod
     def recorded(
-        cls, folder: Path, *, last_order: int = recorded.LAST_ORDER, clock: ShopClock | None = None
+        cls, folder: Path, *, last_order: int = recorded.LAST_ORDER, clock: settings.ShopClock | None = None
     ) -> Self:
         """The recorded shop, rebuilt from a folder of recorded answers, up to that order id."""
         archive = recorded.Archive(folder)
@@ -102,12 +103,12 @@ class SimulatedShop(Workflow):
         """A bearer token of the admin user, valid for an hour of the shop's clock."""
         return self.credentials.issue(self.clock.now())
 
-    def damage(self, order_id: int, damage: OrderDamage) -> None:
-        """From now on this order is damaged in the database."""
-        self.damages[self.order(order_id)["entity_id"]] = damage
-
-    def repair(self, order_id: int) -> None:
-        self.damages.pop(order_id, None)
+    def damage(self, order_id: int, damage: OrderDamage | None) -> None:
+        """Damage this order in the database; ``None`` repairs it."""
+        if damage is None:
+            self.damages.pop(order_id, None)
+        else:
+            self.damages[self.order(order_id)["entity_id"]] = damage
 
     def visible(self, order: Order) -> Order:
         """The order as it is sent.
@@ -146,7 +147,7 @@ class SimulatedShop(Workflow):
         self.damages.clear()
         self.mutations.clear()
         self.log.clear()
-        self.settings = Settings()
+        self.settings = settings.Settings()
 
 
 def _flat_item(item: Row) -> Row:

@@ -9,19 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ekomi_reconcile.sandbox.magento import catalog
 from ekomi_reconcile.sandbox.magento import table as table_module
-from ekomi_reconcile.sandbox.magento.catalog import (
-    Quantities,
-    add_up,
-    amount_of,
-    enter_processing,
-    settle,
-    taken,
-    to_invoice,
-    to_refund,
-    to_ship,
-    top_rows,
-)
 from ekomi_reconcile.sandbox.magento.document import Order, completed, default_status, link_parents
 from ekomi_reconcile.sandbox.magento.render import RequestRejected, no_entity
 from ekomi_reconcile.sandbox.magento.settings import ShopClock
@@ -63,7 +52,7 @@ class Workflow:
         given.setdefault("increment_id", f"{store if store > 1 else ''}{number:09d}")
         return self.add(completed(given, now=self.clock.sql()))
 
-    def invoice(self, order_id: int, quantities: Quantities = None) -> int:
+    def invoice(self, order_id: int, quantities: catalog.Quantities = None) -> int:
         """Invoice; returns the invoice id.
 
         Raises Refused 400 when the order is on hold or nothing of it can be invoiced.
@@ -75,51 +64,55 @@ class Workflow:
             raise RequestRejected(
                 400, f"{error}An invoice cannot be created when an order has a status of {status}"
             )
-        rows = taken(order, quantities, to_invoice)
+        rows = catalog.taken(order, quantities, catalog.to_invoice)
         if not rows:
             message = "The invoice can't be created without products. Add products and try again."
             raise RequestRejected(400, error + message)
-        add_up(rows, "qty_invoiced")
-        enter_processing(order)
-        settle(order)
+        catalog.add_up(rows, "qty_invoiced")
+        catalog.enter_processing(order)
+        catalog.settle(order)
         self._bump(order)
-        return self._document(self.invoices, order, rows, {"state": 2, "grand_total": amount_of(rows)})
+        return self._document(
+            self.invoices, order, rows, {"state": 2, "grand_total": catalog.amount_of(rows)}
+        )
 
-    def ship(self, order_id: int, quantities: Quantities = None) -> int:
+    def ship(self, order_id: int, quantities: catalog.Quantities = None) -> int:
         """Ship; returns the shipment id. A partial shipment alone does not touch the order row.
 
         Raises Refused 400 when nothing of the order can be shipped.
         """
         order = self.order(order_id)
-        rows = taken(order, quantities, to_ship)
+        rows = catalog.taken(order, quantities, catalog.to_ship)
         if order["state"] in {"holded", "payment_review"} or not rows:
             error = "Shipment Document Validation Error(s):\n"
             raise RequestRejected(400, f"{error}The order does not allow a shipment to be created.")
         before = (order["state"], order["status"])
-        add_up(rows, "qty_shipped")
-        enter_processing(order)
-        settle(order)
+        catalog.add_up(rows, "qty_shipped")
+        catalog.enter_processing(order)
+        catalog.settle(order)
         if (order["state"], order["status"]) != before:
             self._bump(order)
         parts = {"packages": [], "tracks": [], "extension_attributes": {"source_code": "default"}}
         return self._document(self.shipments, order, rows, parts)
 
-    def refund(self, order_id: int, quantities: Quantities = None) -> int:
+    def refund(self, order_id: int, quantities: catalog.Quantities = None) -> int:
         """Refund offline; returns the credit memo id. Writes a history row with the status after it.
 
         Raises Refused 400 when nothing of the order can be refunded.
         """
         order = self.order(order_id)
-        rows = taken(order, quantities, to_refund)
+        rows = catalog.taken(order, quantities, catalog.to_refund)
         if not rows:
             error = "Creditmemo Document Validation Error(s):\n"
             raise RequestRejected(400, f"{error}We can't create creditmemo for the order.")
-        add_up(rows, "qty_refunded")
+        catalog.add_up(rows, "qty_refunded")
         refunded = order.get("total_refunded", 0)
-        everything = not any(to_refund(item) or to_invoice(item) for item in top_rows(order))
-        amount = round(order["grand_total"] - refunded, 2) if everything else amount_of(rows)
+        everything = not any(
+            catalog.to_refund(item) or catalog.to_invoice(item) for item in catalog.top_rows(order)
+        )
+        amount = round(order["grand_total"] - refunded, 2) if everything else catalog.amount_of(rows)
         order["total_refunded"] = round(refunded + amount, 2)
-        settle(order)
+        catalog.settle(order)
         symbol = _SYMBOLS.get(order["order_currency_code"], order["order_currency_code"])
         self._history(order, f"We refunded {symbol}{amount:,.2f} offline.", entity="creditmemo", notified=0)
         self._bump(order)
@@ -144,13 +137,13 @@ class Workflow:
     def cancel(self, order_id: int, comment: str | None = None) -> bool:
         """Cancel what is not invoiced yet; False when nothing can be. Only a comment leaves a history row."""
         order = self.order(order_id)
-        open_rows = [item for item in top_rows(order) if to_invoice(item)]
+        open_rows = [item for item in catalog.top_rows(order) if catalog.to_invoice(item)]
         if order["state"] in _UNHOLDABLE or not open_rows:
             return False
-        if not any(to_refund(item) for item in top_rows(order)):
+        if not any(catalog.to_refund(item) for item in catalog.top_rows(order)):
             order |= {"state": "canceled", "status": "canceled"}
         for item in open_rows:
-            item["qty_canceled"] += to_invoice(item)
+            item["qty_canceled"] += catalog.to_invoice(item)
         if comment is not None:
             self._history(order, comment, entity="order", notified=None)
         self._bump(order)

@@ -7,15 +7,8 @@ from pathlib import Path
 from ekomi_reconcile.model.errors import StateError, StateLost, StateMissing
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.state import Moved, TableDigest
+from ekomi_reconcile.state.engine import location
 from ekomi_reconcile.state.engine.key import read_key
-from ekomi_reconcile.state.engine.location import (
-    FileLocation,
-    Location,
-    create_private,
-    file_errors,
-    locate,
-    make_folder,
-)
 from ekomi_reconcile.state.maintenance.table_dump import copy_content
 from ekomi_reconcile.state.opening import Mode, build_state, open_state
 from ekomi_reconcile.state.store import State
@@ -33,7 +26,7 @@ def move(state: State, target: str, *, root: Path, configured: bytes | None, now
         StateError: there is a state at the target already, or the key of the digests cannot come along;
             nothing was copied.
     """
-    place = locate(target, root=root)
+    place = location.locate(target, root=root)
     if _resolved(place) == _resolved(state.location):
         raise StateError(f"the state is at {place} already", mend="name another place")
     key = state.key.require()
@@ -59,7 +52,7 @@ def move(state: State, target: str, *, root: Path, configured: bytes | None, now
     )
 
 
-def _must_be_free(place: Location, target: str, *, root: Path) -> None:
+def _must_be_free(place: location.Location, target: str, *, root: Path) -> None:
     """Raises:
     StateError: there is a state that is in use.
     """
@@ -68,35 +61,35 @@ def _must_be_free(place: Location, target: str, *, root: Path) -> None:
     except StateMissing:
         return
     except StateLost:
-        if isinstance(place, FileLocation) and not place.path.exists() and not place.mark.exists():
+        if isinstance(place, location.FileLocation) and not place.path.exists() and not place.mark.exists():
             return  # nothing but a key: an interrupted migration brings that first
         raise
     raise StateError(f"there is a state at {place} already", mend="name an empty place; nothing was copied")
 
 
-def _bring_key(place: Location, key: bytes, *, configured: bytes | None) -> None:
+def _bring_key(place: location.Location, key: bytes, *, configured: bytes | None) -> None:
     """Put the key beside a file state, where the settings have none.
 
     Raises:
         StateError: another key is there.
     """
-    if configured is not None or not isinstance(place, FileLocation):
+    if configured is not None or not isinstance(place, location.FileLocation):
         return
     known = read_key(place.key)
     if known is None:
-        with file_errors(place.key):
-            make_folder(place.key.parent)
-            create_private(place.key, key.hex().encode() + b"\n")
+        with location.file_errors(place.key):
+            location.make_folder(place.key.parent)
+            location.create_private(place.key, key.hex().encode() + b"\n")
     elif known != key:
         raise StateError(
             f"{place.key} holds another key of digests", mend="move it away, or name another place"
         )
 
 
-def _key_file(*places: Location) -> Path | None:
-    keys = (each.key for each in places if isinstance(each, FileLocation))
+def _key_file(*places: location.Location) -> Path | None:
+    keys = (each.key for each in places if isinstance(each, location.FileLocation))
     return next((each for each in keys if each.exists()), None)
 
 
-def _resolved(place: Location) -> object:
-    return place.path.resolve() if isinstance(place, FileLocation) else place
+def _resolved(place: location.Location) -> object:
+    return place.path.resolve() if isinstance(place, location.FileLocation) else place

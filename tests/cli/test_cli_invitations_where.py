@@ -1,6 +1,7 @@
 """Bulk work on the queue: what is selected, that the number is checked, and that it is all or nothing."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -175,7 +176,7 @@ COLUMNS = {
 )
 def test_operators(text, holds):
     """Each operator on numbers, times, texts and what is absent."""
-    assert WhereType().convert(text, None, None).holds(COLUMNS) is holds
+    assert WhereType().convert(text, None, None).holds(SimpleNamespace(**COLUMNS)) is holds
 
 
 @given(
@@ -183,7 +184,7 @@ def test_operators(text, holds):
 )
 def test_equal_and_unequal_are_opposites(key, value, wanted):
     """Every invitation is selected by exactly one of the two."""
-    columns = COLUMNS | {key: value or None}
+    columns = SimpleNamespace(**{**COLUMNS, key: value or None})
     both = [ColumnTest(key, operator, wanted).holds(columns) for operator in ("=", "!=")]
     assert sorted(both) == [False, True]
 

@@ -104,7 +104,9 @@ def lasting_sights(accounts: Iterable[Account]) -> int | None:
     rules = [each.invitations for each in accounts if each.invitations.enabled]
     if not rules or any(each.skip_orders_older_than == 0 for each in rules):
         return None
-    return max((each.skip_orders_older_than + each.pending_period) * DAY + each.spread for each in rules)
+    return max(
+        (each.skip_orders_older_than + max(each.pending_periods)) * DAY + each.spread for each in rules
+    )
 
 
 def keep_up(context: Context) -> None:

@@ -60,7 +60,10 @@ class WrittenAccount:
 def holds(data: Any, path: KeyPath) -> bool:
     """Is there a value at ``path``?"""
     for step in path:
-        if not isinstance(data, Mapping) or step not in data:
+        if isinstance(step, int) and isinstance(data, list):
+            if not 0 <= step < len(data):
+                return False
+        elif not isinstance(data, Mapping) or step not in data:
             return False
         data = data[step]
     return True

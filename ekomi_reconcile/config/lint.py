@@ -71,6 +71,7 @@ def _in_group(group: Sequence[WrittenAccount]) -> Overlapping:
 _BEFORE_DELIVERY: Final = frozenset({"pending", "processing"})
 _QUICK_TAGS: Final = frozenset({"digital", "service"})
 _QUICK: Final = 7
+_AGE_LIMIT: Final[KeyPath] = ("invitations", "skip_orders_older_than")
 _WILDCARDS: Final = frozenset({"all", "*"})
 _EVERYTHING: Final = {"store_views": "store view", "customer_groups": "customer group"}
 _FILLERS = re.compile(r"ekomi|account|interface|konto|id|[\W_]")
@@ -104,36 +105,49 @@ def _of_account(entry: WrittenAccount) -> Iterator[Diagnostic]:
             ("invitations", "skip_orders_older_than"),
             mend="write a number of days, such as 30",
         )
-    elif rule.pending_period >= limit:
-        yield _pending_beyond_limit(entry)
-    if rule.pending_period < _QUICK and not _QUICK_TAGS.intersection(map(str.lower, entry.account.tags)):
-        yield _warn(
-            entry,
-            "short-pending-period",
-            f"a pending period under {_QUICK} days asks many customers before the parcel is there",
-            ("invitations", "pending_period"),
-            mend="wait longer, or tag the account `digital` or `service` if nothing is shipped",
-        )
+    else:
+        yield from _pending_beyond_limit(entry)
+    if not _QUICK_TAGS.intersection(map(str.lower, entry.account.tags)):
+        yield from _short_periods(entry)
     yield from _early_statuses(entry)
     yield from _wildcards(entry)
     yield from _bare_id(entry)
 
 
-def _pending_beyond_limit(entry: WrittenAccount) -> Diagnostic:
+def _periods(entry: WrittenAccount) -> Iterator[tuple[int, KeyPath]]:
+    """Every pending period that orders of the account can have, in days, and where it is set."""
     rule = entry.account.invitations
-    key = "pending_period"
-    if holds(entry.document.data, ("invitations", "skip_orders_older_than")):
-        key = "skip_orders_older_than"
-    if holds(entry.document.data, ("invitations", "pending_period")):
-        key = "pending_period"
-    return _warn(
-        entry,
-        "pending-beyond-age-limit",
-        f"the pending period ({rule.pending_period} days) is not below the age limit "
-        f"({rule.skip_orders_older_than} days): an order may be too old before it is due",
-        ("invitations", key),
-        mend="raise skip_orders_older_than above pending_period",
-    )
+    yield rule.pending_period, ("invitations", "pending_period")
+    for index, each in enumerate(rule.pending_period_overrides):
+        yield each.days, ("invitations", "pending_period_overrides", index, "days")
+
+
+def _short_periods(entry: WrittenAccount) -> Iterator[Diagnostic]:
+    for days, path in _periods(entry):
+        if days < _QUICK:
+            yield _warn(
+                entry,
+                "short-pending-period",
+                f"a pending period under {_QUICK} days asks many customers before the parcel is there",
+                path,
+                mend="wait longer, or tag the account `digital` or `service` if nothing is shipped",
+            )
+
+
+def _pending_beyond_limit(entry: WrittenAccount) -> Iterator[Diagnostic]:
+    limit, path_of_limit = entry.account.invitations.skip_orders_older_than, _AGE_LIMIT
+    for days, path in _periods(entry):
+        if days >= limit:
+            limit_is_set = holds(entry.document.data, path_of_limit)
+            at_limit = limit_is_set and not holds(entry.document.data, path[:2])
+            yield _warn(
+                entry,
+                "pending-beyond-age-limit",
+                f"the pending period ({days} days) is not below the age limit "
+                f"({limit} days): an order may be too old before it is due",
+                path_of_limit if at_limit else path,
+                mend="raise skip_orders_older_than above pending_period",
+            )
 
 
 def _early_statuses(entry: WrittenAccount) -> Iterator[Diagnostic]:

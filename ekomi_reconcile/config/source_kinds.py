@@ -92,4 +92,4 @@ def _declared(kind: str) -> Declared:
     else:
         description = (settings.__doc__ or f"Settings of {kind}.").partition("\n\n")[0]
     key = Key(description=description, absent="another kind is given")
-    return Declared(name=kind, key=key, type=settings, kind=None, default=None)
+    return Declared(name=kind, attribute=kind, key=key, type=settings, kind=None, default=None)

@@ -202,6 +202,7 @@ _EMPTY_MENDS: Final[Mapping[str, str]] = {
     "order_statuses": "leave the key out to take [complete], or name at least one",
     "cancel_statuses": "leave the key out, or name at least one",
     "accept": 'name at least one value that means yes, in quotes: accept: ["1", "true"]',
+    "pending_period_overrides": "leave the key out, or write at least one `when` with its `days`",
     "exclude": "leave the selection out to mean all, or name at least one to exclude",
     "tags": "leave the key out",
     "all": "remove the empty group, or write a condition into it",

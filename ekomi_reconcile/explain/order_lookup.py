@@ -130,6 +130,7 @@ class AccountVerdict:
     account: Account
     criteria: tuple[CriterionResult, ...]
     reached: Reached | None
+    pending_days: int
     scheduled_at: Instant | None
     offset: int
     row: Invitation | None
@@ -236,6 +237,7 @@ def _verdict(rule: Rule, trace: OrderTrace) -> AccountVerdict:
         account=rule.account,
         criteria=decision.criteria,
         reached=decision.reached,
+        pending_days=decision.pending_days,
         scheduled_at=_due(rule, trace) or decision.scheduled_at,
         offset=spread_offset(rule, trace.order.order_id),
         row=row,

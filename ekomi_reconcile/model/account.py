@@ -161,6 +161,8 @@ def _derive(canonical: dict[str, Json]) -> Derived:
     for name, default in keys.undigested(InvitationRule).items():
         if wanted[name] == default:
             del wanted[name]
+    for name in keys.beside_rule(InvitationRule) & wanted.keys():
+        del wanted[name]
     digest = sha256(msgspec.json.encode(wanted, order="deterministic")).hexdigest()
     return Derived(text, f"sha256:{digest}")
 

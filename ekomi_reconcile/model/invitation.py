@@ -99,9 +99,11 @@ class Invitation:
     """A row of the queue. No personal data: the order is its ids, the customer a keyed digest.
 
     ``judged_at`` is the instant at which the order's age was judged, when it was first scheduled.
-    ``pushed`` marks a row whose time a person has set. ``attempts`` counts calls that failed. ``refusal`` is
-    the text that eKomi last refused it with, ``refusals`` how often it did so with an unlisted one,
-    ``unreached`` how many calls in a row did not reach eKomi.
+    ``pending_days`` is the pending period that applies to it, ``None`` where an earlier version scheduled it.
+    ``pushed`` marks a row whose time a person has set, ``at_once`` one that does not wait for a sending
+    window. ``attempts`` counts calls that failed. ``refusal`` is the text that eKomi last refused it with,
+    ``refusals`` how often it did so with an unlisted one, ``unreached`` how many calls in a row did not reach
+    eKomi.
     """
 
     id: int
@@ -126,6 +128,8 @@ class Invitation:
     refusal: str | None = None
     refusals: int = 0
     unreached: int = 0
+    pending_days: int | None = None
+    at_once: bool = False
 
     @property
     def closed(self) -> bool:
@@ -170,7 +174,7 @@ class Observation(Struct, frozen=True, gc=False, array_like=True):
 class NewInvitation(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """An invitation to schedule. ``reached_source`` is the value of an ``Evidence``.
 
-    ``customer`` is a keyed digest.
+    ``customer`` is a keyed digest, ``pending_days`` the pending period that applies to the order.
     """
 
     interface_id: str
@@ -185,6 +189,7 @@ class NewInvitation(Struct, frozen=True, gc=False, array_like=True, kw_only=True
     judged_at: Instant
     scheduled_at: Instant
     customer: str | None = None
+    pending_days: int | None = None
 
 
 class ScheduleStep(NewInvitation, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -197,7 +202,7 @@ class ScheduleStep(NewInvitation, frozen=True, gc=False, array_like=True, kw_onl
 
 
 class RescheduleStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
-    """Move a pending row to another time."""
+    """Move a pending row to another time; ``pending_days`` is the pending period that applies to it now."""
 
     interface_id: str
     row_id: int
@@ -210,6 +215,7 @@ class RescheduleStep(Struct, frozen=True, gc=False, array_like=True, kw_only=Tru
     reached_status: str
     reached_source: str
     rule_change: bool = False
+    pending_days: int | None = None
 
 
 class CancelStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):

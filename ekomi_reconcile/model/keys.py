@@ -110,7 +110,9 @@ class Key:
     """What is declared of a key beside its type and default.
 
     ``absent`` says what leaving it out means, where the default does not say it; ``labels`` explain the words
-    that it takes. ``own`` keys belong to one account, and cannot be set for all of them.
+    that it takes. ``own`` keys belong to one account, and cannot be set for all of them. ``called`` is the
+    name in the files where that is not the one of the field. A change of a key that is not ``part_of_rule``
+    is no rule change: pending invitations are not judged again.
     """
 
     description: str
@@ -119,6 +121,8 @@ class Key:
     labels: tuple[str, ...] = ()
     recorded: Recorded = Recorded.CHANGED
     own: bool = False
+    called: str | None = None
+    part_of_rule: bool = True
 
 
 def key(description: str, *, default: Any = MISSING, factory: Any = MISSING, **more: Any) -> Any:
@@ -136,9 +140,13 @@ DEFAULT_OF_EACH: Final = "the default of each of its keys"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """A key with its name, its type (without ``None``, which the files never have), kind and default."""
+    """A key with its name, its type (without ``None``, which the files never have), kind and default.
+
+    ``attribute`` is the field of the record.
+    """
 
     name: str
+    attribute: str
     key: Key
     type: Any
     kind: Kind | None
@@ -175,7 +183,8 @@ def keys(record: Any) -> tuple[Declared, ...]:
     hints = get_type_hints(record, include_extras=True)
     return tuple(
         Declared(
-            name=each.name,
+            name=each.metadata["key"].called or each.name,
+            attribute=each.name,
             key=each.metadata["key"],
             type=kind_and_type[1],
             kind=kind_and_type[0],
@@ -219,16 +228,18 @@ def build(record: type[_Record], data: Mapping[str, Any]) -> _Record:
     """The record of a valid mapping of the files."""
     kind: Any = record
     values = dict(data)
-    for name, parse in _parsers(kind):
+    for name, attribute, parse in _parsers(kind):
         if name in values:
-            values[name] = parse(values[name])
+            value = values.pop(name)
+            values[attribute] = value if parse is None else parse(value)
     return record(**values)
 
 
 @cache
-def _parsers(record: Any) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
-    found = ((each.name, _parser(each.kind, each.type)) for each in keys(record))
-    return tuple((name, parse) for name, parse in found if parse is not None)
+def _parsers(record: Any) -> tuple[tuple[str, str, Callable[[Any], Any] | None], ...]:
+    """Of each key whose value, or whose name, is another one in the record: both names, and the parser."""
+    found = ((each.name, each.attribute, _parser(each.kind, each.type)) for each in keys(record))
+    return tuple(each for each in found if each[2] is not None or each[0] != each[1])
 
 
 def _parser(kind: Kind | None, type_: Any) -> Callable[[Any], Any] | None:
@@ -249,8 +260,8 @@ def canonical(record: Any, *, whole: bool = False) -> dict[str, Json]:
     """
     kind: Any = type(record)
     found = {}
-    for name, left_out, default, form in _forms(kind):
-        value = getattr(record, name)
+    for name, attribute, left_out, default, form in _forms(kind):
+        value = getattr(record, attribute)
         if whole or not left_out or value != default:
             if form is not None and value is not None:
                 is_record = form is canonical
@@ -267,14 +278,26 @@ def undigested(record: Any) -> dict[str, Json]:
 
 
 @cache
-def _forms(record: Any) -> tuple[tuple[str, bool, Any, Callable[[Any], Json] | None], ...]:
-    """Of each key that is recorded: name, whether it is left out at its default, default and form."""
+def beside_rule(record: Any) -> frozenset[str]:
+    """The keys that are no part of the rule: a change of them judges no invitation again."""
+    return frozenset(each.name for each in keys(record) if not each.key.part_of_rule)
+
+
+@cache
+def _forms(record: Any) -> tuple[tuple[str, str, bool, Any, Callable[[Any], Json] | None], ...]:
+    """Of each key that is recorded: name, field, whether it is left out at its default, default and form."""
     found = [
-        (each.name, each.key.recorded is Recorded.CHANGED, each.default, _form(each.kind, each.type))
+        (
+            each.name,
+            each.attribute,
+            each.key.recorded is Recorded.CHANGED,
+            each.default,
+            _form(each.kind, each.type),
+        )
         for each in keys(record)
         if each.key.recorded is not Recorded.NEVER
     ]
-    return tuple(sorted(found, key=lambda each: each[1]))
+    return tuple(sorted(found, key=lambda each: each[2]))
 
 
 def _form(kind: Kind | None, type_: Any) -> Callable[[Any], Json] | None:

@@ -86,6 +86,18 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodOverride:
+    """Another pending period, for orders for which a condition holds."""
+
+    when: Condition = key(
+        "For which orders: one condition, as under `conditions`.",
+        recorded=_ALWAYS,
+        examples=({"shipping_country": {"not_in": ["DE"]}},),
+    )
+    days: keys.Days = key("Days from the trigger status to the invitation.", recorded=_ALWAYS, examples=(21,))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationRule:
     """Which orders get an invitation, when, and how.
 
@@ -113,6 +125,15 @@ class InvitationRule:
         recorded=_ALWAYS,
         absent="0d, no spread",
         examples=("3d",),
+    )
+    pending_period_overrides: Annotated[
+        tuple[PeriodOverride, ...], keys.Several(distinct=False, ordered=True)
+    ] = key(
+        "Other pending periods for some orders: the first whose condition holds replaces `pending_period`. "
+        "Judged when an order is first scheduled, and again only when the rule changes.",
+        default=(),
+        absent="every order has the same pending period",
+        examples=([{"when": {"shipping_country": {"not_in": ["DE"]}}, "days": 21}],),
     )
     skip_orders_older_than: keys.Days = key(
         "Orders older than so many days are never invited, counted from the order date; an order of exactly "
@@ -176,6 +197,17 @@ class InvitationRule:
         absent="nothing else",
         examples=({"all": [{"grand_total": {"gte": 50}}]},),
     )
+
+    @property
+    def pending_periods(self) -> tuple[int, ...]:
+        """Every pending period that an order can have, in days."""
+        return (self.pending_period, *(each.days for each in self.pending_period_overrides))
+
+    @property
+    def all_conditions(self) -> tuple[Condition, ...]:
+        """The custom condition, and those of other pending periods."""
+        own = () if self.conditions is None else (self.conditions,)
+        return (*own, *(each.when for each in self.pending_period_overrides))
 
     def canonical(self) -> dict[str, Json]:
         """What is recorded of it, as JSON values."""

@@ -66,6 +66,8 @@ _KINDS: Final[Mapping[str, type[Any]]] = {
 }
 _INSTANTS: Final = frozenset({"order_date", "reached_at", "judged_at", "scheduled_at", "previously", "since"})
 _RENAMED: Final = {"number": "order"}
+_LATER: Final = frozenset({"waiting", "pending_days"})
+"""Keys that plans of earlier formats do not have."""
 _PLAIN_TIME = (
     "^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$"
 )
@@ -226,10 +228,10 @@ class PlanDocument(PlanBody, frozen=True):
 def plan_schema() -> dict[str, Json]:
     """The schema, JSON Schema 2020-12. Readers ignore keys that they do not know.
 
-    ``waiting`` is optional: plans of format 1.0 do not have it.
+    Keys that plans of earlier formats do not have are optional.
     """
     head = {"$schema": DIALECT, "$id": "plan.schema.json", "title": "ekomi-reconcile plan"}
-    return {**head, **schema_of(PlanDocument, optional={"waiting"})}
+    return {**head, **schema_of(PlanDocument, optional=_LATER)}
 
 
 def without_valid_steps(document: dict[str, Any]) -> dict[str, Any]:
@@ -419,7 +421,7 @@ def _steps(items: Iterable[Mapping[str, Any]], kind: type[Step]) -> Steps[Step]:
     times = [place for place, name in enumerate(names) if name in _INSTANTS]
     steps = Steps(kind)
     for item in items:
-        values = [item[key] for key in keys]
+        values: list[Any] = [item.get(key) if key in _LATER else item[key] for key in keys]
         for place in times:
             values[place] = parse(values[place])
         steps.append(msgspec.convert(values, kind))

@@ -114,6 +114,7 @@ class OrderTrace:
     __slots__ = (
         "_asked",
         "_context",
+        "_held_days",
         "_held_since",
         "_opted_out",
         "cancelled",
@@ -147,6 +148,7 @@ class OrderTrace:
         self._opted_out: bool | None = None
         self._asked: Sequence[Instant] | None = None
         self._held_since: Reached | None = None
+        self._held_days: int | None = None
 
     @property
     def now(self) -> Instant:
@@ -229,18 +231,27 @@ class OrderTrace:
         holder = self.holder
         if holder is None or holder.interface_id != rule.interface_id or holder.status is Status.CANCELLED:
             return Decision(self.case(rule))
-        return Decision(self.held_case(rule, holder, self._held_since or holder.reached))
+        days = holder.pending_days if self._held_days is None else self._held_days
+        return Decision(self.held_case(rule, holder, self._held_since or holder.reached, days=days))
 
-    def held_case(self, rule: Rule, row: Invitation, known: Reached | None) -> Case:
-        """The case of the invitation that has the order, with the evidence by which it is judged."""
+    def held_case(self, rule: Rule, row: Invitation, known: Reached | None, *, days: int | None) -> Case:
+        """The case of the invitation that has the order, with the evidence by which it is judged.
+
+        ``days`` is the pending period that it keeps, ``None`` where it is judged again.
+        """
         self._held_since = known
-        return Case(rule, self.order, row.judged_at, known, self)
+        case = Case(rule, self.order, row.judged_at, known, self, days)
+        self._held_days = case.pending_days
+        return case
 
     def case(self, rule: Rule) -> Case:
         """The case of an account that the order is offered to."""
         row = self.row(rule.interface_id) if self.rows else None
-        judged_at = self._context.request.now if row is None else row.judged_at
-        return Case(rule, self.order, judged_at, self.reached_by(rule, row), self)
+        if row is None:
+            return Case(rule, self.order, self._context.request.now, self.reached_by(rule, None), self)
+        kept = rule.interface_id not in self._context.request.fresh and keeps_period(row, rule)
+        days = row.pending_days if kept else None
+        return Case(rule, self.order, row.judged_at, self.reached_by(rule, row), self, days)
 
     def reached_by(self, rule: Rule, row: Invitation | None) -> Reached | None:
         """When the order first reached a trigger status of this rule, by all that is known."""
@@ -261,6 +272,16 @@ class OrderTrace:
         if seen.status != self.order.status:
             return {self.order.status: self.now}
         return {seen.status: seen.since} if seen.moved else _NOTHING_SEEN
+
+
+def keeps_period(row: Invitation, rule: Rule) -> bool:
+    """Can the pending period of the invitation come from this rule, as it is now?
+
+    One that is not recorded is that of a rule without overrides.
+    """
+    if row.pending_days is None:
+        return not rule.overrides
+    return row.pending_days in rule.account.invitations.pending_periods
 
 
 @dataclass(frozen=True, slots=True)

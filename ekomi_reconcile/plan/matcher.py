@@ -34,6 +34,7 @@ from ekomi_reconcile.plan.decision_trace import (
     OrderTrace,
     PassContext,
     ReasonTally,
+    keeps_period,
 )
 from ekomi_reconcile.plan.order_numbers import OrderNumbers, holders
 from ekomi_reconcile.plan.plan import InvitationSteps
@@ -177,7 +178,8 @@ class Matcher:
             trace.on_hold = True
             return None
         fresh = row.interface_id in request.fresh or not _follows(row, rule)
-        case = trace.held_case(rule, row, trace.reached_by(rule, row) if fresh else row.reached)
+        reached = trace.reached_by(rule, row) if fresh else row.reached
+        case = trace.held_case(rule, row, reached, days=None if fresh else row.pending_days)
         failed = first_failed(case)
         if failed is not None:
             self._note_rival(case, failed)
@@ -187,11 +189,11 @@ class Matcher:
         return None
 
     def _reschedule(self, trace: OrderTrace, row: Invitation, case: Case) -> None:
-        known = case.reached
-        if known is None:
+        known, when, days = case.reached, case.scheduled_at, case.pending_days
+        if known is None or when is None:
             return
-        when = scheduled_at(case.rule, known, trace.order.order_id, judged_at=row.judged_at)
-        if when == row.scheduled_at:
+        same_days = days == row.pending_days or (row.pending_days is None and not case.rule.overrides)
+        if when == row.scheduled_at and same_days:
             return
         trace.due = when
         self.steps.reschedule.append(
@@ -207,6 +209,7 @@ class Matcher:
                 reached_status=known.status,
                 reached_source=known.source.value,
                 rule_change=True,
+                pending_days=days,
             )
         )
 
@@ -278,8 +281,9 @@ class Matcher:
 
     def _schedule(self, trace: OrderTrace, case: Case) -> None:
         """Give the order to the account of this case."""
-        request, order, rule, known = self.request, trace.order, case.rule, case.reached
-        if known is None:
+        request, order, rule = self.request, trace.order, case.rule
+        known, when = case.reached, case.scheduled_at
+        if known is None or when is None:
             return
         trace.winner = rule.account
         key = rule.interface_id
@@ -289,7 +293,6 @@ class Matcher:
             return
         for row in self.numbers.later(order, key):
             self._displace(rule, order, row)
-        when = scheduled_at(rule, known, order.order_id, judged_at=case.judged_at)
         customer = self.privacy.customer(order)
         if customer is not None and self.privacy.cap is not None:
             self._load.add(customer, max(when, request.now))
@@ -307,6 +310,7 @@ class Matcher:
                 judged_at=case.judged_at,
                 scheduled_at=when,
                 customer=customer if self.privacy.lasting else None,
+                pending_days=case.pending_days,
                 rule_change=key in request.fresh,
             )
         )
@@ -355,9 +359,11 @@ def _documented_since(order: Order, at: Instant) -> bool:
 
 def _follows(row: Invitation, rule: Rule) -> bool:
     """Does the row stand as this rule wants it? One that was on hold when the rule changed does not."""
-    triggers = {key for key, _ in rule.triggers}
-    due = scheduled_at(rule, row.reached, row.order_id, judged_at=row.judged_at)
-    return key_of(row.reached.status) in triggers and row.scheduled_at == due
+    if not keeps_period(row, rule) or key_of(row.reached.status) not in {key for key, _ in rule.triggers}:
+        return False
+    days = rule.account.invitations.pending_period if row.pending_days is None else row.pending_days
+    due = scheduled_at(rule, row.reached, row.order_id, judged_at=row.judged_at, days=days)
+    return row.scheduled_at == due
 
 
 def cancellation(row: Invitation, reason: str, *, rule_change: bool) -> CancelStep:

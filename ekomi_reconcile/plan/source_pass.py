@@ -152,7 +152,7 @@ def _worth_a_look(row: Invitation, need: Need, now: Instant) -> bool:
         return False
     wanted = rule.account.invitations
     limit = wanted.skip_orders_older_than
-    oldest = now - (limit + wanted.pending_period) * DAY - wanted.spread
+    oldest = now - (limit + max(wanted.pending_periods)) * DAY - wanted.spread
     return limit == 0 or row.order_date >= oldest
 
 

@@ -185,7 +185,7 @@ def key_in_project(source: str, key: str) -> str:
 def _asked_by(accounts: Iterable[Account]) -> frozenset[str]:
     rules = [each.invitations for each in accounts]
     consents = {consent_attribute(each.consent) for each in rules if each.consent is not None}
-    return attributes(each.conditions for each in rules if each.conditions is not None) | consents
+    return attributes(condition for each in rules for condition in each.all_conditions) | consents
 
 
 def _has(order: Order, name: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ekomi_reconcile.explain.order_lookup import AccountVerdict, Explanation, OrderOutcome
-from ekomi_reconcile.model.document import JsonObject, Time, from_records
+from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
 from ekomi_reconcile.model.instant import HOUR
 from ekomi_reconcile.model.invitation import Criterion, Evidence, Status
 from ekomi_reconcile.model.order import OrderId
@@ -50,6 +50,7 @@ class VerdictEntry(JsonObject, frozen=True):
     criteria: list[CriterionEntry]
     reached_at: Time | None
     reached_source: Evidence | None
+    pending_days: Count
     scheduled_at: Time | None
     invitation: InvitationEntry | None
 
@@ -166,10 +167,12 @@ def _clock(verdict: AccountVerdict) -> str:
     reached = verdict.reached
     if reached is None:
         return "no trigger status reached yet"
-    period = verdict.account.invitations.pending_period
+    usual = verdict.account.invitations.pending_period
+    instead = "" if verdict.pending_days == usual else f" (instead of {usual})"
     return (
         f"{plain(reached.status)} reached {at(reached.at)} (by {reached.source.value}), "
-        f"pending period {period} days{_spread(verdict)}, due {at(verdict.scheduled_at)}"
+        f"pending period {verdict.pending_days} days{instead}{_spread(verdict)}, "
+        f"due {at(verdict.scheduled_at)}"
     )
 
 

@@ -134,6 +134,7 @@ class InvitationEntry(JsonObject, frozen=True):
     order_date: Time
     reached_at: Time
     reached_source: Evidence
+    pending_days: Count | None
     scheduled_at: Time
     sent_at: Time | None
     link: str | None
@@ -198,6 +199,7 @@ def invitation_text(each: Listed, paint: Paint) -> str:
         Field("Store view", plain(row.store_view)),
         Field("Order date", at(row.order_date)),
         Field("Reached", f"{at(row.reached.at)} ({plain(row.reached.status)} by {row.reached.source.value})"),
+        Field("Pending period", "-" if row.pending_days is None else plural(row.pending_days, "day")),
         Field("Scheduled", at(row.scheduled_at) + (" (pushed)" if row.pushed else "")),
         Field("Sent", at(row.sent_at)),
         Field("Link", plain(row.link)),

@@ -14,7 +14,7 @@ from ekomi_reconcile.model.invitation import CancelStep, RescheduleStep, Schedul
 from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, Plan, Scope, Summary
 from ekomi_reconcile.plan.steps import Steps
 from ekomi_reconcile.render.diagnostics import diagnostic_text
-from ekomi_reconcile.render.tables import Paint, Tone, moment, printable
+from ekomi_reconcile.render.tables import Paint, Tone, moment, plural, printable
 
 SENSITIVE = "(sensitive)"
 _SYMBOLS = {
@@ -188,12 +188,18 @@ def _group(
 
 
 def _schedule_example(step: ScheduleStep) -> str:
-    evidence = f"{printable(step.reached_status)} by {step.reached_source}"
+    evidence = f"{printable(step.reached_status)} by {step.reached_source}{_days(step.pending_days)}"
     return f"{printable(step.number)}  {_at_time(step.scheduled_at)}   ({evidence})"
 
 
 def _reschedule_example(step: RescheduleStep) -> str:
-    return f"{printable(step.number)}  {_at_time(step.previously)} → {_at_time(step.scheduled_at)}"
+    times = f"{_at_time(step.previously)} → {_at_time(step.scheduled_at)}"
+    evidence = f"{printable(step.reached_status)} by {step.reached_source}{_days(step.pending_days)}"
+    return f"{printable(step.number)}  {times}   ({evidence})"
+
+
+def _days(pending_days: int | None) -> str:
+    return "" if pending_days is None else f", {plural(pending_days, 'day')} later"
 
 
 def _cancel_example(step: CancelStep) -> str:

@@ -12,7 +12,7 @@ from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import CustomerLimit, Invitation, Reached, Status
 from ekomi_reconcile.model.order import HistoryEntry, Order
-from ekomi_reconcile.rules.rulebook import Rule
+from ekomi_reconcile.rules.rulebook import Rule, pending_days, scheduled_at
 
 
 class Known(Protocol):
@@ -56,6 +56,7 @@ class Case(Struct, gc=False):
     """One order, judged by one rule.
 
     ``judged_at`` is the instant by which its age is judged, ``reached`` when it got to a trigger status.
+    ``recorded_days`` is the pending period that its invitation keeps.
     """
 
     rule: Rule
@@ -63,6 +64,22 @@ class Case(Struct, gc=False):
     judged_at: Instant
     reached: Reached | None
     known: Known
+    recorded_days: int | None = None
+
+    @property
+    def pending_days(self) -> int:
+        """The pending period that applies, in days."""
+        recorded = self.recorded_days
+        return pending_days(self.rule, self.order) if recorded is None else recorded
+
+    @property
+    def scheduled_at(self) -> Instant | None:
+        """When an invitation is due; ``None`` while no trigger status was reached."""
+        if self.reached is None:
+            return None
+        return scheduled_at(
+            self.rule, self.reached, self.order.order_id, judged_at=self.judged_at, days=self.pending_days
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

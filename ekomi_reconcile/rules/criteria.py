@@ -30,7 +30,6 @@ from ekomi_reconcile.rules.rulebook import (
     deliverable,
     ended_by,
     key_of,
-    scheduled_at,
 )
 
 Check: TypeAlias = Callable[[Case], bool]
@@ -305,11 +304,11 @@ def _too_often(case: Case) -> bool:
 
     The limit stands against an order only while no account has it: else it would count itself.
     """
-    known, rule, reached = case.known, case.rule, case.reached
-    if known.cap is None or reached is None or known.holder is not None or known.claim(rule) is not None:
+    known = case.known
+    if known.cap is None or known.holder is not None or known.claim(case.rule) is not None:
         return False
-    due = scheduled_at(rule, reached, case.order.order_id, judged_at=case.judged_at)
-    return known.cap.reached(max(due, known.now), known.asked)
+    due = case.scheduled_at
+    return due is not None and known.cap.reached(max(due, known.now), known.asked)
 
 
 def _suppressed_shown(case: Case) -> Shown:

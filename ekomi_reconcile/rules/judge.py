@@ -16,7 +16,7 @@ from ekomi_reconcile.rules.case import Case, KnownFacts
 from ekomi_reconcile.rules.condition_trace import ConditionTrace
 from ekomi_reconcile.rules.criteria import CRITERIA, CriterionRule
 from ekomi_reconcile.rules.reached import reached
-from ekomi_reconcile.rules.rulebook import Checks, Rule, scheduled_at
+from ekomi_reconcile.rules.rulebook import Checks, Rule
 
 
 def judge(order: Order, rule: Rule, *, known: KnownFacts) -> Decision:
@@ -71,10 +71,12 @@ class Decision:
     @property
     def scheduled_at(self) -> Instant | None:
         """When an invitation is due, in seconds since 1970; ``None`` while no trigger status was reached."""
-        case = self.case
-        if case.reached is None:
-            return None
-        return scheduled_at(case.rule, case.reached, case.order.order_id, judged_at=case.judged_at)
+        return self.case.scheduled_at
+
+    @property
+    def pending_days(self) -> int:
+        """The pending period that applies, in days."""
+        return self.case.pending_days
 
 
 def first_failed(case: Case, *, candidate: bool = False) -> Criterion | None:

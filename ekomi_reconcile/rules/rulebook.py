@@ -31,18 +31,19 @@ Checks: TypeAlias = tuple[tuple[Criterion, Callable[[Any], bool]], ...]
 class Rule:
     """The invitation rule of one account, compiled.
 
-    ``pending`` and ``spread`` are in seconds, ``triggers`` the trigger statuses: as they compare, and as the
-    files write them. ``checks`` are its criteria that can fail, ``candidate_checks`` those that are left for
-    an order whose store view led here; ``rules.judge`` compiles both when they are first needed. They are
-    kept here because with very many rules each one is out of the processor's cache when its turn comes.
+    ``spread`` is in seconds, ``triggers`` are the trigger statuses: as they compare, and as the files write
+    them. ``overrides`` are the other pending periods, in days, with their conditions. ``checks`` are its
+    criteria that can fail, ``candidate_checks`` those that are left for an order whose store view led here;
+    ``rules.judge`` compiles both when they are first needed. They are kept here because with very many rules
+    each one is out of the processor's cache when its turn comes.
     """
 
-    __slots__ = ("account", "candidate_checks", "checks", "interface_id", "pending", "spread", "triggers")
+    __slots__ = ("account", "candidate_checks", "checks", "interface_id", "overrides", "spread", "triggers")
 
     def __init__(self, account: Account) -> None:
         self.account = account
         self.interface_id = account.interface_id
-        self.pending = account.invitations.pending_period * DAY
+        self.overrides = _overrides(account.invitations)
         self.spread = account.invitations.spread
         self.triggers = _triggers(account.invitations.order_statuses)
         self.checks: Checks | None = None
@@ -60,6 +61,10 @@ class Rule:
     def conditions(self) -> Predicate:
         """The test that its custom conditions ask for."""
         return compile_condition(self.account.invitations.conditions)
+
+
+def _overrides(rule: InvitationRule) -> tuple[tuple[Predicate, int], ...]:
+    return tuple((compile_condition(each.when), each.days) for each in rule.pending_period_overrides)
 
 
 @lru_cache(maxsize=4096)
@@ -102,7 +107,7 @@ class RuleBook:
         reached = {TELEPHONE} if any(each.deliver is Deliver.EKOMI_SMS for each in rules) else set[str]()
         refunded = {REFUNDED} if any(each.skip_refunded for each in rules) else set[str]()
         consents = {consent_attribute(each.consent) for each in rules if each.consent is not None}
-        found = attributes(each.conditions for each in rules if each.conditions is not None)
+        found = attributes(condition for each in rules for condition in each.all_conditions)
         return found | reached | refunded | consents
 
     def _enter(self, at: int, rule: Rule) -> None:
@@ -132,14 +137,24 @@ BLOCKED = ON_HOLD | ENDED
 """States in which no invitation is sent."""
 
 
-def scheduled_at(rule: Rule, reached: Reached, order_id: OrderId, *, judged_at: Instant) -> Instant:
-    """When the invitation is due: the pending period, in days of exactly 24 hours, after the status was
+def pending_days(rule: Rule, order: Order) -> int:
+    """The pending period of the order in days: that of the first override whose condition holds, if any."""
+    for holds, days in rule.overrides:
+        if holds(order):
+            return days
+    return rule.account.invitations.pending_period
+
+
+def scheduled_at(
+    rule: Rule, reached: Reached, order_id: OrderId, *, judged_at: Instant, days: int
+) -> Instant:
+    """When the invitation is due: the pending period, in ``days`` of exactly 24 hours, after the status was
     reached.
 
     With a spread the order's offset is added; what was overdue when it was first judged counts from then, or
     else it would be asked at once whatever the spread.
     """
-    due = reached.at + rule.pending
+    due = reached.at + days * DAY
     return max(due, judged_at) + spread_offset(rule, order_id) if rule.spread else due
 
 

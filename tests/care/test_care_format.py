@@ -167,7 +167,7 @@ def test_a_state_of_the_first_format_becomes_one_of_today(store):
         with state.transaction():
             run = state.session.connection.exec_driver_sql
             run("DROP TABLE account_stop")
-            for name in ("refusal", "refusals", "unreached"):
+            for name in ("refusal", "refusals", "unreached", "pending_days", "at_once"):
                 run(f"ALTER TABLE invitation DROP COLUMN {name}")
             run("UPDATE meta SET value = '1' WHERE key = 'format_version'")
     with store.opened(Mode.MIGRATE) as state:

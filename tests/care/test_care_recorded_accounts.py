@@ -6,7 +6,7 @@ import pytest
 
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.errors import StateError
-from ekomi_reconcile.model.rule import Consent, Deliver, InvitationRule, Selection
+from ekomi_reconcile.model.rule import Consent, Deliver, InvitationRule, PeriodOverride, Selection
 from ekomi_reconcile.state.maintenance.push import parse
 from ekomi_reconcile.state.records import unlike_account
 
@@ -14,6 +14,7 @@ CHANGED = {
     "enabled": True,
     "pending_period": 3,
     "spread": 86_400,
+    "pending_period_overrides": (PeriodOverride(when={"weight": {"gte": 9}}, days=21),),
     "skip_orders_older_than": 0,
     "store_views": Selection(frozenset({"de"})),
     "customer_groups": Selection(frozenset({"Wholesale"}), exclude=True),

@@ -32,6 +32,7 @@ ALONE = {
         [
             ("enabled: true, pending_period: 30", 4, 47),
             ("pending_period: 40, skip_orders_older_than: 20", 4, 31),
+            ("pending_period_overrides: [{when: {weight: {gt: 9}}, days: 30}]", 4, 31),
         ],
         ["pending_period: 29", "pending_period: 30, skip_orders_older_than: 0"],
     ),
@@ -52,7 +53,13 @@ ALONE = {
         ],
         ["store_views: [allgemein, de]", "customer_groups: {exclude: [NOT LOGGED IN]}"],
     ),
-    "short-pending-period": ([("pending_period: 6", 4, 31)], ["pending_period: 7"]),
+    "short-pending-period": (
+        [
+            ("pending_period: 6", 4, 31),
+            ("pending_period_overrides: [{when: {weight: {gt: 9}}, days: 6}]", 4, 31),
+        ],
+        ["pending_period: 7", "pending_period_overrides: [{when: {weight: {gt: 9}}, days: 7}]"],
+    ),
 }
 
 

@@ -145,8 +145,9 @@ def test_a_pending_row_is_eligible_exactly_as_long_as_it_stays(asked, order, jud
     """
     account = given_some.account("7", invitations=asked)
     evidence = Reached(reached_at, asked.order_statuses[0], Evidence.SHIPMENT)
-    due = scheduled_at(Rule(account), evidence, order.order_id, judged_at=judged_at)
-    own = row("7", order, reached=evidence, judged_at=judged_at, scheduled_at=due)
+    rule, days = Rule(account), asked.pending_period
+    due = scheduled_at(rule, evidence, order.order_id, judged_at=judged_at, days=days)
+    own = row("7", order, reached=evidence, judged_at=judged_at, scheduled_at=due, pending_days=days)
     digest = Rule(account).digest
     position = PositionRecord(source=SOURCE, rule_digest=digest, cursor="here", evaluated_at=NOW)
     request = match_request(SOURCE, [account], [], {"7": position}, now=NOW)

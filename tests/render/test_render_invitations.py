@@ -55,6 +55,7 @@ def test_the_grid_as_json():
         "order_date": "2026-10-22T12:00:00Z",
         "reached_at": "2026-10-23T12:00:00Z",
         "reached_source": "shipment",
+        "pending_days": None,
         "scheduled_at": "2026-11-06T12:00:00Z",
         "sent_at": "2026-10-31T12:00:00Z",
         "link": LINK,

@@ -156,10 +156,7 @@ def test_refunds_are_judged_after_the_status_and_before_the_age():
 
 def test_scheduling_is_in_exact_days():
     """The pending period is a multiple of 24 hours, whatever the clocks of a country do."""
-    assert (
-        scheduled_at(rule(pending_period=14), REACHED, 1, judged_at=REACHED.at + 30 * DAY)
-        == REACHED.at + 14 * DAY
-    )
+    assert scheduled_at(rule(), REACHED, 1, judged_at=REACHED.at + 30 * DAY, days=14) == REACHED.at + 14 * DAY
 
 
 @given(st.integers(1, 99 * 24).map(lambda hours: hours * 3_600), st.integers(0, 2**63 - 1), given_some.rules)
@@ -169,7 +166,7 @@ def test_the_offset_of_an_order_is_its_own(spread, order_id, other):
     assert 0 <= offset < spread
     assert spread_offset(Rule(account(invitations=replace(other, spread=spread))), order_id) == offset
     for judged, start in ((REACHED.at, 7 * DAY), (REACHED.at + 9 * DAY, 9 * DAY)):
-        due = scheduled_at(rule(spread=spread, pending_period=7), REACHED, order_id, judged_at=judged)
+        due = scheduled_at(rule(spread=spread), REACHED, order_id, judged_at=judged, days=7)
         assert due == REACHED.at + start + offset
 
 

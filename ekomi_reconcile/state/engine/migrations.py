@@ -78,7 +78,18 @@ def _rebuild(connection: Connection) -> None:
         connection.exec_driver_sql("INSERT INTO sqlite_sequence (seq, name) VALUES (?, ?)", (last, name))
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(2, _count_refusals), Migration(3, _order_ids_are_text))
+def _times_of_invitations(connection: Connection) -> None:
+    """Format 4: the pending period of an invitation, and whether sending windows hold it."""
+    no = "false" if connection.dialect.name == "postgresql" else "0"
+    connection.exec_driver_sql("ALTER TABLE invitation ADD COLUMN pending_days INTEGER")
+    connection.exec_driver_sql(f"ALTER TABLE invitation ADD COLUMN at_once BOOLEAN DEFAULT {no} NOT NULL")
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(2, _count_refusals),
+    Migration(3, _order_ids_are_text),
+    Migration(4, _times_of_invitations),
+)
 """Every step there has been, the oldest first. Format 1 is the first format."""
 
 

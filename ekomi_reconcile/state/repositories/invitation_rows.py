@@ -37,6 +37,8 @@ COLUMNS = (
     _c.refusal,
     _c.refusals,
     _c.unreached,
+    _c.pending_days,
+    _c.at_once,
 )
 """What ``to_invitation`` takes, in its order."""
 
@@ -55,6 +57,7 @@ NEW_COLUMNS = (
     "scheduled_at",
     "customer",
     "changed_at",
+    "pending_days",
 )
 """What ``new_row`` gives, in its order."""
 
@@ -87,6 +90,8 @@ def to_invitation(row: Sequence[Any], interface_ids: Mapping[int, str]) -> Invit
         refusal=row[21],
         refusals=row[22],
         unreached=row[23],
+        pending_days=row[24],
+        at_once=row[25],
     )
 
 
@@ -107,6 +112,7 @@ def new_row(account_id: int, row: NewInvitation, status: Status, now: Instant) -
         row.scheduled_at,
         row.customer,
         now,
+        row.pending_days,
     )
 
 

@@ -49,6 +49,7 @@ _REVIVE = (
         reached_status=bindparam("new_reached_status"),
         reached_source=bindparam("new_reached_source"),
         scheduled_at=bindparam("new_scheduled_at"),
+        pending_days=bindparam("new_pending_days"),
         customer=bindparam("new_customer"),
         changed_at=bindparam("now"),
         sent_at=None,
@@ -56,6 +57,7 @@ _REVIVE = (
         attempts=0,
         next_attempt_at=None,
         pushed=False,
+        at_once=False,
         refusal=None,
         refusals=0,
         unreached=0,
@@ -70,6 +72,7 @@ _MOVE = (
     )
     .values(
         scheduled_at=bindparam("new_scheduled_at"),
+        pending_days=bindparam("new_pending_days"),
         reached_at=bindparam("new_reached_at"),
         reached_status=bindparam("new_reached_status"),
         reached_source=bindparam("new_reached_source"),
@@ -140,6 +143,7 @@ class ScheduleRepository(Repository):
             {
                 "key": row.row_id,
                 "new_scheduled_at": row.scheduled_at,
+                "new_pending_days": row.pending_days,
                 "new_reached_at": row.reached_at,
                 "new_reached_status": row.reached_status,
                 "new_reached_source": row.reached_source,
@@ -200,6 +204,7 @@ class ScheduleRepository(Repository):
             "new_reached_status": row.reached_status,
             "new_reached_source": row.reached_source,
             "new_scheduled_at": row.scheduled_at,
+            "new_pending_days": row.pending_days,
             "new_customer": row.customer,
             "now": now,
         }

@@ -20,8 +20,8 @@ from ekomi_reconcile.apply.fetching import (
     FULL_IMPORT_EVERY,
     PRODUCTS,
     Clients,
-    Errand,
     Fetched,
+    FetchTask,
     Products,
     fetch,
 )
@@ -79,8 +79,8 @@ _REMOVED_WITHIN = 2 * DAY
 """Seconds in which a run surely has removed what is older than the retention says."""
 
 
-def with_products(context: Context, errands: Iterable[Errand]) -> list[Errand]:
-    """The errands; those that import reviews also say which reviews of products to ask for."""
+def with_products(context: Context, tasks: Iterable[FetchTask]) -> list[FetchTask]:
+    """The tasks; those that import reviews also say which reviews of products to ask for."""
     refused = context.state.journal.without_product_reviews()
     return [
         replace(
@@ -90,26 +90,26 @@ def with_products(context: Context, errands: Iterable[Errand]) -> list[Errand]:
         )
         if each.reviews
         else each
-        for each in errands
+        for each in tasks
     ]
 
 
-def _import_products(context: Context, errand: Errand, refused: frozenset[str]) -> Products:
+def _import_products(context: Context, task: FetchTask, refused: frozenset[str]) -> Products:
     """All of them until there are some: an account may have been offered them only now."""
-    if errand.full:
+    if task.full:
         return Products.ALL
-    if errand.interface_id in refused:
+    if task.interface_id in refused:
         return Products.NONE
-    return Products.RECENT if context.state.reviews.has_product_reviews(errand.interface_id) else Products.ALL
+    return Products.RECENT if context.state.reviews.has_product_reviews(task.interface_id) else Products.ALL
 
 
-def keep_reviews(context: Context, errand: Errand, reviews: Reviews, kind: ReviewKind) -> None:
+def keep_reviews(context: Context, task: FetchTask, reviews: Reviews, kind: ReviewKind) -> None:
     """Write what an import brought. Only a full answer that was read whole says which reviews are gone."""
-    everything = errand.full if kind is ReviewKind.SHOP else errand.products is Products.ALL
+    everything = task.full if kind is ReviewKind.SHOP else task.products is Products.ALL
     _leave_out_forgotten(context, reviews)
     with context.state.transaction():
         counts = context.state.reviews.save_import(
-            errand.interface_id, reviews, full=everything and reviews.whole, now=context.now(), kind=kind
+            task.interface_id, reviews, full=everything and reviews.whole, now=context.now(), kind=kind
         )
     context.result.count(Done.REVIEWS_NEW, counts.new)
     context.result.count(Done.REVIEWS_CHANGED, counts.changed)
@@ -127,16 +127,16 @@ def _leave_out_forgotten(context: Context, reviews: Reviews) -> None:
 
 def keep_products(context: Context, fetched: Fetched) -> EkomiError | None:
     """Write the reviews of products; an error is one only if it is not eKomi's no to this account."""
-    errand, products = fetched.errand, fetched.products
+    task, products = fetched.task, fetched.products
     if isinstance(products, Reviews):
-        keep_reviews(context, errand, products, ReviewKind.PRODUCT)
-        if errand.refused_before:
-            _note(context, errand, Offer.OFFERED)
+        keep_reviews(context, task, products, ReviewKind.PRODUCT)
+        if task.refused_before:
+            _note(context, task, Offer.OFFERED)
     elif fetched.products_refused:
-        if not errand.refused_before:
-            _note(context, errand, Offer.NOT_OFFERED)
+        if not task.refused_before:
+            _note(context, task, Offer.NOT_OFFERED)
             context.result.notes.append(
-                f"{context.name(errand.interface_id)}: eKomi offers this account no product reviews; they "
+                f"{context.name(task.interface_id)}: eKomi offers this account no product reviews; they "
                 "are asked for again with every full import"
             )
     else:
@@ -144,8 +144,8 @@ def keep_products(context: Context, fetched: Fetched) -> EkomiError | None:
     return None
 
 
-def _note(context: Context, errand: Errand, offer: Offer) -> None:
-    key = errand.interface_id
+def _note(context: Context, task: FetchTask, offer: Offer) -> None:
+    key = task.interface_id
     with context.state.transaction():
         context.state.journal.note_product_reviews(key, offer, name=context.name(key), now=context.now())
 
@@ -159,22 +159,22 @@ def change_accounts(
         The interface ids of the accounts that could not be made or changed.
     """
     wanted = [each for each in changes if each.action is not Action.DELETE and not each.blocked]
-    due = _errands(context, operations)
+    due = _fetch_tasks(context, operations)
     own = {each.interface_id for each in wanted}
-    first = [_errand_of(each, due.get(each.interface_id)) for each in wanted]
+    first = [_fetch_task_of(each, due.get(each.interface_id)) for each in wanted]
     by_id = {each.interface_id: each for each in wanted}
     failed = {
-        fetched.errand.interface_id
+        fetched.task.interface_id
         for fetched in _run(context, first, Stage.ACCOUNTS)
-        if not _save(context, by_id[fetched.errand.interface_id], fetched)
+        if not _save(context, by_id[fetched.task.interface_id], fetched)
     }
-    run_errands(context, [errand for key, errand in due.items() if key not in own])
+    run_fetch_tasks(context, [task for key, task in due.items() if key not in own])
     return frozenset(failed)
 
 
-def run_errands(context: Context, errands: Sequence[Errand]) -> None:
+def run_fetch_tasks(context: Context, tasks: Sequence[FetchTask]) -> None:
     """Ask eKomi about accounts of the state, and write what it told and what it did not."""
-    for fetched in _run(context, errands, Stage.FETCHES):
+    for fetched in _run(context, tasks, Stage.FETCHES):
         keep(context, fetched)
 
 
@@ -194,41 +194,41 @@ def delete_accounts(context: Context, changes: Iterable[AccountChange]) -> None:
         context.tasks.end(task)
 
 
-def _errands(context: Context, operations: Sequence[Operation]) -> dict[str, Errand]:
+def _fetch_tasks(context: Context, operations: Sequence[Operation]) -> dict[str, FetchTask]:
     known = {each.interface_id: each for each in context.state.accounts.read()}
-    found: dict[str, Errand] = {}
+    found: dict[str, FetchTask] = {}
     for operation in operations:
         key = operation.interface_id
-        errand = found.get(key) or Errand(interface_id=key)
+        task = found.get(key) or FetchTask(interface_id=key)
         if operation.kind is OperationKind.SYNC:
-            found[key] = replace(errand, sync=True)
+            found[key] = replace(task, sync=True)
         else:
-            found[key] = import_errand(errand, known.get(key), now=context.now())
+            found[key] = import_task(task, known.get(key), now=context.now())
     return found
 
 
-def import_errand(errand: Errand, known: AccountRecord | None, *, now: int) -> Errand:
-    """The errand with an import: everything the first time and once a month, else what is recent."""
+def import_task(task: FetchTask, known: AccountRecord | None, *, now: int) -> FetchTask:
+    """The task with an import: everything the first time and once a month, else what is recent."""
     last_full = known.last_full_import_at if known else None
     full = last_full is None or now - last_full >= FULL_IMPORT_EVERY
-    return replace(errand, reviews=True, full=full, since=known.last_import_at if known else None)
+    return replace(task, reviews=True, full=full, since=known.last_import_at if known else None)
 
 
-def _errand_of(change: AccountChange, due: Errand | None) -> Errand:
-    errand = due or Errand(interface_id=change.interface_id)
+def _fetch_task_of(change: AccountChange, due: FetchTask | None) -> FetchTask:
+    task = due or FetchTask(interface_id=change.interface_id)
     new = change.action in (Action.CREATE, Action.REPLACE)
-    return replace(errand, check=new or PASSWORD in change.changed, change=Work(change.action.value))
+    return replace(task, check=new or PASSWORD in change.changed, change=Work(change.action.value))
 
 
-def _run(context: Context, errands: Sequence[Errand], stage: Stage) -> Iterator[Fetched]:
-    """Run errands side by side, as many at a time as the settings allow; results come as they end."""
-    waiting, running = iter(with_products(context, errands)), set[Future[Fetched]]()
+def _run(context: Context, tasks: Sequence[FetchTask], stage: Stage) -> Iterator[Fetched]:
+    """Run tasks side by side, as many at a time as the settings allow; results come as they end."""
+    waiting, running = iter(with_products(context, tasks)), set[Future[Fetched]]()
     done = 0
     with ThreadPoolExecutor(context.parallelism, thread_name_prefix="fetch") as pool:
         while True:
-            for errand in islice(waiting, context.parallelism - len(running)):
-                context.tasks.begin(tasks_of(errand, context.name(errand.interface_id)))
-                running.add(pool.submit(_fetch, context, errand))
+            for task in islice(waiting, context.parallelism - len(running)):
+                context.tasks.begin(tasks_of(task, context.name(task.interface_id)))
+                running.add(pool.submit(_fetch, context, task))
             if not running:
                 return
             ended, running = wait(running, timeout=STILL_RUNNING, return_when=FIRST_COMPLETED)
@@ -236,22 +236,22 @@ def _run(context: Context, errands: Sequence[Errand], stage: Stage) -> Iterator[
             for future in ended:
                 done += 1
                 fetched = future.result()
-                name = context.name(fetched.errand.interface_id)
-                context.listen(Progress(stage=stage, done=done, total=len(errands), subject=name))
+                name = context.name(fetched.task.interface_id)
+                context.listen(Progress(stage=stage, done=done, total=len(tasks), subject=name))
                 yield fetched
-                for task in tasks_of(fetched.errand, name):
-                    context.tasks.end(task, error=error_of(task.work, fetched))
+                for shown in tasks_of(fetched.task, name):
+                    context.tasks.end(shown, error=error_of(shown.work, fetched))
 
 
-def _fetch(context: Context, errand: Errand) -> Fetched:
-    if not (errand.check or errand.sync or errand.reviews):
-        return Fetched(errand=errand)
+def _fetch(context: Context, task: FetchTask) -> Fetched:
+    if not (task.check or task.sync or task.reviews):
+        return Fetched(task=task)
     if context.stop.is_set():
-        return Fetched(errand=errand, refused=_not_tried())
-    unresolved = context.unresolved.get(errand.interface_id)
+        return Fetched(task=task, refused=_not_tried())
+    unresolved = context.unresolved.get(task.interface_id)
     if unresolved is not None:
-        return Fetched(errand=errand, refused=EkomiError(unresolved.message, mend=unresolved.mend))
-    return fetch(context.clients.reader(errand.interface_id), errand, now=context.now())
+        return Fetched(task=task, refused=EkomiError(unresolved.message, mend=unresolved.mend))
+    return fetch(context.clients.reader(task.interface_id), task, now=context.now())
 
 
 def _not_tried() -> EkomiUnavailable:
@@ -290,12 +290,12 @@ _COUNTED: Mapping[Action, tuple[Done, ...]] = {
 
 def keep(context: Context, fetched: Fetched) -> None:
     """Write what eKomi told about an account, and what it did not."""
-    key = fetched.errand.interface_id
+    key = fetched.task.interface_id
     if fetched.refused is not None:
-        _failed(context, key, "sync" if fetched.errand.sync else "import", fetched.refused)
+        _failed(context, key, "sync" if fetched.task.sync else "import", fetched.refused)
         return
     if isinstance(fetched.reviews, Reviews):
-        keep_reviews(context, fetched.errand, fetched.reviews, ReviewKind.SHOP)
+        keep_reviews(context, fetched.task, fetched.reviews, ReviewKind.SHOP)
         context.result.count(Done.IMPORTED)
     elif fetched.reviews is not None:
         _failed(context, key, "import", fetched.reviews)

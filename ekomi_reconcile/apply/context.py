@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ekomi_reconcile.apply.fetching import PRODUCTS, Clients, Errand, Fetched
+from ekomi_reconcile.apply.fetching import PRODUCTS, Clients, Fetched, FetchTask
 from ekomi_reconcile.apply.run_control import Listener, StopSignal, nobody
 from ekomi_reconcile.http.clock import RunClock
 from ekomi_reconcile.model.account import Account
@@ -59,17 +59,17 @@ class Tasks:
         self.listen(Ended(task=task, seconds=seconds, error=error, status=status))
 
 
-def tasks_of(errand: Errand, account: str) -> Iterator[Task]:
-    """What an errand does to its account."""
-    works = [errand.change] if errand.change is not None else []
-    works += [Work.SYNC] if errand.sync else []
-    works += [Work.IMPORT] if errand.reviews else []
+def tasks_of(task: FetchTask, account: str) -> Iterator[Task]:
+    """What an task does to its account."""
+    works = [task.change] if task.change is not None else []
+    works += [Work.SYNC] if task.sync else []
+    works += [Work.IMPORT] if task.reviews else []
     for work in works:
-        yield Task(work=work, account=account, interface_id=errand.interface_id)
+        yield Task(work=work, account=account, interface_id=task.interface_id)
 
 
 def error_of(work: Work, fetched: Fetched) -> str | None:
-    """Why this part of an errand failed, if it did; that of an import also where only products did."""
+    """Why this part of an task failed, if it did; that of an import also where only products did."""
     answers = {Work.SYNC: fetched.shop, Work.IMPORT: fetched.reviews}
     answer = fetched.refused or answers.get(work)
     if isinstance(answer, EkomiError):

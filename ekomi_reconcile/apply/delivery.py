@@ -51,7 +51,7 @@ class Recheck:
     reason: str | None = None
 
 
-def second_look(row: Invitation, order: Order | None, rule: Rule | None, *, privacy: Privacy) -> Recheck:
+def recheck(row: Invitation, order: Order | None, rule: Rule | None, *, privacy: Privacy) -> Recheck:
     """Judge a due row by its order as it is now.
 
     Refunded, canceled, moved or no longer matching is cancelled; on hold or not readable waits. The age

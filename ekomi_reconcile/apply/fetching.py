@@ -112,7 +112,7 @@ class Products(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
+class FetchTask:
     """What to ask eKomi about one account. ``since`` is the last import (``None``: everything).
 
     ``change`` is the change of the account that it belongs to, if any. ``refused_before``: eKomi has said
@@ -138,7 +138,7 @@ class Fetched:
     no to them is one to this function, not to the credentials.
     """
 
-    errand: Errand
+    task: FetchTask
     refused: EkomiError | None = None
     shop: ShopData | EkomiError | None = None
     reviews: Reviews | EkomiError | None = None
@@ -150,19 +150,19 @@ class Fetched:
         return isinstance(self.products, RequestRefused | CredentialsRefused)
 
 
-def fetch(client: EkomiClient, errand: Errand, *, now: Instant) -> Fetched:
-    """Run the errand; every failure is part of what comes back."""
+def fetch(client: EkomiClient, task: FetchTask, *, now: Instant) -> Fetched:
+    """Run the task; every failure is part of what comes back."""
     try:
-        if errand.check:
+        if task.check:
             client.check()
     except EkomiError as error:
-        return Fetched(errand=errand, refused=error)
-    reviews = _reviews(client, errand, now=now) if errand.reviews else None
+        return Fetched(task=task, refused=error)
+    reviews = _reviews(client, task, now=now) if task.reviews else None
     return Fetched(
-        errand=errand,
-        shop=_shop(client) if errand.sync else None,
+        task=task,
+        shop=_shop(client) if task.sync else None,
         reviews=reviews,
-        products=_products(client, errand, now=now) if isinstance(reviews, Reviews) else None,
+        products=_products(client, task, now=now) if isinstance(reviews, Reviews) else None,
     )
 
 
@@ -173,23 +173,21 @@ def _shop(client: EkomiClient) -> ShopData | EkomiError:
         return error
 
 
-def _reviews(client: EkomiClient, errand: Errand, *, now: Instant) -> Reviews | EkomiError:
+def _reviews(client: EkomiClient, task: FetchTask, *, now: Instant) -> Reviews | EkomiError:
     try:
-        return client.reviews(range_for(None if errand.full else _gap(errand, now)))
+        return client.reviews(range_for(None if task.full else _gap(task, now)))
     except EkomiError as error:
         return error
 
 
-def _products(client: EkomiClient, errand: Errand, *, now: Instant) -> Reviews | EkomiError | None:
-    if errand.products is Products.NONE:
+def _products(client: EkomiClient, task: FetchTask, *, now: Instant) -> Reviews | EkomiError | None:
+    if task.products is Products.NONE:
         return None
     try:
-        return client.product_reviews(
-            range_for(None if errand.products is Products.ALL else _gap(errand, now))
-        )
+        return client.product_reviews(range_for(None if task.products is Products.ALL else _gap(task, now)))
     except EkomiError as error:
         return error
 
 
-def _gap(errand: Errand, now: Instant) -> int | None:
-    return None if errand.since is None else now - errand.since
+def _gap(task: FetchTask, now: Instant) -> int | None:
+    return None if task.since is None else now - task.since

@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from ekomi_reconcile.apply.context import Context, was_tried
-from ekomi_reconcile.apply.delivery import DueVerdict, deliver, delivered, second_look, text_of, undelivered
+from ekomi_reconcile.apply.delivery import DueVerdict, deliver, delivered, recheck, text_of, undelivered
 from ekomi_reconcile.apply.refusals import Ready, Refusals
 from ekomi_reconcile.ekomi.values import Receipt
 from ekomi_reconcile.http.clock import RunClock
@@ -157,7 +157,7 @@ class Sender:
                 cancelled[row.id] = invitation.Criterion.DUPLICATE_NUMBER.value
                 continue
             rule = self.context.book.rule(row.interface_id)
-            look = second_look(row, order, rule, privacy=self.context.privacy)
+            look = recheck(row, order, rule, privacy=self.context.privacy)
             if look.verdict is DueVerdict.SEND and order is not None:
                 yield Ready(row, order)
             elif look.verdict is DueVerdict.CANCEL:

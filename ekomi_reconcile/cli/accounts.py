@@ -8,7 +8,7 @@ from itertools import islice
 
 import click
 
-from ekomi_reconcile.apply.fetching import Errand
+from ekomi_reconcile.apply.fetching import FetchTask
 from ekomi_reconcile.cli import lists
 from ekomi_reconcile.cli.app import Exit, LazyGroup
 from ekomi_reconcile.cli.completion import account_completions
@@ -51,26 +51,26 @@ def sync(names: tuple[str, ...], lock_timeout: int) -> int:
     Of all accounts of the state, or of the named ones, whether they are due or not.
     """
     return fetch_now(
-        "sync", names, _sync_errand, title="Sync", figures=(Done.SYNCED,), lock_timeout=lock_timeout
+        "sync", names, _sync_task, title="Sync", figures=(Done.SYNCED,), lock_timeout=lock_timeout
     )
 
 
-def _sync_errand(account: AccountRecord, now: Instant) -> Errand:
+def _sync_task(account: AccountRecord, now: Instant) -> FetchTask:
     del now
-    return Errand(interface_id=account.interface_id, sync=True)
+    return FetchTask(interface_id=account.interface_id, sync=True)
 
 
 def fetch_now(
     operation: str,
     names: Sequence[str],
-    errand_of: Callable[[AccountRecord, Instant], Errand],
+    task_of: Callable[[AccountRecord, Instant], FetchTask],
     *,
     title: str,
     figures: Sequence[Done],
     lock_timeout: float,
 ) -> int:
-    """Run an errand for all or the named accounts of the state, write the summary, and say how it ended."""
-    from ekomi_reconcile.apply.accounts import run_errands
+    """Run an task for all or the named accounts of the state, write the summary, and say how it ended."""
+    from ekomi_reconcile.apply.accounts import run_fetch_tasks
 
     configuration = load_configuration()
     with (
@@ -85,7 +85,7 @@ def fetch_now(
             configuration, state, sources=sources, passwords=passwords, stop=stop, listen=listen
         )
         with context.clients:
-            run_errands(context, [errand_of(each, context.now()) for each in records])
+            run_fetch_tasks(context, [task_of(each, context.now()) for each in records])
     lists.write_text(fetched_text(context.result, title, figures, paint=lists.stdout_paint()))
     if stop.interrupted:
         return Exit.INTERRUPTED

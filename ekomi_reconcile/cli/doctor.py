@@ -15,7 +15,7 @@ from ekomi_reconcile.cli.session import check_pin, configuration_path, state_key
 from ekomi_reconcile.cli.signals import stopping
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.load import check
-from ekomi_reconcile.doctor.context import StateFile, Subject, healthy
+from ekomi_reconcile.doctor.context import DoctorContext, StateFile, healthy
 from ekomi_reconcile.doctor.examination import examine
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ConfigurationNotFound, ReconcileError
@@ -40,16 +40,16 @@ def doctor(offline: bool, form: str) -> int:
     return Exit.OK if healthy(findings) else Exit.ERROR
 
 
-def _subject(stack: ExitStack, stop: StopSignal, *, offline: bool) -> Subject:
+def _subject(stack: ExitStack, stop: StopSignal, *, offline: bool) -> DoctorContext:
     """What there is to examine, as far as it can be opened; what cannot is told, not raised."""
     now = instant.now()
     try:
         files, diagnostics = check(configuration_path())
     except ConfigurationNotFound as error:
-        return Subject(now=now, offline=offline, stop=stop, files_error=error)
+        return DoctorContext(now=now, offline=offline, stop=stop, files_error=error)
     if files is None:
-        return Subject(now=now, offline=offline, stop=stop, diagnostics=diagnostics)
-    return Subject(
+        return DoctorContext(now=now, offline=offline, stop=stop, diagnostics=diagnostics)
+    return DoctorContext(
         now=now,
         offline=offline,
         stop=stop,

@@ -23,7 +23,7 @@ from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.state import NewState
 from ekomi_reconcile.reconcile.planning import digester, read_privacy
 from ekomi_reconcile.reconcile.sources import Sources
-from ekomi_reconcile.render.invitations import AdoptedPast, adopted_json, adopted_text
+from ekomi_reconcile.render.invitations import SentImport, sent_import_json, sent_import_text
 from ekomi_reconcile.sent_import.file import BadLine, SentRequest, read_past
 from ekomi_reconcile.sent_import.matching import Adoption
 from ekomi_reconcile.state.engine.key import Purpose
@@ -84,7 +84,7 @@ def mark_sent(
             configuration, _OPERATION, new_state=new_state, lock_timeout=lock_timeout
         ) as state:
             past = _into(configuration, find(state), state, keep_going=keep_going)
-    write_one(past, form, as_text=adopted_text, as_json=adopted_json)
+    write_one(past, form, as_text=sent_import_text, as_json=sent_import_json)
     return Exit.ERROR if past.bad else Exit.OK
 
 
@@ -116,7 +116,7 @@ def _into_new_state(
     *,
     keep_going: bool,
     lock_timeout: float,
-) -> AdoptedPast:
+) -> SentImport:
     """Create the state once there is something to write: a refused file leaves nothing behind."""
     new = session.new_state_of(configuration)
     found = find(new)
@@ -129,13 +129,13 @@ def _into_new_state(
         return _into(configuration, found, state, keep_going=keep_going)
 
 
-def _into(configuration: Configuration, found: _Found, state: State, *, keep_going: bool) -> AdoptedPast:
+def _into(configuration: Configuration, found: _Found, state: State, *, keep_going: bool) -> SentImport:
     if found.bad and not keep_going:
         return _compared(found, state)
     return _past(_adopt(configuration, state, found.orders), found.bad, written=True)
 
 
-def _compared(found: _Found, state: State | None) -> AdoptedPast:
+def _compared(found: _Found, state: State | None) -> SentImport:
     """What would be written, where nothing is."""
     standing = (
         [Standing.NEW for _ in found.orders] if state is None else state.sent_import.standing(found.orders)
@@ -185,8 +185,8 @@ def _introduce(configuration: Configuration, state: State, wanted: set[str], *, 
             state.accounts.delete(each.interface_id, now=now, actor=user())
 
 
-def _past(standing: Sequence[Standing], bad: Sequence[BadLine], *, written: bool) -> AdoptedPast:
-    return AdoptedPast(
+def _past(standing: Sequence[Standing], bad: Sequence[BadLine], *, written: bool) -> SentImport:
+    return SentImport(
         new=standing.count(Standing.NEW),
         waiting=standing.count(Standing.WAITING),
         present=standing.count(Standing.PRESENT),

@@ -202,18 +202,18 @@ def reviews() -> None:
 @common()
 def import_command(names: tuple[str, ...], full: bool, lock_timeout: int) -> int:
     """Import the reviews of all or the named accounts now, whether it is due or not."""
-    from ekomi_reconcile.apply.accounts import import_errand
-    from ekomi_reconcile.apply.fetching import Errand
+    from ekomi_reconcile.apply.accounts import import_task
+    from ekomi_reconcile.apply.fetching import FetchTask
     from ekomi_reconcile.cli.accounts import fetch_now
     from ekomi_reconcile.model.account_record import AccountRecord
     from ekomi_reconcile.model.run import Done
 
-    def errand(account: AccountRecord, now: Instant) -> Errand:
-        plain = Errand(interface_id=account.interface_id)
-        return import_errand(plain, None if full else account, now=now)
+    def task(account: AccountRecord, now: Instant) -> FetchTask:
+        plain = FetchTask(interface_id=account.interface_id)
+        return import_task(plain, None if full else account, now=now)
 
     return fetch_now(
-        "reviews import", names, errand, title="Import", figures=(Done.IMPORTED,), lock_timeout=lock_timeout
+        "reviews import", names, task, title="Import", figures=(Done.IMPORTED,), lock_timeout=lock_timeout
     )
 
 

@@ -28,7 +28,7 @@ from ekomi_reconcile.state.records import UNREADABLE
 
 if TYPE_CHECKING:
     from ekomi_reconcile.model.state import NewState
-    from ekomi_reconcile.state.repositories.plan_reader import Glance
+    from ekomi_reconcile.state.repositories.plan_reader import PlanReader
     from ekomi_reconcile.state.store import State
 
 _REFERENCE = "${"
@@ -206,15 +206,15 @@ def reading_if_any(
 
 
 @contextmanager
-def glancing_if_any(configuration: Configuration, *, key: bool = True) -> Iterator[Glance | State | None]:
+def glancing_if_any(configuration: Configuration, *, key: bool = True) -> Iterator[PlanReader | State | None]:
     """The state, for planning, at the least cost; without a state there is ``None``."""
-    from ekomi_reconcile.state.repositories.plan_reader import glance
+    from ekomi_reconcile.state.repositories.plan_reader import open_plan_reader
 
     check_pin(configuration)
     location, root = state_location(configuration)
     secret = state_key(configuration) if key else None
     try:
-        state = glance(location, root=root, key=secret)
+        state = open_plan_reader(location, root=root, key=secret)
     except StateMissing:
         yield None
         return

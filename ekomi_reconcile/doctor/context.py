@@ -45,7 +45,7 @@ class CheckNote:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """A note with the id and the group of the check that made it."""
 
     check: str
@@ -68,7 +68,7 @@ def failed(message: str, *, mend: str | None = None, account: str | None = None)
     return CheckNote(status=CheckStatus.FAIL, message=message, account=account, mend=mend)
 
 
-def healthy(findings: Iterable[Finding]) -> bool:
+def healthy(findings: Iterable[CheckResult]) -> bool:
     """Did nothing fail?"""
     return all(each.note.status is not CheckStatus.FAIL for each in findings)
 
@@ -102,7 +102,7 @@ class StateFile:
 
 
 @dataclass(kw_only=True)
-class Subject:
+class DoctorContext:
     """Everything that the checks look at; ``files_error`` says why there are no files to speak of."""
 
     now: Instant
@@ -291,7 +291,7 @@ class Subject:
         return self.sources.get(name)
 
 
-Run: TypeAlias = Callable[[Subject], Iterator[CheckNote]]
+Run: TypeAlias = Callable[[DoctorContext], Iterator[CheckNote]]
 """Looks at the subject and says what it found; what it raises means that it could not look."""
 
 

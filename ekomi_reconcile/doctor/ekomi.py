@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ekomi_reconcile.apply.accounts import check_credentials
 from ekomi_reconcile.apply.fetching import Clients
-from ekomi_reconcile.doctor.context import Check, CheckNote, Part, Subject, failed, passed, warned
+from ekomi_reconcile.doctor.context import Check, CheckNote, DoctorContext, Part, failed, passed, warned
 from ekomi_reconcile.ekomi.client import EkomiClient
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.account_record import AccountRecord, Checked, Credential
@@ -20,7 +20,7 @@ TOO_OLD = 2
 """What was fetched is too old when this many of its intervals have passed."""
 
 
-def credentials(subject: Subject) -> Iterator[CheckNote]:
+def credentials(subject: DoctorContext) -> Iterator[CheckNote]:
     """Interface id and password of every account, tried at eKomi."""
     configuration, passwords = subject.configuration, subject.passwords
     with make_clients(configuration, passwords, subject.stop) as clients:
@@ -43,17 +43,17 @@ def _credential(checked: Checked) -> CheckNote:
     return make(said, mend=checked.mend, account=checked.name)
 
 
-def active(subject: Subject) -> Iterator[CheckNote]:
+def active(subject: DoctorContext) -> Iterator[CheckNote]:
     """Every account is active at eKomi: it asks nobody for an account that is not."""
     return _asked(subject, _standing)
 
 
-def stacked_delay(subject: Subject) -> Iterator[CheckNote]:
+def stacked_delay(subject: DoctorContext) -> Iterator[CheckNote]:
     """eKomi's own delay comes on top of the pending period."""
     return _asked(subject, _delay)
 
 
-def segments(subject: Subject) -> Iterator[CheckNote]:
+def segments(subject: DoctorContext) -> Iterator[CheckNote]:
     """The default customer segment is active: else eKomi stores recipients and writes to nobody."""
     written = [
         each
@@ -64,7 +64,7 @@ def segments(subject: Subject) -> Iterator[CheckNote]:
 
 
 def _asked(
-    subject: Subject, ask: Callable[[EkomiClient, Account], CheckNote], accounts: Sequence[Account] = ()
+    subject: DoctorContext, ask: Callable[[EkomiClient, Account], CheckNote], accounts: Sequence[Account] = ()
 ) -> Iterator[CheckNote]:
     """Ask eKomi about these accounts (all by default), as far as it can be asked."""
     configuration, passwords = subject.configuration, subject.passwords
@@ -133,20 +133,20 @@ def _segment(client: EkomiClient, account: Account) -> CheckNote:
     return passed("the default customer segment is active", account=account.name)
 
 
-def sync_age(subject: Subject) -> Iterator[CheckNote]:
+def sync_age(subject: DoctorContext) -> Iterator[CheckNote]:
     """Shop details and statistics were fetched not too long ago."""
     interval = subject.configuration.project.schedule.sync_every
     return _ages(subject, "fetched", interval, lambda record: record.last_fetched_at)
 
 
-def import_age(subject: Subject) -> Iterator[CheckNote]:
+def import_age(subject: DoctorContext) -> Iterator[CheckNote]:
     """Reviews were imported not too long ago."""
     interval = subject.configuration.project.schedule.import_reviews_every
     return _ages(subject, "imported", interval, lambda record: record.last_import_at)
 
 
 def _ages(
-    subject: Subject, done: str, interval: int, last: Callable[[AccountRecord], Instant | None]
+    subject: DoctorContext, done: str, interval: int, last: Callable[[AccountRecord], Instant | None]
 ) -> Iterator[CheckNote]:
     known = {each.interface_id: each for each in subject.state.accounts.read()}
     for account in subject.configuration.accounts:

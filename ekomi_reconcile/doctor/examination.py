@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ekomi_reconcile.doctor import ekomi, files, next_apply, orders, queue, secrets, storage
-from ekomi_reconcile.doctor.context import Check, CheckNote, Finding, Subject, warned
+from ekomi_reconcile.doctor.context import Check, CheckNote, CheckResult, DoctorContext, warned
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.state.records import UNREADABLE
 
@@ -24,10 +24,10 @@ _DAMAGE = (OSError, *UNREADABLE)
 """What reading damaged files and rows may raise besides the errors of the project."""
 
 
-def examine(subject: Subject) -> tuple[Finding, ...]:
+def examine(subject: DoctorContext) -> tuple[CheckResult, ...]:
     """Run every check; offline, those that ask eKomi or a shop are left out."""
     return tuple(
-        Finding(check.id, group, note)
+        CheckResult(check.id, group, note)
         for group, checks in CHECKS.items()
         for check in checks
         if not (check.online and subject.offline)
@@ -35,7 +35,7 @@ def examine(subject: Subject) -> tuple[Finding, ...]:
     )
 
 
-def _notes(check: Check, subject: Subject) -> Iterator[CheckNote]:
+def _notes(check: Check, subject: DoctorContext) -> Iterator[CheckNote]:
     lacking = next((part for part in sorted(check.needs) if not subject.has(part)), None)
     if lacking is not None:
         yield warned(f"not checked: {lacking.value}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ekomi_reconcile.doctor.context import Check, CheckNote, Part, Subject, failed, passed, warned
+from ekomi_reconcile.doctor.context import Check, CheckNote, DoctorContext, Part, failed, passed, warned
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.errors import ConfigurationError, ConfigurationInvalid
 from ekomi_reconcile.privacy.suppression import read_suppression_list
@@ -13,7 +13,7 @@ OVERLAPPING = "overlapping-rules"
 """The lint rule that has a check of its own."""
 
 
-def configuration(subject: Subject) -> Iterator[CheckNote]:
+def configuration(subject: DoctorContext) -> Iterator[CheckNote]:
     """Every error with its place; warnings only counted, ``validate`` shows them."""
     if subject.files_error is not None:
         yield failed(subject.files_error.message, mend=subject.files_error.mend)
@@ -30,7 +30,7 @@ def configuration(subject: Subject) -> Iterator[CheckNote]:
         yield passed(f"valid, {len(subject.files.accounts)} account(s)")
 
 
-def overlapping_rules(subject: Subject) -> Iterator[CheckNote]:
+def overlapping_rules(subject: DoctorContext) -> Iterator[CheckNote]:
     """Accounts of the same priority that can match the same order, as `validate` finds them."""
     found = [each for each in subject.diagnostics if each.rule == OVERLAPPING]
     for each in found:
@@ -39,7 +39,7 @@ def overlapping_rules(subject: Subject) -> Iterator[CheckNote]:
         yield passed("no order can match two enabled accounts of the same priority")
 
 
-def suppression_list(subject: Subject) -> Iterator[CheckNote]:
+def suppression_list(subject: DoctorContext) -> Iterator[CheckNote]:
     """The suppression list can be read and has no faulty line; without a list there is no result."""
     try:
         path = subject.configuration.suppression_list
@@ -56,7 +56,7 @@ def suppression_list(subject: Subject) -> Iterator[CheckNote]:
     yield passed(f"{len(found.entries)} entries")
 
 
-def sending(subject: Subject) -> Iterator[CheckNote]:
+def sending(subject: DoctorContext) -> Iterator[CheckNote]:
     """Whether runs send at all; nothing is said where they do."""
     if not subject.configuration.project.safety.send:
         yield warned(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ekomi_reconcile.doctor import shop
-from ekomi_reconcile.doctor.context import CheckNote, Subject, failed, passed, warned
+from ekomi_reconcile.doctor.context import CheckNote, DoctorContext, failed, passed, warned
 from ekomi_reconcile.doctor.shop import Names
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.errors import OrderSourceError
@@ -27,26 +27,26 @@ class KnownNames:
     listed: bool
 
 
-def store_views(subject: Subject) -> Iterator[CheckNote]:
+def store_views(subject: DoctorContext) -> Iterator[CheckNote]:
     """The store views that rules name."""
     return _named(subject, "store view", _known_views, lambda rule: rule.invitations.store_views.names or ())
 
 
-def customer_groups(subject: Subject) -> Iterator[CheckNote]:
+def customer_groups(subject: DoctorContext) -> Iterator[CheckNote]:
     """The customer groups that rules name."""
     return _named(
         subject, "customer group", _known_groups, lambda rule: rule.invitations.customer_groups.names or ()
     )
 
 
-def order_statuses(subject: Subject) -> Iterator[CheckNote]:
+def order_statuses(subject: DoctorContext) -> Iterator[CheckNote]:
     """The trigger statuses of the rules, in whatever letter case."""
     return _named(
         subject, "status", _known_statuses, lambda rule: map(key_of, rule.invitations.order_statuses)
     )
 
 
-def unserved_store_views(subject: Subject) -> Iterator[CheckNote]:
+def unserved_store_views(subject: DoctorContext) -> Iterator[CheckNote]:
     """Store views whose orders no enabled account wants."""
     for source in subject.readable_names:
         enabled = subject.enabled(source)
@@ -66,9 +66,9 @@ def unserved_store_views(subject: Subject) -> Iterator[CheckNote]:
 
 
 def _named(
-    subject: Subject,
+    subject: DoctorContext,
     what: str,
-    known_in: Callable[[Subject, str], KnownNames],
+    known_in: Callable[[DoctorContext, str], KnownNames],
     wanted_by: Callable[[Account], Iterable[str]],
 ) -> Iterator[CheckNote]:
     for source in subject.readable_names:
@@ -91,7 +91,7 @@ def _named(
         yield from notes or [passed(f"{source}: every {what} named by a rule is known")]
 
 
-def _unnamed(subject: Subject, source: str, what: str) -> Iterator[CheckNote]:
+def _unnamed(subject: DoctorContext, source: str, what: str) -> Iterator[CheckNote]:
     """Ids of stores or groups that orders carry, and that have no name."""
     rule = {"store view": "nameless-store", "customer group": "nameless-customer-group"}.get(what)
     if rule is None:
@@ -112,21 +112,21 @@ def _unknown(account: str, wanted: Iterable[str], what: str, known: KnownNames) 
             yield warned(f'no recent order has the {what} "{name}"', mend=mend, account=account)
 
 
-def _known_views(subject: Subject, source: str, *, read: Names = shop.store_views) -> KnownNames:
+def _known_views(subject: DoctorContext, source: str, *, read: Names = shop.store_views) -> KnownNames:
     if subject.shop(source) is None:
         return KnownNames(frozenset(subject.survey(source).store_views), listed=False)
     given = subject.configuration.project.orders[source].stores.values()
     return KnownNames(subject.listed(source, read) | frozenset(given), listed=True)
 
 
-def _known_groups(subject: Subject, source: str) -> KnownNames:
+def _known_groups(subject: DoctorContext, source: str) -> KnownNames:
     if subject.shop(source) is None:
         return KnownNames(frozenset(subject.survey(source).customer_groups), listed=False)
     given = subject.configuration.project.orders[source].customer_groups.values()
     return KnownNames(subject.listed(source, shop.customer_groups) | frozenset(given), listed=True)
 
 
-def _known_statuses(subject: Subject, source: str) -> KnownNames:
+def _known_statuses(subject: DoctorContext, source: str) -> KnownNames:
     told = subject.statuses(source)
     if told is not None:
         return KnownNames(frozenset(map(key_of, told)), listed=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ekomi_reconcile.config.order_sources import SourceKind
-from ekomi_reconcile.doctor.context import Check, CheckNote, Part, Subject, failed, passed, warned
+from ekomi_reconcile.doctor.context import Check, CheckNote, DoctorContext, Part, failed, passed, warned
 from ekomi_reconcile.http.clock import RunClock
 from ekomi_reconcile.model.errors import ConfigurationError, ReconcileError
 from ekomi_reconcile.plan.plan import Plan, Scope
@@ -14,7 +14,7 @@ from ekomi_reconcile.reconcile.planning import Passwords, make_plan
 from ekomi_reconcile.reconcile.sources import Sources
 
 
-def next_apply(subject: Subject) -> Iterator[CheckNote]:
+def next_apply(subject: DoctorContext) -> Iterator[CheckNote]:
     """What ``apply`` would refuse, from its own plan: guards, protection, immutable ids, the clock.
 
     Where an order source is a shop only the accounts are planned: orders cost requests.
@@ -42,7 +42,7 @@ def next_apply(subject: Subject) -> Iterator[CheckNote]:
         yield passed("nothing that is known now stops it")
 
 
-def _plannable(subject: Subject) -> bool:
+def _plannable(subject: DoctorContext) -> bool:
     """Is every source with invitations still in the files? Where it is not, ``queue-sources`` fails."""
     state = subject.state_file.state
     if state is None:
@@ -52,7 +52,7 @@ def _plannable(subject: Subject) -> bool:
     return not gone_sources(defined, configuration.accounts, state.positions.read(), state.queue)
 
 
-def _plan(subject: Subject) -> Plan:
+def _plan(subject: DoctorContext) -> Plan:
     configuration = subject.configuration
     sources = configuration.project.orders.values()
     files_only = all(each.kind is SourceKind.FILE for each in sources)
@@ -67,7 +67,7 @@ def _plan(subject: Subject) -> Plan:
         )
 
 
-def _obstacles(subject: Subject, plan: Plan) -> Iterator[CheckNote]:
+def _obstacles(subject: DoctorContext, plan: Plan) -> Iterator[CheckNote]:
     for guard in plan.guards:
         yield failed(guard.message, mend=f"if it is meant: ekomi-reconcile apply {guard.override}")
     for change in plan.blocked:

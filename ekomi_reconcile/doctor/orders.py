@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from ekomi_reconcile.doctor.context import Check, CheckNote, Part, Subject, failed, passed, warned
+from ekomi_reconcile.doctor.context import Check, CheckNote, DoctorContext, Part, failed, passed, warned
 from ekomi_reconcile.doctor.names import customer_groups, order_statuses, store_views, unserved_store_views
 from ekomi_reconcile.doctor.shop import MOST_ORDERS, RECENT_DAYS, Survey
 from ekomi_reconcile.model.account import Account
@@ -36,7 +36,7 @@ WARN_SHARE, FAIL_SHARE = 0.05, 0.5
 """From these shares of late orders on a rule is worth a look, or hardly ever invites anybody."""
 
 
-def order_source(subject: Subject) -> Iterator[CheckNote]:
+def order_source(subject: DoctorContext) -> Iterator[CheckNote]:
     """Every order source can be read."""
     for name in subject.source_names:
         try:
@@ -65,7 +65,7 @@ def _counted(found: Probe) -> str:
     return f"reachable ({found.version or 'version unknown'}){count}"
 
 
-def unreadable_orders(subject: Subject) -> Iterator[CheckNote]:
+def unreadable_orders(subject: DoctorContext) -> Iterator[CheckNote]:
     """No recent order is passed over because it cannot be read: the next run would report it and fail."""
     for name in subject.surveyed_names:
         problems = [each for each in subject.survey(name).problems if each.is_error]
@@ -77,7 +77,7 @@ def unreadable_orders(subject: Subject) -> Iterator[CheckNote]:
             yield passed(f"{name}: every record looked at can be read")
 
 
-def rule_fields(subject: Subject) -> Iterator[CheckNote]:
+def rule_fields(subject: DoctorContext) -> Iterator[CheckNote]:
     """Orders carry what the conditions of rules ask for."""
     for name in subject.source_names:
         accounts = subject.enabled(name)
@@ -95,7 +95,7 @@ def rule_fields(subject: Subject) -> Iterator[CheckNote]:
             yield passed(f"{name}: nothing that conditions ask for is missing from every order")
 
 
-def consent(subject: Subject) -> Iterator[CheckNote]:
+def consent(subject: DoctorContext) -> Iterator[CheckNote]:
     """Recent orders have the field that an account's consent is about: without it nobody is invited."""
     for name in subject.surveyed_names:
         found = subject.survey(name)
@@ -124,7 +124,7 @@ def _consented(source: str, account: Account, path: str, verdicts: Mapping[Agree
     return warned(f"{said}: nobody is invited", mend=mend, account=account.name)
 
 
-def permissions(subject: Subject) -> Iterator[CheckNote]:
+def permissions(subject: DoctorContext) -> Iterator[CheckNote]:
     """What else the integration may see: what a rule or ``annotate`` needs and is refused fails."""
     for name in subject.shop_names:
         found = subject.probe(name)
@@ -136,7 +136,7 @@ def permissions(subject: Subject) -> Iterator[CheckNote]:
             yield passed(f"{name}: the integration has every permission that the rules need")
 
 
-def _refused(subject: Subject, source: str, key: str, answered: Answered) -> Iterator[CheckNote]:
+def _refused(subject: DoctorContext, source: str, key: str, answered: Answered) -> Iterator[CheckNote]:
     said = f"{source}: {key}: {answered.message or answered.access.value}"
     needing = [each for each in subject.enabled(source) if _needs(subject, each, key)]
     for account in needing:
@@ -147,7 +147,7 @@ def _refused(subject: Subject, source: str, key: str, answered: Answered) -> Ite
         yield warned(said, mend=answered.mend)
 
 
-def _needs(subject: Subject, account: Account, key: str) -> bool:
+def _needs(subject: DoctorContext, account: Account, key: str) -> bool:
     """Whether a rule cannot be judged without this permission."""
     source, rule = subject.configuration.project.orders[account.orders], account.invitations
     if key == STORES:
@@ -157,7 +157,7 @@ def _needs(subject: Subject, account: Account, key: str) -> bool:
     return key == PRODUCTS and CATEGORY_ID in RuleBook([account]).attributes
 
 
-def clock(subject: Subject) -> Iterator[CheckNote]:
+def clock(subject: DoctorContext) -> Iterator[CheckNote]:
     """The shop's clock agrees with ours."""
     for name in subject.shop_names:
         skew = subject.probe(name).clock_skew
@@ -170,7 +170,7 @@ def clock(subject: Subject) -> Iterator[CheckNote]:
             yield passed(f"{name}: the shop's clock is right")
 
 
-def age_limit(subject: Subject) -> Iterator[CheckNote]:
+def age_limit(subject: DoctorContext) -> Iterator[CheckNote]:
     """No rule's age limit keeps most of its orders out before they reach their trigger status."""
     for name in subject.surveyed_names:
         found = subject.survey(name)

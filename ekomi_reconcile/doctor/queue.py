@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from ekomi_reconcile.doctor.context import Check, CheckNote, Part, Subject, failed, passed, warned
+from ekomi_reconcile.doctor.context import Check, CheckNote, DoctorContext, Part, failed, passed, warned
 from ekomi_reconcile.model.instant import HOUR, iso
 from ekomi_reconcile.model.invitation import Invitation, InvitationFilter, Status
 from ekomi_reconcile.plan.read_requests import gone_sources, sources_gone
@@ -14,7 +14,7 @@ STUCK_AFTER = 2 * HOUR
 """A pending row that has been due for longer than this is stuck."""
 
 
-def stuck(subject: Subject) -> Iterator[CheckNote]:
+def stuck(subject: DoctorContext) -> Iterator[CheckNote]:
     """Rows of enabled accounts that are long due: a failure where the account is not even looked at."""
     since = subject.now - STUCK_AFTER
     enabled = {each.interface_id for each in subject.configuration.accounts if each.invitations.enabled}
@@ -33,7 +33,7 @@ def stuck(subject: Subject) -> Iterator[CheckNote]:
         yield passed("nothing is overdue")
 
 
-def sending(subject: Subject) -> Iterator[CheckNote]:
+def sending(subject: DoctorContext) -> Iterator[CheckNote]:
     """Rows that are being sent, while nobody is there who could be sending them."""
     flying = subject.state.queue.in_flight(now=subject.now)
     left = sum(each.get(Status.SENDING, 0) for each in subject.state.queue.counts().values()) - flying
@@ -48,19 +48,19 @@ def sending(subject: Subject) -> Iterator[CheckNote]:
         )
 
 
-def unknown(subject: Subject) -> Iterator[CheckNote]:
+def unknown(subject: DoctorContext) -> Iterator[CheckNote]:
     """Rows that wait for a person to say what became of them."""
     mend = "ekomi-reconcile invitations list --status unknown, then: invitations resolve ID --sent|--resend"
     return _counted(subject, Status.UNKNOWN, "perhaps sent: the outcome is not known", mend)
 
 
-def failures(subject: Subject) -> Iterator[CheckNote]:
+def failures(subject: DoctorContext) -> Iterator[CheckNote]:
     """Rows that eKomi refused for good."""
     mend = "ekomi-reconcile invitations list --status failed, then: invitations retry ID"
     return _counted(subject, Status.FAILED, "failed for good", mend)
 
 
-def refused(subject: Subject) -> Iterator[CheckNote]:
+def refused(subject: DoctorContext) -> Iterator[CheckNote]:
     """Accounts that are stopped, because eKomi refuses whatever they send."""
     stops = subject.state.refusals.read()
     for key, stop in sorted(stops.items()):
@@ -73,7 +73,7 @@ def refused(subject: Subject) -> Iterator[CheckNote]:
         yield passed("eKomi refuses no account")
 
 
-def _counted(subject: Subject, status: Status, said: str, mend: str) -> Iterator[CheckNote]:
+def _counted(subject: DoctorContext, status: Status, said: str, mend: str) -> Iterator[CheckNote]:
     counts = {key: found for key, each in subject.state.queue.counts().items() if (found := each.get(status))}
     for key, count in sorted(counts.items()):
         yield warned(f"{count} invitation(s) {said}", mend=mend, account=subject.names[key])
@@ -81,7 +81,7 @@ def _counted(subject: Subject, status: Status, said: str, mend: str) -> Iterator
         yield passed("none")
 
 
-def orphans(subject: Subject) -> Iterator[CheckNote]:
+def orphans(subject: DoctorContext) -> Iterator[CheckNote]:
     """Pending rows of accounts that are not in the files."""
     present = {each.interface_id for each in subject.configuration.accounts}
     waiting = [(key, count) for key, count in _pending(subject) if key not in present]
@@ -98,7 +98,7 @@ def orphans(subject: Subject) -> Iterator[CheckNote]:
         yield passed("every pending invitation has its account")
 
 
-def sources(subject: Subject) -> Iterator[CheckNote]:
+def sources(subject: DoctorContext) -> Iterator[CheckNote]:
     """Invitations of order sources that the project file does not define any more: apply refuses to run."""
     defined, accounts = subject.configuration.project.orders, subject.configuration.accounts
     gone = gone_sources(defined, accounts, subject.state.positions.read(), subject.state.queue)
@@ -109,7 +109,7 @@ def sources(subject: Subject) -> Iterator[CheckNote]:
         yield passed("every invitation belongs to an order source of the project file")
 
 
-def disabled(subject: Subject) -> Iterator[CheckNote]:
+def disabled(subject: DoctorContext) -> Iterator[CheckNote]:
     """Disabled accounts whose rows wait until they are enabled again."""
     off = {each.interface_id for each in subject.configuration.accounts if not each.invitations.enabled}
     waiting = [(key, count) for key, count in _pending(subject) if key in off]
@@ -123,13 +123,13 @@ def disabled(subject: Subject) -> Iterator[CheckNote]:
         yield passed("no disabled account has waiting invitations")
 
 
-def _pending(subject: Subject) -> list[tuple[str, int]]:
+def _pending(subject: DoctorContext) -> list[tuple[str, int]]:
     """How many rows are pending, by interface id."""
     counts = subject.state.queue.counts()
     return sorted((key, count) for key, each in counts.items() if (count := each.get(Status.PENDING)))
 
 
-def consistency(subject: Subject) -> Iterator[CheckNote]:
+def consistency(subject: DoctorContext) -> Iterator[CheckNote]:
     """Rows that contradict themselves. Dates come from the shop: a wrong one there is no damage here."""
     wanted = InvitationFilter(statuses=frozenset({Status.SENT, Status.PENDING}))
     flaws, early, example = Counter[str](), 0, ""

@@ -9,11 +9,11 @@ from pathlib import Path
 from ekomi_reconcile.config.order_sources import OrdersSettings
 from ekomi_reconcile.config.secrets import resolve
 from ekomi_reconcile.config.settings import Project
-from ekomi_reconcile.doctor.context import Check, CheckNote, Part, Subject, failed, passed
+from ekomi_reconcile.doctor.context import Check, CheckNote, DoctorContext, Part, failed, passed
 from ekomi_reconcile.model.errors import SecretError
 
 
-def passwords(subject: Subject) -> Iterator[CheckNote]:
+def passwords(subject: DoctorContext) -> Iterator[CheckNote]:
     """Every account's password can be had."""
     for account in subject.configuration.accounts:
         error = subject.passwords.unresolved.get(account.interface_id)
@@ -23,7 +23,7 @@ def passwords(subject: Subject) -> Iterator[CheckNote]:
             yield failed(error.message, mend=error.mend, account=account.name)
 
 
-def settings(subject: Subject) -> Iterator[CheckNote]:
+def settings(subject: DoctorContext) -> Iterator[CheckNote]:
     """Every secret of the project file can be had; a project without any says nothing."""
     configuration = subject.configuration
     references = list(_references(configuration.project, configuration.root))

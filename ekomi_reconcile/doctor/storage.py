@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ekomi_reconcile.doctor.context import Check, CheckNote, Part, Subject, failed, passed, warned
+from ekomi_reconcile.doctor.context import Check, CheckNote, DoctorContext, Part, failed, passed, warned
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import HOUR
@@ -22,7 +22,7 @@ _SHOWN = 5
 """Flaws of a damaged state that are told one by one."""
 
 
-def state(subject: Subject) -> Iterator[CheckNote]:
+def state(subject: DoctorContext) -> Iterator[CheckNote]:
     """There is a state of the present format, and it can be read."""
     found = subject.state_file
     if found.state is not None:
@@ -40,7 +40,7 @@ def state(subject: Subject) -> Iterator[CheckNote]:
         yield failed(found.error.message, mend=found.error.mend)
 
 
-def writable(subject: Subject) -> Iterator[CheckNote]:
+def writable(subject: DoctorContext) -> Iterator[CheckNote]:
     """The state may be written: a file and its folder by this user, a database by its rules. Nothing is."""
     place = subject.place
     if isinstance(place, FileLocation):
@@ -69,7 +69,7 @@ def _writable_file(path: Path) -> CheckNote:
     return passed("the state may be written")
 
 
-def integrity(subject: Subject) -> Iterator[CheckNote]:
+def integrity(subject: DoctorContext) -> Iterator[CheckNote]:
     """Every page, index, reference and value of the state is sound."""
     flaws = check_state(subject.state)
     for flaw in flaws[:_SHOWN]:
@@ -80,7 +80,7 @@ def integrity(subject: Subject) -> Iterator[CheckNote]:
         yield passed("sound")
 
 
-def pin(subject: Subject) -> Iterator[CheckNote]:
+def pin(subject: DoctorContext) -> Iterator[CheckNote]:
     """A shared state is pinned: without its lineage in the project file another one could take its place."""
     if not isinstance(subject.place, PostgresLocation):
         return
@@ -95,7 +95,7 @@ def pin(subject: Subject) -> Iterator[CheckNote]:
     )
 
 
-def key(subject: Subject) -> Iterator[CheckNote]:
+def key(subject: DoctorContext) -> Iterator[CheckNote]:
     """The key of the digests is there, and the one that they were made with."""
     if subject.state_file.key_error is not None:
         yield failed(subject.state_file.key_error.message, mend=subject.state_file.key_error.mend)
@@ -108,7 +108,7 @@ def key(subject: Subject) -> Iterator[CheckNote]:
     yield passed("present, and the one that this state was made with")
 
 
-def lock(subject: Subject) -> Iterator[CheckNote]:
+def lock(subject: DoctorContext) -> Iterator[CheckNote]:
     """Who holds the writer lock; somebody who has held it for hours is worth a look."""
     info = lock_holder(subject.place)
     if info is None:

@@ -26,10 +26,10 @@ IN_MEMORY = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SpooledPart:
     """A stretch of a spool: its bytes, or where they are."""
 
-    spool: Spool
+    spool: SpooledBuffer
     size: int
     data: bytes | None = None
     offset: int = 0
@@ -39,7 +39,7 @@ class Kept:
         return self.spool.read(self) if self.data is None else self.data
 
 
-class Spool:
+class SpooledBuffer:
     """Keeps stretches of bytes until nobody asks for them any more.
 
     What is kept holds no personal data, and the file has no name: it is gone with the process. Where the disk
@@ -51,7 +51,7 @@ class Spool:
         self._end = 0
         self._file: IO[bytes] | None = None
 
-    def keep(self, data: bytes) -> Kept:
+    def keep(self, data: bytes) -> SpooledPart:
         """Keep these bytes."""
         self._used += len(data)
         if self._used > IN_MEMORY:
@@ -59,22 +59,22 @@ class Spool:
                 return self._write(data)
             except OSError:
                 pass  # the disk is full, or there is none: memory is what is left
-        return Kept(self, len(data), data)
+        return SpooledPart(self, len(data), data)
 
-    def read(self, kept: Kept) -> bytes:
+    def read(self, kept: SpooledPart) -> bytes:
         """The bytes of a stretch that was written."""
         assert self._file is not None  # noqa: S101 - for the type checker
         self._file.seek(kept.offset)
         return self._file.read(kept.size)
 
-    def _write(self, data: bytes) -> Kept:
+    def _write(self, data: bytes) -> SpooledPart:
         if self._file is None:
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed with the spool
             weakref.finalize(self, self._file.close)
         self._file.seek(self._end)
         if self._file.write(data) != len(data):
             raise OSError("written in part")
-        kept = Kept(self, len(data), offset=self._end)
+        kept = SpooledPart(self, len(data), offset=self._end)
         self._end += len(data)
         return kept
 
@@ -113,8 +113,8 @@ class Steps(Generic[Step]):
     def __init__(self, kind: type[Step]) -> None:
         self._decoder: msgspec.msgpack.Decoder[Step] = msgspec.msgpack.Decoder(kind)
         self._encoder = msgspec.msgpack.Encoder()
-        self._spool = Spool()
-        self._full: list[tuple[Kept, _Ends]] = []
+        self._spool = SpooledBuffer()
+        self._full: list[tuple[SpooledPart, _Ends]] = []
         self._chunk = bytearray()
         self._ends: _Ends = array("I")
         self._size = 0

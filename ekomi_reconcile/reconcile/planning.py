@@ -42,10 +42,10 @@ from ekomi_reconcile.state.engine.key import KEY_BYTES, KeyedDigest, Purpose
 if TYPE_CHECKING:
     from ekomi_reconcile.apply.context import Context
     from ekomi_reconcile.apply.fetching import Clients, Turns
-    from ekomi_reconcile.state.repositories.plan_reader import Glance
+    from ekomi_reconcile.state.repositories.plan_reader import PlanReader
     from ekomi_reconcile.state.store import State
 
-    Readable: TypeAlias = State | Glance
+    Readable: TypeAlias = State | PlanReader
     """A state as planning reads it."""
 
 

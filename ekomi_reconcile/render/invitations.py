@@ -31,7 +31,7 @@ from ekomi_reconcile.sent_import.file import BadLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdoptedPast:
+class SentImport:
     """``new`` orders were not in the queue, ``waiting`` ones were; ``present`` ones were dealt with already.
 
     ``written``: it was done, and not only looked at.
@@ -63,7 +63,7 @@ class MarkedDocument(JsonObject, frozen=True):
     problems: list[LineProblem]
 
 
-def adopted_json(each: AdoptedPast) -> MarkedDocument:
+def sent_import_json(each: SentImport) -> MarkedDocument:
     """The object of ``invitations mark-sent --format json``."""
     return MarkedDocument(
         written=each.written,
@@ -75,7 +75,7 @@ def adopted_json(each: AdoptedPast) -> MarkedDocument:
     )
 
 
-def adopted_text(each: AdoptedPast, paint: Paint) -> str:
+def sent_import_text(each: SentImport, paint: Paint) -> str:
     """The same for people."""
     lines = [
         f"line {bad.line}: {paint(Tone.REMOVE, 'error')}: {printable(bad.problem)}\n" for bad in each.bad

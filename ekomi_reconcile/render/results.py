@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from ekomi_reconcile.doctor.context import CheckStatus, Finding, healthy
+from ekomi_reconcile.doctor.context import CheckResult, CheckStatus, healthy
 from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
 from ekomi_reconcile.model.run import ApiError, Done, Result
 from ekomi_reconcile.render import tables
@@ -168,13 +168,13 @@ class DoctorDocument(JsonObject, frozen=True):
     checks: list[FindingEntry]
 
 
-def findings_json(findings: Sequence[Finding]) -> DoctorDocument:
+def findings_json(findings: Sequence[CheckResult]) -> DoctorDocument:
     """The object of ``doctor --format json``."""
     checks = [from_records(FindingEntry, each.note, check=each.check) for each in findings]
     return DoctorDocument(healthy(findings), checks)
 
 
-def findings_text(findings: Sequence[Finding], paint: tables.Paint) -> str:
+def findings_text(findings: Sequence[CheckResult], paint: tables.Paint) -> str:
     """One line per finding by group, failures last with what to do, and a line of figures."""
     width = max((len(each.check) for each in findings), default=0)
     blocks = []
@@ -189,12 +189,12 @@ def findings_text(findings: Sequence[Finding], paint: tables.Paint) -> str:
     return "\n\n".join([*blocks, _summary(findings, paint)]) + "\n"
 
 
-def _brief(findings: Iterable[Finding]) -> Iterator[Finding]:
+def _brief(findings: Iterable[CheckResult]) -> Iterator[CheckResult]:
     """Without failures, which come last."""
     return (each for each in findings if each.note.status is not CheckStatus.FAIL)
 
 
-def _lines(finding: Finding, width: int, paint: tables.Paint) -> Iterator[str]:
+def _lines(finding: CheckResult, width: int, paint: tables.Paint) -> Iterator[str]:
     note = finding.note
     symbol, tone = _SIGNS[note.status]
     account = f"{tables.printable(note.account)}: " if note.account else ""
@@ -204,7 +204,7 @@ def _lines(finding: Finding, width: int, paint: tables.Paint) -> Iterator[str]:
         yield f"{' ' * (width + 12)}mend: {tables.printable(note.mend)}"
 
 
-def _summary(findings: Sequence[Finding], paint: tables.Paint) -> str:
+def _summary(findings: Sequence[CheckResult], paint: tables.Paint) -> str:
     counts = Counter(each.note.status for each in findings)
     head = (
         paint(tables.Tone.ADD, "Healthy.") if healthy(findings) else paint(tables.Tone.REMOVE, "Not healthy.")

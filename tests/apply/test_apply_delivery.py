@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plan_examples import NOW, account
 
-from ekomi_reconcile.apply.delivery import DueVerdict, delivered, pause_after, second_look, undelivered
+from ekomi_reconcile.apply.delivery import DueVerdict, delivered, pause_after, recheck, undelivered
 from ekomi_reconcile.ekomi.values import Receipt
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.errors import (
@@ -119,7 +119,7 @@ def rule(**changes):
 
 def look(order=ORDER, of=None, *, privacy=None):
     """The second look at the row."""
-    return second_look(ROW, order, of or rule(), privacy=privacy or CustomerPrivacy())
+    return recheck(ROW, order, of or rule(), privacy=privacy or CustomerPrivacy())
 
 
 def changed(**values):
@@ -168,7 +168,7 @@ def test_a_disabled_or_vanished_account_sends_nothing():
     """Its rows are held."""
     disabled = Rule(Account(name="A", interface_id="28374", interface_password="${env:X}"))
     assert look(of=disabled).verdict is DueVerdict.WAIT
-    assert second_look(ROW, ORDER, None, privacy=CustomerPrivacy()).verdict is DueVerdict.WAIT
+    assert recheck(ROW, ORDER, None, privacy=CustomerPrivacy()).verdict is DueVerdict.WAIT
 
 
 @pytest.mark.parametrize("line", ["KIM@example.com", "@example.com", "example.com  # all of them"])

@@ -4,20 +4,20 @@ from pathlib import Path
 
 from golden import check_golden
 
-from ekomi_reconcile.doctor.context import Finding, failed, passed, warned
+from ekomi_reconcile.doctor.context import CheckResult, failed, passed, warned
 from ekomi_reconcile.render.results import findings_json, findings_text
 from ekomi_reconcile.render.tables import Paint, json_text
 
 GOLDEN = Path(__file__).parent / "golden"
 FINDINGS = (
-    Finding("configuration", "Files", passed("valid, 2 account(s)")),
-    Finding(
+    CheckResult("configuration", "Files", passed("valid, 2 account(s)")),
+    CheckResult(
         "overlapping-rules", "Files", warned("overlaps", mend="set `priority`", account="Fran\033[31mce")
     ),
-    Finding("passwords", "Secrets", failed("${env:X} is not set", mend="set X", account="Germany")),
-    Finding("passwords", "Secrets", passed("the password can be had", account="France")),
-    Finding("order-source", "Orders", failed("default: cannot be read")),
-    Finding("queue-stuck", "Queue", passed("nothing is overdue")),
+    CheckResult("passwords", "Secrets", failed("${env:X} is not set", mend="set X", account="Germany")),
+    CheckResult("passwords", "Secrets", passed("the password can be had", account="France")),
+    CheckResult("order-source", "Orders", failed("default: cannot be read")),
+    CheckResult("queue-stuck", "Queue", passed("nothing is overdue")),
 )
 
 

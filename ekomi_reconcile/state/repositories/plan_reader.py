@@ -49,8 +49,8 @@ _IN_USE = "SELECT 1 FROM account UNION ALL SELECT 1 FROM journal LIMIT 1"
 _DUE = "SELECT 1 FROM invitation WHERE status = 'pending' AND scheduled_at <= ? LIMIT 1"
 
 
-def glance(location: str, *, root: Path, key: bytes | None = None) -> Glance | State:
-    """The state at a path or URL, for planning; a ``Glance`` where that is enough.
+def open_plan_reader(location: str, *, root: Path, key: bytes | None = None) -> PlanReader | State:
+    """The state at a path or URL, for planning; a ``PlanReader`` where that is enough.
 
     Raises:
         StateMissing: there is none.
@@ -64,7 +64,7 @@ def glance(location: str, *, root: Path, key: bytes | None = None) -> Glance | S
         sqlite_driver.check_header(place.path)
         key = key or read_key(place.key)
         with ExitStack() as stack:
-            seen = stack.enter_context(Glance(place, sqlite_driver.connect_reader(place.path), key=key))
+            seen = stack.enter_context(PlanReader(place, sqlite_driver.connect_reader(place.path), key=key))
             if seen.usual and not seen.behind(mark):
                 stack.pop_all()
                 return seen
@@ -74,7 +74,7 @@ def glance(location: str, *, root: Path, key: bytes | None = None) -> Glance | S
     return open_state(location, root=root, mode=Mode.READ, key=key)
 
 
-class Glance:
+class PlanReader:
     """What every plan reads of a file state, in one snapshot. Errors of the database are ``StateError``.
 
     Its parts are called as those of ``State``, which goes on where they are not enough.

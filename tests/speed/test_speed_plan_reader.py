@@ -17,7 +17,7 @@ from ekomi_reconcile.plan.saved_plan import encode
 from ekomi_reconcile.reconcile.planning import make_plan, read_passwords
 from ekomi_reconcile.reconcile.sources import Sources
 from ekomi_reconcile.state.opening import Mode, open_state
-from ekomi_reconcile.state.repositories.plan_reader import Glance, glance
+from ekomi_reconcile.state.repositories.plan_reader import PlanReader, open_plan_reader
 from ekomi_reconcile.state.store import State
 
 STATE = ".ekomi-reconcile/state.db"
@@ -40,9 +40,9 @@ def whole(project) -> State:
     return open_state(STATE, root=project.folder, mode=Mode.READ)
 
 
-def glanced(project) -> Glance:
-    found = glance(STATE, root=project.folder)
-    assert isinstance(found, Glance)
+def glanced(project) -> PlanReader:
+    found = open_plan_reader(STATE, root=project.folder)
+    assert isinstance(found, PlanReader)
     return found
 
 
@@ -152,7 +152,7 @@ def test_what_is_wrong_is_said_as_the_store_says_it(applied):
 
 def _same_error(project) -> None:
     said = []
-    for opened in (lambda: glance(STATE, root=project.folder), lambda: whole(project)):
+    for opened in (lambda: open_plan_reader(STATE, root=project.folder), lambda: whole(project)):
         with pytest.raises(StateError) as caught, opened() as state:
             state.key.require()
         said.append((type(caught.value), caught.value.message, caught.value.mend))

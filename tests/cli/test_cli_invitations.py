@@ -190,7 +190,7 @@ def test_text_is_for_people(recorded, capsys):
     """A change shows the row as it is now, field by field."""
     assert recorded.cli("invitations", "skip", "1", "--reason", "asked already") == 0
     output = capsys.readouterr().out
-    assert output.startswith("Invitation 1\n  Status      skipped\n  Reason      asked already\n")
+    assert output.startswith("Invitation 1\n  Status          skipped\n  Reason          asked already\n")
 
 
 def test_a_pushed_row_is_sent_by_the_next_run(project, sandbox, capsys):

@@ -30,7 +30,7 @@ LINT = """
 import {createLinter} from "%s";
 const texts = JSON.parse(await new Response(process.stdin).text());
 const found = [];
-// A linter each: one that has read several long texts fails in its garbage collector.
+// A linter each: one that has read several long texts crashes.
 for (const text of texts) found.push((await createLinter())(text, ".github/workflows/w.yml"));
 console.log(JSON.stringify(found));
 """

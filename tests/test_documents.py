@@ -109,7 +109,8 @@ def test_the_page_of_conditions_names_every_attribute_and_operator():
     rule = {"enabled", "pending_period", "skip_orders_older_than", "store_views", "customer_groups"}
     rule |= {"spread", "order_statuses", "deliver", "conditions", "webshop_url", "submit_url"}
     rule |= {"skip_refunded", "cancel_statuses", "consent", "accept"}
-    rule |= {"pending_period_overrides", "when", "days"}
+    rule |= {"pending_period_overrides", "when", "days", "send_between", "hours", "pauses"}
+    rule |= {"from", "until", "reason"}
     missing = {word for word in words - rule if not re.search(rf"`{word}\b|\b{word}:", text)}
     assert {"grand_total", "any_item", "glob", "not_contains"} <= words
     assert missing == set()

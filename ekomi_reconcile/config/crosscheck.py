@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ekomi_reconcile.config.configuration import WrittenAccount
+from ekomi_reconcile.config.configuration import WrittenAccount, holds
 from ekomi_reconcile.config.diagnostics import SECRET_KEYS, did_you_mean, error, shown
 from ekomi_reconcile.config.order_sources import DEFAULT_SOURCE
 from ekomi_reconcile.config.secrets import kind_of, kinds
 from ekomi_reconcile.config.source import Document, KeyPath
+from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.model.rule import InvitationRule
 
 _OVER: Final = {
     "canceled": "canceled",
@@ -99,6 +102,108 @@ def ending_problems(entry: WrittenAccount) -> Iterator[Diagnostic]:
                 allowed="statuses that are not in order_statuses",
                 mend=f"remove {status} from one of the two lists",
             )
+
+
+def timezone_problem(document: Document) -> Iterator[Diagnostic]:
+    """The time zone of a valid project file, if it is not known."""
+    name = document.data.get("timezone")
+    if name is not None and not _known_zone(name):
+        from zoneinfo import available_timezones
+
+        guess = did_you_mean(name, sorted(available_timezones()))
+        yield error(
+            "timezone-unknown",
+            f"there is no time zone `{name}`",
+            document.place(("timezone",)),
+            path=("timezone",),
+            found=shown(name),
+            allowed="an IANA name, such as Europe/Berlin",
+            mend=f"did you mean `{guess}`?" if guess else "write a name such as Europe/Berlin or UTC",
+        )
+
+
+def _known_zone(name: str) -> bool:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def sending_time_problems(entry: WrittenAccount, timezone: str | None) -> Iterator[Diagnostic]:
+    """Sending windows and pauses of an account that mean nothing, or let nothing leave for good."""
+    rule = entry.account.invitations
+    used = [name for name in ("send_between", "pauses") if getattr(rule, name)]
+    if used and timezone is None:
+        path: KeyPath = ("invitations", used[0])
+        yield error(
+            "timezone-missing",
+            f"`{used[0]}` needs the project's time zone",
+            entry.place(path, "key"),
+            path=path,
+            found="no `timezone` in the project file",
+            allowed="an IANA name, such as Europe/Berlin",
+            mend="add `timezone: Europe/Berlin`, or the zone of your customers, to the project file",
+        )
+    flaws = [*_window_flaws(rule), *_pause_flaws(rule)]
+    yield from (_sending_time(entry, *flaw) for flaw in flaws)
+    if used and not flaws and timezone is not None and _known_zone(timezone):
+        yield from _never_open(entry, timezone)
+
+
+def _window_flaws(rule: InvitationRule) -> Iterator[tuple[KeyPath, str, str]]:
+    window = rule.send_between
+    if window is not None and window.seconds[0] == window.seconds[1]:
+        yield (
+            ("send_between", "hours"),
+            "the window never opens: it closes when it opens",
+            "such as 09:00-19:00",
+        )
+
+
+def _pause_flaws(rule: InvitationRule) -> Iterator[tuple[KeyPath, str, str]]:
+    for index, pause in enumerate(rule.pauses):
+        for key, text in (("from", pause.first), ("until", pause.last)):
+            if not _is_day(text):
+                yield ("pauses", index, key), f"there is no day {text}", "a day of the calendar"
+        if pause.last < pause.first:
+            yield ("pauses", index, "until"), "the pause ends before it begins", f"{pause.first} or later"
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _sending_time(entry: WrittenAccount, path: KeyPath, message: str, allowed: str) -> Diagnostic:
+    whole: KeyPath = ("invitations", *path)
+    value: Any = entry.document.data if holds(entry.document.data, whole) else entry.project.defaults
+    for step in whole:
+        value = value[step]
+    return error(
+        "sending-time",
+        message,
+        entry.place(whole),
+        path=whole,
+        found=shown(value),
+        allowed=allowed,
+        mend=f"write {allowed}",
+    )
+
+
+def _never_open(entry: WrittenAccount, timezone: str) -> Iterator[Diagnostic]:
+    """A window that pauses close for good."""
+    from ekomi_reconcile.rules.sending_times import SendingTimes
+
+    times = SendingTimes.of(entry.account.invitations, timezone)
+    if times is not None and times.next_opening(instant.now()) is None:
+        message = "no invitation can ever leave: the pauses leave no day of the window"
+        yield _sending_time(entry, ("pauses",), message, "pauses that end")
 
 
 def _status(document: Document, path: KeyPath, status: str) -> Diagnostic:

@@ -23,9 +23,11 @@ from ekomi_reconcile.config.crosscheck import (
     plain_http_problems,
     secret_paths,
     secret_problems,
+    sending_time_problems,
     source_of,
     source_problem,
     status_problems,
+    timezone_problem,
     unknown_source,
 )
 from ekomi_reconcile.config.diagnostics import error, shown, sort_key, warning
@@ -136,6 +138,7 @@ class Loader:
         self.diagnostics += status_problems(document, ("defaults",))
         self.diagnostics += secret_problems(document, list(secret_paths(document.data)))
         self.diagnostics += plain_http_problems(document)
+        self.diagnostics += timezone_problem(document)
         default = settings.defaults.get("orders")
         if default is not None and default not in settings.orders:
             self.diagnostics.append(
@@ -237,6 +240,7 @@ class Loader:
             return None
         entry = WrittenAccount(document, account_of(document.data, project.defaults, source), project)
         self.diagnostics += ending_problems(entry)
+        self.diagnostics += sending_time_problems(entry, project.settings.timezone)
         return entry
 
     def _unreadable(self, path: str, reason: str | None) -> None:

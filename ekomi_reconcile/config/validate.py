@@ -202,6 +202,8 @@ _EMPTY_MENDS: Final[Mapping[str, str]] = {
     "order_statuses": "leave the key out to take [complete], or name at least one",
     "cancel_statuses": "leave the key out, or name at least one",
     "accept": 'name at least one value that means yes, in quotes: accept: ["1", "true"]',
+    "days": "leave the key out to mean every day, or name at least one, such as mon",
+    "pauses": "leave the key out, or write at least one pause with `from` and `until`",
     "pending_period_overrides": "leave the key out, or write at least one `when` with its `days`",
     "exclude": "leave the selection out to mean all, or name at least one to exclude",
     "tags": "leave the key out",

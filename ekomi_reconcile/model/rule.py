@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Annotated, ClassVar, Final, TypeAlias
 
 from ekomi_reconcile.model import keys
+from ekomi_reconcile.model.instant import HOUR
 from ekomi_reconcile.model.keys import Json, Recorded, key
 
 _ALWAYS: Final = Recorded.ALWAYS
@@ -97,6 +98,70 @@ class PeriodOverride:
     days: keys.Days = key("Days from the trigger status to the invitation.", recorded=_ALWAYS, examples=(21,))
 
 
+class Weekday(StrEnum):
+    """A day of the week."""
+
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+
+_CLOCK: Final = "([01][0-9]|2[0-3]):[0-5][0-9]"
+Hours: TypeAlias = Annotated[
+    str, keys.Text(pattern=f"^{_CLOCK}-({_CLOCK}|24:00)$", more={"examples": ["09:00-19:00"]})
+]
+CalendarDay: TypeAlias = Annotated[
+    str,
+    keys.Text(
+        pattern="^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", more={"examples": ["2026-12-24"]}
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendBetween:
+    """The hours and days of the week in which due invitations leave, in the project's `timezone`."""
+
+    hours: Hours = key(
+        "From the first time on, up to the second, by the local clock. Hours that cross midnight, such as "
+        "22:00-02:00, belong to the day on which they begin.",
+        default="00:00-24:00",
+        absent="the whole day",
+        examples=("09:00-19:00",),
+    )
+    days: Annotated[tuple[Weekday, ...], keys.Several()] = key(
+        "Days of the week.",
+        default=tuple(Weekday),
+        absent="every day",
+        examples=(["mon", "tue", "wed", "thu", "fri"],),
+    )
+
+    @property
+    def seconds(self) -> tuple[int, int]:
+        """When it opens and closes, in seconds of the wall clock after midnight."""
+        opens, closes = (clock.split(":") for clock in self.hours.split("-"))
+        return int(opens[0]) * HOUR + int(opens[1]) * 60, int(closes[0]) * HOUR + int(closes[1]) * 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Days on which no invitation leaves."""
+
+    SCHEMA: ClassVar = "Pause"
+
+    first: CalendarDay = key("The first day.", called="from", examples=("2026-12-24",))
+    last: CalendarDay = key(
+        "The last day; it is part of the pause.", called="until", examples=("2026-12-26",)
+    )
+    reason: keys.Name | None = key(
+        "Why, for your colleagues.", default=None, absent="no reason", examples=("holidays",)
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationRule:
     """Which orders get an invitation, when, and how.
@@ -134,6 +199,21 @@ class InvitationRule:
         default=(),
         absent="every order has the same pending period",
         examples=([{"when": {"shipping_country": {"not_in": ["DE"]}}, "days": 21}],),
+    )
+    send_between: SendBetween | None = key(
+        "When due invitations leave, in the project's `timezone`. It changes no `scheduled_at`: what is due "
+        "outside leaves when the window opens.",
+        default=None,
+        part_of_rule=False,
+        absent="at any time",
+        examples=({"hours": "09:00-19:00", "days": ["mon", "tue", "wed", "thu", "fri"]},),
+    )
+    pauses: Annotated[tuple[Pause, ...], keys.Several(distinct=False, ordered=True)] = key(
+        "Whole days on which no invitation leaves, in the project's `timezone`; `until` is the last of them.",
+        default=(),
+        part_of_rule=False,
+        absent="no pauses",
+        examples=([{"from": "2026-12-24", "until": "2026-12-26", "reason": "holidays"}],),
     )
     skip_orders_older_than: keys.Days = key(
         "Orders older than so many days are never invited, counted from the order date; an order of exactly "

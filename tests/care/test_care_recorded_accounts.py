@@ -6,7 +6,15 @@ import pytest
 
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.errors import StateError
-from ekomi_reconcile.model.rule import Consent, Deliver, InvitationRule, PeriodOverride, Selection
+from ekomi_reconcile.model.rule import (
+    Consent,
+    Deliver,
+    InvitationRule,
+    Pause,
+    PeriodOverride,
+    Selection,
+    SendBetween,
+)
 from ekomi_reconcile.state.maintenance.push import parse
 from ekomi_reconcile.state.records import unlike_account
 
@@ -14,6 +22,8 @@ CHANGED = {
     "enabled": True,
     "pending_period": 3,
     "spread": 86_400,
+    "send_between": SendBetween(hours="09:00-19:00"),
+    "pauses": (Pause(first="2026-12-24", last="2026-12-26"),),
     "pending_period_overrides": (PeriodOverride(when={"weight": {"gte": 9}}, days=21),),
     "skip_orders_older_than": 0,
     "store_views": Selection(frozenset({"de"})),

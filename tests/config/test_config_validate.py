@@ -114,6 +114,17 @@ BROKEN_ACCOUNTS = {
         "remove COMPLETE",
     ),
     "no cancel statuses": (RULE + "cancel_statuses: []\n", "empty-list", 5, 20, "leave the key out"),
+    "no override": (RULE + "pending_period_overrides: []\n", "empty-list", 5, 29, "`when`"),
+    "window without a zone": (RULE + "send_between: {days: [mon]}\n", "timezone-missing", 5, 3, "timezone:"),
+    "pause without a zone": (
+        RULE + "pauses: [{from: 2026-12-24, until: 2026-12-26}]\n",
+        "timezone-missing",
+        5,
+        3,
+        "timezone:",
+    ),
+    "no days": (RULE + "send_between: {days: []}\n", "empty-list", 5, 24, "every day"),
+    "hours of another kind": (RULE + "send_between: {hours: 9-17}\n", "invalid-text", 5, 25, "09:00-19:00"),
     "refunds as a word": (RULE + "skip_refunded: always\n", "wrong-type", 5, 18, "true"),
     "unknown source": ("orders: defalt\n", "order-source-unknown", 4, 9, "`default`"),
     "second document": ("---\nname: Austria\n", "missing-key", 5, 1, "interface_id"),
@@ -180,6 +191,38 @@ def test_a_trigger_that_the_defaults_cancel_is_found() -> None:
     assert configuration is None
     assert str(found.place).startswith("ekomi-reconcile.yaml:2:")
     assert "accounts.d/0.yaml:5" in found.message
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("send_between: {hours: '09:00-09:00'}", "never opens"),
+        ("pauses: [{from: 2026-02-30, until: 2026-03-01}]", "there is no day 2026-02-30"),
+        ("pauses: [{from: 2026-12-26, until: 2026-12-24}]", "ends before it begins"),
+        ("pauses: [{from: 2000-01-01, until: 2999-12-31}]", "no invitation can ever leave"),
+    ],
+)
+def test_a_window_that_can_never_open_is_an_error(written, said) -> None:
+    """As is a pause that means nothing, also where the defaults have it."""
+    for account, project in (
+        (ACCOUNT + RULE + written + "\n", "version: 1\ntimezone: Europe/Berlin\n"),
+        (ACCOUNT, f"version: 1\ntimezone: Europe/Berlin\ndefaults:\n  invitations:\n    {written}\n"),
+    ):
+        configuration, diagnostics = checked(account, project=project)
+        (found,) = [each for each in diagnostics if each.is_error]
+        assert configuration is None
+        assert (found.rule, said in found.message, bool(found.mend)) == ("sending-time", True, True)
+        assert str(found.place).startswith("ekomi-reconcile.yaml" if "defaults" in project else "accounts.d")
+
+
+def test_a_time_zone_that_does_not_exist_is_an_error() -> None:
+    """With the one that was probably meant; a known one is fine."""
+    _, diagnostics = checked(ACCOUNT, project="version: 1\ntimezone: Europe/Berlim\n")
+    (found,) = [each for each in diagnostics if each.is_error]
+    assert (found.rule, found.mend) == ("timezone-unknown", "did you mean `Europe/Berlin`?")
+    fine = ACCOUNT + RULE + "send_between: {hours: '22:00-06:00', days: [mon, sat]}\n"
+    _, diagnostics = checked(fine, project="version: 1\ntimezone: Europe/Berlin\n")
+    assert not [each for each in diagnostics if each.is_error]
 
 
 def test_mends_say_the_very_thing_to_write() -> None:

@@ -18,6 +18,7 @@ MUST_NOT_KNOW = {
     "config": {"state", "orders", "ekomi", "apply", "render", "cli", "sandbox"},
     "model": {"config", "state", "orders", "ekomi", "apply", "plan", "render", "cli", "sandbox", "rules"},
     "analysis": {"config", "state", "orders", "ekomi", "apply", "plan", "render", "cli", "sandbox"},
+    "rule_tests": {"state", "ekomi", "apply", "render", "cli", "sandbox"},
     "rules": {"config", "state", "orders", "ekomi", "apply", "render", "cli", "sandbox"},
     "plan": {"ekomi", "orders", "render", "cli", "apply", "sandbox"},
     "apply": {"render", "cli", "sandbox"},

@@ -87,6 +87,7 @@ _COMMANDS = {
         "Start a project: settings, an example account, schemas for editors, CI.",
     ),
     "validate": ("ekomi_reconcile.cli.validate:validate", "Check the files: schema, cross-file rules, lint."),
+    "test": ("ekomi_reconcile.cli.test:test", "Run the unit tests of the rules; offline."),
     "analyze": (
         "ekomi_reconcile.cli.analyze:analyze",
         "Which accounts can match the same order, and which rules never match; offline.",

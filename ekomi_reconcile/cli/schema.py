@@ -13,8 +13,8 @@ from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.plan.codec import plan_schema
 from ekomi_reconcile.render.json_schemas import NAMES, output_schema
 
-_PLAN, _STATE = "plan", "state"
-ALL = (*KINDS, _PLAN, _STATE, *NAMES)
+_PLAN, _STATE, _TEST = "plan", "state", "test"
+ALL = (*KINDS, _TEST, _PLAN, _STATE, *NAMES)
 """The files, the plan, what `state pull` writes, and what other commands write."""
 
 
@@ -42,4 +42,8 @@ def _schema(name: str) -> dict[str, Json]:
         from ekomi_reconcile.state.maintenance.export_schema import state_schema
 
         return state_schema()
+    if name == _TEST:
+        from ekomi_reconcile.rule_tests.document import rule_test_schema
+
+        return rule_test_schema()
     return file_schema(name) if name in KINDS else output_schema(name)

@@ -19,6 +19,9 @@ from ekomi_reconcile.model.keys import DEFAULT_OF_EACH, Json, Recorded, build, k
 ACCOUNTS: Final = "accounts.d"
 """Where the accounts are, unless the project file says otherwise."""
 
+TESTS: Final = "tests.d"
+"""Where the tests of the rules are, unless the project file says otherwise."""
+
 _STATE: Final = ".ekomi-reconcile/state.db"
 _ALWAYS: Final = Recorded.ALWAYS
 _NEVER: Final = Recorded.NEVER
@@ -285,6 +288,12 @@ class Project:
         recorded=_NEVER,
         absent="nobody",
         examples=([{"webhook": "${env:HOOK_URL}", "format": "slack", "on": ["failure"]}],),
+    )
+
+    tests: keys.Location = key(
+        "Folder of the rule tests, relative to this file: all `*.yaml` and `*.yml` below it.",
+        default=TESTS,
+        recorded=_NEVER,
     )
 
     @property

@@ -171,11 +171,12 @@ def first_problem(document: Json, schema: Mapping[str, Json]) -> str | None:
     Stricter than JSON Schema in two points: ``1.0`` is not an integer, and a ``date-time`` must be a time
     that exists.
     """
-    error = next(iter(_validator(schema).iter_errors(document)), None)
+    error = next(iter(validator(schema).iter_errors(document)), None)
     return None if error is None else f"{_path(_leaf(error).absolute_path)}: {_described(_leaf(error))}"
 
 
-def _validator(schema: Mapping[str, Json]) -> Validator:
+def validator(schema: Mapping[str, Json]) -> Validator:
+    """Return what checks documents against ``schema``, with the strictness of ``first_problem``."""
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
 

@@ -66,10 +66,11 @@ class ExplanationDocument(JsonObject, frozen=True):
 def explanation_json(told: Told) -> ExplanationDocument:
     """The object of ``explain --format json``."""
     order = told.explanation.order
-    return ExplanationDocument(order.number, order.order_id, [_verdict_json(each) for each in told.verdicts])
+    return ExplanationDocument(order.number, order.order_id, [verdict_json(each) for each in told.verdicts])
 
 
-def _verdict_json(verdict: AccountVerdict) -> VerdictEntry:
+def verdict_json(verdict: AccountVerdict) -> VerdictEntry:
+    """One of the ``accounts`` of ``explain --format json``."""
     reached, row, name = verdict.reached, verdict.row, verdict.account.name
     return from_records(
         VerdictEntry,
@@ -85,7 +86,7 @@ def _verdict_json(verdict: AccountVerdict) -> VerdictEntry:
 def explanation_text(told: Told, paint: Paint) -> str:
     """The same for people, with the history of the queue and what would have to change."""
     blocks = [_head(told.explanation, paint)]
-    blocks += [_account(each, told.explanation, paint) for each in told.verdicts]
+    blocks += [account_text(each, told.explanation, paint) for each in told.verdicts]
     if told.explanation.rows:
         blocks.append(_queue(told, paint))
     return blocks_text(blocks)
@@ -119,7 +120,8 @@ def _outcome(explanation: Explanation) -> str:
             return f"no account invites this order{more}"
 
 
-def _account(verdict: AccountVerdict, explanation: Explanation, paint: Paint) -> str:
+def account_text(verdict: AccountVerdict, explanation: Explanation, paint: Paint) -> str:
+    """What one account makes of the order: each criterion with value and verdict, and when it is due."""
     account = verdict.account
     name = paint(Tone.STRONG, printable(account.name))
     lines = [f"{name} ({account.interface_id}): {_standing(verdict, explanation, paint)}"]

@@ -22,6 +22,7 @@ from ekomi_reconcile.render import (
     privacy,
     results,
     reviews,
+    rule_tests,
     state,
     state_admin,
     tables,
@@ -48,6 +49,7 @@ LISTS: Mapping[str, type[JsonObject]] = {
 DOCUMENTS: Mapping[str, type[JsonObject]] = {
     "validate": diagnostics.ValidationDocument,
     "analyze": analysis.AnalysisDocument,
+    "test-results": rule_tests.RuleTestsDocument,
     "accounts-show": accounts.AccountDocument,
     "invitations-show": invitations.InvitationDocument,
     "invitations-mark-sent": invitations.MarkedDocument,

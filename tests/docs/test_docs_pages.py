@@ -65,6 +65,7 @@ def test_the_files_of_a_guide_make_a_project(page, tmp_path, capsys):
     project.settings(MINIMAL)
     titled = [block for block in blocks(page) if block.title and block.language in ("yaml", "text")]
     for block in titled:
+        (tmp_path / block.title).parent.mkdir(exist_ok=True)
         (tmp_path / block.title).write_text(block.text, encoding="utf-8")
     assert project.cli("validate", "--strict") == 0, capsys.readouterr().err
     assert project.cli("fmt", "--check") == 0, project.cli("fmt", "--diff")

@@ -38,6 +38,7 @@ OUTPUTS = {
     "reviews-stats": ["reviews", "stats", "--format", "json"],
     "errors": ["errors", "--format", "json"],
     "analyze": ["analyze", "--format", "json"],
+    "test-results": ["test", "--format", "json"],
     "explain": ["explain", "100000001", "--format", "json"],
     "doctor": ["doctor", "--format", "json"],
     "state-list": ["state", "list", "--format", "json"],

@@ -1,0 +1,190 @@
+"""The order of a rule test: what the test says of it over the default order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.account import Json
+from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.model.order import Order, OrderState, order_state_of
+from ekomi_reconcile.orders.normalize import NOT_LOGGED_IN, Codes
+from ekomi_reconcile.orders.reader import OrderReader
+
+ORDER_ID: Final = 1
+NUMBER: Final = "100000001"
+CREATED_AT: Final = "2026-01-05T10:00:00Z"
+EMAIL: Final = "customer@example.com"
+MOBILE: Final = "+4915112345678"
+COUNTRY: Final = "DE"
+GROUP: Final = "General"
+TOTAL: Final = 100
+
+_Record: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeName:
+    """Where an order file has an attribute of conditions, and what a test may write for it.
+
+    ``value`` turns what is written into what the order file has; ``None`` stays ``None``.
+    """
+
+    place: str
+    schema: Mapping[str, Any]
+    value: Callable[[Any], Any] = lambda written: written
+
+
+_TEXT: Final[Mapping[str, Json]] = {"type": ["string", "null"]}
+_NUMBER: Final[Mapping[str, Json]] = {"type": ["number", "null"]}
+_FLAG: Final[Mapping[str, Json]] = {"type": ["boolean", "null"]}
+
+ORDER_NAMES: Final[Mapping[str, AttributeName]] = {
+    "store_view": AttributeName("store_code", _TEXT),
+    "total_qty": AttributeName("total_qty_ordered", _NUMBER),
+    "item_count": AttributeName("total_item_count", _NUMBER),
+    "currency": AttributeName("order_currency_code", _TEXT),
+    "is_guest": AttributeName("customer_is_guest", _FLAG),
+    "shipping_country": AttributeName("shipping_address.country_id", _TEXT),
+    "shipping_region": AttributeName("shipping_address.region", _TEXT),
+    "shipping_postcode": AttributeName("shipping_address.postcode", _TEXT),
+    "shipping_city": AttributeName("shipping_address.city", _TEXT),
+    "billing_country": AttributeName("billing_address.country_id", _TEXT),
+    "email_domain": AttributeName("customer_email", _TEXT, lambda domain: f"customer@{domain}"),
+    "has_company": AttributeName(
+        "billing_address.company", _FLAG, lambda flag: "Example Ltd" if flag else None
+    ),
+    "has_vat_id": AttributeName(
+        "billing_address.vat_id", _FLAG, lambda flag: "DE123456789" if flag else None
+    ),
+}
+"""Attributes of conditions that an order file calls otherwise: a test may use either name."""
+
+ITEM_NAMES: Final[Mapping[str, AttributeName]] = {
+    "qty": AttributeName("qty_ordered", _NUMBER),
+    "category_id": AttributeName("category_ids", {"type": ["integer", "null"]}, lambda number: [number]),
+}
+"""The same of items."""
+
+_SHIPPING: Final = "shipping_address"
+_BILLING: Final = "billing_address"
+_DATED: Final = ("status_histories", "invoices", "shipments")
+
+
+def order_record(written: Mapping[str, Any]) -> _Record:
+    """The order of a test as an order file has it: what is written over the default order."""
+    given = _spelled(written, ORDER_NAMES)
+    total = given.get("grand_total", TOTAL)
+    virtual = bool(given.get("is_virtual"))
+    items = [_item(each, at) for at, each in enumerate(given.get("items") or (), start=1)]
+    if "items" not in given:
+        items = [_item({"price": total}, 1)]
+    record: _Record = {
+        "entity_id": ORDER_ID,
+        "increment_id": NUMBER,
+        "created_at": CREATED_AT,
+        "status": "complete",
+        **_who(given),
+        **dict.fromkeys(
+            ("grand_total", "base_grand_total", "subtotal", "base_subtotal", "total_paid"), total
+        ),
+        "order_currency_code": "EUR",
+        "total_qty_ordered": _sum(items),
+        "total_item_count": len(items),
+        "is_virtual": virtual,
+        **given,
+        "items": items,
+    }
+    record.setdefault("state", _state(record["status"]))
+    home = {"country_id": COUNTRY, "telephone": MOBILE}
+    addresses = (_BILLING,) if virtual else (_BILLING, _SHIPPING)
+    for name in addresses:
+        if name not in given or given[name] is not None:
+            record[name] = {**home, **(given.get(name) or {})}
+    return record
+
+
+def order_of_test(written: Mapping[str, Any], codes: Codes) -> Order:
+    """The order of a test as rules see it.
+
+    Raises:
+        OrderUnreadable: a value cannot be read, such as a time.
+    """
+    return OrderReader(codes).tree(order_record(written))
+
+
+def newest_date(written: Mapping[str, Any]) -> Instant:
+    """The newest date in the order of a test.
+
+    Raises:
+        ValueError: a date is not a time.
+    """
+    found = [written.get("created_at") or CREATED_AT, written.get("updated_at")]
+    for name in _DATED:
+        found += [each.get("created_at") for each in written.get(name) or ()]
+    return max(instant.parse(each) for each in found if each)
+
+
+def default_now(written: Mapping[str, Any]) -> Instant:
+    """The present of a test that does not say it: one day after the order's newest date."""
+    return newest_date(written) + DAY
+
+
+def _spelled(written: Mapping[str, Any], names: Mapping[str, AttributeName]) -> _Record:
+    """The values under the keys of an order file; one that is written so wins."""
+    found = {key: value for key, value in written.items() if key not in names}
+    for key, name in names.items():
+        if key not in written:
+            continue
+        value = None if written[key] is None else name.value(written[key])
+        outer, _, inner = name.place.rpartition(".")
+        if not outer:
+            found.setdefault(inner, value)
+        else:
+            found[outer] = {inner: value, **(found.get(outer) or {})}
+    if written.get("is_virtual") and isinstance(found.get(_SHIPPING), dict):
+        # What is shipped nowhere is judged by the billing address.
+        found[_BILLING] = {**found.pop(_SHIPPING), **(found.get(_BILLING) or {})}
+    return found
+
+
+def _item(written: Mapping[str, Any], number: int) -> _Record:
+    given = _spelled(written, ITEM_NAMES)
+    item = {
+        "item_id": number,
+        "product_id": number,
+        "product_type": "simple",
+        "sku": f"SKU-{number}",
+        "name": f"Product {number}",
+        "qty_ordered": 1,
+        **given,
+    }
+    price, pieces = item.get("price"), item["qty_ordered"]
+    if "row_total" not in item and price is not None and pieces is not None:
+        item["row_total"] = price * pieces
+    return item
+
+
+def _sum(items: list[_Record]) -> float:
+    return sum(each["qty_ordered"] or 0 for each in items if not each.get("parent_item_id"))
+
+
+def _who(given: Mapping[str, Any]) -> _Record:
+    """Group and e-mail address; guests are a group of their own."""
+    named, guest = given.get("customer_group"), bool(given.get("customer_is_guest"))
+    if "customer_group_id" in given and "customer_group" not in given:
+        return {"customer_email": EMAIL, "customer_is_guest": given["customer_group_id"] == 0}
+    group = NOT_LOGGED_IN if guest else GROUP
+    return {
+        "customer_group": group,
+        "customer_is_guest": named == NOT_LOGGED_IN,
+        "customer_email": EMAIL,
+    }
+
+
+def _state(status: str | None) -> str:
+    """The state that goes with a status: the same word, if it is the name of a state."""
+    known = order_state_of(status) if status else None
+    return OrderState.COMPLETE.value if known is None else known.value

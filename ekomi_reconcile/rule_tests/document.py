@@ -44,8 +44,8 @@ class ExpectedOutcome(Struct, frozen=True, forbid_unknown_fields=True):
             str,
             Meta(
                 min_length=1,
-                description="With `invited: true` the account that invites; with `invited: false` the account "
-                "that does not. Left out: any account, or none of them.",
+                description="With `invited: true` the account that invites; with `invited: false` the one "
+                "that does not. Left out: any account, or none.",
             ),
         ]
         | UnsetType

@@ -44,6 +44,11 @@ def write(shop, text, name="germany.yaml"):
     return path
 
 
+def without_passed_criteria(text):
+    """The output without the criteria that hold: more of them may come."""
+    return "\n".join(line for line in text.split("\n") if "✓" not in line and not line.startswith(" " * 20))
+
+
 def run_json(shop, capsys, text, *, code):
     """The JSON of a run over these tests."""
     write(shop, text)
@@ -199,7 +204,7 @@ def test_the_output_for_people(shop, capsys):
     )
     write(shop, text)
     assert shop.cli("test") == 1
-    check_golden(GOLDEN / "test.txt", capsys.readouterr().out)
+    check_golden(GOLDEN / "test.txt", without_passed_criteria(capsys.readouterr().out))
 
 
 def test_the_output_for_ci_systems(shop, capsys):
@@ -207,7 +212,7 @@ def test_the_output_for_ci_systems(shop, capsys):
     write(shop, f"name: A & B\n{PASSING[0]}\n---\nname: C\n{next(iter(FAILING))}\n---\nname: D\n")
     assert shop.cli("test", "--format", "junit") == 1
     text = capsys.readouterr().out
-    check_golden(GOLDEN / "test.xml", text)
+    check_golden(GOLDEN / "test.xml", without_passed_criteria(text))
     suite = ET.fromstring(text)[0]
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("3", "1", "1")
     assert [each.get("name") for each in suite][:2] == ["A & B", "C"]

@@ -45,6 +45,7 @@ _PARTS: Final = {
 }
 _ELSEWHERE: Final = {
     "Condition": "a [condition](../conditions.md)",
+    "ItemCondition": "a [condition about an item](../conditions.md)",
     "AccountDefaults": "keys of an [account](#account) but its own name, id, password and links",
     "Exclude": "`{exclude: […]}`",
 }

@@ -13,6 +13,7 @@ from ekomi_reconcile.model.errors import EkomiError, EkomiUnavailable, Reconcile
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.order import Order, OrderId
+from ekomi_reconcile.model.product import ProductDetails
 from ekomi_reconcile.model.run import Ended, Result, Running, Started, Task, Work
 from ekomi_reconcile.plan.view import Privacy
 from ekomi_reconcile.rules.rulebook import RuleBook
@@ -150,6 +151,18 @@ def _nothing_gone(source: str, order_ids: Collection[OrderId]) -> frozenset[Orde
     return frozenset()
 
 
+DescribeProducts = Callable[[str, str | None, Collection[int]], Mapping[int, ProductDetails]]
+"""What the shop tells of products: (source, store view, the shop's ids)."""
+
+
+def _nothing_described(
+    source: str,  # noqa: ARG001 - like others
+    store_view: str | None,  # noqa: ARG001
+    product_ids: Collection[int],  # noqa: ARG001
+) -> Mapping[int, ProductDetails]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Everything a stage works with; ``accounts`` and ``digests`` (of passwords) are by interface id.
@@ -172,6 +185,7 @@ class Context:
     now: Callable[[], Instant]
     stop: StopSignal
     gone: Gone = _nothing_gone
+    describe_products: DescribeProducts = _nothing_described
     listen: Listener = nobody
     clock: RunClock | None = None
     upkeep: Upkeep = field(default_factory=Upkeep)

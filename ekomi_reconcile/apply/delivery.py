@@ -26,6 +26,7 @@ from ekomi_reconcile.model.errors import (
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
 from ekomi_reconcile.model.invitation import UNREACHABLE, Invitation, SendOutcome, Status
 from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.product import OrderedProduct
 from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.plan.matcher import cancel_reason, in_its_store_view
 from ekomi_reconcile.plan.view import Privacy
@@ -116,18 +117,32 @@ _FIRST_PAUSE = 300
 _LONGEST_PAUSE = 12 * HOUR
 
 
-def deliver(client: EkomiClient, account: Account, order: Order) -> Receipt:
-    """Ask for the review of this order, once.
+def deliver(
+    client: EkomiClient,
+    account: Account,
+    order: Order,
+    products: tuple[OrderedProduct, ...] = (),
+    *,
+    put: set[OrderedProduct] | None = None,
+) -> Receipt:
+    """Ask for the review of this order and of these products, once.
+
+    ``put`` are the products that eKomi was told before; for a link those that are new are told first.
 
     Raises:
         EkomiError: what became of the request, by kind.
     """
-    if account.invitations.deliver is Deliver.LINK:
-        return client.put_order(order.number, order.created_at)
-    return client.add_recipient(_recipient(account, order))
+    if account.invitations.deliver is not Deliver.LINK:
+        return client.add_recipient(_recipient(account, order, products))
+    told = set[OrderedProduct]() if put is None else put
+    for product in products:
+        if product not in told:
+            client.put_product(product)
+            told.add(product)
+    return client.put_order(order.number, order.created_at, [each.product_id for each in products])
 
 
-def _recipient(account: Account, order: Order) -> Recipient:
+def _recipient(account: Account, order: Order, products: tuple[OrderedProduct, ...]) -> Recipient:
     contact = order.contact
     by_sms = account.invitations.deliver is Deliver.EKOMI_SMS
     return Recipient(
@@ -140,6 +155,7 @@ def _recipient(account: Account, order: Order) -> Recipient:
         last_name=contact.last_name,
         client_id=None if contact.customer_id is None else str(contact.customer_id),
         sender_name=account.name if by_sms else None,
+        products=products,
     )
 
 

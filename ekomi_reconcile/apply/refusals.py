@@ -14,6 +14,7 @@ from ekomi_reconcile.model.account_record import AccountStop
 from ekomi_reconcile.model.errors import AccountRefused, CredentialsRefused, EkomiError, RequestRefused
 from ekomi_reconcile.model.invitation import Invitation, SendOutcome, Status
 from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.product import OrderedProduct
 from ekomi_reconcile.model.run import Done
 
 MOST_REFUSALS = 5
@@ -25,10 +26,11 @@ LAST_REFUSAL = 3
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """An invitation to send, and its order as it is now."""
+    """An invitation to send, its order as it is now, and the products that are asked about, too."""
 
     row: Invitation
     order: Order
+    products: tuple[OrderedProduct, ...] = ()
 
 
 @dataclass(slots=True)

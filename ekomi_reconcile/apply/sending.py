@@ -14,7 +14,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from ekomi_reconcile.apply.context import Context, was_tried
-from ekomi_reconcile.apply.delivery import DueVerdict, deliver, delivered, recheck, text_of, undelivered
+from ekomi_reconcile.apply.delivery import DueVerdict, delivered, recheck, text_of, undelivered
+from ekomi_reconcile.apply.products import ProductReviews
 from ekomi_reconcile.apply.refusals import Ready, Refusals
 from ekomi_reconcile.ekomi.values import Receipt
 from ekomi_reconcile.http.clock import RunClock
@@ -93,6 +94,7 @@ class Sender:
     _gone: dict[str, frozenset[OrderId]] = field(default_factory=dict)
     _lanes: dict[str, deque[Ready]] = field(default_factory=dict)
     _refusals: Refusals = field(init=False)
+    _products: ProductReviews = field(init=False)
     _failed: dict[tuple[str, str], _Failed] = field(default_factory=dict)
     _left: Counter[str] = field(default_factory=Counter)
     _in_a_row: Counter[str] = field(default_factory=Counter)
@@ -101,6 +103,7 @@ class Sender:
     def __post_init__(self) -> None:
         self._clock = _Clock(self.context.clock)
         self._refusals = Refusals(self.context)
+        self._products = ProductReviews(self.context)
 
     def send(self, batches: Iterable[Sequence[invitation.SendStep]]) -> None:
         """Send everything that still is to be sent; what an account's failure leaves undone is told."""
@@ -111,7 +114,8 @@ class Sender:
                     self._left.update(step.interface_id for step in batch)
                     continue
                 rows = self._rows(batch)
-                for ready in self._within_limit(list(self._look(rows))):
+                found = self._products.add(list(self._look(rows)))
+                for ready in self._within_limit(found):
                     self._lanes.setdefault(ready.row.interface_id, deque()).append(ready)
                 self._work(pool)
             self._refusals.any_probe = True
@@ -267,6 +271,7 @@ class Sender:
             for key in ready.keys() - {row.id for row in claimed}:
                 self._refusals.untaken(ready[key].row)
             self._drop_taken()
+        self._products.record(ready[row.id] for row in claimed)
         self.context.tasks.begin(map(self._task, claimed))
         for row in claimed:
             running[pool.submit(self._call, ready[row.id])] = ready[row.id]
@@ -318,8 +323,7 @@ class Sender:
         return [key for key, lane in self._lanes.items() if self._refusals.ready(key, lane)]
 
     def _call(self, ready: Ready) -> Receipt:
-        key = ready.row.interface_id
-        return deliver(self.context.clients.sender(key), self.context.accounts[key], ready.order)
+        return self._products.call(self.context.clients.sender(ready.row.interface_id), ready)
 
     def _clock_wrong(self) -> bool:
         """Is there reason not to send anything more? It is reported once."""
@@ -338,6 +342,7 @@ class Sender:
                 self.sent.append(ready.row)
             self.context.result.count(_COUNTED[outcome.status])
             self._tell(ready, future, outcome)
+            self._products.tell()
             error = None if outcome.status is invitation.Status.SENT else outcome.reason or ""
             self.context.tasks.end(self._task(ready.row), status=outcome.status, error=error)
         self.context.listen(Progress(stage=Stage.SENDING, done=self._done, total=self.total))

@@ -52,7 +52,7 @@ def patterns_option(command: Command) -> Command:
 def product_option(command: Command) -> Command:
     """``--product ID``."""
     return option(
-        "--product", metavar="ID", help="Only reviews of the product with this id, as eKomi knows it."
+        "--product", metavar="ID", help="Only reviews of one product, by the shop's identifier or eKomi's id."
     )(command)
 
 

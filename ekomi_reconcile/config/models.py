@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, get_args, get_origi
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from ekomi_reconcile.config.conditions import ABSENT, Condition
+from ekomi_reconcile.config.conditions import ABSENT, Condition, ItemCondition
 from ekomi_reconcile.config.order_sources import OrdersSettings
 from ekomi_reconcile.config.settings import PinnedState, Project
 from ekomi_reconcile.config.source_kinds import registered_keys
@@ -150,6 +150,7 @@ def _either(choose: Callable[[Any], str | None], **formats: Any) -> Any:
 
 FORMATS: Final[dict[str, Any]] = {
     "condition": Condition,
+    "item-condition": ItemCondition,
     "selection": _either(_list_or_exclude, list=_NAMES, exclude=Exclude),
     "ids": Annotated[
         dict[_STORE_ID, Annotated[_NAME, Also(description="Its code or name in the files.")]],

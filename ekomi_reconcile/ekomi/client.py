@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from threading import Event
 from types import TracebackType
@@ -30,6 +31,7 @@ from ekomi_reconcile.ekomi.values import (
     Receipt,
     Recipient,
     ReviewRange,
+    product_other,
 )
 from ekomi_reconcile.ekomi.wire import Answer, Reply, Request, Wire
 from ekomi_reconcile.http import Stop
@@ -45,6 +47,7 @@ from ekomi_reconcile.model.errors import (
     RequestRefused,
 )
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.product import OrderedProduct
 from ekomi_reconcile.model.review import ShopData
 
 T = TypeVar("T")
@@ -178,11 +181,26 @@ class EkomiClient:
             reviews.keep(lambda each: each.product_id == product_id)
         return reviews
 
-    def put_order(self, order_number: str, ordered_at: Instant) -> Receipt:
-        """Register an order and get its review link. Repeating it gives the same link and asks nobody."""
+    def put_order(self, order_number: str, ordered_at: Instant, product_ids: Sequence[str] = ()) -> Receipt:
+        """Register an order with its products and get its review link.
+
+        Repeating it gives the same link and asks nobody.
+        """
         day = datetime.fromtimestamp(ordered_at, UTC).strftime("%Y-%m-%d")
-        request = self._request("putOrder", {"order_id": order_number, "ordertimestamp": day})
+        fields = {"order_id": order_number, "ordertimestamp": day}
+        if product_ids:
+            fields |= {"product_ids": ",".join(product_ids), "product_ids_update_method": "replace"}
+        request = self._request("putOrder", fields)
         return self._ask(request, read_link, self._redactor(keep=order_number), retry=READS)
+
+    def put_product(self, product: OrderedProduct) -> None:
+        """Register a product, or change what eKomi knows of it."""
+        fields = {"product_id": product.product_id, "product_name": product.name}
+        if other := product_other(product):
+            fields["product_other"] = json.dumps(other, ensure_ascii=False, separators=(",", ":"))
+        if product.link:
+            fields["product_canonical_link"] = product.link
+        self._get("putProduct", fields)
 
     def add_recipient(self, recipient: Recipient) -> Receipt:
         """Let eKomi ask the customer, at most once.

@@ -121,6 +121,23 @@ def meaning_of_message(text: str) -> Said:
     return Said.REFUSAL
 
 
+_PRODUCTS = re.compile(
+    r"\b(products?|produkte?|has_products|products_\w+)\b|\b(package|plan|tariff|tarif|tier|subscription)\b"
+    r"|\b(feature|function|service)\b",
+    re.IGNORECASE,
+)
+
+
+def refuses_account(text: str) -> bool:
+    """Is this a refusal about the account, such as its tariff?"""
+    return meaning_of_message(text) is Said.ACCOUNT
+
+
+def refuses_products(text: str) -> bool:
+    """May this refusal be about the products in a request, or the tariff that does not include them?"""
+    return _PRODUCTS.search(text[:_LONGEST_TEXT]) is not None
+
+
 _MEANINGS = (
     (_OPTED_OUT, Said.RECIPIENT),
     (_ACCOUNT, Said.ACCOUNT),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from ekomi_reconcile.http import Revealing
+from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.model.product import OrderedProduct
 
 SENDER_NAME_LENGTH = 11
 """The longest sender a text message may show (GSM)."""
@@ -60,6 +63,7 @@ class Recipient:
     last_name: str | None = None
     client_id: str | None = None
     sender_name: str | None = None
+    products: tuple[OrderedProduct, ...] = ()
 
     def __post_init__(self) -> None:
         address = self.telephone if self.channel is Channel.SMS else self.email
@@ -79,7 +83,7 @@ class Recipient:
             "transaction_id": self.transaction_id,
             "transaction_time": placed.strftime("%d-%m-%Y %H:%M:%S"),
             "client_id": self.client_id or f"guest_oId_{self.transaction_id}",
-            "has_products": "0",
+            **_product_fields(self.products),
         }
         if self.channel is Channel.EMAIL:
             return fields | {"email": self.email or ""}
@@ -90,6 +94,29 @@ class Recipient:
         """Every value that must not appear in a message."""
         values = (self.email, self.telephone, self.first_name, self.last_name)
         return tuple(value for value in values if value)
+
+
+def _product_fields(products: tuple[OrderedProduct, ...]) -> dict[str, str]:
+    """Products as ``add-recipient`` takes them: JSON text by product id."""
+    if not products:
+        return {"has_products": "0"}
+    names = {each.product_id: each.name for each in products}
+    more = {each.product_id: {"product_other": product_other(each)} for each in products}
+    return {"has_products": "1", "products_info": _json(names), "products_other": _json(more)}
+
+
+def product_other(product: OrderedProduct) -> dict[str, Json]:
+    """The ``product_other`` of a product: its page and picture, as far as they are known."""
+    found: dict[str, Json] = {}
+    if product.image_url:
+        found["image_url"] = product.image_url
+    if product.link:
+        found["links"] = [{"rel": "canonical", "type": "text/html", "href": product.link}]
+    return found
+
+
+def _json(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,13 +125,18 @@ class ReviewStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedReview:
-    """A review and since when we know it; ``gone_at``: a full import no longer found it."""
+    """A review and since when we know it; ``gone_at``: a full import no longer found it.
+
+    ``product`` is the shop's own identifier of a product that an invitation asked about, with its name.
+    """
 
     interface_id: str
     review: Review
     first_seen_at: Instant
     changed_at: Instant
     gone_at: Instant | None = None
+    product: str | None = None
+    product_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

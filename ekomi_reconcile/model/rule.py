@@ -70,6 +70,44 @@ Condition: TypeAlias = Annotated[Mapping[str, Json], keys.Format(name="condition
 """A condition in the form of the files: one key per mapping."""
 
 
+ItemCondition: TypeAlias = Annotated[Mapping[str, Json], keys.Format(name="item-condition")]
+"""A condition about one item of an order, in the form of the files."""
+
+
+class ProductIdentifier(StrEnum):
+    """What a product is called at eKomi."""
+
+    ID = "id"
+    SKU = "sku"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductRule:
+    """Which products of an order the customer is asked about, too."""
+
+    ask: bool = key("Is the customer asked to review products of the order, too?", default=False)
+    max: Annotated[int, keys.Whole(low=1, high=100)] | None = key(
+        "At most so many products of an order; the most expensive come first.",
+        default=None,
+        absent="every product of the order",
+        examples=(5,),
+    )
+    identifier: ProductIdentifier = key(
+        "What a product is called at eKomi. Its reviews belong to that: after a change they begin anew.",
+        default=ProductIdentifier.ID,
+        labels=(
+            "The shop's id of the product; of a configurable product that of the parent.",
+            "The article number; of a configurable product that of the variant.",
+        ),
+    )
+    exclude: ItemCondition | None = key(
+        "Products that are not asked about: one condition about an item, as under `any_item`.",
+        default=None,
+        absent="no product is excluded",
+        examples=({"sku": {"starts_with": "GIFT-"}},),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
     """The customer's consent, as the shop recorded it with the order."""
@@ -268,6 +306,13 @@ class InvitationRule:
             "eKomi writes a text message; an order without a mobile number is not invited.",
             "Nobody is written to: the review link stands in the queue for a mailer of your own.",
         ),
+    )
+    products: ProductRule = key(
+        "Product reviews. A change does not judge pending invitations again.",
+        default=ProductRule(),
+        absent="customers review the shop only",
+        examples=({"ask": True, "max": 5},),
+        part_of_rule=False,
     )
     conditions: Condition | None = key(
         "What else must hold for an order: one attribute with its operators, a test of its items, or a "

@@ -20,6 +20,7 @@ from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.errors import OrderSourceError, SecretError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Order, OrderId
+from ekomi_reconcile.model.product import ProductDetails
 
 Uses: TypeAlias = Callable[[], frozenset[str] | None]
 """Tells the attributes that rules look at, ``None`` where that is not known."""
@@ -122,6 +123,20 @@ class KnowsGone(Protocol):
 
     def gone(self, order_ids: Collection[OrderId]) -> frozenset[OrderId]:
         """Those of these orders, just looked up by ``by_ids``, that it does not have."""
+
+
+@runtime_checkable
+class DescribesProducts(Protocol):
+    """An order source that tells names, pages and pictures of its products."""
+
+    def describe_products(
+        self, product_ids: Collection[int], store_view: str | None
+    ) -> Mapping[int, ProductDetails]:
+        """What it tells of these products (``Item.product_id``), as customers of this store view see them.
+
+        Raises:
+            OrderSourceError: the source cannot be read.
+        """
 
 
 @runtime_checkable

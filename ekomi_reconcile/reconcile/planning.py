@@ -293,6 +293,7 @@ def make_context(  # noqa: PLR0913 - everything meets here
         book=RuleBook(configuration.accounts),
         look_up=sources.look_up,
         gone=sources.gone,
+        describe_products=sources.describe_products,
         annotate=sources.annotate,
         annotated=sources.annotated,
         privacy=privacy,

@@ -24,10 +24,12 @@ from ekomi_reconcile.model.errors import ConfigurationError, OrderSourceError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.keys import build
 from ekomi_reconcile.model.order import Order, OrderId
+from ekomi_reconcile.model.product import ProductDetails
 from ekomi_reconcile.model.run import Progress, Stage
 from ekomi_reconcile.orders.kinds import CheckedSource, foreign
 from ekomi_reconcile.orders.source import (
     Annotating,
+    DescribesProducts,
     KnowsGone,
     NamingShop,
     Opening,
@@ -38,6 +40,7 @@ from ekomi_reconcile.orders.source import (
 )
 from ekomi_reconcile.plan.read_requests import Need
 from ekomi_reconcile.reconcile.absent_fields import Carried, absent_fields, nameless, unknown_states
+from ekomi_reconcile.rules.products import product_attributes
 from ekomi_reconcile.rules.rulebook import RuleBook
 
 
@@ -213,11 +216,26 @@ class Sources:
             "store_view": any(each.invitations.store_views.names is not None for each in accounts),
             "customer_group": any(each.invitations.customer_groups.names is not None for each in accounts),
         }
-        return RuleBook(accounts).attributes | {key for key, matters in chosen.items() if matters}
+        products = product_attributes(each.invitations for each in accounts)
+        return RuleBook(accounts).attributes | products | {key for key, matters in chosen.items() if matters}
 
     def look_up(self, name: str, order_ids: Collection[OrderId]) -> Mapping[OrderId, Order]:
         """The present version of these orders."""
         return self.get(name).by_ids(order_ids)
+
+    def describe_products(
+        self, name: str, store_view: str | None, product_ids: Collection[int]
+    ) -> Mapping[int, ProductDetails]:
+        """What the shop tells of products, by its own ids; nothing where the source tells none.
+
+        Raises:
+            OrderSourceError: the source cannot be read.
+        """
+        source = _offering(self.get(name))
+        if not isinstance(source, DescribesProducts):
+            return {}
+        with foreign(name):
+            return source.describe_products(product_ids, store_view)
 
     def gone(self, name: str, order_ids: Collection[OrderId]) -> frozenset[OrderId]:
         """Those of these orders, just looked up, that the source does not have, unlike unreadable ones."""

@@ -43,12 +43,18 @@ class ListedReview:
 
 
 class ReviewEntry(JsonObject, frozen=True):
-    """A review; ``comment`` is the shop's public answer, ``gone_at`` when eKomi no longer had it."""
+    """A review; ``comment`` is the shop's public answer, ``gone_at`` when eKomi no longer had it.
+
+    ``product_id`` is eKomi's id of a product. ``product`` is the shop's own identifier, where an invitation
+    asked about the product, ``product_name`` its name.
+    """
 
     account: str
     interface_id: str
     order: str
     product_id: str | None
+    product: str | None
+    product_name: str | None
     submitted_at: Time
     rating: float
     title: str | None
@@ -66,6 +72,13 @@ def review_json(each: ListedReview) -> ReviewEntry:
     return from_records(ReviewEntry, each, each.recorded, review, order=review.order_id, **texts)
 
 
+def product_text(recorded: RecordedReview) -> str:
+    """The product as people know it: the shop's own identifier and its name; else eKomi's id."""
+    if recorded.product is None:
+        return recorded.review.product_id
+    return " ".join(dict.fromkeys((recorded.product, recorded.product_name or recorded.product)))
+
+
 def review_row(each: ListedReview) -> tables.Row:
     """One line of the list."""
     review = each.recorded.review
@@ -75,7 +88,7 @@ def review_row(each: ListedReview) -> tables.Row:
         tables.Cell("gone", tables.Tone.REMOVE) if gone else tables.Cell(""),
         tables.cell(each.account),
         tables.cell(review.order_id),
-        tables.cell(review.product_id),
+        tables.cell(product_text(each.recorded)),
         tables.cell(f"{review.rating:g}"),
         tables.cell(review.title),
         tables.cell(review.text),
@@ -259,6 +272,8 @@ COLUMNS = (
     "interface_id",
     "order",
     "product_id",
+    "product",
+    "product_name",
     "submitted_at",
     "rating",
     "title",
@@ -310,6 +325,7 @@ def _csv_row(each: ListedReview) -> tuple[str | float, ...]:
     texts = (review.title, review.text, review.comment)
     return (
         *map(harmless, (each.account, recorded.interface_id, review.order_id, review.product_id)),
+        *map(harmless, (recorded.product or "", recorded.product_name or "")),
         iso(review.submitted_at),
         review.rating,
         *map(harmless, texts),

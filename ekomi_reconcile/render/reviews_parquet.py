@@ -20,6 +20,8 @@ _FIELDS: tuple[tuple[str, Any, Callable[[ListedReview], Any]], ...] = (
     ("interface_id", pa.string(), lambda each: each.recorded.interface_id),
     ("order", pa.string(), lambda each: each.recorded.review.order_id),
     ("product_id", pa.string(), lambda each: each.recorded.review.product_id or None),
+    ("product", pa.string(), lambda each: each.recorded.product),
+    ("product_name", pa.string(), lambda each: each.recorded.product_name),
     ("submitted_at", _TIME, lambda each: _milliseconds(each.recorded.review.submitted_at)),
     ("rating", pa.float64(), lambda each: each.recorded.review.rating),
     ("title", pa.string(), lambda each: each.recorded.review.title or None),

@@ -20,6 +20,7 @@ from ekomi_reconcile.state.repositories.lost_records import LostRecords
 from ekomi_reconcile.state.repositories.meta import MetaRepository
 from ekomi_reconcile.state.repositories.order_sources import OrderSourceRepository
 from ekomi_reconcile.state.repositories.positions import PositionRepository
+from ekomi_reconcile.state.repositories.products import ProductRepository
 from ekomi_reconcile.state.repositories.queue import QueueRepository
 from ekomi_reconcile.state.repositories.refusals import RefusalRepository
 from ekomi_reconcile.state.repositories.reviews import ReviewRepository
@@ -52,6 +53,7 @@ class State:
         self.invitations = InvitationRepository(session)
         self.refusals = RefusalRepository(session)
         self.reviews = ReviewRepository(session)
+        self.products = ProductRepository(session)
         self.journal = JournalRepository(session)
         self.customers = CustomerRepository(session)
         self.aggregates = AggregateRepository(session)

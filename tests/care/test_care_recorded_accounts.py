@@ -12,6 +12,8 @@ from ekomi_reconcile.model.rule import (
     InvitationRule,
     Pause,
     PeriodOverride,
+    ProductIdentifier,
+    ProductRule,
     Selection,
     SendBetween,
 )
@@ -34,6 +36,9 @@ CHANGED = {
     "skip_refunded": False,
     "cancel_statuses": ("returned",),
     "consent": Consent(field="extension_attributes.optin", accept=("1", "true")),
+    "products": ProductRule(
+        ask=True, max=5, identifier=ProductIdentifier.SKU, exclude={"sku": {"starts_with": "GIFT-"}}
+    ),
 }
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 import httpx
 import msgspec
@@ -147,13 +147,23 @@ class MagentoClient:
         date, at = self._dated
         return date + int(self._clock() - at)
 
-    def get(self, path: str, query: str = "", *, attempts: Mapping[FailureKind, int] = ATTEMPTS) -> bytes:
-        """The JSON text at ``/rest/V1/<path>``. ``query`` is encoded as it is to be sent.
+    def get(
+        self,
+        path: str,
+        query: str = "",
+        *,
+        attempts: Mapping[FailureKind, int] = ATTEMPTS,
+        store: str | None = None,
+    ) -> bytes:
+        """The JSON text at ``/rest/V1/<path>``, or as customers of a store view see it.
+
+        ``query`` is encoded as it is to be sent.
 
         Raises:
             ShopFailure: the shop did not give it.
         """
-        url = f"{self._base}/rest/V1/{path}{f'?{query}' if query else ''}"
+        scope = "" if store is None else f"/{quote(store, safe='')}"
+        url = f"{self._base}/rest{scope}/V1/{path}{f'?{query}' if query else ''}"
         attempts = attempts if self.patient else {}
         return run(lambda: self._ask("GET", url, subject=path), stop=self._stop, attempts=attempts)
 

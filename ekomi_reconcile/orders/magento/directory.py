@@ -145,13 +145,18 @@ class StoreView(Struct, frozen=True, gc=False):
 
 
 class StoreConfig(Struct, frozen=True, gc=False):
-    """Settings of a store view; the admin's has none. ``timezone`` is an IANA name."""
+    """Settings of a store view; the admin's has none.
+
+    ``timezone`` is an IANA name; the addresses are those of its pages and its pictures.
+    """
 
     id: int
     code: str
     locale: str | None = None
     base_currency_code: str | None = None
     timezone: str | None = None
+    secure_base_link_url: str | None = None
+    secure_base_media_url: str | None = None
 
 
 class CustomerGroup(Struct, frozen=True, gc=False):
@@ -187,7 +192,8 @@ class Directory:
 
     def store_configs(self) -> Sequence[StoreConfig]:
         """Locale, currency and time zone per store view. Needs ``Magento_Backend::store``."""
-        fields = encode([("fields", "id,code,locale,base_currency_code,timezone")])
+        wanted = "id,code,locale,base_currency_code,timezone,secure_base_link_url,secure_base_media_url"
+        fields = encode([("fields", wanted)])
         return self._list("store/storeConfigs", fields, StoreConfig)
 
     def customer_groups(self) -> Sequence[CustomerGroup]:

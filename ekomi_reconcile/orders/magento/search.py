@@ -185,11 +185,13 @@ class SearchPage:
 class Searcher:
     """Searches in one shop. The page size follows what the shop allows and what it can bear.
 
-    ``size`` is shared by all searches and never grows again.
+    ``size`` is shared by all searches and never grows again. ``store`` is the store view as whose customers
+    see what is searched.
     """
 
-    def __init__(self, client: MagentoClient, *, size: int = PAGE_SIZE) -> None:
+    def __init__(self, client: MagentoClient, *, size: int = PAGE_SIZE, store: str | None = None) -> None:
         self.client = client
+        self._store = store
         self.size = max(1, min(size, LARGEST_PAGE))
         self.readable = 0
         self._broken = 0
@@ -218,7 +220,9 @@ class Searcher:
         while True:
             asked = replace(search, size=min(search.size, self.size))
             try:
-                return _page(self.client.get(resource, asked.text(), attempts=DIVISIBLE), resource)
+                return _page(
+                    self.client.get(resource, asked.text(), attempts=DIVISIBLE, store=self._store), resource
+                )
             except ShopFailure as failure:
                 if (
                     failure.kind is not FailureKind.PAGE_SIZE

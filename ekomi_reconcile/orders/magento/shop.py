@@ -22,6 +22,7 @@ from ekomi_reconcile.orders.magento.directory import (
     codes_of,
 )
 from ekomi_reconcile.orders.magento.evidence import Assembly, DocumentLookup
+from ekomi_reconcile.orders.magento.products import ProductPages
 from ekomi_reconcile.orders.magento.search import PAGE_SIZE, Searcher, order_fields
 from ekomi_reconcile.orders.magento.table import OrderTable
 from ekomi_reconcile.orders.magento.wire import FailureKind, ShopFailure
@@ -60,6 +61,7 @@ class MagentoShop:
     def __init__(self, client: MagentoClient, naming: Naming, *, page_size: int = PAGE_SIZE) -> None:
         self.client = client
         self.searcher = Searcher(client, size=page_size)
+        self._page_size = page_size
         self.directory = Directory(self.searcher)
         self._naming = naming
         self._asked: frozenset[str] | None = naming.uses
@@ -73,6 +75,7 @@ class MagentoShop:
         self._withheld = Withheld(self._warnings)
         self._evidence = DocumentLookup(self.searcher, self._withheld, self._warnings)
         self._categories = Categories(self.searcher, self._warnings)
+        self.product_pages = ProductPages(self.client, self.directory, page_size=self._page_size)
         self._lacking: frozenset[str] = frozenset()
         self._codes: Codes | None = None
         self.store_view_codes: frozenset[str] | None = None

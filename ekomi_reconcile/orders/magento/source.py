@@ -17,6 +17,7 @@ from ekomi_reconcile.config.secrets import Secret, resolve
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.errors import OrderSourceError, SecretError
 from ekomi_reconcile.model.order import Order, OrderId
+from ekomi_reconcile.model.product import ProductDetails
 from ekomi_reconcile.orders.facts import EVERYTHING
 from ekomi_reconcile.orders.magento.auth import BearerLogin, IntegrationKeys, Login, OAuthLogin
 from ekomi_reconcile.orders.magento.client import MagentoClient
@@ -322,6 +323,16 @@ class MagentoSource:
         ``annotate``: whether comments are to be written. From now on no request is repeated.
         """
         return probe(self._shop, annotate=annotate)
+
+    def describe_products(
+        self, product_ids: Collection[int], store_view: str | None
+    ) -> Mapping[int, ProductDetails]:
+        """Names, pages and pictures of products; needs ``Magento_Catalog::products``.
+
+        Raises:
+            OrderSourceError: the shop does not tell.
+        """
+        return self._shop.product_pages.of(product_ids, store_view)
 
     def annotate(self, order_id: OrderId, text: str) -> None:
         """Write a comment into an order's history; needs ``Magento_Sales::comment``.

@@ -160,6 +160,10 @@ def _product(number: int, sku: str, categories: Mapping[str, Sequence[int]]) -> 
         "status": 1,
         "visibility": 4,
         "extension_attributes": {"website_ids": [1], "category_links": links},
+        "custom_attributes": [
+            {"attribute_code": "url_key", "value": f"product-{number}"},
+            {"attribute_code": "image", "value": f"/p/r/product-{number}.jpg"},
+        ],
     }
 
 

@@ -85,10 +85,22 @@ def _times_of_invitations(connection: Connection) -> None:
     connection.exec_driver_sql(f"ALTER TABLE invitation ADD COLUMN at_once BOOLEAN DEFAULT {no} NOT NULL")
 
 
+def _products(connection: Connection) -> None:
+    """Format 5: what products are called at eKomi."""
+    whole = "BIGINT" if connection.dialect.name == "postgresql" else "INTEGER"
+    rowid = "" if connection.dialect.name == "postgresql" else " WITHOUT ROWID"
+    connection.exec_driver_sql(
+        f"CREATE TABLE product (account_id {whole} NOT NULL, product_id TEXT NOT NULL, "
+        "identifier TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (account_id, product_id), "
+        f"FOREIGN KEY(account_id) REFERENCES account (id)){rowid}"
+    )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(2, _count_refusals),
     Migration(3, _order_ids_are_text),
     Migration(4, _times_of_invitations),
+    Migration(5, _products),
 )
 """Every step there has been, the oldest first. Format 1 is the first format."""
 

@@ -219,6 +219,17 @@ erased_review = Table(
 )
 """Orders whose reviews were erased at the customer's wish: no import brings their texts back."""
 
+product = Table(
+    "product",
+    metadata,
+    Column("account_id", _ROW_ID, ForeignKey("account.id"), primary_key=True, autoincrement=False),
+    Column("product_id", Text, primary_key=True),
+    _text("identifier"),
+    _text("name"),
+    sqlite_with_rowid=False,
+)
+"""Products that customers were asked about: eKomi's id for each, the shop's own identifier, and its name."""
+
 position = Table(
     "position",
     metadata,

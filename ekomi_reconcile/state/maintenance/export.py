@@ -21,6 +21,7 @@ TABLE_NAMES = {
     "invitation_history": "invitation_history",
     "reviews": "review",
     "erased_reviews": "erased_review",
+    "products": "product",
     "journal": "journal",
     "api_errors": "api_error",
 }

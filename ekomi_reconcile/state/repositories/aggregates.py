@@ -34,6 +34,7 @@ from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Repository, chun
 from ekomi_reconcile.state.engine.tables import CANCELLED, PENDING, invitation, journal, review
 from ekomi_reconcile.state.repositories.invitation_rows import COLUMNS, to_invitation
 from ekomi_reconcile.state.repositories.journal import APPLY
+from ekomi_reconcile.state.repositories.reviews import of_product
 
 BEFORE = -1
 """Stands for all days before the first one that is asked for."""
@@ -155,7 +156,8 @@ class AggregateRepository(Repository):
     ) -> tuple[ReviewStatistics, ...]:
         """The figures of these accounts, one each in a stable order; without any named, of all live ones.
 
-        ``since`` counts only later reviews, ``product_id`` only those of one product.
+        ``since`` counts only later reviews, ``product_id`` (eKomi's, or the shop's own identifier) only
+        those of one product.
         """
         keys = self._keys.any_of(self._keys.live() if interface_ids is None else interface_ids)
         names = self._keys.names()
@@ -219,7 +221,7 @@ def _sums(
     For all accounts the table is read from end to end: looking up its rows in the order of the index takes
     ten times as long, and adding nothing to the id keeps SQLite from doing that.
     """
-    wanted = _OF_SHOP if product_id is None else _c.product_id == product_id
+    wanted = _OF_SHOP if product_id is None else of_product(product_id)
     period = (_Month(_c.submitted_at) if by is Period.MONTH else _week()).label("period")
     stars = (_count(and_(wanted, _rounds_to(each))).label(f"stars_{each}") for each in STARS)
     account = (_c.account_id + 0).label("account")
@@ -249,7 +251,7 @@ def _conditions(
     if since is not None:
         yield _c.submitted_at >= since
     if product_id is not None:
-        yield _c.product_id == product_id
+        yield of_product(product_id)
 
 
 def _week() -> ColumnElement[int]:

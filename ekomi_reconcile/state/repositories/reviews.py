@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Row, bindparam, exists, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, exists, or_, select, update
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.review import ImportCounts, RecordedReview, Review, ReviewKind
 from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Repository, Session, chunks
-from ekomi_reconcile.state.engine.tables import account, erased_review, review
+from ekomi_reconcile.state.engine.tables import account, erased_review, product, review
 
 _Key: TypeAlias = tuple[str, Instant, str, int]
 
@@ -41,6 +41,22 @@ _CHANGE = (
         gone_at=None,
     )
 )
+
+
+_WITH_PRODUCTS = select(review, product.c.identifier, product.c.name.label("product_name")).outerjoin_from(
+    review,
+    product,
+    and_(product.c.account_id == review.c.account_id, product.c.product_id == review.c.product_id),
+)
+
+
+def of_product(product_id: str) -> ColumnElement[bool]:
+    """Which reviews are of the product with this id at eKomi, or with this identifier of the shop?"""
+    named = product.alias("named")
+    own = select(named.c.product_id).where(
+        named.c.account_id == review.c.account_id, named.c.identifier == product_id
+    )
+    return or_(review.c.product_id == product_id, review.c.product_id.in_(own))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,23 +116,27 @@ class ReviewRepository(Repository):
         include_gone: bool = False,
         product_id: str | None = None,
     ) -> Iterator[RecordedReview]:
-        """Reviews by account, then by instant, the oldest first; of all kinds, or of one product."""
+        """Reviews by account, then by instant, the oldest first; of all kinds, or of one product.
+
+        ``product_id`` is eKomi's id of a product, or the shop's own identifier.
+        """
         names = self._keys.names()
         keys = sorted(names) if interface_ids is None else self._keys.any_of(interface_ids)
         for key in keys:
-            statement = select(review).where(review.c.account_id == key)
+            statement = _WITH_PRODUCTS.where(review.c.account_id == key)
             if since is not None:
                 statement = statement.where(review.c.submitted_at >= since)
             if not include_gone:
                 statement = statement.where(review.c.gone_at.is_(None))
             if product_id is not None:
-                statement = statement.where(review.c.product_id == product_id)
+                statement = statement.where(of_product(product_id))
             statement = statement.order_by(review.c.submitted_at, review.c.id)
             with self._session.connection.execute(
                 statement, execution_options={"yield_per": ROWS_PER_PAGE}
             ) as rows:
                 for row in rows:
-                    yield to_review(row, names[key])
+                    found = to_review(row, names[key])
+                    yield replace(found, product=row.identifier, product_name=row.product_name)
 
     def _known(self, key: int, earliest: Instant, kind: ReviewKind | None) -> dict[_Key, _KnownReview]:
         statement = select(review).where(review.c.account_id == key, review.c.submitted_at >= earliest)

@@ -1,0 +1,265 @@
+"""Asking about products: which ones, what they are called at eKomi, and what comes back."""
+
+import hashlib
+import json
+
+import pytest
+from project_support import order, settings
+
+from ekomi_reconcile.model import instant
+from ekomi_reconcile.sandbox.faults import Fault
+from ekomi_reconcile.sandbox.magento.routes import routes
+from ekomi_reconcile.sandbox.magento.settings import BearerTokens
+from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
+from ekomi_reconcile.sandbox.review_requests import READ_ONLY
+from ekomi_reconcile.sandbox.server import SandboxServer
+from ekomi_reconcile.sandbox.shops import CUSTOMER_GROUPS, SandboxReview
+
+GERMANY = "28374"
+RULE = "pending_period: 0\nskip_orders_older_than: 0\nstore_views: [de]\n"
+
+
+def item(number, price, **more):
+    """A row of an order."""
+    return {
+        "item_id": number,
+        "product_id": number,
+        "sku": f"BK-{number}",
+        "name": f"Bike {number}",
+        "qty_ordered": 1,
+        "price": price,
+        **more,
+    }
+
+
+def asked(project, products, *orders, code=0, **more):
+    """What arrived at eKomi after an apply with this ``products`` key."""
+    project.account("Germany", GERMANY, f"{RULE}products: {products}", **more)
+    project.orders(orders)
+    assert project.cli("apply", "--auto-approve") == code
+
+
+def entry(sandbox):
+    """The only request at eKomi."""
+    (found,) = sandbox.world.outbox.entries()
+    return found
+
+
+def digest(identifier):
+    """What eKomi takes for an identifier with other characters, worked out here again."""
+    return hashlib.sha256(identifier.encode()).hexdigest()[:32]
+
+
+def one_at_a_time(project):
+    """No two calls at the same time."""
+    text = (project.folder / "ekomi-reconcile.yaml").read_text()
+    project.settings(text.replace("timeout", "parallelism: 1, timeout"))
+
+
+BASKET = [item(7, 20.0), item(8, 90.5), item(9, 90.5), item(10, 5, sku="GIFT-1")]
+
+
+@pytest.mark.parametrize(
+    ("products", "expected"),
+    [
+        ("{ask: true}", {"8": "Bike 8", "9": "Bike 9", "7": "Bike 7", "10": "Bike 10"}),
+        ("{ask: true, max: 1}", {"8": "Bike 8"}),
+        ("{ask: true, max: 3}", {"8": "Bike 8", "9": "Bike 9", "7": "Bike 7"}),
+        (
+            "{ask: true, exclude: {sku: {starts_with: gift-}}, max: 9}",
+            {"8": "Bike 8", "9": "Bike 9", "7": "Bike 7"},
+        ),
+        (
+            "{ask: true, identifier: sku, exclude: {price: {lt: 90}}}",
+            {digest("BK-8"): "Bike 8", digest("BK-9"): "Bike 9"},
+        ),
+    ],
+)
+def test_products_of_an_invitation(project, sandbox, products, expected):
+    """The most expensive come first, excluded ones are left out, and eKomi takes each id."""
+    sandbox.world.switch(odd_product_ids="refused")
+    asked(project, products, order(1, items=BASKET))
+    fields = entry(sandbox).fields
+    assert fields["has_products"] == "1"
+    assert json.loads(fields["products_info"]) == expected
+    assert list(json.loads(fields["products_info"])) == list(expected)
+    assert json.loads(fields["products_other"]) == {key: {"product_other": {}} for key in expected}
+
+
+@pytest.mark.parametrize("products", ["{ask: false}", "{max: 3}", "{ask: true, exclude: {price: {gte: 0}}}"])
+def test_no_products(project, sandbox, products):
+    """Without products the request is as it was before there were any."""
+    asked(project, products, order(1, items=BASKET))
+    assert {key for key in entry(sandbox).fields if "product" in key} == {"has_products"}
+    assert entry(sandbox).fields["has_products"] == "0"
+
+
+def test_configurable_products(project, sandbox):
+    """A configurable product counts once: by id it is the parent, by SKU the variant."""
+    rows = [
+        {**item(18, 89.0, sku="JK-S-NAVY", name="Canvas Jacket"), "product_type": "configurable"},
+        {**item(12, 0, sku="JK-S-NAVY", name="Canvas Jacket S"), "parent_item_id": 18},
+    ]
+    asked(project, "{ask: true}", order(1, items=rows))
+    assert json.loads(entry(sandbox).fields["products_info"]) == {"18": "Canvas Jacket"}
+    sandbox.world.outbox.clear()
+    asked(project, "{ask: true, identifier: sku}", order(2, items=rows))
+    assert json.loads(entry(sandbox).fields["products_info"]) == {digest("JK-S-NAVY"): "Canvas Jacket"}
+
+
+def test_links(project, sandbox):
+    """With ``deliver: link`` each product is registered once, and the order names its products."""
+    one_at_a_time(project)
+    more = "{ask: true, identifier: sku}\ndeliver: link"
+    asked(project, more, order(1, items=BASKET[:2]), order(2, items=BASKET[:1]))
+    shop = sandbox.world.shops[GERMANY]
+    assert shop.orders["100000001"].product_ids == [digest("BK-8"), digest("BK-7")]
+    assert shop.orders["100000002"].product_ids == [digest("BK-7")]
+    assert shop.products[digest("BK-7")].name == "Bike 7"
+    assert sandbox.world.requests.of("putProduct", GERMANY) == 2
+
+
+@pytest.mark.parametrize("deliver", ["ekomi-email", "link"])
+def test_a_tariff_without_product_reviews(project, sandbox, capsys, deliver):
+    """Invitations are sent without products, nothing fails, and it is reported once per account."""
+    sandbox.world.shops[GERMANY].has_product_feedback = False
+    asked(project, f"{{ask: true}}\ndeliver: {deliver}", *(order(each, items=BASKET) for each in range(1, 8)))
+    told = capsys.readouterr().out
+    assert told.count("eKomi refused the products of order") == 1
+    assert "not included in your package" in told
+    entries = sandbox.world.outbox.entries()
+    assert len(entries) == 7
+    assert not any("product_ids" in each.fields or "products_info" in each.fields for each in entries)
+    assert "7 sent" in told
+
+
+def test_other_refusals_stay_refusals(project, sandbox, capsys):
+    """A quota that is used up is no reason to ask again without products."""
+    sandbox.world.fault(Fault(match="add-recipient", kind="quota"))
+    asked(project, "{ask: true}", order(1, items=BASKET), code=1)
+    assert sandbox.world.requests.of("add-recipient", GERMANY) == 1
+    assert "eKomi refused the products" not in capsys.readouterr().out
+
+
+def test_refused_data_of_one_order(project, sandbox, capsys):
+    """A refusal of one order's products alone leaves the products of the others."""
+    body = '{"status": "error", "message": "The products_info contains an invalid product id."}'
+    sandbox.world.fault(Fault(match="add-recipient", kind="wrong_json", body=body, count=1))
+    one_at_a_time(project)
+    asked(project, "{ask: true}", order(1, items=BASKET), order(2, items=BASKET))
+    found = sorted(each.fields["has_products"] for each in sandbox.world.outbox.entries())
+    assert found == ["0", "1"]
+    assert capsys.readouterr().out.count("eKomi refused the products of order") == 1
+
+
+def test_a_collision_is_an_error(project, sandbox, capsys):
+    """A product whose id at eKomi stands for another one is not asked about, and the invitation waits."""
+    taken = digest("BK-7")
+    rows = [item(7, 5), item(8, 3, sku=taken)]
+    asked(project, "{ask: true, identifier: sku}", order(1, items=rows), order(2, items=BASKET[1:2]), code=1)
+    told = capsys.readouterr().out
+    assert f"have the same id at eKomi ({taken})" in told
+    assert "invitations.products.exclude" in told
+    assert [each.transaction_id for each in sandbox.world.outbox.entries()] == ["100000002"]
+    asked(
+        project,
+        f"{{ask: true, identifier: sku, exclude: {{sku: {{eq: {taken}}}}}}}",
+        order(1, items=rows),
+        order(2, items=BASKET[1:2]),
+    )
+    assert len(sandbox.world.outbox.entries()) == 2
+
+
+def test_products_are_no_rule_change(project, sandbox, capsys):
+    """Pending invitations stay as they are, and nothing is judged again."""
+    project.account("Germany", GERMANY, RULE.replace("pending_period: 0", "pending_period: 9"))
+    project.orders([order(1, items=BASKET)])
+    assert project.cli("apply", "--auto-approve") == 0
+    project.account(
+        "Germany", GERMANY, RULE.replace("pending_period: 0", "pending_period: 9") + "products: {ask: true}"
+    )
+    capsys.readouterr()
+    assert project.cli("plan", "--format", "json") == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["summary"]["change"] == 1
+    assert {plan["summary"][key] for key in ("schedule", "reschedule", "cancel")} == {0}
+
+
+def test_reviews_carry_the_shops_identifier(project, sandbox, capsys):
+    """What comes back is shown, found and exported by the shop's own identifier, with the product's name."""
+    asked(project, "{ask: true, identifier: sku, max: 1}", order(1, items=BASKET))
+    sandbox.world.shops[GERMANY].product_reviews = [
+        SandboxReview(
+            submitted=instant.now() - 60,
+            order_id="100000001",
+            rating=5,
+            product_id=digest("BK-8"),
+            review="Nice",
+        ),
+        SandboxReview(submitted=instant.now() - 90, order_id="5", rating=2, product_id="P1", review="Old"),
+    ]
+    sandbox.world.shops[GERMANY].reviews = []
+    assert project.cli("reviews", "import", "--full") == 0
+    capsys.readouterr()
+    assert project.cli("reviews", "list", "--format", "json") == 0
+    new, old = json.loads(capsys.readouterr().out)
+    assert (old["product_id"], old["product"], old["product_name"]) == ("P1", None, None)
+    assert (new["product_id"], new["product"], new["product_name"]) == (digest("BK-8"), "BK-8", "Bike 8")
+    for named in ("BK-8", digest("BK-8")):
+        assert project.cli("reviews", "list", "--product", named, "--format", "json") == 0
+        assert [each["text"] for each in json.loads(capsys.readouterr().out)] == ["Nice"]
+        assert project.cli("reviews", "stats", "--product", named, "--format", "json") == 0
+        assert json.loads(capsys.readouterr().out)[0]["reviews"] == 1
+    assert project.cli("reviews", "list") == 0
+    assert "BK-8 Bike 8" in capsys.readouterr().out
+    assert project.cli("reviews", "export", "--format", "csv") == 0
+    assert '"BK-8","Bike 8"' in capsys.readouterr().out
+
+
+def test_only_invited_products_are_recorded(project, sandbox, capsys):
+    """The state names the products of invitations that were sent, and no other."""
+    asked(project, "{ask: true, max: 1}", order(1, items=BASKET))
+    capsys.readouterr()
+    assert project.cli("state", "pull") == 0
+    products = json.loads(capsys.readouterr().out)["products"]
+    assert [(each["product_id"], each["identifier"], each["name"]) for each in products] == [
+        ("8", "8", "Bike 8")
+    ]
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_pages_and_pictures_of_a_shop(project, monkeypatch, capsys, granted):
+    """Name, page and picture come from the shop where products may be read; else from the order."""
+    rows = [{**row, "product_type": "simple"} for row in BASKET[:2]]
+    magento_order = order(1, items=rows, store_id=1, customer_group_id=1)
+    shop = SimulatedShop.from_orders([magento_order], stores={1: "de"}, groups=CUSTOMER_GROUPS)
+    shop.settings.bearer = BearerTokens.ACCEPTED
+    for product in shop.catalog.products:
+        product["name"] = f"Fahrrad {product['id']}"
+    permissions = [*READ_ONLY, *(["Magento_Catalog::products"] if granted else [])]
+    monkeypatch.setenv("TOKEN", shop.integrate(permissions).token)
+    with SandboxServer(extra_routes=routes(shop)) as server:
+        text = settings(server.url)
+        magento = f'{{magento: {{base_url: "{server.url}", token: "${{env:TOKEN}}"}}}}'
+        project.settings(text.replace("{file: orders.jsonl}", magento))
+        project.account("Germany", GERMANY, f"{RULE}products: {{ask: true}}")
+        assert project.cli("apply", "--auto-approve") == 0
+        (found,) = server.world.outbox.entries()
+    told = capsys.readouterr().out
+    names, more = (json.loads(found.fields[key]) for key in ("products_info", "products_other"))
+    assert ("could not be read" in told) is not granted
+    if granted:
+        assert names == {"8": "Fahrrad 8", "7": "Fahrrad 7"}
+        assert more["8"]["product_other"] == {
+            "image_url": "https://shop.example.com/catalog/product/p/r/product-8.jpg",
+            "links": [
+                {
+                    "rel": "canonical",
+                    "type": "text/html",
+                    "href": "https://shop.example.com/catalog/product/view/id/8",
+                }
+            ],
+        }
+    else:
+        assert names == {"8": "Bike 8", "7": "Bike 7"}
+        assert more["8"] == {"product_other": {}}

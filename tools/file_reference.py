@@ -88,7 +88,8 @@ def _leads_to(value: dict[str, Any]) -> str | None:
         return str(value["$ref"]).rpartition("/")[2]
     if value.get("type") == "array":
         return _leads_to(value["items"])
-    found = (_leads_to(each) for each in value.get("oneOf", ()))
+    inner = (*value.get("oneOf", ()), *value.get("patternProperties", {}).values())
+    found = (_leads_to(each) for each in inner)
     return next((each for each in found if each), None)
 
 
@@ -107,6 +108,8 @@ def _takes(value: dict[str, Any], place: str) -> str:
 
 def _plain(value: dict[str, Any]) -> str:
     match value.get("type"):
+        case "object" if _leads_to(value) == "FileColumn":
+            return "a mapping of fields to titles, or to such mappings"
         case "object" if _named(value):
             return "such a mapping for each name"
         case "object":

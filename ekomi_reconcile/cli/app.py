@@ -107,6 +107,7 @@ _COMMANDS = {
         "ekomi_reconcile.cli.explain:explain",
         "Why an order is invited or not, and when: every account's every criterion.",
     ),
+    "orders": ("ekomi_reconcile.cli.orders:orders", "Order files: inspect."),
     "doctor": (
         "ekomi_reconcile.cli.doctor:doctor",
         "Self-test: files, state, secrets, eKomi, orders, queue.",

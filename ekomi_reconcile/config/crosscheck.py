@@ -104,22 +104,23 @@ def ending_problems(entry: WrittenAccount) -> Iterator[Diagnostic]:
             )
 
 
-def timezone_problem(document: Document) -> Iterator[Diagnostic]:
-    """The time zone of a valid project file, if it is not known."""
-    name = document.data.get("timezone")
-    if name is not None and not _known_zone(name):
-        from zoneinfo import available_timezones
+def timezone_problems(document: Document) -> Iterator[Diagnostic]:
+    """The time zones of a valid project file and its order sources that are not known."""
+    for where, part in (((), document.data), *_order_sources(document.data)):
+        name, path = part.get("timezone"), (*where, "timezone")
+        if isinstance(name, str) and not _known_zone(name):
+            from zoneinfo import available_timezones
 
-        guess = did_you_mean(name, sorted(available_timezones()))
-        yield error(
-            "timezone-unknown",
-            f"there is no time zone `{name}`",
-            document.place(("timezone",)),
-            path=("timezone",),
-            found=shown(name),
-            allowed="an IANA name, such as Europe/Berlin",
-            mend=f"did you mean `{guess}`?" if guess else "write a name such as Europe/Berlin or UTC",
-        )
+            guess = did_you_mean(name, sorted(available_timezones()))
+            yield error(
+                "timezone-unknown",
+                f"there is no time zone `{name}`",
+                document.place(path),
+                path=path,
+                found=shown(name),
+                allowed="an IANA name, such as Europe/Berlin",
+                mend=f"did you mean `{guess}`?" if guess else "write a name such as Europe/Berlin or UTC",
+            )
 
 
 def _known_zone(name: str) -> bool:
@@ -304,6 +305,36 @@ def plain_http_problems(document: Document) -> Iterator[Diagnostic]:
                     mend=f"write https://{url.removeprefix('http://')}; in a network that you trust, add "
                     "`allow_http: true` beside it",
                 )
+
+
+def table_problems(document: Document) -> Iterator[Diagnostic]:
+    """Keys for CSV files of a valid project file that fit no file, or each other."""
+    for path, source in _order_sources(document.data):
+        for key in (each for each in _TABLE if each in source and "file" not in source):
+            yield _table(document, (*path, key), "is for CSV files, and this source is no file", "remove it")
+        rows = [name for name in source.get("columns", ()) if name.startswith("items.")]
+        if rows and source.get("items") != "per_row":
+            hint = f"add `items: per_row`, or remove {rows[0]}"
+            yield _table(document, (*path, "columns"), "has columns of items, but rows are orders", hint)
+
+
+_TABLE: Final = ("columns", "decimal", "timezone", "items")
+
+
+def _table(document: Document, path: KeyPath, said: str, mend: str) -> Diagnostic:
+    message = f"`{path[-1]}` {said}"
+    return error("order-file-columns", message, document.place(path, "key"), path=path, mend=mend)
+
+
+def _order_sources(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
+    """The order sources of a valid project file, by their path."""
+    orders = data.get("orders", {})
+    if any(each in orders for each in ("file", "magento")):
+        yield ("orders",), orders
+        return
+    for name, source in orders.items():
+        if isinstance(source, Mapping):
+            yield ("orders", name), source
 
 
 def is_loopback(url: str) -> bool:

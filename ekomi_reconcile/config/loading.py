@@ -27,7 +27,8 @@ from ekomi_reconcile.config.crosscheck import (
     source_of,
     source_problem,
     status_problems,
-    timezone_problem,
+    table_problems,
+    timezone_problems,
     unknown_source,
 )
 from ekomi_reconcile.config.diagnostics import error, shown, sort_key, warning
@@ -138,7 +139,8 @@ class Loader:
         self.diagnostics += status_problems(document, ("defaults",))
         self.diagnostics += secret_problems(document, list(secret_paths(document.data)))
         self.diagnostics += plain_http_problems(document)
-        self.diagnostics += timezone_problem(document)
+        self.diagnostics += timezone_problems(document)
+        self.diagnostics += table_problems(document)
         default = settings.defaults.get("orders")
         if default is not None and default not in settings.orders:
             self.diagnostics.append(

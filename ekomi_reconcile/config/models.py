@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, m
 from pydantic_core import PydanticCustomError
 
 from ekomi_reconcile.config.conditions import ABSENT, Condition, ItemCondition
-from ekomi_reconcile.config.order_sources import OrdersSettings
+from ekomi_reconcile.config.order_sources import ORDER_FIELDS, FileColumn, OrdersSettings
 from ekomi_reconcile.config.settings import PinnedState, Project
 from ekomi_reconcile.config.source_kinds import registered_keys
 from ekomi_reconcile.config.types import Also, FixedKeys, Flag, of_kind
@@ -126,6 +126,12 @@ def _list_or_exclude(value: Any) -> str | None:
     return "#exclude" if isinstance(value, dict) else None
 
 
+def _title_or_column(value: Any) -> str | None:
+    if isinstance(value, str):
+        return "#title"
+    return "#column" if isinstance(value, dict) else None
+
+
 def _text_or_pinned(value: Any) -> str | None:
     if isinstance(value, str):
         return "#text"
@@ -157,10 +163,22 @@ FORMATS: Final[dict[str, Any]] = {
         Strict(),
         Also(additionalProperties=False),
     ],
+    "words": Annotated[dict[_NAME, _NAME], Strict(), Field(min_length=1), Also(additionalProperties=False)],
     "state": _either(_text_or_pinned, text=_LOCATION, pinned=model_of(PinnedState)),
 }
 """The formats that are declared by name (``keys.Format``)."""
 
+_EXTENSION: Final = "extension_attributes[.][A-Za-z0-9_]+"
+_FIELD: Final[Any] = of_kind(
+    keys.Text(pattern=f"^({'|'.join(ORDER_FIELDS).replace('.', '[.]')}|{_EXTENSION})$")
+)
+_COLUMN: Final[Any] = _either(_title_or_column, title=_NAME, column=model_of(FileColumn))
+FORMATS["columns"] = Annotated[
+    dict[_FIELD, _COLUMN],
+    Strict(),
+    Field(min_length=1),
+    Also(additionalProperties=False),
+]
 FORMATS["defaults"] = _model(
     Account,
     "AccountDefaults",

@@ -94,6 +94,101 @@ def _ids(names: Mapping[int, str]) -> dict[str, str]:
 
 _Ids: TypeAlias = Annotated[Mapping[int, str], keys.Format(name="ids", parse=_by_id, form=_ids)]
 
+_ADDRESS: Final = (
+    *("email", "firstname", "lastname", "company", "vat_id", "telephone"),
+    *("city", "region", "postcode", "country_id"),
+)
+ORDER_FIELDS: Final = (
+    *("entity_id", "increment_id", "created_at", "updated_at", "state", "status"),
+    *("store_id", "store_code", "customer_group_id", "customer_group"),
+    *("customer_id", "customer_is_guest", "customer_email", "customer_firstname", "customer_lastname"),
+    *("grand_total", "base_grand_total", "subtotal", "base_subtotal", "discount_amount", "shipping_amount"),
+    *("total_paid", "total_refunded", "total_qty_ordered", "total_item_count", "weight"),
+    *("order_currency_code", "coupon_code", "is_virtual", "payment_method", "shipping_method"),
+    *(f"{where}_address.{name}" for where in ("billing", "shipping") for name in _ADDRESS),
+    *("invoices.created_at", "shipments.created_at"),
+    *(f"items.{name}" for name in ("item_id", "product_id", "product_type", "sku", "name", "price")),
+    *(f"items.{name}" for name in ("qty_ordered", "qty_refunded", "qty_canceled", "row_total")),
+)
+"""The fields of an order, as paths, that `columns` may lead to columns of a CSV file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileColumn:
+    """A column of a CSV file, and how its cells are written."""
+
+    column: keys.Name = key("Title of the column, as in the first line of the file.", examples=("Status",))
+    format: keys.Name | None = key(
+        "How times are written, in the letters of strptime: %Y year, %m month, %b its short English name, %d "
+        "day, %H or %I hour, %M minute, %S second, %p AM or PM, %z offset.",
+        default=None,
+        absent="as 2026-01-31 23:59:59, with an offset or without",
+        examples=("%b %d, %Y %I:%M:%S %p",),
+    )
+    values: Annotated[Mapping[str, str], keys.Format(name="words")] = key(
+        "Words of the file, and what each means here. Case and repeated whitespace do not count; other words "
+        "are taken as they are.",
+        factory=dict,
+        absent="words are taken as they are",
+        examples=({"fulfilled": "complete"},),
+    )
+
+    def canonical(self) -> Json:
+        """What is recorded of it: the title alone, where there is no more."""
+        found = keys.canonical(self)
+        return found if len(found) > 1 else self.column
+
+
+def _columns(written: Mapping[str, Any]) -> dict[str, FileColumn]:
+    return {
+        name: build(FileColumn, {"column": each} if isinstance(each, str) else each)
+        for name, each in written.items()
+    }
+
+
+def _column_forms(columns: Mapping[str, FileColumn]) -> dict[str, Json]:
+    return {name: column.canonical() for name, column in sorted(columns.items())}
+
+
+class DecimalMark(StrEnum):
+    """What separates the cents."""
+
+    POINT = "."
+    COMMA = ","
+
+
+class ItemRows(StrEnum):
+    """Where the items of an order are in a CSV file."""
+
+    IN_ORDER = "in_order"
+    PER_ROW = "per_row"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSettings:
+    """How a CSV file of another system is read."""
+
+    columns: Mapping[str, FileColumn] = field(default_factory=dict)
+    decimal: DecimalMark = DecimalMark.POINT
+    timezone: str = "UTC"
+    per_row: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Is the file in Magento's own shape?"""
+        return self == _PLAIN
+
+
+_PLAIN: Final = TableSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class FileSettings:
+    """An order file: where it is, relative to the project file, and how it is read."""
+
+    path: str
+    table: TableSettings = _PLAIN
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrdersSettings:
@@ -122,6 +217,36 @@ class OrdersSettings:
         absent="`magento` is needed",
         examples=("orders.jsonl",),
     )
+    columns: Annotated[
+        Mapping[str, FileColumn], keys.Format(name="columns", parse=_columns, form=_column_forms)
+    ] = key(
+        "Of a CSV file whose columns have other titles than Magento's fields: the field, and the title of "
+        "its column. Without entity_id an order is known by its increment_id. A column for "
+        "consent is extension_attributes.NAME. `orders inspect FILE` prints a mapping.",
+        factory=dict,
+        absent="columns are called like the fields",
+        examples=({"increment_id": "Name", "status": {"column": "Status", "values": {"sent": "complete"}}},),
+    )
+    decimal: DecimalMark = key(
+        "What separates the cents in numbers of a CSV file; the other mark, spaces and currencies are "
+        "ignored.",
+        default=DecimalMark.POINT,
+    )
+    timezone: keys.Zone | None = key(
+        "Time zone of times without an offset in a CSV file. A time that occurs twice, when clocks are set "
+        "back, is the earlier one.",
+        default=None,
+        absent="UTC",
+        examples=("Europe/Berlin",),
+    )
+    items: ItemRows = key(
+        "Whether a CSV file has one row per order, or one per item.",
+        default=ItemRows.IN_ORDER,
+        labels=(
+            "One row per order, its items as JSON in a column `items`.",
+            "One row per item; the rows of an order follow each other.",
+        ),
+    )
     stores: _Ids = key(
         "Store ids to store view codes, for orders that have an id only.",
         factory=dict,
@@ -146,8 +271,20 @@ class OrdersSettings:
 
     @property
     def settings(self) -> Any:
-        """What is set for this kind: a record, a path, or of a registered kind what the file has."""
-        return self.registered[self.kind] if self.registered else self.magento or self.file
+        """What is set for this kind: a record, or of a registered kind what the file has."""
+        if self.registered or self.file is None:
+            return self.registered[self.kind] if self.registered else self.magento
+        return FileSettings(self.file, self.table)
+
+    @property
+    def table(self) -> TableSettings:
+        """How a CSV file is read."""
+        return TableSettings(
+            columns=self.columns,
+            decimal=self.decimal,
+            timezone=self.timezone or _PLAIN.timezone,
+            per_row=self.items is ItemRows.PER_ROW,
+        )
 
     def canonical(self) -> dict[str, Json]:
         """What is recorded of it, as JSON values."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Final, TypeAlias
+from typing import Annotated, Any, ClassVar, Final
 
 from ekomi_reconcile.config.order_sources import DEFAULT_SOURCE, OrdersSettings, source_forms, sources_of
 from ekomi_reconcile.model import keys
@@ -143,16 +143,6 @@ class PrivacySettings:
     )
 
 
-Timezone: TypeAlias = Annotated[
-    str,
-    keys.Text(
-        pattern="^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
-        longest=64,
-        more={"examples": ["Europe/Berlin"]},
-    ),
-]
-
-
 class Occasion(StrEnum):
     """After which runs somebody is told."""
 
@@ -270,7 +260,7 @@ class Project:
         recorded=_ALWAYS,
         absent=DEFAULT_OF_EACH,
     )
-    timezone: Timezone | None = key(
+    timezone: keys.Zone | None = key(
         "The zone in whose local time `send_between` and `pauses` are, as an IANA name; they need it.",
         default=None,
         absent="no account may have `send_between` or `pauses`",

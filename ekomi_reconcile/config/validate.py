@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -32,6 +33,8 @@ _TYPES: Final = {
 }
 _PLACEHOLDERS: Final = {"boolean": "true", "integer": "1", "number": "1", "string": "...", "array": "[...]"}
 
+_LISTED: Final = re.compile(r"[a-z_]+(\.[a-z_]+)?")
+
 _FEW: Final = 12
 """Keys that are still named in a message."""
 
@@ -49,7 +52,8 @@ class Expectation:
         names = [
             name for each in self._at(path) for name, part in _properties(each).items() if part is not False
         ]
-        return list(dict.fromkeys(names))
+        listed = [name for each in self._at(path) for name in _listed(each)]
+        return list(dict.fromkeys([*names, *listed]))
 
     def key_pattern(self, path: KeyPath) -> str | None:
         """The pattern of the keys of a mapping that has names of its own as keys."""
@@ -98,6 +102,14 @@ class Expectation:
 def _properties(schema: dict[str, Any]) -> dict[str, Any]:
     properties: dict[str, Any] = schema.get("properties", {})
     return properties
+
+
+def _listed(schema: dict[str, Any]) -> Iterator[str]:
+    """The keys of a mapping whose pattern lists them."""
+    for pattern in schema.get("patternProperties", ()):
+        if pattern.startswith("^(") and pattern.endswith(")$") and "|" in pattern:
+            names = pattern[2:-2].replace("[.]", ".").split("|")
+            yield from (each for each in names if _LISTED.fullmatch(each))
 
 
 def _child(schema: dict[str, Any], step: str | int) -> Iterator[dict[str, Any]]:

@@ -406,5 +406,15 @@ FieldPath: TypeAlias = Annotated[
 ]
 """A value of an order by its dotted path."""
 
+Zone: TypeAlias = Annotated[
+    str,
+    Text(
+        pattern="^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
+        longest=64,
+        more={"examples": ["Europe/Berlin"]},
+    ),
+]
+"""A time zone of the IANA database."""
+
 SourceName: TypeAlias = Annotated[str, Text(pattern="^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
 StoreId: TypeAlias = Annotated[str, Text(pattern="^(0|[1-9][0-9]{0,9})$")]

@@ -16,11 +16,11 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from ekomi_reconcile.config.order_sources import TableSettings
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.errors import OrderUnreadable
-from ekomi_reconcile.model.order import Order, OrderId
+from ekomi_reconcile.model.order import Order, OrderId, order_id_of
 from ekomi_reconcile.orders import order_file
-from ekomi_reconcile.orders.layouts import layout_of
 from ekomi_reconcile.orders.normalize import Codes
 from ekomi_reconcile.orders.reader import Flaw, Flaws, OrderReader, diagnostics, remarks
 from ekomi_reconcile.orders.records import Payload, Scan, Span
@@ -29,11 +29,14 @@ from ekomi_reconcile.orders.source import Uses, Wanted
 BATCH = 1_000
 """Orders per batch."""
 
+_PLAIN = TableSettings()
+
 
 class FileSource:
     """An order source that is a file.
 
-    ``stores`` and ``customer_groups`` say what ids mean, ``uses`` what rules look at.
+    ``stores`` and ``customer_groups`` say what ids mean, ``uses`` what rules look at, ``table`` how a CSV
+    file of another system is read.
     """
 
     def __init__(
@@ -43,9 +46,10 @@ class FileSource:
         stores: Mapping[int, str] | None = None,
         customer_groups: Mapping[int, str] | None = None,
         uses: Uses = lambda: None,
+        table: TableSettings = _PLAIN,
     ) -> None:
         self._name = name
-        self._file = order_file.OrderFile(path, Codes(stores, customer_groups), uses)
+        self._file = order_file.OrderFile(path, Codes(stores, customer_groups), uses, table)
 
     @property
     def name(self) -> str:
@@ -72,7 +76,8 @@ class FileSource:
         """
         number = number.strip()
         digits = number.removeprefix("#")
-        order_id = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
+        whole = digits.isascii() and digits.isdigit() and len(digits) < 19
+        order_id = int(digits) if whole else order_id_of(digits)
         found = self.by_ids(self._file.ids_of(number, order_id)).values()
         return [each for each in found if each.number == number or each.order_id == order_id]
 
@@ -110,7 +115,7 @@ class FileReading:
     def __init__(self, file: order_file.OrderFile, wanted: Wanted) -> None:
         self._file = file
         self._wanted = wanted
-        self._codes = order_file.digest_of(file.codes)
+        self._codes = order_file.digest_of(file.codes, file.table)
         self._reached: order_file.FileCursor | None = None
 
     @property
@@ -148,7 +153,7 @@ class FileReading:
     ) -> Iterator[Sequence[Order]]:
         start = None if self._whole else known
         span = Span(start.offset, identity.size, start.lines) if start else Span(0, identity.size)
-        layout = layout_of(self._file.path, stream)
+        layout = self._file.layout(stream)
         found = (order_file.index if start else order_file.whole_index)(layout.scan(stream, span), layout)
         if start is None:
             self._file.remember(identity, found)

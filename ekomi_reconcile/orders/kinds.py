@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from ekomi_reconcile.config.order_sources import MagentoSettings
+from ekomi_reconcile.config.order_sources import FileSettings, MagentoSettings
 from ekomi_reconcile.config.source_kinds import FOREIGN_ERRORS
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import OrderSourceError, ReconcileError
@@ -30,18 +30,20 @@ def _open_magento(opening: Opening) -> OrderSource:
 def _open_file(opening: Opening) -> OrderSource:
     from ekomi_reconcile.orders.file import FileSource
 
+    settings: FileSettings = opening.settings
     what = f"the path of the order file (orders: {opening.name})"
     return FileSource(
         opening.name,
-        local_path(opening.settings, root=opening.root, what=what, error=OrderSourceError),
+        local_path(settings.path, root=opening.root, what=what, error=OrderSourceError),
         stores=opening.stores,
         customer_groups=opening.customer_groups,
         uses=opening.uses,
+        table=settings.table,
     )
 
 
 MAGENTO = SourceType(MagentoSettings, _open_magento)
-FILE = SourceType(str, _open_file)
+FILE = SourceType(FileSettings, _open_file)
 
 
 @contextmanager

@@ -1,150 +1,29 @@
-"""JSON and CSV layouts of order files."""
+"""CSV layout of order files, and which layout a file has."""
 
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from msgspec import Raw
-
 from ekomi_reconcile.model.errors import OrderSourceError, OrderUnreadable
-from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.orders.reader import Flaw, OrderReader, id_of, key_in, key_of
+from ekomi_reconcile.model.order import Order, OrderId
+from ekomi_reconcile.orders.json_layouts import JsonDocument, JsonLines
+from ekomi_reconcile.orders.reader import Flaw, OrderReader, key_in, key_of
 from ekomi_reconcile.orders.records import (
     BYTE_ORDER_MARK,
-    MAX_LINE,
     TOO_LONG,
     Layout,
     Lines,
+    OrderName,
     Payload,
     Record,
     Scan,
     Span,
     first,
 )
-from ekomi_reconcile.orders.wire import RawPage, WireKey, split_page
-
-SHAPES = (
-    'expected: JSON Lines, a JSON array, or {"items": […]}, of orders in Magento\'s shape with an entity_id'
-)
-"""The hint for a file that holds something else."""
-
-
-@dataclass(frozen=True, slots=True)
-class JsonLines:
-    """One JSON object per line; blank lines do not count."""
-
-    name: str = "jsonl"
-    repeats: bool = True
-
-    def scan(self, stream: BinaryIO, span: Span) -> Scan:
-        """The records that start in this span."""
-
-        def records(scan: Scan) -> Iterator[Record]:
-            lines = Lines(stream, start=span.start, end=span.end, number=span.lines)
-            offset = span.start
-            for line in lines:
-                if lines.ended:
-                    scan.settled, scan.settled_lines = lines.offset, lines.number
-                if line is TOO_LONG:
-                    yield offset, lines.number, _too_long()
-                elif line[:1] == b"{" or line.strip():
-                    yield offset, lines.number, line
-                offset = lines.offset
-
-        return Scan(records, span)
-
-    def key(self, payload: Payload) -> WireKey | None:
-        """What this order is called."""
-        return key_of(payload)
-
-    def order_id(self, payload: Payload) -> int | None:
-        """The id alone."""
-        return id_of(payload)
-
-    def reading(self, reader: OrderReader) -> Callable[[Payload], Order]:
-        """How to read a record."""
-        return reader.order
-
-    def pick(self, stream: BinaryIO, offsets: Sequence[int], end: int) -> Iterator[Payload]:
-        """The lines that start at these offsets."""
-        for offset in offsets:
-            yield from first(Lines(stream, start=offset, end=end))
-
-
-@dataclass(frozen=True, slots=True)
-class JsonDocument:
-    """A JSON array of orders, a search answer with ``items``, or one order; read as a whole."""
-
-    name: str = "json"
-    repeats: bool = True
-
-    def scan(self, stream: BinaryIO, span: Span) -> Scan:
-        """All records."""
-
-        def records(scan: Scan) -> Iterator[Record]:
-            text, page = _document(stream, span.end)
-            total, count = page.total_count, len(page.orders)
-            if total is not None and total > count:
-                scan.remarks.append(Flaw(1, f"one page of many: {count} of {total} orders (total_count)"))
-            yield from _with_lines(text, page.orders)
-            scan.settled = span.end
-
-        scan = Scan(records, span)
-        scan.settled = sys.maxsize
-        return scan
-
-    def key(self, payload: Payload) -> WireKey | None:
-        """What this order is called."""
-        return key_of(payload)
-
-    def order_id(self, payload: Payload) -> int | None:
-        """The id alone."""
-        key = key_of(payload)
-        return None if key is None else key.entity_id
-
-    def reading(self, reader: OrderReader) -> Callable[[Payload], Order]:
-        """How to read a record."""
-        return reader.order
-
-    def pick(self, stream: BinaryIO, offsets: Sequence[int], end: int) -> Iterator[Payload]:
-        """The orders at these positions of the list."""
-        pieces = _document(stream, end)[1].orders
-        return (pieces[at] for at in offsets if at < len(pieces))
-
-
-def _with_lines(text: bytes, orders: Sequence[Raw]) -> Iterator[Record]:
-    """The orders with the lines where they start: each is found behind the one before it."""
-    at, line = 0, 1
-    for position, order in enumerate(orders):
-        raw = bytes(order)
-        start = max(text.find(raw, at), at)
-        line += text.count(b"\n", at, start)
-        at = start
-        yield position, line, order
-
-
-def _document(stream: BinaryIO, end: int) -> tuple[bytes, RawPage]:
-    stream.seek(0)
-    text = stream.read(end)
-    if len(text) < end:
-        raise OrderSourceError("it became shorter while it was read", mend="run again")
-    text = text.removeprefix(BYTE_ORDER_MARK)
-    if not text.strip():
-        return text, RawPage(())
-    try:
-        return text, split_page(text)
-    except OrderUnreadable as problem:
-        raise OrderSourceError(problem.reason, mend=SHAPES) from None
-
-
-def _too_long() -> OrderUnreadable:
-    return OrderUnreadable(f"the line is longer than {MAX_LINE // 1024 // 1024} MiB")
-
 
 _KEYS = frozenset({"entity_id", "increment_id"})
 _NEEDED = ("entity_id", "created_at")
@@ -154,10 +33,10 @@ _ITEM_PREFIXES = ("item_", "items.", "product_", "lineitem")
 _MOST_SHOWN = 10
 _NOT_CSV = "not CSV: a quote is in the wrong place, or the row is too long"
 
-ROW_PER_ITEM = "a second row of the same order: a file with one row per item (`items: per_row`) is not read"
+ROW_PER_ITEM = "a second row of the same order: a file with one row per item needs `items: per_row`"
 ROW_PER_ITEM_HINT = (
-    "export one row per order with its items as JSON in a column `items`, or export JSON Lines; "
-    "`items: per_row` is not supported yet"
+    "write `items: per_row` and map the columns of items (ekomi-reconcile orders inspect FILE prints a "
+    "mapping), or export one row per order with its items as JSON in a column `items`"
 )
 
 
@@ -173,6 +52,16 @@ class CsvRows:
     delimiter: str
     body: int
     name: str = "csv"
+
+    @property
+    def text_ids(self) -> bool:
+        """Ids are whole numbers."""
+        return False
+
+    @property
+    def fields(self) -> Sequence[str]:
+        """The names of the fields that there are columns for."""
+        return self.columns
 
     @property
     def repeats(self) -> bool:
@@ -253,13 +142,13 @@ class CsvRows:
         if repeated:
             raise OrderSourceError(f"line {line}: {ROW_PER_ITEM}", mend=ROW_PER_ITEM_HINT)
 
-    def key(self, payload: Payload) -> WireKey | None:
+    def key(self, payload: Payload) -> OrderName | None:
         """What this order is called."""
         return key_in(
             {name: cell.strip() for name, cell in zip(self.columns, payload, strict=False) if name in _KEYS}
         )
 
-    def order_id(self, payload: Payload) -> int | None:
+    def order_id(self, payload: Payload) -> OrderId | None:
         """The id alone."""
         key = self.key(payload)
         return None if key is None else key.entity_id
@@ -279,11 +168,11 @@ class CsvRows:
             yield from first(payload for _, _, payload in self.scan(stream, Span(offset, end, 1)))
 
 
-def csv_rows(stream: BinaryIO) -> CsvRows:
-    """The layout that the header of this CSV file describes.
+def csv_header(stream: BinaryIO) -> CsvRows:
+    """The columns of this CSV file, whatever they are.
 
     Raises:
-        OrderSourceError: it has no header, or one without the columns that every order needs.
+        OrderSourceError: it is neither UTF-8 nor CSV.
     """
     lines = Lines(stream, start=0, end=stream.seek(0, 2))
     header = next(iter(lines), b"")
@@ -293,14 +182,24 @@ def csv_rows(stream: BinaryIO) -> CsvRows:
         columns = tuple(name.strip() for name in next(_reader([text], delimiter), []))
     except (UnicodeDecodeError, csv.Error):
         raise OrderSourceError("not an order file: expected UTF-8 JSON, JSON Lines or CSV") from None
-    missing = [name for name in _NEEDED if name not in columns]
+    return CsvRows(columns, delimiter, lines.offset)
+
+
+def csv_rows(stream: BinaryIO) -> CsvRows:
+    """The layout that the header of this CSV file describes.
+
+    Raises:
+        OrderSourceError: it has no header, or one without the columns that every order needs.
+    """
+    found = csv_header(stream)
+    missing = [name for name in _NEEDED if name not in found.columns]
     if missing:
         raise OrderSourceError(
             f"its header has no column {' and no column '.join(missing)}",
-            mend="write the names of the fields into the first line: entity_id, increment_id, created_at, …",
+            mend="write the names of the fields into the first line (entity_id, increment_id, "
+            "created_at, …), or map its columns: ekomi-reconcile orders inspect FILE prints a mapping",
         )
-    _refuse_clashes(columns)
-    found = CsvRows(columns, delimiter, lines.offset)
+    _refuse_clashes(found.columns)
     return found if found.repeats else replace(found, name="csv-items")
 
 
@@ -357,18 +256,23 @@ def layout_of(path: Path, stream: BinaryIO) -> Layout:
     Raises:
         OrderSourceError: it is a CSV file without the columns that every order needs.
     """
+    return json_layout(path, stream) or csv_rows(stream)
+
+
+def json_layout(path: Path, stream: BinaryIO) -> Layout | None:
+    """The layout of this file, if it is JSON; ``None`` where it is CSV."""
     suffix = path.suffix.lower()
     if suffix in {".jsonl", ".ndjson"}:
         return JsonLines()
     if suffix in {".csv", ".tsv"}:
-        return csv_rows(stream)
+        return None
     stream.seek(0)
     start = stream.read(65_536).removeprefix(BYTE_ORDER_MARK).lstrip()
     if not start:
         return JsonLines()
     if start.startswith(b"{"):
         return _lines_or_document(stream)
-    return JsonDocument() if suffix == ".json" or start.startswith(b"[") else csv_rows(stream)
+    return JsonDocument() if suffix == ".json" or start.startswith(b"[") else None
 
 
 def _lines_or_document(stream: BinaryIO) -> Layout:

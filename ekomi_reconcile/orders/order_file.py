@@ -18,30 +18,36 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from ekomi_reconcile.config.order_sources import TableSettings
 from ekomi_reconcile.model.errors import OrderSourceError, OrderUnreadable
-from ekomi_reconcile.model.order import Order, OrderId
+from ekomi_reconcile.model.order import Order, OrderId, id_rank
 from ekomi_reconcile.orders.facts import CONTACT, own_fields
-from ekomi_reconcile.orders.layouts import ROW_PER_ITEM, ROW_PER_ITEM_HINT, SHAPES, CsvRows, layout_of
+from ekomi_reconcile.orders.json_layouts import SHAPES
+from ekomi_reconcile.orders.layouts import ROW_PER_ITEM, ROW_PER_ITEM_HINT, CsvRows, layout_of
+from ekomi_reconcile.orders.mapped import mapped_rows
 from ekomi_reconcile.orders.normalize import Codes
 from ekomi_reconcile.orders.reader import Flaw, OrderReader
-from ekomi_reconcile.orders.records import Layout, Payload, Record, Span, with_newlines
+from ekomi_reconcile.orders.records import Layout, OrderName, Payload, Record, Span, with_newlines
 from ekomi_reconcile.orders.source import Uses
-from ekomi_reconcile.orders.wire import WireKey
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
     """The order ids of a file and the offsets of their records, in the order of the file."""
 
-    ids: array[int]
+    ids: array[int] | list[OrderId]
     offsets: array[int]
     records: int
 
     def superseded(self) -> frozenset[int]:
         """The offsets of records that a later one with the same id replaces."""
-        if _monotonic(self.ids):
+        ids = self.ids
+        if isinstance(ids, list):
+            order = sorted(range(len(ids)), key=lambda at: id_rank(ids[at]))
+        elif _monotonic(ids):
             return frozenset()
-        order = sorted(range(len(self.ids)), key=self.ids.__getitem__)
+        else:
+            order = sorted(range(len(ids)), key=ids.__getitem__)
         later = islice(order, 1, None)
         return frozenset(
             self.offsets[at] for at, then in zip(order, later, strict=False) if self._same(at, then)
@@ -63,7 +69,8 @@ class Index:
 
 def index(records: Iterable[Record], layout: Layout) -> Index:
     """Look through these records; those without a readable id are left out."""
-    ids, offsets, order_id_of = array("q"), array("q"), layout.order_id
+    ids: Any = [] if layout.text_ids else array("q")
+    offsets, order_id_of = array("q"), layout.order_id
     count = 0
     for offset, _, payload in records:
         count += 1
@@ -82,9 +89,14 @@ def whole_index(records: Iterable[Record], layout: Layout) -> Index:
     """
     found = index(records, layout)
     refuse_other_records(found.records, len(found.ids))
-    if not layout.repeats and found.superseded():
+    if not layout.repeats and (again := found.superseded()):
+        if layout.text_ids:
+            raise OrderSourceError(_SCATTERED.format(len(again)), mend="sort the file by order")
         raise OrderSourceError(ROW_PER_ITEM, mend=ROW_PER_ITEM_HINT)
     return found
+
+
+_SCATTERED = "the rows of {} orders do not follow each other (`items: per_row`)"
 
 
 def refuse_other_records(records: int, orders: int) -> None:
@@ -206,9 +218,15 @@ def digest_before(stream: BinaryIO, offset: int) -> str:
     return digest.hexdigest()
 
 
-def digest_of(codes: Codes) -> str:
-    """A digest of what ids mean: with other meanings the same file holds other orders."""
-    meanings = (sorted(codes.stores.items()), sorted(codes.customer_groups.items()))
+_PLAIN = TableSettings()
+
+
+def digest_of(codes: Codes, table: TableSettings = _PLAIN) -> str:
+    """A digest of what ids and columns mean: with other meanings the same file holds other orders."""
+    meanings: tuple[Any, ...] = (sorted(codes.stores.items()), sorted(codes.customer_groups.items()))
+    if not table.is_plain:
+        columns = [(name, each.canonical()) for name, each in sorted(table.columns.items())]
+        meanings = (*meanings, columns, table.decimal, table.timezone, table.per_row)
     return blake2b(msgspec.json.encode(meanings), digest_size=8).hexdigest()
 
 
@@ -218,9 +236,10 @@ _BUFFER = 256 * 1024  # lines come twice as fast as through the usual 8 kB
 class OrderFile:
     """One file, and what its ids mean. The index of its orders is kept while it stays the same."""
 
-    def __init__(self, path: Path, codes: Codes, uses: Uses) -> None:
+    def __init__(self, path: Path, codes: Codes, uses: Uses, table: TableSettings) -> None:
         self.path = path
         self.codes = codes
+        self.table = table
         self._uses = uses
         self._known: tuple[FileIdentity, Index] | None = None
 
@@ -243,6 +262,16 @@ class OrderFile:
             message = f"cannot read the orders in {self.path}: {error.message}"
             raise OrderSourceError(message, mend=error.mend) from error
 
+    def layout(self, stream: BinaryIO) -> Layout:
+        """How the orders are written.
+
+        Raises:
+            OrderSourceError: the file does not fit its suffix or its mapping.
+        """
+        if self.table.is_plain:
+            return layout_of(self.path, stream)
+        return mapped_rows(self.path, stream, self.table)
+
     def remember(self, identity: FileIdentity, found: Index) -> None:
         """Keep the index of the whole file."""
         self._known = (identity, found)
@@ -254,7 +283,7 @@ class OrderFile:
             OrderSourceError: the file cannot be read.
         """
         with self.opened() as (stream, identity):
-            layout = layout_of(self.path, stream)
+            layout = self.layout(stream)
             if self._known is None or not identity.unchanged_since(self._known[0]):
                 found = whole_index(layout.scan(stream, Span(0, identity.size)), layout)
                 self.remember(identity, found)
@@ -282,9 +311,9 @@ class OrderFile:
         """
         left = {name: [path.split(".") for path in own_fields(name)] for name in wanted}
         with self.opened() as (stream, identity):
-            layout = layout_of(self.path, stream)
+            layout = self.layout(stream)
             if isinstance(layout, CsvRows):
-                columns = [each.split(".") for each in layout.columns]
+                columns = [each.split(".") for each in layout.fields]
                 return frozenset(
                     name
                     for name, paths in left.items()
@@ -302,7 +331,7 @@ class OrderFile:
         uses = self._uses()
         return OrderReader(self.codes, None if uses is None else uses | {CONTACT})
 
-    def ids_of(self, number: str, order_id: OrderId | None) -> frozenset[int]:
+    def ids_of(self, number: str, order_id: OrderId | None) -> frozenset[OrderId]:
         """The ids of the orders with this number, and this id if there is an order with it.
 
         Raises:
@@ -312,7 +341,7 @@ class OrderFile:
             key.entity_id for key in self._keys() if key.entity_id == order_id or key.increment_id == number
         )
 
-    def ids_numbered(self, numbers: frozenset[str]) -> frozenset[int]:
+    def ids_numbered(self, numbers: frozenset[str]) -> frozenset[OrderId]:
         """The ids of the orders with these numbers.
 
         Raises:
@@ -320,9 +349,9 @@ class OrderFile:
         """
         return frozenset(key.entity_id for key in self._keys() if key.increment_id in numbers)
 
-    def _keys(self) -> Iterator[WireKey]:
+    def _keys(self) -> Iterator[OrderName]:
         with self.opened() as (stream, identity):
-            layout = layout_of(self.path, stream)
+            layout = self.layout(stream)
             records = orders = 0
             for _, _, payload in layout.scan(stream, Span(0, identity.size)):
                 key = None if isinstance(payload, OrderUnreadable) else layout.key(payload)

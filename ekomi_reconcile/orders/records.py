@@ -14,9 +14,8 @@ from itertools import islice
 from typing import Any, BinaryIO, Protocol, TypeAlias
 
 from ekomi_reconcile.model.errors import OrderSourceError
-from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.orders.reader import Flaw, OrderReader
-from ekomi_reconcile.orders.wire import WireKey
 
 Payload: TypeAlias = Any
 """Content of a record: JSON text, or the cells of a row; only its layout looks inside."""
@@ -50,6 +49,18 @@ class Scan:
         return self._records(self)
 
 
+class OrderName(Protocol):
+    """What an order is called: its own key, and the number people see."""
+
+    @property
+    def entity_id(self) -> OrderId:
+        """Its key in the source."""
+
+    @property
+    def increment_id(self) -> str | None:
+        """The number people see."""
+
+
 class Layout(Protocol):
     """One way to write orders into a file."""
 
@@ -61,13 +72,17 @@ class Layout(Protocol):
     def repeats(self) -> bool:
         """May a later record of an order replace an earlier one?"""
 
+    @property
+    def text_ids(self) -> bool:
+        """May ids be any text, not only whole numbers?"""
+
     def scan(self, stream: BinaryIO, span: Span) -> Scan:
         """The records that start in this span."""
 
-    def key(self, payload: Payload) -> WireKey | None:
+    def key(self, payload: Payload) -> OrderName | None:
         """What this order is called; ``None`` if that cannot be read."""
 
-    def order_id(self, payload: Payload) -> int | None:
+    def order_id(self, payload: Payload) -> OrderId | None:
         """The same, in a hurry, for the id alone."""
 
     def reading(self, reader: OrderReader) -> Callable[[Payload], Order]:

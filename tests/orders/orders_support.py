@@ -1,5 +1,6 @@
 """Orders to write into files, in Magento's shape, and what the recorded answers of a real shop hold."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -58,3 +59,10 @@ def aged(path):
 
     before = path.stat()
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns - 10_000_000_000))
+
+
+def write_csv(path, header, rows):
+    """A CSV file with these cells."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path

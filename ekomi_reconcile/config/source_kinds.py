@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from ekomi_reconcile.model.errors import ConfigurationError
@@ -57,6 +58,9 @@ def load_kind(kind: str) -> Any:
     Raises:
         ConfigurationError: no package registers it, or it cannot be imported.
     """
+    if kind in BUILT_IN:  # without the metadata of installed packages: reading that is slow
+        module, _, name = BUILT_IN[kind].partition(":")
+        return getattr(import_module(module), name)
     entry = source_kinds().get(kind)
     if entry is None:
         raise ConfigurationError(

@@ -1,8 +1,8 @@
 """The page in a real browser: it runs, asks nobody, sorts, filters, fits, and is accessible."""
 
-import dataclasses
 import re
 
+import msgspec
 import pytest
 import report_support
 from axe_playwright_python.sync_playwright import Axe
@@ -265,7 +265,7 @@ def hostile(tmp_path_factory):
             state.accounts.record_error(key, name, now=report_support.NOW)
             order = report_support.an_order(place + 1, key, scheduled_at=report_support.NOW)
             state.schedule.add(
-                [dataclasses.replace(order, number=name, store_view=name)], now=report_support.NOW
+                [msgspec.structs.replace(order, number=name, store_view=name)], now=report_support.NOW
             )
             state.journal.add("apply", outcome=name, subject=name, commit=name, now=report_support.NOW)
     return written(report_support.page_of(folder), folder)

@@ -17,6 +17,7 @@ from ekomi_reconcile.model.product import ProductDetails
 from ekomi_reconcile.model.run import Ended, Result, Running, Started, Task, Work
 from ekomi_reconcile.plan.view import Privacy
 from ekomi_reconcile.rules.rulebook import RuleBook
+from ekomi_reconcile.rules.sending_times import SendingSchedule
 from ekomi_reconcile.state.maintenance.backup import copy_now_and_then
 from ekomi_reconcile.state.maintenance.retention import prune
 from ekomi_reconcile.state.store import State
@@ -186,6 +187,7 @@ class Context:
     stop: StopSignal
     gone: Gone = _nothing_gone
     describe_products: DescribeProducts = _nothing_described
+    schedule: SendingSchedule = field(default_factory=SendingSchedule)
     listen: Listener = nobody
     clock: RunClock | None = None
     upkeep: Upkeep = field(default_factory=Upkeep)

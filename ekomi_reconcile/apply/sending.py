@@ -20,12 +20,13 @@ from ekomi_reconcile.apply.refusals import Ready, Refusals
 from ekomi_reconcile.ekomi.values import Receipt
 from ekomi_reconcile.http.clock import RunClock
 from ekomi_reconcile.model import errors, invitation
-from ekomi_reconcile.model.instant import DAY
+from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.model.run import Done, Progress, Stage, Task, Work
 from ekomi_reconcile.plan.order_numbers import another_shop, difference
 from ekomi_reconcile.rules.order_key import key_of_row, rival_of
 from ekomi_reconcile.rules.rulebook import Rule, waits_on_hold
+from ekomi_reconcile.rules.sending_times import local_time
 
 LOOK = 1_000
 """How many orders are looked at again at a time."""
@@ -98,6 +99,7 @@ class Sender:
     _failed: dict[tuple[str, str], _Failed] = field(default_factory=dict)
     _left: Counter[str] = field(default_factory=Counter)
     _in_a_row: Counter[str] = field(default_factory=Counter)
+    _closed: Counter[str] = field(default_factory=Counter)
     _clock: _Clock = field(init=False)
 
     def __post_init__(self) -> None:
@@ -122,6 +124,7 @@ class Sender:
             self._work(pool)
         self._refusals.finish()
         self._show_failures()
+        self._show_closed()
         for key, count in sorted(self._left.items()):
             ended = "the clock is wrong" if self._clock.error else "the run was stopped"
             why = self._refusals.stopped.get(key, ended)
@@ -147,7 +150,15 @@ class Sender:
                     and row.scheduled_at <= now
                 ]
         self.context.result.count(Done.LEFT_OUT, len(batch) - len(found))
-        return self.context.state.runner.spread(found)
+        return self.context.state.runner.spread([row for row in found if self._may_leave(row, now)])
+
+    def _may_leave(self, row: invitation.Invitation, now: Instant) -> bool:
+        """Is the sending window of its account open? If not, the invitation is counted as waiting."""
+        if self.context.schedule.is_open(row.interface_id, now, at_once=row.at_once):
+            return True
+        self._closed[row.interface_id] += 1
+        self.context.result.count(Done.WAITING)
+        return False
 
     def _look(self, rows: Sequence[invitation.Invitation]) -> Iterator[Ready]:
         cancelled: dict[int, str] = {}
@@ -316,11 +327,18 @@ class Sender:
         """Accounts with something to send; what will not be tried any more is set aside and counted."""
         halted = self.context.stop.is_set() or self._clock_wrong()
         for key in list(self._lanes):
+            self._close_window(key)
             if halted or key in self._refusals.stopped:
                 self._left[key] += len(self._lanes.pop(key))
             elif not self._lanes[key]:
                 del self._lanes[key]
         return [key for key, lane in self._lanes.items() if self._refusals.ready(key, lane)]
+
+    def _close_window(self, key: str) -> None:
+        """Set aside what waits for the sending window of an account that has closed meanwhile."""
+        now = self.context.now()
+        if not self.context.schedule.is_open(key, now):
+            self._lanes[key] = deque(each for each in self._lanes[key] if self._may_leave(each.row, now))
 
     def _call(self, ready: Ready) -> Receipt:
         return self._products.call(self.context.clients.sender(ready.row.interface_id), ready)
@@ -374,6 +392,17 @@ class Sender:
         self._in_a_row[key] = self._in_a_row[key] + 1 if in_vain else 0
         if self._in_a_row[key] >= PATIENCE:
             self._refusals.stopped.setdefault(key, "eKomi did not answer as it should")
+
+    def _show_closed(self) -> None:
+        """Note what was left for the next opening of a sending window."""
+        now = self.context.now()
+        for key, count in sorted(self._closed.items()):
+            times = self.context.schedule.times[key]
+            opening = times.next_opening(now)
+            when = "never" if opening is None else local_time(opening, times.zone, now=now)
+            self.context.result.notes.append(
+                f"{self.context.name(key)}: {count} waiting for their sending window, next: {when}"
+            )
 
     def _show_failures(self) -> None:
         """Put each distinct failure of an account into the result once, with how many had it."""

@@ -24,6 +24,7 @@ from ekomi_reconcile.reconcile.planning import digester, read_privacy
 from ekomi_reconcile.reconcile.sources import Sources
 from ekomi_reconcile.render.explain import Told, explanation_json, explanation_text
 from ekomi_reconcile.render.tables import printable
+from ekomi_reconcile.rules.sending_times import SendingSchedule
 from ekomi_reconcile.state.engine.key import Purpose
 from ekomi_reconcile.state.store import State
 
@@ -94,7 +95,8 @@ def _explained(
         now=instant.now(),
     )
     queue = EmptyQueue() if state is None else state.queue
-    return order_lookup.explain_order(found.order, request, queue, privacy)
+    schedule = SendingSchedule(configuration.accounts, configuration.project.timezone)
+    return order_lookup.explain_order(found.order, request, queue, privacy, schedule)
 
 
 def _told(explanation: order_lookup.Explanation, state: State | None, only: str | None) -> Told:

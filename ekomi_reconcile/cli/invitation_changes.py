@@ -16,6 +16,7 @@ from ekomi_reconcile.cli.lists import write_list, write_one
 from ekomi_reconcile.cli.options import Command, interactive, option, options
 from ekomi_reconcile.cli.session import load_configuration, writing
 from ekomi_reconcile.cli.signals import interruptible
+from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.diagnostics import did_you_mean
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.document import Count, Time
@@ -25,6 +26,7 @@ from ekomi_reconcile.model.invitation import Invitation, InvitationFilter, Statu
 from ekomi_reconcile.model.order import OrderId, id_rank
 from ekomi_reconcile.render import invitations
 from ekomi_reconcile.render.tables import plural
+from ekomi_reconcile.rules.sending_times import SendingSchedule
 from ekomi_reconcile.state.engine.lock import user
 from ekomi_reconcile.state.repositories.customers import subject_of
 from ekomi_reconcile.state.store import State
@@ -34,10 +36,16 @@ _LONGEST_ID = 18
 """Digits that any database can hold."""
 
 
-def listed(state: State, rows: Iterable[Invitation]) -> Iterator[invitations.Listed]:
-    """The rows with the names of their accounts, of deleted ones too."""
+def listed(
+    state: State, rows: Iterable[Invitation], configuration: Configuration
+) -> Iterator[invitations.Listed]:
+    """The rows with the names of their accounts, of deleted ones too, and when pending ones can leave."""
+    schedule = SendingSchedule(configuration.accounts, configuration.project.timezone)
+    now = instant.now()
     names = {each.interface_id: each.name for each in state.accounts.read(include_deleted=True)}
-    return (invitations.Listed(names[row.interface_id], row) for row in rows)
+    return (
+        invitations.Listed(names[row.interface_id], row, schedule.of_pending(row, now=now)) for row in rows
+    )
 
 
 def chosen(state: State, which: str) -> Invitation:
@@ -75,7 +83,8 @@ def change(
     The command and its ``detail`` are journaled; what changes nothing is not.
     """
     operation = f"invitations {verb}"
-    with writing(load_configuration(), operation, lock_timeout=lock_timeout) as state:
+    configuration = load_configuration()
+    with writing(configuration, operation, lock_timeout=lock_timeout) as state:
         with state.transaction():
             before, now = chosen(state, which), instant.now()
             after = act(state.invitations, before.id, now=now, actor=user())
@@ -85,7 +94,7 @@ def change(
                     operation, subject=subject, outcome=after.status.value, now=now, detail=detail
                 )
                 state.meta.bump_serial()
-        (shown,) = listed(state, [after])
+        (shown,) = listed(state, [after], configuration)
     write_one(shown, form, as_text=invitations.invitation_text, as_json=invitations.invitation_json)
 
 
@@ -267,12 +276,13 @@ def change_many(
             nothing is changed.
     """
     operation = f"invitations {verb}"
-    with writing(load_configuration(), operation, lock_timeout=lock_timeout) as state:
+    configuration = load_configuration()
+    with writing(configuration, operation, lock_timeout=lock_timeout) as state:
         expect = selected.expect
         if expect is None:
-            expect = _confirmed(len(_matching(state, selected.tests)), verb)
+            expect = _confirmed(len(_matching(state, selected.tests, configuration)), verb)
         with state.transaction():
-            rows, now = _matching(state, selected.tests), instant.now()
+            rows, now = _matching(state, selected.tests, configuration), instant.now()
             if len(rows) != expect:
                 raise _wrong_number(len(rows), expect)
             after = [_acted(act, state, row, now) for row in rows]
@@ -284,7 +294,7 @@ def change_many(
                 )
             if changed:
                 state.meta.bump_serial()
-        shown = list(listed(state, after))
+        shown = list(listed(state, after, configuration))
     _write(shown, form, changed=len(changed))
 
 
@@ -298,10 +308,11 @@ def _acted(act: Callable[..., Invitation], state: State, row: Invitation, now: I
         ) from None
 
 
-def _matching(state: State, tests: Sequence[ColumnTest]) -> list[Invitation]:
+def _matching(state: State, tests: Sequence[ColumnTest], configuration: Configuration) -> list[Invitation]:
     statuses = [Status(str(each.wanted)) for each in tests if (each.key, each.operator) == ("status", "=")]
     wanted = InvitationFilter(statuses=frozenset(statuses) if len(statuses) == 1 else None)
-    return [each.row for each in _that_hold(listed(state, state.invitations.search(wanted)), tests)]
+    found = listed(state, state.invitations.search(wanted), configuration)
+    return [each.row for each in _that_hold(found, tests)]
 
 
 def _that_hold(

@@ -57,7 +57,8 @@ def list_command(
     names: tuple[str, ...], statuses: tuple[str, ...], order: str | None, limit: int | None, form: str
 ) -> int:
     """The invitations, by id."""
-    with reading(load_configuration(), key=False) as state:
+    configuration = load_configuration()
+    with reading(configuration, key=False) as state:
         wanted = InvitationFilter(
             interface_ids=frozenset(choose(names, known_to(state))) if names else None,
             statuses=frozenset(map(Status, statuses)) if statuses else None,
@@ -65,7 +66,7 @@ def list_command(
             limit=limit,
         )
         lists.write_list(
-            invitation_changes.listed(state, state.invitations.search(wanted)),
+            invitation_changes.listed(state, state.invitations.search(wanted), configuration),
             form,
             layout=LAYOUT,
             as_row=listed_row,
@@ -81,8 +82,10 @@ def list_command(
 @common()
 def show(which: str, form: str) -> int:
     """One invitation in full."""
-    with reading(load_configuration(), key=False) as state:
-        (found,) = invitation_changes.listed(state, [invitation_changes.chosen(state, which)])
+    configuration = load_configuration()
+    with reading(configuration, key=False) as state:
+        row = invitation_changes.chosen(state, which)
+        (found,) = invitation_changes.listed(state, [row], configuration)
     lists.write_one(found, form, as_text=invitation_text, as_json=invitation_json)
     return Exit.OK
 
@@ -180,10 +183,20 @@ def unskip(call: _Call) -> int:
 
 
 @invitations.command("push")
+@option(
+    "--now",
+    "at_once",
+    is_flag=True,
+    env=False,
+    help="Do not wait for the sending window of the account, nor for the end of a pause.",
+)
 @_writer
-def push(call: _Call) -> int:
-    """Send it with the next run. Its time no longer counts; its order is still looked at again."""
-    return call.run(InvitationRepository.push, "push")
+def push(call: _Call, at_once: bool) -> int:
+    """Send it with the next run. Its time no longer counts; its order is still looked at again.
+
+    A sending window (`send_between`) and pauses hold it all the same, unless --now is given.
+    """
+    return call.run(partial(InvitationRepository.push, at_once=at_once), "push", "--now" if at_once else None)
 
 
 @invitations.command("retry")

@@ -196,7 +196,7 @@ def _held(configuration: Configuration, state: State, digest: str, *, address: s
     return Held(
         digest=DIGEST_PREFIX + digest,
         suppressed=digest in suppressed.opted_out_digests or suppressed.suppressed.has_domain_of(address),
-        invitations=tuple(listed(state, rows)),
+        invitations=tuple(listed(state, rows, configuration)),
         histories={row.id: state.invitations.history(row.id) for row in rows},
         reviews=[ListedReview(names[each.interface_id], each) for each in state.customers.reviews(rows)],
         errors=[

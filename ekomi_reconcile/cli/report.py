@@ -38,11 +38,14 @@ def report(out: Path) -> int:
     """
     from ekomi_reconcile.render.report.page import page_html
     from ekomi_reconcile.report.assemble import make_report
+    from ekomi_reconcile.rules.sending_times import SendingSchedule
 
     page = options().directory / out / PAGE
     _check_free(page)
-    with reading(load_configuration(), key=False) as state:
-        made = make_report(state, now=instant.now())
+    configuration = load_configuration()
+    schedule = SendingSchedule(configuration.accounts, configuration.project.timezone)
+    with reading(configuration, key=False) as state:
+        made = make_report(state, now=instant.now(), schedule=schedule)
     _write(page, page_html(made, clean=redact))
     write_text(f"{page}\n")
     return Exit.OK

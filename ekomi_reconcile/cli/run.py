@@ -28,12 +28,14 @@ from ekomi_reconcile.cli.session import load_configuration, locking
 from ekomi_reconcile.cli.signals import stopping
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ConfigurationError, GuardRefused, ReconcileError
+from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.run import Done, Result
 from ekomi_reconcile.notify.report import ChangedAccount, RunRecord
 from ekomi_reconcile.plan.guards import Allowed, enforce
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.render.events import Body, cycle_event, plan_events, result_events
+from ekomi_reconcile.rules.sending_times import SendingSchedule
 from ekomi_reconcile.service.http import Health
 from ekomi_reconcile.service.loop import CycleOutcome, FinishedCycle, Loop
 from ekomi_reconcile.service.loop import FinishedCycle as Ended
@@ -61,13 +63,21 @@ def metrics_out_option(command: Command) -> Command:
 
 
 def measure(figures: ServiceRun, configuration: Configuration, state: State) -> None:
-    """Put in how many invitations wait, and for how long the oldest that is due."""
+    """Put in how many invitations wait, and for how long the oldest that is due could have left."""
     names = {each.interface_id: each.name for each in state.accounts.read(include_deleted=True)}
     counts = {names[key]: by_status for key, by_status in state.queue.counts().items()}
     senders = [each.interface_id for each in configuration.accounts if each.invitations.enabled]
     now = instant.now()
-    oldest = next(state.queue.due(senders, now), None)
-    at = None if oldest is None else oldest.scheduled_at
+    schedule = SendingSchedule(configuration.accounts, configuration.project.timezone)
+    due = state.queue.due(senders, now)
+    if schedule.times:
+        times = (
+            now - schedule.open_seconds(each.interface_id, each.scheduled_at, now, at_once=each.at_once)
+            for each in due
+        )
+        at = min(times, default=None)
+    else:
+        at = next((each.scheduled_at for each in due), None)
     figures.queue(counts, oldest_due=at, now=now)
 
 
@@ -283,7 +293,22 @@ class _Service:
         if outcome is CycleOutcome.FAILED:
             self._record.failed(message or "", mend)
         self._notify()
-        return Ended(outcome=outcome, began_at=began, ended_at=instant.now(), message=message)
+        ended_at = instant.now()
+        return Ended(
+            outcome=outcome,
+            began_at=began,
+            ended_at=ended_at,
+            message=message,
+            wake_at=self._next_opening(ended_at),
+        )
+
+    def _next_opening(self, now: Instant) -> Instant | None:
+        """When a sending window opens that is closed now."""
+        configuration = self.good
+        if configuration is None:
+            return None
+        enabled = (each for each in configuration.accounts if each.invitations.enabled)
+        return SendingSchedule(enabled, configuration.project.timezone).next_opening(now)
 
     def _notify(self) -> None:
         """Tell the webhooks of the files that were read last; what did nothing is not told."""

@@ -9,16 +9,26 @@ from ekomi_reconcile.doctor.context import Check, CheckNote, DoctorContext, Part
 from ekomi_reconcile.model.instant import HOUR, iso
 from ekomi_reconcile.model.invitation import Invitation, InvitationFilter, Status
 from ekomi_reconcile.plan.read_requests import gone_sources, sources_gone
+from ekomi_reconcile.rules.sending_times import SendingSchedule
 
 STUCK_AFTER = 2 * HOUR
 """A pending row that has been due for longer than this is stuck."""
 
 
 def stuck(subject: DoctorContext) -> Iterator[CheckNote]:
-    """Rows of enabled accounts that are long due: a failure where the account is not even looked at."""
+    """Rows of enabled accounts that are long due: a failure where the account is not even looked at.
+
+    Only time in which the sending window is open counts.
+    """
     since = subject.now - STUCK_AFTER
     enabled = {each.interface_id for each in subject.configuration.accounts if each.invitations.enabled}
-    counts = Counter(row.interface_id for row in subject.state.queue.due(enabled, since))
+    schedule = SendingSchedule(subject.configuration.accounts, subject.configuration.project.timezone)
+    counts = Counter(
+        row.interface_id
+        for row in subject.state.queue.due(enabled, since)
+        if schedule.open_seconds(row.interface_id, row.scheduled_at, subject.now, at_once=row.at_once)
+        >= STUCK_AFTER
+    )
     positions = subject.state.positions.read()
     for key, count in sorted(counts.items()):
         said = f"{count} invitation(s) due for more than {STUCK_AFTER // HOUR} hours"

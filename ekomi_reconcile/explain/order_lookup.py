@@ -20,6 +20,7 @@ from ekomi_reconcile.plan.read_requests import moved_from, needs
 from ekomi_reconcile.plan.view import Privacy, Queue
 from ekomi_reconcile.rules.judge import CriterionResult
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook, spread_offset
+from ekomi_reconcile.rules.sending_times import SendingSchedule
 
 BY_ID = "#"
 """What is written before an order id (Magento: entity id); without it the number is meant."""
@@ -132,6 +133,7 @@ class AccountVerdict:
     reached: Reached | None
     pending_days: int
     scheduled_at: Instant | None
+    leaves_at: Instant | None
     offset: int
     row: Invitation | None
     changes: tuple[str, ...]
@@ -140,6 +142,12 @@ class AccountVerdict:
     def reason(self) -> Criterion | None:
         """The first criterion that fails."""
         return next((each.criterion for each in self.criteria if not each.ok), None)
+
+    @property
+    def pending_leaves_at(self) -> Instant | None:
+        """When its own invitation can leave, if that is pending."""
+        pending = self.row is not None and self.row.status is Status.PENDING
+        return self.leaves_at if pending else None
 
     @property
     def eligible(self) -> bool:
@@ -195,15 +203,22 @@ def match_request(
     )
 
 
-def explain_order(order: Order, request: MatchRequest, queue: Queue, privacy: Privacy) -> Explanation:
+def explain_order(
+    order: Order,
+    request: MatchRequest,
+    queue: Queue,
+    privacy: Privacy,
+    schedule: SendingSchedule | None = None,
+) -> Explanation:
     """Decide this order as the plan does, and show everything that the decision rests on.
 
     It is judged alone: orders of the same customer that are only about to be scheduled do not count.
     """
     trace = Matcher(request, queue, privacy).trace(order)
     outcome, account = _outcome(trace)
-    verdicts = tuple(_verdict(rule, trace) for rule in request.book.rules)
-    times = {each.account.interface_id: each.scheduled_at for each in verdicts}
+    times = SendingSchedule() if schedule is None else schedule
+    verdicts = tuple(_verdict(rule, trace, times) for rule in request.book.rules)
+    due = {each.account.interface_id: each.scheduled_at for each in verdicts}
     live = holder_of(trace.rows)
     return Explanation(
         order=order,
@@ -211,7 +226,7 @@ def explain_order(order: Order, request: MatchRequest, queue: Queue, privacy: Pr
         verdicts=verdicts,
         outcome=outcome,
         account=None if account is None else trace.name(account),
-        due=None if account is None else times.get(account, live.scheduled_at if live else None),
+        due=None if account is None else due.get(account, live.scheduled_at if live else None),
         row=live,
         rows=tuple(trace.rows),
         cancelled=trace.cancelled,
@@ -230,15 +245,20 @@ def _outcome(trace: OrderTrace) -> tuple[OrderOutcome, str | None]:
     return (OrderOutcome.KEEPS if pending else OrderOutcome.CLOSED), trace.holder.interface_id
 
 
-def _verdict(rule: Rule, trace: OrderTrace) -> AccountVerdict:
+def _verdict(rule: Rule, trace: OrderTrace, times: SendingSchedule) -> AccountVerdict:
     decision, row = trace.decision(rule), trace.row(rule.interface_id)
+    due = _due(rule, trace) or decision.scheduled_at
+    at_once = row is not None and row.at_once
     closed = row is not None and row.closed
     return AccountVerdict(
         account=rule.account,
         criteria=decision.criteria,
         reached=decision.reached,
         pending_days=decision.pending_days,
-        scheduled_at=_due(rule, trace) or decision.scheduled_at,
+        scheduled_at=due,
+        leaves_at=None
+        if due is None or closed
+        else times.leaves_at(rule.interface_id, due, now=trace.now, at_once=at_once),
         offset=spread_offset(rule, trace.order.order_id),
         row=row,
         changes=() if closed else tuple(each.remedy for each in decision.criteria if each.remedy),

@@ -19,6 +19,7 @@ from ekomi_reconcile.plan.select import select
 from ekomi_reconcile.plan.source_pass import Matched, match_all, opted_out, strays
 from ekomi_reconcile.plan.steps import Steps
 from ekomi_reconcile.plan.view import Orders, Privacy, Queue
+from ekomi_reconcile.rules.sending_times import SendingSchedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class Circumstances:
 
     ``present`` is what the clock shows, where the plan is made for another instant ``now``.
      ``hypothetical``: ``now`` is not the present. Without
-    ``sending`` what is due stays pending.
+    ``sending`` what is due stays pending. Sending windows are in the local time of ``timezone``.
     """
 
     now: Instant
@@ -54,6 +55,7 @@ class Circumstances:
     max_sends: int
     hypothetical: bool = False
     sending: bool = True
+    timezone: str | None = None
     scope: Scope = field(default_factory=Scope)
     diagnostics: tuple[Diagnostic, ...] = ()
 
@@ -191,7 +193,9 @@ def _invitations(
     steps = _merged(each.steps for each in passes.matched)
     unseen = _cancel_unread(steps, passes, recorded, selected=selected, privacy=privacy)
     senders = passes.senders(selected)
-    steps, caused = due(steps, queue, senders=senders, now=now, cap=circumstances.max_sends)
+    schedule = SendingSchedule(accounts, circumstances.timezone)
+    cap = circumstances.max_sends
+    steps, caused = due(steps, queue, senders=senders, now=now, cap=cap, schedule=schedule)
     held = len(steps.send) + steps.deferred
     if not circumstances.sending:
         steps, caused = replace(steps, send=Steps(SendStep), deferred=0, due_by_rule_change=0), {}

@@ -48,6 +48,7 @@ from ekomi_reconcile.plan.plan import (
     Position,
     Scope,
     Summary,
+    WindowWait,
 )
 from ekomi_reconcile.plan.steps import Step, Steps
 
@@ -66,7 +67,7 @@ _KINDS: Final[Mapping[str, type[Any]]] = {
 }
 _INSTANTS: Final = frozenset({"order_date", "reached_at", "judged_at", "scheduled_at", "previously", "since"})
 _RENAMED: Final = {"number": "order"}
-_LATER: Final = frozenset({"waiting", "pending_days"})
+_LATER: Final = frozenset({"waiting", "windows", "pending_days"})
 """Keys that plans of earlier formats do not have."""
 _PLAIN_TIME = (
     "^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$"
@@ -140,6 +141,16 @@ class ResourceChange(JsonObject, frozen=True):
     blocked: str | None
 
 
+class WindowEntry(JsonObject, frozen=True):
+    """Due invitations of an account that wait for its sending window, which opens at ``leaves_at``."""
+
+    account: str | None
+    interface_id: InterfaceId
+    count: Amount
+    leaves_at: Time | None
+    timezone: str
+
+
 class QueueSteps(JsonObject, frozen=True, kw_only=True):
     """Everything that happens to the queue; ``not_invited`` counts orders by account and criterion."""
 
@@ -149,6 +160,7 @@ class QueueSteps(JsonObject, frozen=True, kw_only=True):
     send: list[_written(SendStep)]  # type: ignore[valid-type]
     deferred: Amount
     waiting: Amount = 0
+    windows: list[WindowEntry] = msgspec.field(default_factory=list)
     due_by_rule_change: Amount
     not_invited: dict[str, dict[Annotated[str, one_of(each.value for each in Criterion)], Amount]]
     observations: list[_written(Observation)]  # type: ignore[valid-type]
@@ -317,7 +329,12 @@ def _change_json(change: AccountChange) -> ResourceChange:
 
 
 def _queue_json(steps: InvitationSteps, names: Mapping[str, str]) -> QueueSteps:
-    lists = {name: _steps_json(getattr(steps, name), kind, names) for name, kind in _KINDS.items()}
+    lists: dict[str, Any] = {
+        name: _steps_json(getattr(steps, name), kind, names) for name, kind in _KINDS.items()
+    }
+    lists["windows"] = [
+        from_records(WindowEntry, each, account=names.get(each.interface_id)) for each in steps.windows
+    ]
     return from_records(QueueSteps, steps, **lists)
 
 
@@ -382,6 +399,15 @@ def _plan(body: PlanBody, steps: Mapping[str, Any], queue: Mapping[str, Any]) ->
             **steps,
             deferred=rest.deferred,
             waiting=rest.waiting,
+            windows=tuple(
+                WindowWait(
+                    interface_id=each.interface_id,
+                    count=each.count,
+                    leaves_at=None if each.leaves_at is None else parse(each.leaves_at),
+                    timezone=each.timezone,
+                )
+                for each in rest.windows
+            ),
             due_by_rule_change=rest.due_by_rule_change,
             not_invited=rest.not_invited,
         ),

@@ -23,9 +23,17 @@ from ekomi_reconcile.model.invitation import (
 from ekomi_reconcile.model.order import OrderId, id_rank
 from ekomi_reconcile.plan.diff import PASSWORD
 from ekomi_reconcile.plan.matcher import cancellation
-from ekomi_reconcile.plan.plan import AccountChange, Action, InvitationSteps, Operation, OperationKind
+from ekomi_reconcile.plan.plan import (
+    AccountChange,
+    Action,
+    InvitationSteps,
+    Operation,
+    OperationKind,
+    WindowWait,
+)
 from ekomi_reconcile.plan.read_requests import CLOCK_TOLERANCE
 from ekomi_reconcile.plan.view import Queue
+from ekomi_reconcile.rules.sending_times import SendingSchedule
 
 _LOOKUP = 500
 
@@ -34,14 +42,20 @@ BURST = 100
 
 
 def due(
-    steps: InvitationSteps, queue: Queue, *, senders: frozenset[str], now: Instant, cap: int
+    steps: InvitationSteps,
+    queue: Queue,
+    *,
+    senders: frozenset[str],
+    now: Instant,
+    cap: int,
+    schedule: SendingSchedule,
 ) -> tuple[InvitationSteps, Mapping[str, int]]:
     """The steps with what is sent now: rows that are due and those that this plan makes due.
 
     Beside them, by interface id, how many of these are due because the rule is new or changed.
 
     The oldest come first; beyond ``cap`` they wait, unless a rule change is what makes them due: then a
-    guard has to decide about all of them.
+    guard has to decide about all of them. Outside of their sending windows they wait, too.
     """
     moved = {step.row_id for step in steps.cancel} | {step.row_id for step in steps.reschedule}
     rows = [row for row in queue.due(senders, now) if row.id not in moved]
@@ -52,7 +66,13 @@ def due(
         if row.id in gone:
             steps.cancel.append(cancellation(row, ORDER_GONE, rule_change=False))
     ready = (row for row in rows if (row.source, row.order_id) not in marks)
-    found = list(_due(steps, ready, now=now))
+    at_once = {row.id for row in rows if row.at_once}
+    found, held = [], Counter[str]()
+    for send in _due(steps, ready, now=now):
+        if schedule.is_open(send.interface_id, now, at_once=send.row_id in at_once):
+            found.append(send)
+        else:
+            held[send.interface_id] += 1
     caused = Counter(send.interface_id for send in found if send.rule_change)
     limit = len(found) if caused.total() > cap else cap
     chosen = nsmallest(
@@ -62,9 +82,21 @@ def due(
         steps.send.append(send)
     deferred = len(found) - len(chosen)
     steps = replace(
-        steps, deferred=deferred, waiting=len(waiting) - len(gone), due_by_rule_change=caused.total()
+        steps,
+        deferred=deferred,
+        waiting=len(waiting) - len(gone) + held.total(),
+        windows=tuple(_window_waits(held, schedule, now)),
+        due_by_rule_change=caused.total(),
     )
     return steps, caused
+
+
+def _window_waits(held: Mapping[str, int], schedule: SendingSchedule, now: Instant) -> Iterator[WindowWait]:
+    for key, count in sorted(held.items()):
+        times = schedule.times[key]
+        yield WindowWait(
+            interface_id=key, count=count, leaves_at=times.next_opening(now), timezone=times.zone
+        )
 
 
 def missing_orders(queue: Queue, *, senders: frozenset[str], now: Instant) -> Iterator[Diagnostic]:

@@ -136,6 +136,19 @@ class Summary(JsonObject, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WindowWait:
+    """How many due invitations of an account wait for its sending window, and when it opens.
+
+    ``leaves_at`` is ``None`` where it never does, ``timezone`` the zone of the project.
+    """
+
+    interface_id: str
+    count: int
+    leaves_at: Instant | None
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationSteps:
     """Everything that happens to the queue."""
 
@@ -146,10 +159,17 @@ class InvitationSteps:
     observations: Steps[Observation] = field(default_factory=lambda: Steps(Observation))
     deferred: int = 0
     waiting: int = 0
-    """Due, but the order is on hold, or the source does not have it."""
+    """Due, but the order is on hold, the source does not have it, or the sending window is closed."""
+    windows: tuple[WindowWait, ...] = ()
+    """Those of them that wait for a sending window, by account."""
     due_by_rule_change: int = 0
     not_invited: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By account name: how many orders fail which criterion first."""
+
+    @property
+    def waiting_for_orders(self) -> int:
+        """How many wait because the order is on hold or missing."""
+        return self.waiting - sum(each.count for each in self.windows)
 
     @property
     def moved_by_rules(self) -> int:

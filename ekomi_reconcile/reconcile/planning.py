@@ -37,6 +37,7 @@ from ekomi_reconcile.privacy.suppression import SuppressionList, read_suppressio
 from ekomi_reconcile.reconcile.sources import SourcePass, Sources
 from ekomi_reconcile.rules.contact import TELEPHONE
 from ekomi_reconcile.rules.rulebook import RuleBook
+from ekomi_reconcile.rules.sending_times import SendingSchedule
 from ekomi_reconcile.state.engine.key import KEY_BYTES, KeyedDigest, Purpose
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ def make_plan(  # noqa: PLR0913 - everything meets here
         max_sends=safety.max_sends if max_sends is None else max_sends,
         hypothetical=hypothetical,
         sending=safety.send,
+        timezone=project.timezone,
         scope=scope,
         diagnostics=(*_missing_passwords(passwords), *_changed_addresses(configuration, state)),
     )
@@ -291,6 +293,7 @@ def make_context(  # noqa: PLR0913 - everything meets here
         digests=passwords.digests,
         unresolved=unresolved,
         book=RuleBook(configuration.accounts),
+        schedule=SendingSchedule(configuration.accounts, configuration.project.timezone),
         look_up=sources.look_up,
         gone=sources.gone,
         describe_products=sources.describe_products,

@@ -52,6 +52,7 @@ class VerdictEntry(JsonObject, frozen=True):
     reached_source: Evidence | None
     pending_days: Count
     scheduled_at: Time | None
+    leaves_at: Time | None
     invitation: InvitationEntry | None
 
 
@@ -79,7 +80,7 @@ def verdict_json(verdict: AccountVerdict) -> VerdictEntry:
         criteria=[from_records(CriterionEntry, each) for each in verdict.criteria],
         reached_at=reached.at if reached else None,
         reached_source=reached.source if reached else None,
-        invitation=None if row is None else listed_json(Listed(name, row)),
+        invitation=None if row is None else listed_json(Listed(name, row, verdict.pending_leaves_at)),
     )
 
 
@@ -174,8 +175,16 @@ def _clock(verdict: AccountVerdict) -> str:
     return (
         f"{plain(reached.status)} reached {at(reached.at)} (by {reached.source.value}), "
         f"pending period {verdict.pending_days} days{instead}{_spread(verdict)}, "
-        f"due {at(verdict.scheduled_at)}"
+        f"due {at(verdict.scheduled_at)}{_leaves(verdict)}"
     )
+
+
+def _leaves(verdict: AccountVerdict) -> str:
+    """When it can leave, if that is not when it is due."""
+    leaves_at = verdict.leaves_at
+    if leaves_at == verdict.scheduled_at or leaves_at is None:
+        return ""
+    return f", leaves {at(leaves_at)} when the sending window opens"
 
 
 def _spread(verdict: AccountVerdict) -> str:

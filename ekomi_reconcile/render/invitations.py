@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
+from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Evidence, Invitation, Status, StatusChange
 from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.render.tables import (
@@ -116,10 +117,11 @@ _TONES = {
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An invitation and the name of its account."""
+    """An invitation and the name of its account; a pending one can leave at ``leaves_at``."""
 
     account: str
     row: Invitation
+    leaves_at: Instant | None = None
 
 
 class InvitationEntry(JsonObject, frozen=True):
@@ -136,6 +138,7 @@ class InvitationEntry(JsonObject, frozen=True):
     reached_source: Evidence
     pending_days: Count | None
     scheduled_at: Time
+    leaves_at: Time | None
     sent_at: Time | None
     link: str | None
     status: Status
@@ -151,6 +154,7 @@ class InvitationDocument(InvitationEntry, frozen=True):
     judged_at: Time
     next_attempt_at: Time | None
     pushed: bool
+    at_once: bool
     changed_at: Time
 
 
@@ -201,6 +205,7 @@ def invitation_text(each: Listed, paint: Paint) -> str:
         Field("Reached", f"{at(row.reached.at)} ({plain(row.reached.status)} by {row.reached.source.value})"),
         Field("Pending period", "-" if row.pending_days is None else plural(row.pending_days, "day")),
         Field("Scheduled", at(row.scheduled_at) + (" (pushed)" if row.pushed else "")),
+        Field("Leaves", at(each.leaves_at)),
         Field("Sent", at(row.sent_at)),
         Field("Link", plain(row.link)),
         Field("Attempts", _attempts(row)),

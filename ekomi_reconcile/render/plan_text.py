@@ -15,6 +15,7 @@ from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, Plan, Sc
 from ekomi_reconcile.plan.steps import Steps
 from ekomi_reconcile.render.diagnostics import diagnostic_text
 from ekomi_reconcile.render.tables import Paint, Tone, moment, plural, printable
+from ekomi_reconcile.rules.sending_times import local_time
 
 SENSITIVE = "(sensitive)"
 _SYMBOLS = {
@@ -162,15 +163,25 @@ def invitation_blocks(plan: Plan, paint: Paint) -> Iterator[str]:
             *_group(steps.reschedule, key, "to reschedule", _reschedule_example, paint),
             *_group(steps.cancel, key, "to cancel", _cancel_example, paint),
             *_group(steps.send, key, "to send", _send_example, paint),
+            *(f"    {each}" for each in window_lines(plan, key)),
             *_not_invited(steps.not_invited.get(name, {})),
             *_impact(plan, key),
         ]
         if lines:
             yield "\n".join([f"Invitations of {printable(name)}:", *lines])
-    if steps.waiting:
-        yield f"{steps.waiting} waiting: due, but the order is on hold or missing."
+    if steps.waiting_for_orders:
+        yield f"{steps.waiting_for_orders} waiting: due, but the order is on hold or missing."
     if steps.deferred:
         yield f"{steps.deferred} deferred: due, but beyond max_sends; the oldest go first, the rest wait."
+
+
+def window_lines(plan: Plan, interface_id: str) -> Iterator[str]:
+    """How many due invitations of an account wait for its sending window, and until when."""
+    for each in plan.invitations.windows:
+        if each.interface_id == interface_id:
+            at = each.leaves_at
+            when = "never" if at is None else local_time(at, each.timezone, now=plan.created_at)
+            yield f"{each.count} waiting for their sending window, next: {when}"
 
 
 def _group(
@@ -324,10 +335,11 @@ def _operations(plan: Plan) -> Iterator[str]:
 def _invitations(plan: Plan) -> Iterator[str]:
     for key, name in sorted(plan.names.items(), key=lambda each: each[1].casefold()):
         counts = [f"{count} to {step}" for step, count in steps_of(plan, key).items() if count]
+        counts += window_lines(plan, key)
         if counts:
             yield f"Invitations of {printable(name)}: {', '.join(counts)}"
-    if plan.invitations.waiting:
-        yield f"{plan.invitations.waiting} waiting: due, but the order is on hold or missing"
+    if plan.invitations.waiting_for_orders:
+        yield f"{plan.invitations.waiting_for_orders} waiting: due, but the order is on hold or missing"
     if plan.invitations.deferred:
         yield f"{plan.invitations.deferred} deferred: due, but beyond max_sends"
 

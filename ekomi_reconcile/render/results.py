@@ -47,7 +47,7 @@ _ALWAYS = (
 _REVIEWS = {Done.REVIEWS_NEW: "new", Done.REVIEWS_CHANGED: "changed", Done.REVIEWS_GONE: "gone"}
 _IF_ANY = {
     Done.REVIEWS_UNREADABLE: "reviews without a date or a rating, left out",
-    Done.WAITING: "due but waiting: the order is on hold or could not be read",
+    Done.WAITING: "due but waiting: order on hold or not readable, or sending window closed",
     Done.RETRY_LATER: "not delivered, to be tried again by a later run",
     Done.FAILED: "failed for good: see `invitations list --status failed`",
     Done.UNKNOWN: "perhaps sent, outcome unknown: see `invitations list --status unknown`",

@@ -12,6 +12,7 @@ from ekomi_reconcile.model.invitation import ACCOUNT_DELETED, Criterion, Invitat
 from ekomi_reconcile.model.run import OTHERS, JournalEntry, RunFigures, add_reasons, read_figures
 from ekomi_reconcile.report import data
 from ekomi_reconcile.report.reviews import account_grid, read_reviews
+from ekomi_reconcile.rules.sending_times import SendingSchedule
 from ekomi_reconcile.state.repositories.journal import APPLY, INCOMPLETE, STARTED
 from ekomi_reconcile.state.store import State
 
@@ -166,12 +167,14 @@ def read_queue(
     names: Mapping[str, str],
     now: Instant,
     limits: data.ListLimits,
+    schedule: SendingSchedule,
 ) -> data.QueueFigures:
     """The queue; ``records`` are the live accounts, ``counts`` rows by interface id and status."""
     enabled = {each.interface_id for each in records if each.invites}
     by_status = {status: sum(each.get(status, 0) for each in counts.values()) for status in Status}
     waiting = {key: each.get(Status.PENDING, 0) for key, each in counts.items()}
-    due = [each for key, each in state.aggregates.due_by_account(now).items() if key in enabled]
+    due = {key: each for key, each in state.aggregates.due_by_account(now).items() if key in enabled}
+    overdue = (now - schedule.open_seconds(key, each.oldest, now) for key, each in due.items())
     today, end = now // DAY, (now // DAY + DAYS_AHEAD) * DAY
     ahead = state.aggregates.scheduled_by_day(enabled, after=now, before=end)
     in_time = sum(waiting.get(key, 0) for key in enabled)
@@ -179,13 +182,16 @@ def read_queue(
     behind = state.aggregates.sent_by_day((today - DAYS_BEHIND + 1) * DAY)
 
     def listed(limit: int, status: Status | None = None) -> tuple[data.InvitationRow, ...]:
-        return tuple(_row(each, names) for each in state.aggregates.latest_invitations(limit, status))
+        return tuple(
+            _row(each, names, schedule.of_pending(each, now=now))
+            for each in state.aggregates.latest_invitations(limit, status)
+        )
 
     return data.QueueFigures(
         total=sum(by_status.values()),
         by_status=by_status,
-        due=sum(each.count for each in due),
-        oldest_due=min((each.oldest for each in due), default=None),
+        due=sum(each.count for each in due.values()),
+        oldest_due=min(overdue, default=None),
         held=sum(waiting.values()) - in_time,
         sent=_days(behind, first=today - DAYS_BEHIND + 1, last=today),
         scheduled=_days(ahead, first=today, last=today + DAYS_AHEAD - 1),
@@ -200,9 +206,10 @@ def _days(counts: Mapping[int, int], *, first: int, last: int) -> tuple[data.Day
     return tuple(data.DayCount(day=day, count=counts.get(day, 0)) for day in range(first, last + 1))
 
 
-def _row(row: Invitation, names: Mapping[str, str]) -> data.InvitationRow:
+def _row(row: Invitation, names: Mapping[str, str], leaves_at: Instant | None) -> data.InvitationRow:
     told = row.status in _TOLD or row.reason in LOOP_REASONS
-    return data.InvitationRow(names[row.interface_id], row if told else replace(row, reason=None))
+    shown = row if told else replace(row, reason=None)
+    return data.InvitationRow(names[row.interface_id], shown, leaves_at)
 
 
 DAYS = 30
@@ -256,14 +263,22 @@ def _rows(
 LIMITS = data.ListLimits()
 
 
-def make_report(state: State, *, now: Instant, limits: data.ListLimits = LIMITS) -> data.ReportData:
+def make_report(
+    state: State,
+    *,
+    now: Instant,
+    limits: data.ListLimits = LIMITS,
+    schedule: SendingSchedule | None = None,
+) -> data.ReportData:
     """Everything that the report shows, from one snapshot of the state."""
     records = state.accounts.read(include_deleted=True)
     names = {each.interface_id: each.name for each in records}
     live = [each for each in records if each.deleted_at is None]
     counts = state.queue.counts()
     accounts = account_grid(live, counts, limit=limits.accounts)
-    queue = read_queue(state, live, counts, names=names, now=now, limits=limits)
+    queue = read_queue(
+        state, live, counts, names=names, now=now, limits=limits, schedule=schedule or SendingSchedule()
+    )
     runs = read_runs(state, limit=limits.runs)
     meta = state.meta.read()
     return data.ReportData(

@@ -37,10 +37,14 @@ class AccountGrid:
 
 @dataclass(frozen=True, slots=True)
 class InvitationRow:
-    """A row of the invitations grid. Its ``reason`` is left out where a person may have written it."""
+    """A row of the invitations grid. Its ``reason`` is left out where a person may have written it.
+
+    A pending one can leave at ``leaves_at``.
+    """
 
     account: str
     invitation: Invitation
+    leaves_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

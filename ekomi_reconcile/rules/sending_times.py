@@ -14,11 +14,13 @@ from zoneinfo import ZoneInfo
 
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
+from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.rule import InvitationRule, Pause, SendBetween, Weekday
 
 FURTHEST = 3_660
 """Days after which a window that has not opened never will."""
 
+_FAR = 6 * DAY
 _EPOCH = date(1970, 1, 1).toordinal()
 _WEEKDAYS = tuple(Weekday)
 _FIRST_WEEKDAY = 3  # 1970-01-01 was a Thursday
@@ -57,9 +59,12 @@ class SendingTimes:
         parts = ((max(a, start), min(b, end)) for day in days for a, b in _open_on(self, day))
         return sum(b - a for a, b in parts if a < b)
 
-    def local(self, at: Instant) -> str:
-        """An instant as people in the zone read it: ``Mon 09:00 Europe/Berlin``, with the date if far off."""
-        return f"{datetime.fromtimestamp(at, ZoneInfo(self.zone)):%a %Y-%m-%d %H:%M} {self.zone}"
+
+def local_time(at: Instant, zone: str, *, now: Instant) -> str:
+    """An instant as people in the zone read it: ``Mon 09:00 Europe/Berlin``; far off with the date."""
+    local = datetime.fromtimestamp(at, ZoneInfo(zone))
+    day = f"{local:%a}" if now <= at < now + _FAR else f"{local:%a %Y-%m-%d}"
+    return f"{day} {local:%H:%M} {zone}"
 
 
 class SendingSchedule:
@@ -82,6 +87,17 @@ class SendingSchedule:
         if times is None or times.is_open(max(scheduled_at, now)):
             return scheduled_at
         return times.next_opening(max(scheduled_at, now))
+
+    def next_opening(self, now: Instant) -> Instant | None:
+        """When the first of the windows that are closed now opens; ``None`` where none is closed."""
+        closed = (each for each in self.times.values() if not each.is_open(now))
+        return min((at for each in closed if (at := each.next_opening(now)) is not None), default=None)
+
+    def of_pending(self, row: Invitation, *, now: Instant) -> Instant | None:
+        """When a pending invitation can leave; ``None`` for any other."""
+        if row.status is not Status.PENDING:
+            return None
+        return self.leaves_at(row.interface_id, row.scheduled_at, now=now, at_once=row.at_once)
 
     def open_seconds(self, interface_id: str, start: Instant, end: Instant, *, at_once: bool = False) -> int:
         """For how many seconds between two instants an invitation of this account could leave."""

@@ -30,12 +30,16 @@ class CycleOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedCycle:
-    """A finished cycle. ``message`` says in words what went wrong."""
+    """A finished cycle. ``message`` says in words what went wrong.
+
+    At ``wake_at`` the next one has to begin at the latest: a sending window opens.
+    """
 
     outcome: CycleOutcome
     began_at: Instant
     ended_at: Instant
     message: str | None = None
+    wake_at: Instant | None = None
 
 
 @dataclass(slots=True)
@@ -56,9 +60,12 @@ class Loop:
         """Go on until the stop is set."""
         while not self.stop.is_set():
             began = self.clock()
-            self.report(self.cycle())
+            ended = self.cycle()
+            self.report(ended)
             factor = 1 + self.chance.uniform(-JITTER, JITTER)
             pause = self.every * factor - (self.clock() - began)
+            if ended.wake_at is not None:
+                pause = min(pause, ended.wake_at - ended.ended_at)
             if pause > 0:
                 self.stop.wait(pause)
 

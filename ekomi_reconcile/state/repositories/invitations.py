@@ -141,12 +141,17 @@ class InvitationRepository(Repository):
             self._allow(row, {Status.SKIPPED}, "unskipped")
             return self._back(row, now=now, actor=actor)
 
-    def push(self, invitation_id: int, *, now: Instant, actor: str) -> Invitation:
-        """Send a pending row in the next run, whatever its time; changed rules no longer move it."""
+    def push(self, invitation_id: int, *, now: Instant, actor: str, at_once: bool = False) -> Invitation:
+        """Send a pending row in the next run, whatever its time; changed rules no longer move it.
+
+        ``at_once``: it does not wait for a sending window either.
+        """
         with self._session.joined():
             row = self._get(invitation_id)
             self._allow(row, {Status.PENDING}, "pushed")
-            return self._back(row, now=now, actor=actor, scheduled_at=min(row.scheduled_at, now), pushed=True)
+            due = min(row.scheduled_at, now)
+            at_once = at_once or row.at_once
+            return self._back(row, now=now, actor=actor, scheduled_at=due, pushed=True, at_once=at_once)
 
     def retry(self, invitation_id: int, *, now: Instant, actor: str) -> Invitation:
         """Try a failed row again, or at once one that waits for another attempt; attempts start again.

@@ -133,6 +133,22 @@ def _segment(client: EkomiClient, account: Account) -> CheckNote:
     return passed("the default customer segment is active", account=account.name)
 
 
+def product_reviews(subject: DoctorContext) -> Iterator[CheckNote]:
+    """eKomi gives the accounts product reviews whose invitations ask for them."""
+    refused = subject.state.journal.without_product_reviews()
+    for account in subject.configuration.accounts:
+        if not (account.invitations.enabled and account.invitations.products.ask):
+            continue
+        if account.interface_id in refused:
+            yield warned(
+                "eKomi refused the import of product reviews: the tariff may not include them",
+                mend="ask eKomi for product reviews, or remove `products` from the rule",
+                account=account.name,
+            )
+        else:
+            yield passed("invitations ask for product reviews", account=account.name)
+
+
 def sync_age(subject: DoctorContext) -> Iterator[CheckNote]:
     """Shop details and statistics were fetched not too long ago."""
     interval = subject.configuration.project.schedule.sync_every
@@ -184,4 +200,5 @@ CHECKS: Sequence[Check] = (
     Check(id="stacked-delay", run=stacked_delay, needs=_FILES, online=True),
     Check(id="sync-age", run=sync_age, needs=_BOTH),
     Check(id="import-age", run=import_age, needs=_BOTH),
+    Check(id="product-reviews", run=product_reviews, needs=_BOTH),
 )

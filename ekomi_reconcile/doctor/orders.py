@@ -24,6 +24,7 @@ from ekomi_reconcile.orders.magento.source import (
 from ekomi_reconcile.reconcile.absent_fields import CONSENT_KEY
 from ekomi_reconcile.rules.conditions import CATEGORY_ID
 from ekomi_reconcile.rules.order_fields import consent_attribute, consent_key
+from ekomi_reconcile.rules.products import product_attributes
 from ekomi_reconcile.rules.rulebook import RuleBook
 
 CLOCK_SKEW = 300
@@ -154,7 +155,8 @@ def _needs(subject: DoctorContext, account: Account, key: str) -> bool:
         return rule.store_views.names is not None and not source.stores
     if key == GROUPS:
         return rule.customer_groups.names is not None and not source.customer_groups
-    return key == PRODUCTS and CATEGORY_ID in RuleBook([account]).attributes
+    looked_at = RuleBook([account]).attributes | product_attributes([rule])
+    return key == PRODUCTS and CATEGORY_ID in looked_at
 
 
 def clock(subject: DoctorContext) -> Iterator[CheckNote]:

@@ -12,6 +12,7 @@ from ekomi_reconcile.model.errors import OrderSourceError, ReconcileError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Criterion, Invitation, Reached, Status, holder_of
 from ekomi_reconcile.model.order import Order
+from ekomi_reconcile.model.product import OrderedProduct
 from ekomi_reconcile.orders.source import OrderSource
 from ekomi_reconcile.plan.build import names_of
 from ekomi_reconcile.plan.decision_trace import MatchRequest, OrderTrace
@@ -19,6 +20,7 @@ from ekomi_reconcile.plan.matcher import Matcher
 from ekomi_reconcile.plan.read_requests import moved_from, needs
 from ekomi_reconcile.plan.view import Privacy, Queue
 from ekomi_reconcile.rules.judge import CriterionResult
+from ekomi_reconcile.rules.products import products_of
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook, spread_offset
 from ekomi_reconcile.rules.sending_times import SendingSchedule
 
@@ -125,7 +127,7 @@ class AccountVerdict:
     """What one account makes of the order; ``row`` is its own row.
 
     ``offset`` is by how many seconds its spread delays the order, ``changes`` what would have to change:
-    nothing after its own request.
+    nothing after its own request. ``products`` are those that an invitation asks about.
     """
 
     account: Account
@@ -137,6 +139,7 @@ class AccountVerdict:
     offset: int
     row: Invitation | None
     changes: tuple[str, ...]
+    products: tuple[OrderedProduct, ...] = ()
 
     @property
     def reason(self) -> Criterion | None:
@@ -262,6 +265,7 @@ def _verdict(rule: Rule, trace: OrderTrace, times: SendingSchedule) -> AccountVe
         offset=spread_offset(rule, trace.order.order_id),
         row=row,
         changes=() if closed else tuple(each.remedy for each in decision.criteria if each.remedy),
+        products=products_of(trace.order, rule.account.invitations.products),
     )
 
 

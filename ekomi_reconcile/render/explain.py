@@ -11,6 +11,7 @@ from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
 from ekomi_reconcile.model.instant import HOUR
 from ekomi_reconcile.model.invitation import Criterion, Evidence, Status
 from ekomi_reconcile.model.order import OrderId
+from ekomi_reconcile.model.product import OrderedProduct
 from ekomi_reconcile.render.invitations import InvitationEntry, Listed, listed_json
 from ekomi_reconcile.render.tables import Field, Paint, Tone, at, blocks_text, fields_text, plain, printable
 from ekomi_reconcile.rules.condition_trace import ConditionTrace
@@ -41,8 +42,19 @@ class CriterionEntry(JsonObject, frozen=True):
     wanted: str
 
 
+class ProductEntry(JsonObject, frozen=True):
+    """A product that an invitation asks about: the shop's own identifier, and eKomi's id for it."""
+
+    product: str
+    product_id: str
+    name: str
+
+
 class VerdictEntry(JsonObject, frozen=True):
-    """Is the order invited through an account? ``reason`` is the first criterion that fails."""
+    """Is the order invited through an account? ``reason`` is the first criterion that fails.
+
+    ``products`` are those that an invitation asks about.
+    """
 
     account: str
     eligible: bool
@@ -53,6 +65,7 @@ class VerdictEntry(JsonObject, frozen=True):
     pending_days: Count
     scheduled_at: Time | None
     leaves_at: Time | None
+    products: list[ProductEntry]
     invitation: InvitationEntry | None
 
 
@@ -78,6 +91,7 @@ def verdict_json(verdict: AccountVerdict) -> VerdictEntry:
         verdict,
         account=name,
         criteria=[from_records(CriterionEntry, each) for each in verdict.criteria],
+        products=[ProductEntry(each.identifier, each.product_id, each.name) for each in verdict.products],
         reached_at=reached.at if reached else None,
         reached_source=reached.source if reached else None,
         invitation=None if row is None else listed_json(Listed(name, row, verdict.pending_leaves_at)),
@@ -130,6 +144,8 @@ def account_text(verdict: AccountVerdict, explanation: Explanation, paint: Paint
     for each in verdict.criteria:
         lines += _criterion(each, width, paint)
     lines.append(f"  {_clock(verdict)}")
+    if verdict.account.invitations.products.ask:
+        lines.append(f"  products: {', '.join(map(_product, verdict.products)) or 'none of this order'}")
     if verdict.changes:
         lines.append("  would be invited if:")
         lines += [f"    - {printable(each)}" for each in verdict.changes]
@@ -164,6 +180,12 @@ def _tree(verdict: ConditionTrace, indent: int, paint: Paint) -> Iterator[str]:
     yield f"{' ' * indent}{sign} {printable(verdict.text)}: {plain(verdict.value)}"
     for part in verdict.parts:
         yield from _tree(part, indent + 2, paint)
+
+
+def _product(product: OrderedProduct) -> str:
+    """Identifier and name, with eKomi's id where that is another one."""
+    other = "" if product.product_id == product.identifier else f" (at eKomi: {product.product_id})"
+    return printable(f"{product.identifier} {product.name}{other}")
 
 
 def _clock(verdict: AccountVerdict) -> str:

@@ -117,14 +117,30 @@ class AccountReviews:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewedProduct:
+    """The imported reviews of a product, which is named as the shop names it, where that is known."""
+
+    account: str
+    product: str
+    name: str
+    count: int
+    average: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewFigures:
-    """The imported reviews; ``rows`` are the accounts with the most, of ``accounts`` that have any."""
+    """The imported reviews; ``rows`` are the accounts with the most, of ``accounts`` that have any.
+
+    ``products`` are those with the most reviews, of ``product_count`` that have any.
+    """
 
     count: int
     average: float | None
     months: tuple[MonthFigure, ...]
     accounts: int
     rows: tuple[AccountReviews, ...]
+    products: tuple[ReviewedProduct, ...] = ()
+    product_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,14 @@ from datetime import UTC, datetime
 from ekomi_reconcile.model.account_record import AccountRecord, GridRow
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.report.data import AccountGrid, AccountReviews, MonthFigure, ReviewFigures
-from ekomi_reconcile.state.repositories.aggregates import BEFORE, ReviewFigure
+from ekomi_reconcile.report.data import (
+    AccountGrid,
+    AccountReviews,
+    MonthFigure,
+    ReviewedProduct,
+    ReviewFigures,
+)
+from ekomi_reconcile.state.repositories.aggregates import BEFORE, ProductFigure, ReviewFigure
 from ekomi_reconcile.state.store import State
 
 
@@ -65,6 +71,8 @@ def read_reviews(state: State, *, names: Mapping[str, str], now: Instant, limit:
         months=_figures(everything, shown),
         accounts=len(sums),
         rows=tuple(_review_row(names[key], sums[key], shown) for key in largest[:limit]),
+        products=tuple(_product_row(names, each) for each in state.aggregates.product_figures(limit)),
+        product_count=state.aggregates.count_products(),
     )
 
 
@@ -110,6 +118,16 @@ def _figures(sums: _Sums, months: Iterable[int]) -> tuple[MonthFigure, ...]:
     return tuple(
         MonthFigure(year=month // 12, month=month % 12 + 1, count=each.count, average=each.average)
         for month, each in found
+    )
+
+
+def _product_row(names: Mapping[str, str], figure: ProductFigure) -> ReviewedProduct:
+    return ReviewedProduct(
+        account=names.get(figure.interface_id, figure.interface_id),
+        product=figure.product or figure.product_id,
+        name=figure.name or "",
+        count=figure.count,
+        average=figure.stars / figure.count,
     )
 
 

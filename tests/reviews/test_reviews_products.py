@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import sys
+from pathlib import Path
 
 import pytest
 from project_support import order, settings
@@ -14,6 +16,11 @@ from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
 from ekomi_reconcile.sandbox.review_requests import READ_ONLY
 from ekomi_reconcile.sandbox.server import SandboxServer
 from ekomi_reconcile.sandbox.shops import CUSTOMER_GROUPS, SandboxReview
+
+sys.path.append(str(Path(__file__).parent.parent / "docs"))
+
+from docs_blocks import DOCS, blocks
+from docs_commands import commands
 
 GERMANY = "28374"
 RULE = "pending_period: 0\nskip_orders_older_than: 0\nstore_views: [de]\n"
@@ -214,6 +221,10 @@ def test_reviews_carry_the_shops_identifier(project, sandbox, capsys):
     assert "BK-8 Bike 8" in capsys.readouterr().out
     assert project.cli("reviews", "export", "--format", "csv") == 0
     assert '"BK-8","Bike 8"' in capsys.readouterr().out
+    assert project.cli("report", "--out", str(project.folder / "out")) == 0
+    page = (project.folder / "out" / "index.html").read_text(encoding="utf-8")
+    assert "<bdi>BK-8</bdi></th><td><bdi>Bike 8</bdi></td>" in page
+    assert "<bdi>P1</bdi></th><td><bdi></bdi></td>" in page
 
 
 def test_only_invited_products_are_recorded(project, sandbox, capsys):
@@ -263,3 +274,52 @@ def test_pages_and_pictures_of_a_shop(project, monkeypatch, capsys, granted):
     else:
         assert names == {"8": "Bike 8", "7": "Bike 7"}
         assert more["8"] == {"product_other": {}}
+
+
+def test_the_guide_from_the_file_to_the_outbox(project, sandbox, capsys):
+    """The file and the commands of the guide do what it says: two products, by their article numbers."""
+    page = DOCS / "how-to" / "product-reviews.md"
+    (titled,) = [block for block in blocks(page) if block.title]
+    (project.folder / titled.title).write_text(
+        titled.text.replace("  enabled", "  pending_period: 0\n  enabled")
+    )
+    rows = [
+        item(1, 40.0, sku="BK-100", name="City bike"),
+        item(2, 90, sku="GIFT-9"),
+        item(3, 10),
+        item(4, 20),
+    ]
+    project.orders([order(123, items=rows)])
+    sandbox.world.shops[GERMANY].product_reviews = [
+        SandboxReview(
+            submitted=instant.now() - 60,
+            order_id="100000123",
+            rating=5,
+            product_id=digest("BK-100"),
+            review="Rides well",
+        )
+    ]
+    for block in (each for each in blocks(page) if each.language == "sh"):
+        for command in commands(block):
+            assert project.cli(*command.arguments) == 0
+    told = capsys.readouterr().out
+    assert f"products: BK-100 City bike (at eKomi: {digest('BK-100')}), BK-4 Bike 4 (at eKomi: " in told
+    names = json.loads(entry(sandbox).fields["products_info"])
+    assert names == {digest("BK-100"): "City bike", digest("BK-4"): "Bike 4"}
+    assert any("BK-100 City bike" in line and "Rides well" in line for line in told.splitlines())
+    assert f"Germany ({GERMANY}): 1 review of product BK-100, average 5.00" in told
+
+
+def test_doctor_warns_of_a_tariff_without_product_reviews(project, sandbox, capsys):
+    """An account that asks for product reviews and was refused their import is worth a warning."""
+    for status, has in (("pass", True), ("warn", False)):
+        sandbox.world.shops[GERMANY].has_product_feedback = has
+        asked(project, "{ask: true}")
+        assert project.cli("reviews", "import", "--full") == 0
+        capsys.readouterr()
+        project.cli("doctor", "--offline", "--format", "json")
+        found = {each["check"]: each for each in json.loads(capsys.readouterr().out)["checks"]}
+        assert (found["product-reviews"]["status"], found["product-reviews"]["account"]) == (
+            status,
+            "Germany",
+        )

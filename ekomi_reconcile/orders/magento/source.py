@@ -159,7 +159,7 @@ def _asked(shop: MagentoShop, *, annotate: bool) -> Mapping[str, Callable[[], ob
     asked: dict[str, Callable[[], object]] = {STORES: shop.directory.store_views}
     if shop.needs(CUSTOMER_GROUP):
         asked[GROUPS] = shop.directory.customer_groups
-    if shop.needs(CATEGORY_ID):
+    if shop.needs(CATEGORY_ID) or shop.needs("product_id"):
         asked[PRODUCTS] = _counting(shop, "products")
     if annotate:
         asked[COMMENT] = shop.client.may_annotate

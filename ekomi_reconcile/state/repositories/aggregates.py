@@ -31,7 +31,7 @@ from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.review import STARS, Period, ReviewStatistics, Tally
 from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Repository, chunks
-from ekomi_reconcile.state.engine.tables import CANCELLED, PENDING, invitation, journal, review
+from ekomi_reconcile.state.engine.tables import CANCELLED, PENDING, invitation, journal, product, review
 from ekomi_reconcile.state.repositories.invitation_rows import COLUMNS, to_invitation
 from ekomi_reconcile.state.repositories.journal import APPLY
 from ekomi_reconcile.state.repositories.reviews import of_product
@@ -54,6 +54,18 @@ class ReviewFigure:
 
     interface_id: str
     day: int
+    count: int
+    stars: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductFigure:
+    """The reviews of a product; ``product`` is the shop's own identifier, where it is known."""
+
+    interface_id: str
+    product_id: str
+    product: str | None
+    name: str | None
     count: int
     stars: float
 
@@ -145,6 +157,38 @@ class AggregateRepository(Repository):
         ) as rows:
             for key, found, count, stars in rows:
                 yield ReviewFigure(interface_id=names[key], day=found, count=count, stars=stars)
+
+    def product_figures(self, limit: int) -> tuple[ProductFigure, ...]:
+        """The products with the most reviews that are still at eKomi."""
+        mine = (product.c.account_id == _c.account_id) & (product.c.product_id == _c.product_id)
+        columns = (_c.account_id, _c.product_id, product.c.identifier, product.c.name)
+        statement = (
+            select(*columns, func.count().label("reviews"), func.sum(_c.rating).label("stars"))
+            .outerjoin_from(review, product, mine)
+            .where(_c.gone_at.is_(None), _c.product_id != "")
+            .group_by(*columns)
+            .order_by(func.count().desc(), _c.account_id, _c.product_id)
+            .limit(limit)
+        )
+        names = self._keys.names()
+        return tuple(
+            ProductFigure(
+                interface_id=names[row.account_id],
+                product_id=row.product_id,
+                product=row.identifier,
+                name=row.name,
+                count=row.reviews,
+                stars=row.stars,
+            )
+            for row in self._session.rows(statement)
+        )
+
+    def count_products(self) -> int:
+        """How many products have reviews that are still at eKomi."""
+        each = (
+            select(_c.account_id, _c.product_id).where(_c.gone_at.is_(None), _c.product_id != "").distinct()
+        )
+        return int(self._session.execute(select(func.count()).select_from(each.subquery())).scalar_one())
 
     def review_statistics(
         self,

@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from time import gmtime, strftime
 from typing import Any
@@ -169,9 +169,15 @@ class Loop:
             )
 
     def apply(
-        self, now: int = NOW, scope: Scope = EVERYTHING, *, sending: bool = True, made: Plan | None = None
+        self,
+        now: int = NOW,
+        scope: Scope = EVERYTHING,
+        *,
+        sending: bool = True,
+        made: Plan | None = None,
+        clock: Callable[[], int] | None = None,
     ) -> tuple[Plan, Result]:
-        """Plan (unless one is given) and carry it out, as the command does."""
+        """Plan (unless one is given) and carry it out, as the command does; ``clock`` moves meanwhile."""
         configuration = self.configuration()
         with self.state() as state, Sources(configuration) as sources:
             passwords = read_passwords(configuration, state)
@@ -181,7 +187,7 @@ class Loop:
                 sources=sources,
                 passwords=passwords,
                 stop=StopSignal(),
-                clock=lambda: now,
+                clock=clock or (lambda: now),
             )
             with context.clients:
                 recover(context)

@@ -151,6 +151,20 @@ def test_without_window_and_pause_everything_leaves_when_it_is_due():
     assert SendingSchedule(accounts).leaves_at("2", due, now=due) == due
 
 
+def test_the_service_wakes_up_at_the_first_opening():
+    """Of the windows that are closed; one that is open now is nothing to wait for."""
+    night = InvitationRule(send_between=SendBetween(hours="22:00-06:00"))
+    day = InvitationRule(send_between=SendBetween(hours="09:00-19:00"))
+    accounts = [
+        Account(name=key, interface_id=key, interface_password="${env:A}", invitations=rule)
+        for key, rule in (("1", night), ("2", day))
+    ]
+    schedule = SendingSchedule(accounts, "UTC")
+    assert schedule.next_opening(parse("2026-11-30T07:00:00Z")) == parse("2026-11-30T09:00:00Z")
+    assert schedule.next_opening(parse("2026-11-30T12:00:00Z")) == parse("2026-11-30T22:00:00Z")
+    assert SendingSchedule(accounts[:1], "UTC").next_opening(parse("2026-11-30T23:00:00Z")) is None
+
+
 def test_a_window_that_never_opens_has_no_next_opening():
     """Whatever closes it for good."""
     assert times_of(BERLIN, "09:00-09:00", NAMES).next_opening(0) is None

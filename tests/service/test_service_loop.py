@@ -50,6 +50,19 @@ def test_cycles_begin_at_their_interval_with_a_little_chance():
     assert len(set(time.pauses)) > 40
 
 
+def test_a_cycle_begins_when_a_sending_window_opens():
+    """However long the interval is; an opening that is further off changes nothing."""
+    time = Time(waits=3)
+    openings = iter([160, None, 10_000])
+
+    def work():
+        return FinishedCycle(outcome=CycleOutcome.OK, began_at=100, ended_at=100, wake_at=next(openings))
+
+    Loop(work, 900, time, lambda ended: None, time, random.Random(1)).run()
+    assert time.pauses[0] == 60
+    assert all(800 < pause < 1000 for pause in time.pauses[1:])
+
+
 def test_a_long_cycle_is_followed_at_once_and_never_overlaps():
     """When a cycle takes longer than the interval, the next begins after it, without a pause."""
     time, running = Time(waits=1), []

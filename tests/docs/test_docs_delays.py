@@ -34,7 +34,7 @@ def test_the_guide_works_word_for_word(tmp_path, sandbox, monkeypatch, capsys):
         for block in page:
             match block.language:
                 case "yaml" if block.title == "ekomi-reconcile.yaml":
-                    project.settings(settings(sandbox.url, block.text))
+                    project.settings(settings(sandbox.url, block.text.splitlines()[-1] + "\n"))
                 case "yaml":
                     (tmp_path / str(block.title)).parent.mkdir(exist_ok=True)
                     (tmp_path / str(block.title)).write_text(block.text, encoding="utf-8")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -34,6 +35,8 @@ from ekomi_reconcile.rules.case import Case, KnownFacts
 from ekomi_reconcile.rules.contact import mobile_number
 from ekomi_reconcile.rules.judge import first_failed
 from ekomi_reconcile.rules.rulebook import Rule, waits_on_hold
+
+_log = logging.getLogger("ekomi_reconcile.apply")
 
 
 class DueVerdict(StrEnum):
@@ -215,3 +218,17 @@ def pause_after(calls: int, asked: float | None = None) -> int:
 def spread(pause: int) -> int:
     """Up to a fifth longer, by chance: what failed together does not come back together."""
     return pause + randrange(pause // 5 + 1)  # noqa: S311
+
+
+def error_of(future: Future[Receipt]) -> EkomiError | None:
+    """How a call failed. A fault of this program leaves that one invitation in doubt, not the whole run."""
+    error = future.exception()
+    if error is None or isinstance(error, EkomiError):
+        return error
+    if not isinstance(error, Exception):
+        raise error
+    _log.debug("a call ended with an unexpected error", exc_info=error)
+    return OutcomeUnknown(
+        f"unexpected error while sending: {type(error).__name__}",
+        mend="this is a fault of ekomi-reconcile: please report it with the output of -vv",
+    )

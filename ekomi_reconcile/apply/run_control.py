@@ -1,12 +1,15 @@
-"""Listening to a run, and stopping it: at a signal, or at its deadline."""
+"""Listening to a run, and stopping it: at a signal, at its deadline, or where its clock is wrong."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
+from ekomi_reconcile.http.clock import RunClock
+from ekomi_reconcile.model.errors import ClockError
 from ekomi_reconcile.model.run import Ended, Progress, QueueWritten, Running, Stage, Started
 
 __all__ = ["Event", "Listener", "Progress", "Stage", "both", "nobody"]
@@ -57,3 +60,30 @@ class StopSignal:
         limits = [each for each in (timeout, left) if each is not None]
         self._event.wait(min(limits) if limits else None)
         return self.is_set()
+
+
+@dataclass(slots=True)
+class SendClock:
+    """Whether the clock allows sending: known before the first call, or else from its answer."""
+
+    clock: RunClock | None
+    answered: bool = False
+    error: ClockError | None = None
+    reported: bool = False
+    _right: bool = False
+
+    def most(self, parallelism: int) -> int:
+        """How many calls may be under way: one, until something is known about the clock."""
+        known = self.clock is None or self.answered or self.clock.ahead is not None
+        return parallelism if known else 1
+
+    def wrong(self) -> bool:
+        """Is it further off than sending allows?"""
+        if self.clock is None or self._right or self.error is not None:
+            return self.error is not None
+        try:
+            self.clock.check()
+        except ClockError as error:
+            self.error = error
+        self._right = self.error is None and self.clock.ahead is not None
+        return self.error is not None

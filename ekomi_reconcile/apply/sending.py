@@ -7,18 +7,17 @@ doubt than there were calls in flight.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from ekomi_reconcile.apply.context import Context, was_tried
-from ekomi_reconcile.apply.delivery import DueVerdict, delivered, recheck, text_of, undelivered
+from ekomi_reconcile.apply.delivery import DueVerdict, delivered, error_of, recheck, text_of, undelivered
 from ekomi_reconcile.apply.products import ProductReviews
 from ekomi_reconcile.apply.refusals import Ready, Refusals
+from ekomi_reconcile.apply.run_control import SendClock
 from ekomi_reconcile.ekomi.values import Receipt
-from ekomi_reconcile.http.clock import RunClock
 from ekomi_reconcile.model import errors, invitation
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.order import Order, OrderId
@@ -36,8 +35,6 @@ HEARTBEAT = 5.0
 
 PATIENCE = 5
 """So many calls in a row without a clear answer, and an account is left alone for the rest of the run."""
-
-_log = logging.getLogger("ekomi_reconcile.apply")
 
 _COUNTED = {
     invitation.Status.SENT: Done.SENT,
@@ -58,33 +55,6 @@ class _Failed:
 
 
 @dataclass(slots=True)
-class _Clock:
-    """Whether the clock allows sending: known before the first call, or else from its answer."""
-
-    clock: RunClock | None
-    answered: bool = False
-    error: errors.ClockError | None = None
-    reported: bool = False
-    _right: bool = False
-
-    def most(self, parallelism: int) -> int:
-        """How many calls may be under way: one, until something is known about the clock."""
-        known = self.clock is None or self.answered or self.clock.ahead is not None
-        return parallelism if known else 1
-
-    def wrong(self) -> bool:
-        """Is it further off than sending allows?"""
-        if self.clock is None or self._right or self.error is not None:
-            return self.error is not None
-        try:
-            self.clock.check()
-        except errors.ClockError as error:
-            self.error = error
-        self._right = self.error is None and self.clock.ahead is not None
-        return self.error is not None
-
-
-@dataclass(slots=True)
 class Sender:
     """Sends planned invitations. One per run."""
 
@@ -100,10 +70,10 @@ class Sender:
     _left: Counter[str] = field(default_factory=Counter)
     _in_a_row: Counter[str] = field(default_factory=Counter)
     _closed: Counter[str] = field(default_factory=Counter)
-    _clock: _Clock = field(init=False)
+    _clock: SendClock = field(init=False)
 
     def __post_init__(self) -> None:
-        self._clock = _Clock(self.context.clock)
+        self._clock = SendClock(self.context.clock)
         self._refusals = Refusals(self.context)
         self._products = ProductReviews(self.context)
 
@@ -371,13 +341,13 @@ class Sender:
         return Task(work=Work.SEND, account=name, interface_id=key, invitation=row.id, order=row.number)
 
     def _outcome(self, ready: Ready, future: Future[Receipt]) -> invitation.SendOutcome:
-        error = _error_of(future)
+        error = error_of(future)
         if error is None:
             return delivered(ready.row, future.result(), now=self.context.now())
         return self._refusals.judged(ready.row, undelivered(ready.row, error, now=self.context.now()))
 
     def _tell(self, ready: Ready, future: Future[Receipt], outcome: invitation.SendOutcome) -> None:
-        key, error = ready.row.interface_id, _error_of(future)
+        key, error = ready.row.interface_id, error_of(future)
         self._refusals.settled(ready.row, outcome, error)
         if error is None:
             self._in_a_row[key] = 0
@@ -409,17 +379,3 @@ class Sender:
         for (key, _), failed in self._failed.items():
             more = f" and {failed.count - 1} more" if failed.count > 1 else ""
             self.context.result.fail(f"{self.context.name(key)}: send {failed.number}{more}", failed.error)
-
-
-def _error_of(future: Future[Receipt]) -> errors.EkomiError | None:
-    """How a call failed. A fault of this program leaves that one invitation in doubt, not the whole run."""
-    error = future.exception()
-    if error is None or isinstance(error, errors.EkomiError):
-        return error
-    if not isinstance(error, Exception):
-        raise error
-    _log.debug("a call ended with an unexpected error", exc_info=error)
-    return errors.OutcomeUnknown(
-        f"unexpected error while sending: {type(error).__name__}",
-        mend="this is a fault of ekomi-reconcile: please report it with the output of -vv",
-    )

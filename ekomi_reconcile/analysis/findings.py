@@ -150,7 +150,7 @@ class _Source:
             taker = next((each for each in stronger if confirmed(order, (each,))), None)
             if taker is None:
                 return None
-            rest = _without(cubes, taker.account.invitations)
+            rest = without(cubes, taker.account.invitations)
             if rest is None:
                 return None
             cubes = rest
@@ -159,7 +159,7 @@ class _Source:
         return by if by and left.overlap is Overlap.NONE else None
 
 
-def _without(cubes: Sequence[Cube], taker: InvitationRule) -> Sequence[Cube] | None:
+def without(cubes: Sequence[Cube], taker: InvitationRule) -> Sequence[Cube] | None:
     """The cubes without the orders of a rule; ``None`` if they are too many."""
     others = cubes_of(opposite(taker), _MOST_LEFT)
     rest = [both for one in cubes for two in others.cubes if (both := merged(one, two)) is not None]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from ekomi_reconcile.cli.app import Exit
-from ekomi_reconcile.cli.lists import stdout_paint, write_text
+from ekomi_reconcile.cli.lists import stdout_paint, write_one, write_text
 from ekomi_reconcile.cli.options import common, option, options
 from ekomi_reconcile.cli.session import load_configuration
 from ekomi_reconcile.config.configuration import Configuration
@@ -16,10 +16,18 @@ from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.config.settings import TESTS
 from ekomi_reconcile.orders.normalize import Codes
 from ekomi_reconcile.render.diagnostics import diagnostics_text
-from ekomi_reconcile.render.rule_tests import RuleTestRun, rule_tests_json, rule_tests_junit, rule_tests_text
+from ekomi_reconcile.render.rule_tests import (
+    RuleTestRun,
+    mutants_json,
+    mutants_text,
+    rule_tests_json,
+    rule_tests_junit,
+    rule_tests_text,
+)
 from ekomi_reconcile.render.tables import Paint, document_text
-from ekomi_reconcile.rule_tests.files import load_tests, rule_test_files
+from ekomi_reconcile.rule_tests.files import LoadedTests, load_tests, rule_test_files
 from ekomi_reconcile.rule_tests.judging import RuleTestJudge
+from ekomi_reconcile.rule_tests.mutation import Mutation
 
 
 @click.command()
@@ -31,21 +39,33 @@ from ekomi_reconcile.rule_tests.judging import RuleTestJudge
     default="text",
     help="How to show the results; junit: XML for CI systems.",
 )
+@option("--mutate", is_flag=True, help="Change the rules one step at a time, and show what no test notices.")
+@option(
+    "--min",
+    "least",
+    type=click.FloatRange(0, 100),
+    metavar="N",
+    help="With --mutate: exit with 1 where less than N percent of the changes are noticed.",
+)
 @common()
-def test(path: str | None, form: str) -> int:
+def test(path: str | None, form: str, mutate: bool, least: float | None) -> int:
     """Run the unit tests of the rules; offline.
 
     Needs no state and no secret. PATH is a file or a folder of tests; left out: the folder that `tests:` in
     the project file names. Of a test that fails every criterion is shown, as `explain` does.
+
+    With --mutate every rule is changed by one step at a time (14 days become 13, gte becomes gt, a condition
+    is left out). A change that no test notices is shown with a test that would notice it, ready to paste.
     """
+    if least is not None and not mutate:
+        raise click.UsageError("--min needs --mutate.")
+    if mutate and form == "junit":
+        raise click.UsageError("--format junit shows tests, not mutants; leave out --mutate.")
     configuration = load_configuration()
-    run = _run(configuration, _files(configuration, path))
-    if run.diagnostics and form != "json":
-        click.echo(
-            redact(diagnostics_text(run.diagnostics, Paint(options().colour_on(sys.stderr)))),
-            err=True,
-            nl=False,
-        )
+    loaded, run = _run(configuration, _files(configuration, path))
+    _show_diagnostics(run, form)
+    if mutate and run.ok:
+        return _mutated(configuration, loaded, form, least)
     match form:
         case "json":
             write_text(document_text(rule_tests_json(run)))
@@ -53,7 +73,30 @@ def test(path: str | None, form: str) -> int:
             write_text(rule_tests_junit(run))
         case _:
             write_text(rule_tests_text(run, stdout_paint()))
+    if mutate:
+        click.echo("The rules were not changed: correct the tests that fail first.", err=True)
     return Exit.OK if run.ok else Exit.ERROR
+
+
+def _show_diagnostics(run: RuleTestRun, form: str) -> None:
+    if run.diagnostics and form != "json":
+        text = diagnostics_text(run.diagnostics, Paint(options().colour_on(sys.stderr)))
+        click.echo(redact(text), err=True, nl=False)
+
+
+def _mutated(configuration: Configuration, loaded: LoadedTests, form: str, least: float | None) -> int:
+    mutation = Mutation(
+        configuration.accounts,
+        loaded.tests,
+        _codes(configuration),
+        timezone=configuration.project.timezone,
+    )
+    found = mutation.run()
+    write_one(found, form, as_text=mutants_text, as_json=mutants_json)
+    if least is None or found.share >= least:
+        return Exit.OK
+    click.echo(f"{found.share:.1f} % of the changes are noticed; --min asks for {least:g} %.", err=True)
+    return Exit.ERROR
 
 
 def _files(configuration: Configuration, path: str | None) -> Sequence[str]:
@@ -69,10 +112,12 @@ def _files(configuration: Configuration, path: str | None) -> Sequence[str]:
     return rule_test_files(folder.as_posix())
 
 
-def _run(configuration: Configuration, files: Sequence[str]) -> RuleTestRun:
-    loaded = load_tests(files, configuration.accounts, _codes(configuration))
-    judge = RuleTestJudge(configuration.accounts)
-    return RuleTestRun([judge.result(each) for each in loaded.tests], loaded.diagnostics)
+def _run(configuration: Configuration, files: Sequence[str]) -> tuple[LoadedTests, RuleTestRun]:
+    judge = RuleTestJudge(
+        configuration.accounts, _codes(configuration), timezone=configuration.project.timezone
+    )
+    loaded = load_tests(files, configuration.accounts, judge)
+    return loaded, RuleTestRun([judge.result(each) for each in loaded.tests], loaded.diagnostics)
 
 
 def _codes(configuration: Configuration) -> Codes:

@@ -51,6 +51,7 @@ DOCUMENTS: Mapping[str, type[JsonObject]] = {
     "validate": diagnostics.ValidationDocument,
     "analyze": analysis.AnalysisDocument,
     "test-results": rule_tests.RuleTestsDocument,
+    "test-mutants": rule_tests.MutantsDocument,
     "accounts-show": accounts.AccountDocument,
     "invitations-show": invitations.InvitationDocument,
     "invitations-mark-sent": invitations.MarkedDocument,

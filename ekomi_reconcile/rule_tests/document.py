@@ -57,7 +57,8 @@ class ExpectedOutcome(Struct, frozen=True, forbid_unknown_fields=True):
     scheduled_at: Annotated[_Time, Meta(description="When the invitation is due.")] | UnsetType = UNSET
     leaves_at: (
         Annotated[
-            _Time, Meta(description="When it can leave: at the earliest now, and not before it is due.")
+            _Time,
+            Meta(description="When it can leave: from when it is due on, when the sending window is open."),
         ]
         | UnsetType
     ) = UNSET

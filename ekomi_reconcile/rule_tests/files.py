@@ -15,10 +15,9 @@ from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place
 from ekomi_reconcile.model.errors import OrderUnreadable, ReconcileError
 from ekomi_reconcile.model.instant import Instant, parse
-from ekomi_reconcile.orders.normalize import Codes
 from ekomi_reconcile.rule_tests.document import RuleTestDocument, problems, read_document
-from ekomi_reconcile.rule_tests.judging import RuleTest
-from ekomi_reconcile.rule_tests.order import default_now, order_of_test
+from ekomi_reconcile.rule_tests.judging import RuleTest, RuleTestJudge
+from ekomi_reconcile.rule_tests.order import default_now, order_record
 
 _INVITED_ONLY: Final = ("scheduled_at", "leaves_at", "channel")
 
@@ -49,7 +48,7 @@ def rule_test_files(path: str) -> Sequence[str]:
         ) from None
 
 
-def load_tests(paths: Sequence[str], accounts: Sequence[Account], codes: Codes) -> LoadedTests:
+def load_tests(paths: Sequence[str], accounts: Sequence[Account], judge: RuleTestJudge) -> LoadedTests:
     """Read the tests in these files. A test with a mistake is left out, and the mistake is a diagnostic."""
     loaded, tree = LoadedTests(), DiskTree()
     for path in paths:
@@ -60,31 +59,38 @@ def load_tests(paths: Sequence[str], accounts: Sequence[Account], codes: Codes) 
             continue
         loaded.diagnostics += wrong
         for document in documents:
-            _load(document, loaded, accounts, codes)
+            _load(document, loaded, accounts, judge)
     loaded.diagnostics.sort(key=sort_key)
     return loaded
 
 
-def _load(document: Document, loaded: LoadedTests, accounts: Sequence[Account], codes: Codes) -> None:
+def _load(document: Document, loaded: LoadedTests, accounts: Sequence[Account], judge: RuleTestJudge) -> None:
     found = problems(document)
     if not found:
         written = read_document(document)
         found = list(_contradictions(document, written, accounts))
         if not found:
-            order = {} if written.order is UNSET else written.order
             try:
-                loaded.tests.append(_test(document, written, order, codes))
+                test = rule_test(written, document.place())
+                judge.order(test)
+                loaded.tests.append(test)
             except (OrderUnreadable, ValueError) as problem:
                 found = [_no_order(document, problem)]
     loaded.diagnostics += found
 
 
-def _test(document: Document, written: RuleTestDocument, order: Mapping[str, Any], codes: Codes) -> RuleTest:
+def rule_test(written: RuleTestDocument, place: Place) -> RuleTest:
+    """The test that is written like this.
+
+    Raises:
+        ValueError: a time is not one.
+    """
+    order: Mapping[str, Any] = {} if written.order is UNSET else written.order
     now: Instant = default_now(order) if written.now is UNSET else parse(written.now)
     return RuleTest(
         name=written.name,
-        place=document.place(),
-        order=order_of_test(order, codes),
+        place=place,
+        record=order_record(order),
         now=now,
         given=written.given,
         expect=written.expect,

@@ -5,30 +5,35 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from msgspec import UNSET
+from msgspec.json import encode
 from typing_extensions import override
 
 from ekomi_reconcile.explain.order_lookup import Explanation, explain_order
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Place
-from ekomi_reconcile.model.instant import Instant, iso, parse
+from ekomi_reconcile.model.instant import Instant, iso, iso_or_none, parse
 from ekomi_reconcile.model.invitation import Criterion, CustomerLimit, Evidence, Invitation, Reached, Status
 from ekomi_reconcile.model.order import Order, OrderId
+from ekomi_reconcile.orders.normalize import Codes
+from ekomi_reconcile.orders.reader import OrderReader
 from ekomi_reconcile.plan.decision_trace import MatchRequest, OrderTrace
 from ekomi_reconcile.plan.matcher import Matcher
 from ekomi_reconcile.plan.view import EmptyQueue, Privacy
 from ekomi_reconcile.rule_tests.document import ExpectedOutcome, GivenFacts
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook
+from ekomi_reconcile.rules.sending_times import SendingSchedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleTest:
-    """One test, ready to be judged. ``place`` is where it begins in its file."""
+    """One test. ``record`` is its order as an order file has it, ``place`` where it begins in its file."""
 
     name: str
     place: Place
-    order: Order
+    record: Mapping[str, Any]
     now: Instant
     given: GivenFacts
     expect: ExpectedOutcome
@@ -59,10 +64,16 @@ class RuleTestResult:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What became of the order of a test at one order source."""
+    """What became of the order of a test at one order source.
+
+    Of an order that is invited: when the invitation is due and can leave, and how it is sent.
+    """
 
     request: MatchRequest
     trace: OrderTrace
+    scheduled_at: Instant | None = None
+    leaves_at: Instant | None = None
+    channel: str | None = None
 
     @property
     def winner(self) -> Account | None:
@@ -75,16 +86,35 @@ class Decided:
 
 
 class RuleTestJudge:
-    """Judges tests by the rules of these accounts, of all order sources."""
+    """Judges tests by the rules of these accounts, of all order sources.
 
-    def __init__(self, accounts: Sequence[Account]) -> None:
+    ``codes`` say what ids of store views and groups mean, ``timezone`` is the one of sending windows.
+    """
+
+    def __init__(self, accounts: Sequence[Account], codes: Codes, *, timezone: str | None = None) -> None:
         self._accounts = accounts
+        self._codes = codes
+        self._schedule = SendingSchedule(accounts, timezone)
         by_source: defaultdict[str, list[Account]] = defaultdict(list)
         for each in accounts:
             by_source[each.orders].append(each)
         self._books = {source: RuleBook(found) for source, found in sorted(by_source.items())}
         self._ids = frozenset(each.interface_id for each in accounts)
         self._names = {each.interface_id: each.name for each in accounts}
+        naming = (each for book in self._books.values() for each in book.attributes)
+        self._reader = OrderReader(codes, naming=frozenset(naming))
+        self._orders: dict[int, tuple[RuleTest, Order]] = {}
+
+    def order(self, test: RuleTest) -> Order:
+        """The order of a test as these rules see it.
+
+        Raises:
+            OrderUnreadable: a value cannot be read.
+        """
+        known = self._orders.get(id(test))
+        if known is None or known[0] is not test:
+            known = self._orders[id(test)] = (test, self._reader.order(encode(test.record)))
+        return known[1]
 
     def result(self, test: RuleTest) -> RuleTestResult:
         """How this test ends."""
@@ -98,20 +128,28 @@ class RuleTestJudge:
         """What is not as the test expects."""
         decided = self.decided(test)
         if test.expect.invited:
-            return tuple(_not_as_invited(test, decided))
+            return tuple(_not_as_invited(test.expect, decided))
         return tuple(_not_as_left_alone(test.expect, decided))
 
     def decided(self, test: RuleTest) -> list[Decided]:
         """What becomes of the order, per order source."""
-        return [Decided(each, self._trace(test, each)) for each in self._requests(test)]
+        return [self._decided(test, each) for each in self._requests(test)]
+
+    def _decided(self, test: RuleTest, request: MatchRequest) -> Decided:
+        order = self.order(test)
+        trace = Matcher(request, self._queue(test, request), _NOBODY).trace(order)
+        winner = trace.winner
+        rule = None if winner is None else request.book.rule(winner.interface_id)
+        if winner is None or rule is None:
+            return Decided(request, trace)
+        due = trace.decision(rule).scheduled_at
+        leaves = None if due is None else self._schedule.leaves_at(winner.interface_id, due, now=test.now)
+        return Decided(request, trace, due, leaves, winner.invitations.deliver.value)
 
     def explanations(self, test: RuleTest) -> Iterator[Explanation]:
         """What every account makes of the order."""
         for request in self._requests(test):
-            yield explain_order(test.order, request, self._queue(test, request), _NOBODY)
-
-    def _trace(self, test: RuleTest, request: MatchRequest) -> OrderTrace:
-        return Matcher(request, self._queue(test, request), _NOBODY).trace(test.order)
+            yield explain_order(self.order(test), request, self._queue(test, request), _NOBODY)
 
     def _requests(self, test: RuleTest) -> Iterator[MatchRequest]:
         """The order sources that may have the order: that of the account it is about, or all."""
@@ -131,32 +169,27 @@ class RuleTestJudge:
     def _queue(self, test: RuleTest, request: MatchRequest) -> EmptyQueue:
         if not test.given.invited:
             return EmptyQueue()
-        rules = [*request.book.candidates(test.order.store_view), *request.book.rules]
-        return _GivenQueue(_sent(test, request, rules[0].interface_id if rules else ""))
+        order = self.order(test)
+        rules = [*request.book.candidates(order.store_view), *request.book.rules]
+        return _GivenQueue(_sent(order, request.source, rules[0].interface_id if rules else ""))
 
 
-def _not_as_invited(test: RuleTest, decided: Sequence[Decided]) -> Iterator[Mismatch]:
-    wanted = test.expect
+def _not_as_invited(wanted: ExpectedOutcome, decided: Sequence[Decided]) -> Iterator[Mismatch]:
     found = next((each for each in decided if each.winner is not None), None)
     if found is None or found.winner is None:
         yield Mismatch("invited", "true", f"false{_why(wanted, decided)}")
         return
-    winner = found.winner
-    if wanted.account is not UNSET and winner.name != wanted.account:
-        yield Mismatch("account", wanted.account, winner.name)
+    if wanted.account is not UNSET and found.winner.name != wanted.account:
+        yield Mismatch("account", wanted.account, found.winner.name)
         return
-    rule = found.request.book.rule(winner.interface_id)
-    due = None if rule is None else found.trace.decision(rule).scheduled_at
-    if due is None:
-        return
-    if wanted.scheduled_at is not UNSET and parse(wanted.scheduled_at) != due:
-        yield Mismatch("scheduled_at", iso(parse(wanted.scheduled_at)), iso(due))
-    leaves = max(due, test.now)
-    if wanted.leaves_at is not UNSET and parse(wanted.leaves_at) != leaves:
-        yield Mismatch("leaves_at", iso(parse(wanted.leaves_at)), iso(leaves))
-    channel = winner.invitations.deliver.value
-    if wanted.channel is not UNSET and wanted.channel != channel:
-        yield Mismatch("channel", wanted.channel, channel)
+    for key, expected, at in (
+        ("scheduled_at", wanted.scheduled_at, found.scheduled_at),
+        ("leaves_at", wanted.leaves_at, found.leaves_at),
+    ):
+        if expected is not UNSET and parse(expected) != at:
+            yield Mismatch(key, iso(parse(expected)), iso_or_none(at) or "never")
+    if wanted.channel is not UNSET and wanted.channel != found.channel:
+        yield Mismatch("channel", wanted.channel, found.channel or "none")
 
 
 def _why(wanted: ExpectedOutcome, decided: Sequence[Decided]) -> str:
@@ -190,13 +223,13 @@ def _not_as_left_alone(wanted: ExpectedOutcome, decided: Sequence[Decided]) -> I
         yield Mismatch("reason", wanted.reason.value, found)
 
 
-def _sent(test: RuleTest, request: MatchRequest, interface_id: str) -> Invitation:
+def _sent(order: Order, source: str, interface_id: str) -> Invitation:
     """The invitation that the order has had."""
-    order, at = test.order, test.order.created_at
+    at = order.created_at
     return Invitation(
         id=1,
         interface_id=interface_id,
-        source=request.source,
+        source=source,
         order_id=order.order_id,
         number=order.number,
         store_view=order.store_view,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import DAY, Instant
-from ekomi_reconcile.model.order import Order, OrderState, order_state_of
-from ekomi_reconcile.orders.normalize import NOT_LOGGED_IN, Codes
-from ekomi_reconcile.orders.reader import OrderReader
+from ekomi_reconcile.model.order import OrderState, order_state_of
+from ekomi_reconcile.orders.normalize import NOT_LOGGED_IN
+from ekomi_reconcile.rules.conditions import FIELD_PREFIX
+from ekomi_reconcile.rules.order_fields import CUSTOM_ATTRIBUTES
 
 ORDER_ID: Final = 1
 NUMBER: Final = "100000001"
@@ -106,15 +107,6 @@ def order_record(written: Mapping[str, Any]) -> _Record:
     return record
 
 
-def order_of_test(written: Mapping[str, Any], codes: Codes) -> Order:
-    """The order of a test as rules see it.
-
-    Raises:
-        OrderUnreadable: a value cannot be read, such as a time.
-    """
-    return OrderReader(codes).tree(order_record(written))
-
-
 def newest_date(written: Mapping[str, Any]) -> Instant:
     """The newest date in the order of a test.
 
@@ -188,3 +180,63 @@ def _state(status: str | None) -> str:
     """The state that goes with a status: the same word, if it is the name of a state."""
     known = order_state_of(status) if status else None
     return OrderState.COMPLETE.value if known is None else known.value
+
+
+_PLAIN: Final[Mapping[str, Any]] = {
+    "status": "complete",
+    "state": "complete",
+    "customer_group": GROUP,
+    "email_domain": EMAIL.partition("@")[2],
+    "is_virtual": False,
+    "has_company": False,
+    "has_vat_id": False,
+}
+"""What the default order has anyway."""
+
+
+def order_of_witness(values: Mapping[str, Any], attributes: Iterable[str]) -> _Record:
+    """What a test says of an order with these values by attribute.
+
+    Those of ``attributes`` that it does not have are said to be missing, where the default order has them.
+    """
+    order: _Record = {"store_code": None}
+    for name in sorted(values, key=lambda name: (name != "store_view", name)):
+        value = values[name]
+        if name.startswith(FIELD_PREFIX):
+            order = with_field(order, name.removeprefix(FIELD_PREFIX), value, custom=CUSTOM_ATTRIBUTES)
+        elif name == "items":
+            order["items"] = [_item_of_witness(each, attributes) for each in value]
+        elif _PLAIN.get(name, ...) != value:
+            order["store_code" if name == "store_view" else name] = value
+    known = {*ORDER_NAMES, *_ALWAYS_THERE}
+    for name in attributes:
+        if name not in values and name in known:
+            order[name] = None
+    return order
+
+
+_ALWAYS_THERE: Final = ("total_paid", "base_grand_total", "subtotal", "base_subtotal", "grand_total")
+_ITEM_DEFAULTS: Final = ("sku", "name", "product_type", "qty", "price", "row_total")
+
+
+def _item_of_witness(values: Mapping[str, Any], attributes: Iterable[str]) -> _Record:
+    item: _Record = {}
+    for name, value in values.items():
+        if name == "category_id":
+            item["category_ids"] = list(value)
+        else:
+            item[name] = value
+    return item | {name: None for name in attributes if name in _ITEM_DEFAULTS and name not in values}
+
+
+def with_field(order: Mapping[str, Any], path: str, value: Any, *, custom: str) -> _Record:
+    """The order with this value at a dotted path."""
+    name, _, below = path.partition(".")
+    found = dict(order)
+    if not below:
+        found[name] = value
+    elif name == custom:
+        found[name] = {**found.get(name, {}), below: value}
+    else:
+        found[name] = with_field(found.get(name) or {}, below, value, custom=custom)
+    return found

@@ -39,6 +39,7 @@ OUTPUTS = {
     "errors": ["errors", "--format", "json"],
     "analyze": ["analyze", "--format", "json"],
     "test-results": ["test", "--format", "json"],
+    "test-mutants": ["test", "--mutate", "--format", "json"],
     "explain": ["explain", "100000001", "--format", "json"],
     "doctor": ["doctor", "--format", "json"],
     "state-list": ["state", "list", "--format", "json"],

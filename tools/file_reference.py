@@ -142,8 +142,9 @@ def _number(value: dict[str, Any]) -> str:
 def _meaning(value: dict[str, Any]) -> str:
     text = str(value.get("markdownDescription", value.get("description", ""))).replace("\n\n", " ")
     text += "." if text.endswith("`") else ""
-    choices = zip(value.get("enum", ()), value.get("enumDescriptions", ()), strict=False)
-    text += "".join(f" `{name}`: {said}" for name, said in choices)
+    for part in (value, *value.get("anyOf", ()), *value.get("oneOf", ())):
+        choices = zip(part.get("enum", ()), part.get("enumDescriptions", ()), strict=False)
+        text += "".join(f" `{name}`: {said}" for name, said in choices)
     if shown := value.get("examples", ()):
         text += f" Such as {' or '.join(f'`{_flow(each)}`' for each in shown)}."
     return text.replace("|", "\\|")

@@ -171,7 +171,7 @@ def _always_first(first: RuleForm, second: RuleForm) -> bool:
     one, two = first.account.invitations, second.account.invitations
     return (
         {key for key, _ in second.rule.triggers} <= {key for key, _ in first.rule.triggers}
-        and (one.deliver is Deliver.LINK or one.deliver is two.deliver)
+        and (one.deliver is Deliver.LINK or set(two.channels) <= set(one.channels))
         and (two.skip_refunded or not one.skip_refunded)
         and _age(one) >= _age(two)
     )

@@ -111,7 +111,7 @@ class Witness:
             self,
             statuses=_history(self.values.get("status"), [dict(each.rule.triggers) for each in forms]),
             email=self.email or needs_email(rule),
-            mobile=self.mobile or rule.deliver is Deliver.EKOMI_SMS,
+            mobile=self.mobile or Deliver.EKOMI_SMS in rule.channels,
         )
 
 
@@ -148,7 +148,7 @@ def witness_of(
         statuses=statuses,
         created_at=now - now % DAY,
         email=email,
-        mobile=any(each.deliver is Deliver.EKOMI_SMS for each in rules),
+        mobile=any(Deliver.EKOMI_SMS in each.channels for each in rules),
     )
 
 

@@ -28,13 +28,13 @@ from ekomi_reconcile.model.instant import DAY, HOUR, Instant
 from ekomi_reconcile.model.invitation import UNREACHABLE, Invitation, SendOutcome, Status
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.model.product import OrderedProduct
-from ekomi_reconcile.model.rule import Deliver
+from ekomi_reconcile.model.rule import Deliver, InvitationRule
 from ekomi_reconcile.plan.matcher import cancel_reason, in_its_store_view
 from ekomi_reconcile.plan.view import Privacy
 from ekomi_reconcile.rules.case import Case, KnownFacts
 from ekomi_reconcile.rules.contact import mobile_number
 from ekomi_reconcile.rules.judge import first_failed
-from ekomi_reconcile.rules.rulebook import Rule, waits_on_hold
+from ekomi_reconcile.rules.rulebook import Rule, channel_of, waits_on_hold
 
 _log = logging.getLogger("ekomi_reconcile.apply")
 
@@ -49,10 +49,11 @@ class DueVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recheck:
-    """A verdict; ``reason`` says why a row is cancelled."""
+    """A verdict; ``reason`` says why a row is cancelled, ``channel`` through which it is sent."""
 
     verdict: DueVerdict
     reason: str | None = None
+    channel: Deliver | None = None
 
 
 def recheck(row: Invitation, order: Order | None, rule: Rule | None, *, privacy: Privacy) -> Recheck:
@@ -68,7 +69,7 @@ def recheck(row: Invitation, order: Order | None, rule: Rule | None, *, privacy:
     failed = first_failed(Case(rule, order, row.judged_at, row.reached, known))
     if failed is not None:
         return Recheck(DueVerdict.CANCEL, cancel_reason(failed, order, rule))
-    return Recheck(DueVerdict.SEND)
+    return Recheck(DueVerdict.SEND, channel=channel_of(order, rule.account.invitations))
 
 
 AT_ONCE = 2
@@ -126,17 +127,22 @@ def deliver(
     order: Order,
     products: tuple[OrderedProduct, ...] = (),
     *,
+    channel: Deliver,
+    shop_name: str | None = None,
     put: set[OrderedProduct] | None = None,
 ) -> Receipt:
-    """Ask for the review of this order and of these products, once.
+    """Ask for the review of this order and of these products, once, through this channel.
 
-    ``put`` are the products that eKomi was told before; for a link those that are new are told first.
+    ``shop_name`` is the shop's name at eKomi. ``put`` are the products that eKomi was told before; for a link
+    those that are new are told first.
 
     Raises:
         EkomiError: what became of the request, by kind.
     """
-    if account.invitations.deliver is not Deliver.LINK:
-        return client.add_recipient(_recipient(account, order, products))
+    if channel is not Deliver.LINK:
+        return client.add_recipient(
+            _recipient(account.invitations, order, channel, products=products, shop_name=shop_name)
+        )
     told = set[OrderedProduct]() if put is None else put
     for product in products:
         if product not in told:
@@ -145,9 +151,16 @@ def deliver(
     return client.put_order(order.number, order.created_at, [each.product_id for each in products])
 
 
-def _recipient(account: Account, order: Order, products: tuple[OrderedProduct, ...]) -> Recipient:
+def _recipient(
+    rule: InvitationRule,
+    order: Order,
+    channel: Deliver,
+    *,
+    products: tuple[OrderedProduct, ...],
+    shop_name: str | None,
+) -> Recipient:
     contact = order.contact
-    by_sms = account.invitations.deliver is Deliver.EKOMI_SMS
+    by_sms = channel is Deliver.EKOMI_SMS
     return Recipient(
         channel=Channel.SMS if by_sms else Channel.EMAIL,
         transaction_id=order.number,
@@ -157,7 +170,8 @@ def _recipient(account: Account, order: Order, products: tuple[OrderedProduct, .
         first_name=contact.first_name,
         last_name=contact.last_name,
         client_id=None if contact.customer_id is None else str(contact.customer_id),
-        sender_name=account.name if by_sms else None,
+        sender_name=rule.sender_name(channel, shop_name),
+        sender_email=rule.sender.email,
         products=products,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from ekomi_reconcile.apply.context import Context
 from ekomi_reconcile.apply.delivery import deliver
@@ -69,15 +70,16 @@ class ProductReviews:
         """
         key = ready.row.interface_id
         account, products = self.context.accounts[key], ready.products
+        ask = partial(deliver, client, account, ready.order, channel=ready.channel, shop_name=ready.shop_name)
         if not products or key in self._refused:
-            return deliver(client, account, ready.order)
+            return ask()
         try:
-            return deliver(client, account, ready.order, products, put=self._put[key])
+            return ask(products, put=self._put[key])
         except (AccountRefused, RequestRefused) as error:
             if not _about_products(error):
                 raise
             refused = error
-        receipt = deliver(client, account, ready.order)
+        receipt = ask()
         if refuses_account(_text(refused)):
             self._refused.add(key)
         self._refusals.append((ready, refused))

@@ -15,6 +15,7 @@ from ekomi_reconcile.model.errors import AccountRefused, CredentialsRefused, Eko
 from ekomi_reconcile.model.invitation import Invitation, SendOutcome, Status
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.model.product import OrderedProduct
+from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.model.run import Done
 
 MOST_REFUSALS = 5
@@ -26,10 +27,15 @@ LAST_REFUSAL = 3
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """An invitation to send, its order as it is now, and the products that are asked about, too."""
+    """An invitation to send, its order as it is now, and the channel that was chosen by it.
+
+    ``shop_name`` is the shop's name at eKomi, ``products`` are those that are asked about, too.
+    """
 
     row: Invitation
     order: Order
+    channel: Deliver
+    shop_name: str | None = None
     products: tuple[OrderedProduct, ...] = ()
 
 

@@ -70,6 +70,7 @@ class Sender:
     _left: Counter[str] = field(default_factory=Counter)
     _in_a_row: Counter[str] = field(default_factory=Counter)
     _closed: Counter[str] = field(default_factory=Counter)
+    _shop_names: Mapping[str, str | None] = field(default_factory=dict)
     _clock: SendClock = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,6 +81,8 @@ class Sender:
     def send(self, batches: Iterable[Sequence[invitation.SendStep]]) -> None:
         """Send everything that still is to be sent; what an account's failure leaves undone is told."""
         self._refusals.load()
+        accounts = self.context.state.accounts.read()
+        self._shop_names = {each.interface_id: each.shop.account_name for each in accounts}
         with ThreadPoolExecutor(self.context.parallelism, thread_name_prefix="send") as pool:
             for batch in batches:
                 if self.context.stop.is_set():
@@ -143,8 +146,8 @@ class Sender:
                 continue
             rule = self.context.book.rule(row.interface_id)
             look = recheck(row, order, rule, privacy=self.context.privacy)
-            if look.verdict is DueVerdict.SEND and order is not None:
-                yield Ready(row, order)
+            if look.channel is not None and order is not None:
+                yield Ready(row, order, look.channel, self._shop_names.get(row.interface_id))
             elif look.verdict is DueVerdict.CANCEL:
                 cancelled[row.id] = look.reason or ""
             else:
@@ -246,7 +249,8 @@ class Sender:
         if not allowed:
             return pause
         ready = {each.row.id: each for each in allowed}
-        claimed = self.context.state.sending.claim(list(ready), now=self.context.now())
+        channels = {key: each.channel for key, each in ready.items()}
+        claimed = self.context.state.sending.claim(list(ready), now=self.context.now(), channels=channels)
         self.context.result.count(Done.LEFT_OUT, len(allowed) - len(claimed))
         if len(claimed) < len(allowed):
             for key in ready.keys() - {row.id for row in claimed}:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from ipaddress import ip_address
@@ -15,7 +17,8 @@ from ekomi_reconcile.config.secrets import kind_of, kinds
 from ekomi_reconcile.config.source import Document, KeyPath
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.diagnostic import Diagnostic
-from ekomi_reconcile.model.rule import InvitationRule
+from ekomi_reconcile.model.rule import Deliver, InvitationRule
+from ekomi_reconcile.model.sender import SENDER_LENGTH, sms_sender_fault
 
 _OVER: Final = {
     "canceled": "canceled",
@@ -205,6 +208,32 @@ def _never_open(entry: WrittenAccount, timezone: str) -> Iterator[Diagnostic]:
     if times is not None and times.next_opening(instant.now()) is None:
         message = "no invitation can ever leave: the pauses leave no day of the window"
         yield _sending_time(entry, ("pauses",), message, "pauses that end")
+
+
+def sender_problems(entry: WrittenAccount) -> Iterator[Diagnostic]:
+    """A sender, defaults included, that text messages of the account cannot have."""
+    rule = entry.account.invitations
+    name = rule.sender.name
+    if name is None or Deliver.EKOMI_SMS not in rule.channels:
+        return
+    fault = sms_sender_fault(name)
+    if fault is not None:
+        path: KeyPath = ("invitations", "sender", "name")
+        yield error(
+            "sms-sender",
+            f"text messages cannot have this sender: {fault}",
+            entry.place(path),
+            path=path,
+            found=shown(name),
+            allowed=f"at most {SENDER_LENGTH} characters: letters A to Z, digits, spaces, & + - _",
+            mend=f"write a shorter name, such as {_short_sender(name)}, or remove ekomi-sms from deliver",
+        )
+
+
+def _short_sender(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    short = " ".join(re.sub(r"[^A-Za-z0-9 &+_-]+", " ", plain).split())[:SENDER_LENGTH].strip()
+    return short if sms_sender_fault(short) is None else "My Shop"
 
 
 def _status(document: Document, path: KeyPath, status: str) -> Diagnostic:

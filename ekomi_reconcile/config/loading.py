@@ -23,6 +23,7 @@ from ekomi_reconcile.config.crosscheck import (
     plain_http_problems,
     secret_paths,
     secret_problems,
+    sender_problems,
     sending_time_problems,
     source_of,
     source_problem,
@@ -243,6 +244,7 @@ class Loader:
         entry = WrittenAccount(document, account_of(document.data, project.defaults, source), project)
         self.diagnostics += ending_problems(entry)
         self.diagnostics += sending_time_problems(entry, project.settings.timezone)
+        self.diagnostics += sender_problems(entry)
         return entry
 
     def _unreadable(self, path: str, reason: str | None) -> None:

@@ -22,6 +22,7 @@ from ekomi_reconcile.config.source_kinds import registered_keys
 from ekomi_reconcile.config.types import Also, FixedKeys, Flag, of_kind
 from ekomi_reconcile.model import keys
 from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.rule import DELIVERIES, Deliver
 
 
 class _OneOf(FixedKeys):
@@ -139,6 +140,14 @@ def _text_or_pinned(value: Any) -> str | None:
 
 
 _REGISTERED: Final = tuple(registered_keys())
+
+
+def _word_or_list(value: Any) -> str | None:
+    if isinstance(value, list):
+        return "#list"
+    return "#word" if isinstance(value, str) else None
+
+
 _SOURCE_KEYS: Final = tuple(each.name for each in (*keys.keys(OrdersSettings), *_REGISTERED))
 
 
@@ -157,6 +166,13 @@ def _either(choose: Callable[[Any], str | None], **formats: Any) -> Any:
 FORMATS: Final[dict[str, Any]] = {
     "condition": Condition,
     "item-condition": ItemCondition,
+    "deliver": _either(
+        _word_or_list,
+        word=Annotated[
+            Literal[tuple(each.value for each in Deliver)], Also(enumDescriptions=list(DELIVERIES))
+        ],
+        list=of_kind(keys.Several(), Literal[Deliver.EKOMI_EMAIL.value, Deliver.EKOMI_SMS.value]),
+    ),
     "selection": _either(_list_or_exclude, list=_NAMES, exclude=Exclude),
     "ids": Annotated[
         dict[_STORE_ID, Annotated[_NAME, Also(description="Its code or name in the files.")]],

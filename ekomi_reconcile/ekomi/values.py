@@ -12,7 +12,6 @@ from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.product import OrderedProduct
 
-SENDER_NAME_LENGTH = 11
 """The longest sender a text message may show (GSM)."""
 
 
@@ -64,6 +63,7 @@ class Recipient:
     client_id: str | None = None
     sender_name: str | None = None
     products: tuple[OrderedProduct, ...] = ()
+    sender_email: str | None = None
 
     def __post_init__(self) -> None:
         address = self.telephone if self.channel is Channel.SMS else self.email
@@ -85,10 +85,11 @@ class Recipient:
             "client_id": self.client_id or f"guest_oId_{self.transaction_id}",
             **_product_fields(self.products),
         }
-        if self.channel is Channel.EMAIL:
-            return fields | {"email": self.email or ""}
-        sender = {"sender_name": self.sender_name[:SENDER_NAME_LENGTH]} if self.sender_name else {}
-        return fields | {"telephone": self.telephone or ""} | sender
+        fields |= {"sender_name": self.sender_name} if self.sender_name else {}
+        if self.channel is Channel.SMS:
+            return fields | {"telephone": self.telephone or ""}
+        fields |= {"sender_email": self.sender_email} if self.sender_email else {}
+        return fields | {"email": self.email or ""}
 
     def personal(self) -> tuple[str, ...]:
         """Every value that must not appear in a message."""

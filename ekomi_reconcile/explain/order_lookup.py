@@ -13,6 +13,7 @@ from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Criterion, Invitation, Reached, Status, holder_of
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.model.product import OrderedProduct
+from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.orders.source import OrderSource
 from ekomi_reconcile.plan.build import names_of
 from ekomi_reconcile.plan.decision_trace import MatchRequest, OrderTrace
@@ -21,7 +22,7 @@ from ekomi_reconcile.plan.read_requests import moved_from, needs
 from ekomi_reconcile.plan.view import Privacy, Queue
 from ekomi_reconcile.rules.judge import CriterionResult
 from ekomi_reconcile.rules.products import products_of
-from ekomi_reconcile.rules.rulebook import Rule, RuleBook, spread_offset
+from ekomi_reconcile.rules.rulebook import Rule, RuleBook, channel_of, spread_offset
 from ekomi_reconcile.rules.sending_times import SendingSchedule
 
 BY_ID = "#"
@@ -126,8 +127,9 @@ class OrderOutcome(StrEnum):
 class AccountVerdict:
     """What one account makes of the order; ``row`` is its own row.
 
-    ``offset`` is by how many seconds its spread delays the order, ``changes`` what would have to change:
-    nothing after its own request. ``products`` are those that an invitation asks about.
+    ``offset`` is by how many seconds its spread delays the order, ``channel`` the one through which it was
+    invited, or would be as it is now; ``changes`` what would have to change: nothing after its own request.
+    ``products`` are those that an invitation asks about.
     """
 
     account: Account
@@ -138,6 +140,7 @@ class AccountVerdict:
     leaves_at: Instant | None
     offset: int
     row: Invitation | None
+    channel: Deliver | None
     changes: tuple[str, ...]
     products: tuple[OrderedProduct, ...] = ()
 
@@ -264,6 +267,7 @@ def _verdict(rule: Rule, trace: OrderTrace, times: SendingSchedule) -> AccountVe
         else times.leaves_at(rule.interface_id, due, now=trace.now, at_once=at_once),
         offset=spread_offset(rule, trace.order.order_id),
         row=row,
+        channel=(row and row.channel) or channel_of(trace.order, rule.account.invitations),
         changes=() if closed else tuple(each.remedy for each in decision.criteria if each.remedy),
         products=products_of(trace.order, rule.account.invitations.products),
     )

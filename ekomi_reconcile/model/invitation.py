@@ -12,6 +12,7 @@ from msgspec import Struct
 from ekomi_reconcile.model import keys
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.order import OrderId
+from ekomi_reconcile.model.rule import Deliver
 
 
 class Status(StrEnum):
@@ -103,7 +104,8 @@ class Invitation:
     ``pushed`` marks a row whose time a person has set, ``at_once`` one that does not wait for a sending
     window. ``attempts`` counts calls that failed. ``refusal`` is the text that eKomi last refused it with,
     ``refusals`` how often it did so with an unlisted one, ``unreached`` how many calls in a row did not reach
-    eKomi.
+    eKomi. ``channel`` is the one it was sent through, ``None`` before that, and where an earlier version
+    sent it.
     """
 
     id: int
@@ -130,6 +132,7 @@ class Invitation:
     unreached: int = 0
     pending_days: int | None = None
     at_once: bool = False
+    channel: Deliver | None = None
 
     @property
     def closed(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, Final, TypeAlias
 from ekomi_reconcile.model import keys
 from ekomi_reconcile.model.instant import HOUR
 from ekomi_reconcile.model.keys import Json, Recorded, key
+from ekomi_reconcile.model.sender import SenderSettings, sms_sender_fault
 
 _ALWAYS: Final = Recorded.ALWAYS
 
@@ -26,6 +27,32 @@ class Deliver(StrEnum):
     EKOMI_EMAIL = "ekomi-email"
     EKOMI_SMS = "ekomi-sms"
     LINK = "link"
+
+
+DELIVERIES: Final = (
+    "eKomi writes an e-mail; an order without a usable address is not invited.",
+    "eKomi writes a text message; an order without a mobile number is not invited.",
+    "Nobody is written to: the review link stands in the queue for a mailer of your own.",
+)
+"""What the ways of ``Deliver`` mean, in their order."""
+
+
+def _deliver(written: Json) -> Deliver | tuple[Deliver, ...]:
+    """The way that a valid file has, or several, the preferred one first; a list of one is that one."""
+    ways = [written] if isinstance(written, str) else written
+    found = tuple(map(Deliver, ways))
+    return found[0] if len(found) == 1 else found
+
+
+def _deliver_form(ways: Deliver | tuple[Deliver, ...]) -> Json:
+    return ways.value if isinstance(ways, Deliver) else [each.value for each in ways]
+
+
+Delivery: TypeAlias = Annotated[
+    Deliver | tuple[Deliver, ...],
+    keys.Format(name="deliver", parse=_deliver, form=_deliver_form, written=_deliver_form),
+]
+"""One way to ask, or several: the first for which an order has an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,15 +324,19 @@ class InvitationRule:
         absent="consent is not required",
         examples=({"field": "extension_attributes.ekomi_optin", "accept": ["1", "true"]},),
     )
-    deliver: Deliver = key(
-        "Who asks the customer, and how.",
+    deliver: Delivery = key(
+        "Who asks the customer, and how: one way, or a list of channels of which the first is taken that the "
+        "order has an address for. A request that failed is never repeated through another channel.",
         default=Deliver.EKOMI_EMAIL,
         recorded=Recorded.UNDIGESTED,
-        labels=(
-            "eKomi writes an e-mail; an order without a usable address is not invited.",
-            "eKomi writes a text message; an order without a mobile number is not invited.",
-            "Nobody is written to: the review link stands in the queue for a mailer of your own.",
-        ),
+        examples=(["ekomi-sms", "ekomi-email"],),
+    )
+    sender: SenderSettings = key(
+        "Whom customers see as the sender. A change does not judge pending invitations again.",
+        default=SenderSettings(),
+        absent="the shop's name at eKomi",
+        examples=({"name": "Shop DE", "email": "shop@example.com"},),
+        part_of_rule=False,
     )
     products: ProductRule = key(
         "Product reviews. A change does not judge pending invitations again.",
@@ -333,6 +364,21 @@ class InvitationRule:
         """The custom condition, and those of other pending periods."""
         own = () if self.conditions is None else (self.conditions,)
         return (*own, *(each.when for each in self.pending_period_overrides))
+
+    @property
+    def channels(self) -> tuple[Deliver, ...]:
+        """The ways to ask, the preferred one first."""
+        return (self.deliver,) if isinstance(self.deliver, Deliver) else self.deliver
+
+    def sender_name(self, channel: Deliver, shop_name: str | None) -> str | None:
+        """The sender that is sent along; ``None`` leaves it to eKomi.
+
+        Without one in the files text messages have ``shop_name``, the shop's name at eKomi, if it fits.
+        """
+        if self.sender.name is not None or channel is not Deliver.EKOMI_SMS or shop_name is None:
+            return self.sender.name
+        name = shop_name.strip()
+        return name if sms_sender_fault(name) is None else None
 
     def canonical(self) -> dict[str, Json]:
         """What is recorded of it, as JSON values."""

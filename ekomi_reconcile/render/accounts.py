@@ -8,11 +8,14 @@ from typing import Annotated, Any
 
 import msgspec
 
+from ekomi_reconcile.model import keys
 from ekomi_reconcile.model.account import Account, Json, account_address
 from ekomi_reconcile.model.account_record import AccountRecord, Checked, Credential, GridRow
 from ekomi_reconcile.model.document import Count, JsonObject, Time, counts_of, from_records, one_of
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import ShopData
+from ekomi_reconcile.model.rule import Deliver, InvitationRule
+from ekomi_reconcile.model.sender import sms_sender_fault
 from ekomi_reconcile.render import tables
 
 LAYOUT: tables.Layout = (
@@ -203,6 +206,34 @@ def settings(detail: AccountDetail) -> Iterator[Setting]:
         yield Setting(key, value, origin, before, before != value)
 
 
+def senders(detail: AccountDetail) -> Iterator[SenderEntry]:
+    """The sender that customers see, by channel, as the files have it now; a link has none."""
+    rule = detail.written.invitations if detail.written is not None else InvitationRule()
+    if detail.written is None and detail.record is not None:
+        rule = keys.build(InvitationRule, _sending(detail.record.desired["invitations"]))
+    for channel in rule.channels:
+        if channel is not Deliver.LINK:
+            yield _sender(channel, rule, detail.shop.account_name)
+
+
+def _sending(recorded: Mapping[str, Json]) -> dict[str, Json]:
+    return {name: recorded[name] for name in ("deliver", "sender") if name in recorded}
+
+
+def _sender(channel: Deliver, rule: InvitationRule, shop_name: str | None) -> SenderEntry:
+    sent = rule.sender_name(channel, shop_name)
+    email = rule.sender.email if channel is Deliver.EKOMI_EMAIL else None
+    if rule.sender.name is not None:
+        return SenderEntry(channel, sent, email, "sender.name")
+    if channel is Deliver.EKOMI_EMAIL or sent is not None:
+        return SenderEntry(channel, shop_name, email, "the shop's name at eKomi")
+    fault = None if shop_name is None else sms_sender_fault(shop_name.strip())
+    why = "the shop's name at eKomi is not known before a sync"
+    if fault is not None:
+        why = f"eKomi's own: the shop's name at eKomi does not fit ({fault}); set sender.name"
+    return SenderEntry(channel, None, None, why)
+
+
 def _flat(fields: Mapping[str, Json]) -> dict[str, Json]:
     flat: dict[str, Json] = {}
     for key, value in fields.items():
@@ -219,6 +250,15 @@ class SettingEntry(JsonObject, frozen=True):
     value: Any
     origin: str | None
     applied: Any = msgspec.UNSET
+
+
+class SenderEntry(JsonObject, frozen=True):
+    """The sender that customers see in one channel; without a name it is left to eKomi, for a reason."""
+
+    channel: Deliver
+    name: str | None
+    email: str | None
+    note: str
 
 
 class ScoreEntry(JsonObject, frozen=True):
@@ -247,6 +287,7 @@ class AccountDocument(JsonObject, frozen=True):
     logo_url: str | None
     review_page: str | None
     certificate_id: str | None
+    senders: list[SenderEntry]
     settings: dict[str, SettingEntry]
     statistics: ScoreEntry
     queue: QueueDetail
@@ -272,6 +313,7 @@ def detail_json(detail: AccountDetail) -> AccountDocument:
         address=account_address(detail.name),
         in_files=detail.written is not None,
         in_state=record is not None and record.deleted_at is None,
+        senders=list(senders(detail)),
         settings={each.key: _setting_json(each) for each in settings(detail)},
         statistics=from_records(ScoreEntry, detail.shop),
         queue=QueueDetail(queue.total, queue.pending, _by_status(detail.queue)),
@@ -317,6 +359,8 @@ def detail_text(detail: AccountDetail, paint: tables.Paint) -> str:
             paint,
         ),
     ]
+    if seen := [_sender_field(each) for each in senders(detail)]:
+        blocks.insert(2, tables.fields_text("Sender", seen, paint))
     if record is not None and record.last_error:
         blocks.append(
             tables.fields_text(
@@ -326,6 +370,11 @@ def detail_text(detail: AccountDetail, paint: tables.Paint) -> str:
             )
         )
     return tables.blocks_text(blocks)
+
+
+def _sender_field(each: SenderEntry) -> tables.Field:
+    address = f" <{each.email}>" if each.email else ""
+    return tables.Field(each.channel.value, tables.plain(each.name) + address, each.note)
 
 
 def _standing(detail: AccountDetail) -> str:

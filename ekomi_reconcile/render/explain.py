@@ -12,6 +12,7 @@ from ekomi_reconcile.model.instant import HOUR
 from ekomi_reconcile.model.invitation import Criterion, Evidence, Status
 from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.model.product import OrderedProduct
+from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.render.invitations import InvitationEntry, Listed, listed_json
 from ekomi_reconcile.render.tables import Field, Paint, Tone, at, blocks_text, fields_text, plain, printable
 from ekomi_reconcile.rules.condition_trace import ConditionTrace
@@ -65,6 +66,7 @@ class VerdictEntry(JsonObject, frozen=True):
     pending_days: Count
     scheduled_at: Time | None
     leaves_at: Time | None
+    channel: Deliver | None
     products: list[ProductEntry]
     invitation: InvitationEntry | None
 

@@ -12,6 +12,7 @@ from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Evidence, Invitation, Status, StatusChange
 from ekomi_reconcile.model.order import OrderId
+from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.render.tables import (
     Cell,
     Column,
@@ -95,7 +96,7 @@ LAYOUT: Layout = (
     (Column("ID", right=True),),
     (Column("Order"), Column("Store view", whole=False), Column("Account", whole=False)),
     (Column("Order date (UTC)"), Column("Scheduled (UTC)"), Column("Sent (UTC)")),
-    (Column("Status"), Column("Reason", whole=False), Column("Link", whole=False)),
+    (Column("Status"), Column("Channel"), Column("Reason", whole=False), Column("Link", whole=False)),
 )
 HISTORY_LAYOUT: Layout = (
     (Column("At (UTC)"),),
@@ -139,6 +140,7 @@ class InvitationEntry(JsonObject, frozen=True):
     pending_days: Count | None
     scheduled_at: Time
     leaves_at: Time | None
+    channel: Deliver | None
     sent_at: Time | None
     link: str | None
     status: Status
@@ -187,6 +189,7 @@ def listed_row(each: Listed) -> Row:
         time_cell(row.scheduled_at),
         time_cell(row.sent_at),
         Cell(row.status.value, _TONES[row.status]),
+        cell(row.channel),
         cell(row.reason),
         cell(row.link),
     )
@@ -206,6 +209,7 @@ def invitation_text(each: Listed, paint: Paint) -> str:
         Field("Pending period", "-" if row.pending_days is None else plural(row.pending_days, "day")),
         Field("Scheduled", at(row.scheduled_at) + (" (pushed)" if row.pushed else "")),
         Field("Leaves", at(each.leaves_at)),
+        Field("Channel", plain(row.channel)),
         Field("Sent", at(row.sent_at)),
         Field("Link", plain(row.link)),
         Field("Attempts", _attempts(row)),

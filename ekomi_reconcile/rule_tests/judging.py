@@ -23,7 +23,7 @@ from ekomi_reconcile.plan.decision_trace import MatchRequest, OrderTrace
 from ekomi_reconcile.plan.matcher import Matcher
 from ekomi_reconcile.plan.view import EmptyQueue, Privacy
 from ekomi_reconcile.rule_tests.document import ExpectedOutcome, GivenFacts
-from ekomi_reconcile.rules.rulebook import Rule, RuleBook
+from ekomi_reconcile.rules.rulebook import Rule, RuleBook, channel_of
 from ekomi_reconcile.rules.sending_times import SendingSchedule
 
 
@@ -144,7 +144,7 @@ class RuleTestJudge:
             return Decided(request, trace)
         due = trace.decision(rule).scheduled_at
         leaves = None if due is None else self._schedule.leaves_at(winner.interface_id, due, now=test.now)
-        return Decided(request, trace, due, leaves, winner.invitations.deliver.value)
+        return Decided(request, trace, due, leaves, channel_of(trace.order, winner.invitations))
 
     def explanations(self, test: RuleTest) -> Iterator[Explanation]:
         """What every account makes of the order."""

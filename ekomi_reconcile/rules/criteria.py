@@ -9,7 +9,7 @@ absent, accepted or not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
@@ -27,6 +27,7 @@ from ekomi_reconcile.rules.order_key import is_of, key_of_order, key_of_row
 from ekomi_reconcile.rules.rulebook import (
     Rule,
     blocked_state,
+    channel_of,
     deliverable,
     ended_by,
     key_of,
@@ -263,31 +264,38 @@ def _culprits(trace: ConditionTrace) -> Iterator[str]:
 
 
 def _deliverable(rule: Rule) -> Check | None:
-    deliver = rule.account.invitations.deliver
-    return None if deliver is Deliver.LINK else _delivery_check(deliver)
+    channels = rule.account.invitations.channels
+    return None if Deliver.LINK in channels else _delivery_check(channels)
 
 
 @lru_cache
-def _delivery_check(deliver: Deliver) -> Check:
-    return lambda case: deliverable(case.order, deliver)
+def _delivery_check(channels: tuple[Deliver, ...]) -> Check:
+    return lambda case: any(deliverable(case.order, each) for each in channels)
+
+
+_ADDRESSES: Mapping[Deliver, str] = {
+    Deliver.EKOMI_EMAIL: "e-mail address",
+    Deliver.EKOMI_SMS: "mobile number",
+}
 
 
 def _deliverable_shown(case: Case) -> Shown:
-    deliver = case.rule.account.invitations.deliver
-    if deliver is Deliver.LINK:
+    rule, contact = case.rule.account.invitations, case.order.contact
+    if Deliver.LINK in rule.channels:
         return Shown(None, "nothing: the shop shows the link itself")
-    contact = case.order.contact
-    sms = deliver is Deliver.EKOMI_SMS
-    what, given = ("mobile number", contact.telephone) if sms else ("e-mail address", contact.email)
-    if given is None:
-        return Shown(None, f"a usable {what}")
-    usable = "usable" if deliverable(case.order, deliver) else "not usable"
-    return Shown(f"{what} {usable}", f"a usable {what}")
+    wanted = " or ".join(f"a usable {_ADDRESSES[each]}" for each in rule.channels)
+    chosen = channel_of(case.order, rule)
+    if chosen is not None:
+        more = f" ({chosen.value})" if len(rule.channels) > 1 else ""
+        return Shown(f"{_ADDRESSES[chosen]} usable{more}", wanted)
+    given = {Deliver.EKOMI_EMAIL: contact.email, Deliver.EKOMI_SMS: contact.telephone}
+    unusable = [f"{_ADDRESSES[each]} not usable" for each in rule.channels if given[each] is not None]
+    return Shown(", ".join(unusable) or None, wanted)
 
 
 def _deliverable_remedy(case: Case) -> str:
-    sms = case.rule.account.invitations.deliver is Deliver.EKOMI_SMS
-    return f"the order had a usable {'mobile number' if sms else 'e-mail address'}"
+    channels = case.rule.account.invitations.channels
+    return f"the order had {' or '.join(f'a usable {_ADDRESSES[each]}' for each in channels)}"
 
 
 def _suppressed(rule: Rule) -> Check:  # noqa: ARG001 - the same for every rule

@@ -104,7 +104,7 @@ class RuleBook:
     def attributes(self) -> frozenset[str]:
         """What enabled rules look at in orders: attributes of conditions, refunds, telephones, consent."""
         rules = [each.account.invitations for each in self.rules if each.account.invitations.enabled]
-        reached = {TELEPHONE} if any(each.deliver is Deliver.EKOMI_SMS for each in rules) else set[str]()
+        reached = {TELEPHONE} if any(Deliver.EKOMI_SMS in each.channels for each in rules) else set[str]()
         refunded = {REFUNDED} if any(each.skip_refunded for each in rules) else set[str]()
         consents = {consent_attribute(each.consent) for each in rules if each.consent is not None}
         found = attributes(condition for each in rules for condition in each.all_conditions)
@@ -200,6 +200,11 @@ def deliverable(order: Order, deliver: Deliver) -> bool:
     if deliver is Deliver.EKOMI_SMS:
         return mobile_number(contact.telephone, contact.country) is not None
     return True
+
+
+def channel_of(order: Order, rule: InvitationRule) -> Deliver | None:
+    """The first channel of the rule for which the order has an address."""
+    return next((each for each in rule.channels if deliverable(order, each)), None)
 
 
 def state_of(order: Order) -> OrderState | None:

@@ -168,7 +168,7 @@ def test_a_state_of_the_first_format_becomes_one_of_today(store):
             run = state.session.connection.exec_driver_sql
             run("DROP TABLE account_stop")
             run("DROP TABLE product")
-            for name in ("refusal", "refusals", "unreached", "pending_days", "at_once"):
+            for name in ("refusal", "refusals", "unreached", "pending_days", "at_once", "channel"):
                 run(f"ALTER TABLE invitation DROP COLUMN {name}")
             run("UPDATE meta SET value = '1' WHERE key = 'format_version'")
     with store.opened(Mode.MIGRATE) as state:
@@ -214,6 +214,8 @@ def test_order_ids_become_text(store):
                 f"ALTER TABLE {table} ALTER COLUMN order_id TYPE BIGINT USING order_id::bigint"
             )
         connection.execute("DROP TABLE product")
+        for name in ("pending_days", "at_once", "channel"):
+            connection.execute(f"ALTER TABLE invitation DROP COLUMN {name}")
         connection.execute("UPDATE meta SET value = '2' WHERE key = 'format_version'")
     with store.opened(Mode.MIGRATE) as state:
         assert list(state.invitations.search()) == before

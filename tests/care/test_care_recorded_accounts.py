@@ -17,6 +17,7 @@ from ekomi_reconcile.model.rule import (
     Selection,
     SendBetween,
 )
+from ekomi_reconcile.model.sender import SenderSettings
 from ekomi_reconcile.state.maintenance.push import parse
 from ekomi_reconcile.state.records import unlike_account
 
@@ -35,6 +36,7 @@ CHANGED = {
     "conditions": {"grand_total": {"gte": 5}},
     "skip_refunded": False,
     "cancel_statuses": ("returned",),
+    "sender": SenderSettings(name="Shop DE", email="shop@example.com"),
     "consent": Consent(field="extension_attributes.optin", accept=("1", "true")),
     "products": ProductRule(
         ask=True, max=5, identifier=ProductIdentifier.SKU, exclude={"sku": {"starts_with": "GIFT-"}}

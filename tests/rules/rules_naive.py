@@ -107,7 +107,7 @@ def first_refusal(account, order, *, judged_at, reached):
         (Criterion.ORDER_AGE, limit == 0 or not judged_at - order.created_at > limit * DAY),
         (Criterion.CONSENT, rule.consent is None or agreed(rule.consent, order)),
         (Criterion.CONDITIONS, rule.conditions is None or holds(rule.conditions, order)),
-        (Criterion.DELIVERABLE, usable[rule.deliver]),
+        (Criterion.DELIVERABLE, any(usable[each] for each in rule.channels)),
     ]
     return next((criterion for criterion, ok in answers if not ok), None)
 

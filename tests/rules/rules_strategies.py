@@ -60,6 +60,7 @@ histories = st.lists(
     st.builds(HistoryEntry, maybe(st.sampled_from(STATUSES)), times, st.integers(0, 9)), max_size=4
 ).map(lambda entries: tuple(sorted(entries, key=lambda each: (each.created_at, each.entry_id))))
 
+CHANNELS = (Deliver.EKOMI_SMS, Deliver.EKOMI_EMAIL)
 CONSENTS = [
     Consent(field="extension_attributes.optin", accept=("1", "yes")),
     Consent(field="optin", accept=("1",)),
@@ -166,7 +167,7 @@ rules = st.builds(
     store_views=selections(VIEWS),
     customer_groups=selections(GROUPS),
     order_statuses=st.lists(st.sampled_from(STATUSES[:5]), min_size=1, max_size=2).map(tuple),
-    deliver=st.sampled_from(Deliver),
+    deliver=st.sampled_from([*Deliver, CHANNELS, CHANNELS[::-1]]),
     conditions=maybe(conditions),
     consent=st.sampled_from([None, None, *CONSENTS]),
     skip_refunded=st.booleans(),

@@ -10,7 +10,7 @@ from ekomi_reconcile.model.errors import StateDamaged
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.state import Meta
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 """The format of the state that this version writes."""
 
 KEY_CHECK = "key_check"

@@ -96,11 +96,17 @@ def _products(connection: Connection) -> None:
     )
 
 
+def _channels(connection: Connection) -> None:
+    """Format 6: the channel through which an invitation was sent."""
+    connection.exec_driver_sql("ALTER TABLE invitation ADD COLUMN channel TEXT")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(2, _count_refusals),
     Migration(3, _order_ids_are_text),
     Migration(4, _times_of_invitations),
     Migration(5, _products),
+    Migration(6, _channels),
 )
 """Every step there has been, the oldest first. Format 1 is the first format."""
 

@@ -152,6 +152,7 @@ invitation = _table(
     Column("unreached", Integer, nullable=False, server_default="0"),
     Column("pending_days", Integer),
     Column("at_once", Boolean, nullable=False, server_default=false()),
+    _maybe_text("channel"),
     # The order before the account: new orders then land at the end of the index, ten times as fast.
     UniqueConstraint("source", "order_id", "account_id", name="invitation_order_account"),
 )

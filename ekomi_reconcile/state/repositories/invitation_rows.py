@@ -8,6 +8,7 @@ from typing import Any
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Evidence, Invitation, NewInvitation, Reached, Status
+from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.state.engine.session import Session
 from ekomi_reconcile.state.engine.tables import invitation, invitation_history
 
@@ -39,6 +40,7 @@ COLUMNS = (
     _c.unreached,
     _c.pending_days,
     _c.at_once,
+    _c.channel,
 )
 """What ``to_invitation`` takes, in its order."""
 
@@ -62,6 +64,7 @@ NEW_COLUMNS = (
 """What ``new_row`` gives, in its order."""
 
 _STATUS = {each.value: each for each in Status}
+_CHANNELS = {each.value: each for each in Deliver}
 _EVIDENCE = {each.value: each for each in Evidence}
 
 
@@ -92,6 +95,7 @@ def to_invitation(row: Sequence[Any], interface_ids: Mapping[int, str]) -> Invit
         unreached=row[23],
         pending_days=row[24],
         at_once=row[25],
+        channel=_CHANNELS.get(row[26]),
     )
 
 

@@ -211,7 +211,7 @@ class InvitationRepository(Repository):
                 mend=f"add the account with interface id {row.interface_id} again first",
             )
         again = {"attempts": 0, "next_attempt_at": None, "refusal": None, "refusals": 0, "unreached": 0}
-        fresh = {"reason": None, **again, **values}
+        fresh = {"reason": None, "channel": None, **again, **values}
         return self._turn(row, Status.PENDING, now=now, actor=actor, **fresh)
 
     def _turn(

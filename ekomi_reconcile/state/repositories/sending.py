@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy import Select, bindparam, exists, func, or_, select, tuple_, upd
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import LOOP, Invitation, SendOutcome, Status
+from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.state.engine.runner import Runner
 from ekomi_reconcile.state.engine.session import Repository, Session, chunks
 from ekomi_reconcile.state.engine.tables import CANCELLED, PENDING, invitation
@@ -38,6 +39,7 @@ _SETTLE = (
         refusal=bindparam("new_refusal"),
         refusals=bindparam("new_refusals"),
         unreached=bindparam("new_unreached"),
+        channel=bindparam("new_channel"),
         changed_at=bindparam("now"),
     )
 )
@@ -50,6 +52,7 @@ _RESULT = (
     invitation.c.lease_until,
     invitation.c.refusal,
     invitation.c.refusals,
+    invitation.c.channel,
 )
 _SENT_AT = func.coalesce(invitation.c.sent_at, invitation.c.changed_at)
 _MAYBE_SENT = (Status.SENDING.value, Status.SENT.value, Status.UNKNOWN.value)
@@ -87,8 +90,17 @@ class SendingRepository(Repository):
                 found[customer].append(at)
         return found
 
-    def claim(self, ids: Sequence[int], *, now: Instant, actor: str = LOOP) -> tuple[Invitation, ...]:
+    def claim(
+        self,
+        ids: Sequence[int],
+        *,
+        now: Instant,
+        actor: str = LOOP,
+        channels: Mapping[int, Deliver] | None = None,
+    ) -> tuple[Invitation, ...]:
         """Turn these rows, as far as they are still pending, into ``sending``, committed on return.
+
+        ``channels`` are those through which they are sent, and are recorded with the rows.
 
         Only the rows returned, in the order of ``ids``, may be sent. Nobody waits for a row that another
         runner is claiming. If the connection is lost meanwhile, some may stay claimed that nobody sends.
@@ -96,7 +108,9 @@ class SendingRepository(Repository):
         Raises:
             StateLost: the server came back without what was recorded last; nothing more may be sent.
         """
-        claimed = self._runner.persist(partial(self._claim, ids, now=now, actor=actor))
+        claimed = self._runner.persist(
+            partial(self._claim, ids, now=now, actor=actor, channels=channels or {})
+        )
         if claimed:
             self._session.memory = replace(self._session.memory, claim=(claimed[-1].id, now))
         return claimed
@@ -109,7 +123,9 @@ class SendingRepository(Repository):
         """
         return self._runner.persist(partial(self._settle, outcomes, actor=actor))
 
-    def _claim(self, ids: Sequence[int], *, now: Instant, actor: str) -> tuple[Invitation, ...]:
+    def _claim(
+        self, ids: Sequence[int], *, now: Instant, actor: str, channels: Mapping[int, Deliver]
+    ) -> tuple[Invitation, ...]:
         if self._runner.reconnected:  # be it in the attempt before this one
             self._session.refresh()
             self._lost_records.check(self._session.memory)
@@ -122,10 +138,12 @@ class SendingRepository(Repository):
         with self._session.transaction():
             self._session.commit_durably()
             claimed: dict[int, Invitation] = {}
-            for chunk in chunks(ids):
-                statement = update(invitation).where(invitation.c.id.in_(_free(chunk))).values(**values)
-                rows, names = self._session.rows(statement.returning(*COLUMNS)), self._keys.names()
-                claimed.update((row[0], to_invitation(row, names)) for row in rows)
+            for channel in dict.fromkeys(map(channels.get, ids)):
+                own = values | {"channel": None if channel is None else channel.value}
+                for chunk in chunks([key for key in ids if channels.get(key) is channel]):
+                    statement = update(invitation).where(invitation.c.id.in_(_free(chunk))).values(**own)
+                    rows, names = self._session.rows(statement.returning(*COLUMNS)), self._keys.names()
+                    claimed.update((row[0], to_invitation(row, names)) for row in rows)
             record_changes(self._session, claimed, Status.PENDING, Status.SENDING, at=now, actor=actor)
         return tuple(claimed[key] for key in dict.fromkeys(ids) if key in claimed)
 
@@ -204,5 +222,6 @@ def _values(outcome: SendOutcome, row: Any) -> dict[str, Any]:
         "new_refusal": outcome.refusal or row.refusal,
         "new_refusals": row.refusals + outcome.refusals,
         "new_unreached": outcome.unreached,
+        "new_channel": None if outcome.status is Status.PENDING else row.channel,
         "now": outcome.at,
     }

@@ -14,6 +14,7 @@ from ekomi_reconcile.cli.session import load_configuration
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import redact
 from ekomi_reconcile.config.settings import TESTS
+from ekomi_reconcile.model import instant
 from ekomi_reconcile.orders.normalize import Codes
 from ekomi_reconcile.render.diagnostics import diagnostics_text
 from ekomi_reconcile.render.rule_tests import (
@@ -47,8 +48,9 @@ from ekomi_reconcile.rule_tests.mutation import Mutation
     metavar="N",
     help="With --mutate: exit with 1 where less than N percent of the changes are noticed.",
 )
+@option("--suggest", metavar="ORDER", help="Write a test out of a real order, without personal data.")
 @common()
-def test(path: str | None, form: str, mutate: bool, least: float | None) -> int:
+def test(path: str | None, form: str, *, mutate: bool, least: float | None, suggest: str | None) -> int:
     """Run the unit tests of the rules; offline.
 
     Needs no state and no secret. PATH is a file or a folder of tests; left out: the folder that `tests:` in
@@ -56,7 +58,14 @@ def test(path: str | None, form: str, mutate: bool, least: float | None) -> int:
 
     With --mutate every rule is changed by one step at a time (14 days become 13, gte becomes gt, a condition
     is left out). A change that no test notices is shown with a test that would notice it, ready to paste.
+
+    With --suggest a test is written to stdout out of a real order, by its number or '#123' for its id. Only
+    this reads the shop or the order file. Personal data is left out, and named where a rule looks at it.
     """
+    if suggest is not None:
+        if path is not None or mutate or form != "text":
+            raise click.UsageError("--suggest stands alone.")
+        return _suggested(load_configuration(), suggest)
     if least is not None and not mutate:
         raise click.UsageError("--min needs --mutate.")
     if mutate and form == "junit":
@@ -99,6 +108,32 @@ def _mutated(configuration: Configuration, loaded: LoadedTests, form: str, least
     return Exit.ERROR
 
 
+def _suggested(configuration: Configuration, text: str) -> int:
+    from ekomi_reconcile.explain.order_lookup import find_order
+    from ekomi_reconcile.reconcile.sources import Sources
+    from ekomi_reconcile.rule_tests.suggestion import suggest
+    from ekomi_reconcile.rule_tests.writing import rule_test_yaml
+
+    with Sources(configuration) as sources:
+        found = find_order(text, tuple(configuration.project.orders), sources.get).found
+    accounts = [each for each in configuration.accounts if each.orders == found.source]
+    made = suggest(found.order, accounts, _judge(configuration), now=instant.now())
+    write_text(rule_test_yaml(made.test))
+    if made.left_out and not options().quiet:
+        names = ", ".join(each.removeprefix("field:") for each in made.left_out)
+        click.echo(
+            f"Personal data is left out, and the rules look at some of it: {names}. The test expects what "
+            "becomes of an order without it; write made-up values where they matter.",
+            err=True,
+        )
+    return Exit.OK
+
+
+def _judge(configuration: Configuration) -> RuleTestJudge:
+    timezone = configuration.project.timezone
+    return RuleTestJudge(configuration.accounts, _codes(configuration), timezone=timezone)
+
+
 def _files(configuration: Configuration, path: str | None) -> Sequence[str]:
     """The files of the tests. A project without the folder that is the default has no tests yet."""
     if path is not None:
@@ -113,9 +148,7 @@ def _files(configuration: Configuration, path: str | None) -> Sequence[str]:
 
 
 def _run(configuration: Configuration, files: Sequence[str]) -> tuple[LoadedTests, RuleTestRun]:
-    judge = RuleTestJudge(
-        configuration.accounts, _codes(configuration), timezone=configuration.project.timezone
-    )
+    judge = _judge(configuration)
     loaded = load_tests(files, configuration.accounts, judge)
     return loaded, RuleTestRun([judge.result(each) for each in loaded.tests], loaded.diagnostics)
 

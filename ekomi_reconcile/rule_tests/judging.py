@@ -149,7 +149,9 @@ class RuleTestJudge:
     def explanations(self, test: RuleTest) -> Iterator[Explanation]:
         """What every account makes of the order."""
         for request in self._requests(test):
-            yield explain_order(self.order(test), request, self._queue(test, request), _NOBODY)
+            yield explain_order(
+                self.order(test), request, self._queue(test, request), _NOBODY, self._schedule
+            )
 
     def _requests(self, test: RuleTest) -> Iterator[MatchRequest]:
         """The order sources that may have the order: that of the account it is about, or all."""

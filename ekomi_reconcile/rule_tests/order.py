@@ -98,7 +98,7 @@ def order_record(written: Mapping[str, Any]) -> _Record:
         **given,
         "items": items,
     }
-    record.setdefault("state", _state(record["status"]))
+    record.setdefault("state", state_of_status(record["status"]))
     home = {"country_id": COUNTRY, "telephone": MOBILE}
     addresses = (_BILLING,) if virtual else (_BILLING, _SHIPPING)
     for name in addresses:
@@ -176,13 +176,13 @@ def _who(given: Mapping[str, Any]) -> _Record:
     }
 
 
-def _state(status: str | None) -> str:
+def state_of_status(status: str | None) -> str:
     """The state that goes with a status: the same word, if it is the name of a state."""
     known = order_state_of(status) if status else None
     return OrderState.COMPLETE.value if known is None else known.value
 
 
-_PLAIN: Final[Mapping[str, Any]] = {
+PLAIN_VALUES: Final[Mapping[str, Any]] = {
     "status": "complete",
     "state": "complete",
     "customer_group": GROUP,
@@ -206,7 +206,7 @@ def order_of_witness(values: Mapping[str, Any], attributes: Iterable[str]) -> _R
             order = with_field(order, name.removeprefix(FIELD_PREFIX), value, custom=CUSTOM_ATTRIBUTES)
         elif name == "items":
             order["items"] = [_item_of_witness(each, attributes) for each in value]
-        elif _PLAIN.get(name, ...) != value:
+        elif PLAIN_VALUES.get(name, ...) != value:
             order["store_code" if name == "store_view" else name] = value
     known = {*ORDER_NAMES, *_ALWAYS_THERE}
     for name in attributes:

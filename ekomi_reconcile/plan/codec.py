@@ -96,11 +96,13 @@ Hex: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16,64}$")]
 def _written(kind: Any) -> Any:
     """The struct of a step as it is written: with the account's name, and times as text."""
     hints = get_type_hints(kind)
-    fields: list[tuple[str, Any]] = [] if kind is Observation else [("account", str | None)]
+    fields: list[Any] = [] if kind is Observation else [("account", str | None)]
     for name, hint in hints.items():
         shape = _WRITTEN.get(name, hint)
-        fields.append((_RENAMED.get(name, name), shape | None if hint == int | None else shape))
-    return msgspec.defstruct(kind.__name__, fields, namespace={"__doc__": kind.__doc__}, frozen=True)
+        default = (None,) if name in _LATER else ()
+        fields.append((_RENAMED.get(name, name), shape | None if hint == int | None else shape, *default))
+    doc = {"__doc__": kind.__doc__}
+    return msgspec.defstruct(kind.__name__, fields, namespace=doc, frozen=True, kw_only=True)
 
 
 class StateReference(JsonObject, frozen=True):

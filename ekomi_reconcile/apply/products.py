@@ -23,8 +23,9 @@ from ekomi_reconcile.model.errors import (
     StateError,
 )
 from ekomi_reconcile.model.product import OrderedProduct, ProductDetails
+from ekomi_reconcile.model.rule import ProductIdentifier
 from ekomi_reconcile.model.run import Done
-from ekomi_reconcile.rules.products import collisions, products_of
+from ekomi_reconcile.rules.products import collisions, lacks_identifiers, products_of
 
 
 @dataclass(slots=True)
@@ -109,7 +110,14 @@ class ProductReviews:
         account = self.context.accounts.get(key)
         if account is None or key in self._refused:
             return ready
-        products = products_of(ready.order, account.invitations.products)
+        wanted = account.invitations.products
+        products = products_of(ready.order, wanted)
+        if not products and lacks_identifiers(ready.order, wanted) and self._first(key, "identifier"):
+            field_name = "sku" if wanted.identifier is ProductIdentifier.SKU else "product_id"
+            self.context.result.notes.append(
+                f"{self.context.name(key)}: the items of order {ready.row.number} have no {field_name}; "
+                "such invitations are sent without products (invitations.products.identifier)"
+            )
         return replace(ready, products=products) if products else ready
 
     def _is_distinct(self, ready: Ready) -> bool:

@@ -21,6 +21,7 @@ from ekomi_reconcile.config.source import KeyPath
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.instant import DAY
+from ekomi_reconcile.model.rule import ProductRule
 
 _MOST_COMPARED: Final = 2_000_000
 """Pairs of accounts with a store view and a customer group in common that are compared."""
@@ -112,6 +113,7 @@ def _of_account(entry: WrittenAccount) -> Iterator[Diagnostic]:
     yield from _early_statuses(entry)
     yield from _wildcards(entry)
     yield from _bare_id(entry)
+    yield from _products_unasked(entry)
 
 
 def _periods(entry: WrittenAccount) -> Iterator[tuple[int, KeyPath]]:
@@ -174,6 +176,18 @@ def _wildcards(entry: WrittenAccount) -> Iterator[Diagnostic]:
                 ("invitations", key),
                 mend=f"leave {key} out to mean all {thing}s, unless one of that name exists",
             )
+
+
+def _products_unasked(entry: WrittenAccount) -> Iterator[Diagnostic]:
+    products = entry.account.invitations.products
+    if not products.ask and products != ProductRule():
+        yield _warn(
+            entry,
+            "products-not-asked",
+            "`products` has no effect without `ask: true`: customers review the shop only",
+            ("invitations", "products"),
+            mend="add `ask: true`, or remove `products`",
+        )
 
 
 def _bare_id(entry: WrittenAccount) -> Iterator[Diagnostic]:

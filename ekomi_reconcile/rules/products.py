@@ -47,6 +47,12 @@ def products_of(order: Order, wanted: ProductRule) -> tuple[OrderedProduct, ...]
     return tuple(found.values())[: wanted.max]
 
 
+def lacks_identifiers(order: Order, wanted: ProductRule) -> bool:
+    """Is nothing asked about although the order has items, because none of them has the identifier?"""
+    known = any(identifier_of(item, wanted.identifier) is not None for item in order.items)
+    return wanted.ask and bool(order.items) and not known
+
+
 def identifier_of(item: Item, kind: ProductIdentifier) -> str | None:
     """The identifier of this kind that an item has, if any."""
     if kind is ProductIdentifier.SKU:

@@ -102,6 +102,15 @@ def test_name_that_repeats_the_id(name: str, *, warned: bool) -> None:
     assert bool(_found("name-repeats-id", account(1, ON, name=name))) is warned
 
 
+@pytest.mark.parametrize(
+    ("products", "warned"), [("{max: 5}", True), ("{ask: true, max: 5}", False), ("{ask: false}", False)]
+)
+def test_products_that_are_not_asked_about(products: str, *, warned: bool) -> None:
+    """Keys of products without `ask: true` have no effect, and that is warned about."""
+    found = _found("products-not-asked", account(1, f"{ON}, products: {products}"))
+    assert bool(found) is warned
+
+
 def _pair(first: str, second: str, **keys: str) -> list[str]:
     return _found("overlapping-rules", account(1, f"{ON}, {first}"), account(2, f"{ON}, {second}", **keys))
 

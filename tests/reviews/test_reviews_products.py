@@ -6,9 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from project_support import order, settings
 
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.order import Item, Order
+from ekomi_reconcile.model.rule import ProductIdentifier, ProductRule
+from ekomi_reconcile.rules.products import products_of
 from ekomi_reconcile.sandbox.faults import Fault
 from ekomi_reconcile.sandbox.magento.routes import routes
 from ekomi_reconcile.sandbox.magento.settings import BearerTokens
@@ -323,3 +328,56 @@ def test_doctor_warns_of_a_tariff_without_product_reviews(project, sandbox, caps
             status,
             "Germany",
         )
+
+
+def test_items_without_the_identifier_are_reported(project, sandbox, capsys):
+    """Nothing is dropped in silence: an order whose items have no id is sent without products, and noted."""
+    plain = [order(each, items=[{"item_id": 1, "sku": "A-1", "price": 3}]) for each in (1, 2)]
+    asked(project, "{ask: true}", *plain)
+    assert capsys.readouterr().out.count("no product_id; such invitations are sent without") == 1
+    assert {each.fields["has_products"] for each in sandbox.world.outbox.entries()} == {"0"}
+
+
+ITEMS = st.lists(
+    st.builds(
+        Item,
+        sku=st.sampled_from([None, "", "A", "A-1", "GIFT-2", "Ä" * 40, "x" * 33]),
+        product_id=st.sampled_from([None, 1, 2, 3]),
+        name=st.sampled_from([None, "Bike", " "]),
+        price=st.sampled_from([None, 0.0, 5.0, 5.0, 90.5]),
+    ),
+    max_size=6,
+)
+RULES = st.builds(
+    ProductRule,
+    ask=st.booleans(),
+    max=st.sampled_from([None, 1, 2, 5]),
+    identifier=st.sampled_from(ProductIdentifier),
+    exclude=st.sampled_from([None, {"sku": {"starts_with": "gift-"}}, {"price": {"lt": 6}}]),
+)
+
+
+@given(items=ITEMS, wanted=RULES)
+def test_products_follow_the_design(items, wanted):
+    """An independent reading: not excluded, with an identifier, dearest first, each once, at most max."""
+    left = list(items)
+    if wanted.exclude is not None and "sku" in wanted.exclude:
+        left = [each for each in left if not (each.sku or "").lower().startswith("gift-")]
+    elif wanted.exclude is not None:
+        left = [each for each in left if each.price is None or each.price >= 6]
+    expected = []
+    while left and wanted.ask:
+        dearest = max(left, key=lambda each: each.price or 0)
+        left.remove(dearest)
+        name = dearest.sku if wanted.identifier is ProductIdentifier.SKU else dearest.product_id
+        if name and str(name) not in expected:
+            expected.append(str(name))
+    found = products_of(Order(order_id=1, number="1", created_at=0, items=tuple(items)), wanted)
+    assert [each.identifier for each in found] == expected[: wanted.max or len(expected)]
+    for each in found:
+        assert each.name.strip()
+        assert 1 <= len(each.product_id) <= 32
+        assert each.product_id.isascii()
+        assert each.product_id.isalnum()
+        plain = each.identifier.isascii() and each.identifier.isalnum() and len(each.identifier) <= 32
+        assert each.product_id == (each.identifier if plain else digest(each.identifier))

@@ -9,7 +9,8 @@ import pytest
 from state_support import NOW
 
 from ekomi_reconcile.model.errors import StateError
-from ekomi_reconcile.model.review import ImportCounts, Review
+from ekomi_reconcile.model.product import OrderedProduct
+from ekomi_reconcile.model.review import ImportCounts, Period, Review
 from ekomi_reconcile.state.store import State
 
 FIRST = Review(order_id="A-1", submitted_at=NOW, rating=5.0, text="Good", title="T")
@@ -26,6 +27,27 @@ def test_reviews_come_back(state: State) -> None:
     assert {(each.interface_id, each.first_seen_at) for each in listed} == {("1", NOW + 50)}
     assert list(state.reviews.search(["2"])) == []
     assert [each.review for each in state.reviews.search(since=NOW + 10)] == [SECOND]
+
+
+def test_reviews_are_found_by_the_identifier_of_the_shop(state: State) -> None:
+    """Each account has names of its own for products; the latest name counts, and reviews carry both."""
+    bike = OrderedProduct(product_id="P-1", identifier="BK 1", name="Bike")
+    state.products.save("1", [bike, replace(bike, product_id="P-2", identifier="BK 2")])
+    state.products.save("1", [replace(bike, name="City bike")])
+    state.products.save("2", [replace(bike, identifier="Other")])
+    assert state.products.identifiers("1", ["P-1", "P-2", "P-3"]) == {"P-1": "BK 1", "P-2": "BK 2"}
+    for key in ("1", "2"):
+        state.reviews.save_import(key, [FIRST, PRODUCT], full=True, now=NOW)
+    (found,) = state.reviews.search(product_id="BK 1")
+    assert (found.interface_id, found.product, found.product_name) == ("1", "BK 1", "City bike")
+    assert len(list(state.reviews.search(product_id="P-1"))) == 2
+    stats = state.aggregates.review_statistics(["1", "2"], by=Period.MONTH, product_id="BK 1")
+    assert [each.total.reviews for each in stats] == [1, 0]
+    assert [(each.product, each.count) for each in state.aggregates.product_figures(9)] == [
+        ("BK 1", 1),
+        ("Other", 1),
+    ]
+    assert state.aggregates.count_products() == 2
 
 
 def test_importing_again_changes_nothing(state: State) -> None:

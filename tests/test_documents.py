@@ -108,7 +108,7 @@ def test_the_page_of_conditions_names_every_attribute_and_operator():
     words = {key for part in parts for key in part.get("properties", {}) if key != "exclude"}
     rule = {"enabled", "pending_period", "skip_orders_older_than", "store_views", "customer_groups"}
     rule |= {"spread", "order_statuses", "deliver", "conditions", "webshop_url", "submit_url"}
-    rule |= {"skip_refunded", "cancel_statuses", "consent", "accept", "sender", "email"}
+    rule |= {"skip_refunded", "skip_reviewed", "cancel_statuses", "consent", "accept", "sender", "email"}
     rule |= {"pending_period_overrides", "when", "days", "send_between", "hours", "pauses"}
     rule |= {"from", "until", "reason"}
     rule |= {"pending_period_overrides", "when", "days"}

@@ -111,6 +111,11 @@ def keep_reviews(context: Context, task: FetchTask, reviews: Reviews, kind: Revi
         counts = context.state.reviews.save_import(
             task.interface_id, reviews, full=everything and reviews.whole, now=context.now(), kind=kind
         )
+        settled = context.state.reviewed.settle(task.interface_id, now=context.now())
+    if settled:
+        name = context.name(task.interface_id)
+        said = f"{name}: {settled} unknown invitation(s) were sent: their orders have a review"
+        context.result.notes.append(said)
     context.result.count(Done.REVIEWS_NEW, counts.new)
     context.result.count(Done.REVIEWS_CHANGED, counts.changed)
     context.result.count(Done.REVIEWS_GONE, counts.gone)

@@ -56,16 +56,26 @@ class Recheck:
     channel: Deliver | None = None
 
 
-def recheck(row: Invitation, order: Order | None, rule: Rule | None, *, privacy: Privacy) -> Recheck:
+def recheck(
+    row: Invitation,
+    order: Order | None,
+    rule: Rule | None,
+    *,
+    privacy: Privacy,
+    reviewed: Instant | None = None,
+) -> Recheck:
     """Judge a due row by its order as it is now.
 
     Refunded, canceled, moved or no longer matching is cancelled; on hold or not readable waits. The age
-    is judged by the instant of scheduling, the status by the evidence recorded with the row.
+    is judged by the instant of scheduling, the status by the evidence recorded with the row. ``reviewed`` is
+    when the order was reviewed.
     """
     if order is None or rule is None or not rule.account.invitations.enabled or waits_on_hold(order, rule):
         return Recheck(DueVerdict.WAIT)
     order = in_its_store_view(order, [row])
-    known = KnownFacts(now=row.scheduled_at, source=row.source, opted_out=privacy.opted_out(order))
+    known = KnownFacts(
+        now=row.scheduled_at, source=row.source, opted_out=privacy.opted_out(order), reviewed=reviewed
+    )
     failed = first_failed(Case(rule, order, row.judged_at, row.reached, known))
     if failed is not None:
         return Recheck(DueVerdict.CANCEL, cancel_reason(failed, order, rule))

@@ -23,7 +23,7 @@ from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.model.run import Done, Progress, Stage, Task, Work
 from ekomi_reconcile.plan.order_numbers import another_shop, difference
-from ekomi_reconcile.rules.order_key import key_of_row, rival_of
+from ekomi_reconcile.rules.order_key import is_sole, key_of_row, rival_of
 from ekomi_reconcile.rules.rulebook import Rule, waits_on_hold
 from ekomi_reconcile.rules.sending_times import local_time
 
@@ -136,6 +136,7 @@ class Sender:
     def _look(self, rows: Sequence[invitation.Invitation]) -> Iterator[Ready]:
         cancelled: dict[int, str] = {}
         named = self.context.state.queue.rows_numbered({row.number for row in rows})
+        reviews = self.context.state.queue.reviewed({(row.interface_id, row.number) for row in rows})
         moved: dict[str, list[str]] = {}
         for row, order in self._orders(rows):
             if order is not None and order.number != row.number:
@@ -145,7 +146,10 @@ class Sender:
                 cancelled[row.id] = invitation.Criterion.DUPLICATE_NUMBER.value
                 continue
             rule = self.context.book.rule(row.interface_id)
-            look = recheck(row, order, rule, privacy=self.context.privacy)
+            submitted = reviews.get((row.interface_id, row.number), ())
+            sole = is_sole(named.get(row.number, ()), key_of_row(row), row.interface_id)
+            own = min((at for at in submitted if sole and at > row.order_date), default=None)
+            look = recheck(row, order, rule, privacy=self.context.privacy, reviewed=own)
             if look.channel is not None and order is not None:
                 yield Ready(row, order, look.channel, self._shop_names.get(row.interface_id))
             elif look.verdict is DueVerdict.CANCEL:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ekomi_reconcile.doctor.context import Check, CheckNote, DoctorContext, Part, failed, passed, warned
 from ekomi_reconcile.model.instant import HOUR, iso
-from ekomi_reconcile.model.invitation import Invitation, InvitationFilter, Status
+from ekomi_reconcile.model.invitation import Criterion, Invitation, InvitationFilter, Status
 from ekomi_reconcile.plan.read_requests import gone_sources, sources_gone
 from ekomi_reconcile.rules.sending_times import SendingSchedule
 
@@ -160,7 +160,7 @@ def consistency(subject: DoctorContext) -> Iterator[CheckNote]:
 
 
 def _flaw(row: Invitation) -> str | None:
-    if row.status is Status.SENT and row.sent_at is None:
+    if row.status is Status.SENT and row.sent_at is None and row.reason != Criterion.REVIEWED.value:
         return "are sent, but not known when"
     if row.status is Status.PENDING and row.sent_at is not None:
         return "are pending, though they were sent"

@@ -70,6 +70,7 @@ class Criterion(StrEnum):
     CONSENT = "consent"
     CONDITIONS = "conditions"
     DELIVERABLE = "deliverable"
+    REVIEWED = "reviewed"
     SUPPRESSED = "suppressed"
     DUPLICATE_NUMBER = "duplicate_number"
     ALREADY_INVITED = "already_invited"

@@ -318,6 +318,11 @@ class InvitationRule:
         "Fully refunded orders are not invited.",
         default=True,
     )
+    skip_reviewed: bool = key(
+        "Orders that have a review already are not invited: one with the same order number at the same "
+        "interface, submitted after the order date. A review that comes later cancels a pending invitation.",
+        default=True,
+    )
     consent: Consent | None = key(
         "Only orders whose customers consented are invited.",
         default=None,

@@ -9,14 +9,14 @@ from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.account_record import AccountRecord, PositionRecord
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant, iso
-from ekomi_reconcile.model.invitation import SendStep
+from ekomi_reconcile.model.invitation import CancelStep, SendStep
 from ekomi_reconcile.plan import guards
 from ekomi_reconcile.plan.diff import Desired, diff
 from ekomi_reconcile.plan.due import Intervals, bursts, due, due_fetches, missing_orders
 from ekomi_reconcile.plan.plan import AccountChange, InvitationSteps, Operation, Plan, Position, Scope
 from ekomi_reconcile.plan.read_requests import Need, needs
 from ekomi_reconcile.plan.select import select
-from ekomi_reconcile.plan.source_pass import Matched, match_all, opted_out, strays
+from ekomi_reconcile.plan.source_pass import Matched, match_all, opted_out, reviewed, strays
 from ekomi_reconcile.plan.steps import Steps
 from ekomi_reconcile.plan.view import Orders, Privacy, Queue
 from ekomi_reconcile.rules.sending_times import SendingSchedule
@@ -192,6 +192,7 @@ def _invitations(
     )
     steps = _merged(each.steps for each in passes.matched)
     unseen = _cancel_unread(steps, passes, recorded, selected=selected, privacy=privacy)
+    ignored = _cancel_reviewed(steps, passes, queue, selected=selected, now=now)
     senders = passes.senders(selected)
     schedule = SendingSchedule(accounts, circumstances.timezone)
     cap = circumstances.max_sends
@@ -201,6 +202,7 @@ def _invitations(
         steps, caused = replace(steps, send=Steps(SendStep), deferred=0, due_by_rule_change=0), {}
     problems = (
         *(problem for each in passes.matched for problem in each.diagnostics),
+        *ignored,
         *bursts(passes.present, caused),
         *missing_orders(queue, senders=senders, now=now),
         *(() if circumstances.sending else _sending_off(held)),
@@ -260,6 +262,17 @@ def _cancel_unread(
     for step in opted_out(recorded.queue, privacy, selected=selected, cancelled=steps.cancel):
         steps.cancel.append(step)
     return frozenset(unseen)
+
+
+def _cancel_reviewed(
+    steps: InvitationSteps, passes: _Passes, queue: Queue, *, selected: frozenset[str], now: Instant
+) -> tuple[Diagnostic, ...]:
+    """Add the cancellations of invitations whose orders were reviewed; warnings about ignored reviews."""
+    found = list(reviewed(queue, passes.present, selected=selected, cancelled=steps.cancel, now=now))
+    for each in found:
+        if isinstance(each, CancelStep):
+            steps.cancel.append(each)
+    return tuple(each for each in found if isinstance(each, Diagnostic))
 
 
 def _sending_off(held: int) -> tuple[Diagnostic, ...]:

@@ -197,6 +197,11 @@ class OrderTrace:
         """Look up the customer's other invitations again: more may be planned by now."""
         self._asked = None
 
+    def reviewed_at(self, interface_id: str) -> Instant | None:
+        """When the order was reviewed at this interface, if it was."""
+        numbers = self._context.numbers
+        return numbers.reviewed_at(self.order, interface_id) if numbers.reviews else None
+
     def rival(self, interface_id: str) -> Invitation | None:
         """The invitation of another order that holds this order's number at this interface."""
         numbers = self._context.numbers
@@ -308,7 +313,10 @@ _EXAMPLES = 3
 """How many orders a warning names."""
 
 _AFTER_CONDITIONS = frozenset(
-    {Criterion.DELIVERABLE, Criterion.SUPPRESSED, Criterion.DUPLICATE_NUMBER, Criterion.ALREADY_INVITED}
+    {
+        *(Criterion.DELIVERABLE, Criterion.REVIEWED, Criterion.SUPPRESSED),
+        *(Criterion.DUPLICATE_NUMBER, Criterion.ALREADY_INVITED),
+    }
 )
 
 

@@ -36,7 +36,7 @@ from ekomi_reconcile.plan.decision_trace import (
     ReasonTally,
     keeps_period,
 )
-from ekomi_reconcile.plan.order_numbers import OrderNumbers, holders
+from ekomi_reconcile.plan.order_numbers import OrderNumbers, holders, review_places
 from ekomi_reconcile.plan.plan import InvitationSteps
 from ekomi_reconcile.plan.view import Privacy, Queue
 from ekomi_reconcile.rules.case import Case
@@ -70,11 +70,13 @@ class Matcher:
     _load: CustomerLoad = field(default_factory=CustomerLoad)
     _context: PassContext = field(init=False)
     _contests: list[Contest] = field(default_factory=list)
+    _reviews: bool = field(init=False)
     _rows: Mapping[OrderId, Sequence[Invitation]] = field(default_factory=dict)
     _seen: Mapping[OrderId, Observation] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.numbers = OrderNumbers(self.request.source, self.request.shops | {self.request.source})
+        self._reviews = self.queue.any_reviews()
         self._context = PassContext(self.request, self.privacy, self.numbers, self._load)
 
     def batch(self, orders: Sequence[Order]) -> None:
@@ -105,6 +107,8 @@ class Matcher:
     def _look_up_shared(self, orders: Sequence[Order]) -> None:
         """Look up what is recorded of the numbers and customers of these orders."""
         self.numbers.rows = self.queue.rows_numbered([order.number for order in orders])
+        if self._reviews:
+            self.numbers.reviews = self.queue.reviewed(review_places(orders, self.request.book, self._rows))
         self._load.look_up(orders, self.queue, self.privacy, now=self.request.now)
 
     def _decide(self, order: Order) -> OrderTrace:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import OrderSourceError
-from ekomi_reconcile.model.instant import iso
+from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.model.invitation import BLOCKING, Invitation, ScheduleStep
 from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.plan.steps import Steps
-from ekomi_reconcile.rules.order_key import OrderKey, is_of, is_same_order, key_of_order, key_of_row, rival_of
+from ekomi_reconcile.rules.order_key import (
+    OrderKey,
+    is_of,
+    is_same_order,
+    is_sole,
+    key_of_order,
+    key_of_row,
+    rival_of,
+)
+from ekomi_reconcile.rules.rulebook import RuleBook
 
 MOVED_ORDERS = 3
 """Known order ids with another number or creation date from which on a source is another shop's."""
@@ -61,21 +70,38 @@ class GivenAway:
 class OrderNumbers:
     """The numbers that one pass over a source meets. ``shops`` are the order sources in use.
 
-    ``rows`` are the invitations of the present batch that are not cancelled, by number.
+    ``rows`` are the invitations of the present batch that are not cancelled, by number; ``reviews`` says
+    when its orders were reviewed, by interface id and number.
     """
 
     source: str
     shops: frozenset[str]
     rows: Mapping[str, Sequence[Invitation]] = field(default_factory=dict)
+    reviews: Mapping[tuple[str, str], Sequence[Instant]] = field(default_factory=dict)
     displaced: set[int] = field(default_factory=set)
     _given: GivenAway = field(default_factory=GivenAway)
     _pairs: dict[tuple[str, OrderKey], OrderKey] = field(default_factory=dict)
     _moved: dict[OrderId, str] = field(default_factory=dict)
+    _ignored: set[tuple[str, str]] = field(default_factory=set)
 
     def rival(self, order: Order, interface_id: str) -> Invitation | None:
         """The invitation that keeps this order from being invited at this interface, by its number."""
         rows = self.rows.get(order.number)
         return rival_of(rows, key_of_order(order, self.source), interface_id) if rows else None
+
+    def reviewed_at(self, order: Order, interface_id: str) -> Instant | None:
+        """When this order was reviewed at this interface; a review after the order date is its own.
+
+        One whose number several orders have there may be another's: it is ignored, and reported.
+        """
+        submitted = self.reviews.get((interface_id, order.number), ())
+        own = [at for at in submitted if at > order.created_at]
+        if own and not is_sole(
+            self.rows.get(order.number, ()), key_of_order(order, self.source), interface_id
+        ):
+            self._ignored.add((interface_id, order.number))
+            return None
+        return min(own, default=None)
 
     def invited_before(self, order: Order, customer: str | None) -> Invitation | None:
         """The request that this very order got under another id or source, through whatever account."""
@@ -124,6 +150,7 @@ class OrderNumbers:
     @property
     def warnings(self) -> Iterator[Diagnostic]:
         """One warning for each order that is not invited because of its number, up to a limit."""
+        yield from ignored_reviews(self._ignored)
         pairs = sorted(self._pairs.items(), key=lambda each: (each[0][0], each[0][1].rank))
         for (name, other), invited in pairs[:_PAIRS_SHOWN]:
             yield _duplicate(
@@ -132,6 +159,31 @@ class OrderNumbers:
         if len(pairs) > _PAIRS_SHOWN:
             rest = len(pairs) - _PAIRS_SHOWN
             yield _duplicate(None, f"{rest} more orders are not invited because of their number")
+
+
+def review_places(
+    orders: Iterable[Order], book: RuleBook, rows: Mapping[OrderId, Sequence[Invitation]]
+) -> set[tuple[str, str]]:
+    """Where reviews of these orders may be: interface id and number."""
+    found = set[tuple[str, str]]()
+    for order in orders:
+        rules = book.candidates(order.store_view)
+        found |= {(each.interface_id, order.number) for each in rules}
+        found |= {(row.interface_id, order.number) for row in rows.get(order.order_id, ())}
+    return found
+
+
+def ignored_reviews(places: Collection[tuple[str, str]]) -> Iterator[Diagnostic]:
+    """A warning about reviews, by interface id and number, that may be of one of several orders."""
+    if places:
+        interface_id, number = min(places)
+        yield Diagnostic(
+            severity=Severity.WARNING,
+            rule="review-ambiguous",
+            message=f"the reviews of {len(places)} order number(s), such as {number} at interface "
+            f"{interface_id}, are ignored: several orders have the number there",
+            mend="give each store its own number range, or each store an eKomi account of its own",
+        )
 
 
 def holders(steps: Steps[ScheduleStep], spots: set[tuple[str, str]]) -> dict[tuple[str, str], OrderKey]:

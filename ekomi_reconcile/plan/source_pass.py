@@ -15,9 +15,11 @@ from ekomi_reconcile.model.invitation import CancelStep, Criterion, Invitation, 
 from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.plan.decision_trace import ACCOUNT_DELETED, SOURCE_CHANGED, MatchRequest, ReasonTally
 from ekomi_reconcile.plan.matcher import Matcher, cancellation
+from ekomi_reconcile.plan.order_numbers import ignored_reviews
 from ekomi_reconcile.plan.plan import InvitationSteps, Position
 from ekomi_reconcile.plan.read_requests import Need
 from ekomi_reconcile.plan.view import Orders, Privacy, Queue
+from ekomi_reconcile.rules.order_key import is_sole, key_of_row
 
 _LOOKUP = 500
 _OPEN = frozenset({Status.PENDING, Status.CANCELLED})
@@ -219,6 +221,39 @@ def opted_out(
     for row in rows:
         if row.id not in known:
             yield cancellation(row, Criterion.SUPPRESSED.value, rule_change=False)
+
+
+RECENT_REVIEWS = 30 * DAY
+"""Seconds: reviews submitted since then are looked up in each plan. The re-check before sending knows all."""
+
+
+def reviewed(
+    queue: Queue,
+    accounts: Sequence[Account],
+    *,
+    selected: frozenset[str],
+    cancelled: Iterable[CancelStep],
+    now: Instant,
+) -> Iterator[CancelStep | Diagnostic]:
+    """Cancellations of invitations whose orders were reviewed since, though the orders did not change.
+
+    A review whose number several orders have at the interface is ignored, with a warning.
+    """
+    skipping = frozenset(
+        each.interface_id
+        for each in accounts
+        if each.invitations.enabled and each.invitations.skip_reviewed and each.interface_id in selected
+    )
+    rows = list(queue.reviewed_pending(skipping, now - RECENT_REVIEWS))
+    known = {step.row_id for step in cancelled} if rows else set[int]()
+    named = queue.rows_numbered({row.number for row in rows})
+    ignored = set[tuple[str, str]]()
+    for row in rows:
+        if not is_sole(named.get(row.number, ()), key_of_row(row), row.interface_id):
+            ignored.add((row.interface_id, row.number))
+        elif row.id not in known:
+            yield cancellation(row, Criterion.REVIEWED.value, rule_change=False)
+    yield from ignored_reviews(ignored)
 
 
 def strays(

@@ -44,6 +44,15 @@ class Queue(Protocol):
     def customer_load(self, customers: Collection[str], since: Instant) -> Mapping[str, Sequence[Instant]]:
         """When these customers (keyed digests) were, or will be, asked since then."""
 
+    def any_reviews(self) -> bool:
+        """Is there any review of any account?"""
+
+    def reviewed(self, pairs: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[Instant]]:
+        """When reviews with these interface ids and order numbers were submitted."""
+
+    def reviewed_pending(self, interface_ids: Collection[str], since: Instant) -> Iterator[Invitation]:
+        """The pending rows of these accounts whose orders have a review that was submitted since then."""
+
 
 class Orders(Protocol):
     """One pass over an order source."""
@@ -127,3 +136,15 @@ class EmptyQueue(Queue):
     @override
     def customer_load(self, customers: Collection[str], since: Instant) -> Mapping[str, Sequence[Instant]]:
         return {}
+
+    @override
+    def any_reviews(self) -> bool:
+        return False
+
+    @override
+    def reviewed(self, pairs: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[Instant]]:
+        return {}
+
+    @override
+    def reviewed_pending(self, interface_ids: Collection[str], since: Instant) -> Iterator[Invitation]:
+        return iter(())

@@ -42,6 +42,9 @@ class Known(Protocol):
     def holder(self) -> Invitation | None:
         """The invitation that has the order: no other account is offered it."""
 
+    def reviewed_at(self, interface_id: str) -> Instant | None:
+        """When the order's review at this interface was submitted, if it has one."""
+
     def rival(self, interface_id: str) -> Invitation | None:
         """The invitation of another order that holds this order's number at this interface."""
 
@@ -89,7 +92,8 @@ class KnownFacts:
     All instants are seconds since 1970 (UTC). ``observed`` says since when the order has had a status that it
     was seen to change to; ``recorded`` is the status in which it was last seen, whether or not that was a
     change. ``evidence`` and ``judged_at`` are what was recorded when the order was first scheduled: when it
-    had reached its trigger status, and the instant by which its age was judged. ``same_number`` is the
+    had reached its trigger status, and the instant by which its age was judged. ``reviewed`` is when the
+    order was reviewed. ``same_number`` is the
     invitation of another order that holds its number, ``invited`` the invitation, or the account about to get
     the order, that keeps it from others. ``names`` are those of accounts by interface id.
     """
@@ -101,12 +105,17 @@ class KnownFacts:
     evidence: Reached | None = None
     judged_at: Instant | None = None
     opted_out: bool = False
+    reviewed: Instant | None = None
     cap: CustomerLimit | None = None
     asked: Sequence[Instant] = ()
     holder: Invitation | None = None
     same_number: Invitation | None = None
     invited: Invitation | Account | None = None
     names: Mapping[str, str] = field(default_factory=dict)
+
+    def reviewed_at(self, interface_id: str) -> Instant | None:  # noqa: ARG002 - as in Known
+        """When its review was submitted, if it has one."""
+        return self.reviewed
 
     def rival(self, interface_id: str) -> Invitation | None:
         """The invitation of another order with this number, if it is one of this interface."""

@@ -298,6 +298,20 @@ def _deliverable_remedy(case: Case) -> str:
     return f"the order had {' or '.join(f'a usable {_ADDRESSES[each]}' for each in channels)}"
 
 
+def _reviewed(rule: Rule) -> Check | None:
+    return _not_reviewed if rule.account.invitations.skip_reviewed else None
+
+
+def _not_reviewed(case: Case) -> bool:
+    return case.known.reviewed_at(case.rule.interface_id) is None
+
+
+def _reviewed_shown(case: Case) -> Shown:
+    at = case.known.reviewed_at(case.rule.interface_id)
+    wanted = "no review" if case.rule.account.invitations.skip_reviewed else "reviewed or not"
+    return Shown("no" if at is None else f"reviewed {iso(at)}", wanted)
+
+
 def _suppressed(rule: Rule) -> Check:  # noqa: ARG001 - the same for every rule
     return _may_be_invited
 
@@ -400,6 +414,12 @@ CRITERIA: tuple[CriterionRule, ...] = (
     CriterionRule(Criterion.CONSENT, _consent, _consent_shown, _consent_remedy),
     CriterionRule(Criterion.CONDITIONS, _conditions, _conditions_shown, _conditions_remedy),
     CriterionRule(Criterion.DELIVERABLE, _deliverable, _deliverable_shown, _deliverable_remedy),
+    CriterionRule(
+        Criterion.REVIEWED,
+        _reviewed,
+        _reviewed_shown,
+        _always("reviewed orders were invited (skip_reviewed: false)"),
+    ),
     CriterionRule(Criterion.SUPPRESSED, _suppressed, _suppressed_shown, _suppressed_remedy),
     CriterionRule(
         Criterion.DUPLICATE_NUMBER,

@@ -66,6 +66,11 @@ def rival_of(rows: Iterable[Invitation], key: OrderKey, interface_id: str) -> In
     return next((row for row in found if _holds(row, key)), None)
 
 
+def is_sole(rows: Iterable[Invitation], key: OrderKey, interface_id: str) -> bool:
+    """Has no other order an invitation with this number at this interface?"""
+    return all(is_of(row, key) for row in rows if row.interface_id == interface_id)
+
+
 def _holds(row: Invitation, key: OrderKey) -> bool:
     return row.status in BLOCKING or (row.status is Status.PENDING and key_of_row(row).rank < key.rank)
 

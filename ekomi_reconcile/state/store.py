@@ -23,6 +23,7 @@ from ekomi_reconcile.state.repositories.positions import PositionRepository
 from ekomi_reconcile.state.repositories.products import ProductRepository
 from ekomi_reconcile.state.repositories.queue import QueueRepository
 from ekomi_reconcile.state.repositories.refusals import RefusalRepository
+from ekomi_reconcile.state.repositories.reviewed import ReviewedRepository
 from ekomi_reconcile.state.repositories.reviews import ReviewRepository
 from ekomi_reconcile.state.repositories.schedule import ScheduleRepository, SentImportRepository
 from ekomi_reconcile.state.repositories.sending import SendingRepository
@@ -53,6 +54,7 @@ class State:
         self.invitations = InvitationRepository(session)
         self.refusals = RefusalRepository(session)
         self.reviews = ReviewRepository(session)
+        self.reviewed = ReviewedRepository(session)
         self.products = ProductRepository(session)
         self.journal = JournalRepository(session)
         self.customers = CustomerRepository(session)

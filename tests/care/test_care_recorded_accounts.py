@@ -35,6 +35,7 @@ CHANGED = {
     "deliver": Deliver.LINK,
     "conditions": {"grand_total": {"gte": 5}},
     "skip_refunded": False,
+    "skip_reviewed": False,
     "cancel_statuses": ("returned",),
     "sender": SenderSettings(name="Shop DE", email="shop@example.com"),
     "consent": Consent(field="extension_attributes.optin", accept=("1", "true")),

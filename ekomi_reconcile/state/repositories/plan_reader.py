@@ -46,6 +46,13 @@ _SENDING = "SELECT 1 FROM invitation WHERE status = 'sending' LIMIT 1"
 _NEXT_SOURCE = "SELECT min(source) FROM invitation WHERE source > ?"
 _LAST_RUN = "SELECT at FROM journal WHERE action = 'apply' ORDER BY id DESC LIMIT 1"
 _IN_USE = "SELECT 1 FROM account UNION ALL SELECT 1 FROM journal LIMIT 1"
+_REVIEW = "SELECT 1 FROM review LIMIT 1"
+_REVIEWED = """
+    SELECT 1 FROM account
+    CROSS JOIN review ON review.account_id = account.id AND submitted_at >= ? AND gone_at IS NULL
+    CROSS JOIN invitation ON number = review.order_id AND invitation.account_id = review.account_id
+    WHERE status = 'pending' AND submitted_at > order_date LIMIT 1
+"""
 _DUE = "SELECT 1 FROM invitation WHERE status = 'pending' AND scheduled_at <= ? LIMIT 1"
 
 
@@ -243,6 +250,19 @@ class _GlancedQueue(_Part):
         """Pending rows whose time has come, the oldest first."""
         found = self._file.rows(_DUE, (now,))
         return self._file.state.queue.due(interface_ids, now) if found else iter(())
+
+    def any_reviews(self) -> bool:
+        """Is there any review of any account?"""
+        return bool(self._file.rows(_REVIEW))
+
+    def reviewed(self, pairs: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[Instant]]:
+        """When reviews with these interface ids and order numbers were submitted."""
+        return self._file.state.queue.reviewed(pairs) if pairs else {}
+
+    def reviewed_pending(self, interface_ids: Collection[str], since: Instant) -> Iterator[Invitation]:
+        """Pending invitations whose orders have a review that was submitted since then."""
+        found = self._file.rows(_REVIEWED, (since,)) if interface_ids else []
+        return self._file.state.queue.reviewed_pending(interface_ids, since) if found else iter(())
 
     def pending_of(self, customers: Collection[str]) -> Iterator[Invitation]:
         """The pending rows of these customers (keyed digests)."""

@@ -21,6 +21,7 @@ from ekomi_reconcile.state.engine.tables import (
     observation,
 )
 from ekomi_reconcile.state.repositories.invitation_rows import COLUMNS, to_invitation
+from ekomi_reconcile.state.repositories.reviewed import ReviewedRepository
 
 _ASKED = (Status.PENDING.value, Status.SENDING.value, Status.SENT.value, Status.UNKNOWN.value)
 """Rows in one of these count as a request to their customer."""
@@ -126,6 +127,7 @@ class QueueRepository(Repository):
     def __init__(self, session: Session, runner: Runner) -> None:
         super().__init__(session)
         self._runner = runner
+        self._reviewed = ReviewedRepository(session)
 
     def rows_for(self, source: str, order_ids: Sequence[OrderId]) -> dict[OrderId, list[Invitation]]:
         """All rows of these orders, of whatever account and state; orders without rows are left out."""
@@ -246,6 +248,18 @@ class QueueRepository(Repository):
             for row in self._session.rows(_SEEN, {"source": source, "ids": ids}):
                 found[row.order_id] = Observation(*row)
         return found
+
+    def any_reviews(self) -> bool:
+        """Is there any review of any account?"""
+        return self._reviewed.any()
+
+    def reviewed(self, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], tuple[Instant, ...]]:
+        """When reviews with these interface ids and order numbers were submitted; without any: left out."""
+        return self._reviewed.submitted(pairs)
+
+    def reviewed_pending(self, interface_ids: Collection[str], since: Instant) -> Iterator[Invitation]:
+        """Pending invitations whose orders have a review that was submitted since then, by id."""
+        return self._reviewed.pending(interface_ids, since)
 
     def pending_of(self, customers: Collection[str]) -> Iterator[Invitation]:
         """The pending rows of these customers, by id."""

@@ -139,12 +139,10 @@ def deliver(
     *,
     channel: Deliver,
     shop_name: str | None = None,
-    put: set[OrderedProduct] | None = None,
 ) -> Receipt:
     """Ask for the review of this order and of these products, once, through this channel.
 
-    ``shop_name`` is the shop's name at eKomi. ``put`` are the products that eKomi was told before; for a link
-    those that are new are told first.
+    ``shop_name`` is the shop's name at eKomi. For a link the products are registered already.
 
     Raises:
         EkomiError: what became of the request, by kind.
@@ -153,11 +151,6 @@ def deliver(
         return client.add_recipient(
             _recipient(account.invitations, order, channel, products=products, shop_name=shop_name)
         )
-    told = set[OrderedProduct]() if put is None else put
-    for product in products:
-        if product not in told:
-            client.put_product(product)
-            told.add(product)
     return client.put_order(order.number, order.created_at, [each.product_id for each in products])
 
 

@@ -10,7 +10,6 @@ from functools import partial
 from ekomi_reconcile.apply.context import Context
 from ekomi_reconcile.apply.delivery import deliver
 from ekomi_reconcile.apply.refusals import Ready
-from ekomi_reconcile.ekomi.client import EkomiClient
 from ekomi_reconcile.ekomi.refusal_texts import refuses_account, refuses_products
 from ekomi_reconcile.ekomi.values import Receipt
 from ekomi_reconcile.model.errors import (
@@ -23,7 +22,7 @@ from ekomi_reconcile.model.errors import (
     StateError,
 )
 from ekomi_reconcile.model.product import OrderedProduct, ProductDetails
-from ekomi_reconcile.model.rule import ProductIdentifier
+from ekomi_reconcile.model.rule import Deliver, ProductIdentifier
 from ekomi_reconcile.model.run import Done
 from ekomi_reconcile.rules.products import collisions, lacks_identifiers, products_of
 
@@ -49,10 +48,10 @@ class ProductReviews:
         kept = [each for each in asked if not each.products or self._is_distinct(each)]
         return self._with_details(kept)
 
-    def record(self, claimed: Iterable[Ready]) -> None:
+    def record(self, chosen: Iterable[Ready]) -> None:
         """Keep what the products of these invitations are called at eKomi, before eKomi hears of them."""
         new: dict[str, set[OrderedProduct]] = defaultdict(set)
-        for each in claimed:
+        for each in chosen:
             key = each.row.interface_id
             if each.products and key not in self._refused:
                 new[key] |= set(each.products) - self._recorded[key]
@@ -63,28 +62,47 @@ class ProductReviews:
             for key, products in new.items():
                 self._recorded[key] |= products
 
-    def call(self, client: EkomiClient, ready: Ready) -> Receipt:
+    def call(self, ready: Ready) -> Receipt:
         """Ask for the reviews of an order; without its products where eKomi refuses those. For any thread.
+
+        The turn of one call was taken; every further one takes its own.
 
         Raises:
             EkomiError: what became of the request, by kind.
         """
         key = ready.row.interface_id
         account, products = self.context.accounts[key], ready.products
-        ask = partial(deliver, client, account, ready.order, channel=ready.channel, shop_name=ready.shop_name)
+        clients = self.context.clients
+        ask = partial(
+            deliver,
+            account=account,
+            order=ready.order,
+            channel=ready.channel,
+            shop_name=ready.shop_name,
+        )
         if not products or key in self._refused:
-            return ask()
+            return ask(clients.sender(key))
         try:
-            return ask(products, put=self._put[key])
+            if ready.channel is Deliver.LINK:
+                self._register(key, products)
+            return ask(clients.sender(key), products=products)
         except (AccountRefused, RequestRefused) as error:
             if not _about_products(error):
                 raise
             refused = error
-        receipt = ask()
+        receipt = ask(clients.reader(key))
         if refuses_account(_text(refused)):
             self._refused.add(key)
         self._refusals.append((ready, refused))
         return receipt
+
+    def _register(self, key: str, products: Iterable[OrderedProduct]) -> None:
+        """Register products, as far as this run has not done it."""
+        client = self.context.clients.reader(key)
+        for each in products:
+            if each not in self._put[key]:
+                client.put_product(each)
+                self._put[key].add(each)
 
     def tell(self) -> None:
         """Put the refusals of products into the result, once per account."""

@@ -254,16 +254,16 @@ class Sender:
             return pause
         ready = {each.row.id: each for each in allowed}
         channels = {key: each.channel for key, each in ready.items()}
+        self._products.record(allowed)
         claimed = self.context.state.sending.claim(list(ready), now=self.context.now(), channels=channels)
         self.context.result.count(Done.LEFT_OUT, len(allowed) - len(claimed))
         if len(claimed) < len(allowed):
             for key in ready.keys() - {row.id for row in claimed}:
                 self._refusals.untaken(ready[key].row)
             self._drop_taken()
-        self._products.record(ready[row.id] for row in claimed)
         self.context.tasks.begin(map(self._task, claimed))
         for row in claimed:
-            running[pool.submit(self._call, ready[row.id])] = ready[row.id]
+            running[pool.submit(self._products.call, ready[row.id])] = ready[row.id]
         return pause
 
     def _drop_taken(self) -> None:
@@ -317,9 +317,6 @@ class Sender:
         now = self.context.now()
         if not self.context.schedule.is_open(key, now):
             self._lanes[key] = deque(each for each in self._lanes[key] if self._may_leave(each.row, now))
-
-    def _call(self, ready: Ready) -> Receipt:
-        return self._products.call(self.context.clients.sender(ready.row.interface_id), ready)
 
     def _clock_wrong(self) -> bool:
         """Is there reason not to send anything more? It is reported once."""

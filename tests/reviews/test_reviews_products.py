@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -381,3 +382,14 @@ def test_products_follow_the_design(items, wanted):
         assert each.product_id.isalnum()
         plain = each.identifier.isascii() and each.identifier.isalnum() and len(each.identifier) <= 32
         assert each.product_id == (each.identifier if plain else digest(each.identifier))
+
+
+def test_further_calls_keep_the_pace(project, sandbox):
+    """Registering products, and asking again without them, count like every other call to eKomi."""
+    text = (project.folder / "ekomi-reconcile.yaml").read_text()
+    project.settings(text.replace("requests_per_second: 100000", "requests_per_second: 10, parallelism: 8"))
+    rows = [item(number, number) for number in range(1, 19)]
+    began = time.monotonic()
+    asked(project, "{ask: true}\ndeliver: link", order(1, items=rows), order(2, items=rows[:2]))
+    assert sandbox.world.requests.of("putProduct", GERMANY) >= 18
+    assert time.monotonic() - began > 1.5

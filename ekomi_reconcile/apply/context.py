@@ -15,9 +15,9 @@ from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.model.product import ProductDetails
 from ekomi_reconcile.model.run import Ended, Result, Running, Started, Task, Work
+from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.plan.view import Privacy
 from ekomi_reconcile.rules.rulebook import RuleBook
-from ekomi_reconcile.rules.sending_times import SendingSchedule
 from ekomi_reconcile.state.maintenance.backup import copy_now_and_then
 from ekomi_reconcile.state.maintenance.retention import prune
 from ekomi_reconcile.state.store import State

@@ -22,10 +22,10 @@ from ekomi_reconcile.model import errors, invitation
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.model.run import Done, Progress, Stage, Task, Work
+from ekomi_reconcile.model.sending_times import local_time
 from ekomi_reconcile.plan.order_numbers import another_shop, difference
 from ekomi_reconcile.rules.order_key import is_sole, key_of_row, rival_of
 from ekomi_reconcile.rules.rulebook import Rule, waits_on_hold
-from ekomi_reconcile.rules.sending_times import local_time
 
 LOOK = 1_000
 """How many orders are looked at again at a time."""

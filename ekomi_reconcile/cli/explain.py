@@ -18,13 +18,13 @@ from ekomi_reconcile.explain import order_lookup
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.invitation import InvitationFilter
+from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.plan.view import EmptyQueue
 from ekomi_reconcile.privacy.limits import CustomerPrivacy
 from ekomi_reconcile.reconcile.planning import digester, read_privacy
 from ekomi_reconcile.reconcile.sources import Sources
 from ekomi_reconcile.render.explain import Told, explanation_json, explanation_text
 from ekomi_reconcile.render.tables import printable
-from ekomi_reconcile.rules.sending_times import SendingSchedule
 from ekomi_reconcile.state.engine.key import Purpose
 from ekomi_reconcile.state.store import State
 

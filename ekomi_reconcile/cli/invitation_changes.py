@@ -24,9 +24,9 @@ from ekomi_reconcile.model.errors import ReconcileError, StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, InvitationFilter, Status
 from ekomi_reconcile.model.order import OrderId, id_rank
+from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.render import invitations
 from ekomi_reconcile.render.tables import plural
-from ekomi_reconcile.rules.sending_times import SendingSchedule
 from ekomi_reconcile.state.engine.lock import user
 from ekomi_reconcile.state.repositories.customers import subject_of
 from ekomi_reconcile.state.store import State

@@ -36,9 +36,9 @@ def report(out: Path) -> int:
     One file that loads nothing and holds no personal data: open it, mail it, or serve it. The state is only
     read, and no lock is taken.
     """
+    from ekomi_reconcile.model.sending_times import SendingSchedule
     from ekomi_reconcile.render.report.page import page_html
     from ekomi_reconcile.report.assemble import make_report
-    from ekomi_reconcile.rules.sending_times import SendingSchedule
 
     page = options().directory / out / PAGE
     _check_free(page)

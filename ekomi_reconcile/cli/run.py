@@ -31,11 +31,11 @@ from ekomi_reconcile.model.errors import ConfigurationError, GuardRefused, Recon
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.run import Done, Result
+from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.notify.report import ChangedAccount, RunRecord
 from ekomi_reconcile.plan.guards import Allowed, enforce
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.render.events import Body, cycle_event, plan_events, result_events
-from ekomi_reconcile.rules.sending_times import SendingSchedule
 from ekomi_reconcile.service.http import Health
 from ekomi_reconcile.service.loop import CycleOutcome, FinishedCycle, Loop
 from ekomi_reconcile.service.loop import FinishedCycle as Ended
@@ -293,22 +293,17 @@ class _Service:
         if outcome is CycleOutcome.FAILED:
             self._record.failed(message or "", mend)
         self._notify()
-        ended_at = instant.now()
-        return Ended(
-            outcome=outcome,
-            began_at=began,
-            ended_at=ended_at,
-            message=message,
-            wake_at=self._next_opening(ended_at),
-        )
+        now = instant.now()
+        opening = self._next_opening(now)
+        return Ended(outcome=outcome, began_at=began, ended_at=now, message=message, wake_at=opening)
 
     def _next_opening(self, now: Instant) -> Instant | None:
         """When a sending window opens that is closed now."""
-        configuration = self.good
-        if configuration is None:
+        good = self.good
+        if good is None:
             return None
-        enabled = (each for each in configuration.accounts if each.invitations.enabled)
-        return SendingSchedule(enabled, configuration.project.timezone).next_opening(now)
+        enabled = (each for each in good.accounts if each.invitations.enabled)
+        return SendingSchedule(enabled, good.project.timezone).next_opening(now)
 
     def _notify(self) -> None:
         """Tell the webhooks of the files that were read last; what did nothing is not told."""

@@ -202,7 +202,7 @@ def _sending_time(entry: WrittenAccount, path: KeyPath, message: str, allowed: s
 
 def _never_open(entry: WrittenAccount, timezone: str) -> Iterator[Diagnostic]:
     """A window that pauses close for good."""
-    from ekomi_reconcile.rules.sending_times import SendingTimes
+    from ekomi_reconcile.model.sending_times import SendingTimes
 
     times = SendingTimes.of(entry.account.invitations, timezone)
     if times is not None and times.next_opening(instant.now()) is None:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from ekomi_reconcile.doctor.context import Check, CheckNote, DoctorContext, Part, failed, passed, warned
 from ekomi_reconcile.model.instant import HOUR, iso
 from ekomi_reconcile.model.invitation import Criterion, Invitation, InvitationFilter, Status
+from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.plan.read_requests import gone_sources, sources_gone
-from ekomi_reconcile.rules.sending_times import SendingSchedule
 
 STUCK_AFTER = 2 * HOUR
 """A pending row that has been due for longer than this is stuck."""

@@ -14,6 +14,7 @@ from ekomi_reconcile.model.invitation import Criterion, Invitation, Reached, Sta
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.model.product import OrderedProduct
 from ekomi_reconcile.model.rule import Deliver
+from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.orders.source import OrderSource
 from ekomi_reconcile.plan.build import names_of
 from ekomi_reconcile.plan.decision_trace import MatchRequest, OrderTrace
@@ -23,7 +24,6 @@ from ekomi_reconcile.plan.view import Privacy, Queue
 from ekomi_reconcile.rules.judge import CriterionResult
 from ekomi_reconcile.rules.products import products_of
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook, channel_of, spread_offset
-from ekomi_reconcile.rules.sending_times import SendingSchedule
 
 BY_ID = "#"
 """What is written before an order id (Magento: entity id); without it the number is meant."""

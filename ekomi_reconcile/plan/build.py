@@ -10,6 +10,7 @@ from ekomi_reconcile.model.account_record import AccountRecord, PositionRecord
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.model.invitation import CancelStep, SendStep
+from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.plan import guards
 from ekomi_reconcile.plan.diff import Desired, diff
 from ekomi_reconcile.plan.due import Intervals, bursts, due, due_fetches, missing_orders
@@ -19,7 +20,6 @@ from ekomi_reconcile.plan.select import select
 from ekomi_reconcile.plan.source_pass import Matched, match_all, opted_out, reviewed, strays
 from ekomi_reconcile.plan.steps import Steps
 from ekomi_reconcile.plan.view import Orders, Privacy, Queue
-from ekomi_reconcile.rules.sending_times import SendingSchedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

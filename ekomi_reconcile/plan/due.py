@@ -21,6 +21,7 @@ from ekomi_reconcile.model.invitation import (
     SendStep,
 )
 from ekomi_reconcile.model.order import OrderId, id_rank
+from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.plan.diff import PASSWORD
 from ekomi_reconcile.plan.matcher import cancellation
 from ekomi_reconcile.plan.plan import (
@@ -33,7 +34,6 @@ from ekomi_reconcile.plan.plan import (
 )
 from ekomi_reconcile.plan.read_requests import CLOCK_TOLERANCE
 from ekomi_reconcile.plan.view import Queue
-from ekomi_reconcile.rules.sending_times import SendingSchedule
 
 _LOOKUP = 500
 

@@ -24,6 +24,7 @@ from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import ReconcileError, SecretError
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.model.state import NewState
 from ekomi_reconcile.plan.build import Circumstances, RecordedState, build
 from ekomi_reconcile.plan.diff import Desired
@@ -37,7 +38,6 @@ from ekomi_reconcile.privacy.suppression import SuppressionList, read_suppressio
 from ekomi_reconcile.reconcile.sources import SourcePass, Sources
 from ekomi_reconcile.rules.contact import TELEPHONE
 from ekomi_reconcile.rules.rulebook import RuleBook
-from ekomi_reconcile.rules.sending_times import SendingSchedule
 from ekomi_reconcile.state.engine.key import KEY_BYTES, KeyedDigest, Purpose
 
 if TYPE_CHECKING:

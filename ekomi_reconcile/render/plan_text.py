@@ -11,11 +11,11 @@ from typing import TypeVar
 from ekomi_reconcile.model.account import Account, Json
 from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.model.invitation import CancelStep, RescheduleStep, ScheduleStep, SendStep
+from ekomi_reconcile.model.sending_times import local_time
 from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, Plan, Scope, Summary
 from ekomi_reconcile.plan.steps import Steps
 from ekomi_reconcile.render.diagnostics import diagnostic_text
 from ekomi_reconcile.render.tables import Paint, Tone, moment, plural, printable
-from ekomi_reconcile.rules.sending_times import local_time
 
 SENSITIVE = "(sensitive)"
 _SYMBOLS = {

@@ -10,9 +10,9 @@ from ekomi_reconcile.model.account_record import AccountRecord
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
 from ekomi_reconcile.model.invitation import ACCOUNT_DELETED, Criterion, Invitation, Status
 from ekomi_reconcile.model.run import OTHERS, JournalEntry, RunFigures, add_reasons, read_figures
+from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.report import data
 from ekomi_reconcile.report.reviews import account_grid, read_reviews
-from ekomi_reconcile.rules.sending_times import SendingSchedule
 from ekomi_reconcile.state.repositories.journal import APPLY, INCOMPLETE, STARTED
 from ekomi_reconcile.state.store import State
 

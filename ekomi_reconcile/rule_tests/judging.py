@@ -17,6 +17,7 @@ from ekomi_reconcile.model.diagnostic import Place
 from ekomi_reconcile.model.instant import Instant, iso, iso_or_none, parse
 from ekomi_reconcile.model.invitation import Criterion, CustomerLimit, Evidence, Invitation, Reached, Status
 from ekomi_reconcile.model.order import Order, OrderId
+from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.orders.normalize import Codes
 from ekomi_reconcile.orders.reader import OrderReader
 from ekomi_reconcile.plan.decision_trace import MatchRequest, OrderTrace
@@ -24,7 +25,6 @@ from ekomi_reconcile.plan.matcher import Matcher
 from ekomi_reconcile.plan.view import EmptyQueue, Privacy
 from ekomi_reconcile.rule_tests.document import ExpectedOutcome, GivenFacts
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook, channel_of
-from ekomi_reconcile.rules.sending_times import SendingSchedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

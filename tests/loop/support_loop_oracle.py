@@ -71,7 +71,7 @@ def first_apply(accounts: list[Account], orders: list[Order], now: int) -> Outco
                 continue
             taken = True
             at, source = reached(order, statuses(rule_of(account)), now)
-            when = at + rule_of(account).get("pending_period", 14) * DAY
+            when = at + pending_days(rule_of(account), order) * DAY
             if spread(account):
                 when = max(when, now) + offset(account, order)
             outcome.queue[order["entity_id"]] = Row(account["name"], when, at, source)
@@ -86,6 +86,14 @@ def last_lines(orders: list[Order]) -> list[Order]:
 def rule_of(account: Account) -> Rule:
     """Its invitation rule."""
     return account.get("invitations", {})
+
+
+def pending_days(rule: Rule, order: Order) -> int:
+    """The days of the first override whose condition holds, else the pending period."""
+    for each in rule.get("pending_period_overrides", []):
+        if holds(each["when"], order):
+            return int(each["days"])
+    return int(rule.get("pending_period", 14))
 
 
 def offset(account: Account, order: Order) -> int:

@@ -310,6 +310,11 @@ def selections(names):
 
 PARTS = {
     "pending_period": st.sampled_from([0, 1, 5, 14, 365]),
+    "pending_period_overrides": st.lists(
+        st.fixed_dictionaries({"when": conditions, "days": st.sampled_from([0, 2, 21])}),
+        min_size=1,
+        max_size=2,
+    ),
     "spread": st.sampled_from(["0d", "0h", "1h", "3d", "36h", "2w", "99d", "999h"]),
     "skip_orders_older_than": st.sampled_from([0, 1, 10, 30, 365]),
     "store_views": selections(VIEWS),

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.order import Agreement, Contact, HistoryEntry, Item, Order
-from ekomi_reconcile.model.rule import Consent, Deliver, InvitationRule, Selection
+from ekomi_reconcile.model.rule import Consent, Deliver, InvitationRule, PeriodOverride, Selection
 from ekomi_reconcile.rules.order_fields import consent_attribute, consent_key
 
 NUMBER_ATTRIBUTES = [
@@ -162,6 +162,9 @@ rules = st.builds(
     InvitationRule,
     enabled=st.sampled_from([True, True, True, False]),
     pending_period=st.integers(0, 30),
+    pending_period_overrides=st.lists(
+        st.builds(PeriodOverride, when=conditions, days=st.integers(0, 30)), max_size=2
+    ).map(tuple),
     spread=st.sampled_from([0, 0, HOUR, 3 * DAY, 99 * DAY]),
     skip_orders_older_than=st.sampled_from([0, 1, 10, 30]),
     store_views=selections(VIEWS),

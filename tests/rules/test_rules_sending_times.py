@@ -12,7 +12,7 @@ from tiers import examples
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import DAY, HOUR, parse
 from ekomi_reconcile.model.rule import InvitationRule, Pause, SendBetween, Weekday
-from ekomi_reconcile.rules.sending_times import SendingSchedule, SendingTimes
+from ekomi_reconcile.model.sending_times import SendingSchedule, SendingTimes
 
 ZONES = sorted(available_timezones())
 NAMES = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

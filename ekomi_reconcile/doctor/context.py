@@ -20,7 +20,7 @@ from ekomi_reconcile.orders.magento.source import Probe
 from ekomi_reconcile.orders.source import OrderSource
 from ekomi_reconcile.reconcile.absent_fields import absent_fields
 from ekomi_reconcile.reconcile.planning import Passwords, read_passwords
-from ekomi_reconcile.reconcile.sources import Sources
+from ekomi_reconcile.reconcile.sources import Sources, locales_of
 from ekomi_reconcile.rules.rulebook import RuleBook
 from ekomi_reconcile.state.engine.location import Location
 from ekomi_reconcile.state.store import State
@@ -219,6 +219,15 @@ class DoctorContext:
             return frozenset()
         self._reach(source)
         return read(shop.directory)
+
+    def locales(self, source: str) -> Mapping[str, str] | None:
+        """The locales of this shop's store views by code; ``None`` if it knows none.
+
+        Raises:
+            OrderSourceError: it does not tell them.
+        """
+        self._reach(source)
+        return locales_of(self._source(source))
 
     def statuses(self, source: str) -> frozenset[str] | None:
         """The status codes of this shop; ``None`` if it is none.

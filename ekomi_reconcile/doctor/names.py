@@ -15,6 +15,7 @@ from ekomi_reconcile.doctor.shop import Names
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.reconcile.absent_fields import nameless
+from ekomi_reconcile.reconcile.languages import other_languages
 from ekomi_reconcile.reconcile.sources import nearest
 from ekomi_reconcile.rules.rulebook import key_of
 
@@ -63,6 +64,26 @@ def unserved_store_views(subject: DoctorContext) -> Iterator[CheckNote]:
             )
         else:
             yield passed(f"{source}: every store view is served")
+
+
+def languages(subject: DoctorContext) -> Iterator[CheckNote]:
+    """Store views have the language in which eKomi writes to their customers."""
+    spoken = {each.interface_id: each.shop.locale for each in subject.state.accounts.read()}
+    known = {key: locale for key, locale in spoken.items() if locale is not None}
+    for source in subject.shop_names:
+        accounts = [each for each in subject.enabled(source) if each.interface_id in known]
+        try:
+            views = subject.locales(source) if accounts else None
+        except OrderSourceError as error:
+            yield warned(f"{source}: could not be checked: {error.message}", mend=error.mend)
+            continue
+        if views is None:
+            continue
+        found = list(other_languages(source, accounts, views, known))
+        for each in found:
+            yield warned(each.message, mend=each.mend, account=each.account)
+        if not found:
+            yield passed(f"{source}: every store view has the language of its account at eKomi")
 
 
 def _named(

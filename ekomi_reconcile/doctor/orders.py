@@ -6,7 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from ekomi_reconcile.doctor.context import Check, CheckNote, DoctorContext, Part, failed, passed, warned
-from ekomi_reconcile.doctor.names import customer_groups, order_statuses, store_views, unserved_store_views
+from ekomi_reconcile.doctor.names import (
+    customer_groups,
+    languages,
+    order_statuses,
+    store_views,
+    unserved_store_views,
+)
 from ekomi_reconcile.doctor.shop import MOST_ORDERS, RECENT_DAYS, Survey
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.errors import OrderSourceError
@@ -211,5 +217,6 @@ CHECKS = (
     Check(id="rule-fields", run=rule_fields, needs=_FILES),
     Check(id="consent", run=consent, needs=_FILES),
     Check(id="unserved-store-views", run=unserved_store_views, needs=_FILES),
+    Check(id="languages", run=languages, needs=_FILES | {Part.STATE}, online=True),
     Check(id="age-limit", run=age_limit, needs=_FILES),
 )

@@ -40,6 +40,7 @@ from ekomi_reconcile.orders.source import (
 )
 from ekomi_reconcile.plan.read_requests import Need
 from ekomi_reconcile.reconcile.absent_fields import Carried, absent_fields, nameless, unknown_states
+from ekomi_reconcile.reconcile.languages import SpeakingShop, other_languages
 from ekomi_reconcile.rules.products import product_attributes
 from ekomi_reconcile.rules.rulebook import RuleBook
 
@@ -161,6 +162,32 @@ def nearest(name: str, known: Collection[str]) -> str:
     return f"there are: {', '.join(ordered[:_SHOWN])}{more}"
 
 
+def locales_of(source: OrderSource) -> Mapping[str, str] | None:
+    """The locales of store views by code; ``None`` where the source knows none.
+
+    Raises:
+        OrderSourceError: the shop does not tell them.
+    """
+    offering = _offering(source)
+    if not isinstance(offering, SpeakingShop):
+        return None
+    with foreign(source.name):
+        return offering.store_view_locales()
+
+
+def _other_languages(
+    source: OrderSource, accounts: Sequence[Account], spoken: Mapping[str, str]
+) -> Iterator[Diagnostic]:
+    """The store views in another language; doctor reports where the shop does not tell them."""
+    if not any(each.interface_id in spoken for each in accounts):
+        return
+    try:
+        views = locales_of(source)
+    except OrderSourceError:
+        return
+    yield from other_languages(source.name, accounts, views or {}, spoken)
+
+
 @dataclass(slots=True)
 class Sources:
     """The order sources of a project, opened when they are needed."""
@@ -258,7 +285,8 @@ class Sources:
 class SourcePass:
     """One pass over a source for the planner; it tells how many orders were read.
 
-    ``more`` are attributes of orders that are needed beyond those of the rules.
+    ``more`` are attributes of orders that are needed beyond those of the rules, ``spoken`` the locales of
+    accounts at eKomi by interface id.
     """
 
     sources: Sources
@@ -266,6 +294,7 @@ class SourcePass:
     reread_from: Instant | None = None
     pseudonym: Callable[[str], str] | None = None
     more: frozenset[str] = frozenset()
+    spoken: Mapping[str, str] = field(default_factory=dict)
     cursor: str = ""
     problems: Sequence[Diagnostic] = ()
 
@@ -298,6 +327,7 @@ class SourcePass:
             *nameless(need.source, carried, accounts),
             *unknown_states(need.source, carried),
             *(absent_fields(source, carried, accounts) if wanted.full else ()),
+            *_other_languages(source, accounts, self.spoken),
         )
 
     def by_ids(self, order_ids: Collection[OrderId]) -> Mapping[OrderId, Order]:

@@ -194,7 +194,7 @@ class Directory:
         """Locale, currency and time zone per store view. Needs ``Magento_Backend::store``."""
         wanted = "id,code,locale,base_currency_code,timezone,secure_base_link_url,secure_base_media_url"
         fields = encode([("fields", wanted)])
-        return self._list("store/storeConfigs", fields, StoreConfig)
+        return self._once("configs", lambda: self._list("store/storeConfigs", fields, StoreConfig))
 
     def customer_groups(self) -> Sequence[CustomerGroup]:
         """All customer groups. Needs ``Magento_Customer::group``."""

@@ -309,6 +309,17 @@ class MagentoSource:
                 found.setdefault(order.number, []).append(order)
         return found
 
+    def store_view_locales(self) -> Mapping[str, str]:
+        """The locale of each store view that is switched on, by code; those without one are left out.
+
+        Raises:
+            OrderSourceError: the shop does not tell them.
+        """
+        views = self.directory.store_views()
+        active = {each.code for each in views if each.id and each.is_active in (None, True, 1)}
+        configs = self.directory.store_configs()
+        return {each.code: each.locale for each in configs if each.locale and each.code in active}
+
     def statuses(self) -> Mapping[str, str | None]:
         """Status codes to states: the shop's list where it has one, else shipped ones and those met.
 

@@ -96,6 +96,7 @@ class Settings:
 
 
 Row = dict[str, Any]
+_LOCALES = {"de": "de_DE", "at": "de_AT", "fr": "fr_FR", "no": "nb_NO"}
 DEFAULT_STORES: Mapping[int, str] = {1: "default"}
 DEFAULT_GROUPS: Mapping[int, str] = {0: "NOT LOGGED IN", 1: "General", 2: "Wholesale", 3: "Retailer"}
 
@@ -163,7 +164,7 @@ def _config(number: int, code: str, timezone: str) -> Row:
         "id": number,
         "code": code,
         "website_id": 1,
-        "locale": "en_US",
+        "locale": _LOCALES.get(code, "en_US"),
         "base_currency_code": "EUR",
         "default_display_currency_code": "EUR",
         "timezone": timezone,

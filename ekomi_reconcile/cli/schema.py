@@ -10,7 +10,7 @@ from ekomi_reconcile.cli.options import common
 from ekomi_reconcile.config.schema import KINDS
 from ekomi_reconcile.config.schema import schema as file_schema
 from ekomi_reconcile.model.account import Json
-from ekomi_reconcile.plan.codec import plan_schema
+from ekomi_reconcile.plan.document import plan_schema
 from ekomi_reconcile.render.json_schemas import NAMES, output_schema
 
 _PLAN, _STATE, _TEST = "plan", "state", "test"

@@ -20,16 +20,8 @@ from ekomi_reconcile.model.errors import PlanInvalid, PlanStale
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant, iso
 from ekomi_reconcile.model.invitation import ScheduleStep, SendStep
 from ekomi_reconcile.model.order import OrderId
-from ekomi_reconcile.plan.codec import (
-    PlanDocument,
-    Signature,
-    check_version,
-    digest,
-    from_json,
-    plan_schema,
-    to_json,
-    without_valid_steps,
-)
+from ekomi_reconcile.plan.codec import check_version, digest, from_json, to_json
+from ekomi_reconcile.plan.document import PlanDocument, Signature, plan_schema, without_valid_steps
 from ekomi_reconcile.plan.plan import InvitationSteps, Plan
 from ekomi_reconcile.plan.steps import Steps
 

@@ -12,7 +12,8 @@ from urllib.parse import quote
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
 from ekomi_reconcile.model.document import Count, JsonObject
-from ekomi_reconcile.plan.codec import DiagnosticEntry, diagnostic_json
+from ekomi_reconcile.plan.codec import diagnostic_json
+from ekomi_reconcile.plan.document import DiagnosticEntry
 from ekomi_reconcile.render.tables import Paint, Tone, plural, printable
 
 _TONES = {Severity.ERROR: Tone.REMOVE, Severity.WARNING: Tone.CHANGE}

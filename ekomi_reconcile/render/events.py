@@ -18,7 +18,8 @@ from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.document import JsonObject
 from ekomi_reconcile.model.errors import ConfigurationInvalid, ReconcileError
 from ekomi_reconcile.model.instant import Instant, iso
-from ekomi_reconcile.plan.codec import Range, diagnostic_json
+from ekomi_reconcile.plan.codec import diagnostic_json
+from ekomi_reconcile.plan.document import Range
 from ekomi_reconcile.plan.plan import AccountChange, Guard, Operation, Plan
 from ekomi_reconcile.render.plan_text import steps_of, summary_line
 from ekomi_reconcile.render.tables import json_text

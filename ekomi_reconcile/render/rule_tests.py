@@ -8,7 +8,8 @@ from xml.etree import ElementTree as ET
 
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.document import Count, JsonObject
-from ekomi_reconcile.plan.codec import DiagnosticEntry, diagnostic_json
+from ekomi_reconcile.plan.codec import diagnostic_json
+from ekomi_reconcile.plan.document import DiagnosticEntry
 from ekomi_reconcile.render.diagnostics import diagnostic_text
 from ekomi_reconcile.render.explain import VerdictEntry, account_text, verdict_json
 from ekomi_reconcile.render.tables import Paint, Tone, plural, printable

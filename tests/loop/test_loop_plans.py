@@ -15,7 +15,7 @@ from support_loop import DAY, NOW, Loop, account, examples, order, queue_of, sho
 from support_loop_strategies import accounts, orders
 
 from ekomi_reconcile.model.errors import PlanError, PlanStale
-from ekomi_reconcile.plan.codec import plan_schema
+from ekomi_reconcile.plan.document import plan_schema
 from ekomi_reconcile.plan.plan import Plan
 from ekomi_reconcile.plan.saved_plan import Present, check_fresh, decode, encode
 from ekomi_reconcile.render.plan_text import plan_text

@@ -444,6 +444,6 @@ def test_plans_that_were_edited_and_given_a_new_digest_are_refused(case):
 def test_the_published_schema_and_the_fast_check_agree(signed_document):
     """What the fast check of steps takes, the schema takes."""
     from ekomi_reconcile.model.document import first_problem
-    from ekomi_reconcile.plan.codec import plan_schema
+    from ekomi_reconcile.plan.document import plan_schema
 
     assert first_problem(signed_document, plan_schema()) is None

@@ -18,7 +18,7 @@ from ekomi_reconcile.cli.main import run
 from ekomi_reconcile.cli.schema import ALL, schema_text
 from ekomi_reconcile.model.document import JsonObject
 from ekomi_reconcile.model.review import Period, ReviewStatistics
-from ekomi_reconcile.plan.codec import PlanDocument
+from ekomi_reconcile.plan.document import PlanDocument
 from ekomi_reconcile.render.events import EventDiagnostic
 from ekomi_reconcile.render.json_schemas import DOCUMENTS, LISTS
 from ekomi_reconcile.render.reviews import ListedStatistics, statistics_json

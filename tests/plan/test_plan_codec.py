@@ -11,7 +11,8 @@ from plan_examples import empty_plan, full_plan, schedule
 
 from ekomi_reconcile.model.errors import PlanInvalid, PlanStale
 from ekomi_reconcile.model.invitation import ScheduleStep
-from ekomi_reconcile.plan.codec import digest, plan_schema, to_json
+from ekomi_reconcile.plan.codec import digest, to_json
+from ekomi_reconcile.plan.document import plan_schema
 from ekomi_reconcile.plan.plan import InvitationSteps
 from ekomi_reconcile.plan.saved_plan import decode, encode
 from ekomi_reconcile.plan.steps import Steps

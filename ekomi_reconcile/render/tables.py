@@ -47,10 +47,11 @@ class Paint:
 
 
 def plural(count: int, word: str) -> str:
-    """``1 account``, ``2 accounts``, ``2 replies``."""
+    """``1 account``, ``2 accounts``, ``2 replies``, ``2 days``."""
     if count == 1:
         return f"1 {word}"
-    return f"{count} {word[:-1]}ies" if word.endswith("y") else f"{count} {word}s"
+    replies = word.endswith("y") and word[-2:-1] not in "aeiou"
+    return f"{count} {word[:-1]}ies" if replies else f"{count} {word}s"
 
 
 def printable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
@@ -136,6 +137,11 @@ def _order_schema() -> tuple[dict[str, Any], dict[str, Any]]:
     order["properties"]["custom_attributes"] = {"type": ["array", "object", "null"]}
     order["description"] = "The order, in the shape of an order file or with the attributes of conditions."
     return order, parts
+
+
+def rule_test_schema_text() -> str:
+    """The schema as the text of its file."""
+    return json.dumps(rule_test_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 @cache

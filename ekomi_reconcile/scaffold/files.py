@@ -15,11 +15,13 @@ from pydantic import TypeAdapter, ValidationError
 from ekomi_reconcile.config.load import FILE_NAME
 from ekomi_reconcile.config.models import type_of
 from ekomi_reconcile.config.schema import KINDS, rendered
-from ekomi_reconcile.config.settings import ACCOUNTS
+from ekomi_reconcile.config.settings import ACCOUNTS, TESTS
 from ekomi_reconcile.config.source import SUFFIXES
 from ekomi_reconcile.formatting.emit import text
 from ekomi_reconcile.model.errors import ConfigurationError
 from ekomi_reconcile.model.keys import Name
+from ekomi_reconcile.rule_tests.document import SCHEMA as RULE_TEST_SCHEMA
+from ekomi_reconcile.rule_tests.document import rule_test_schema_text
 
 IGNORE: Final = ".gitignore"
 STATE_FOLDER: Final = ".ekomi-reconcile/"
@@ -43,7 +45,9 @@ def project_files(name: str, ci: str | None) -> dict[str, str]:
     found = {
         FILE_NAME: _template("templates/project.yaml"),
         account_path(name): _account(name),
+        rule_tests_path(name): _template("templates/test.yaml").replace("@NAME@", text(name, in_flow=True)),
         **{f"schemas/{kind}.schema.json": rendered(kind) for kind in KINDS},
+        f"schemas/{RULE_TEST_SCHEMA}.schema.json": rule_test_schema_text(),
         IGNORE: _template("templates/gitignore"),
     }
     if ci is not None:
@@ -54,6 +58,11 @@ def project_files(name: str, ci: str | None) -> dict[str, str]:
 def account_path(name: str) -> str:
     """The file of an account of this name: ``accounts.d/germany.yaml``."""
     return f"{ACCOUNTS}/{_slug(name)}.yaml"
+
+
+def rule_tests_path(name: str) -> str:
+    """The file with the tests of the rule of an account of this name: ``tests.d/germany.yaml``."""
+    return f"{TESTS}/{_slug(name)}.yaml"
 
 
 def password_variable(name: str) -> str:
@@ -113,7 +122,7 @@ def write_project(folder: Path, project: Mapping[str, str]) -> Scaffolded:
     accounts = _accounts(folder)
     kept, written = list(accounts), []
     for path, content in project.items():
-        if accounts and path.startswith(f"{ACCOUNTS}/"):
+        if accounts and path.startswith((f"{ACCOUNTS}/", f"{TESTS}/")):
             continue
         if _exists(folder / path):
             kept.append(path)

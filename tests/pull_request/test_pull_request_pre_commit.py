@@ -69,7 +69,7 @@ def test_the_hooks_let_pass_what_is_right_and_stop_what_is_wrong(committed):
     bad = run()
     assert bad.returncode == 1
     verdicts = re.findall(r"^ekomi-reconcile (\w+)\.+(\w+)", bad.stdout, re.MULTILINE)
-    assert verdicts == [("validate", "Failed"), ("fmt", "Failed")]
+    assert verdicts == [("validate", "Failed"), ("fmt", "Failed"), ("test", "Failed")]
     assert re.search(r"28374\.yaml:\d+:1: error\[unknown-key\] surprise", bad.stdout)
     assert "files were modified by this hook" in bad.stdout
     assert account.read_text().startswith("name: Germany\n")

@@ -15,7 +15,9 @@ from ekomi_reconcile.scaffold.files import CI, PACKAGE_VARIABLE, account_path, p
 FILES = {
     "ekomi-reconcile.yaml",
     "accounts.d/germany.yaml",
+    "tests.d/germany.yaml",
     "schemas/account.schema.json",
+    "schemas/test.schema.json",
     "schemas/project.schema.json",
     ".gitignore",
 }
@@ -35,6 +37,8 @@ def test_a_new_project_works_at_once(tmp_path, capsys):
     assert "EKOMI_GERMANY_PASSWORD=" in found.err
     assert project.cli("validate") == 0
     assert project.cli("fmt", "--check") == 0
+    assert project.cli("test") == 0
+    assert "2 tests: 2 passed, 0 failed." in capsys.readouterr().out
     assert project.cli("plan", "--offline") == 0
     assert "Plan: 1 to add" in capsys.readouterr().out
     (account,) = load(tmp_path / "ekomi-reconcile.yaml").accounts
@@ -49,6 +53,23 @@ def test_the_schema_lines_lead_to_the_schemas(tmp_path):
         first = (tmp_path / path).read_text().partition("\n")[0]
         schema = (tmp_path / path).parent / first.removeprefix("# yaml-language-server: $schema=")
         assert schema.read_text(encoding="utf-8") == rendered(kind)
+
+
+def test_the_tests_go_with_the_account_once_it_is_enabled(tmp_path, capsys):
+    """The first of the two fails then, and passes with the line that the comment above it has."""
+    project = Project(tmp_path)
+    assert project.cli("init", "--name", "Österreich: B2B") == 0
+    account = tmp_path / "accounts.d" / "osterreich-b2b.yaml"
+    account.write_text(account.read_text("utf-8").replace("enabled: false", "enabled: true"), "utf-8")
+    assert project.cli("test") == 1
+    assert "1 passed, 1 failed." in capsys.readouterr().out
+    path = tmp_path / "tests.d" / "osterreich-b2b.yaml"
+    text = path.read_text("utf-8")
+    wanted = re.search("^# (expect: .*)$", text, re.MULTILINE)[1]
+    path.write_text(
+        re.sub("^expect: .*reason: enabled.*$", lambda _: wanted, text, flags=re.MULTILINE), "utf-8"
+    )
+    assert project.cli("test") == 0
 
 
 def test_git_does_not_see_the_state(tmp_path):

@@ -30,7 +30,7 @@ from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.account_record import AccountRecord, Checked, Credential
 from ekomi_reconcile.model.errors import CredentialsRefused, EkomiError, EkomiUnavailable, ReconcileError
 from ekomi_reconcile.model.instant import DAY
-from ekomi_reconcile.model.review import ReviewKind, ShopData
+from ekomi_reconcile.model.review import NewReview, ReviewKind, ShopData
 from ekomi_reconcile.model.run import Done, Progress, Stage, Task, Work
 from ekomi_reconcile.plan.diff import PASSWORD
 from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, OperationKind
@@ -116,6 +116,9 @@ def keep_reviews(context: Context, task: FetchTask, reviews: Reviews, kind: Revi
         name = context.name(task.interface_id)
         said = f"{name}: {settled} unknown invitation(s) were sent: their orders have a review"
         context.result.notes.append(said)
+    if task.since is not None:  # else the whole past is new
+        name = context.name(task.interface_id)
+        context.result.reviews += [NewReview(name, each.order_id, each.rating) for each in counts.added]
     context.result.count(Done.REVIEWS_NEW, counts.new)
     context.result.count(Done.REVIEWS_CHANGED, counts.changed)
     context.result.count(Done.REVIEWS_GONE, counts.gone)

@@ -326,6 +326,15 @@ def _forgetful(project: ProjectEntry, settings: Project) -> Iterator[Diagnostic]
 
 def _told_twice(project: ProjectEntry, settings: Project) -> Iterator[Diagnostic]:
     for index, each in enumerate(settings.notify):
+        if each.rating is not None and "review" not in each.on:
+            unused: KeyPath = ("notify", index, "rating")
+            yield warning(
+                "rating-unused",
+                "`rating` says of which new reviews to tell, and `on` does not have `review`",
+                project.document.place(unused),
+                path=unused,
+                mend="add `review` to `on`, or remove `rating`",
+            )
         for before in settings.notify[:index]:
             both = sorted(set(each.on) & set(before.on))
             if both and each.webhook == before.webhook:

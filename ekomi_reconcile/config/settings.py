@@ -149,6 +149,7 @@ class Occasion(StrEnum):
     SUCCESS = "success"
     CHANGES = "changes"
     FAILURE = "failure"
+    REVIEW = "review"
 
 
 class NotifyFormat(StrEnum):
@@ -156,6 +157,13 @@ class NotifyFormat(StrEnum):
 
     JSON = "json"
     SLACK = "slack"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatingLimit:
+    """Of which reviews somebody is told, by their stars."""
+
+    lte: Annotated[int, keys.Whole(low=1, high=5)] = key("At most so many stars.", examples=(2,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,9 +187,15 @@ class NotifySettings:
     )
     on: Annotated[tuple[Occasion, ...], keys.Several()] = key(
         "After which runs: `success`, all that was to be done was done; `changes`, accounts, invitations or "
-        "reviews changed; `failure`, something was not done. One of them is enough.",
+        "reviews changed; `failure`, something was not done; `review`, new reviews came. One is enough.",
         default=(Occasion.CHANGES, Occasion.FAILURE),
         examples=(["failure"], ["success", "failure"]),
+    )
+    rating: RatingLimit | None = key(
+        "Of which new reviews to tell, with `on: [review]`.",
+        default=None,
+        absent="all of them",
+        examples=({"lte": 2},),
     )
 
 

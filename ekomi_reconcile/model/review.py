@@ -139,11 +139,21 @@ class RecordedReview:
     product_name: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NewReview:
+    """A review that an import brought: nothing of it but order number and rating."""
+
+    account: str
+    order: str
+    rating: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportCounts:
-    """What an import of reviews changed."""
+    """What an import of reviews changed; ``added`` are the new ones."""
 
     new: int = 0
     changed: int = 0
     gone: int = 0
     unchanged: int = 0
+    added: tuple[Review, ...] = field(default=(), compare=False, repr=False)

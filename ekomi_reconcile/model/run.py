@@ -11,6 +11,7 @@ import msgspec
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.review import NewReview
 
 
 class Work(StrEnum):
@@ -128,13 +129,15 @@ class Failure:
 class Result:
     """The sum of a run. ``not_tried`` says what was left undone, and because of what.
 
-    ``notes`` are worth knowing, but nothing that failed.
+    ``notes`` are worth knowing, but nothing that failed. ``reviews`` are new ones of accounts whose reviews
+    were imported before.
     """
 
     counts: dict[Done, int] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     not_tried: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    reviews: list[NewReview] = field(default_factory=list)
 
     def count(self, what: Done, number: int = 1) -> None:
         """Add to a figure."""

@@ -125,9 +125,10 @@ def notify(
     Relative paths of references start at ``root``. ``rest`` waits, and is true when the run must end.
     """
     for number, hook in enumerate(hooks, 1):
-        if report.occasions.isdisjoint(hook.on):
+        wanted = report.told_by(hook)
+        if wanted.occasions.isdisjoint(hook.on):
             continue
-        problem = _told(hook, report, root, rest)
+        problem = _told(hook, wanted, root, rest)
         if problem is not None:
             yield redact(f"notify {number} ({hook.webhook}) was not told: {problem}")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.config.settings import Occasion
+from ekomi_reconcile.config.settings import NotifySettings, Occasion
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import Instant, iso
+from ekomi_reconcile.model.review import NewReview
 from ekomi_reconcile.model.run import Done, Failure, Result
 
 CHANGES = frozenset(
@@ -67,14 +68,22 @@ class RunReport:
     failures: tuple[Failure, ...] = ()
     not_tried: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    reviews: tuple[NewReview, ...] = ()
 
     @property
     def occasions(self) -> frozenset[Occasion]:
         """What this run is an occasion of."""
-        main = Occasion.SUCCESS if self.outcome is RunOutcome.SUCCESS else Occasion.FAILURE
-        return frozenset(
-            {main, Occasion.CHANGES} if any(self.counts.get(each) for each in CHANGES) else {main}
-        )
+        found = {Occasion.SUCCESS if self.outcome is RunOutcome.SUCCESS else Occasion.FAILURE}
+        if any(self.counts.get(each) for each in CHANGES):
+            found.add(Occasion.CHANGES)
+        return frozenset(found | {Occasion.REVIEW} if self.reviews else found)
+
+    def told_by(self, hook: NotifySettings) -> RunReport:
+        """The report for one webhook: only with the reviews that it wants to know of."""
+        limit = 5 if hook.rating is None else hook.rating.lte
+        wanted = Occasion.REVIEW in hook.on
+        reviews = tuple(each for each in self.reviews if wanted and each.rating <= limit)
+        return replace(self, reviews=reviews)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,6 +97,7 @@ class RunRecord:
     failures: list[Failure] = field(default_factory=list)
     not_tried: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    reviews: list[NewReview] = field(default_factory=list)
     outcome: RunOutcome | None = None
 
     @property
@@ -102,6 +112,7 @@ class RunRecord:
         self.failures += [Failure(subject="plan", message=each) for each in problems]
         self.not_tried += result.not_tried
         self.notes += result.notes
+        self.reviews += result.reviews
         failed = {each.subject for each in result.failures}
         self.accounts += [each for each in changes if f"{each.name}: {each.action}" not in failed]
         if self.outcome is None:
@@ -128,10 +139,11 @@ class RunRecord:
             failures=tuple(self.failures),
             not_tried=tuple(self.not_tried),
             notes=tuple(self.notes),
+            reviews=tuple(self.reviews),
         )
 
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 """Minor versions only add."""
 
 MOST_ACCOUNTS = 100
@@ -175,6 +187,11 @@ def json_payload(report: RunReport, clean: Clean) -> dict[str, Json]:
         "failures": [_failure(each, clean) for each in report.failures[:MOST_TEXTS]],
         "not_tried": [_short(clean(each)) for each in report.not_tried[:MOST_TEXTS]],
         "notes": [_short(clean(each)) for each in report.notes[:MOST_TEXTS]],
+        "reviews_total": len(report.reviews),
+        "reviews": [
+            {"account": clean(each.account), "order": _short(clean(each.order)), "rating": each.rating}
+            for each in report.reviews[:MOST_ACCOUNTS]
+        ],
     }
 
 
@@ -202,6 +219,12 @@ def _details(report: RunReport, clean: Clean) -> Iterator[str]:
     if report.accounts:
         names = [f"{_escaped(clean(each.name))} ({each.action})" for each in report.accounts]
         yield _list("Accounts", names, most=_SLACK_ACCOUNTS)
+    if report.reviews:
+        texts = [
+            _escaped(f"{clean(each.account)}: order {_short(clean(each.order))}, {each.rating:g} of 5")
+            for each in report.reviews
+        ]
+        yield _list("New reviews", texts, most=_SLACK_ACCOUNTS)
     if report.notes:
         yield _list("Notes", [_escaped(_short(clean(each))) for each in report.notes], most=_SLACK_TEXTS)
 

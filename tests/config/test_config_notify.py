@@ -65,3 +65,12 @@ def test_the_same_hook_twice():
 
     assert "notified-twice" in rules("failure, success")
     assert "notified-twice" not in rules("success")
+
+
+@pytest.mark.parametrize(("on", "rules"), [("[review]", []), ("[failure]", ["rating-unused"])])
+def test_a_rating_is_for_reviews(on, rules):
+    """Without `review` among the occasions it does nothing: a warning."""
+    text = f"{PROJECT}notify: [{{webhook: '${{env:A}}', on: {on}, rating: {{lte: 2}}}}]\n"
+    configuration, diagnostics = checked(ACCOUNT, project=text)
+    assert configuration is not None
+    assert [each.rule for each in diagnostics if each.rule == "rating-unused"] == rules

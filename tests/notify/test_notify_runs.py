@@ -2,13 +2,16 @@
 
 import io
 import json
+import sqlite3
 
 import pytest
 from notify_support import CANARY
 from project_support import order, settings
 
 from ekomi_reconcile.apply.run_control import StopSignal
+from ekomi_reconcile.model import instant
 from ekomi_reconcile.sandbox.faults import Fault
+from ekomi_reconcile.sandbox.shops import SandboxReview
 
 
 @pytest.fixture
@@ -41,6 +44,37 @@ def test_apply_tells_what_it_did(told, hook, capsys):
     assert [line.partition(":")[2].partition(" at ")[0] for line in warnings] == [" there is no state"]
     assert project.cli("apply", "--auto-approve") == 0
     assert [each["counts"]["sent"] for each in hook.posted[2:]] == [0]  # on success only
+
+
+def test_bad_reviews_are_told(told, hook, sandbox):
+    """By order number and stars, of at most so many; not the past that a first import brings."""
+    project = told("on: [review], rating: {lte: 2}", "on: [review], format: slack", "on: [failure]")
+    project.settings(
+        (project.folder / "ekomi-reconcile.yaml").read_text() + "schedule: {import_reviews_every: 1s}\n"
+    )
+    assert project.cli("apply", "--auto-approve") == 0
+    assert hook.posted == []
+    at, reviews = instant.now() - 60, sandbox.world.shops["28374"].reviews
+    for number, rating in ((100000777, 2), (100000778, 3)):
+        text = f"canary text of {number}"
+        reviews.append(
+            SandboxReview(order_id=str(number), submitted=at, rating=rating, review=text, comment="")
+        )
+    assert project.cli("reviews", "import", "--full") == 0
+    assert hook.posted == []
+    for number, rating in ((100000779, 1), (100000780, 5)):
+        text = f"canary text of {number}"
+        reviews.append(
+            SandboxReview(order_id=str(number), submitted=at, rating=rating, review=text, comment="")
+        )
+    with sqlite3.connect(project.state) as database:
+        database.execute("UPDATE account SET last_import_at = last_import_at - 10")
+    assert project.cli("apply", "--auto-approve") == 0
+    plain, slack = hook.posted
+    assert plain["reviews"] == [{"account": "Germany", "order": "100000779", "rating": 1.0}]
+    assert (plain["reviews_total"], "review" in plain["occasions"]) == (1, True)
+    assert "Germany: order 100000780, 5 of 5" in json.dumps(slack)
+    assert "canary" not in json.dumps(hook.posted)
 
 
 def test_failures_are_told(told, hook, sandbox, capsys):

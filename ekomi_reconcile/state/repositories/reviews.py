@@ -164,7 +164,8 @@ class ReviewRepository(Repository):
         if changed:
             self._session.execute(_CHANGE, changed)
         unchanged = len(found) - len(new) - len(changed)
-        return ImportCounts(new=len(new), changed=len(changed), unchanged=unchanged)
+        added = tuple(each for name, each in found.items() if name not in known)
+        return ImportCounts(new=len(new), changed=len(changed), unchanged=unchanged, added=added)
 
     def _without_erased(self, key: int, found: Mapping[_Key, Review]) -> dict[_Key, Review]:
         """What an import found for an account, without texts that were erased."""

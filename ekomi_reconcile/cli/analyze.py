@@ -19,8 +19,6 @@ from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.render.analysis import analysis_json, analysis_text
 from ekomi_reconcile.render.tables import printable
 
-_TESTS = "tests.d"
-
 
 @click.command()
 @format_option
@@ -41,7 +39,7 @@ def analyze(form: str, strict: bool) -> int:
 
 def _of_tests(configuration: Configuration) -> Iterator[KnownStoreView]:
     """The store views in the orders of rule tests."""
-    folder = configuration.root / _TESTS
+    folder = configuration.resolve(configuration.project.tests)
     files = sorted({*folder.rglob("*.yaml"), *folder.rglob("*.yml")}) if folder.is_dir() else []
     for path in files:
         yield from (KnownStoreView(name, "tests") for name in _store_codes(path))

@@ -14,7 +14,7 @@ from typing_extensions import override
 from ekomi_reconcile.explain.order_lookup import Explanation, explain_order
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Place
-from ekomi_reconcile.model.instant import Instant, iso, iso_or_none, parse
+from ekomi_reconcile.model.instant import HOUR, Instant, iso, iso_or_none, parse
 from ekomi_reconcile.model.invitation import Criterion, CustomerLimit, Evidence, Invitation, Reached, Status
 from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.model.sending_times import SendingSchedule
@@ -169,11 +169,13 @@ class RuleTestJudge:
             )
 
     def _queue(self, test: RuleTest, request: MatchRequest) -> EmptyQueue:
-        if not test.given.invited:
-            return _ReviewedQueue() if test.given.reviewed else EmptyQueue()
+        given = test.given
+        if not (given.invited or given.reviewed):
+            return EmptyQueue()
         order = self.order(test)
         rules = [*request.book.candidates(order.store_view), *request.book.rules]
-        return _GivenQueue(_sent(order, request.source, rules[0].interface_id if rules else ""))
+        row = _sent(order, request.source, rules[0].interface_id if rules else "")
+        return _GivenQueue(row, given)
 
 
 def _not_as_invited(wanted: ExpectedOutcome, decided: Sequence[Decided]) -> Iterator[Mismatch]:
@@ -246,30 +248,24 @@ def _sent(order: Order, source: str, interface_id: str) -> Invitation:
 
 
 class _GivenQueue(EmptyQueue):
-    """A queue with one invitation."""
+    """What is given of the order: its invitation, a review at every interface an hour after it was placed."""
 
-    def __init__(self, row: Invitation) -> None:
+    def __init__(self, row: Invitation, given: GivenFacts) -> None:
         self._row = row
+        self._given = given
 
     @override
     def rows_for(self, source: str, order_ids: Sequence[OrderId]) -> Mapping[OrderId, Sequence[Invitation]]:
-        return {self._row.order_id: (self._row,)} if self._row.order_id in order_ids else {}
-
-
-_LATE = 250_000_000_000
-"""An instant after every order date."""
-
-
-class _ReviewedQueue(EmptyQueue):
-    """A queue in which every order has a review, submitted long after it."""
+        known = self._given.invited and self._row.order_id in order_ids
+        return {self._row.order_id: (self._row,)} if known else {}
 
     @override
     def any_reviews(self) -> bool:
-        return True
+        return self._given.reviewed
 
     @override
     def reviewed(self, pairs: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[Instant]]:
-        return dict.fromkeys(pairs, (_LATE,))
+        return {pair: (self._row.order_date + HOUR,) for pair in pairs if pair[1] == self._row.number}
 
 
 class _NoPrivacy(Privacy):

@@ -235,6 +235,7 @@ _STEPS: Final[Mapping[str, Callable[[Any], Iterator[_Step]]]] = {
     "order_statuses": _order_statuses,
     "cancel_statuses": _shorter,
     "skip_refunded": _enabled,
+    "skip_reviewed": _enabled,
     "consent": _consent,
     "deliver": _deliver,
     "conditions": _conditions,

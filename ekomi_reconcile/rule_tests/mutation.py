@@ -24,7 +24,7 @@ from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Place
 from ekomi_reconcile.model.instant import DAY, Instant, iso, parse
 from ekomi_reconcile.orders.normalize import Codes
-from ekomi_reconcile.rule_tests.document import ExpectedOutcome, RuleTestDocument
+from ekomi_reconcile.rule_tests.document import ExpectedOutcome, GivenFacts, RuleTestDocument
 from ekomi_reconcile.rule_tests.files import rule_test
 from ekomi_reconcile.rule_tests.judging import RuleTest, RuleTestJudge
 from ekomi_reconcile.rule_tests.mutants import MATCHING, OVERRIDES, Mutant, mutants_of
@@ -113,6 +113,8 @@ class Mutation:
     ) -> RuleTestDocument | None:
         """A test of this order that the original passes and the mutant does not."""
         written = RuleTestDocument(name="?", order=dict(order), expect=ExpectedOutcome(invited=False))
+        if mutant.key == "skip_reviewed":
+            written = struct_replace(written, given=GivenFacts(reviewed=True))
         if now is not None:
             written = struct_replace(written, now=iso(now))
         for expect in self._outcomes(mutant, rule_test(written, _NOWHERE)):

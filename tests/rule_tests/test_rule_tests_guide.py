@@ -4,7 +4,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from project_support import Project
+from project_support import Project, order
 
 sys.path.append(str(Path(__file__).parent.parent / "docs"))
 
@@ -17,6 +17,7 @@ SETTINGS = "version: 1\norders: {file: orders.jsonl}\n"
 def test_the_guide_works_word_for_word(tmp_path):
     """Each command ends as the page says and shows what it says; a block with a title is a file."""
     Project(tmp_path).settings(SETTINGS)
+    Project(tmp_path).orders([order(123)])
     reader, output = Reader(tmp_path, "0"), ""
     for block in blocks(DOCS / "how-to" / "test-rules.md"):
         match block.language:

@@ -32,7 +32,7 @@ from ekomi_reconcile.rules.rulebook import Rule
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = "version: 1\norders: {file: orders.jsonl}\n"
-UNSEEN = {"sender", "products", "skip_reviewed"}
+UNSEEN = {"sender", "products"}
 """Keys of a rule that are not mutated."""
 
 
@@ -147,6 +147,7 @@ RULES = {
     "cancel_statuses": "cancel_statuses: [returned]",
     "spread": "spread: 2d",
     "skip_refunded": "skip_refunded: false",
+    "skip_reviewed": "skip_reviewed: true",
     "deliver": "deliver: ekomi-sms",
 }
 

@@ -94,6 +94,7 @@ PASSING = [
     case(f"{LEFT}: refunded", ", total_refunded: 100"),
     case(f"{LEFT}: deliverable", ", customer_email: null"),
     case("invited: false, reason: already_invited", more="given: {invited: true}\n"),
+    case("invited: false, reason: reviewed", more="given: {reviewed: true}\n"),
     HISTORY,
 ]
 

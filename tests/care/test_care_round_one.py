@@ -1,5 +1,6 @@
 """A state as the first version wrote it: it opens, gets its mark, and nothing changes."""
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -7,7 +8,12 @@ from pathlib import Path
 
 import pytest
 import time_machine
+import yaml
 from project_support import Project
+
+from ekomi_reconcile.config.load import load
+from ekomi_reconcile.model import keys
+from ekomi_reconcile.model.rule import InvitationRule
 
 RECORDED = Path(__file__).parents[1] / "data" / "state-round1"
 NOW = "2026-11-30T15:30:00Z"
@@ -54,3 +60,44 @@ def test_a_state_of_the_first_version_goes_on(upgraded, capsys):
     shown = capsys.readouterr().out
     assert "No changes." in shown or "0 to add, 0 to change, 0 to destroy" in shown
     assert "No changes." in shown or "0 to reschedule, 0 to cancel" in shown
+
+
+def newer_keys():
+    """The keys of rules that are newer than the first format, at their defaults as files write them."""
+    return {
+        each.name: each.written_default
+        for each in keys.keys(InvitationRule)
+        if each.key.recorded is keys.Recorded.CHANGED and each.default not in (None, ())
+    }
+
+
+def test_every_new_key_at_its_default_changes_no_account_and_no_digest(upgraded, capsys):
+    """Written out or left out: the digests are those that the first version recorded, and nothing moves."""
+    first = load(upgraded.folder / "ekomi-reconcile.yaml")
+    with closing(sqlite3.connect(upgraded.state)) as connection:
+        known = dict(
+            connection.execute(
+                "SELECT interface_id, rule_digest FROM position JOIN account ON account.id = account_id"
+            )
+        )
+    assert {each.interface_id: each.derived.rule_digest for each in first.accounts} == known
+    assert newer_keys().keys() >= {"skip_refunded", "skip_reviewed"}
+    for path in (upgraded.folder / "accounts.d").glob("*.yaml"):
+        documents = [each for each in yaml.safe_load_all(path.read_text()) if each]
+        for each in documents:
+            given = {
+                name: value for name, value in newer_keys().items() if isinstance(value, bool | int | str)
+            }
+            each["invitations"] = {**given, **each.get("invitations", {})}
+        path.write_text(yaml.safe_dump_all(documents))
+    again = load(upgraded.folder / "ekomi-reconcile.yaml")
+    assert again.digest == first.digest
+    assert [each.canonical() for each in again.accounts] == [each.canonical() for each in first.accounts]
+    assert upgraded.cli("state", "migrate") == 0
+    capsys.readouterr()
+    assert upgraded.cli("plan", "--format", "json") == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert {each["change"]["actions"][0] for each in plan["resource_changes"]} <= {"no-op"}
+    assert {name: plan["summary"][name] for name in ("add", "change", "destroy", "reschedule", "cancel")} == {
+        **dict.fromkeys(("add", "change", "destroy", "reschedule", "cancel"), 0)
+    }

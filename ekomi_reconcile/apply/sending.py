@@ -81,8 +81,6 @@ class Sender:
     def send(self, batches: Iterable[Sequence[invitation.SendStep]]) -> None:
         """Send everything that still is to be sent; what an account's failure leaves undone is told."""
         self._refusals.load()
-        accounts = self.context.state.accounts.read()
-        self._shop_names = {each.interface_id: each.shop.account_name for each in accounts}
         with ThreadPoolExecutor(self.context.parallelism, thread_name_prefix="send") as pool:
             for batch in batches:
                 if self.context.stop.is_set():
@@ -134,6 +132,9 @@ class Sender:
         return False
 
     def _look(self, rows: Sequence[invitation.Invitation]) -> Iterator[Ready]:
+        if rows and not self._shop_names:
+            accounts = self.context.state.accounts.read()
+            self._shop_names = {each.interface_id: each.shop.account_name for each in accounts}
         cancelled: dict[int, str] = {}
         named = self.context.state.queue.rows_numbered({row.number for row in rows})
         reviews = self.context.state.queue.reviewed({(row.interface_id, row.number) for row in rows})

@@ -161,21 +161,20 @@ def make_plan(  # noqa: PLR0913 - everything meets here
     ]
     protected = privacy or read_privacy(configuration, customer, scratch=pseudonym)
     more = frozenset({TELEPHONE}) if protected.by_number else frozenset[str]()
-    spoken = {} if scope.offline else _spoken(state)
+    recorded = _recorded(state, now=now)
+    spoken = _spoken(recorded)
     return build(
         desired,
-        _recorded(state, now=now),
+        recorded,
         circumstances,
         privacy=protected,
         orders=lambda need: SourcePass(sources, need, reread_from, pseudonym, more, spoken),
     )
 
 
-def _spoken(state: Readable | NewState | None) -> dict[str, str]:
+def _spoken(recorded: RecordedState) -> dict[str, str]:
     """The locales in which eKomi writes, by interface id, as far as they are known."""
-    if state is None or isinstance(state, NewState):
-        return {}
-    found = ((each.interface_id, each.shop.locale) for each in state.accounts.read())
+    found = ((each.interface_id, each.shop.locale) for each in recorded.accounts)
     return {key: locale for key, locale in found if locale is not None}
 
 

@@ -297,17 +297,17 @@ def test_the_guide_from_the_file_to_the_outbox(project, sandbox, capsys):
         item(4, 20),
     ]
     project.orders([order(123, items=rows)])
-    sandbox.world.shops[GERMANY].product_reviews = [
-        SandboxReview(
-            submitted=instant.now() - 60,
-            order_id="100000123",
-            rating=5,
-            product_id=digest("BK-100"),
-            review="Rides well",
-        )
-    ]
+    review = SandboxReview(
+        submitted=instant.now() - 60,
+        order_id="100000123",
+        rating=5,
+        product_id=digest("BK-100"),
+        review="Rides well",
+    )
     for block in (each for each in blocks(page) if each.language == "sh"):
         for command in commands(block):
+            if command.arguments[:2] == ("reviews", "import"):
+                sandbox.world.shops[GERMANY].product_reviews = [review]
             assert project.cli(*command.arguments) == 0
     told = capsys.readouterr().out
     assert f"products: BK-100 City bike (at eKomi: {digest('BK-100')}), BK-4 Bike 4 (at eKomi: " in told

@@ -9,55 +9,26 @@ absent, accepted or not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
 
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import DAY, iso
 from ekomi_reconcile.model.invitation import Criterion, Invitation, Status
-from ekomi_reconcile.model.order import MASKED, Agreement
-from ekomi_reconcile.model.rule import Deliver, Selection
+from ekomi_reconcile.model.order import MASKED
+from ekomi_reconcile.model.rule import Selection
 from ekomi_reconcile.rules.case import Case
 from ekomi_reconcile.rules.condition_trace import ConditionTrace, describe, judge_condition
 from ekomi_reconcile.rules.conditions import Predicate
-from ekomi_reconcile.rules.order_fields import consent_attribute, consent_key
+from ekomi_reconcile.rules.criterion import Check, CriterionRule, Shown
+from ekomi_reconcile.rules.customer_criteria import CONSENT, DELIVERABLE
 from ekomi_reconcile.rules.order_key import is_of, key_of_order, key_of_row
 from ekomi_reconcile.rules.rulebook import (
     Rule,
     blocked_state,
-    channel_of,
-    deliverable,
     ended_by,
     key_of,
 )
-
-Check: TypeAlias = Callable[[Case], bool]
-
-
-class Shown(NamedTuple):
-    """What the order has for a criterion (``None``: nothing), and what is wanted; conditions part by part."""
-
-    value: str | None
-    wanted: str
-    conditions: ConditionTrace | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CriterionRule:
-    """One criterion. ``compiled`` gives the check of a rule, ``None`` where every order passes.
-
-    ``remedy`` says what would make it hold; it reads on from "would be invited if". ``by_store_view``: it
-    holds for every rule that was found by the order's store view.
-    """
-
-    criterion: Criterion
-    compiled: Callable[[Rule], Check | None]
-    shown: Callable[[Case], Shown]
-    remedy: Callable[[Case], str]
-    by_store_view: bool = False
-
 
 # Rules of many accounts ask for the same: they share the checks, which then stay in the processor's cache.
 
@@ -201,33 +172,6 @@ def _order_age_remedy(case: Case) -> str:
     return f"skip_orders_older_than were at least {days} (days)"
 
 
-def _consent(rule: Rule) -> Check | None:
-    consent = rule.account.invitations.consent
-    return None if consent is None else _consent_check(consent_key(consent_attribute(consent)))
-
-
-@lru_cache
-def _consent_check(key: str) -> Check:
-    return lambda case: _agreement(case, key) is Agreement.ACCEPTED
-
-
-def _agreement(case: Case, key: str) -> Agreement:
-    return (case.order.consents or {}).get(key, Agreement.ABSENT)
-
-
-def _consent_shown(case: Case) -> Shown:
-    consent = case.rule.account.invitations.consent
-    if consent is None:
-        return Shown(None, "not required")
-    wanted = f"{consent.field} accepted: {' or '.join(consent.accept)}"
-    return Shown(_agreement(case, consent_key(consent_attribute(consent))).value, wanted)
-
-
-def _consent_remedy(case: Case) -> str:
-    consent = case.rule.account.invitations.consent
-    return "" if consent is None else f"{consent.field} of the order were {' or '.join(consent.accept)}"
-
-
 def _conditions(rule: Rule) -> Check | None:
     return None if rule.account.invitations.conditions is None else _conditions_check(rule.conditions)
 
@@ -261,41 +205,6 @@ def _culprits(trace: ConditionTrace) -> Iterator[str]:
     else:
         value = "masked" if trace.value == MASKED else trace.value or "missing"
         yield f"{trace.text} (it is {value})"
-
-
-def _deliverable(rule: Rule) -> Check | None:
-    channels = rule.account.invitations.channels
-    return None if Deliver.LINK in channels else _delivery_check(channels)
-
-
-@lru_cache
-def _delivery_check(channels: tuple[Deliver, ...]) -> Check:
-    return lambda case: any(deliverable(case.order, each) for each in channels)
-
-
-_ADDRESSES: Mapping[Deliver, str] = {
-    Deliver.EKOMI_EMAIL: "e-mail address",
-    Deliver.EKOMI_SMS: "mobile number",
-}
-
-
-def _deliverable_shown(case: Case) -> Shown:
-    rule, contact = case.rule.account.invitations, case.order.contact
-    if Deliver.LINK in rule.channels:
-        return Shown(None, "nothing: the shop shows the link itself")
-    wanted = " or ".join(f"a usable {_ADDRESSES[each]}" for each in rule.channels)
-    chosen = channel_of(case.order, rule)
-    if chosen is not None:
-        more = f" ({chosen.value})" if len(rule.channels) > 1 else ""
-        return Shown(f"{_ADDRESSES[chosen]} usable{more}", wanted)
-    given = {Deliver.EKOMI_EMAIL: contact.email, Deliver.EKOMI_SMS: contact.telephone}
-    unusable = [f"{_ADDRESSES[each]} not usable" for each in rule.channels if given[each] is not None]
-    return Shown(", ".join(unusable) or None, wanted)
-
-
-def _deliverable_remedy(case: Case) -> str:
-    channels = case.rule.account.invitations.channels
-    return f"the order had {' or '.join(f'a usable {_ADDRESSES[each]}' for each in channels)}"
 
 
 def _reviewed(rule: Rule) -> Check | None:
@@ -411,9 +320,9 @@ CRITERIA: tuple[CriterionRule, ...] = (
         _always("refunded orders were invited (skip_refunded: false)"),
     ),
     CriterionRule(Criterion.ORDER_AGE, _order_age, _order_age_shown, _order_age_remedy),
-    CriterionRule(Criterion.CONSENT, _consent, _consent_shown, _consent_remedy),
+    CONSENT,
     CriterionRule(Criterion.CONDITIONS, _conditions, _conditions_shown, _conditions_remedy),
-    CriterionRule(Criterion.DELIVERABLE, _deliverable, _deliverable_shown, _deliverable_remedy),
+    DELIVERABLE,
     CriterionRule(
         Criterion.REVIEWED,
         _reviewed,

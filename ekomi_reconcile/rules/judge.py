@@ -14,7 +14,8 @@ from ekomi_reconcile.model.invitation import Criterion, Reached
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.rules.case import Case, KnownFacts
 from ekomi_reconcile.rules.condition_trace import ConditionTrace
-from ekomi_reconcile.rules.criteria import CRITERIA, CriterionRule
+from ekomi_reconcile.rules.criteria import CRITERIA
+from ekomi_reconcile.rules.criterion import CriterionRule
 from ekomi_reconcile.rules.reached import reached
 from ekomi_reconcile.rules.rulebook import Checks, Rule
 

@@ -10,7 +10,7 @@ import click
 from ekomi_reconcile import __version__
 from ekomi_reconcile.cli.options import common, option
 
-FORMATS = {"configuration": "1", "events": "1.0", "output": "1.0", "plan": "1.1", "state": "5"}
+FORMATS = {"configuration": "1", "events": "1.0", "output": "1.0", "plan": "1.1", "state": "6"}
 """Versions of the formats; a test holds them to the modules that define them."""
 
 EXTRAS = {"keyring": "keyring", "parquet": "pyarrow", "postgres": "psycopg", "sandbox": "starlette"}

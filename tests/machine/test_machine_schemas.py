@@ -40,6 +40,7 @@ OUTPUTS = {
     "analyze": ["analyze", "--format", "json"],
     "test-results": ["test", "--format", "json"],
     "test-mutants": ["test", "--mutate", "--format", "json"],
+    "orders-inspect": ["orders", "inspect", "orders.jsonl", "--format", "json"],
     "explain": ["explain", "100000001", "--format", "json"],
     "doctor": ["doctor", "--format", "json"],
     "state-list": ["state", "list", "--format", "json"],
@@ -94,7 +95,10 @@ def outputs(tmp_path_factory):
         code, text = written(project, "apply", "--auto-approve", "--no-send")
         assert code == 1, text
         for name, command in OUTPUTS.items():
-            changed = [str(project.folder / each) if each == "moved.db" else each for each in command]
+            changed = [
+                str(project.folder / each) if each in {"moved.db", "orders.jsonl"} else each
+                for each in command
+            ]
             found[name] = written(project, *changed)[1]
     return found
 

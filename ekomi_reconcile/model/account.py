@@ -161,6 +161,8 @@ def _derive(canonical: dict[str, Json]) -> Derived:
     for name, default in keys.undigested(InvitationRule).items():
         if wanted[name] == default:
             del wanted[name]
+    if isinstance(wanted.get("deliver"), list):  # which channels there are is the rule, not their order
+        wanted["deliver"] = sorted(wanted["deliver"])
     for name in keys.beside_rule(InvitationRule) & wanted.keys():
         del wanted[name]
     digest = sha256(msgspec.json.encode(wanted, order="deterministic")).hexdigest()

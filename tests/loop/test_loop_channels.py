@@ -10,6 +10,8 @@ import httpx
 import pytest
 from project_support import order
 
+from ekomi_reconcile.config.load import load
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
 from docs_blocks import DOCS, blocks
 
@@ -192,6 +194,20 @@ def test_a_sender_changes_no_invitation_and_a_list_of_one_is_one(project, capsys
     project.orders([customer(1, MOBILE, email=False)])
     assert project.cli("apply", "--auto-approve") == 0
     assert listed(project, capsys) == {1: ("cancelled", None)}
+
+
+def test_the_order_of_channels_is_no_rule_change(project, capsys):
+    """Pending invitations are not judged again; the channel is chosen when they are sent."""
+    project.orders([customer(1, MOBILE)])
+    project.account("Germany", "28374", "pending_period: 25\ndeliver: [ekomi-sms, ekomi-email]")
+    assert project.cli("apply", "--auto-approve") == 0
+    assert explained(project, capsys, 1)["channel"] == "ekomi-sms"
+    before = load(project.folder / "ekomi-reconcile.yaml").accounts[0].derived
+    project.account("Germany", "28374", "pending_period: 25\ndeliver: [ekomi-email, ekomi-sms]")
+    after = load(project.folder / "ekomi-reconcile.yaml").accounts[0].derived
+    assert before.rule_digest == after.rule_digest
+    assert before.text != after.text
+    assert explained(project, capsys, 1)["channel"] == "ekomi-email"
 
 
 @pytest.mark.parametrize("entry", ["tel:+4915112345678", "customer1@example.com"])

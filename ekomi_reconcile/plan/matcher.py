@@ -70,13 +70,12 @@ class Matcher:
     _load: CustomerLoad = field(default_factory=CustomerLoad)
     _context: PassContext = field(init=False)
     _contests: list[Contest] = field(default_factory=list)
-    _reviews: bool = field(init=False)
+    _reviews: bool | None = None
     _rows: Mapping[OrderId, Sequence[Invitation]] = field(default_factory=dict)
     _seen: Mapping[OrderId, Observation] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.numbers = OrderNumbers(self.request.source, self.request.shops | {self.request.source})
-        self._reviews = self.queue.any_reviews()
         self._context = PassContext(self.request, self.privacy, self.numbers, self._load)
 
     def batch(self, orders: Sequence[Order]) -> None:
@@ -107,6 +106,8 @@ class Matcher:
     def _look_up_shared(self, orders: Sequence[Order]) -> None:
         """Look up what is recorded of the numbers and customers of these orders."""
         self.numbers.rows = self.queue.rows_numbered([order.number for order in orders])
+        if self._reviews is None:
+            self._reviews = self.queue.any_reviews()
         if self._reviews:
             self.numbers.reviews = self.queue.reviewed(review_places(orders, self.request.book, self._rows))
         self._load.look_up(orders, self.queue, self.privacy, now=self.request.now)

@@ -431,3 +431,29 @@ def test_empty_mappings_are_fine() -> None:
     configuration, diagnostics = checked(ACCOUNT + "links: {}\ninvitations: {}\n", project=PROJECT + sections)
     assert configuration is not None
     assert _errors(diagnostics) == []
+
+
+@pytest.mark.parametrize(
+    ("orders", "rule", "part"),
+    [
+        ("file: a.csv, columns: {increment_id: No, satus: S}", "unknown-key", "did you mean `status`?"),
+        ("file: a.csv, columns: {increment_id: 5}", "wrong-type", ""),
+        ("file: a.csv, columns: {}", "too-few-entries", ""),
+        ("file: a.csv, columns: {status: {values: {a: b}}}", "missing-key", "`column: Status`"),
+        ('file: a.csv, decimal: ";"', "unknown-value", ""),
+        ("file: a.csv, timezone: Europe/Berlyn", "timezone-unknown", "did you mean `Europe/Berlin`?"),
+        ("file: a.csv, columns: {items.sku: S}", "order-file-columns", "add `items: per_row`"),
+        (
+            "magento: {base_url: https://shop.example, token: '${env:T}'}, decimal: ','",
+            "order-file-columns",
+            "",
+        ),
+    ],
+)
+def test_mappings_of_order_files_are_checked(orders, rule, part):
+    """Each mistake has a place, a rule and a hint; fields are known by name."""
+    configuration, diagnostics = checked(ACCOUNT, project=f"version: 1\norders: {{{orders}}}\n")
+    assert configuration is None
+    (found,) = [each for each in diagnostics if each.is_error]
+    assert (found.rule, found.place.line) == (rule, 2)
+    assert part in (found.mend or "")

@@ -75,8 +75,6 @@ class ReviewedRepository(Repository):
 
     def pending(self, interface_ids: Collection[str], since: Instant) -> Iterator[Invitation]:
         """Pending invitations whose orders have a review that was submitted since then, by id."""
-        if not self.any():
-            return
         for chunk in chunks(self._keys.any_of(interface_ids)):
             names = self._keys.names()
             rows = self._session.rows(reviewed_rows(chunk, since).order_by(invitation.c.id))

@@ -317,3 +317,11 @@ def test_the_schema_is_a_schema_and_takes_whole_orders():
     Draft202012Validator.check_schema(schema)
     test = {"name": "A", "order": order_record({}), "expect": {"invited": True}}
     Draft202012Validator(schema).validate(test)
+
+
+@pytest.mark.parametrize(("skip", "expect"), [("true", f"{LEFT}: reviewed"), ("false", "invited: true")])
+def test_an_order_may_have_a_review(shop, capsys, skip, expect):
+    """`given: {reviewed: true}` stands for a review of the order at the account's interface."""
+    shop.account("Germany", "28374", f"{GERMANY}\nskip_reviewed: {skip}")
+    text = f"name: reviewed\n{case(expect, more='given: {reviewed: true}' + chr(10))}\n"
+    run_json(shop, capsys, text, code=0)

@@ -19,8 +19,6 @@ from ekomi_reconcile.orders.normalize import Codes
 from ekomi_reconcile.render.diagnostics import diagnostics_text
 from ekomi_reconcile.render.rule_tests import (
     RuleTestRun,
-    mutants_json,
-    mutants_text,
     rule_tests_json,
     rule_tests_junit,
     rule_tests_text,
@@ -28,7 +26,6 @@ from ekomi_reconcile.render.rule_tests import (
 from ekomi_reconcile.render.tables import Paint, document_text
 from ekomi_reconcile.rule_tests.files import LoadedTests, load_tests, rule_test_files
 from ekomi_reconcile.rule_tests.judging import RuleTestJudge
-from ekomi_reconcile.rule_tests.mutation import Mutation
 
 
 @click.command()
@@ -94,6 +91,9 @@ def _show_diagnostics(run: RuleTestRun, form: str) -> None:
 
 
 def _mutated(configuration: Configuration, loaded: LoadedTests, form: str, least: float | None) -> int:
+    from ekomi_reconcile.render.rule_mutants import mutants_json, mutants_text
+    from ekomi_reconcile.rule_tests.mutation import Mutation
+
     mutation = Mutation(
         configuration.accounts,
         loaded.tests,

@@ -27,6 +27,7 @@ TINY = {
     "growth_orders": {"sizes": (5,)},
     "growth_rows": {"sizes": (20,), "rounds": 1},
     "analysis": {"pairs": 20, "accounts": 4, "rounds": 1},
+    "rule_tests": {"tests": 5, "rounds": 1},
 }
 
 

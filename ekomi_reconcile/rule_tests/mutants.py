@@ -75,10 +75,17 @@ def _age_limit(days: int) -> Iterator[_Step]:
         yield f"{days} → {days + 1}", days + 1
 
 
-def _deliver(way: Any) -> Iterator[_Step]:
-    if isinstance(way, Deliver):
-        other = Deliver.LINK if way is not Deliver.LINK else Deliver.EKOMI_EMAIL
-        yield f"{way.value} → {other.value}", other
+def _deliver(ways: Deliver | Sequence[Deliver]) -> Iterator[_Step]:
+    """Another way instead of the only one; a list without one entry, and with the first two changed round."""
+    if isinstance(ways, Deliver):
+        other = Deliver.LINK if ways is not Deliver.LINK else Deliver.EKOMI_EMAIL
+        yield f"{ways.value} → {other.value}", other
+        return
+    for step, rest in _shorter(ways) if len(ways) > 1 else ():
+        yield step, rest[0] if len(rest) == 1 else rest
+    if len(ways) > 1:
+        swapped = (ways[1], ways[0], *ways[2:])
+        yield f"[{', '.join(ways)}] → [{', '.join(swapped)}]", swapped
 
 
 def _order_statuses(names: Sequence[str]) -> Iterator[_Step]:

@@ -34,6 +34,7 @@ from ekomi_reconcile.rules.order_fields import CUSTOM_ATTRIBUTES
 
 _NOWHERE: Final = Place(path="(suggested)")
 _MOST_CUBES: Final = 256
+_ADDRESSES: Final = ("billing_address", "shipping_address")
 _GROUPS: Final = ("Wholesale", "Retailer", "General", "NOT LOGGED IN")
 _CREATED: Final = parse(CREATED_AT)
 
@@ -250,6 +251,8 @@ class _Difference:
                 yield {**base, "status": status, "status_histories": _passed(rule.order_statuses[:1])}
             yield {**base, "total_refunded": base.get("total_paid", base.get("grand_total", 100))}
             yield {**base, "customer_email": None}
+            no_number = {name: {**base.get(name, {}), "telephone": None} for name in _ADDRESSES}
+            yield {**base, **no_number}
 
     def _others(self, order: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The order in store views and customer groups that a list does not name."""

@@ -16,6 +16,7 @@ from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Place
 from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.model.order import Agreement, Item, Order, is_personal
+from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.rule_tests.document import ExpectedOutcome, RuleTestDocument
 from ekomi_reconcile.rule_tests.files import rule_test
 from ekomi_reconcile.rule_tests.judging import RuleTestJudge
@@ -127,7 +128,7 @@ def _contact(order: Order, accounts: Sequence[Account]) -> Iterator[tuple[str, A
     """Whether there is a usable address and number, never which."""
     if not usable_email(order.contact.email):
         yield "customer_email", None
-    by_message = any("sms" in str(each.invitations.deliver) for each in accounts)
+    by_message = any(Deliver.EKOMI_SMS in each.invitations.channels for each in accounts)
     if by_message and mobile_number(order.contact.telephone, order.contact.country) is None:
         yield "billing_address", {"telephone": None}
         if not order.is_virtual:

@@ -148,7 +148,7 @@ RULES = {
     "spread": "spread: 2d",
     "skip_refunded": "skip_refunded: false",
     "skip_reviewed": "skip_reviewed: true",
-    "deliver": "deliver: ekomi-sms",
+    "deliver": "deliver: [ekomi-sms, ekomi-email]",
 }
 
 

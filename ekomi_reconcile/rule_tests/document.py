@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
@@ -149,9 +149,14 @@ def _checks() -> Any:
     return validator(rule_test_schema())
 
 
-def problems(document: Document) -> list[Diagnostic]:
-    """What is wrong with a test document; empty when it is valid."""
-    return [found for each in _checks().iter_errors(document.data) for found in _diagnostics(document, each)]
+def problems(document: Document, *, columns: Collection[str] = ()) -> list[Diagnostic]:
+    """What is wrong with a test document; empty when it is valid.
+
+    ``columns`` are keys of orders that only the rules of the project name.
+    """
+    found = [found for each in _checks().iter_errors(document.data) for found in _diagnostics(document, each)]
+    named = {f"order.{each}" for each in columns}
+    return [each for each in found if each.rule != "unknown-key" or each.key not in named]
 
 
 def _diagnostics(document: Document, problem: ValidationError) -> Iterator[Diagnostic]:

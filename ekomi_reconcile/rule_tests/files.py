@@ -65,7 +65,7 @@ def load_tests(paths: Sequence[str], accounts: Sequence[Account], judge: RuleTes
 
 
 def _load(document: Document, loaded: LoadedTests, accounts: Sequence[Account], judge: RuleTestJudge) -> None:
-    found = problems(document)
+    found = problems(document, columns=judge.columns)
     if not found:
         written = read_document(document)
         found = list(_contradictions(document, written, accounts))

@@ -24,6 +24,7 @@ from ekomi_reconcile.plan.decision_trace import MatchRequest, OrderTrace
 from ekomi_reconcile.plan.matcher import Matcher
 from ekomi_reconcile.plan.view import EmptyQueue, Privacy
 from ekomi_reconcile.rule_tests.document import ExpectedOutcome, GivenFacts
+from ekomi_reconcile.rules.order_fields import path_of
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook, channel_of
 
 
@@ -101,8 +102,10 @@ class RuleTestJudge:
         self._books = {source: RuleBook(found) for source, found in sorted(by_source.items())}
         self._ids = frozenset(each.interface_id for each in accounts)
         self._names = {each.interface_id: each.name for each in accounts}
-        naming = (each for book in self._books.values() for each in book.attributes)
-        self._reader = OrderReader(codes, naming=frozenset(naming))
+        naming = frozenset(each for book in self._books.values() for each in book.attributes)
+        self.columns = frozenset(path.partition(".")[0] for each in naming if (path := path_of(each)))
+        """The keys of orders below which rules name fields."""
+        self._reader = OrderReader(codes, naming=naming)
         self._orders: dict[int, tuple[RuleTest, Order]] = {}
 
     def order(self, test: RuleTest) -> Order:

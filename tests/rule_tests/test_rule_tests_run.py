@@ -254,6 +254,20 @@ def test_an_account_may_have_its_own_order_source(shop, capsys):
     capsys.readouterr()
 
 
+def test_a_column_that_a_rule_names_may_be_in_an_order(shop, capsys):
+    """Fields by their path, as `field` and consent read them; a column that no rule names stays unknown."""
+    shop.account("Germany", "28374", "store_views: [de]\nconditions: {field: {path: gift_note, eq: hello}}")
+    shop.account("Books", "31905", "store_views: [at]\nconsent: {field: custom_attributes.opt, accept: [ja]}")
+    noted = "order: {store_code: de, gift_note: hello}\nexpect: {invited: true, account: Germany}\n"
+    agreed = (
+        "order: {store_code: at, custom_attributes: {opt: ja}}\nexpect: {invited: true, account: Books}\n"
+    )
+    found = run_json(shop, capsys, f"name: A\n{noted}---\nname: B\n{agreed}", code=0)
+    assert found["passed"] == 2
+    found = run_json(shop, capsys, f"name: A\n{noted.replace('gift_note', 'gift_nota')}", code=1)
+    assert found["diagnostics"][0]["rule"] == "unknown-key"
+
+
 ATTRIBUTES = {
     "store_view: at": None,
     "grand_total: 12.5": {"all": [{"grand_total": {"eq": 12.5}}, {"total_paid": {"eq": 12.5}}]},

@@ -62,6 +62,7 @@ def test_the_first_channel_that_the_order_has_an_address_for(project, sandbox, c
     sent = {1: ("sent", "ekomi-sms"), 2: ("sent", "ekomi-email"), 3: ("sent", "ekomi-email")}
     assert listed(project, capsys) == sent
     assert explained(project, capsys, 2)["channel"] == "ekomi-email"
+    assert project.cli("state", "check") == 0
     told = explained(project, capsys, 4)
     assert (told["reason"], told["channel"]) == ("deliverable", None)
     criterion = next(each for each in told["criteria"] if each["criterion"] == "deliverable")

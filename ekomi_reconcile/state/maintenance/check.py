@@ -27,6 +27,7 @@ from sqlalchemy.types import NullType
 
 from ekomi_reconcile.model.errors import StateDamaged
 from ekomi_reconcile.model.invitation import Evidence, Status
+from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.state.engine.location import FileLocation
 from ekomi_reconcile.state.engine.tables import TABLES, account, invitation, invitation_history
 from ekomi_reconcile.state.opening import Mode, open_state
@@ -39,6 +40,7 @@ SHOWN = 20
 _WORDS: dict[Column[Any], type[StrEnum]] = {
     invitation.c.status: Status,
     invitation.c.reached_source: Evidence,
+    invitation.c.channel: Deliver,
     invitation_history.c.from_status: Status,
     invitation_history.c.to_status: Status,
 }

@@ -12,7 +12,7 @@ from ekomi_reconcile.config.schema import account_schema
 from ekomi_reconcile.model.account import Account, Json
 from ekomi_reconcile.model.document import DIALECT
 from ekomi_reconcile.model.invitation import Evidence, Status
-from ekomi_reconcile.model.rule import InvitationRule
+from ekomi_reconcile.model.rule import Deliver, InvitationRule
 from ekomi_reconcile.model.shape import (
     COUNT,
     FLAG,
@@ -33,6 +33,7 @@ _WORDS: Mapping[str, Mapping[str, Json]] = {
     "from_status": words_of(Status),
     "to_status": words_of(Status),
     "reached_source": words_of(Evidence),
+    "channel": words_of(Deliver),
 }
 _QUEUE = ("invitation", "invitation_history")
 _DERIVED = {"name_key"}

@@ -18,6 +18,7 @@ from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Evidence, Status
 from ekomi_reconcile.model.order import OrderId
+from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.model.state import Restored
 from ekomi_reconcile.state.engine.location import copy_path
 from ekomi_reconcile.state.engine.lock import user
@@ -38,6 +39,7 @@ _WORDS: Mapping[str, type[StrEnum]] = {
     "from_status": Status,
     "to_status": Status,
     "reached_source": Evidence,
+    "channel": Deliver,
 }
 """Columns of the queue that hold one of a few words."""
 

@@ -271,7 +271,7 @@ def test_a_sound_state_passes_and_a_wrong_row_is_named(store):
         assert check_state(state) == []
         with state.transaction():
             state.session.connection.exec_driver_sql(
-                "UPDATE invitation SET reached_source = 'rumour' WHERE order_id = 1"
+                "UPDATE invitation SET reached_source = 'rumour' WHERE order_id = '1'"
             )
             state.session.connection.exec_driver_sql(
                 "UPDATE account SET desired = '{}' WHERE interface_id = '2'"

@@ -379,7 +379,11 @@ def test_defaults_are_those_of_the_domain() -> None:
     shown = account_schema()["properties"]
     assert (shown["protect"]["default"], shown["priority"]["default"]) == (account.protect, account.priority)
     rule = project_schema()["$defs"]["Invitations"]["properties"]
-    effective = {"skip_refunded": InvitationRule().skip_refunded, **InvitationRule().canonical()}
+    effective = {
+        "skip_refunded": InvitationRule().skip_refunded,
+        "skip_reviewed": InvitationRule().skip_reviewed,
+        **InvitationRule().canonical(),
+    }
     assert {key: each["default"] for key, each in rule.items() if "default" in each} == {
         key: effective[key] for key in rule if "default" in rule[key]
     }

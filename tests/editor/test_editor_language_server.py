@@ -66,9 +66,9 @@ def test_keys_of_a_rule_are_offered_with_their_explanation_and_default(editor, a
 
 
 def test_choices_are_offered_with_their_explanation(editor, accounts):
-    """The three ways of delivery, each with what it means."""
+    """The three ways of delivery, each with what it means, and a list of them."""
     found = editor.completion(accounts, RULE + "deliver: |")
-    assert set(found) == {"ekomi-email", "ekomi-sms", "link"}
+    assert set(found) == {"ekomi-email", "ekomi-sms", "link", '["ekomi-sms","ekomi-email"]'}
     assert "mobile number" in found["ekomi-sms"]["documentation"]
 
 

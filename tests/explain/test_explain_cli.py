@@ -75,7 +75,7 @@ def test_the_object_has_exactly_the_agreed_keys(project, explained):
         assert list(account) == [
             *("account", "eligible", "reason", "criteria"),
             *("reached_at", "reached_source", "pending_days", "scheduled_at", "leaves_at"),
-            *("products", "invitation"),
+            *("channel", "products", "invitation"),
         ]
         assert [each["criterion"] for each in account["criteria"]] == [each.value for each in Criterion]
         assert all(list(each) == ["criterion", "ok", "value", "wanted"] for each in account["criteria"])

@@ -179,7 +179,12 @@ FORMATS: Final[dict[str, Any]] = {
         Strict(),
         Also(additionalProperties=False),
     ],
-    "words": Annotated[dict[_NAME, _NAME], Strict(), Field(min_length=1), Also(additionalProperties=False)],
+    "words": Annotated[
+        dict[_NAME, Annotated[_NAME, Also(description="What the word of the file means here.")]],
+        Strict(),
+        Field(min_length=1),
+        Also(additionalProperties=False),
+    ],
     "state": _either(_text_or_pinned, text=_LOCATION, pinned=model_of(PinnedState)),
 }
 """The formats that are declared by name (``keys.Format``)."""
@@ -190,7 +195,7 @@ _FIELD: Final[Any] = of_kind(
 )
 _COLUMN: Final[Any] = _either(_title_or_column, title=_NAME, column=model_of(FileColumn))
 FORMATS["columns"] = Annotated[
-    dict[_FIELD, _COLUMN],
+    dict[_FIELD, Annotated[_COLUMN, Also(description="The title of its column, or more about the column.")]],
     Strict(),
     Field(min_length=1),
     Also(additionalProperties=False),

@@ -231,6 +231,7 @@ class OrdersSettings:
         "What separates the cents in numbers of a CSV file; the other mark, spaces and currencies are "
         "ignored.",
         default=DecimalMark.POINT,
+        labels=("A point, as in 1,234.50.", "A comma, as in 1.234,50."),
     )
     timezone: keys.Zone | None = key(
         "Time zone of times without an offset in a CSV file. A time that occurs twice, when clocks are set "

@@ -85,6 +85,8 @@ def test_a_review_as_json():
         "interface_id": "28374",
         "order": "100000001",
         "product_id": None,
+        "product": None,
+        "product_name": None,
         "submitted_at": "2026-10-30T12:00:00Z",
         "rating": 4.5,
         "title": None,

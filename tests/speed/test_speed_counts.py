@@ -103,7 +103,7 @@ def test_what_an_account_costs(applied):
     for name in (
         "config.yaml.read",
         "config.validate.account_problems",
-        "config.convert.account",
+        "model.keys.build",
         "model.account.canonical",
         "model.account._derive",
         "rules.conditions.compile_node",
@@ -112,4 +112,4 @@ def test_what_an_account_costs(applied):
     ):
         assert many[name] == 0, name
     more = {name: many[name] - few[name] for name in many}
-    assert sum(more.values()) / 40 < 120
+    assert sum(more.values()) / 40 < 130

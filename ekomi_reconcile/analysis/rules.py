@@ -32,10 +32,10 @@ from ekomi_reconcile.analysis.normal_form import normal
 from ekomi_reconcile.analysis.text import MISSING_TEXT, Texts
 from ekomi_reconcile.analysis.values import Flags, Names
 from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.order import STATE_WORDS, OrderState, order_state_of
+from ekomi_reconcile.model.order import STATE_WORDS, OrderState, order_state_of, status_key
 from ekomi_reconcile.model.rule import Deliver, InvitationRule, Selection
 from ekomi_reconcile.rules.conditions import attributes
-from ekomi_reconcile.rules.rulebook import BLOCKED, Rule, key_of
+from ekomi_reconcile.rules.rulebook import BLOCKED, Rule
 
 STORE_VIEW: Final = "store_view"
 CUSTOMER_GROUP: Final = "customer_group"
@@ -129,7 +129,7 @@ def _names(selection: Selection) -> Names | None:
 
 
 def _none_of(statuses: Sequence[str]) -> Texts:
-    return Texts(barred=frozenset(map(key_of, statuses)), missing=True)
+    return Texts(barred=frozenset(map(status_key, statuses)), missing=True)
 
 
 def _assumed(account: Account) -> Account:
@@ -202,7 +202,7 @@ def opposite(wanted: InvitationRule) -> Node:
         if (names := _names(selection)) is not None:
             parts.append(Leaf(name, _negated_names(names)))
     if wanted.cancel_statuses:
-        parts.append(Leaf("status", Texts(only=frozenset(map(key_of, wanted.cancel_statuses)))))
+        parts.append(Leaf("status", Texts(only=frozenset(map(status_key, wanted.cancel_statuses)))))
     if wanted.conditions is not None:
         parts.append(normal(wanted.conditions, negated=True))
     return any_of(parts)

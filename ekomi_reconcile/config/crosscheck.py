@@ -17,6 +17,7 @@ from ekomi_reconcile.config.secrets import kind_of, kinds
 from ekomi_reconcile.config.source import Document, KeyPath
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.model.order import status_key
 from ekomi_reconcile.model.rule import Deliver, InvitationRule
 from ekomi_reconcile.model.sender import SENDER_LENGTH, sms_sender_fault
 
@@ -90,11 +91,11 @@ def status_problems(document: Document, path: KeyPath = ()) -> Iterator[Diagnost
 def ending_problems(entry: WrittenAccount) -> Iterator[Diagnostic]:
     """Statuses of an account, defaults included, that are to start the clock and to end the order."""
     rule = entry.account.invitations
-    triggers = {each.strip().casefold() for each in rule.order_statuses}
+    triggers = {status_key(each) for each in rule.order_statuses}
     path: KeyPath = ("invitations", "cancel_statuses")
     there = entry.origin(("invitations", "order_statuses"))
     for status in sorted(set(rule.cancel_statuses)):
-        if status.strip().casefold() in triggers:
+        if status_key(status) in triggers:
             yield error(
                 "cancel-status-is-trigger",
                 f"the status {status} is in order_statuses ({there}) "

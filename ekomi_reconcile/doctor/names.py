@@ -14,10 +14,10 @@ from ekomi_reconcile.doctor.context import CheckNote, DoctorContext, failed, pas
 from ekomi_reconcile.doctor.shop import Names
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.errors import OrderSourceError
+from ekomi_reconcile.model.order import status_key
 from ekomi_reconcile.reconcile.absent_fields import nameless
 from ekomi_reconcile.reconcile.languages import other_languages
 from ekomi_reconcile.reconcile.sources import nearest
-from ekomi_reconcile.rules.rulebook import key_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def customer_groups(subject: DoctorContext) -> Iterator[CheckNote]:
 def order_statuses(subject: DoctorContext) -> Iterator[CheckNote]:
     """The trigger statuses of the rules, in whatever letter case."""
     return _named(
-        subject, "status", _known_statuses, lambda rule: map(key_of, rule.invitations.order_statuses)
+        subject, "status", _known_statuses, lambda rule: map(status_key, rule.invitations.order_statuses)
     )
 
 
@@ -150,5 +150,5 @@ def _known_groups(subject: DoctorContext, source: str) -> KnownNames:
 def _known_statuses(subject: DoctorContext, source: str) -> KnownNames:
     told = subject.statuses(source)
     if told is not None:
-        return KnownNames(frozenset(map(key_of, told)), listed=True)
-    return KnownNames(frozenset(map(key_of, subject.survey(source).statuses)), listed=False)
+        return KnownNames(frozenset(map(status_key, told)), listed=True)
+    return KnownNames(frozenset(map(status_key, subject.survey(source).statuses)), listed=False)

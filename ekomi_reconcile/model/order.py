@@ -76,7 +76,13 @@ STATE_WORDS: Final[Mapping[str, OrderState]] = {
 @lru_cache(maxsize=4096)
 def order_state_of(word: str) -> OrderState | None:
     """The state that this word means, whatever its case and separators; ``None`` if it means none."""
-    return STATE_WORDS.get(re.sub(r"[\s_-]+", "_", word.strip().casefold()))
+    return STATE_WORDS.get(re.sub(r"[\s_-]+", "_", status_key(word)))
+
+
+@lru_cache(maxsize=4096)
+def status_key(word: str) -> str:
+    """The form in which statuses and states compare: without surrounding blanks, whatever the case."""
+    return word.strip().casefold()
 
 
 OrderId: TypeAlias = int | str

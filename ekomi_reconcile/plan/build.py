@@ -38,11 +38,9 @@ class RecordedState:
 class Circumstances:
     """Everything else that a plan depends on.
 
-    ``max_sends`` is the cap of an ordinary run.
-
-    ``present`` is what the clock shows, where the plan is made for another instant ``now``.
-     ``hypothetical``: ``now`` is not the present. Without
-    ``sending`` what is due stays pending. Sending windows are in the local time of ``timezone``.
+    ``max_sends`` is the cap of an ordinary run. ``present`` is what the clock shows, where the plan is made
+    for another instant ``now`` (``hypothetical``). Without ``sending`` what is due stays pending. Sending
+    windows are in the local time of ``timezone``.
     """
 
     now: Instant

@@ -25,7 +25,7 @@ from ekomi_reconcile.model.invitation import (
     Status,
     holder_of,
 )
-from ekomi_reconcile.model.order import Order, OrderId, id_rank
+from ekomi_reconcile.model.order import Order, OrderId, id_rank, status_key
 from ekomi_reconcile.model.rule import DELETED_STORE_VIEW
 from ekomi_reconcile.plan.decision_trace import (
     Contest,
@@ -46,7 +46,6 @@ from ekomi_reconcile.rules.rulebook import (
     Rule,
     blocked_state,
     ended_by,
-    key_of,
     scheduled_at,
     waits_on_hold,
 )
@@ -364,7 +363,7 @@ def _documented_since(order: Order, at: Instant) -> bool:
 
 def _follows(row: Invitation, rule: Rule) -> bool:
     """Does the row stand as this rule wants it? One that was on hold when the rule changed does not."""
-    if not keeps_period(row, rule) or key_of(row.reached.status) not in {key for key, _ in rule.triggers}:
+    if not keeps_period(row, rule) or status_key(row.reached.status) not in {key for key, _ in rule.triggers}:
         return False
     days = rule.account.invitations.pending_period if row.pending_days is None else row.pending_days
     due = scheduled_at(rule, row.reached, row.order_id, judged_at=row.judged_at, days=days)

@@ -15,7 +15,7 @@ from functools import lru_cache
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import DAY, iso
 from ekomi_reconcile.model.invitation import Criterion, Invitation, Status
-from ekomi_reconcile.model.order import MASKED
+from ekomi_reconcile.model.order import MASKED, status_key
 from ekomi_reconcile.model.rule import Selection
 from ekomi_reconcile.rules.case import Case
 from ekomi_reconcile.rules.condition_trace import ConditionTrace, describe, judge_condition
@@ -27,7 +27,6 @@ from ekomi_reconcile.rules.rulebook import (
     Rule,
     blocked_state,
     ended_by,
-    key_of,
 )
 
 # Rules of many accounts ask for the same: they share the checks, which then stay in the processor's cache.
@@ -104,7 +103,7 @@ def _admitting(key: str, selection: Selection, what: str, name: str | None) -> s
 def _order_status(rule: Rule) -> Check:
     """What a rule waits for is in the evidence."""
     ending = rule.account.invitations.cancel_statuses
-    return _not_ended_check(frozenset(map(key_of, ending))) if ending else _reached_and_open
+    return _not_ended_check(frozenset(map(status_key, ending))) if ending else _reached_and_open
 
 
 def _reached_and_open(case: Case) -> bool:
@@ -113,7 +112,7 @@ def _reached_and_open(case: Case) -> bool:
 
 @lru_cache
 def _not_ended_check(ending: frozenset[str]) -> Check:
-    return lambda case: _reached_and_open(case) and key_of(case.order.status or "") not in ending
+    return lambda case: _reached_and_open(case) and status_key(case.order.status or "") not in ending
 
 
 def _order_status_shown(case: Case) -> Shown:

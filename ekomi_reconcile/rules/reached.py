@@ -25,8 +25,8 @@ from typing import NamedTuple
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Evidence, Reached
-from ekomi_reconcile.model.order import HistoryEntry, Order
-from ekomi_reconcile.rules.rulebook import Rule, key_of
+from ekomi_reconcile.model.order import HistoryEntry, Order, status_key
+from ekomi_reconcile.rules.rulebook import Rule
 
 COMPLETE = "complete"
 PROCESSING = "processing"
@@ -53,7 +53,7 @@ def reached(
     best: Reached | None = None
     known = _OrderFacts(frozenset(key for key, _ in rule.triggers), order, now, seen, recorded)
     for key, status in rule.triggers:
-        if frozen is not None and key_of(frozen.status) == key:
+        if frozen is not None and status_key(frozen.status) == key:
             found: Reached | None = frozen
         else:
             found = _reached(key, status, known)
@@ -100,9 +100,9 @@ def _at(instant: Instant, status: str, source: Evidence, now: Instant) -> Reache
 
 def _is_in(key: str, order: Order) -> bool:
     """Is the order in this status, or does its state say that it has passed it?"""
-    if order.status is not None and key_of(order.status) == key:
+    if order.status is not None and status_key(order.status) == key:
         return True
-    return key == PROCESSING and order.state is not None and key_of(order.state) == COMPLETE
+    return key == PROCESSING and order.state is not None and status_key(order.state) == COMPLETE
 
 
 def _in_history(key: str, history: Iterable[HistoryEntry]) -> tuple[HistoryEntry | None, bool]:
@@ -112,7 +112,7 @@ def _in_history(key: str, history: Iterable[HistoryEntry]) -> tuple[HistoryEntry
     for entry in history:
         if entry.status is None:
             continue
-        this = key_of(entry.status)
+        this = status_key(entry.status)
         if this == key and before is None:
             sole = entry
         elif this == key and before != key:
@@ -136,8 +136,8 @@ def _document(key: str, order: Order) -> tuple[Instant, Evidence] | None:
 
 def _is_complete(order: Order) -> bool:
     """Has the order as a whole been delivered, whatever the shop calls its status now?"""
-    return COMPLETE in (key_of(order.state or ""), key_of(order.status or "")) or any(
-        entry.status is not None and key_of(entry.status) == COMPLETE for entry in order.history
+    return COMPLETE in (status_key(order.state or ""), status_key(order.status or "")) or any(
+        entry.status is not None and status_key(entry.status) == COMPLETE for entry in order.history
     )
 
 
@@ -145,13 +145,17 @@ def _contradicted(at: Instant, known: _OrderFacts) -> bool:
     """Was the order in a status that is no trigger status after this document was made?"""
     later = [*known.order.history, *(() if known.recorded is None else (known.recorded,))]
     return any(
-        entry.created_at > at and entry.status is not None and key_of(entry.status) not in known.triggers
+        entry.created_at > at and entry.status is not None and status_key(entry.status) not in known.triggers
         for entry in later
     )
 
 
 def _observed(key: str, known: _OrderFacts) -> Instant | None:
     return min(
-        (at for status, at in known.seen.items() if key_of(status) == key and at >= known.order.created_at),
+        (
+            at
+            for status, at in known.seen.items()
+            if status_key(status) == key and at >= known.order.created_at
+        ),
         default=None,
     )

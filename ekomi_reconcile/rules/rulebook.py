@@ -15,9 +15,9 @@ from typing import Any, TypeAlias
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Criterion, Reached
-from ekomi_reconcile.model.order import Order, OrderId, OrderState, order_state_of
+from ekomi_reconcile.model.order import Order, OrderId, OrderState, order_state_of, status_key
 from ekomi_reconcile.model.rule import Deliver, InvitationRule
-from ekomi_reconcile.rules.conditions import Predicate, attributes, compile_condition, fold
+from ekomi_reconcile.rules.conditions import Predicate, attributes, compile_condition
 from ekomi_reconcile.rules.contact import TELEPHONE, mobile_number, usable_email
 from ekomi_reconcile.rules.order_fields import consent_attribute
 
@@ -69,13 +69,7 @@ def _overrides(rule: InvitationRule) -> tuple[tuple[Predicate, int], ...]:
 
 @lru_cache(maxsize=4096)
 def _triggers(statuses: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    return tuple({key_of(status): status for status in statuses}.items())
-
-
-@lru_cache(maxsize=4096)
-def key_of(status: str) -> str:
-    """The form in which statuses and states compare."""
-    return fold(status.strip())
+    return tuple({status_key(status): status for status in statuses}.items())
 
 
 class RuleBook:
@@ -177,7 +171,7 @@ def blocked_state(order: Order) -> bool:
 
 def ended_by(order: Order, rule: InvitationRule) -> str | None:
     """The status or state that ends the order for this rule; ``None`` where it is alive or on hold."""
-    if order.status is not None and key_of(order.status) in map(key_of, rule.cancel_statuses):
+    if order.status is not None and status_key(order.status) in map(status_key, rule.cancel_statuses):
         return order.status
     return (order.state or order.status) if state_of(order) in ENDED else None
 

@@ -14,13 +14,13 @@ from ekomi_reconcile.analysis.values import ANY_NUMBER, Numbers, Undecidable, nu
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import DAY, Instant, iso
 from ekomi_reconcile.model.invitation import Evidence, Reached
-from ekomi_reconcile.model.order import Contact, Item, Order
+from ekomi_reconcile.model.order import Contact, Item, Order, status_key
 from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.rules.case import Case, KnownFacts
 from ekomi_reconcile.rules.conditions import FIELD_PREFIX, fold
 from ekomi_reconcile.rules.contact import usable_email
 from ekomi_reconcile.rules.judge import first_failed
-from ekomi_reconcile.rules.order_fields import CUSTOM_ATTRIBUTES
+from ekomi_reconcile.rules.order_fields import CUSTOM_ATTRIBUTES, ITEM_PLACES, MADE_UP, PLACES
 
 _CENT: Final = 0.01
 _ORDER_ID: Final = 1
@@ -29,23 +29,7 @@ _MOBILE: Final = "+4915112345678"
 _UPPER: Final = frozenset({"currency", "shipping_country", "billing_country"})
 _GENERAL: Final = "General"
 
-_NAMES: Final = {
-    STORE_VIEW: "store_code",
-    "total_qty": "total_qty_ordered",
-    "item_count": "total_item_count",
-    "currency": "order_currency_code",
-    "is_guest": "customer_is_guest",
-}
-"""Fields of an order file that are called otherwise than the attribute."""
 _HEAD: Final = (STORE_VIEW, CUSTOMER_GROUP, "state", "status")
-_ITEM_NAMES: Final = {"qty": "qty_ordered", "category_id": "category_ids"}
-_PLACE: Final = {
-    "shipping_country": "country_id",
-    "shipping_region": "region",
-    "shipping_postcode": "postcode",
-    "shipping_city": "city",
-}
-_BILLED: Final = {"has_company": ("company", "Example Ltd"), "has_vat_id": ("vat_id", "DE123456789")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +72,7 @@ class Witness:
             "entity_id": _ORDER_ID,
             "increment_id": str(_ORDER_ID),
             "created_at": date,
-            **{_NAMES.get(name, name): values[name] for name in sorted(values, key=_place_of)},
+            **{PLACES.get(name, name): values[name] for name in sorted(values, key=_place_of)},
             **addresses,
         }
         for path, text in named:
@@ -101,7 +85,7 @@ class Witness:
                 for at, status in enumerate(self.statuses, start=1)
             ]
         if items:
-            found["items"] = [{_ITEM_NAMES.get(name, name): each[name] for name in each} for each in items]
+            found["items"] = [{ITEM_PLACES.get(name, name): each[name] for name in each} for each in items]
         return found
 
     def joined_by(self, other: RuleForm, forms: Sequence[RuleForm]) -> Witness:
@@ -233,7 +217,7 @@ def _statuses(cube: Cube, values: dict[str, Any], forms: Sequence[RuleForm]) -> 
 
 def _history(status: str | None, triggers: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
     """Trigger statuses, one of each account whose trigger the present status is not."""
-    now = None if status is None else fold(status).strip()
+    now = None if status is None else status_key(status)
     shared = [key for key in triggers[0] if all(key in each for each in triggers)]
     missed = [(shared or [*each])[0] for each in triggers if now not in each]
     spelled = {key: written for each in triggers for key, written in each.items()}
@@ -287,13 +271,12 @@ def _item(values: Mapping[str, Any]) -> Item:
 
 def _addresses(values: dict[str, Any], *, telephone: str | None) -> dict[str, Json]:
     """The addresses, taken out of the values; a virtual order has the billing address only."""
-    shipping = {field: values.pop(name) for name, field in _PLACE.items() if name in values}
-    billing: dict[str, Json] = {}
-    if "billing_country" in values:
-        billing["country_id"] = values.pop("billing_country")
-    for name, (field, text) in _BILLED.items():
-        if values.pop(name, False):
-            billing[field] = text
+    found: dict[str, dict[str, Json]] = {"billing_address": {}, "shipping_address": {}}
+    for name, place in PLACES.items():
+        address, _, field = place.rpartition(".")
+        if address and name in values and (value := values.pop(name)) is not False:
+            found[address][field] = MADE_UP.get(name, value)
+    billing, shipping = found["billing_address"], found["shipping_address"]
     if telephone is not None:
         billing["telephone"] = telephone
     if values.get(VIRTUAL) is True:

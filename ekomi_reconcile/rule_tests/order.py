@@ -12,7 +12,7 @@ from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.order import OrderState, order_state_of
 from ekomi_reconcile.orders.normalize import NOT_LOGGED_IN
 from ekomi_reconcile.rules.conditions import FIELD_PREFIX
-from ekomi_reconcile.rules.order_fields import CUSTOM_ATTRIBUTES
+from ekomi_reconcile.rules.order_fields import CUSTOM_ATTRIBUTES, ITEM_PLACES, MADE_UP, PLACES
 
 ORDER_ID: Final = 1
 NUMBER: Final = "100000001"
@@ -35,38 +35,40 @@ class AttributeName:
 
     place: str
     schema: Mapping[str, Any]
-    value: Callable[[Any], Any] = lambda written: written
+    value: Callable[[Any], Any]
 
 
 _TEXT: Final[Mapping[str, Json]] = {"type": ["string", "null"]}
 _NUMBER: Final[Mapping[str, Json]] = {"type": ["number", "null"]}
 _FLAG: Final[Mapping[str, Json]] = {"type": ["boolean", "null"]}
 
-ORDER_NAMES: Final[Mapping[str, AttributeName]] = {
-    "store_view": AttributeName("store_code", _TEXT),
-    "total_qty": AttributeName("total_qty_ordered", _NUMBER),
-    "item_count": AttributeName("total_item_count", _NUMBER),
-    "currency": AttributeName("order_currency_code", _TEXT),
-    "is_guest": AttributeName("customer_is_guest", _FLAG),
-    "shipping_country": AttributeName("shipping_address.country_id", _TEXT),
-    "shipping_region": AttributeName("shipping_address.region", _TEXT),
-    "shipping_postcode": AttributeName("shipping_address.postcode", _TEXT),
-    "shipping_city": AttributeName("shipping_address.city", _TEXT),
-    "billing_country": AttributeName("billing_address.country_id", _TEXT),
-    "email_domain": AttributeName("customer_email", _TEXT, lambda domain: f"customer@{domain}"),
-    "has_company": AttributeName(
-        "billing_address.company", _FLAG, lambda flag: "Example Ltd" if flag else None
-    ),
-    "has_vat_id": AttributeName(
-        "billing_address.vat_id", _FLAG, lambda flag: "DE123456789" if flag else None
-    ),
+_SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
+    **dict.fromkeys(("total_qty", "item_count", "qty"), _NUMBER),
+    **dict.fromkeys(("is_guest", *MADE_UP), _FLAG),
+    "category_id": {"type": ["integer", "null"]},
 }
+"""What a test may write for an attribute that is no text."""
+
+_VALUES: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "email_domain": lambda domain: f"customer@{domain}",
+    "has_company": lambda flag: MADE_UP["has_company"] if flag else None,
+    "has_vat_id": lambda flag: MADE_UP["has_vat_id"] if flag else None,
+    "category_id": lambda number: [number],
+}
+"""What the order file has instead of what a test writes."""
+
+
+def _names(places: Mapping[str, str]) -> Mapping[str, AttributeName]:
+    return {
+        name: AttributeName(place, _SCHEMAS.get(name, _TEXT), _VALUES.get(name, lambda written: written))
+        for name, place in places.items()
+    }
+
+
+ORDER_NAMES: Final = _names(PLACES)
 """Attributes of conditions that an order file calls otherwise: a test may use either name."""
 
-ITEM_NAMES: Final[Mapping[str, AttributeName]] = {
-    "qty": AttributeName("qty_ordered", _NUMBER),
-    "category_id": AttributeName("category_ids", {"type": ["integer", "null"]}, lambda number: [number]),
-}
+ITEM_NAMES: Final = _names(ITEM_PLACES)
 """The same of items."""
 
 _SHIPPING: Final = "shipping_address"

@@ -28,6 +28,29 @@ CONSENT_PREFIX: Final = "consent:"
 CUSTOM_ATTRIBUTES: Final = "custom_attributes"
 """Where orders have custom attributes: a list of objects with ``attribute_code`` and ``value``."""
 
+PLACES: Final[Mapping[str, str]] = {
+    "store_view": "store_code",
+    "total_qty": "total_qty_ordered",
+    "item_count": "total_item_count",
+    "currency": "order_currency_code",
+    "is_guest": "customer_is_guest",
+    "shipping_country": "shipping_address.country_id",
+    "shipping_region": "shipping_address.region",
+    "shipping_postcode": "shipping_address.postcode",
+    "shipping_city": "shipping_address.city",
+    "billing_country": "billing_address.country_id",
+    "email_domain": "customer_email",
+    "has_company": "billing_address.company",
+    "has_vat_id": "billing_address.vat_id",
+}
+"""Where an order file has the attributes of conditions that it calls otherwise, by path."""
+
+ITEM_PLACES: Final[Mapping[str, str]] = {"qty": "qty_ordered", "category_id": "category_ids"}
+"""The same of items."""
+
+MADE_UP: Final[Mapping[str, str]] = {"has_company": "Example Ltd", "has_vat_id": "DE123456789"}
+"""What a made-up order has where a condition asks only whether there is something."""
+
 _CODE, _VALUE = "attribute_code", "value"
 
 

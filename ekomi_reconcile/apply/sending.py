@@ -24,7 +24,7 @@ from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.model.run import Done, Progress, Stage, Task, Work
 from ekomi_reconcile.model.sending_times import local_time
 from ekomi_reconcile.plan.order_numbers import another_shop, difference
-from ekomi_reconcile.rules.order_key import is_sole, key_of_row, rival_of
+from ekomi_reconcile.rules.order_key import key_of_row, own_review, rival_of
 from ekomi_reconcile.rules.rulebook import Rule, waits_on_hold
 
 LOOK = 1_000
@@ -143,13 +143,13 @@ class Sender:
             if order is not None and order.number != row.number:
                 moved.setdefault(row.source, []).append(difference(row, order))
                 continue
-            if rival_of(named.get(row.number, ()), key_of_row(row), row.interface_id) is not None:
+            key, others = key_of_row(row), named.get(row.number, ())
+            if rival_of(others, key, row.interface_id) is not None:
                 cancelled[row.id] = invitation.Criterion.DUPLICATE_NUMBER.value
                 continue
             rule = self.context.book.rule(row.interface_id)
             submitted = reviews.get((row.interface_id, row.number), ())
-            sole = is_sole(named.get(row.number, ()), key_of_row(row), row.interface_id)
-            own = min((at for at in submitted if sole and at > row.order_date), default=None)
+            own = own_review(submitted, others, key, row.interface_id)
             look = recheck(row, order, rule, privacy=self.context.privacy, reviewed=own)
             if look.channel is not None and order is not None:
                 yield Ready(row, order, look.channel, self._shop_names.get(row.interface_id))

@@ -15,9 +15,9 @@ from ekomi_reconcile.rules.order_key import (
     OrderKey,
     is_of,
     is_same_order,
-    is_sole,
     key_of_order,
     key_of_row,
+    own_review,
     rival_of,
 )
 from ekomi_reconcile.rules.rulebook import RuleBook
@@ -90,18 +90,15 @@ class OrderNumbers:
         return rival_of(rows, key_of_order(order, self.source), interface_id) if rows else None
 
     def reviewed_at(self, order: Order, interface_id: str) -> Instant | None:
-        """When this order was reviewed at this interface; a review after the order date is its own.
-
-        One whose number several orders have there may be another's: it is ignored, and reported.
-        """
-        submitted = self.reviews.get((interface_id, order.number), ())
-        own = [at for at in submitted if at > order.created_at]
-        if own and not is_sole(
-            self.rows.get(order.number, ()), key_of_order(order, self.source), interface_id
-        ):
-            self._ignored.add((interface_id, order.number))
+        """When this order was reviewed at this interface; what may be another's review is reported."""
+        submitted = self.reviews.get((interface_id, order.number))
+        if not submitted:
             return None
-        return min(own, default=None)
+        key, rows = key_of_order(order, self.source), self.rows.get(order.number, ())
+        own = own_review(submitted, rows, key, interface_id)
+        if own is None and any(at > order.created_at for at in submitted):
+            self._ignored.add((interface_id, order.number))
+        return own
 
     def invited_before(self, order: Order, customer: str | None) -> Invitation | None:
         """The request that this very order got under another id or source, through whatever account."""

@@ -71,6 +71,17 @@ def is_sole(rows: Iterable[Invitation], key: OrderKey, interface_id: str) -> boo
     return all(is_of(row, key) for row in rows if row.interface_id == interface_id)
 
 
+def own_review(
+    submitted: Iterable[Instant], rows: Iterable[Invitation], key: OrderKey, interface_id: str
+) -> Instant | None:
+    """When the order was reviewed first, of the reviews of its number: one after the order date is its own.
+
+    ``None`` if it was not, or if other orders have ``rows`` with the number there: then it may be theirs.
+    """
+    own = min((at for at in submitted if at > key.created_at), default=None)
+    return own if own is not None and is_sole(rows, key, interface_id) else None
+
+
 def _holds(row: Invitation, key: OrderKey) -> bool:
     return row.status in BLOCKING or (row.status is Status.PENDING and key_of_row(row).rank < key.rank)
 

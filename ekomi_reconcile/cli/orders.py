@@ -8,7 +8,7 @@ import click
 
 from ekomi_reconcile.cli.app import Exit, LazyGroup
 from ekomi_reconcile.cli.lists import format_option, write_one
-from ekomi_reconcile.cli.options import common
+from ekomi_reconcile.cli.options import FilePath, common, options
 from ekomi_reconcile.render.orders import inspection_json, inspection_text
 
 
@@ -19,7 +19,7 @@ def orders() -> None:
 
 
 @orders.command("inspect")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FilePath(path_type=Path))
 @format_option
 @common()
 def inspect(file: Path, form: str) -> int:
@@ -30,7 +30,7 @@ def inspect(file: Path, form: str) -> int:
     """
     from ekomi_reconcile.orders.inspection import inspect_file
 
-    found = inspect_file(file)
+    found = inspect_file(options().directory / file)
     write_one(found, form, as_text=inspection_text, as_json=inspection_json)
     required = {"increment_id", "created_at"} & set(found.missing)
     unreadable = any(each.severity.value == "error" for each in found.problems)

@@ -9,7 +9,7 @@ import click
 
 from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.lists import stdout_paint, write_one, write_text
-from ekomi_reconcile.cli.options import common, option, options
+from ekomi_reconcile.cli.options import FilePath, common, option, options
 from ekomi_reconcile.cli.session import load_configuration
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.secrets import redact
@@ -29,7 +29,7 @@ from ekomi_reconcile.rule_tests.judging import RuleTestJudge
 
 
 @click.command()
-@click.argument("path", required=False)
+@click.argument("path", required=False, type=FilePath())
 @option(
     "--format",
     "form",

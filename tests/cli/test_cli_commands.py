@@ -14,7 +14,7 @@ from project_support import order
 from ekomi_reconcile import __version__
 from ekomi_reconcile.cli.app import MEANINGS, Exit, app
 from ekomi_reconcile.cli.main import run
-from ekomi_reconcile.cli.options import env_name
+from ekomi_reconcile.cli.options import FilePath, env_name
 from ekomi_reconcile.cli.version import FORMATS
 from ekomi_reconcile.plan.plan import FORMAT_VERSION as PLAN_FORMAT
 from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION as STATE_FORMAT
@@ -85,6 +85,13 @@ def test_every_flag_has_its_environment_name(path):
             continue
         has_none = name in NO_ENVIRONMENT or (path, name) in NO_ENVIRONMENT_HERE
         assert option.envvar == (None if has_none else env_name(name)), name
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_every_path_is_checked(path):
+    """A file on the command line is looked at for hidden characters, and its ``~`` is expanded."""
+    paths = [each.type for each in ALL[path].params if isinstance(each.type, click.Path)]
+    assert all(isinstance(each, FilePath) for each in paths)
 
 
 def test_common_options_have_environment_names_at_the_root():

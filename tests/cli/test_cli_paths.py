@@ -21,6 +21,8 @@ FLAGS = {
     "state backup --out": ("state", "backup", "--out", "copy.db{}"),
     "state restore": ("state", "restore", "copy.db{}"),
     "mark-sent": ("invitations", "mark-sent", "past.csv{}"),
+    "orders inspect": ("orders", "inspect", "orders.csv{}"),
+    "test": ("test", "tests.d{}"),
 }
 SETTINGS = {
     "state": ("state: {}\n", "x.db"),

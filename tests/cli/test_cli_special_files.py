@@ -44,6 +44,8 @@ def special(request, project):
         ("mark-sent", "special"),
         ("state", "push", "special"),
         ("fmt", "special"),
+        ("orders", "inspect", "special"),
+        ("test", "special"),
         ("--state", "special", "plan"),
         ("--config", "special", "validate"),
     ],

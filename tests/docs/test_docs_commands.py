@@ -50,6 +50,7 @@ ELSEWHERE = {
     "/srv/www/reviews": "www",
     "/var/lib/node_exporter/ekomi.prom": "ekomi.prom",
     "{}": "100000003",
+    "100000123": "100000001",
 }
 """What a word of the page is here."""
 
@@ -97,6 +98,10 @@ def prepare(project: Project, ekomi: SandboxServer) -> None:
             name, key, rules=f"store_views: [{view}]\npending_period: 7", more="tags: [international]"
         )
     (project.folder / "invited.csv").write_text("order,sent_at\n100000001,2026-11-01\n100000002,\n")
+    (project.folder / "orders.csv").write_text(
+        "entity_id,increment_id,status,store_code,created_at,customer_email\n"
+        "7,100000007,complete,de,2026-11-01 10:00:00,kim@example.com\n"
+    )
     (project.folder / "suppressed.txt").touch()
     (project.folder / "schemas").mkdir()
     lately = order(6, age_days=2, customer_email="kim@example.com")

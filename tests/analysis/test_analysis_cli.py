@@ -121,6 +121,7 @@ PAIRS = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", PAIRS)
 def test_explain_confirms_the_order(shop, capsys, kind):
     """The witness, written into an order file, is eligible for both accounts."""

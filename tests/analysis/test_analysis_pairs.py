@@ -51,6 +51,7 @@ def account(number: int, conditions: Mapping[str, Any] | None = None, **rule: An
     )
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_random_pairs_are_judged_rightly(block: int) -> None:
     """The rule code takes every witness; no order of a brute force matches rules that are called disjoint."""
@@ -310,6 +311,7 @@ def test_an_address_has_a_domain(one: Deliver, two: Deliver, *, overlap: bool) -
     assert (found.overlap is Overlap.ORDER) is overlap
 
 
+@pytest.mark.slow
 def test_too_many_alternatives_are_undecided_never_disjoint() -> None:
     """Beyond the limit only what all alternatives share separates rules; a witness is still found."""
     names = ("shipping_city", "shipping_region", "coupon_code")

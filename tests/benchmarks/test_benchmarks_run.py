@@ -57,7 +57,7 @@ def quickly(monkeypatch):
     measure.how.reset(token)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(16)
 @pytest.mark.usefixtures("quickly")
 @pytest.mark.parametrize("name", TINY)
 def test_a_benchmark_runs_to_its_end(name, folder):

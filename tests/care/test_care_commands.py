@@ -103,6 +103,7 @@ def test_pull_edit_push(applied, capsys):
     assert applied.cli("state", "push", "edited.json", "--force") == 0
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ["France", 'account["France"]', "28375"])
 def test_rename_in_the_state(name, applied, capsys):
     """Files that were renamed too then need no change; dry it changes nothing."""
@@ -121,6 +122,7 @@ def test_rename_in_the_state(name, applied, capsys):
     assert applied.cli("plan", "--detailed-exitcode") == 0
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("flags", [(), ("--dry-run",)])
 @pytest.mark.parametrize("name", ["germany", "", "   ", "x" * 256])
 def test_an_impossible_name_is_refused(name, flags, applied, capsys):
@@ -216,6 +218,7 @@ WRITERS = (
 )
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("arguments", WRITERS, ids=lambda each: "-".join(each[:2]))
 def test_writers_wait_for_the_lock(arguments, applied, capsys):
     """While somebody writes, each is refused and says who it is; the state stays as it is."""

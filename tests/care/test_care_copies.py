@@ -34,6 +34,7 @@ def copied(store):
     return store, copy
 
 
+@pytest.mark.sampled(2)
 def test_a_copy_is_the_whole_state_without_its_key(copied):
     """It is a private file, sound, with every row; no key stands beside it."""
     store, copy = copied
@@ -46,6 +47,7 @@ def test_a_copy_is_the_whole_state_without_its_key(copied):
     assert {each.name for each in copy.parent.iterdir() if each.name.startswith("copy")} == {"copy.db"}
 
 
+@pytest.mark.sampled(2)
 def test_restoring_brings_the_records_back_and_moves_the_serial_on(copied):
     """All records are as they were; the journal goes on; what was replaced is kept in a copy."""
     store, copy = copied
@@ -69,6 +71,7 @@ def test_restoring_brings_the_records_back_and_moves_the_serial_on(copied):
         assert [each.name for each in kept.accounts.read()] == ["Account 1"]
 
 
+@pytest.mark.sampled(2)
 def test_what_was_sent_since_stays_sent(copied):
     """Orders closed after the copy was made stay closed, whatever the copy says of them."""
     store, copy = copied
@@ -115,6 +118,7 @@ def test_what_was_forgotten_stays_forgotten(copied):
         assert [each.review.text for each in state.reviews.search()] == [""]
 
 
+@pytest.mark.sampled(2)
 def test_a_copy_of_another_state_is_refused(copied, place):
     """Its lineage tells; nothing is changed."""
     _, copy = copied
@@ -128,6 +132,7 @@ def test_a_copy_of_another_state_is_refused(copied, place):
         assert StoredContent(state).digests() == before
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("damage", ["cut", "page", "text", "empty"])
 def test_a_damaged_copy_is_refused(copied, damage):
     """Cut short, with a broken page, or something else: the state stays as it is."""
@@ -154,6 +159,7 @@ def test_a_missing_copy_is_told(store):
         bring_back(store, store.root / "nothing.db")
 
 
+@pytest.mark.sampled(2)
 def test_a_lost_state_is_made_anew(copied):
     """Where there is none, or an unused one, the copy becomes the state; what was sent since is not known."""
     store, copy = copied
@@ -212,6 +218,7 @@ def test_the_database_of_another_program_is_left_alone(copied):
     assert other.read_bytes() == before
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("moment", ["filling", "before the commit"])
 def test_killed_while_restoring(copied, moment):
     """A process killed in the middle leaves the state as it was, and restoring again works."""

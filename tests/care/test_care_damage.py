@@ -93,7 +93,7 @@ def columns(path, table):
         return [name for _, name, *_ in state.execute(f"PRAGMA table_info({table})") if name != "id"]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_no_damaged_value_is_an_internal_error(seed, filled, capsys, monkeypatch):
     """A random cell holds anything: every command ends with an answer, and all agree on what is damaged."""
@@ -132,7 +132,7 @@ CELLS = [
 ]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: f"{cell[0]}.{cell[1]}")
 def test_damage_is_named_by_table_row_and_column(cell, filled, capsys):
     """By `state check` and by doctor."""

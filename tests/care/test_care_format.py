@@ -44,6 +44,7 @@ def copies(store):
     return sorted(folder.glob(f"*.format-{FORMAT_VERSION}.backup*")) if folder.is_dir() else []
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("moment", ["before the first step", "between the steps", "before the commit"])
 def test_killed_while_migrating(old, moment):
     """There is a copy, the state is of the old format with every row, and the next one goes through."""
@@ -68,6 +69,7 @@ def notes(state):
     return state.session.connection.exec_driver_sql(counted).scalar_one()
 
 
+@pytest.mark.sampled(2)
 def test_killed_after_migrating(old):
     """The new format is whole, with every row; it is not migrated a second time."""
     store, before = old
@@ -80,6 +82,7 @@ def test_killed_after_migrating(old):
         store.opened(Mode.WRITE)
 
 
+@pytest.mark.sampled(2)
 def test_the_copy_brings_the_old_format_back(old, place):
     """The version before restores the copy, on a file or a server, and goes on as if nothing had been."""
     store, before = old

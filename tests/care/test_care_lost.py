@@ -69,6 +69,7 @@ def mark_damaged(project):
 LOSSES = (rolled_back, gone, gone_but_key, gone_but_mark, another, mark_damaged)
 
 
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("in_ci", [False, True], ids=["", "ci"])
 @pytest.mark.parametrize("lose", LOSSES)
 def test_a_lost_state_is_refused_by_every_command(lose, in_ci, invited, sandbox, capsys, monkeypatch):
@@ -90,6 +91,7 @@ def test_a_lost_state_is_refused_by_every_command(lose, in_ci, invited, sandbox,
     assert sandbox.world.outbox.entries() == sent
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("lose", [rolled_back, gone, gone_but_key, mark_damaged])
 def test_restoring_puts_a_lost_state_right(lose, invited, capsys):
     """Afterwards the mark is that of the restored state, and commands work again."""
@@ -124,6 +126,7 @@ def test_a_copy_of_another_state_does_not_take_its_place(invited, capsys):
     assert not invited.state.exists()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("lose", [rolled_back, another])
 def test_a_person_may_go_on_with_what_is_there(lose, invited):
     """With --new-state an older state is taken as it is, and is no lost one from then on."""

@@ -20,6 +20,7 @@ def moved(origin, target, configured=None):
         return move(state, target.text, root=target.root, configured=configured, now=NOW)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("kind", "other"), PAIRS)
 def test_every_row_arrives(place, kind, other):
     """Same lineage, serial, rows, ids and digests in both places; new ids go on after the old ones."""
@@ -103,6 +104,7 @@ def test_another_key_at_the_target_is_refused(place, tmp_path):
     assert not target.place.path.exists()
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("kind", "other"), PAIRS)
 def test_killed_while_moving(place, kind, other):
     """What a killed process leaves is unused: the next one moves there, and the origin has lost nothing."""

@@ -146,7 +146,7 @@ CONTRADICTIONS = {
 }
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize("wrong", WRONG)
 def test_what_is_no_export_is_refused(pulled, wrong):
     """Every kind of mistake is told with its place, before the state is touched."""
@@ -176,6 +176,7 @@ def test_the_published_schema_takes_what_was_pulled(pulled):
     Draft202012Validator(json.loads(schema_text("state"))).validate(whole)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("wrong", CONTRADICTIONS)
 def test_contradicting_rows_change_nothing(pulled, wrong):
     """What a rule of the database forbids undoes the whole push."""
@@ -189,6 +190,7 @@ def test_contradicting_rows_change_nothing(pulled, wrong):
         assert export(state) == before
 
 
+@pytest.mark.sampled(2)
 def test_killed_while_pushing(pulled):
     """A process killed in the middle of the rows leaves every one of the old ones."""
     store, whole = pulled

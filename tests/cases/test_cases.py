@@ -115,6 +115,7 @@ OTHER_OBJECTS = (
 )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("document", OTHER_OBJECTS, ids=lambda each: "message" if each is None else str(each))
 @on("json-no-orders")
 def test_json_without_orders(case, sandbox, capsys, document):
@@ -186,6 +187,7 @@ def test_one_number_in_two_stores(case, sandbox, capsys):
     assert "order id 1" in failed[0]["value"]
 
 
+@pytest.mark.sampled(2)
 @on("status-returned-second-look")
 @pytest.mark.parametrize("named", [True, False])
 def test_a_status_that_ends_an_order(case, sandbox, capsys, named):
@@ -298,6 +300,7 @@ def executed(case, *arguments, redirect="", env=None):
     )
 
 
+@pytest.mark.slow
 @on("output-cannot-be-written")
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_output_that_cannot_be_written(case):
@@ -310,6 +313,7 @@ def test_output_that_cannot_be_written(case):
     assert executed(case, "validate", redirect="2>&-").returncode == 0
 
 
+@pytest.mark.slow
 @on("latin1-locale")
 def test_an_encoding_that_lacks_characters(case, monkeypatch, sandbox):
     """Plan, apply and help replace what the encoding lacks; apply applies."""

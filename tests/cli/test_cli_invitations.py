@@ -109,6 +109,7 @@ def test_an_unknown_invitation_is_an_error(which, recorded, capsys):
     assert "ekomi-reconcile invitations list" in capsys.readouterr().err
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("verb", "row", "becomes"),
     [

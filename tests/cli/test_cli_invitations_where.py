@@ -34,6 +34,7 @@ def entries(project):
 PENDING = [number for number, each in enumerate(ROWS, 1) if each is Status.PENDING]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("command", "status", "after"),
     [

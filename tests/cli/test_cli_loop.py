@@ -146,6 +146,7 @@ def test_a_changed_name_is_an_update(project, capsys):
     assert change["change"]["changed"] == ["name"]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("content", ["", "# name: France\n", "---\n"])
 def test_a_file_that_lost_its_content_deletes_nothing_on_its_own(project, capsys, content):
     """One account of four is below the percentage; an emptied file still needs the override."""
@@ -160,6 +161,7 @@ def test_a_file_that_lost_its_content_deletes_nothing_on_its_own(project, capsys
     assert project.cli("apply", "--auto-approve") == 0
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("allowed", "code"), [((), 1), (("--allow-deletes", "1"), 1), (("--allow-deletes", "2"), 0)]
 )

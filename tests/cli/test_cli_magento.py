@@ -129,6 +129,7 @@ def test_each_missing_permission_is_named(served, monkeypatch, capsys, missing):
     assert outbox(server) == {}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("annotate", "failing"), [(True, False), (False, False), (True, True)])
 def test_a_remark_on_the_order_only_if_it_is_wanted(served, monkeypatch, annotate, failing):
     """`annotate: true` writes one remark per order asked, also where the shop fails after it stored one."""
@@ -218,6 +219,7 @@ def both(project, lacking):
     project.account("France", "28375", rule + NEEDED[lacking])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("lacking", NEEDED)
 def test_a_missing_permission_stops_only_the_accounts_that_need_it(served, capsys, monkeypatch, lacking):
     """The other account is planned and sent as if nothing were missing; exit 1; later everybody goes on."""
@@ -263,6 +265,7 @@ def test_an_order_that_a_stopped_account_may_win_is_left_to_it(served, capsys, m
     assert project.cli("plan") == 1
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("ahead", [-2 * 3600, 365 * 86_400])
 def test_a_wrong_clock_is_noticed_by_the_date_of_the_shop(served, capsys, ahead):
     """Before any order is judged or sent: exit 1, the queue and eKomi's outbox stay empty."""

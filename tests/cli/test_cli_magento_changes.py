@@ -60,6 +60,7 @@ def change(shop, ids, chance, count):
             continue
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "size"), SIZES)
 def test_ten_runs_come_to_the_queue_of_one(tmp_path, monkeypatch, seed, size):
     """Over ten runs with changes between and during them the queue is that of the final orders in one go.

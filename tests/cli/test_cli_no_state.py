@@ -178,6 +178,7 @@ ENDINGS = (
 )  # fmt: skip
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("ending", ENDINGS, ids=lambda each: each.__name__)
 def test_an_apply_that_is_not_approved_leaves_no_state(fresh, sandbox, monkeypatch, ending):
     """However it ends: exit 1, nobody invited, and the next run does not find an empty state."""
@@ -308,6 +309,7 @@ REFUSALS = (
 )  # fmt: skip
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda each: each.__name__)
 def test_what_may_make_a_state_leaves_nothing_when_it_is_refused(fresh, monkeypatch, refusal):
     """Restore, mark-sent, init and run check first: no state, no key and no lock file comes of a mistake."""
@@ -344,6 +346,7 @@ def schema(fresh, server, request, monkeypatch):
     return name
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "ending", [no_terminal, in_ci, edited_plan, unknown_target], ids=lambda e: e.__name__
 )

@@ -178,6 +178,7 @@ def test_a_wrong_command_line_stays_one(offline, full):
     assert (code, "there is no project file" in shown.err) == (1, True)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("redirect", [">&-", "2>&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_a_closed_stream_is_as_dev_null(offline, redirect):
     """Nothing is to be written, so nothing fails."""
@@ -187,6 +188,7 @@ def test_a_closed_stream_is_as_dev_null(offline, redirect):
     assert bool(done.stdout) == (">&- " not in f"{redirect} ".replace("2>&-", ""))
 
 
+@pytest.mark.slow
 def test_a_closed_stream_is_never_the_state(project):
     """With stdout and stderr closed no file gets their descriptors, so nothing is written into the state."""
     project.account("Germany", "28374")

@@ -79,6 +79,7 @@ def test_an_empty_state_flag_is_refused(shop, capsys, place):
     assert not shop.state.exists()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("key", "value"), SETTINGS.values(), ids=SETTINGS)
 @pytest.mark.parametrize("end", [" ", "\\r", "\\n", "\\u00a0"])
 def test_a_setting_with_a_hidden_character(shop, sandbox, capsys, key, value, end):

@@ -114,7 +114,7 @@ def test_another_state_or_none_stops_every_command(shop, monkeypatch, command, c
     ],
     ids=" ".join,
 )  # fmt: skip
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 def test_a_wrong_state_is_refused(shop, sandbox, capsys, arguments):
     """The state of another environment, by the environment or a flag: named with both lineages."""
     assert shop.cli("--state", "staging.db", "state", "init", "--lineage", OTHER) == 0

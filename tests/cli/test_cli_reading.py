@@ -24,6 +24,7 @@ def ids(arguments):
     return "-".join(arguments[:2])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("arguments", READS, ids=ids)
 def test_reading_needs_no_secret(arguments, recorded, capsys):
     """No variable of any secret is set, not even that of the key, and the answer is there."""
@@ -65,6 +66,7 @@ def test_reading_changes_nothing(arguments, recorded, capsys):
     assert recorded.state.read_bytes() == before
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("arguments", [each for each in READS if each != ("state", "pull")], ids=ids)
 def test_nothing_that_stands_for_a_customer_or_a_password_is_shown(arguments, recorded, capsys):
     """Keyed digests stay in the state (and in its export)."""
@@ -75,6 +77,7 @@ def test_nothing_that_stands_for_a_customer_or_a_password_is_shown(arguments, re
         assert "d1d1" not in output
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("arguments", JSON, ids=ids)
 def test_json_is_json(arguments, recorded, capsys):
     """Lists are arrays of objects with the same keys each, single things are objects."""
@@ -96,6 +99,7 @@ def test_limits_cut_lists(arguments, recorded, capsys):
     assert json.loads(capsys.readouterr().out) == everything[:1]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("arguments", LISTS, ids=ids)
 def test_colour_is_asked_for(arguments, recorded, capsys, monkeypatch):
     """In a pipe there is none; with --color always there is; the words are the same."""
@@ -112,6 +116,7 @@ def test_colour_is_asked_for(arguments, recorded, capsys, monkeypatch):
         assert "\033[" in coloured
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("arguments", [each for each in LISTS if len(each) < 3], ids=ids)
 def test_an_empty_state_is_no_error(arguments, recorded, capsys):
     """Nothing on stdout but an empty array where JSON was asked for."""
@@ -125,6 +130,7 @@ def test_an_empty_state_is_no_error(arguments, recorded, capsys):
     assert json.loads(capsys.readouterr().out) == []
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_fault(recorded):
     """`… | head -1` ends without a complaint."""
     command = f"{sys.executable} -m ekomi_reconcile -C {recorded.folder} state pull | head -c 1"
@@ -132,6 +138,7 @@ def test_a_reader_that_goes_away_is_no_fault(recorded):
     assert (done.stdout, done.stderr) == ("{", "")
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_what_fits_it(recorded):
     """On a terminal of 80 columns no line is longer, headings are bold, and every row is there."""
     leader, follower = pty.openpty()

@@ -37,6 +37,7 @@ def special(request, project):
     return path.name
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -58,6 +59,7 @@ def test_a_file_on_the_command_line(project, special, arguments):
     assert project.cli(*command) == 1
 
 
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize(
     "settings",
     [

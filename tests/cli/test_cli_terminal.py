@@ -89,6 +89,7 @@ def test_quiet_shows_no_progress(project, terminal):
     assert running.shown == b""
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("answer", "code", "done"),
     [(b"yes\n", 0, True), (b"y\n", 1, False), (b"no\n", 1, False), (b"\x04", 1, False)],
@@ -107,6 +108,7 @@ def test_apply_asks_and_takes_only_yes(project, sandbox, terminal, answer, code,
     assert any(project.folder.glob(".ekomi-reconcile/state.db*")) is done
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("answer", "code", "left"), [(b"yes\n", 0, 0), (b"y\n", 1, 2)])
 def test_bulk_work_asks_with_the_number(project, terminal, capsys, answer, code, left):
     """Without --expect the number is shown on a terminal, and only 'yes' goes on."""

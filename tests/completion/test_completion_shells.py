@@ -38,6 +38,7 @@ LINES = [
 ]
 
 
+@pytest.mark.slow
 def test_bash(folder):
     """Tab in bash makes one word of a name, in quotes and without."""
     setting_up = "PS1='$ '; bind 'set enable-bracketed-paste off'; source completion.bash"
@@ -48,6 +49,7 @@ def test_bash(folder):
         terminal.close()
 
 
+@pytest.mark.slow
 def test_zsh(folder):
     """Tab in zsh makes one word of a name, in quotes and without."""
     setting_up = "PS1='$ '; bindkey -e; autoload -U compinit; compinit -D -u; source completion.zsh"
@@ -58,6 +60,7 @@ def test_zsh(folder):
         terminal.close()
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("line", "found"),
     [

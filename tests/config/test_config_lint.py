@@ -250,6 +250,7 @@ def test_warnings_do_not_wait_for_errors_to_go() -> None:
     assert {each.rule for each in diagnostics if not each.is_error} == {"no-age-limit"}
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "rule",
     [

@@ -41,7 +41,7 @@ def pulled(project, capsys):
     return json.loads(capsys.readouterr().out)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize(
     "command", [pytest.param(each, marks=pytest.mark.slow if each in SLOW else ()) for each in COMMANDS]
 )
@@ -67,6 +67,7 @@ def test_a_command_killed_before_a_commit_did_nothing(anywhere, capsys, command)
             assert other.meta.identity.serial == done["serial"]
 
 
+@pytest.mark.slow
 def test_a_source_is_renamed_wholly_or_not_at_all(anywhere, capsys):
     """Killed before each commit of ``state mv-source`` everything still has the old name, and apply stops."""
     two_accounts(anywhere, 6)
@@ -92,6 +93,7 @@ def test_a_source_is_renamed_wholly_or_not_at_all(anywhere, capsys):
     assert [row["number"] for row in again] == [row["number"] for row in after["invitations"]]
 
 
+@pytest.mark.sampled(2)
 def test_a_state_of_the_present_format_needs_no_migration(anywhere, capsys):
     """`state migrate` without a place says which format it is, makes no copy, and gives the lock back."""
     two_accounts(anywhere, 0)

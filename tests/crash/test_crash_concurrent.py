@@ -2,9 +2,11 @@
 
 import re
 
+import pytest
 from crash_support import PATIENCE, check_exactly_once, gated_settings, started, statuses, two_accounts
 
 
+@pytest.mark.slow
 def test_four_runs_at_once_send_each_order_once(anywhere, gate):
     """On a file one sends, on PostgreSQL they share; all four succeed, each order reached eKomi once."""
     anywhere.settings(gated_settings(gate))
@@ -33,6 +35,7 @@ def test_four_runs_at_once_send_each_order_once(anywhere, gate):
     assert statuses(anywhere) == {"sent": 60}
 
 
+@pytest.mark.sampled(2)
 def test_first_runs_at_once_begin_one_state(anywhere, gate):
     """One makes the state; a run that planned without it is stale or sends along; no order goes out twice."""
     anywhere.settings(gated_settings(gate))
@@ -51,6 +54,7 @@ def test_first_runs_at_once_begin_one_state(anywhere, gate):
     assert statuses(anywhere) == {"sent": 12}
 
 
+@pytest.mark.slow
 def test_a_second_run_says_who_holds_the_lock(gated, gate, capsys):
     """Without --lock-timeout it ends with 1 and names operation and process; plan goes on regardless."""
     expected = two_accounts(gated, 6)
@@ -70,6 +74,7 @@ def test_a_second_run_says_who_holds_the_lock(gated, gate, capsys):
     check_exactly_once(gated, gate.outbox(), expected)
 
 
+@pytest.mark.slow
 def test_a_plan_warns_of_dead_runners_only(shared, gate, capsys):
     """On PostgreSQL rows of a runner that gives signs of life are no doubt; once it has died they are."""
     shared.settings(gated_settings(gate))

@@ -34,6 +34,7 @@ def kill_at_request(project, gate, number, *, moment):
     return process.returncode == -9
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_kill_around_the_recording_leaves_only_what_was_in_flight_in_doubt(gated, gate, moment):
     """With one call at a time: exactly the row that was in flight is unknown, whether eKomi has it or not."""

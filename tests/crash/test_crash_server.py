@@ -1,9 +1,11 @@
 """The server of a shared state dies and comes back while the service runs."""
 
+import pytest
 from crash_support import check_exactly_once, gated_settings, numbers, serving, statuses, two_accounts
 from project_support import order
 
 
+@pytest.mark.slow
 def test_the_service_goes_on_when_the_server_is_back(shared, gate, server):
     """Cycles without the server fail and are told; the first one with it sends what came in meanwhile."""
     expected = two_accounts(shared, 2)
@@ -42,6 +44,7 @@ def test_what_was_asked_while_the_server_was_away_is_recorded(shared, gate, serv
     assert numbers(shared, "unknown") == set()
 
 
+@pytest.mark.slow
 def test_the_service_stops_sending_when_the_server_lost_records(shared, gate, server):
     """It names accept-loss and sends nothing until the loss is accepted; then it goes on by itself."""
     expected = two_accounts(shared, 2)

@@ -35,6 +35,7 @@ def kill_first_run(project, gate, *, at, steps):
     return was_killed
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("at", [1, 6, 10, 15, 18])
 def test_a_first_run_killed_before_a_commit_is_finished_by_the_next(gated, gate, at):
     """Killed while it makes the state, accounts, queue or requests: each order once, or unknown."""
@@ -42,6 +43,7 @@ def test_a_first_run_killed_before_a_commit_is_finished_by_the_next(gated, gate,
     assert kill_first_run(gated, gate, at=at, steps="commits")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [1, 8, 15])
 def test_a_first_run_on_a_server_killed_before_a_commit_is_finished_by_the_next(shared, gate, at):
     """The same on PostgreSQL, once the leases of the dead have run out."""
@@ -49,6 +51,7 @@ def test_a_first_run_on_a_server_killed_before_a_commit_is_finished_by_the_next(
     assert kill_first_run(shared, gate, at=at, steps="commits")
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
 def test_a_first_run_killed_before_a_write_is_finished_by_the_next(gated, gate, at):
     """Killed while it makes the files of the state and of its key: no half one stops the next run."""
@@ -89,12 +92,14 @@ def kill_changing_run(project, gate, *, at, steps):
     return was_killed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [2, 6, 9])
 def test_a_run_of_changes_killed_before_a_commit_is_finished_by_the_next(gated, gate, at):
     """Killed between a rename, cancels, schedules, reschedules, a delete: nothing is lost or done twice."""
     assert kill_changing_run(gated, gate, at=at, steps="commits")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [3, 8])
 def test_a_run_of_changes_on_a_server_killed_before_a_commit_is_finished_by_the_next(shared, gate, at):
     """The same on PostgreSQL."""
@@ -106,6 +111,7 @@ def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [2, 30])
 def test_a_killed_plan_has_changed_nothing(gated, gate, at):
     """Killed at whatever step, plan leaves the state byte for byte, asks nobody, and runs again."""
@@ -118,6 +124,7 @@ def test_a_killed_plan_has_changed_nothing(gated, gate, at):
     assert gated.cli("apply", "plan.json") == 0
 
 
+@pytest.mark.slow
 def test_scheduling_many_rows_is_continued_after_a_kill(gated, gate):
     """Killed between two batches of the queue: the next run schedules the rest, none twice, index whole."""
     gated.account("Germany", "28374", "pending_period: 14")

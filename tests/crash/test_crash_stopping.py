@@ -67,6 +67,7 @@ def test_a_stopped_run_looks_at_no_more_orders(gated, gate):
     assert sum(counted) == left
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_finishes_what_is_in_flight(gated, gate, number):
     """Calls in flight end and are recorded, nothing new begins, exit 130; the next run sends the rest."""
@@ -174,6 +175,7 @@ def slow_shop():
         release.set()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_while_planning_leaves_nothing(tmp_path, monkeypatch, slow_shop, number):
     """Without a state, an apply that is stopped before its plan is there makes none: no key and no lock."""

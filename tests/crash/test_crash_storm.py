@@ -12,6 +12,7 @@ def runners(anywhere):
     return {"": anywhere, "1": anywhere.twin(1), "2": anywhere.twin(2)}
 
 
+@pytest.mark.slow
 def test_a_dozen_kills_lose_and_repeat_nothing(runners, gate):
     """Each of 120 orders reached a failing eKomi once, or is unknown because it was in flight."""
     assert storm(runners, gate, kills=12, count=120, seed=1) >= 12

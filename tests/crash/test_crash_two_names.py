@@ -25,6 +25,7 @@ def linked_twice(here, there):
     there.symlink_to("between.db")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("link", [linked_file, linked_folder, linked_twice], ids=lambda each: each.__name__)
 def test_a_second_apply_by_another_name_is_refused(gated, gate, capsys, link):
     """While one apply sends, the other project's lock show names it and its apply ends with 1."""

@@ -60,6 +60,7 @@ def kill_restore(project, monkeypatch, *, at, steps):
     return was_killed
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("at", [30, 75, 110, 140])
 def test_a_restore_killed_anywhere_leaves_all_or_nothing(gated, gate, monkeypatch, at):
     """Of a file state, killed between its statements, flushes and the renaming; nobody is invited again."""
@@ -68,6 +69,7 @@ def test_a_restore_killed_anywhere_leaves_all_or_nothing(gated, gate, monkeypatc
     assert gate.outbox() == {}
 
 
+@pytest.mark.slow
 def test_a_restore_on_a_server_killed_before_its_commit_leaves_nothing(shared, monkeypatch):
     """The same on PostgreSQL, where it is one transaction."""
     arrange(shared)
@@ -115,6 +117,7 @@ def check_copy(path):
         assert connection.execute("SELECT count(*) FROM invitation").fetchone() == (ORDERS,)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("at", [22, 34])
 def test_a_backup_killed_anywhere_leaves_a_whole_copy_or_none(gated, at):
     """Of a file state."""
@@ -158,6 +161,7 @@ def test_a_mark_never_runs_ahead(gated, offset):
             return
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", ["", "-wal"])
 def test_a_killed_run_whose_log_is_lost_is_a_lost_state(gated, gate, capsys, kept):
     """state.db copied without its log knows nothing of the run that was killed while it sent."""
@@ -196,6 +200,7 @@ def with_little_room(project, room, *arguments):
     return done.returncode, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [20_000, 70_000])
 def test_a_copy_without_room_leaves_nothing(anywhere, room):
     """The error is told, no part of a copy is left, and the state is as it was."""
@@ -209,6 +214,7 @@ def test_a_copy_without_room_leaves_nothing(anywhere, room):
     assert anywhere.cli("state", "check") == 0
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("room", [pytest.param(0, marks=pytest.mark.slow), 70_000])
 def test_a_state_without_room_leaves_nothing(gated, room):
     """Neither an apply nor a restore into a missing state leaves one on a full disk, or parts of one."""

@@ -99,6 +99,7 @@ def check_syncs_go_on(project, capsys):
         assert all(abs(instant.now() - each) < HOUR for each in fetched), fetched
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("clock", "at"), [*zip(CLOCKS, (125, 150, 200, 30), strict=True)])
 def test_a_run_with_a_wrong_clock_killed_anywhere_does_no_lasting_damage(gated, gate, capsys, clock, at):
     """Nobody is invited twice, no order is lost or too old for good, and syncs go on."""
@@ -162,6 +163,7 @@ def put_right(project, gate, expected):
     assert project.cli("plan", "--detailed-exitcode") == 0
 
 
+@pytest.mark.slow
 def test_a_run_on_another_shop_killed_anywhere_leaves_no_trace(gated, gate, capsys):
     """A source that leads to another shop is refused; pointed back, all goes on as if nothing had been."""
     assert kill_on_another_shop(gated, gate, capsys, (25, 60)) == 2
@@ -206,6 +208,7 @@ def kill_around_a_renaming(project, gate, capsys, steps):
     return kills
 
 
+@pytest.mark.slow
 def test_a_renamed_source_killed_anywhere_invites_nobody_again(gated, gate, capsys):
     """Neither the run that is refused nor ``state mv-source`` leaves half of the work."""
     assert kill_around_a_renaming(gated, gate, capsys, lambda: (40,)) == 2

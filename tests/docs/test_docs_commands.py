@@ -119,6 +119,7 @@ def prepare(project: Project, ekomi: SandboxServer) -> None:
         subprocess.run([program("git"), "-C", str(project.folder), *kim, *words], check=True)
 
 
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("block", RUN, ids=lambda block: f"{block.page}-{block.text.splitlines()[0][:40]}")
 def test_a_block_of_commands_works(block, example, tmp_path, monkeypatch, capsys):
     """Typed one after the other in a project, the commands of a block end with 0, or as documented."""

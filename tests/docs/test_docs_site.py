@@ -57,6 +57,7 @@ def pages(site):
     return [Page(path) for path in site.rglob("*.html") if path.name != "404.html"]
 
 
+@pytest.mark.slow
 def test_every_page_is_in_the_site(site, pages):
     """Each Markdown file of docs is a page, and reached from the first one."""
     written = {page.path.relative_to(site).as_posix() for page in pages}

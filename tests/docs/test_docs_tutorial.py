@@ -112,6 +112,7 @@ def reader(tmp_path):
     made.close()
 
 
+@pytest.mark.slow
 def test_the_tutorial_works_word_for_word(reader, tmp_path):
     """Every command ends as the page says, shows what it says, and leaves a project that is fit for CI."""
     output = ""

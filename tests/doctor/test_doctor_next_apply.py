@@ -139,7 +139,7 @@ SETUPS = {
 }
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(27)
 @pytest.mark.parametrize("name", SETUPS)
 def test_doctor_is_healthy_exactly_where_apply_works(used, sandbox, monkeypatch, capsys, name):
     """Guards, protection, ids, sources, clock, files and state: what stops apply fails in the self-test."""

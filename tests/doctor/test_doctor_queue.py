@@ -8,6 +8,7 @@ from ekomi_reconcile.model.invitation import SendOutcome, Status
 from ekomi_reconcile.state.engine.lock import WriterLock
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("due_in", "looked_at", "status"),
     [(1, 9, "pass"), (-1 / 24, 9, "pass"), (-0.2, 0, "warn"), (-0.2, 9, "fail")],
@@ -30,6 +31,7 @@ def test_rows_left_half_way(clinic):
         assert clinic.told("queue-sending", "--offline") == [("pass", None)]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("end", "check"), [(Status.UNKNOWN, "queue-unknown"), (Status.FAILED, "queue-failed")]
 )

@@ -99,7 +99,7 @@ HANDLERS = [failing, refusing, redirecting] + [
 ]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("handler", HANDLERS)
 @pytest.mark.parametrize("call", METHODS)
 def test_nothing_leaks(handler, call, caplog):

@@ -281,6 +281,7 @@ FORMS = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("status", [200, 400, 422])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("message", "outcome"), ERRORS)

@@ -66,6 +66,7 @@ def commands():
             yield (*arguments, "--format", "json")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_no_command_tells_a_secret_or_a_customer(trial, sandbox, capsys, form):
     """Every command, verbose, after successes and failures: nothing on stdout, on stderr or in any file."""
@@ -102,6 +103,7 @@ def test_wrong_settings_tell_no_secret(trial, capsys, monkeypatch):
     assert trial.leaks(told.out, told.err) == set()
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_customer_behind(trial, sandbox):
     """State, write-ahead log, lock and cache of a killed process hold neither secret nor customer."""
     trial.orders(german=4)

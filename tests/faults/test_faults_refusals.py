@@ -46,6 +46,7 @@ def started(trial, **orders):
     return sorted(trial.orders(french=0, **orders)[0])
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(
     "refusal", [QUOTA, fault(kind="tariff"), UNLISTED], ids=["quota", "tariff", "unlisted"]
 )
@@ -82,6 +83,7 @@ def test_five_refusals_stop_the_account(anywhere, sandbox, capsys, refusal):
     assert "refused this account" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_long_quota_fails_nothing(trial, sandbox):
     """Two days of runs against a quota: everything is pending, and everything is sent afterwards."""
     started(trial, german=7)
@@ -95,6 +97,7 @@ def test_a_long_quota_fails_nothing(trial, sandbox):
     assert set(trial.statuses().values()) == {"sent"}
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("refusal", [QUOTA, UNLISTED], ids=["account", "unlisted"])
 def test_refused_again_after_a_success_is_failed(anywhere, sandbox, refusal):
     """Once the probe succeeds, an order that meets the same text again has failed; others are not hit."""
@@ -113,6 +116,7 @@ def test_refused_again_after_a_success_is_failed(anywhere, sandbox, refusal):
     assert stopped(trial) == []
 
 
+@pytest.mark.sampled(2)
 def test_fewer_than_five_are_tried_three_times(anywhere, sandbox, capsys):
     """An unlisted text fails an invitation at the third time, never at an attempt; a listed one never."""
     trial = anywhere
@@ -140,6 +144,7 @@ def test_an_account_refusal_below_five_stays_pending(trial, sandbox):
     assert calls(sandbox) == 10
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("other", ["success", "text"])
 def test_only_the_same_text_without_a_success_between_counts(trial, sandbox, other):
     """Four refusals, something else, four refusals: the account goes on."""
@@ -178,6 +183,7 @@ def test_a_recipient_that_is_refused_does_not_end_a_probe(trial, sandbox):
     assert stopped(trial) == []
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "broken", [fault(kind="unclear"), fault(kind="cut_after"), fault(kind="retry_after", seconds=61)]
 )
@@ -193,6 +199,7 @@ def test_a_probe_without_a_clear_answer_ends_the_trial(trial, sandbox, broken):
     assert len(stopped(trial)) == 1
 
 
+@pytest.mark.sampled(2)
 def test_unreachable_for_two_weeks_is_cancelled(anywhere, sandbox, capsys):
     """No attempt is counted, nothing fails; after 14 days it is cancelled, and only a person revives it."""
     trial = anywhere
@@ -215,6 +222,7 @@ def test_unreachable_for_two_weeks_is_cancelled(anywhere, sandbox, capsys):
     assert trial.requests() == {number: 1}
 
 
+@pytest.mark.slow
 def test_two_days_without_ekomi_fail_nothing(trial, sandbox):
     """However often runs try it: everything is pending afterwards, with pauses of up to half a day."""
     started(trial, german=4)
@@ -225,6 +233,7 @@ def test_two_days_without_ekomi_fail_nothing(trial, sandbox):
     assert calls(sandbox) < 4 * 14
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("answer", ["unclear", "redirect", "html"])
 def test_a_distinct_unclear_answer_is_shown_once(trial, sandbox, capsys, answer):
     """With its text, the first order and how many there were."""

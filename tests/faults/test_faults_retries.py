@@ -15,6 +15,7 @@ def calls(sandbox):
     return sandbox.world.requests.of("add-recipient")
 
 
+@pytest.mark.sampled(2)
 def test_the_next_attempt_is_not_made_before_its_time(anywhere, sandbox):
     """A run before next_attempt_at leaves the row alone and succeeds; one after it tries again."""
     trial = anywhere
@@ -66,6 +67,7 @@ def check_refused(trial, capsys, jump, *, refused):
     assert (trial.rows(), trial.requests()) == before
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("jump", [-400 * DAY, -2 * DAY, -HOUR, -1])
 def test_a_clock_set_back_forgets_and_repeats_nothing(anywhere, sandbox, capsys, jump):
     """Over an hour behind it is refused; accepted it does no harm: what was pending is sent, once."""
@@ -82,6 +84,7 @@ def test_a_clock_set_back_forgets_and_repeats_nothing(anywhere, sandbox, capsys,
     assert trial.requests() == dict.fromkeys(german, 1)
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("jump", [HOUR, 3 * DAY, 20 * DAY])
 def test_a_clock_that_jumped_ahead_forgets_and_repeats_nothing(anywhere, sandbox, capsys, jump):
     """A run in the future sends what is due then; back in the present, accepted, new orders are found."""
@@ -96,6 +99,7 @@ def test_a_clock_that_jumped_ahead_forgets_and_repeats_nothing(anywhere, sandbox
     assert trial.requests() == dict.fromkeys(more, 1)
 
 
+@pytest.mark.sampled(2)
 def test_a_doubtful_row_is_settled_by_a_person(anywhere, sandbox, capsys):
     """unknown is never sent on its own; `resolve --resend` sends it, `--sent` closes it."""
     trial = anywhere

@@ -149,13 +149,14 @@ def address(case, sandbox, stack):
     return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(36)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_a_failing_call_leaves_behind(trial, sandbox, capsys, case):
     """The row ends as the table says, the other account is served, exit 1, no data told, none asked twice."""
     check(trial, sandbox, capsys, case)
 
 
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize("name", RECORDED)
 def test_what_a_failing_call_leaves_behind_on_a_server(shared, sandbox, capsys, name):
     """The same on PostgreSQL, for every kind of outcome that is recorded."""
@@ -211,6 +212,7 @@ def test_an_object_without_a_status_is_not_recorded_as_sent(trial, sandbox):
     assert {trial.statuses()[number] for number in german} == {UNKNOWN}
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize(
     ("broken", "tried", "status"),
     [
@@ -306,6 +308,7 @@ LOCATIONS = (
 )
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("location", LOCATIONS)
 def test_an_odd_redirect_of_one_account_stops_no_other(trial, sandbox, capsys, location):
     """One call fails (a send is unknown), the other account is sent, and no row stays in sending."""
@@ -319,6 +322,7 @@ def test_an_odd_redirect_of_one_account_stops_no_other(trial, sandbox, capsys, l
     assert trial.statuses() == dict.fromkeys(german, UNKNOWN) | dict.fromkeys(french, SENT)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("function", ["getShopDetails", "getSnapshot", "getFeedback"])
 @pytest.mark.parametrize("location", LOCATIONS[2:4])
 def test_an_odd_redirect_of_a_read_stops_no_other_account(trial, sandbox, capsys, function, location):

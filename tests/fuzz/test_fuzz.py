@@ -16,6 +16,7 @@ def found(tmp_path_factory):
             yield {each.name: each for each in made}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", TARGETS)
 def test_damaged_documents_are_read_or_refused(found, name):
     """No internal error, whatever is wrong with a document."""

@@ -73,6 +73,7 @@ def test_the_first_channel_that_the_order_has_an_address_for(project, sandbox, c
 REFUSED = {"kind": "status", "status": 200, "body": '{"status": "error", "message": "blacklisted"}'}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("fault", "status"), [({"kind": "html", "status": 502}, "unknown"), (REFUSED, "failed")]
 )
@@ -94,6 +95,7 @@ def test_an_outcome_never_falls_back_to_the_next_channel(project, sandbox, capsy
     assert listed(project, capsys) == {1: ("sent", "ekomi-email")}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("sender", "sms", "email"),
     [
@@ -211,6 +213,7 @@ def test_the_order_of_channels_is_no_rule_change(project, capsys):
     assert explained(project, capsys, 1)["channel"] == "ekomi-email"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("entry", ["tel:+4915112345678", "customer1@example.com"])
 def test_a_suppressed_address_or_number_blocks_every_channel(project, sandbox, entry):
     """Whichever channel would be taken."""

@@ -48,6 +48,7 @@ def asked(sandbox) -> int:
 # ---------------------------------------------------------------- compared with servers
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("ahead", [-400 * DAY, -2 * HOUR, 2 * HOUR, YEAR])
 def test_with_a_wrong_clock_one_request_at_most_goes_out(loop, sandbox, present, ahead):
     """Orders from a file: the first answer of eKomi shows it, and nothing more is sent; exit 1."""
@@ -65,6 +66,7 @@ def test_with_a_wrong_clock_one_request_at_most_goes_out(loop, sandbox, present,
     assert (code, asked(sandbox)) == (0, 14)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("ahead", [-HOUR // 2, 0, 299, HOUR - 60])
 def test_a_clock_that_is_less_than_an_hour_off_sends(loop, sandbox, present, ahead):
     """It is reported from five minutes on."""
@@ -108,6 +110,7 @@ def test_a_run_a_year_ahead_without_any_server_time_is_undone(loop, sandbox, pre
         assert apply(loop)[0] == 0
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("days", [1, 90, 900])
 def test_a_gap_between_runs_is_no_error(loop, sandbox, present, days):
     """However long nothing ran."""
@@ -118,6 +121,7 @@ def test_a_gap_between_runs_is_no_error(loop, sandbox, present, days):
         assert apply(loop)[0] == 0
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("behind", "code"), [(0, 0), (HOUR - 60, 0), (HOUR + 60, 1), (YEAR, 1)])
 def test_a_clock_behind_the_last_run_is_an_error(loop, sandbox, present, behind, code):
     """From more than an hour on; nothing is sent or recorded then."""

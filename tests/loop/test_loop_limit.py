@@ -42,6 +42,7 @@ def ends(loop):
     return {key: why if status == "cancelled" else status for key, (status, why) in found.items()}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("store", ["de", "at"], ids=["one account", "two accounts"])
 @pytest.mark.parametrize(("count", "sent"), [(1, {2}), (2, {2, 3})])
 def test_after_an_outage_the_earliest_leave(loop, sandbox, store, count, sent):
@@ -54,6 +55,7 @@ def test_after_an_outage_the_earliest_leave(loop, sandbox, store, count, sent):
     assert len(sandbox.world.outbox.entries()) == count
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("off", "end"), [(-1, "suppressed"), (0, "sent"), (1, "sent")])
 def test_the_days_count_from_when_it_was_sent(loop, off, end):
     """One second less than the days after the late first request is too soon, exactly the days is not."""

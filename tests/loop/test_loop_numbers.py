@@ -43,6 +43,7 @@ def test_of_two_orders_in_one_run_the_earlier_is_invited(loop, sandbox, later, t
     assert sum(each.requests for each in sandbox.world.outbox.entries()) == 1
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("status", [*CLOSED, Status.PENDING])
 def test_an_order_that_comes_in_a_later_run_is_not_invited(loop, status):
     """Whatever became of the first order's invitation, as long as it is not cancelled."""
@@ -57,6 +58,7 @@ def test_an_order_that_comes_in_a_later_run_is_not_invited(loop, status):
     assert len(warned(plan)) == 1
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("status", CLOSED)
 def test_a_number_that_was_invited_is_not_invited_again_for_an_earlier_order(loop, status):
     """The earlier order wins only while nothing can have been sent."""
@@ -185,7 +187,7 @@ def test_two_shops_with_the_same_numbers_do_not_block_each_other(loop):
     ]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("status", CLOSED)
 @pytest.mark.parametrize("other", ["alone", "beside the other"])
 def test_a_living_shop_is_blocked_by_no_other_one(loop, status, other):

@@ -71,6 +71,7 @@ def test_what_is_due_and_cancelled_is_not_sent(shop, sandbox):
     assert sent == ["000000002", "000000003"]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("hindrance", ["held", "unread", "order on hold"])
 def test_rows_that_only_wait_are_reached_too(shop, hindrance):
     """A disabled account, an order source that is away, an order on hold: the customer said no."""

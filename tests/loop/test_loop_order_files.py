@@ -113,6 +113,7 @@ def invited(url):
     return sorted(each["transaction_id"] for each in httpx.get(f"{url}/_sandbox/outbox").json())
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("written", "word", "rules", "wanted"),
     [

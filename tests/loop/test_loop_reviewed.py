@@ -37,6 +37,7 @@ def found(loop):
     return {row.order_id: (row.status.value, row.reason) for row in loop.rows()}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("review", "rule", "reason"),
     [

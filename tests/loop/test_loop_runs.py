@@ -228,6 +228,7 @@ def open_rule(key):
     return account(key, skip_orders_older_than=0, pending_period=0)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("left", "override"), [(2, 1), (3, 0), (0, 3), (1, 2)])
 def test_deletes_beyond_the_limit_need_their_exact_number(loop, left, override):
     """More than 30 percent, and always all of them, is refused unless exactly that number is allowed."""
@@ -248,6 +249,7 @@ def test_deletes_beyond_the_limit_need_their_exact_number(loop, left, override):
         assert len(state.accounts.read()) == left
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("limit", ["max_schedules", "max_sends"])
 def test_a_rule_change_beyond_a_limit_needs_its_exact_number(loop, limit):
     """What a changed rule would schedule or send at once is refused unless its exact number is allowed."""
@@ -299,7 +301,7 @@ CHANGED = [
 ]
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("moment", ["before planning", "between plan and call"])
 @pytest.mark.parametrize(("change", "status", "reason"), CHANGED)
 def test_an_order_that_changed_before_its_time_is_judged_as_it_is_then(

@@ -109,7 +109,7 @@ EDITS = {
 }
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("edit", EDITS)
 @pytest.mark.parametrize("unsigned", [False, True], ids=["signed", "signature removed"])
 def test_an_edited_plan_of_a_state_is_refused(used, edit, unsigned):
@@ -133,6 +133,7 @@ def test_a_plan_signed_with_another_key_is_refused(used):
     assert "signed with another key" in said
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("edit", "left"),
     [
@@ -215,6 +216,7 @@ def test_guards_are_judged_again_when_a_saved_plan_is_applied(used):
     assert apply_document(used, document, "--allow-deletes", "1")[0] == 0
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("safety", "override"),
     [({"max_sends": 0}, ("--allow-sends", "1")), ({"max_schedules": 1}, ("--allow-schedules", "2"))],
@@ -236,6 +238,7 @@ def test_a_first_plan_cannot_leave_out_its_guards(new, safety, override, edited)
     assert code == 0, said
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("edited", [False, True], ids=["as it was", "edited"])
 @pytest.mark.parametrize("offline", [False, True], ids=["signed", "offline"])
 @pytest.mark.parametrize("why", ["protected", "an empty file"])
@@ -365,6 +368,7 @@ def judged(text: bytes) -> SavedPlan | None:
     return found if check_signature(found, SIGN) else None
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @examples(300)
 def test_any_edit_of_a_signed_plan_is_refused(signed_document, data):

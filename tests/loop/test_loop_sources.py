@@ -116,6 +116,7 @@ def test_orders_with_invitations_under_both_names_keep_one(loop):
         assert {row.source for row in state.invitations.search()} == {"eu"}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_an_order_with_another_number_than_scheduled_is_not_sent(loop, sandbox, count):
     """It stays pending and the run fails, under neither number; put right, all seven are sent."""

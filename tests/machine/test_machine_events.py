@@ -186,6 +186,7 @@ def test_a_disk_that_fills_up_leaves_whole_lines(tmp_path):
     assert [each["type"] for each in events_of(path)] == ["version"]
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_whole_lines(begun):
     """After SIGKILL in the middle of sending every line is still a whole event."""
     begun.orders(order(number) for number in range(1, 900))

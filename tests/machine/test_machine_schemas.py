@@ -103,6 +103,7 @@ def outputs(tmp_path_factory):
     return found
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("name", [*OUTPUTS])
 def test_outputs_fit_their_schemas(outputs, name):
     """Every key that is written is in the schema, and every key of the schema is written."""
@@ -181,6 +182,7 @@ def _offers_json(option):
     return "--format" in option.opts and "json" in option.type.choices
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ALL)
 def test_schemas_are_committed_as_printed(name, capsys):
     """schemas/ holds what the command prints, it is a valid schema, and says which version it is of."""

@@ -50,6 +50,7 @@ def service(project):
     return run
 
 
+@pytest.mark.slow
 def test_each_cycle_adds_to_the_file(project, service):
     """Every cycle begins with a version and ends with its outcome; a file moved away is made anew."""
     project.account("Germany", "28374", "pending_period: 0")

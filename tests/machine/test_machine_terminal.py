@@ -69,6 +69,7 @@ def lived(tmp_path_factory):
     return project
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("command", LISTS, ids=" ".join)
 def test_every_list_fits_eighty_columns(lived, monkeypatch, command):
     """No line of a table is wider than the terminal, whatever stands in it, and nothing is lost."""
@@ -84,6 +85,7 @@ def test_every_list_fits_eighty_columns(lived, monkeypatch, command):
     assert sorted(bare) == sorted(letters)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("command", LISTS, ids=" ".join)
 def test_a_pipe_gets_every_row_on_one_line(lived, monkeypatch, command):
     """Full width, nothing cut, absolute times only, and the same again whatever COLUMNS says."""
@@ -107,6 +109,7 @@ def test_a_wide_terminal_says_how_far_away_a_time_is(lived, monkeypatch, command
 BARS = [b"Reading orders", b"Changing accounts", b"Writing the queue", b"Sending"]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("command", "words"),
     [(("apply", "--auto-approve"), BARS), (("sync",), [b"Fetching from eKomi"])],

@@ -107,6 +107,7 @@ def test_a_failing_hook_changes_nothing(told, hook, capsys):
     assert len(hook.posted) == 2  # the other one is told all the same
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("url", "why"),
     [

@@ -52,6 +52,7 @@ def state_of(project):
         return rows, {key: each.cursor for key, each in state.positions.read().items()}
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(("name", "text"), REFUSED)
 def test_a_refused_file_leaves_everything_as_it_is(shop, sandbox, capsys, name, text):
     """Every command reports it with exit 1; invitations and positions do not move."""
@@ -84,6 +85,7 @@ def test_faulty_records_are_reported_and_the_rest_proceeds(shop, capsys):
     assert state_of(shop)[0] == {1: Status.SENT, 2: Status.PENDING, 3: Status.SENT}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_addresses_that_nobody_has_are_not_used(project, sandbox, capsys, address):
     """They are not handed to eKomi; spaces around an address are removed."""

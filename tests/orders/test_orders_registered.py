@@ -117,6 +117,7 @@ def acme(project, sandbox, tmp_path):
     server.server_close()
 
 
+@pytest.mark.slow
 def test_the_source_of_the_page_plans_explains_sends_and_plans_again(acme, sandbox):
     """UUIDs and foreign statuses go through plan, explain, state, lists, --where and the next plan."""
     run, shop, _ = acme
@@ -142,6 +143,7 @@ def test_the_source_of_the_page_plans_explains_sends_and_plans_again(acme, sandb
     run("state", "check")
 
 
+@pytest.mark.slow
 def test_its_keys_are_validated_and_described(acme):
     """A wrong key has its place and a guess, a literal secret is refused, and the schema has the kind."""
     run, _, project = acme

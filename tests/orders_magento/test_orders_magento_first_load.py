@@ -77,6 +77,7 @@ def test_sparse_ids() -> None:
         assert len(case.asked()) <= 6
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("past", PastTheEnd)
 @pytest.mark.parametrize("limit", [1, 7, 50])
 def test_page_limits(past: PastTheEnd, limit: int) -> None:
@@ -98,6 +99,7 @@ def test_page_limits(past: PastTheEnd, limit: int) -> None:
         assert ids(read(source, Wanted(cursors=frozenset({cursor})))[0]) == list(range(1, 31))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("poison", [{150}, {1}, {250}, {1, 2, 3, 248, 249, 250}, {99, 100, 101}])
 def test_poison(poison: set[int]) -> None:
     """Orders that the shop cannot give are named with its report; all others are read."""
@@ -304,7 +306,7 @@ PLACE = {
 }
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", sorted(EVERYTHING))
 def test_postcodes_and_cities_stay_out_of_the_cache(tmp_path: Path, name: str) -> None:
     """Whatever rules look at, alone or beside a postcode: no place is written to a file."""

@@ -43,6 +43,7 @@ def change(shop: SimulatedShop, generator: random.Random, count: int) -> None:
             shop.touch(order["entity_id"])
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("seed", range(6))
 def test_ten_runs(seed: int) -> None:
     """Over ten runs with changes between and during them every version that lasted comes exactly once.

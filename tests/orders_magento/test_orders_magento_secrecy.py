@@ -76,7 +76,7 @@ HANDLERS = [
 ]
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("handler", HANDLERS)
 @pytest.mark.parametrize("login", ["bearer", "oauth"])
 def test_nothing_leaks(handler: Any, login: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+import pytest
 from packaging.utils import canonicalize_name
 from packaging_support import PROJECT, ROOT, bill_of_materials
 
@@ -46,6 +47,7 @@ print(json.dumps(failed))
 """
 
 
+@pytest.mark.slow
 def test_core_modules_need_core_dependencies_only():
     """With everything else refused, all modules but those of the extras can be imported."""
     needed = bill_of_materials().needed_by(PROJECT, (), sys.executable) | {"ekomi-reconcile"}

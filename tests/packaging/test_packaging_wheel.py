@@ -43,6 +43,7 @@ def environment(wheel, tmp_path_factory):
     return installed(wheel, tmp_path_factory.mktemp("environment") / "venv")
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_package_and_its_data(names):
     """Every module, and whatever lies beside them; the example accounts and schemas; nothing else."""
     package = {

@@ -140,6 +140,7 @@ def test_rules_about_personal_attributes_keep_no_orders(name):
     assert may_be_kept({name}) is not is_personal(field_of(name))
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_explain_masks_exactly_the_personal_attributes(name):
     """Every attribute that conditions may name is shown with its value, or masked."""

@@ -180,6 +180,7 @@ def test_copies_and_caches(told, address, capsys):
     assert not cache.exists()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("command", ["export", "erase"])
 def test_the_address_comes_from_stdin(command, told, address, capsys, monkeypatch):
     """So that it stands in no shell history and no list of processes."""
@@ -191,6 +192,7 @@ def test_the_address_comes_from_stdin(command, told, address, capsys, monkeypatc
     assert (found if isinstance(found, int) else len(found)) == 2
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("wrong", ["@example.com", "canary.kolb", ""])
 @pytest.mark.parametrize("command", ["export", "erase"])
 def test_only_one_address(command, wrong, told, capsys):

@@ -112,6 +112,7 @@ def test_removing(shop, address, capsys):
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "wrong", ["canary.kolb", "", "canary.kolb@", "a b@canary.kolb", "a@canary.kolb@b", "#x@y", "@"]
 )

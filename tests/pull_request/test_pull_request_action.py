@@ -161,6 +161,7 @@ def on_branch(tmp_path):
     return made
 
 
+@pytest.mark.slow
 def test_a_plan_becomes_one_comment_that_is_kept_up_to_date(on_branch, tmp_path):
     """First a new comment, then the same one in place; also in the summary; that of another is left alone."""
     job = Job(tmp_path, command="plan", base="main", extras="")
@@ -231,6 +232,7 @@ def test_where_no_comment_can_be_written_the_job_says_why(tmp_path, head, refuse
     assert len(github.world["calls"]) == calls
 
 
+@pytest.mark.slow
 def test_wrong_files_are_annotated_and_the_comment_says_so(on_branch, tmp_path):
     """The job fails with 1, points at the line, and no older plan stays in the comment."""
     on_branch.project.account("France", "28375", "pending_period: never")
@@ -242,6 +244,7 @@ def test_wrong_files_are_annotated_and_the_comment_says_so(on_branch, tmp_path):
     assert github.bodies[0].startswith(f"{MARKER}\n### No plan could be made\n")
 
 
+@pytest.mark.slow
 def test_arguments_are_words_and_never_commands(on_branch, tmp_path):
     """Quotes group, nothing is expanded; the action's own inputs are words, too."""
     job = Job(tmp_path, command="validate", args="--strict --config 'a $(touch pwned) `touch pwned` *.yaml'")
@@ -253,6 +256,7 @@ def test_arguments_are_words_and_never_commands(on_branch, tmp_path):
     assert not (on_branch.folder / "pwned").exists()
 
 
+@pytest.mark.slow
 def test_apply_checks_first_and_goes_into_the_summary(on_branch, tmp_path):
     """Wrong files stop it before anything is done; what was done is told, with names as text."""
     on_branch.project.account("<b>", "28375", more="tags: [digital]")
@@ -277,6 +281,7 @@ def test_what_must_not_be_is_refused_before_anything_is_installed(on_branch, tmp
     assert not list(job.runner.home.glob("ekomi-reconcile.*"))
 
 
+@pytest.mark.slow
 def test_the_workflow_of_init_runs_as_it_is_written(on_branch, tmp_path):
     """Its steps, in order: files checked and compared; against the state; one comment, written and kept."""
     tool_on(tmp_path / "programs")

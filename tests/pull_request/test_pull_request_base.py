@@ -331,6 +331,7 @@ ATTRIBUTES = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("attributes", ATTRIBUTES.values(), ids=ATTRIBUTES)
 @pytest.mark.parametrize("place", ["top", "accounts.d", "settings"])
 def test_attributes_leave_nothing_out_and_change_nothing(repo, tmp_path, monkeypatch, attributes, place):

@@ -107,6 +107,7 @@ def pipeline(tmp_path):
     return found
 
 
+@pytest.mark.slow
 def test_forks_are_checked_and_compared_without_any_variable(pipeline):
     """The job for everybody needs git and the files."""
     assert pipeline.job("check") == 0, pipeline.log
@@ -114,6 +115,7 @@ def test_forks_are_checked_and_compared_without_any_variable(pipeline):
     assert "Plan: 1 to add, 0 to change, 0 to destroy." in pipeline.log
 
 
+@pytest.mark.slow
 def test_what_was_not_named_is_not_installed(pipeline, tmp_path):
     """A variable of the project names the package; without it the job says so, and installs nothing."""
     assert pipeline.job("check") == 0

@@ -58,6 +58,7 @@ def committed(tmp_path):
     return made, run
 
 
+@pytest.mark.slow
 def test_the_hooks_let_pass_what_is_right_and_stop_what_is_wrong(committed):
     """Good files pass. A wrong line is named; what is badly formatted is put right, which stops, too."""
     made, run = committed

@@ -191,6 +191,7 @@ def brief(shop, tmp_path_factory):
     return written(report_support.page_of(shop, limits), tmp_path_factory.mktemp("brief"))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("more", "rules"),
     [
@@ -209,6 +210,7 @@ def test_no_fault_of_accessibility(visit, brief, more, rules):
     assert faults == set()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "viewport", [PHONE, {"width": 768, "height": 1000}, DESK], ids=["phone", "tablet", "desk"]
 )
@@ -234,6 +236,7 @@ def test_who_wants_no_motion_gets_none(visit, address):
     assert visit(address, reduced_motion="no-preference").page.evaluate(how) == "smooth"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
 def test_hostile_names_neither_run_nor_break_the_page(visit, hostile, viewport):
     """Names, errors and links of any kind are text: nothing runs, nothing is asked, the width holds."""

@@ -133,6 +133,7 @@ def listed(count):
         yield ListedReview("Germany", recorded)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("write", [csv_text, json_lines])
 def test_memory_does_not_grow_with_the_reviews(write):
     """Eight times as many reviews need no more memory: they go through a piece at a time."""

@@ -68,6 +68,7 @@ def test_what_comes_back_is_no_longer_gone(project, shop, capsys):
     assert "0 new, 1 changed, 0 gone" in imported(project, capsys)
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("match", ["getFeedback", "getProductfeedback"])
 @pytest.mark.parametrize(
     ("fault", "code"),

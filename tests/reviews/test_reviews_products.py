@@ -73,6 +73,7 @@ def one_at_a_time(project):
 BASKET = [item(7, 20.0), item(8, 90.5), item(9, 90.5), item(10, 5, sku="GIFT-1")]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("products", "expected"),
     [

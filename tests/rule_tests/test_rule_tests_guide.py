@@ -4,6 +4,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from project_support import Project, order
 
 sys.path.append(str(Path(__file__).parent.parent / "docs"))
@@ -14,6 +15,7 @@ from test_docs_tutorial import Reader, check_output
 SETTINGS = "version: 1\norders: {file: orders.jsonl}\n"
 
 
+@pytest.mark.slow
 def test_the_guide_works_word_for_word(tmp_path):
     """Each command ends as the page says and shows what it says; a block with a title is a file."""
     Project(tmp_path).settings(SETTINGS)

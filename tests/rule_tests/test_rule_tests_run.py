@@ -184,6 +184,7 @@ BROKEN = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("text", BROKEN)
 def test_a_mistake_in_a_file_has_its_place_and_a_hint(shop, capsys, text):
     """Path, line and column, the rule, and what to write; such a test makes the run fail."""

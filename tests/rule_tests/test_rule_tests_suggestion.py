@@ -68,6 +68,7 @@ EXPECTED = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("number", EXPECTED)
 def test_the_test_of_an_order_passes_and_holds_nothing_personal(shop, capsys, number):
     """What is written can be pasted at once; what is personal and looked at is named, never shown."""

@@ -22,6 +22,7 @@ def asks(condition, **facts):
     return compile_condition(condition)(order(**facts))
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(400))
 @given(given_some.conditions, given_some.orders)
 def test_compiled_conditions_agree_with_a_plain_reading(condition, subject):

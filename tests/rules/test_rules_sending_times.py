@@ -75,7 +75,7 @@ windows = st.tuples(clocks, clocks | st.just("24:00")).filter(lambda pair: pair[
 weekdays = st.lists(st.sampled_from(NAMES), min_size=1, unique=True)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("zone", ZONES)
 def test_every_zone_on_the_days_when_its_clocks_change(zone):
     """Minute by minute around each change of 2026; a window in the hour that is skipped or repeated."""

@@ -183,6 +183,7 @@ def test_people_are_invented(many):
     assert len(addresses) < len(many)
 
 
+@pytest.mark.slow
 def test_fifty_thousand_orders_in_flat_memory():
     """The generator holds one order at a time, and is quick."""
     began = time.process_time()

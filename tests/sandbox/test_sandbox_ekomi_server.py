@@ -139,6 +139,7 @@ def test_the_project_wide_fixture(sandbox, client):
     assert abs(sandbox.world.clock.now() - time.time()) < 60
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_serve_until_a_signal(name, client):
     """serve() answers until the signal, ends at once and says which it was."""

@@ -185,6 +185,7 @@ def later_replica() -> Iterator[Replica]:
         yield Replica(shop, base)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", REPLAYED)
 def test_a_recorded_request_gets_the_recorded_answer(name: str, request: pytest.FixtureRequest) -> None:
     """The stand-in answers a recorded request with the recorded status, type and content."""

@@ -80,6 +80,7 @@ def test_it_applies_again_and_again_and_ends_with_sigterm(project, sandbox, serv
     assert outbox(sandbox) == {f"10000000{number}": 1 for number in (1, 2, 3)}
 
 
+@pytest.mark.slow
 def test_a_broken_edit_does_not_stop_what_is_due(project, sandbox, served):
     """While the files have errors the last good ones stay in force, and it is told."""
     path = project.account("Germany", "28374", "pending_period: 0")
@@ -93,6 +94,7 @@ def test_a_broken_edit_does_not_stop_what_is_due(project, sandbox, served):
     assert outbox(sandbox) == {"100000001": 1, "100000002": 1}
 
 
+@pytest.mark.slow
 def test_a_refused_change_does_not_stop_what_is_due(project, sandbox, served):
     """When a guard refuses what the files ask for, the rest goes on with the last good files."""
     path = project.account("Germany", "28374", "pending_period: 0")
@@ -106,6 +108,7 @@ def test_a_refused_change_does_not_stop_what_is_due(project, sandbox, served):
     assert outbox(sandbox) == {"100000001": 1, "100000002": 1}
 
 
+@pytest.mark.slow
 def test_it_tells_how_it_is(project, served):
     """/healthz, /readyz and /metrics answer beside the loop."""
     import socket

@@ -41,6 +41,7 @@ def test_update_keeps_id_and_what_is_not_said(state: State) -> None:
     assert (record.created_at, record.updated_at) == (NOW, NOW + 9)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", ["Account 1", "ACCOUNT 1", "account 1"])
 def test_names_of_live_accounts_are_unique(state: State, name: str) -> None:
     """A name that differs only in letter case is taken; the refusal changes nothing."""

@@ -9,6 +9,7 @@ from ekomi_reconcile.model.errors import StateError, StateLocked
 from ekomi_reconcile.state.opening import Mode
 
 
+@pytest.mark.sampled(2)
 def test_readers_during_a_transaction(store: Store) -> None:
     """While another process writes, readers see what was committed before; nobody waits."""
     with store.opened() as state:

@@ -73,6 +73,7 @@ def test_looking_does_not_disturb(store: Store) -> None:
         assert lock_holder(store.place) == lock.info
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("end", ["kill", "exit"])
 def test_lock_dies_with_its_process(store: Store, end: str) -> None:
     """Another process cannot leave the lock behind, however it ends."""

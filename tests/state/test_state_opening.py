@@ -101,6 +101,7 @@ def test_reading_after_a_crash_leaves_no_trace(tmp_path: Path) -> None:
     assert after == before
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("keep", [0, 1, 15, 100, 4_096, 5_000, 50_000])
 @pytest.mark.parametrize("mode", list(Mode))
 def test_truncated_file_is_refused(tmp_path: Path, keep: int, mode: Mode) -> None:
@@ -126,6 +127,7 @@ def test_other_files_are_refused(tmp_path: Path, size: int, mode: Mode) -> None:
     assert content(tmp_path) == {"state.db": data}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("seed", range(12))
 def test_random_damage_is_told(tmp_path: Path, seed: int) -> None:
     """Damage anywhere is found by the check or refused with the path, never another error."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -112,6 +113,7 @@ class QueueMachine(RuleBasedStateMachine):
             self.state.close()
 
 
+@pytest.mark.sampled(2)
 def test_any_sequence_of_steps(new_store: Callable[[], Store]) -> None:
     """No sequence of steps makes two live rows for an order, or loses or repeats a sent one."""
     machine = type("Machine", (QueueMachine,), {"new_store": staticmethod(new_store)})

@@ -140,6 +140,7 @@ def test_killed_after_the_outcome(store: Store) -> None:
         assert state.queue.rows_for("default", [1])[1][0].status is Status.SENT
 
 
+@pytest.mark.sampled(2)
 def test_killed_within_a_transaction(store: Store) -> None:
     """Of a transaction that was not committed nothing is left."""
     code = (
@@ -173,6 +174,7 @@ ALLOWED = {
 }
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("status", list(Status))
 @pytest.mark.parametrize("action", list(ACTIONS))
 def test_what_people_may_do(state: State, action: str, status: Status) -> None:

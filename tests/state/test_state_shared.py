@@ -401,6 +401,7 @@ def slow(sandbox: SandboxServer, seconds: float, count: int) -> None:
     sandbox.world.faults.add(latency)
 
 
+@pytest.mark.slow
 def test_two_applies_share_the_sending(shop: Project, sandbox: SandboxServer) -> None:
     """Two ``apply`` at once both succeed, both send, and ask each customer exactly once."""
     slow(sandbox, 1.0, 30)

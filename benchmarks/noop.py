@@ -11,11 +11,11 @@ from pathlib import Path
 from measure import Figure, Run, beside, command, in_turn, median, python, run
 from projects import CACHE, STATE, make_project
 
-from ekomi_reconcile.config.load import load
+from ekomi_reconcile.config.loading import load
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.account_record import AppliedAccount
+from ekomi_reconcile.model.account import AppliedAccount
 from ekomi_reconcile.model.review import ShopData
-from ekomi_reconcile.state.engine.key import Purpose
+from ekomi_reconcile.state.engine.mark import Purpose
 from ekomi_reconcile.state.opening import Mode, open_state
 
 BARE_PARSE = """

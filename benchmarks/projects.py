@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ekomi_reconcile.config.load import load
+from ekomi_reconcile.config.loading import load
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.account_record import AppliedAccount
+from ekomi_reconcile.model.account import AppliedAccount
 from ekomi_reconcile.model.review import ShopData
-from ekomi_reconcile.state.engine.key import Purpose
+from ekomi_reconcile.state.engine.mark import Purpose
 from ekomi_reconcile.state.opening import Mode, open_state
 
 STATE = ".ekomi-reconcile/state.db"

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
-from ekomi_reconcile.cli.app import app
+from ekomi_reconcile.cli.main import app
 from tools.command_reference import reference
 from tools.generate import COMMAND, FILES, main
 
@@ -101,7 +101,7 @@ def test_constraints_pin_every_dependency():
 
 def test_the_page_of_conditions_names_every_attribute_and_operator():
     """docs/conditions.md has everything that the schema knows of conditions."""
-    from ekomi_reconcile.config.schema import schema
+    from ekomi_reconcile.config.models import schema
 
     text = (ROOT / "docs" / "conditions.md").read_text("utf-8")
     parts = schema("account")["$defs"].values()

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 import click
 
-from ekomi_reconcile.cli.app import MEANINGS, app
+from ekomi_reconcile.cli.main import MEANINGS, app
 
 _NAME = "ekomi-reconcile"
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ekomi_reconcile.config.schema import schema
+from ekomi_reconcile.config.models import schema
 
 _INTRODUCTION: Final = """\
 # Configuration

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from ekomi_reconcile.cli.schema import ALL, schema_text
+from ekomi_reconcile.cli.completion import ALL, schema_text
 from tools import command_reference, file_reference
 
 ROOT: Final = Path(__file__).parent.parent

@@ -14,9 +14,8 @@ from itertools import product
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ekomi_reconcile.analysis.cubes import Cube
-from ekomi_reconcile.analysis.grid import Grid, Numbered
 from ekomi_reconcile.analysis.rules import RuleForm, needs_email
-from ekomi_reconcile.analysis.values import Undecidable
+from ekomi_reconcile.analysis.values import Grid, Numbered, Undecidable
 from ekomi_reconcile.analysis.witness import Witness, confirmed, likely_value, witness_of
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import Instant

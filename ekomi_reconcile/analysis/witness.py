@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from ekomi_reconcile.analysis import rules as analysis_rules
 from ekomi_reconcile.analysis.cubes import Cube
-from ekomi_reconcile.analysis.normal_form import ITEMS
-from ekomi_reconcile.analysis.rules import CUSTOMER_GROUP, DOMAIN, STORE_VIEW, VIRTUAL, RuleForm, needs_email
 from ekomi_reconcile.analysis.text import Texts
 from ekomi_reconcile.analysis.values import ANY_NUMBER, Numbers, Undecidable, number_in, number_set
 from ekomi_reconcile.model.account import Json
@@ -18,9 +17,9 @@ from ekomi_reconcile.model.order import Contact, Item, Order, status_key
 from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.rules.case import Case, KnownFacts
 from ekomi_reconcile.rules.conditions import FIELD_PREFIX, fold
-from ekomi_reconcile.rules.contact import usable_email
 from ekomi_reconcile.rules.judge import first_failed
 from ekomi_reconcile.rules.order_fields import CUSTOM_ATTRIBUTES, ITEM_PLACES, MADE_UP, PLACES
+from ekomi_reconcile.rules.rulebook import usable_email
 
 _CENT: Final = 0.01
 _ORDER_ID: Final = 1
@@ -29,7 +28,7 @@ _MOBILE: Final = "+4915112345678"
 _UPPER: Final = frozenset({"currency", "shipping_country", "billing_country"})
 _GENERAL: Final = "General"
 
-_HEAD: Final = (STORE_VIEW, CUSTOMER_GROUP, "state", "status")
+_HEAD: Final = (analysis_rules.STORE_VIEW, analysis_rules.CUSTOMER_GROUP, "state", "status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,8 @@ class Witness:
     def order(self) -> Order:
         """The order as rules see it."""
         values = dict(self.values)
-        domain = values.pop(DOMAIN, None)
-        items = tuple(_item(each) for each in values.pop(ITEMS, ()))
+        domain = values.pop(analysis_rules.DOMAIN, None)
+        items = tuple(_item(each) for each in values.pop(analysis_rules.ITEMS, ()))
         paid = values.get("total_paid", values.get("grand_total"))
         back = values.get("total_refunded", 0)
         fields = {path: (values.pop(name),) for name, path in _named(values)}
@@ -64,7 +63,7 @@ class Witness:
     def json(self) -> dict[str, Json]:
         """The order as a record of an order file, as small as possible."""
         values = dict(self.values)
-        domain, items = values.pop(DOMAIN, None), values.pop(ITEMS, ())
+        domain, items = values.pop(analysis_rules.DOMAIN, None), values.pop(analysis_rules.ITEMS, ())
         named = [(path, values.pop(name)) for name, path in _named(values)]
         addresses = _addresses(values, telephone=_MOBILE if self.mobile else None)
         date = _date(self.created_at)
@@ -88,18 +87,18 @@ class Witness:
             found["items"] = [{ITEM_PLACES.get(name, name): each[name] for name in each} for each in items]
         return found
 
-    def joined_by(self, other: RuleForm, forms: Sequence[RuleForm]) -> Witness:
+    def joined_by(self, other: analysis_rules.RuleForm, forms: Sequence[analysis_rules.RuleForm]) -> Witness:
         """The same order, with what another account needs beside it: a status it has passed, an address."""
         rule = other.account.invitations
         return replace(
             self,
             statuses=_history(self.values.get("status"), [dict(each.rule.triggers) for each in forms]),
-            email=self.email or needs_email(rule),
+            email=self.email or analysis_rules.needs_email(rule),
             mobile=self.mobile or Deliver.EKOMI_SMS in rule.channels,
         )
 
 
-def confirmed(order: Order, forms: Sequence[RuleForm]) -> bool:
+def confirmed(order: Order, forms: Sequence[analysis_rules.RuleForm]) -> bool:
     """Does the rule code admit the order for all of these accounts?"""
     reached = Reached(order.created_at, "", Evidence.HISTORY)
     known = KnownFacts(now=order.created_at)
@@ -107,7 +106,7 @@ def confirmed(order: Order, forms: Sequence[RuleForm]) -> bool:
 
 
 def witness_of(
-    cube: Cube, likely: Mapping[str, Any], forms: Sequence[RuleForm], *, now: Instant
+    cube: Cube, likely: Mapping[str, Any], forms: Sequence[analysis_rules.RuleForm], *, now: Instant
 ) -> Witness | None:
     """An order in the cube, placed today; ``None`` if a fully refunded one cannot be avoided.
 
@@ -117,15 +116,15 @@ def witness_of(
         Undecidable: the refund is too close to the payment.
     """
     rules = [each.account.invitations for each in forms]
-    email = any(map(needs_email, rules))
+    email = any(map(analysis_rules.needs_email, rules))
     values = dict(likely)
     if any(each.skip_refunded for each in rules) and (values.get("total_refunded") or 0) > 0:
         paid = _not_refunded(cube)
         if paid is None:
             return None
         values |= paid
-    if email and values.get(DOMAIN) is None:
-        values[DOMAIN] = _DOMAINS[0]
+    if email and values.get(analysis_rules.DOMAIN) is None:
+        values[analysis_rules.DOMAIN] = _DOMAINS[0]
     statuses = _statuses(cube, values, forms)
     return Witness(
         values={name: value for name, value in values.items() if value is not None},
@@ -149,14 +148,14 @@ def likely_value(attribute: str, values: Any, spelling: Mapping[str, str], store
 
 def _preferred(attribute: str, found: Any, store_views: Sequence[str]) -> Any:
     picked = found.pick()[0]
-    if attribute == DOMAIN and picked is not None:
+    if attribute == analysis_rules.DOMAIN and picked is not None:
         likely = (
             *_DOMAINS,
             *(before + picked + after for before in ("", "a", "a.") for after in ("", ".com", "a")),
         )
         return next((each for each in likely if each in found and usable_email(f"a@{each}")), picked)
-    if picked is None and attribute in (STORE_VIEW, CUSTOMER_GROUP):
-        names = store_views if attribute == STORE_VIEW else (_GENERAL,)
+    if picked is None and attribute in (analysis_rules.STORE_VIEW, analysis_rules.CUSTOMER_GROUP):
+        names = store_views if attribute == analysis_rules.STORE_VIEW else (_GENERAL,)
         return next((name for name in names if name not in found.names), None)
     return picked
 
@@ -197,7 +196,9 @@ def _small(numbers: Numbers) -> Iterator[float]:
                 yield found
 
 
-def _statuses(cube: Cube, values: dict[str, Any], forms: Sequence[RuleForm]) -> tuple[str, ...]:
+def _statuses(
+    cube: Cube, values: dict[str, Any], forms: Sequence[analysis_rules.RuleForm]
+) -> tuple[str, ...]:
     """Choose the order's status and state, and return the history that it needs beside them."""
     triggers = [dict(each.rule.triggers) for each in forms]
     shared = [key for key in triggers[0] if all(key in each for each in triggers)]
@@ -226,9 +227,13 @@ def _history(status: str | None, triggers: Sequence[Mapping[str, str]]) -> tuple
 
 def _spelled(attribute: str, value: Any, spelling: Mapping[str, str]) -> Any:
     """Texts as somebody writes them; they compare case-insensitively."""
-    if attribute == ITEMS:
+    if attribute == analysis_rules.ITEMS:
         return tuple({name: _spelled(name, each[name], spelling) for name in each} for each in value)
-    if not isinstance(value, str) or attribute in (STORE_VIEW, CUSTOMER_GROUP, DOMAIN):
+    if not isinstance(value, str) or attribute in (
+        analysis_rules.STORE_VIEW,
+        analysis_rules.CUSTOMER_GROUP,
+        analysis_rules.DOMAIN,
+    ):
         return value
     found = spelling.get(value)
     if found is None and attribute in _UPPER and fold(value.upper()) == value:
@@ -279,7 +284,7 @@ def _addresses(values: dict[str, Any], *, telephone: str | None) -> dict[str, Js
     billing, shipping = found["billing_address"], found["shipping_address"]
     if telephone is not None:
         billing["telephone"] = telephone
-    if values.get(VIRTUAL) is True:
+    if values.get(analysis_rules.VIRTUAL) is True:
         billing, shipping = {**billing, **shipping}, {}
     return {
         name: address

@@ -15,19 +15,10 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 
+from ekomi_reconcile.apply import fetching
 from ekomi_reconcile.apply.context import STILL_RUNNING, Context, error_of, tasks_of, was_tried
-from ekomi_reconcile.apply.fetching import (
-    FULL_IMPORT_EVERY,
-    PRODUCTS,
-    Clients,
-    Fetched,
-    FetchTask,
-    Products,
-    fetch,
-)
 from ekomi_reconcile.ekomi.decode import Reviews
-from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.account_record import AccountRecord, Checked, Credential
+from ekomi_reconcile.model.account import Account, AccountRecord, Checked, Credential
 from ekomi_reconcile.model.errors import CredentialsRefused, EkomiError, EkomiUnavailable, ReconcileError
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.review import NewReview, ReviewKind, ShopData
@@ -38,7 +29,7 @@ from ekomi_reconcile.state.repositories.journal import Offer
 
 
 def check_credentials(
-    clients: Clients,
+    clients: fetching.Clients,
     accounts: Sequence[Account],
     *,
     unresolved: Mapping[str, ReconcileError],
@@ -52,7 +43,7 @@ def check_credentials(
         return tuple(pool.map(partial(_check, clients, unresolved), accounts))
 
 
-def _check(clients: Clients, unresolved: Mapping[str, ReconcileError], account: Account) -> Checked:
+def _check(clients: fetching.Clients, unresolved: Mapping[str, ReconcileError], account: Account) -> Checked:
     error = unresolved.get(account.interface_id)
     if error is not None:
         return _verdict(account, Credential.UNRESOLVED, error)
@@ -79,7 +70,7 @@ _REMOVED_WITHIN = 2 * DAY
 """Seconds in which a run surely has removed what is older than the retention says."""
 
 
-def with_products(context: Context, tasks: Iterable[FetchTask]) -> list[FetchTask]:
+def with_products(context: Context, tasks: Iterable[fetching.FetchTask]) -> list[fetching.FetchTask]:
     """The tasks; those that import reviews also say which reviews of products to ask for."""
     refused = context.state.journal.without_product_reviews()
     return [
@@ -94,18 +85,24 @@ def with_products(context: Context, tasks: Iterable[FetchTask]) -> list[FetchTas
     ]
 
 
-def _import_products(context: Context, task: FetchTask, refused: frozenset[str]) -> Products:
+def _import_products(
+    context: Context, task: fetching.FetchTask, refused: frozenset[str]
+) -> fetching.Products:
     """All of them until there are some: an account may have been offered them only now."""
     if task.full:
-        return Products.ALL
+        return fetching.Products.ALL
     if task.interface_id in refused:
-        return Products.NONE
-    return Products.RECENT if context.state.reviews.has_product_reviews(task.interface_id) else Products.ALL
+        return fetching.Products.NONE
+    return (
+        fetching.Products.RECENT
+        if context.state.reviews.has_product_reviews(task.interface_id)
+        else fetching.Products.ALL
+    )
 
 
-def keep_reviews(context: Context, task: FetchTask, reviews: Reviews, kind: ReviewKind) -> None:
+def keep_reviews(context: Context, task: fetching.FetchTask, reviews: Reviews, kind: ReviewKind) -> None:
     """Write what an import brought. Only a full answer that was read whole says which reviews are gone."""
-    everything = task.full if kind is ReviewKind.SHOP else task.products is Products.ALL
+    everything = task.full if kind is ReviewKind.SHOP else task.products is fetching.Products.ALL
     _leave_out_forgotten(context, reviews)
     with context.state.transaction():
         counts = context.state.reviews.save_import(
@@ -133,7 +130,7 @@ def _leave_out_forgotten(context: Context, reviews: Reviews) -> None:
         reviews.keep(lambda each: each.submitted_at >= oldest)
 
 
-def keep_products(context: Context, fetched: Fetched) -> EkomiError | None:
+def keep_products(context: Context, fetched: fetching.Fetched) -> EkomiError | None:
     """Write the reviews of products; an error is one only if it is not eKomi's no to this account."""
     task, products = fetched.task, fetched.products
     if isinstance(products, Reviews):
@@ -152,7 +149,7 @@ def keep_products(context: Context, fetched: Fetched) -> EkomiError | None:
     return None
 
 
-def _note(context: Context, task: FetchTask, offer: Offer) -> None:
+def _note(context: Context, task: fetching.FetchTask, offer: Offer) -> None:
     key = task.interface_id
     with context.state.transaction():
         context.state.journal.note_product_reviews(key, offer, name=context.name(key), now=context.now())
@@ -180,7 +177,7 @@ def change_accounts(
     return frozenset(failed)
 
 
-def run_fetch_tasks(context: Context, tasks: Sequence[FetchTask]) -> None:
+def run_fetch_tasks(context: Context, tasks: Sequence[fetching.FetchTask]) -> None:
     """Ask eKomi about accounts of the state, and write what it told and what it did not."""
     for fetched in _run(context, tasks, Stage.FETCHES):
         keep(context, fetched)
@@ -202,12 +199,12 @@ def delete_accounts(context: Context, changes: Iterable[AccountChange]) -> None:
         context.tasks.end(task)
 
 
-def _fetch_tasks(context: Context, operations: Sequence[Operation]) -> dict[str, FetchTask]:
+def _fetch_tasks(context: Context, operations: Sequence[Operation]) -> dict[str, fetching.FetchTask]:
     known = {each.interface_id: each for each in context.state.accounts.read()}
-    found: dict[str, FetchTask] = {}
+    found: dict[str, fetching.FetchTask] = {}
     for operation in operations:
         key = operation.interface_id
-        task = found.get(key) or FetchTask(interface_id=key)
+        task = found.get(key) or fetching.FetchTask(interface_id=key)
         if operation.kind is OperationKind.SYNC:
             found[key] = replace(task, sync=True)
         else:
@@ -215,22 +212,22 @@ def _fetch_tasks(context: Context, operations: Sequence[Operation]) -> dict[str,
     return found
 
 
-def import_task(task: FetchTask, known: AccountRecord | None, *, now: int) -> FetchTask:
+def import_task(task: fetching.FetchTask, known: AccountRecord | None, *, now: int) -> fetching.FetchTask:
     """The task with an import: everything the first time and once a month, else what is recent."""
     last_full = known.last_full_import_at if known else None
-    full = last_full is None or now - last_full >= FULL_IMPORT_EVERY
+    full = last_full is None or now - last_full >= fetching.FULL_IMPORT_EVERY
     return replace(task, reviews=True, full=full, since=known.last_import_at if known else None)
 
 
-def _fetch_task_of(change: AccountChange, due: FetchTask | None) -> FetchTask:
-    task = due or FetchTask(interface_id=change.interface_id)
+def _fetch_task_of(change: AccountChange, due: fetching.FetchTask | None) -> fetching.FetchTask:
+    task = due or fetching.FetchTask(interface_id=change.interface_id)
     new = change.action in (Action.CREATE, Action.REPLACE)
     return replace(task, check=new or PASSWORD in change.changed, change=Work(change.action.value))
 
 
-def _run(context: Context, tasks: Sequence[FetchTask], stage: Stage) -> Iterator[Fetched]:
+def _run(context: Context, tasks: Sequence[fetching.FetchTask], stage: Stage) -> Iterator[fetching.Fetched]:
     """Run tasks side by side, as many at a time as the settings allow; results come as they end."""
-    waiting, running = iter(with_products(context, tasks)), set[Future[Fetched]]()
+    waiting, running = iter(with_products(context, tasks)), set[Future[fetching.Fetched]]()
     done = 0
     with ThreadPoolExecutor(context.parallelism, thread_name_prefix="fetch") as pool:
         while True:
@@ -251,15 +248,15 @@ def _run(context: Context, tasks: Sequence[FetchTask], stage: Stage) -> Iterator
                     context.tasks.end(shown, error=error_of(shown.work, fetched))
 
 
-def _fetch(context: Context, task: FetchTask) -> Fetched:
+def _fetch(context: Context, task: fetching.FetchTask) -> fetching.Fetched:
     if not (task.check or task.sync or task.reviews):
-        return Fetched(task=task)
+        return fetching.Fetched(task=task)
     if context.stop.is_set():
-        return Fetched(task=task, refused=_not_tried())
+        return fetching.Fetched(task=task, refused=_not_tried())
     unresolved = context.unresolved.get(task.interface_id)
     if unresolved is not None:
-        return Fetched(task=task, refused=EkomiError(unresolved.message, mend=unresolved.mend))
-    return fetch(context.clients.reader(task.interface_id), task, now=context.now())
+        return fetching.Fetched(task=task, refused=EkomiError(unresolved.message, mend=unresolved.mend))
+    return fetching.fetch(context.clients.reader(task.interface_id), task, now=context.now())
 
 
 def _not_tried() -> EkomiUnavailable:
@@ -268,7 +265,7 @@ def _not_tried() -> EkomiUnavailable:
     return error
 
 
-def _save(context: Context, change: AccountChange, fetched: Fetched) -> bool:
+def _save(context: Context, change: AccountChange, fetched: fetching.Fetched) -> bool:
     """Write one changed account; false if it cannot be used and was left as it is."""
     key, state = change.interface_id, context.state
     if fetched.refused is not None:
@@ -296,7 +293,7 @@ _COUNTED: Mapping[Action, tuple[Done, ...]] = {
 }
 
 
-def keep(context: Context, fetched: Fetched) -> None:
+def keep(context: Context, fetched: fetching.Fetched) -> None:
     """Write what eKomi told about an account, and what it did not."""
     key = fetched.task.interface_id
     if fetched.refused is not None:
@@ -308,7 +305,7 @@ def keep(context: Context, fetched: Fetched) -> None:
     elif fetched.reviews is not None:
         _failed(context, key, "import", fetched.reviews)
     if (error := keep_products(context, fetched)) is not None:
-        _failed(context, key, PRODUCTS, error)
+        _failed(context, key, fetching.PRODUCTS, error)
     if isinstance(fetched.shop, ShopData):
         _keep_shop(context, key, fetched.shop)
     elif fetched.shop is not None:

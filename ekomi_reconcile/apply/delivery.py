@@ -13,28 +13,19 @@ from random import randrange
 
 from ekomi_reconcile.apply.context import Context, was_tried
 from ekomi_reconcile.ekomi.client import EkomiClient
-from ekomi_reconcile.ekomi.values import Channel, Receipt, Recipient
+from ekomi_reconcile.ekomi.wire import Channel, Receipt, Recipient
+from ekomi_reconcile.model import errors as model_errors
 from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.errors import (
-    AccountRefused,
-    EkomiError,
-    EkomiUnavailable,
-    OrderSourceError,
-    OutcomeUnknown,
-    RecipientRefused,
-    RequestRefused,
-)
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
 from ekomi_reconcile.model.invitation import UNREACHABLE, Invitation, SendOutcome, Status
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.model.product import OrderedProduct
+from ekomi_reconcile.model.review import OrderedProduct
 from ekomi_reconcile.model.rule import Deliver, InvitationRule
 from ekomi_reconcile.plan.matcher import cancel_reason, in_its_store_view
 from ekomi_reconcile.plan.view import Privacy
 from ekomi_reconcile.rules.case import Case, KnownFacts
-from ekomi_reconcile.rules.contact import mobile_number
 from ekomi_reconcile.rules.judge import first_failed
-from ekomi_reconcile.rules.rulebook import Rule, channel_of, waits_on_hold
+from ekomi_reconcile.rules.rulebook import Rule, channel_of, mobile_number, waits_on_hold
 
 _log = logging.getLogger("ekomi_reconcile.apply")
 
@@ -114,11 +105,11 @@ def _annotate_all(context: Context, pool: ThreadPoolExecutor, source: str, rows:
             context.result.fail(f"{context.name(row.interface_id)}: comment on order {row.number}", error)
 
 
-def _annotate(context: Context, row: Invitation) -> OrderSourceError | None:
+def _annotate(context: Context, row: Invitation) -> model_errors.OrderSourceError | None:
     text = f"Asked for a review through eKomi ({context.name(row.interface_id)})."
     try:
         context.annotate(row.source, row.order_id, text)
-    except OrderSourceError as error:
+    except model_errors.OrderSourceError as error:
         return error
     return None
 
@@ -185,31 +176,31 @@ def delivered(row: Invitation, receipt: Receipt, *, now: Instant) -> SendOutcome
     return SendOutcome(id=row.id, status=Status.SENT, at=now, link=receipt.link, reason=reason)
 
 
-def undelivered(row: Invitation, error: EkomiError, *, now: Instant) -> SendOutcome:
+def undelivered(row: Invitation, error: model_errors.EkomiError, *, now: Instant) -> SendOutcome:
     """The outcome of a call that failed: waiting again, failed for good, cancelled, or not known.
 
     A refusal that is not about the recipient counts no attempt, nor does a call that never reached eKomi,
     or that the end of a run prevented. A call that may have taken effect is never repeated here.
     """
     outcome = partial(SendOutcome, id=row.id, at=now, reason=error.message)
-    if isinstance(error, OutcomeUnknown):
+    if isinstance(error, model_errors.OutcomeUnknown):
         return outcome(status=Status.UNKNOWN, failed_calls=1)
-    if isinstance(error, RecipientRefused):
+    if isinstance(error, model_errors.RecipientRefused):
         return outcome(status=Status.FAILED, failed_calls=1)
-    if isinstance(error, AccountRefused | RequestRefused):
-        unlisted = int(isinstance(error, RequestRefused))
+    if isinstance(error, model_errors.AccountRefused | model_errors.RequestRefused):
+        unlisted = int(isinstance(error, model_errors.RequestRefused))
         return outcome(status=Status.PENDING, refusal=text_of(error, row), refusals=unlisted)
     if not was_tried(error):
         return outcome(status=Status.PENDING, unreached=row.unreached)
     return _unreached(row, error, now=now)
 
 
-def _unreached(row: Invitation, error: EkomiError, *, now: Instant) -> SendOutcome:
+def _unreached(row: Invitation, error: model_errors.EkomiError, *, now: Instant) -> SendOutcome:
     """Try again later, but not for ever; what was due long ago still gets a second attempt."""
     if row.unreached and now >= row.scheduled_at + LONGEST_UNREACHED:
         return SendOutcome(id=row.id, status=Status.CANCELLED, at=now, reason=UNREACHABLE)
     calls = row.unreached + 1
-    asked = error.retry_after if isinstance(error, EkomiUnavailable) else None
+    asked = error.retry_after if isinstance(error, model_errors.EkomiUnavailable) else None
     return SendOutcome(
         id=row.id,
         status=Status.PENDING,
@@ -220,7 +211,7 @@ def _unreached(row: Invitation, error: EkomiError, *, now: Instant) -> SendOutco
     )
 
 
-def text_of(error: EkomiError, row: Invitation) -> str:
+def text_of(error: model_errors.EkomiError, row: Invitation) -> str:
     """What eKomi said, without what differs from order to order."""
     text = (error.said or error.message).casefold().replace(row.number.casefold(), "#")
     return " ".join(_DIFFERS.sub("#", text).split())
@@ -237,15 +228,15 @@ def spread(pause: int) -> int:
     return pause + randrange(pause // 5 + 1)  # noqa: S311
 
 
-def error_of(future: Future[Receipt]) -> EkomiError | None:
+def error_of(future: Future[Receipt]) -> model_errors.EkomiError | None:
     """How a call failed. A fault of this program leaves that one invitation in doubt, not the whole run."""
     error = future.exception()
-    if error is None or isinstance(error, EkomiError):
+    if error is None or isinstance(error, model_errors.EkomiError):
         return error
     if not isinstance(error, Exception):
         raise error
     _log.debug("a call ended with an unexpected error", exc_info=error)
-    return OutcomeUnknown(
+    return model_errors.OutcomeUnknown(
         f"unexpected error while sending: {type(error).__name__}",
         mend="this is a fault of ekomi-reconcile: please report it with the output of -vv",
     )

@@ -10,7 +10,7 @@ from ekomi_reconcile.apply.accounts import change_accounts, delete_accounts
 from ekomi_reconcile.apply.context import Context, keep_up
 from ekomi_reconcile.apply.delivery import annotate
 from ekomi_reconcile.apply.sending import LOOK, Sender
-from ekomi_reconcile.model.account_record import AccountRecord, PositionRecord
+from ekomi_reconcile.model.account import AccountRecord, PositionRecord
 from ekomi_reconcile.model.invitation import Invitation, SendOutcome, Status
 from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.model.run import Done, Failure, Progress, QueueWritten, Result, Stage

@@ -11,20 +11,12 @@ from ekomi_reconcile.apply.context import Context
 from ekomi_reconcile.apply.delivery import deliver
 from ekomi_reconcile.apply.refusals import Ready
 from ekomi_reconcile.ekomi.refusal_texts import refuses_account, refuses_products
-from ekomi_reconcile.ekomi.values import Receipt
-from ekomi_reconcile.model.errors import (
-    AccountRefused,
-    CredentialsRefused,
-    EkomiError,
-    OrderSourceError,
-    RecipientRefused,
-    RequestRefused,
-    StateError,
-)
-from ekomi_reconcile.model.product import OrderedProduct, ProductDetails
+from ekomi_reconcile.ekomi.wire import Receipt
+from ekomi_reconcile.model import errors
+from ekomi_reconcile.model.review import OrderedProduct, ProductDetails
 from ekomi_reconcile.model.rule import Deliver, ProductIdentifier
 from ekomi_reconcile.model.run import Done
-from ekomi_reconcile.rules.products import collisions, lacks_identifiers, products_of
+from ekomi_reconcile.rules.order_fields import collisions, lacks_identifiers, products_of
 
 
 @dataclass(slots=True)
@@ -40,7 +32,7 @@ class ProductReviews:
     _put: dict[str, set[OrderedProduct]] = field(default_factory=lambda: defaultdict(set))
     _refused: set[str] = field(default_factory=set)
     _noted: set[tuple[str, str]] = field(default_factory=set)
-    _refusals: list[tuple[Ready, EkomiError]] = field(default_factory=list)
+    _refusals: list[tuple[Ready, errors.EkomiError]] = field(default_factory=list)
 
     def add(self, found: Sequence[Ready]) -> list[Ready]:
         """These with their products; where eKomi would take one for another, the invitation waits."""
@@ -86,7 +78,7 @@ class ProductReviews:
             if ready.channel is Deliver.LINK:
                 self._register(key, products)
             return ask(clients.sender(key), products=products)
-        except (AccountRefused, RequestRefused) as error:
+        except (errors.AccountRefused, errors.RequestRefused) as error:
             if not _about_products(error):
                 raise
             refused = error
@@ -151,7 +143,7 @@ class ProductReviews:
         self.context.result.count(Done.WAITING)
         self.context.result.fail(
             f"{self.context.name(key)}: send {ready.row.number}",
-            StateError(
+            errors.StateError(
                 f'the products "{product.identifier}" and "{other}" have the same id at eKomi '
                 f"({product.product_id})",
                 mend="leave one of them out: invitations.products.exclude",
@@ -177,7 +169,7 @@ class ProductReviews:
     def _details(self, source: str, store_view: str | None, ids: set[int]) -> Mapping[int, ProductDetails]:
         try:
             return self.context.describe_products(source, store_view, ids)
-        except OrderSourceError as error:
+        except errors.OrderSourceError as error:
             if self._first(source, "details"):
                 self.context.result.notes.append(
                     f"order source {source}: names, pages and pictures of products could not be read "
@@ -186,13 +178,13 @@ class ProductReviews:
             return {}
 
 
-def _text(error: EkomiError) -> str:
+def _text(error: errors.EkomiError) -> str:
     return error.said or error.message
 
 
-def _about_products(error: EkomiError) -> bool:
+def _about_products(error: errors.EkomiError) -> bool:
     """May the refusal be about the products alone? One about the password or the recipient is not."""
-    told = isinstance(error, CredentialsRefused | RecipientRefused)
+    told = isinstance(error, errors.CredentialsRefused | errors.RecipientRefused)
     return not told and refuses_products(_text(error))
 
 

@@ -10,11 +10,11 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field, replace
 
 from ekomi_reconcile.apply.context import Context
-from ekomi_reconcile.model.account_record import AccountStop
+from ekomi_reconcile.model.account import AccountStop
 from ekomi_reconcile.model.errors import AccountRefused, CredentialsRefused, EkomiError, RequestRefused
 from ekomi_reconcile.model.invitation import Invitation, SendOutcome, Status
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.model.product import OrderedProduct
+from ekomi_reconcile.model.review import OrderedProduct
 from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.model.run import Done
 

@@ -12,19 +12,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from ekomi_reconcile.apply.context import Context, was_tried
+from ekomi_reconcile.apply.context import Context, SendClock, was_tried
 from ekomi_reconcile.apply.delivery import DueVerdict, delivered, error_of, recheck, text_of, undelivered
 from ekomi_reconcile.apply.products import ProductReviews
 from ekomi_reconcile.apply.refusals import Ready, Refusals
-from ekomi_reconcile.apply.run_control import SendClock
-from ekomi_reconcile.ekomi.values import Receipt
+from ekomi_reconcile.ekomi.wire import Receipt
 from ekomi_reconcile.model import errors, invitation
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.model.run import Done, Progress, Stage, Task, Work
 from ekomi_reconcile.model.sending_times import local_time
-from ekomi_reconcile.plan.order_numbers import another_shop, difference
-from ekomi_reconcile.rules.order_key import key_of_row, own_review, rival_of
+from ekomi_reconcile.plan.steps import another_shop, difference
+from ekomi_reconcile.rules.case import key_of_row, own_review, rival_of
 from ekomi_reconcile.rules.rulebook import Rule, waits_on_hold
 
 LOOK = 1_000

@@ -10,32 +10,21 @@ import click
 
 from ekomi_reconcile.apply.fetching import FetchTask
 from ekomi_reconcile.cli import lists
-from ekomi_reconcile.cli.app import Exit, LazyGroup
 from ekomi_reconcile.cli.completion import account_completions
-from ekomi_reconcile.cli.options import common, option
+from ekomi_reconcile.cli.lists import choose, choose_one, known_to, live_in, written_in
+from ekomi_reconcile.cli.main import Exit, LazyGroup
+from ekomi_reconcile.cli.options import common, option, stopping
 from ekomi_reconcile.cli.progress import progress
-from ekomi_reconcile.cli.selection import choose, choose_one, known_to, live_in, written_in
 from ekomi_reconcile.cli.session import load_configuration, reading, writing
-from ekomi_reconcile.cli.signals import stopping
 from ekomi_reconcile.config.configuration import Configuration
-from ekomi_reconcile.model.account_record import AccountRecord, GridRow
+from ekomi_reconcile.model.account import AccountRecord, GridRow
 from ekomi_reconcile.model.errors import ReconcileError, SecretError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.run import Done
 from ekomi_reconcile.reconcile.planning import Passwords, make_context, read_passwords
 from ekomi_reconcile.reconcile.sources import Sources
-from ekomi_reconcile.render.accounts import (
-    LAYOUT,
-    AccountDetail,
-    checked_json,
-    checked_text,
-    detail_json,
-    detail_text,
-    grid_json,
-    grid_row,
-    troubles,
-)
+from ekomi_reconcile.render import accounts as render_accounts
 from ekomi_reconcile.render.results import fetched_text
 from ekomi_reconcile.render.tables import array_text, printable
 from ekomi_reconcile.state.store import State
@@ -141,10 +130,15 @@ def list_command(form: str, limit: int | None) -> int:
             GridRow(each, counts.get(each.interface_id, {})) for each in islice(state.accounts.read(), limit)
         ]
     lists.write_list(
-        rows, form, layout=LAYOUT, as_row=grid_row, as_json=grid_json, nothing="The state has no accounts."
+        rows,
+        form,
+        layout=render_accounts.LAYOUT,
+        as_row=render_accounts.grid_row,
+        as_json=render_accounts.grid_json,
+        nothing="The state has no accounts.",
     )
     if form == "text":
-        lists.write_text("".join(troubles(rows, lists.stdout_paint())))
+        lists.write_text("".join(render_accounts.troubles(rows, lists.stdout_paint())))
     return Exit.OK
 
 
@@ -157,11 +151,11 @@ def show(name: str, form: str) -> int:
     configuration = load_configuration()
     with reading(configuration, key=False) as state:
         detail = _detail(configuration, state, name)
-    lists.write_one(detail, form, as_text=detail_text, as_json=detail_json)
+    lists.write_one(detail, form, as_text=render_accounts.detail_text, as_json=render_accounts.detail_json)
     return Exit.OK
 
 
-def _detail(configuration: Configuration, state: State, name: str) -> AccountDetail:
+def _detail(configuration: Configuration, state: State, name: str) -> render_accounts.AccountDetail:
     key = choose_one(name, (*live_in(state), *written_in(configuration), *known_to(state)))
     record = next(
         (each for each in state.accounts.read(include_deleted=True) if each.interface_id == key), None
@@ -169,7 +163,7 @@ def _detail(configuration: Configuration, state: State, name: str) -> AccountDet
     written = next((each for each in configuration.accounts if each.interface_id == key), None)
     origins: Mapping[str, str] = {} if written is None else configuration.origins[key]
     queue: Mapping[Status, int] = state.queue.counts().get(key, {})
-    return AccountDetail(record=record, written=written, origins=origins, queue=queue)
+    return render_accounts.AccountDetail(record=record, written=written, origins=origins, queue=queue)
 
 
 @accounts.command("open")
@@ -202,7 +196,7 @@ def open_command(name: str, only_print: bool) -> int:
 def check(names: tuple[str, ...], form: str) -> int:
     """Test the credentials of all or the named accounts at eKomi. The state is not touched."""
     from ekomi_reconcile.apply.accounts import check_credentials
-    from ekomi_reconcile.model.account_record import Credential
+    from ekomi_reconcile.model.account import Credential
     from ekomi_reconcile.reconcile.planning import make_clients, read_passwords
 
     configuration = load_configuration()
@@ -217,9 +211,9 @@ def check(names: tuple[str, ...], form: str) -> int:
             parallelism=configuration.project.ekomi.parallelism,
         )
     if form == "json":
-        lists.write_pieces(array_text(map(checked_json, found)))
+        lists.write_pieces(array_text(map(render_accounts.checked_json, found)))
     else:
-        lists.write_text("".join(checked_text(each, lists.stdout_paint()) for each in found))
+        lists.write_text("".join(render_accounts.checked_text(each, lists.stdout_paint()) for each in found))
     if stop.interrupted:
         return Exit.INTERRUPTED
     return Exit.OK if all(each.verdict is Credential.OK for each in found) else Exit.ERROR

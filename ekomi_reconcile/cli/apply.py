@@ -10,22 +10,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ekomi_reconcile.apply.run_control import StopSignal, both
+from ekomi_reconcile.apply.context import StopSignal, both
+from ekomi_reconcile.cli import options as cli_options
 from ekomi_reconcile.cli import session
-from ekomi_reconcile.cli.app import Exit
-from ekomi_reconcile.cli.options import DURATION, FilePath, common, interactive, option, options
+from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.output import write_result
 from ekomi_reconcile.cli.plan import accept_clock_option, check_selection, concise_option, selections, show
 from ekomi_reconcile.cli.progress import Events, events_into, json_events_option, progress
 from ekomi_reconcile.cli.run import MetricsFile, Notifying, metrics_out_option
 from ekomi_reconcile.cli.saved_plan import about_run, approved_plan, needs_approval, read_saved
-from ekomi_reconcile.cli.signals import interruptible, stopping
-from ekomi_reconcile.config.configuration import Configuration
-from ekomi_reconcile.config.secrets import redact
-from ekomi_reconcile.http.clock import RunClock
+from ekomi_reconcile.config.configuration import Configuration, redact
+from ekomi_reconcile.http.client import RunClock
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.run import Result
-from ekomi_reconcile.plan.guards import Allowed, due_of, enforce
+from ekomi_reconcile.plan.diff import Allowed, due_of, enforce
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.render.events import plan_events, result_events
 from ekomi_reconcile.render.plan_text import PlanDetail
@@ -57,34 +55,46 @@ class _Order:
 
 
 @click.command()
-@click.argument("plan_file", metavar="[PLAN]", required=False, type=FilePath(dir_okay=False, path_type=Path))
-@option("--auto-approve", env=False, is_flag=True, help="Do not ask.")
-@option("--no-send", is_flag=True, help="Everything but sending.")
-@option("--refresh-only", is_flag=True, help="Only syncs and imports.")
-@option("--new-state", env=False, is_flag=True, help="Make a new state where there is none, also in CI.")
-@option("--deadline", type=DURATION, metavar="TIME", help="Stop cleanly after this long, e.g. 10m.")
-@option(
+@click.argument(
+    "plan_file", metavar="[PLAN]", required=False, type=cli_options.FilePath(dir_okay=False, path_type=Path)
+)
+@cli_options.option("--auto-approve", env=False, is_flag=True, help="Do not ask.")
+@cli_options.option("--no-send", is_flag=True, help="Everything but sending.")
+@cli_options.option("--refresh-only", is_flag=True, help="Only syncs and imports.")
+@cli_options.option(
+    "--new-state", env=False, is_flag=True, help="Make a new state where there is none, also in CI."
+)
+@cli_options.option(
+    "--deadline", type=cli_options.DURATION, metavar="TIME", help="Stop cleanly after this long, e.g. 10m."
+)
+@cli_options.option(
     "--reconcile-window",
-    type=DURATION,
+    type=cli_options.DURATION,
     metavar="TIME",
     help="Read orders of the last TIME again, e.g. 7d: not every change of an order shows.",
 )
-@option(
+@cli_options.option(
     "--lock-timeout",
-    type=DURATION,
+    type=cli_options.DURATION,
     default="0s",
     metavar="TIME",
     help="How long to wait for the writer lock.",
 )
-@option("--allow-deletes", env=False, type=int, metavar="N", help="Let exactly N accounts be deleted.")
-@option("--allow-schedules", env=False, type=int, metavar="N", help="Let exactly N invitations be scheduled.")
-@option("--allow-sends", env=False, type=int, metavar="N", help="Let exactly N invitations be sent.")
+@cli_options.option(
+    "--allow-deletes", env=False, type=int, metavar="N", help="Let exactly N accounts be deleted."
+)
+@cli_options.option(
+    "--allow-schedules", env=False, type=int, metavar="N", help="Let exactly N invitations be scheduled."
+)
+@cli_options.option(
+    "--allow-sends", env=False, type=int, metavar="N", help="Let exactly N invitations be sent."
+)
 @accept_clock_option
 @concise_option
 @json_events_option
 @metrics_out_option
 @selections
-@common()
+@cli_options.common()
 def apply(
     plan_file: Path | None,
     auto_approve: bool,
@@ -141,7 +151,7 @@ def _run(order: _Order, events: Events, metrics: MetricsFile) -> int:
     configuration = session.load_configuration()
     session.mention_warnings(configuration)
     session.mention_sending_off(configuration)
-    with stopping(order.deadline) as stop, Notifying(configuration, "apply", stop) as notice:
+    with cli_options.stopping(order.deadline) as stop, Notifying(configuration, "apply", stop) as notice:
         watch = _Watch(events=events, metrics=metrics, notice=notice)
         return _carry_out(configuration, order, watch=watch, stop=stop)
 
@@ -283,12 +293,12 @@ def _enforce(made: Plan, order: _Order) -> None:
 def _agreed() -> bool:
     """Ask whether to go on; without somebody to ask, that is a no."""
     sys.stdout.flush()
-    if not interactive():
+    if not cli_options.interactive():
         raise ReconcileError(
             "there are changes to make, and nobody to ask",
             mend="run with --auto-approve, or apply a saved plan",
         )
-    with interruptible():
+    with cli_options.interruptible():
         click.echo("\nDo you want to do this? Only 'yes' is taken as a yes: ", err=True, nl=False)
         answer = sys.stdin.readline().strip()
     if answer == "yes":
@@ -300,7 +310,7 @@ def _agreed() -> bool:
 def _report(result: Result, stop: StopSignal, *, complete: bool) -> int:
     from ekomi_reconcile.render.results import result_text
 
-    paint = Paint(options().colour_on(sys.stdout))
+    paint = Paint(cli_options.options().colour_on(sys.stdout))
     write_result(redact(result_text(result, paint, complete=complete)))
     if stop.interrupted:
         return Exit.INTERRUPTED

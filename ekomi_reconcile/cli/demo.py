@@ -1,4 +1,4 @@
-"""``sandbox`` and ``demo``."""
+"""``init``, ``demo`` and ``sandbox``: the first day."""
 
 from __future__ import annotations
 
@@ -9,23 +9,84 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import click
 import msgspec
 
-from ekomi_reconcile.cli.app import Exit
-from ekomi_reconcile.cli.files import FOLDER, copy_example
+from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.options import REQUIRE_STATE, FilePath, common, option, options
+from ekomi_reconcile.cli.output import FOLDER, copy_example, write_result
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.render.tables import Paint, Tone
+from ekomi_reconcile.scaffold import (
+    CI,
+    IGNORE,
+    PACKAGE_VARIABLE,
+    STATE_FOLDER,
+    Scaffolded,
+    account_path,
+    password_variable,
+    project_files,
+    write_project,
+)
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from ekomi_reconcile.sandbox.server import SandboxServer
     from ekomi_reconcile.sandbox.world import World
+
+
+_NO_CI: Final = "none"
+
+
+@click.command()
+@option(
+    "--ci",
+    type=click.Choice([*CI, _NO_CI]),
+    default=_NO_CI,
+    show_default=True,
+    help="Whose workflow to write: check and plan on every pull request, apply on a schedule.",
+)
+@option("--name", default="Germany", show_default=True, help="Name of the example account.")
+@common()
+def init(ci: str, name: str) -> int:
+    """Start a project: settings, an example account, schemas for editors, CI.
+
+    Written into the working directory; files that are there already stay as they are. The example account is
+    disabled. Nothing is called, and no secret is needed.
+    """
+    files = project_files(name, None if ci == _NO_CI else ci)
+    done = write_project(options().directory, files)
+    write_result("".join(f"wrote {path}\n" for path in done.written))
+    write_result("".join(f"kept  {path}\n" for path in done.kept))
+    if not options().quiet:
+        click.echo(_advice(done, name), err=True)
+    return 0
+
+
+def _advice(done: Scaffolded, name: str) -> str:
+    lines = [] if done.state_is_ignored else [f"Add {STATE_FOLDER} to {IGNORE}: the state is not for git."]
+    workflow = next((path for path in CI.values() if path in done.written), None)
+    install = [f"  6. set {PACKAGE_VARIABLE} in {workflow}: what CI installs"] if workflow else []
+    account, password = account_path(name), f" {password_variable(name)}=…"
+    where = f"ekomi-reconcile.yaml and {account}"
+    if account not in done.written:
+        where, password = "ekomi-reconcile.yaml", " and the passwords of your accounts"
+    return "\n".join(
+        [
+            *lines,
+            "Next:",
+            f"  1. put your own values into {where}",
+            "  2. ekomi-reconcile validate",
+            f"  3. export MAGENTO_TOKEN=…{password}",
+            "  4. ekomi-reconcile state init --pin",
+            "  5. ekomi-reconcile plan",
+            *install,
+        ]
+    )
 
 
 @click.command()
@@ -44,7 +105,7 @@ def sandbox(port: int, orders: int, seed: int) -> int:
     slow_body, big_body, quota and tariff (eKomi refuses the account), unclear (neither a yes nor a no),
     redirect (to "location"). "shop", "count", "skip" and "probability" narrow it down; DELETE ends all.
     """
-    from ekomi_reconcile.cli.files import needs_sandbox
+    from ekomi_reconcile.cli.output import needs_sandbox
 
     needs_sandbox()
     from ekomi_reconcile.sandbox.server import serve
@@ -52,8 +113,8 @@ def sandbox(port: int, orders: int, seed: int) -> int:
     tokens: list[str] = []
 
     def shop(world: World) -> list[BaseRoute]:
+        from ekomi_reconcile.sandbox.answers import read_only, shop_of
         from ekomi_reconcile.sandbox.magento.routes import routes
-        from ekomi_reconcile.sandbox.review_requests import read_only, shop_of
 
         made = shop_of(world)
         tokens.append(read_only(made).token)
@@ -128,7 +189,7 @@ def demo(folder: Path | None, orders: int) -> int:
     Five accounts, a local eKomi, some hundred orders: validate, plan, apply, an empty plan, an edit of a
     rule, what it changes for customers who wait, and a report. The folder stays for playing on.
     """
-    from ekomi_reconcile.cli.files import needs_sandbox
+    from ekomi_reconcile.cli.output import needs_sandbox
 
     needs_sandbox()
     from ekomi_reconcile.sandbox.server import SandboxServer

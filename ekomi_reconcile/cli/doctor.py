@@ -1,40 +1,41 @@
-"""``doctor``: the self-test."""
+"""``doctor``, ``errors`` and ``report``: how things stand."""
 
 from __future__ import annotations
 
 import os
+import secrets
 from contextlib import ExitStack
+from pathlib import Path
 
 import click
 
-from ekomi_reconcile.apply.run_control import StopSignal
-from ekomi_reconcile.cli.app import Exit
-from ekomi_reconcile.cli.lists import format_option, write_one
-from ekomi_reconcile.cli.options import REQUIRE_STATE, common, option
-from ekomi_reconcile.cli.session import check_pin, configuration_path, state_key, state_location
-from ekomi_reconcile.cli.signals import stopping
-from ekomi_reconcile.config.configuration import Configuration
-from ekomi_reconcile.config.load import check
+from ekomi_reconcile.apply.context import StopSignal
+from ekomi_reconcile.cli import lists, session
+from ekomi_reconcile.cli.main import Exit
+from ekomi_reconcile.cli.options import REQUIRE_STATE, FilePath, common, option, options, stopping
+from ekomi_reconcile.config.configuration import Configuration, redact
+from ekomi_reconcile.config.loading import check
 from ekomi_reconcile.doctor.context import DoctorContext, StateFile, healthy
-from ekomi_reconcile.doctor.examination import examine
+from ekomi_reconcile.doctor.ekomi import examine
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ConfigurationNotFound, ReconcileError
+from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.reconcile.sources import Sources
-from ekomi_reconcile.render.results import findings_json, findings_text
+from ekomi_reconcile.render import results
 from ekomi_reconcile.state.engine.location import Location, locate
 from ekomi_reconcile.state.opening import Mode, open_state
 
 
 @click.command()
 @option("--offline", is_flag=True, help="Leave out everything that asks eKomi or a shop.")
-@format_option
+@lists.format_option
 @common()
 def doctor(offline: bool, form: str) -> int:
     """Self-test: files, state, secrets, eKomi, orders, queue. Nothing is written."""
     with ExitStack() as stack:
         stop = stack.enter_context(stopping())
         findings = examine(_subject(stack, stop, offline=offline))
-    write_one(findings, form, as_text=findings_text, as_json=findings_json)
+    lists.write_one(findings, form, as_text=results.findings_text, as_json=results.findings_json)
     if stop.interrupted:
         return Exit.INTERRUPTED
     return Exit.OK if healthy(findings) else Exit.ERROR
@@ -44,7 +45,7 @@ def _subject(stack: ExitStack, stop: StopSignal, *, offline: bool) -> DoctorCont
     """What there is to examine, as far as it can be opened; what cannot is told, not raised."""
     now = instant.now()
     try:
-        files, diagnostics = check(configuration_path())
+        files, diagnostics = check(session.configuration_path())
     except ConfigurationNotFound as error:
         return DoctorContext(now=now, offline=offline, stop=stop, files_error=error)
     if files is None:
@@ -65,9 +66,9 @@ def _state_file(files: Configuration, stack: ExitStack) -> StateFile:
     place: Location | None = None
     key, key_error = _key(files)
     try:
-        location, root = state_location(files)
+        location, root = session.state_location(files)
         place = locate(location, root=root)
-        check_pin(files)
+        session.check_pin(files)
         state = stack.enter_context(open_state(location, root=root, mode=Mode.READ, key=key))
     except ReconcileError as error:
         return StateFile(place=place, error=error, key_error=key_error, required=required)
@@ -76,6 +77,112 @@ def _state_file(files: Configuration, stack: ExitStack) -> StateFile:
 
 def _key(files: Configuration) -> tuple[bytes | None, ReconcileError | None]:
     try:
-        return state_key(files), None
+        return session.state_key(files), None
     except ReconcileError as error:
         return None, error
+
+
+@click.command()
+@lists.accounts_option
+@lists.since_option
+@lists.limit_option
+@lists.format_option
+@common()
+def errors(names: tuple[str, ...], since: Instant | None, limit: int | None, form: str) -> int:
+    """Calls to eKomi that failed.
+
+    The latest first. The messages hold neither secrets nor personal data.
+    """
+    with session.reading(session.load_configuration(), key=False) as state:
+        wanted = frozenset(lists.choose(names, lists.known_to(state))) if names else None
+        account_names = {each.interface_id: each.name for each in state.accounts.read(include_deleted=True)}
+        found = state.journal.errors(since=since)
+    listed = [
+        results.ListedError(account_names.get(each.interface_id or ""), each)
+        for each in found
+        if wanted is None or each.interface_id in wanted
+    ]
+    lists.write_list(
+        listed[:limit],
+        form,
+        layout=results.LAYOUT,
+        as_row=results.error_row,
+        as_json=results.error_json,
+        nothing="No call has failed.",
+    )
+    return Exit.OK
+
+
+PAGE = "index.html"
+_HEAD = 4_096
+"""Characters in which a page says who made it."""
+
+
+@click.command()
+@option(
+    "--out",
+    type=FilePath(file_okay=False, path_type=Path),
+    default=Path("report"),
+    show_default=True,
+    metavar="DIR",
+    help="The folder to write index.html into; other files in it stay.",
+)
+@common()
+def report(out: Path) -> int:
+    """Write the state as a web page: accounts, queue, reviews, runs.
+
+    One file that loads nothing and holds no personal data: open it, mail it, or serve it. The state is only
+    read, and no lock is taken.
+    """
+    from ekomi_reconcile.model.sending_times import SendingSchedule
+    from ekomi_reconcile.render.report import page_html
+    from ekomi_reconcile.report.assemble import make_report
+
+    page = options().directory / out / PAGE
+    _check_free(page)
+    configuration = session.load_configuration()
+    schedule = SendingSchedule(configuration.accounts, configuration.project.timezone)
+    with session.reading(configuration, key=False) as state:
+        made = make_report(state, now=instant.now(), schedule=schedule)
+    _write(page, page_html(made, clean=redact))
+    lists.write_text(f"{page}\n")
+    return Exit.OK
+
+
+def _check_free(page: Path) -> None:
+    """A page of somebody else is not overwritten."""
+    from ekomi_reconcile.render.report import is_ours
+
+    try:
+        with page.open(encoding="utf-8", errors="replace") as file:
+            head = file.read(_HEAD)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _unwritable(page, error) from None
+    if not is_ours(head):
+        raise ReconcileError(
+            f"{page} is not a report of ekomi-reconcile",
+            mend="choose another folder with --out, or move it away",
+        )
+
+
+def _write(page: Path, text: str) -> None:
+    """Write the page whole or not at all."""
+    draft = page.with_name(f".{PAGE}.{secrets.token_hex(4)}")
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with draft.open("x", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+            draft.replace(page)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(page, error) from None
+
+
+def _unwritable(page: Path, error: OSError) -> ReconcileError:
+    return ReconcileError(
+        f"{page} cannot be written: {error.strerror}", mend="choose another folder with --out"
+    )

@@ -1,30 +1,36 @@
-"""``fmt``: the files in their canonical form."""
+"""``fmt``, ``validate`` and ``dump``: the files themselves."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import click
 
-from ekomi_reconcile.cli.app import Exit
-from ekomi_reconcile.cli.files import rewrite
+from ekomi_reconcile import __version__
+from ekomi_reconcile.cli.completion import account_completions
+from ekomi_reconcile.cli.lists import choose_matching, live_in, write_pieces
+from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.options import common, option, options
-from ekomi_reconcile.cli.output import exact_output, write_result
-from ekomi_reconcile.cli.session import configuration_path
+from ekomi_reconcile.cli.output import exact_output, from_the_top, rewrite, write_result
+from ekomi_reconcile.cli.session import configuration_path, reading
+from ekomi_reconcile.config.configuration import redact
 from ekomi_reconcile.config.diagnostics import error
-from ekomi_reconcile.config.secrets import redact
-from ekomi_reconcile.config.settings import ACCOUNTS
-from ekomi_reconcile.config.source import DiskTree, account_files
+from ekomi_reconcile.config.loading import check, load_from
+from ekomi_reconcile.config.settings import ACCOUNTS, Project
+from ekomi_reconcile.config.source import DiskTree, Listing, account_files
 from ekomi_reconcile.config.yaml import read
 from ekomi_reconcile.formatting.canonical import NOT_OURS, canonical, difference
+from ekomi_reconcile.model.account import AccountRecord
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place
 from ekomi_reconcile.model.errors import ConfigurationInvalid, ReconcileError
-from ekomi_reconcile.render.diagnostics import diagnostics_text
-from ekomi_reconcile.render.tables import Paint, plural, printable
+from ekomi_reconcile.privacy.suppression import check_suppression_list
+from ekomi_reconcile.render import results
+from ekomi_reconcile.render.results import diagnostics_text
+from ekomi_reconcile.render.tables import Paint, document_text, json_text, plural, printable
 
 _STREAM: Final = "-"
 
@@ -171,3 +177,92 @@ def _summary(outcome: _Outcome, *, would: str) -> str:
     if outcome.failed:
         parts.append(f"{outcome.failed} failed")
     return f"{', '.join(parts)}."
+
+
+@click.command()
+@option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github", "sarif"]),
+    default="text",
+    help="How to show findings; github: as annotations of a pull request.",
+)
+@option("--strict", is_flag=True, help="Warnings fail too.")
+@common()
+def validate(form: str, strict: bool) -> int:
+    """Check the files: schema, cross-file rules, lint. Offline, and without any secret."""
+    path = configuration_path()
+    configuration, found = check(path)
+    if configuration is not None and (listed := configuration.suppression_list) is not None:
+        found = (*found, *check_suppression_list(listed))
+    accounts = None if configuration is None else len(configuration.accounts)
+    match form:
+        case "json":
+            write_result(document_text(results.diagnostics_json(found)))
+        case "sarif":
+            log = results.sarif_json(from_the_top(found, path.parent), tool_version=__version__)
+            write_result(json_text(log) + "\n")
+        case "github":
+            write_result(results.github_commands(from_the_top(found, path.parent)))
+            write_result(results.verdict_text(found, accounts=accounts) + "\n")
+        case _:
+            click.echo(
+                results.diagnostics_text(found, Paint(options().colour_on(sys.stderr))),
+                err=True,
+                nl=False,
+            )
+            write_result(results.verdict_text(found, accounts=accounts) + "\n")
+    return Exit.ERROR if _fails(found, strict=strict) else Exit.OK
+
+
+def _fails(found: Sequence[Diagnostic], *, strict: bool) -> bool:
+    return any(strict or each.is_error for each in found)
+
+
+class _WithoutAccounts(DiskTree):
+    """The files of a project without those of its accounts: they may be lost, or not be sound."""
+
+    def walk(self, folder: str) -> Listing:
+        """Implements ``Tree``."""
+        del folder
+        return Listing(())
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=account_completions)
+@common()
+def dump(names: tuple[str, ...]) -> int:
+    """Print the accounts of the state as YAML, as they were applied last.
+
+    For files that were lost: the result in a file of the accounts folder, the next plan has no changes. Each
+    password is the reference that was applied. NAME is a name, an interface id or a pattern; without one it
+    is all of them. The files of the accounts are not read.
+    """
+    configuration = load_from(_WithoutAccounts(), configuration_path().as_posix())
+    with reading(configuration, key=False) as state:
+        chosen = choose_matching(names, live_in(state)) if names else None
+        found = [each for each in state.accounts.read() if chosen is None or each.interface_id in chosen]
+    records = sorted(found, key=lambda each: each.name.casefold())
+    unsaid: list[str] = []
+    exact_output()
+    write_pieces(_documents(records, configuration.project, unsaid))
+    for each in unsaid:
+        click.echo(f"Warning: {printable(each)}", err=True)
+    return Exit.ERROR if unsaid else Exit.OK
+
+
+def _documents(
+    records: Sequence[AccountRecord], project: Project, unsaid: list[str]
+) -> Generator[str, None, None]:
+    """One text per account; what cannot be said goes into ``unsaid``."""
+    from ekomi_reconcile.formatting.canonical import written
+
+    for number, record in enumerate(records):
+        document = written(record.desired, project)
+        yield ("---\n" if number else "") + document.text
+        if document.unsaid:
+            keys = ", ".join(document.unsaid)
+            unsaid.append(
+                f"{record.name} was applied without {plural(len(document.unsaid), 'value')} ({keys}) for "
+                "which the project has a default: take it out of `defaults:`"
+            )

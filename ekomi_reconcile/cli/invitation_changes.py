@@ -13,9 +13,8 @@ import click
 import msgspec
 
 from ekomi_reconcile.cli.lists import write_list, write_one
-from ekomi_reconcile.cli.options import Command, interactive, option, options
+from ekomi_reconcile.cli.options import Command, interactive, interruptible, option, options
 from ekomi_reconcile.cli.session import load_configuration, writing
-from ekomi_reconcile.cli.signals import interruptible
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.diagnostics import did_you_mean
 from ekomi_reconcile.model import instant

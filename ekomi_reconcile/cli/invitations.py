@@ -10,22 +10,13 @@ from typing import Any
 import click
 
 from ekomi_reconcile.cli import invitation_changes, lists
-from ekomi_reconcile.cli.app import Exit, LazyGroup
+from ekomi_reconcile.cli.lists import choose, known_to
+from ekomi_reconcile.cli.main import Exit, LazyGroup
 from ekomi_reconcile.cli.mark_sent import mark_sent
 from ekomi_reconcile.cli.options import common, option
-from ekomi_reconcile.cli.selection import choose, known_to
 from ekomi_reconcile.cli.session import load_configuration, reading
 from ekomi_reconcile.model.invitation import Invitation, InvitationFilter, Resolution, Status
-from ekomi_reconcile.render.invitations import (
-    HISTORY_LAYOUT,
-    LAYOUT,
-    change_json,
-    change_row,
-    invitation_json,
-    invitation_text,
-    listed_json,
-    listed_row,
-)
+from ekomi_reconcile.render import invitations as render_invitations
 from ekomi_reconcile.state.repositories.invitations import InvitationRepository
 
 _which = click.argument("which", metavar="ID|ORDER")
@@ -68,9 +59,9 @@ def list_command(
         lists.write_list(
             invitation_changes.listed(state, state.invitations.search(wanted), configuration),
             form,
-            layout=LAYOUT,
-            as_row=listed_row,
-            as_json=listed_json,
+            layout=render_invitations.LAYOUT,
+            as_row=render_invitations.listed_row,
+            as_json=render_invitations.listed_json,
             nothing="There are no such invitations.",
         )
     return Exit.OK
@@ -86,7 +77,9 @@ def show(which: str, form: str) -> int:
     with reading(configuration, key=False) as state:
         row = invitation_changes.chosen(state, which)
         (found,) = invitation_changes.listed(state, [row], configuration)
-    lists.write_one(found, form, as_text=invitation_text, as_json=invitation_json)
+    lists.write_one(
+        found, form, as_text=render_invitations.invitation_text, as_json=render_invitations.invitation_json
+    )
     return Exit.OK
 
 
@@ -102,9 +95,9 @@ def history(which: str, limit: int | None, form: str) -> int:
     lists.write_list(
         changes[:limit],
         form,
-        layout=HISTORY_LAYOUT,
-        as_row=change_row,
-        as_json=change_json,
+        layout=render_invitations.HISTORY_LAYOUT,
+        as_row=render_invitations.change_row,
+        as_json=render_invitations.change_json,
         nothing="Nothing has happened.",
     )
     return Exit.OK

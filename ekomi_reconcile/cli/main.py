@@ -1,20 +1,172 @@
-"""Running a command line: the one place that turns what happened into an exit code."""
+"""The program: the root command, and the edge where errors become exit codes."""
 
 from __future__ import annotations
 
+import difflib
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from ekomi_reconcile.cli.app import Exit, app
-from ekomi_reconcile.cli.options import COMPLETION
+from ekomi_reconcile.cli.options import COMPLETION, common
 from ekomi_reconcile.cli.output import Output, outputs
 from ekomi_reconcile.model.errors import ConfigurationInvalid, ReconcileError
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are named as ``module:attribute`` with the line that ``--help`` shows."""
+
+    def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lazy = dict(lazy or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order in which they were declared."""
+        return [*self.lazy, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, imported now."""
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self.lazy[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, from what is declared: nothing is imported for it."""
+        if not self.lazy:
+            super().format_commands(ctx, formatter)
+            return
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in self.lazy.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Commands and options that begin like this, from what is declared: nothing is imported for it."""
+        if not self.lazy:
+            return super().shell_complete(ctx, incomplete)
+        found = [CompletionItem(name, help=line) for name, (_, line) in self.lazy.items()]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [each for each in found if each.value.startswith(incomplete)] + options
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command to run; an unknown one is answered with the nearest name."""
+        name = args[0]
+        if name not in self.list_commands(ctx) and not name.startswith("-"):
+            near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            ctx.fail(f"No such command {name!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+class Exit(IntEnum):
+    """What the process tells its caller."""
+
+    OK = 0
+    ERROR = 1
+    CHANGES = 2
+    USAGE = 64
+    INTERRUPTED = 130
+
+
+MEANINGS = {
+    Exit.OK: "success",
+    Exit.ERROR: "an error, a refusal, or something that was to be done and was not",
+    Exit.CHANGES: "changes are present (only `plan --detailed-exitcode`)",
+    Exit.USAGE: "the command line is wrong",
+    Exit.INTERRUPTED: "interrupted",
+}
+"""The table of ``--help`` and the documentation."""
+
+
+_COMMANDS = {
+    "init": (
+        "ekomi_reconcile.cli.demo:init",
+        "Start a project: settings, an example account, schemas for editors, CI.",
+    ),
+    "validate": ("ekomi_reconcile.cli.fmt:validate", "Check the files: schema, cross-file rules, lint."),
+    "test": ("ekomi_reconcile.cli.explain:test", "Run the unit tests of the rules; offline."),
+    "analyze": (
+        "ekomi_reconcile.cli.explain:analyze",
+        "Which accounts can match the same order, and which rules never match; offline.",
+    ),
+    "fmt": ("ekomi_reconcile.cli.fmt:fmt", "Format the files: canonical YAML, comments kept."),
+    "plan": ("ekomi_reconcile.cli.plan:plan", "Show what apply would do, and why."),
+    "apply": ("ekomi_reconcile.cli.apply:apply", "Make the state and eKomi's queue like the files."),
+    "run": ("ekomi_reconcile.cli.run:run", "The loop as a service: apply, again and again."),
+    "accounts": ("ekomi_reconcile.cli.accounts:accounts", "The accounts: list, show, open, check."),
+    "sync": ("ekomi_reconcile.cli.accounts:sync", "Fetch shop details and statistics from eKomi now."),
+    "invitations": (
+        "ekomi_reconcile.cli.invitations:invitations",
+        "The queue: list, show, skip, unskip, push, retry, resolve, history, mark-sent.",
+    ),
+    "reviews": ("ekomi_reconcile.cli.reviews:reviews", "The reviews: import, list, stats, export."),
+    "explain": (
+        "ekomi_reconcile.cli.explain:explain",
+        "Why an order is invited or not, and when: every account's every criterion.",
+    ),
+    "orders": ("ekomi_reconcile.cli.lists:orders", "Order files: inspect."),
+    "doctor": (
+        "ekomi_reconcile.cli.doctor:doctor",
+        "Self-test: files, state, secrets, eKomi, orders, queue.",
+    ),
+    "report": (
+        "ekomi_reconcile.cli.doctor:report",
+        "Write the state as a web page: accounts, queue, reviews, runs.",
+    ),
+    "suppress": ("ekomi_reconcile.cli.privacy:suppress", "Opt-outs: add, list, remove."),
+    "privacy": ("ekomi_reconcile.cli.privacy:privacy", "What is held about a customer: export, erase."),
+    "errors": ("ekomi_reconcile.cli.doctor:errors", "Calls to eKomi that failed."),
+    "state": (
+        "ekomi_reconcile.cli.state:state",
+        (
+            "The state: init, list, show, pull, push, backup, restore, mv, mv-source, accept-loss, rm, "
+            "check, migrate, history."
+        ),
+    ),
+    "dump": (
+        "ekomi_reconcile.cli.fmt:dump",
+        "Print the accounts of the state as YAML, as they were applied last.",
+    ),
+    "lock": ("ekomi_reconcile.cli.state:lock", "The writer lock: show."),
+    "force-unlock": (
+        "ekomi_reconcile.cli.state:force_unlock",
+        "Break the writer lock of a process that is certainly dead.",
+    ),
+    "schema": (
+        "ekomi_reconcile.cli.completion:schema",
+        "Print a JSON Schema: of the files, of the plan, of a pulled state, of what a command writes.",
+    ),
+    "completion": (
+        "ekomi_reconcile.cli.completion:completion",
+        "Print the script that completes commands, options and account names in a shell.",
+    ),
+    "sandbox": ("ekomi_reconcile.cli.demo:sandbox", "Run a local eKomi and Magento to try things on."),
+    "demo": ("ekomi_reconcile.cli.demo:demo", "See the whole loop on a sandbox in one minute."),
+    "version": ("ekomi_reconcile.cli.completion:version", "Print the version."),
+}
+
+_EPILOG = "Exit codes: " + "; ".join(f"{code.value} {meaning}" for code, meaning in MEANINGS.items()) + "."
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=_COMMANDS,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@common(env=True)
+def app() -> None:
+    """Terraform for eKomi review invitations: accounts and rules as YAML files, plan and apply."""
+
 
 _COLLECT = (50_000, 20, 100)
 """Thousands of accounts are built once and stay: looking through them for garbage costs a third of a plan."""
@@ -70,8 +222,8 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _explain(error: ReconcileError) -> None:
     from ekomi_reconcile.cli.options import Globals
-    from ekomi_reconcile.config.secrets import redact
-    from ekomi_reconcile.render.diagnostics import diagnostics_text
+    from ekomi_reconcile.config.configuration import redact
+    from ekomi_reconcile.render.results import diagnostics_text
     from ekomi_reconcile.render.tables import Paint, printable
 
     if isinstance(error, ConfigurationInvalid):

@@ -11,23 +11,21 @@ from pathlib import Path
 import click
 
 from ekomi_reconcile.cli import session
-from ekomi_reconcile.cli.app import Exit
 from ekomi_reconcile.cli.completion import account_completions
-from ekomi_reconcile.cli.files import read_file
-from ekomi_reconcile.cli.lists import format_option, lock_timeout_option, write_one
+from ekomi_reconcile.cli.lists import choose_one, format_option, lock_timeout_option, write_one, written_in
+from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.options import FilePath, common, option, options
-from ekomi_reconcile.cli.selection import choose_one, written_in
+from ekomi_reconcile.cli.output import read_file
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ReconcileError
-from ekomi_reconcile.model.state import NewState
+from ekomi_reconcile.model.run import NewState
 from ekomi_reconcile.reconcile.planning import digester, read_privacy
 from ekomi_reconcile.reconcile.sources import Sources
 from ekomi_reconcile.render.invitations import SentImport, sent_import_json, sent_import_text
-from ekomi_reconcile.sent_import.file import BadLine, SentRequest, read_past
-from ekomi_reconcile.sent_import.matching import Adoption
-from ekomi_reconcile.state.engine.key import Purpose
+from ekomi_reconcile.sent_import import Adoption, BadLine, SentRequest, read_past
 from ekomi_reconcile.state.engine.lock import user
+from ekomi_reconcile.state.engine.mark import Purpose
 from ekomi_reconcile.state.repositories.schedule import Adopted, Standing
 from ekomi_reconcile.state.store import State
 

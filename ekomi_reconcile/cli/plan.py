@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ekomi_reconcile.cli import options as cli_options
 from ekomi_reconcile.cli import session
-from ekomi_reconcile.cli.app import Exit
-from ekomi_reconcile.cli.base import base_plan, changed_accounts, check_base, check_revision
 from ekomi_reconcile.cli.completion import account_completions
-from ekomi_reconcile.cli.options import Command, FilePath, common, option, options
+from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.output import write_result
 from ekomi_reconcile.cli.progress import progress
-from ekomi_reconcile.config.secrets import redact
-from ekomi_reconcile.http.clock import RunClock
+from ekomi_reconcile.config.configuration import redact
+from ekomi_reconcile.http.client import RunClock
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.instant import Instant
@@ -52,19 +51,19 @@ class _Checked(click.ParamType[str]):
 
 
 _OPTIONS = (
-    option(
+    cli_options.option(
         "--markdown-out",
-        type=FilePath(dir_okay=False, path_type=Path),
+        type=cli_options.FilePath(dir_okay=False, path_type=Path),
         metavar="FILE",
         help="Write it as a comment, too: `--format markdown` into FILE.",
     ),
-    option(
+    cli_options.option(
         "--comment-key",
         type=_Checked("key", _KEY, "letters and digits, with single . - _ / between them"),
         metavar="KEY",
         help="Tells the comments of several projects in one repository apart.",
     ),
-    option(
+    cli_options.option(
         "--details-url",
         type=_Checked("url", _URL, "an address that starts with https://"),
         metavar="URL",
@@ -73,7 +72,7 @@ _OPTIONS = (
 )
 
 
-def comment_options(command: Command) -> Command:
+def comment_options(command: cli_options.Command) -> cli_options.Command:
     """The options of ``plan`` that concern the comment."""
     for add in reversed(_OPTIONS):
         command = add(command)
@@ -87,9 +86,9 @@ def comment_text(made: Plan, comment: Comment, detail: PlanDetail) -> str:
 
 def save_comment(text: str, file: Path) -> None:
     """Write the comment to a file that was asked for."""
-    from ekomi_reconcile.cli.files import write_private
+    from ekomi_reconcile.cli.output import write_private
 
-    write_private(options().directory / file, text.encode())
+    write_private(cli_options.options().directory / file, text.encode())
 
 
 @contextmanager
@@ -122,10 +121,10 @@ class InstantType(click.ParamType[Instant]):
             self.fail(f"{value!r} is no time; write it like 2026-11-30T12:00:00Z", param, ctx)
 
 
-def selections(command: Command) -> Command:
+def selections(command: cli_options.Command) -> cli_options.Command:
     """The options that choose accounts, shared by plan and apply."""
     for add in (
-        option(
+        cli_options.option(
             "--replace",
             env=False,
             multiple=True,
@@ -133,7 +132,7 @@ def selections(command: Command) -> Command:
             shell_complete=account_completions,
             help="Delete this account and create it anew.",
         ),
-        option(
+        cli_options.option(
             "--exclude",
             env=False,
             multiple=True,
@@ -141,14 +140,14 @@ def selections(command: Command) -> Command:
             shell_complete=account_completions,
             help="Leave matching accounts out.",
         ),
-        option(
+        cli_options.option(
             "--tag",
             env=False,
             multiple=True,
             metavar="TAG",
             help="Only accounts with this tag, or with one of several; beside --target both must hold.",
         ),
-        option(
+        cli_options.option(
             "--target",
             env=False,
             multiple=True,
@@ -161,16 +160,16 @@ def selections(command: Command) -> Command:
     return command
 
 
-def concise_option(command: Command) -> Command:
+def concise_option(command: cli_options.Command) -> cli_options.Command:
     """``--concise``, shared by plan and apply."""
-    return option("--concise", is_flag=True, help="Only figures and the accounts that change; no examples.")(
-        command
-    )
+    return cli_options.option(
+        "--concise", is_flag=True, help="Only figures and the accounts that change; no examples."
+    )(command)
 
 
-def accept_clock_option(command: Command) -> Command:
+def accept_clock_option(command: cli_options.Command) -> cli_options.Command:
     """``--accept-clock``, shared by plan, apply and run."""
-    return option(
+    return cli_options.option(
         "--accept-clock",
         env=False,
         is_flag=True,
@@ -179,13 +178,13 @@ def accept_clock_option(command: Command) -> Command:
 
 
 @click.command()
-@option(
+@cli_options.option(
     "--out",
-    type=FilePath(dir_okay=False, path_type=Path),
+    type=cli_options.FilePath(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Save the plan for `apply FILE`.",
 )
-@option(
+@cli_options.option(
     "--format",
     "form",
     type=click.Choice(["text", "json", "markdown"]),
@@ -193,23 +192,25 @@ def accept_clock_option(command: Command) -> Command:
     help="How to show it; markdown: as a comment of a pull request.",
 )
 @comment_options
-@option(
+@cli_options.option(
     "--base",
     metavar="REF",
     help="What the files change since they branched off from REF: no state, no secret, no shop.",
 )
-@option(
+@cli_options.option(
     "--changed-since",
     env=False,
     metavar="REF",
     help="Only accounts that the files have changed since they branched off from REF.",
 )
-@option(
+@cli_options.option(
     "--detailed-exitcode", is_flag=True, help="Exit with 2 when accounts change or rules move invitations."
 )
-@option("--refresh-only", is_flag=True, help="Only syncs and imports.")
-@option("--offline", is_flag=True, help="Files and state only: no secret, no order source, no eKomi.")
-@option(
+@cli_options.option("--refresh-only", is_flag=True, help="Only syncs and imports.")
+@cli_options.option(
+    "--offline", is_flag=True, help="Files and state only: no secret, no order source, no eKomi."
+)
+@cli_options.option(
     "--at",
     env=False,
     type=InstantType(),
@@ -219,7 +220,7 @@ def accept_clock_option(command: Command) -> Command:
 @accept_clock_option
 @concise_option
 @selections
-@common()
+@cli_options.common()
 def plan(
     out: Path | None,
     form: str,
@@ -242,9 +243,9 @@ def plan(
     """Show what apply would do, and why. Takes no lock and writes no state."""
     check_selection(target, exclude)
     if base is not None:
-        check_base(base, out=out, refresh_only=refresh_only, at=at)
+        cli_options.check_base(base, out=out, refresh_only=refresh_only, at=at)
     if changed_since is not None:
-        check_revision("--changed-since", changed_since)
+        cli_options.check_revision("--changed-since", changed_since)
     scope = Scope(
         targets=target,
         excludes=exclude,
@@ -284,12 +285,14 @@ def _make(scope: Scope, *, at: Instant | None, accept_clock: bool) -> tuple[Plan
     configuration = session.load_configuration()
     session.mention_warnings(configuration)
     if scope.changed_since is not None:
-        scope = dataclasses.replace(scope, changed=changed_accounts(configuration, scope.changed_since))
+        scope = dataclasses.replace(
+            scope, changed=cli_options.changed_accounts(configuration, scope.changed_since)
+        )
     if scope.base is not None:
-        return base_plan(configuration, scope, now=now), None
+        return cli_options.base_plan(configuration, scope, now=now), None
     from ekomi_reconcile.reconcile.planning import Passwords, digester, make_plan, read_passwords
     from ekomi_reconcile.reconcile.sources import Sources
-    from ekomi_reconcile.state.engine.key import Purpose
+    from ekomi_reconcile.state.engine.mark import Purpose
 
     online = not scope.offline
     clock = RunClock(accepted=accept_clock) if online and at is None else None
@@ -298,7 +301,7 @@ def _make(scope: Scope, *, at: Instant | None, accept_clock: bool) -> tuple[Plan
         session.glancing_if_any(configuration, key=online) as state,
         Sources(configuration, listen, clock=clock) as sources,
     ):
-        if state is None and not options().quiet:
+        if state is None and not cli_options.options().quiet:
             click.echo(f"Warning: {session.missing_state(configuration)}", err=True)
             if (refused := session.new_state_refused(configuration)) is not None:
                 click.echo(f"Warning: apply will be refused: {refused.message}", err=True)
@@ -325,11 +328,11 @@ def show(made: Plan, form: str, detail: PlanDetail, sign: Sign | None = None) ->
 
         write_result(redact(encode(made, sign).decode()))
     else:
-        write_result(redact(plan_in(detail, made, Paint(options().colour_on(sys.stdout)))))
+        write_result(redact(plan_in(detail, made, Paint(cli_options.options().colour_on(sys.stdout)))))
 
 
 def _save(made: Plan, out: Path, sign: Sign | None) -> None:
-    from ekomi_reconcile.cli.files import write_private
+    from ekomi_reconcile.cli.output import write_private
     from ekomi_reconcile.plan.saved_plan import encode
 
-    write_private(options().directory / out, encode(made, sign))
+    write_private(cli_options.options().directory / out, encode(made, sign))

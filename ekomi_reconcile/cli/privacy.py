@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from ekomi_reconcile.cli import lists
-from ekomi_reconcile.cli.app import Exit, LazyGroup
 from ekomi_reconcile.cli.invitation_changes import listed
+from ekomi_reconcile.cli.lists import customer_digest, entries_for, given, one, suppression_path
+from ekomi_reconcile.cli.main import Exit, LazyGroup
 from ekomi_reconcile.cli.options import common, option
-from ekomi_reconcile.cli.selection import customer_digest, entries_for, given, one, suppression_path
 from ekomi_reconcile.cli.session import load_configuration, reading, reading_if_any, writing
 from ekomi_reconcile.config.cache import FOLDER
 from ekomi_reconcile.config.configuration import Configuration
@@ -20,25 +20,12 @@ from ekomi_reconcile.model import instant
 from ekomi_reconcile.privacy.limits import add_entries, is_address, list_entries, list_plain, remove_entries
 from ekomi_reconcile.privacy.suppression import DIGEST_PREFIX
 from ekomi_reconcile.reconcile.planning import digester, read_privacy
-from ekomi_reconcile.render.privacy import (
-    LAYOUT,
-    AddedEntry,
-    Erased,
-    Held,
-    RemovedEntries,
-    added_json,
-    added_text,
-    entry_row,
-    erased_text,
-    held_json,
-    opt_out_json,
-    removed_text,
-)
+from ekomi_reconcile.render import state as render_state
 from ekomi_reconcile.render.results import ListedError
 from ekomi_reconcile.render.reviews import ListedReview
 from ekomi_reconcile.render.tables import document_text
-from ekomi_reconcile.state.engine.key import Purpose
 from ekomi_reconcile.state.engine.lock import user
+from ekomi_reconcile.state.engine.mark import Purpose
 from ekomi_reconcile.state.maintenance.backup import copies_beside
 from ekomi_reconcile.state.store import State
 
@@ -71,14 +58,14 @@ def add(addresses: tuple[str, ...], form: str) -> int:
         waiting = state.queue.count_pending_of(digests) if state is not None else {}
         added = put_on_list(path, entries)
         shown = [
-            AddedEntry(
+            render_state.AddedEntry(
                 entry,
                 added=entry in added,
                 pending=waiting.get(of_customer(each), 0) if is_address(each) else None,
             )
             for entry, each in entries.items()
         ]
-    lists.write_one(shown, form, as_text=added_text, as_json=added_json)
+    lists.write_one(shown, form, as_text=render_state.added_text, as_json=render_state.added_json)
     return Exit.OK
 
 
@@ -98,9 +85,9 @@ def list_command(limit: int | None, form: str) -> int:
     lists.write_list(
         entries[:limit],
         form,
-        layout=LAYOUT,
-        as_row=entry_row,
-        as_json=opt_out_json,
+        layout=render_state.LAYOUT,
+        as_row=render_state.opt_out_row,
+        as_json=render_state.opt_out_json,
         nothing="The list is empty.",
     )
     return Exit.OK
@@ -118,8 +105,8 @@ def remove(addresses: tuple[str, ...], form: str) -> int:
     with reading_if_any(configuration, or_lost=True) as state:
         of_customer = customer_digest(configuration, state)
     removed = [remove_entries(path, {each, entries_for(each, of_customer)}) for each in wanted]
-    done = RemovedEntries(removed=sum(removed), missing=removed.count(0))
-    lists.write_document(done, form, as_text=removed_text)
+    done = render_state.RemovedEntries(removed=sum(removed), missing=removed.count(0))
+    lists.write_document(done, form, as_text=render_state.removed_text)
     return Exit.OK
 
 
@@ -145,7 +132,7 @@ def export(address: str) -> int:
     with reading(configuration) as state:
         digest = customer_digest(configuration, state)(wanted)
         held = _held(configuration, state, digest, address=wanted)
-        lists.write_text(document_text(held_json(held)))
+        lists.write_text(document_text(render_state.held_json(held)))
     return Exit.OK
 
 
@@ -177,7 +164,7 @@ def erase(address: str, suppressing: bool, lock_timeout: int, form: str) -> int:
                 state.meta.bump_serial()
         copies = copies_beside(state.location) if counts.invitations else []
     shutil.rmtree(configuration.root / FOLDER, ignore_errors=True)
-    erased = Erased(
+    erased = render_state.Erased(
         invitations=counts.invitations,
         skipped=counts.skipped,
         reviews=counts.reviews,
@@ -185,15 +172,15 @@ def erase(address: str, suppressing: bool, lock_timeout: int, form: str) -> int:
         suppressed=suppressing,
         copies=list(map(str, copies)),
     )
-    lists.write_document(erased, form, as_text=erased_text)
+    lists.write_document(erased, form, as_text=render_state.erased_text)
     return Exit.OK
 
 
-def _held(configuration: Configuration, state: State, digest: str, *, address: str) -> Held:
+def _held(configuration: Configuration, state: State, digest: str, *, address: str) -> render_state.Held:
     rows = state.customers.invitations(digest)
     names = {each.interface_id: each.name for each in state.accounts.read(include_deleted=True)}
     suppressed = read_privacy(configuration, digester(state, Purpose.CUSTOMER))
-    return Held(
+    return render_state.Held(
         digest=DIGEST_PREFIX + digest,
         suppressed=digest in suppressed.opted_out_digests or suppressed.suppressed.has_domain_of(address),
         invitations=tuple(listed(state, rows, configuration)),

@@ -21,10 +21,10 @@ from typing import Final
 import click
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.apply.run_control import Event, Listener, nobody
-from ekomi_reconcile.cli.app import Exit
+from ekomi_reconcile.apply.context import Event, Listener, nobody
+from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.options import Command, FilePath, Globals, is_dumb_terminal, option, options
-from ekomi_reconcile.config.secrets import redact
+from ekomi_reconcile.config.configuration import redact
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.errors import ReconcileError
@@ -39,7 +39,7 @@ class _Redacting(logging.Formatter):
     """Formats a record and takes every secret out of the finished text."""
 
     def format(self, record: logging.LogRecord) -> str:
-        from ekomi_reconcile.config.secrets import redact
+        from ekomi_reconcile.config.configuration import redact
 
         return redact(self.line(record))
 

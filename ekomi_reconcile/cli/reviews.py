@@ -10,29 +10,16 @@ from pathlib import Path
 import click
 
 from ekomi_reconcile.cli import lists
-from ekomi_reconcile.cli.app import Exit, LazyGroup
 from ekomi_reconcile.cli.completion import account_completions
-from ekomi_reconcile.cli.files import needs_parquet, private_file
+from ekomi_reconcile.cli.lists import choose_matching, known_to
+from ekomi_reconcile.cli.main import Exit, LazyGroup
 from ekomi_reconcile.cli.options import Command, FilePath, common, option, options
-from ekomi_reconcile.cli.output import exact_output
-from ekomi_reconcile.cli.selection import choose_matching, known_to
+from ekomi_reconcile.cli.output import exact_output, needs_parquet, private_file
 from ekomi_reconcile.cli.session import load_configuration, reading
-from ekomi_reconcile.config.secrets import redact
+from ekomi_reconcile.config.configuration import redact
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.review import Period, RecordedReview
-from ekomi_reconcile.render.reviews import (
-    BYTE_ORDER_MARK,
-    LAYOUT,
-    ListedReview,
-    ListedStatistics,
-    csv_text,
-    json_lines,
-    review_json,
-    review_row,
-    signs_for,
-    statistics_json,
-    statistics_text,
-)
+from ekomi_reconcile.render import reviews as render_reviews
 from ekomi_reconcile.render.tables import array_text
 from ekomi_reconcile.state.store import State
 
@@ -94,7 +81,7 @@ def stats_command(
     with reading(load_configuration(), key=False) as state:
         keys, names = chosen_accounts(state, patterns), account_names(state)
         found = [
-            ListedStatistics(
+            render_reviews.ListedStatistics(
                 account=names[each.interface_id], found=each, by=period, since=since, product_id=product
             )
             for each in state.aggregates.review_statistics(keys, by=period, since=since, product_id=product)
@@ -103,14 +90,14 @@ def stats_command(
     return Exit.OK
 
 
-def _write(found: list[ListedStatistics], form: str) -> None:
+def _write(found: list[render_reviews.ListedStatistics], form: str) -> None:
     if form == "json":
-        lists.write_pieces(array_text(map(statistics_json, found)))
+        lists.write_pieces(array_text(map(render_reviews.statistics_json, found)))
     elif not found and not options().quiet:
         click.echo("There are no accounts.", err=True)
     else:
-        signs = signs_for(sys.stdout.encoding)
-        lists.write_pieces(statistics_text(found, signs=signs, paint=lists.stdout_paint()))
+        signs = render_reviews.signs_for(sys.stdout.encoding)
+        lists.write_pieces(render_reviews.statistics_text(found, signs=signs, paint=lists.stdout_paint()))
 
 
 CSV, JSONL, PARQUET = "csv", "jsonl", "parquet"
@@ -148,8 +135,8 @@ def export_command(
     with reading(load_configuration(), key=False) as state:
         names, wanted = account_names(state), chosen_accounts(state, patterns)
         found = state.reviews.search(wanted, since=since, include_gone=gone, product_id=product)
-        listed = (ListedReview(names[each.interface_id], each) for each in found)
-        _write_export(listed, form, out, mark=BYTE_ORDER_MARK if bom else "")
+        listed = (render_reviews.ListedReview(names[each.interface_id], each) for each in found)
+        _write_export(listed, form, out, mark=render_reviews.BYTE_ORDER_MARK if bom else "")
     return Exit.OK
 
 
@@ -162,16 +149,16 @@ def _check(form: str, out: Path | None, bom: bool) -> None:
         needs_parquet()
 
 
-def _write_export(listed: Iterator[ListedReview], form: str, out: Path | None, *, mark: str) -> None:
+def _write_export(
+    listed: Iterator[render_reviews.ListedReview], form: str, out: Path | None, *, mark: str
+) -> None:
     if out is None:
         exact_output()
         lists.write_pieces(_with_mark(mark, _TEXTS[form](listed)))
         return
     with private_file(options().directory / out) as file:
         if form == PARQUET:
-            from ekomi_reconcile.render.reviews_parquet import write_parquet
-
-            write_parquet(listed, file, clean=redact)
+            render_reviews.write_parquet(listed, file, clean=redact)
             return
         for piece in _with_mark(mark, _TEXTS[form](listed)):
             file.write(redact(piece).encode())
@@ -183,9 +170,9 @@ def _with_mark(mark: str, pieces: Generator[str, None, None]) -> Generator[str, 
     yield from pieces
 
 
-_TEXTS: dict[str, Callable[[Iterable[ListedReview]], Generator[str, None, None]]] = {
-    CSV: csv_text,
-    JSONL: json_lines,
+_TEXTS: dict[str, Callable[[Iterable[render_reviews.ListedReview]], Generator[str, None, None]]] = {
+    CSV: render_reviews.csv_text,
+    JSONL: render_reviews.json_lines,
 }
 
 
@@ -205,7 +192,7 @@ def import_command(names: tuple[str, ...], full: bool, lock_timeout: int) -> int
     from ekomi_reconcile.apply.accounts import import_task
     from ekomi_reconcile.apply.fetching import FetchTask
     from ekomi_reconcile.cli.accounts import fetch_now
-    from ekomi_reconcile.model.account_record import AccountRecord
+    from ekomi_reconcile.model.account import AccountRecord
     from ekomi_reconcile.model.run import Done
 
     def task(account: AccountRecord, now: Instant) -> FetchTask:
@@ -238,11 +225,11 @@ def list_command(
         wanted, names = chosen_accounts(state, patterns), account_names(state)
         listed = state.reviews.search(wanted, since=since, include_gone=gone, product_id=product)
         lists.write_list(
-            (ListedReview(names[each.interface_id], each) for each in _latest(listed, limit)),
+            (render_reviews.ListedReview(names[each.interface_id], each) for each in _latest(listed, limit)),
             form,
-            layout=LAYOUT,
-            as_row=review_row,
-            as_json=review_json,
+            layout=render_reviews.LAYOUT,
+            as_row=render_reviews.review_row,
+            as_json=render_reviews.review_json,
             nothing="There are no such reviews.",
         )
     return Exit.OK

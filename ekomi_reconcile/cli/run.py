@@ -19,32 +19,30 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
-from ekomi_reconcile.cli.app import Exit
-from ekomi_reconcile.cli.options import DURATION, Command, FilePath, common, option, options
+from ekomi_reconcile.cli.main import Exit
+from ekomi_reconcile.cli.options import DURATION, Command, FilePath, common, option, options, stopping
 from ekomi_reconcile.cli.plan import accept_clock_option
 from ekomi_reconcile.cli.progress import Events, json_events_option, open_events
 from ekomi_reconcile.cli.saved_plan import about_run
 from ekomi_reconcile.cli.session import load_configuration, locking
-from ekomi_reconcile.cli.signals import stopping
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ConfigurationError, GuardRefused, ReconcileError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.run import Done, Result
 from ekomi_reconcile.model.sending_times import SendingSchedule
-from ekomi_reconcile.notify.report import ChangedAccount, RunRecord
-from ekomi_reconcile.plan.guards import Allowed, enforce
+from ekomi_reconcile.notify import ChangedAccount, RunRecord
+from ekomi_reconcile.plan.diff import Allowed, enforce
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.render.events import Body, cycle_event, plan_events, result_events
-from ekomi_reconcile.service.http import Health
-from ekomi_reconcile.service.loop import CycleOutcome, FinishedCycle, Loop
-from ekomi_reconcile.service.loop import FinishedCycle as Ended
+from ekomi_reconcile.service import CycleOutcome, FinishedCycle, Health, Loop
+from ekomi_reconcile.service import FinishedCycle as Ended
 from ekomi_reconcile.state.engine.session import Memory
 
 if TYPE_CHECKING:
-    from ekomi_reconcile.apply.run_control import StopSignal
+    from ekomi_reconcile.apply.context import StopSignal
     from ekomi_reconcile.config.configuration import Configuration
-    from ekomi_reconcile.service.loop import Metrics, ServiceRun
+    from ekomi_reconcile.service import Metrics, ServiceRun
     from ekomi_reconcile.state.engine.lock import Lock
     from ekomi_reconcile.state.store import State
 
@@ -131,7 +129,7 @@ class MetricsFile:
 
 
 def _figures_after(path: Path) -> ServiceRun:
-    from ekomi_reconcile.service.loop import ServiceRun
+    from ekomi_reconcile.service import ServiceRun
 
     figures = ServiceRun()
     try:
@@ -201,7 +199,7 @@ def tell(configuration: Configuration, record: RunRecord, stop: StopSignal) -> I
     hooks = configuration.project.notify
     if not hooks:
         return
-    from ekomi_reconcile.notify.post import notify
+    from ekomi_reconcile.notify import notify
 
     project = configuration.root.resolve().name
     report = record.report(project=project, ended_at=instant.now())
@@ -228,7 +226,7 @@ def run(
     the last good ones stay in force, and what is due is still sent. SIGTERM and SIGHUP let it
     finish what is in flight. The file of --json-events is opened anew at each cycle, and added to.
     """
-    from ekomi_reconcile.service.loop import Metrics
+    from ekomi_reconcile.service import Metrics
 
     if every < 1:
         raise click.UsageError("--every must be at least 1s.")
@@ -247,7 +245,7 @@ def run(
 
 @contextmanager
 def _listening(at: str | None, *, health: Health, metrics: Metrics) -> Iterator[None]:
-    from ekomi_reconcile.service.http import Listener, address
+    from ekomi_reconcile.service import Listener, address
 
     with nullcontext() if at is None else Listener(address(at), health=health, metrics=metrics):
         yield

@@ -6,18 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ekomi_reconcile.cli.files import read_file
 from ekomi_reconcile.cli.options import options
+from ekomi_reconcile.cli.output import read_file
 from ekomi_reconcile.config.configuration import Configuration
-from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.errors import (
-    PlanInvalid,
-    PlanStale,
-)
-from ekomi_reconcile.plan.guards import judge_saved
+from ekomi_reconcile.model import errors, instant
+from ekomi_reconcile.plan.diff import judge_saved
 from ekomi_reconcile.plan.plan import Plan
 from ekomi_reconcile.reconcile.planning import digester, limits_of
-from ekomi_reconcile.state.engine.key import Purpose
+from ekomi_reconcile.state.engine.mark import Purpose
 from ekomi_reconcile.state.store import State
 
 if TYPE_CHECKING:
@@ -91,16 +87,16 @@ def _believed(plan: Plan, cycle: Cycle | FirstCycle) -> Plan:
     from ekomi_reconcile.plan.saved_plan import confirmed, empty_queue, same_accounts
 
     if not plan.scope.offline and plan.lineage is not None:
-        raise PlanInvalid("the plan is not signed, though it was made from a state", mend=_AGAIN)
+        raise errors.PlanInvalid("the plan is not signed, though it was made from a state", mend=_AGAIN)
     own = cycle.made_again(plan)
     if not same_accounts(plan, own):
-        raise PlanStale(
+        raise errors.PlanStale(
             "the saved plan is stale: what it does to accounts is not what the files and the state ask for",
             mend=_AGAIN,
         )
     if plan.scope.offline:
         if not empty_queue(plan):
-            raise PlanInvalid("the plan was made --offline, but has steps of the queue", mend=_AGAIN)
+            raise errors.PlanInvalid("the plan was made --offline, but has steps of the queue", mend=_AGAIN)
         return own
     made, left_out = confirmed(plan, own)
     cycle.leave_out(left_out)

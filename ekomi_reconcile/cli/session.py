@@ -14,20 +14,19 @@ import click
 
 from ekomi_reconcile.cli.options import REQUIRE_STATE, interactive, options
 from ekomi_reconcile.cli.progress import set_up_logging
-from ekomi_reconcile.config.configuration import Configuration
-from ekomi_reconcile.config.load import find, load
-from ekomi_reconcile.config.secrets import resolve
+from ekomi_reconcile.config.configuration import Configuration, resolve
+from ekomi_reconcile.config.loading import find, load
 from ekomi_reconcile.model.errors import ConfigurationError, StateError, StateLost, StateMissing
 from ekomi_reconcile.model.paths import UUID, flaw
 from ekomi_reconcile.render.tables import plural
-from ekomi_reconcile.state.engine.key import configured_key
 from ekomi_reconcile.state.engine.location import FileLocation, locate
 from ekomi_reconcile.state.engine.lock import Lock
-from ekomi_reconcile.state.engine.writer_lock import writer_lock
-from ekomi_reconcile.state.records import UNREADABLE
+from ekomi_reconcile.state.engine.mark import configured_key
+from ekomi_reconcile.state.engine.shared import writer_lock
+from ekomi_reconcile.state.repositories.accounts import UNREADABLE
 
 if TYPE_CHECKING:
-    from ekomi_reconcile.model.state import NewState
+    from ekomi_reconcile.model.run import NewState
     from ekomi_reconcile.state.repositories.plan_reader import PlanReader
     from ekomi_reconcile.state.store import State
 
@@ -320,7 +319,7 @@ def refuse_beginning(configuration: Configuration) -> None:
 
 def new_state_of(configuration: Configuration) -> NewState:
     """The state that an approved plan will create, with the key that its digests are made with already."""
-    from ekomi_reconcile.model.state import NewState
+    from ekomi_reconcile.model.run import NewState
     from ekomi_reconcile.state.opening import key_to_be
 
     location, root = state_location(configuration)

@@ -1,39 +1,33 @@
-"""``state``: what is recorded, and changing it by hand."""
+"""``state`` and ``lock``."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import click
 
 from ekomi_reconcile.cli import lists
-from ekomi_reconcile.cli.app import Exit, LazyGroup
 from ekomi_reconcile.cli.completion import account_completions
+from ekomi_reconcile.cli.lists import Named, choose_one, format_option, known_to, live_in, write_one
+from ekomi_reconcile.cli.main import Exit, LazyGroup
 from ekomi_reconcile.cli.options import common, option
-from ekomi_reconcile.cli.selection import Named, choose_one, known_to, live_in
-from ekomi_reconcile.cli.session import load_configuration, reading, writing
-from ekomi_reconcile.cli.state_copies import backup, init, migrate, push, restore
-from ekomi_reconcile.cli.state_loss import accept_loss
+from ekomi_reconcile.cli.session import load_configuration, reading, state_location, writing
+from ekomi_reconcile.cli.state_copies import accept_loss, backup, init, migrate, push, restore
+from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.order_sources import DEFAULT_SOURCE
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.account import account_address
-from ekomi_reconcile.model.account_record import AccountRecord
-from ekomi_reconcile.model.errors import ReconcileError
+from ekomi_reconcile.model.account import AccountRecord, account_address
+from ekomi_reconcile.model.errors import ReconcileError, SecretError, StateError
 from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.run import LockInfo
+from ekomi_reconcile.render import state as render_state
 from ekomi_reconcile.render import state_admin
-from ekomi_reconcile.render.state import (
-    JOURNAL_LAYOUT,
-    address_json,
-    address_text,
-    entry_json,
-    entry_row,
-    record_json,
-    record_text,
-)
 from ekomi_reconcile.render.tables import array_text, export_text
+from ekomi_reconcile.state.engine.location import locate
 from ekomi_reconcile.state.engine.lock import user
-from ekomi_reconcile.state.maintenance.export import export_header, export_tables
+from ekomi_reconcile.state.engine.shared import lock_holder, release_lock
+from ekomi_reconcile.state.maintenance.push import export_header, export_tables
 from ekomi_reconcile.state.store import State
 
 _which = click.argument("name", metavar="ADDRESS|NAME", shell_complete=account_completions)
@@ -213,9 +207,9 @@ def list_command(limit: int | None, form: str) -> int:
     with reading(load_configuration(), key=False) as opened:
         records = opened.accounts.read()[:limit]
     if form == "json":
-        lists.write_pieces(array_text(map(address_json, records)))
+        lists.write_pieces(array_text(map(render_state.address_json, records)))
     else:
-        lists.write_text("".join(map(address_text, records)))
+        lists.write_text("".join(map(render_state.address_text, records)))
     return Exit.OK
 
 
@@ -230,7 +224,7 @@ def show(name: str, form: str) -> int:
         addresses = tuple(Named(account_address(each.name), each.interface_id) for each in known)
         key = choose_one(name, (*known, *addresses))
         record = next(each for each in opened.accounts.read(include_deleted=True) if each.interface_id == key)
-    lists.write_one(record, form, as_text=record_text, as_json=record_json)
+    lists.write_one(record, form, as_text=render_state.record_text, as_json=render_state.record_json)
     return Exit.OK
 
 
@@ -254,9 +248,56 @@ def history(limit: int | None, form: str) -> int:
     lists.write_list(
         entries,
         form,
-        layout=JOURNAL_LAYOUT,
-        as_row=entry_row,
-        as_json=entry_json,
+        layout=render_state.JOURNAL_LAYOUT,
+        as_row=render_state.entry_row,
+        as_json=render_state.entry_json,
         nothing="Nothing was done yet.",
     )
     return Exit.OK
+
+
+@click.group(cls=LazyGroup)
+@common()
+def lock() -> None:
+    """The writer lock: show."""
+
+
+@lock.command("show")
+@format_option
+@common()
+def show_lock(form: str) -> int:
+    """Who holds the writer lock: where, since when, for what, in which CI job."""
+    location, root = state_location(load_configuration())
+    write_one(
+        lock_holder(locate(location, root=root)),
+        form,
+        as_text=render_state.lock_text,
+        as_json=render_state.lock_json,
+    )
+    return Exit.OK
+
+
+_OPERATION = "force-unlock"
+
+
+@click.command(_OPERATION)
+@click.argument("lock_id", metavar="ID")
+@format_option
+@common()
+def force_unlock(lock_id: str, form: str) -> int:
+    """Break the writer lock of a process that is certainly dead.
+
+    ID is what `lock show` tells. A holder that is alive after all notices before it writes.
+    """
+    configuration = load_configuration()
+    location, root = state_location(configuration)
+    broken = release_lock(locate(location, root=root), lock_id)
+    _journal(configuration, broken)
+    write_one(broken, form, as_text=render_state.broken_text, as_json=render_state.lock_json)
+    return Exit.OK
+
+
+def _journal(configuration: Configuration, broken: LockInfo) -> None:
+    """Write it down, if that is possible: the lock is broken in any case."""
+    with suppress(StateError, SecretError), writing(configuration, _OPERATION) as state:
+        state.journal.add(_OPERATION, subject=f"lock {broken.ID}", outcome=str(broken), now=instant.now())

@@ -22,7 +22,7 @@ from typing import Any, Final
 import msgspec
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.config import secrets as config_secrets
+from ekomi_reconcile.config import configuration as configuration_module
 from ekomi_reconcile.config.configuration import Configuration, ProjectEntry, WrittenAccount
 from ekomi_reconcile.config.settings import Project
 from ekomi_reconcile.config.source import Document, KeepingTree, Source, account_files
@@ -210,7 +210,7 @@ def recall(cache: Cache, tree: KeepingTree, path: str) -> Configuration | None:
         body = _BODY.decode(known.body)
     except (msgspec.DecodeError, OSError, ValueError):
         return None
-    if known.kinds and not set(known.kinds) <= set(config_secrets.kinds()):
+    if known.kinds and not set(known.kinds) <= set(configuration_module.kinds()):
         return None
     return _configuration(tree, path, known.folder, body)
 
@@ -236,7 +236,7 @@ def _packed(tree: KeepingTree, path: str, configuration: Configuration) -> bytes
         reader=reader(),
         folder=folder,
         files=_digest(tree, path, folder),
-        kinds=sorted(_kinds(configuration) - set(config_secrets.BUILT_IN)),
+        kinds=sorted(_kinds(configuration) - set(configuration_module.BUILT_IN)),
         body=msgspec.Raw(msgspec.msgpack.encode(body)),
     )
     return msgspec.msgpack.encode(whole)
@@ -260,7 +260,7 @@ def _digest(tree: KeepingTree, path: str, folder: str) -> bytes:
 def _kinds(configuration: Configuration) -> set[str]:
     """The kinds of all secret references."""
     settings = msgspec.json.encode(configuration.project.canonical()).decode()
-    accounts = {config_secrets.kind_of(each.interface_password) for each in configuration.accounts}
+    accounts = {configuration_module.kind_of(each.interface_password) for each in configuration.accounts}
     return accounts.union(_KIND.findall(settings))
 
 

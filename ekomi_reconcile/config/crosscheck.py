@@ -10,10 +10,9 @@ from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ekomi_reconcile.config.configuration import WrittenAccount, holds
+from ekomi_reconcile.config.configuration import WrittenAccount, holds, kind_of, kinds
 from ekomi_reconcile.config.diagnostics import SECRET_KEYS, did_you_mean, error, shown
 from ekomi_reconcile.config.order_sources import DEFAULT_SOURCE
-from ekomi_reconcile.config.secrets import kind_of, kinds
 from ekomi_reconcile.config.source import Document, KeyPath
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.diagnostic import Diagnostic

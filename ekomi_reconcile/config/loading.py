@@ -1,52 +1,28 @@
-"""Reading all files: they are parsed, checked and merged, and all mistakes come in one run."""
+"""Files to a configuration: cached documents first, then all others, parsed, checked and merged.
+
+Nothing here imports what parsing and checking need: a configuration that is known needs neither.
+"""
 
 from __future__ import annotations
 
+import gc
 import posixpath
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ekomi_reconcile.config import lint
-from ekomi_reconcile.config.cache import KnownFiles
-from ekomi_reconcile.config.configuration import (
-    EMPTY_FILE,
-    Configuration,
-    ProjectEntry,
-    WrittenAccount,
-    digest_of,
-)
-from ekomi_reconcile.config.crosscheck import (
-    Seen,
-    ending_problems,
-    plain_http_problems,
-    secret_paths,
-    secret_problems,
-    sender_problems,
-    sending_time_problems,
-    source_of,
-    source_problem,
-    status_problems,
-    table_problems,
-    timezone_problems,
-    unknown_source,
-)
+from ekomi_reconcile.config import configuration as config_configuration
+from ekomi_reconcile.config import crosscheck, lint
+from ekomi_reconcile.config import source as config_source
+from ekomi_reconcile.config.cache import Cache, KnownFiles, recall, remember
 from ekomi_reconcile.config.diagnostics import error, shown, sort_key, warning
 from ekomi_reconcile.config.settings import ACCOUNTS, Project, account_of
-from ekomi_reconcile.config.source import (
-    MAX_ENTRIES,
-    MAX_TOTAL_BYTES,
-    Document,
-    Listing,
-    OutOfLimits,
-    Tree,
-    account_files,
-    no_project,
-)
 from ekomi_reconcile.config.validate import account_problems, project_problems
 from ekomi_reconcile.config.yaml import read
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place
+from ekomi_reconcile.model.errors import ConfigurationInvalid
 from ekomi_reconcile.model.keys import build
 
 _MOST_UNREADABLE: Final = 20
@@ -60,7 +36,7 @@ class _File:
     """A file that was read. ``valid``: its documents are known to fit the schema; ``sound``: it is YAML."""
 
     content: bytes
-    documents: Sequence[Document]
+    documents: Sequence[config_source.Document]
     valid: bool = False
     sound: bool = False
 
@@ -68,19 +44,19 @@ class _File:
 class Loader:
     """One run over the files of a tree; ``known`` are files that need not be parsed and checked."""
 
-    def __init__(self, tree: Tree, path: str, known: KnownFiles) -> None:
+    def __init__(self, tree: config_source.Tree, path: str, known: KnownFiles) -> None:
         self.diagnostics: list[Diagnostic] = []
         self._tree = tree
         self._path = path
         self._known = known
-        self._seen = Seen()
+        self._seen = crosscheck.Seen()
 
-    def run(self) -> tuple[Configuration | None, tuple[Diagnostic, ...]]:
+    def run(self) -> tuple[config_configuration.Configuration | None, tuple[Diagnostic, ...]]:
         """The configuration, unless there are errors, and everything there is to say about the files."""
         configuration = self._configuration()
         return configuration, tuple(sorted(self.diagnostics, key=sort_key))
 
-    def _configuration(self) -> Configuration | None:
+    def _configuration(self) -> config_configuration.Configuration | None:
         project = self._project()
         files = list(self._files(project))
         if project is None:
@@ -92,20 +68,20 @@ class Loader:
         if project.settings is None or has_errors:
             return None
         accounts = tuple(each.account for each in entries)
-        return Configuration(
+        return config_configuration.Configuration(
             path=Path(self._path),
             project=project.settings,
             accounts=accounts,
-            digest=digest_of(project.settings, accounts),
+            digest=config_configuration.digest_of(project.settings, accounts),
             diagnostics=tuple(sorted(self.diagnostics, key=sort_key)),
             written={each.account.interface_id: each for each in entries},
         )
 
-    def _project(self) -> ProjectEntry | None:
+    def _project(self) -> config_configuration.ProjectEntry | None:
         try:
             content = self._tree.read(self._path)
         except FileNotFoundError:
-            raise no_project(self._path) from None
+            raise config_source.no_project(self._path) from None
         except OSError as problem:
             self._unreadable(self._path, problem.strerror)
             return None
@@ -131,29 +107,29 @@ class Loader:
             )
         return self._checked_project(documents[0]) if documents else None
 
-    def _checked_project(self, document: Document) -> ProjectEntry:
+    def _checked_project(self, document: config_source.Document) -> config_configuration.ProjectEntry:
         problems = project_problems(document)
         self.diagnostics += problems
         if problems:
-            return ProjectEntry(document, None)
+            return config_configuration.ProjectEntry(document, None)
         settings = build(Project, document.data)
-        self.diagnostics += status_problems(document, ("defaults",))
-        self.diagnostics += secret_problems(document, list(secret_paths(document.data)))
-        self.diagnostics += plain_http_problems(document)
-        self.diagnostics += timezone_problems(document)
-        self.diagnostics += table_problems(document)
+        self.diagnostics += crosscheck.status_problems(document, ("defaults",))
+        self.diagnostics += crosscheck.secret_problems(document, list(crosscheck.secret_paths(document.data)))
+        self.diagnostics += crosscheck.plain_http_problems(document)
+        self.diagnostics += crosscheck.timezone_problems(document)
+        self.diagnostics += crosscheck.table_problems(document)
         default = settings.defaults.get("orders")
         if default is not None and default not in settings.orders:
             self.diagnostics.append(
-                unknown_source(document, ("defaults", "orders"), default, list(settings.orders))
+                crosscheck.unknown_source(document, ("defaults", "orders"), default, list(settings.orders))
             )
-        return ProjectEntry(document, settings)
+        return config_configuration.ProjectEntry(document, settings)
 
-    def _files(self, project: ProjectEntry | None) -> Iterator[_File]:
+    def _files(self, project: config_configuration.ProjectEntry | None) -> Iterator[_File]:
         for path in self._listing(project).files:
             try:
                 content = self._tree.read(path)
-            except OutOfLimits as limit:
+            except config_source.OutOfLimits as limit:
                 self.diagnostics.append(self._too_much(project, limit))
                 return
             except OSError as problem:
@@ -171,18 +147,18 @@ class Loader:
                 self.diagnostics.append(_empty(path))
             yield _File(content, documents, sound=not problems)
 
-    def _listing(self, project: ProjectEntry | None) -> Listing:
+    def _listing(self, project: config_configuration.ProjectEntry | None) -> config_source.Listing:
         folder = project.document.data.get("accounts", ACCOUNTS) if project else ACCOUNTS
         if not isinstance(folder, str) or not folder:
-            return Listing(())
+            return config_source.Listing(())
         try:
-            listing = account_files(self._tree, self._path, folder)
-        except OutOfLimits as limit:
+            listing = config_source.account_files(self._tree, self._path, folder)
+        except config_source.OutOfLimits as limit:
             self.diagnostics.append(self._too_much(project, limit))
-            return Listing(())
+            return config_source.Listing(())
         except (OSError, ValueError) as problem:
             self.diagnostics.append(self._no_folder(project, folder, problem))
-            return Listing(())
+            return config_source.Listing(())
         for path, reason in listing.unreadable[:_MOST_UNREADABLE]:
             self._unreadable(path, reason)
         if (more := len(listing.unreadable) - _MOST_UNREADABLE) > 0:
@@ -190,19 +166,22 @@ class Loader:
         self.diagnostics += map(_misnamed, listing.misnamed)
         return listing
 
-    def _too_much(self, project: ProjectEntry | None, limit: OutOfLimits) -> Diagnostic:
+    def _too_much(
+        self, project: config_configuration.ProjectEntry | None, limit: config_source.OutOfLimits
+    ) -> Diagnostic:
         return error(
             "accounts-folder",
             "the folder of the accounts holds too much",
             project.document.place(("accounts",)) if project else Place(path=self._path),
             path=("accounts",),
             found=limit.strerror,
-            allowed=f"{MAX_ENTRIES:,} files and folders, {MAX_TOTAL_BYTES // 1024 // 1024} MiB together",
+            allowed=f"{config_source.MAX_ENTRIES:,} files and folders, "
+            f"{config_source.MAX_TOTAL_BYTES // 1024 // 1024} MiB together",
             mend="set `accounts:` to a folder that holds account files and nothing else",
         )
 
     def _no_folder(
-        self, project: ProjectEntry | None, folder: str, problem: OSError | ValueError
+        self, project: config_configuration.ProjectEntry | None, folder: str, problem: OSError | ValueError
     ) -> Diagnostic:
         missing = isinstance(problem, FileNotFoundError)
         return error(
@@ -217,7 +196,9 @@ class Loader:
             mend=f"create the folder {folder}, or correct `accounts:`",
         )
 
-    def _entries(self, file: _File, project: ProjectEntry) -> Iterator[WrittenAccount]:
+    def _entries(
+        self, file: _File, project: config_configuration.ProjectEntry
+    ) -> Iterator[config_configuration.WrittenAccount]:
         wrong = 0
         for document in file.documents:
             self.diagnostics += self._seen.problems(document)
@@ -230,21 +211,25 @@ class Loader:
         if file.sound and not wrong:
             self._known.keep(file.content, file.documents)
 
-    def _entry(self, document: Document, project: ProjectEntry) -> WrittenAccount | None:
-        self.diagnostics += status_problems(document)
-        self.diagnostics += secret_problems(document, _PASSWORD)
+    def _entry(
+        self, document: config_source.Document, project: config_configuration.ProjectEntry
+    ) -> config_configuration.WrittenAccount | None:
+        self.diagnostics += crosscheck.status_problems(document)
+        self.diagnostics += crosscheck.secret_problems(document, _PASSWORD)
         if project.settings is None:
             return None
         sources = tuple(project.settings.orders)
-        source = source_of(document.data, project.defaults, sources)
+        source = crosscheck.source_of(document.data, project.defaults, sources)
         if source is None:
             if "orders" in document.data or "orders" not in project.defaults:
-                self.diagnostics.append(source_problem(document, sources))
+                self.diagnostics.append(crosscheck.source_problem(document, sources))
             return None
-        entry = WrittenAccount(document, account_of(document.data, project.defaults, source), project)
-        self.diagnostics += ending_problems(entry)
-        self.diagnostics += sending_time_problems(entry, project.settings.timezone)
-        self.diagnostics += sender_problems(entry)
+        entry = config_configuration.WrittenAccount(
+            document, account_of(document.data, project.defaults, source), project
+        )
+        self.diagnostics += crosscheck.ending_problems(entry)
+        self.diagnostics += crosscheck.sending_time_problems(entry, project.settings.timezone)
+        self.diagnostics += crosscheck.sender_problems(entry)
         return entry
 
     def _unreadable(self, path: str, reason: str | None) -> None:
@@ -260,7 +245,7 @@ class Loader:
 
 def _empty(path: str) -> Diagnostic:
     return warning(
-        EMPTY_FILE,
+        config_configuration.EMPTY_FILE,
         "the account file is empty: it has no document that is not commented out",
         Place(path=path),
         mend="restore its content, or delete the file if its accounts are meant to be deleted; "
@@ -277,3 +262,89 @@ def _misnamed(path: str) -> Diagnostic:
         found=f"{dot}{extension}",
         mend=f"rename it to {posixpath.basename(stem)}{dot}{extension.lower()}",
     )
+
+
+FILE_NAME: Final = "ekomi-reconcile.yaml"
+
+
+def find(directory: Path, explicit: Path | None = None) -> Path:
+    """The project file: ``explicit`` (relative to ``directory``), or ``ekomi-reconcile.yaml`` there.
+
+    Raises:
+        ConfigurationNotFound: there is no such file.
+    """
+    path = directory / (explicit or FILE_NAME)
+    if not path.is_file():
+        raise config_source.no_project(path.as_posix())
+    return path
+
+
+def load(path: Path) -> config_configuration.Configuration:
+    """The configuration whose project file is ``path``.
+
+    Raises:
+        ConfigurationNotFound: there is no such file.
+        ConfigurationInvalid: the files have errors; it carries those of all files.
+    """
+    return _valid(*check(path))
+
+
+def load_from(tree: config_source.Tree, path: str) -> config_configuration.Configuration:
+    """The same over any tree of files, without a cache."""
+    return _valid(*check_from(tree, path))
+
+
+def check(path: Path) -> tuple[config_configuration.Configuration | None, tuple[Diagnostic, ...]]:
+    """The configuration, unless there are errors, and everything there is to say about the files.
+
+    Raises:
+        ConfigurationNotFound: there is no such file. Nothing in the files raises.
+    """
+    name, cache = posixpath.normpath(path.as_posix()), Cache(path.parent)
+    tree = config_source.KeepingTree(config_source.DiskTree())
+    with _collection_paused():
+        known = recall(cache, tree, name)
+        if known is not None:
+            return known, known.diagnostics
+        files = KnownFiles(cache)
+        configuration, diagnostics = _read(tree, name, files)
+        files.save()
+        if configuration is not None:
+            remember(cache, tree, name, configuration)
+    return configuration, diagnostics
+
+
+def check_from(
+    tree: config_source.Tree, path: str
+) -> tuple[config_configuration.Configuration | None, tuple[Diagnostic, ...]]:
+    """The same over any tree of files, without a cache."""
+    with _collection_paused():
+        bounded = tree if isinstance(tree, config_source.KeepingTree) else config_source.KeepingTree(tree)
+        return _read(bounded, posixpath.normpath(path), KnownFiles(None))
+
+
+def _valid(
+    configuration: config_configuration.Configuration | None, diagnostics: tuple[Diagnostic, ...]
+) -> config_configuration.Configuration:
+    if configuration is None:
+        raise ConfigurationInvalid(diagnostics)
+    return configuration
+
+
+def _read(
+    tree: config_source.Tree, path: str, known: KnownFiles
+) -> tuple[config_configuration.Configuration | None, tuple[Diagnostic, ...]]:
+
+    return Loader(tree, path, known).run()
+
+
+@contextmanager
+def _collection_paused() -> Iterator[None]:
+    """Loading makes no cycles but many objects that stay: looking for cycles costs a third of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -1,11 +1,17 @@
-"""The format of the files as pydantic models: what is accepted.
+"""pydantic models and JSON schemas of the files, from the declared keys; pinning a lineage.
 
 They are derived from the records that declare the keys (``model.account``, ``config.settings``); formats that
 no record has are written here and in ``config.conditions``. The JSON Schemas are generated from them.
+
+Editors show what stands here: every key has a title and a description that also says its default, or what
+leaving it out means, once as text and once as Markdown (``markdownDescription``, which the YAML language
+server prefers).
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from enum import Enum
@@ -13,15 +19,19 @@ from functools import cache
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import PydanticCustomError, core_schema
 
 from ekomi_reconcile.config.conditions import ABSENT, Condition, ItemCondition
-from ekomi_reconcile.config.order_sources import ORDER_FIELDS, FileColumn, OrdersSettings
+from ekomi_reconcile.config.order_sources import ORDER_FIELDS, FileColumn, OrdersSettings, registered_keys
 from ekomi_reconcile.config.settings import PinnedState, Project
-from ekomi_reconcile.config.source_kinds import registered_keys
+from ekomi_reconcile.config.source import Document, KeyPath
 from ekomi_reconcile.config.types import Also, FixedKeys, Flag, of_kind
+from ekomi_reconcile.config.yaml import read
+from ekomi_reconcile.formatting.emit import text as scalar
 from ekomi_reconcile.model import keys
 from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.errors import ConfigurationError
 from ekomi_reconcile.model.rule import DELIVERIES, Deliver
 
 
@@ -225,3 +235,136 @@ FORMATS["orders"] = _either(
 )
 AccountDocument: Final = model_of(Account)
 ProjectDocument: Final = model_of(Project)
+
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_MODELS: Final[dict[str, type[BaseModel]]] = {"account": AccountDocument, "project": ProjectDocument}
+KINDS: Final = tuple(_MODELS)
+_ACRONYMS: Final = {"api": "API", "id": "id", "qty": "quantity", "sku": "SKU", "srr": "SRR", "url": "URL"}
+
+
+class _Generator(GenerateJsonSchema):
+    """Leaves out the default of optional keys: it is "absent", and ``null`` would be an error."""
+
+    schema_dialect = DIALECT
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """Called by pydantic."""
+        generated = super().default_schema(schema)
+        if generated.get("default", ...) is None:
+            del generated["default"]
+        return generated
+
+
+@cache
+def schema(kind: str) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of ``account`` or ``project`` files; not to be changed.
+
+    Raises:
+        KeyError: there is no such kind.
+    """
+    generated = _MODELS[kind].model_json_schema(by_alias=True, schema_generator=_Generator)
+    named = generated["$defs"]
+    for part in named.values():
+        part["title"] = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", part["title"]).capitalize()
+        part["description"] = part["description"].replace("``", "`")
+    for part in (generated, *named.values()):
+        _explain(part, named)
+    return {"$schema": DIALECT, "$id": f"urn:ekomi-reconcile:schema:{kind}:1", **generated}
+
+
+def _explain(part: dict[str, Any], named: dict[str, dict[str, Any]]) -> None:
+    """Give the keys of a mapping titles for people, and descriptions that say the default."""
+    for name, key in part.get("properties", {}).items():
+        # pydantic leaves out a description that says the same as that of the mapping it leads to.
+        text = key.get("description") or named[key["$ref"].rpartition("/")[2]]["description"]
+        note = _note(key, is_required=name in part.get("required", ()))
+        key["title"] = _title(name)
+        key["description"] = f"{text} {note.replace('`', '')}".strip()
+        key["markdownDescription"] = f"{text}\n\n{note}".strip()
+
+
+def _note(key: dict[str, Any], *, is_required: bool) -> str:
+    """What holds where the key is left out, as Markdown."""
+    absent = key.pop(ABSENT, None)
+    match key.get("default"):
+        case None if is_required:
+            return ""
+        case None:
+            return f"Left out: {absent}." if absent else "No default."
+        case list() as values:
+            return f"Default: `[{', '.join(map(str, values))}]`"
+        case value:
+            return f"Default: `{value if isinstance(value, str) else json.dumps(value)}`"
+
+
+def _title(name: str) -> str:
+    words = " ".join(_ACRONYMS.get(word, word) for word in name.split("_"))
+    return words[:1].upper() + words[1:]
+
+
+def account_schema() -> dict[str, Any]:
+    """The JSON Schema of one account document."""
+    return schema("account")
+
+
+def project_schema() -> dict[str, Any]:
+    """The JSON Schema of ``ekomi-reconcile.yaml``."""
+    return schema("project")
+
+
+def rendered(kind: str) -> str:
+    """The schema as the text of its file."""
+    return json.dumps(schema(kind), indent=2, ensure_ascii=False) + "\n"
+
+
+_DEFAULT: Final = str(ProjectDocument.model_fields["state"].default)
+
+
+def pinned(path: str, content: bytes, lineage: str) -> bytes:
+    """The project file in ``content`` with this lineage pinned; ``path`` is how messages name it.
+
+    Comments and layout stay. The result is read again: it says the same as before, but for ``state``.
+
+    Raises:
+        ConfigurationError: the file cannot be edited like that; the hint has the line to write by hand.
+    """
+    documents, problems = read(path, content)
+    if problems or len(documents) != 1:
+        raise ConfigurationError(f"{path} cannot be read", mend="see: ekomi-reconcile validate")
+    document = documents[0]
+    location = document.data.get("state", _DEFAULT)
+    if isinstance(location, dict):
+        location = location.get("location", _DEFAULT)
+    value = f"{{location: {scalar(location, in_flow=True)}, lineage: {lineage}}}"
+    edited = _edited(document, content.decode("utf-8-sig"), value)
+    wanted = {**document.data, "state": {"location": location, "lineage": lineage}}
+    encoded = edited.encode("utf-8")
+    again, problems = read(path, encoded)
+    if problems or [each.data for each in again] != [wanted]:
+        raise ConfigurationError(
+            f"{path} is written in a way that --pin cannot edit", mend=f"write it yourself: state: {value}"
+        )
+    return encoded
+
+
+def _edited(document: Document, text: str, value: str) -> str:
+    if "state" in document.data:
+        start, end = _span(document, text, ("state",))
+        return text[:start] + value + text[end:]
+    _, end = _span(document, text, ("version",))
+    line_end = text.find("\n", end)
+    at = len(text) if line_end < 0 else line_end + 1
+    before = text[:at] if text[:at].endswith("\n") else f"{text[:at]}\n"
+    return f"{before}state: {value}\n{text[at:]}"
+
+
+def _span(document: Document, text: str, path: KeyPath) -> tuple[int, int]:
+    """Where the value at ``path`` begins and ends in the text, without what follows on its last line."""
+    place: Any = document.place(path)
+    starts = [0]
+    for line in text.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    start = starts[place.line - 1] + place.column - 1
+    end = starts[place.end_line - 1] + place.end_column - 1
+    return start, start + len(text[start:end].rstrip())

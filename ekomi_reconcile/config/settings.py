@@ -1,16 +1,19 @@
-"""The settings of a project: each key is declared here, once (``model.keys``).
+"""The settings of a project, and the names of its accounts.
 
 Durations are whole seconds, secrets are references.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import posixpath
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final
 
 from ekomi_reconcile.config.order_sources import DEFAULT_SOURCE, OrdersSettings, source_forms, sources_of
+from ekomi_reconcile.config.source import Document, Tree
+from ekomi_reconcile.config.yaml import read
 from ekomi_reconcile.model import keys
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.invitation import CustomerLimit
@@ -332,3 +335,25 @@ def account_of(data: Mapping[str, Any], defaults: Mapping[str, Any], source: str
     """
     rule = {**defaults.get("invitations", {}), **data.get("invitations", {})}
     return build(Account, {**defaults, **data, "orders": source, "invitations": rule})
+
+
+def account_names(tree: Tree, path: str) -> Iterator[str]:
+    """The names in the accounts of the project file at ``path``, in the order of the files.
+
+    Raises:
+        OSError: the project file or the folder of accounts cannot be read; single files are left out.
+    """
+    found = _documents(tree, path)
+    folder = found[0].data.get("accounts", ACCOUNTS) if found else ACCOUNTS
+    below = posixpath.normpath(posixpath.join(posixpath.dirname(path), str(folder)))
+    for file in tree.walk(below).files:
+        try:
+            documents = _documents(tree, file)
+        except OSError:
+            continue
+        names = (each.data.get("name") for each in documents)
+        yield from (name for name in names if isinstance(name, str))
+
+
+def _documents(tree: Tree, path: str) -> list[Document]:
+    return read(path, tree.read(path))[0]

@@ -9,15 +9,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from ekomi_reconcile.config.diagnostics import (
-    SECRET_KEYS,
-    did_you_mean,
-    error,
-    is_secret,
-    kind,
-    shown,
-    shown_key,
-)
+from ekomi_reconcile.config import diagnostics
 from ekomi_reconcile.config.models import AccountDocument, ProjectDocument
 from ekomi_reconcile.config.source import Document, KeyPath, Part
 from ekomi_reconcile.model.diagnostic import Diagnostic
@@ -43,7 +35,7 @@ class Expectation:
     """Questions to one of our schemas (``account`` or ``project``)."""
 
     def __init__(self, kind: str) -> None:
-        from ekomi_reconcile.config.schema import schema
+        from ekomi_reconcile.config.models import schema
 
         self._root = schema(kind)
 
@@ -275,7 +267,7 @@ def _has(data: Any, step: str | int) -> bool:
 def _missing(document: Document, path: KeyPath, expected: Expectation) -> Diagnostic:
     key = str(path[-1])
     allowed = expected.allowed(path)
-    return error(
+    return diagnostics.error(
         "missing-key",
         f"the key `{key}` is missing",
         document.place(path[:-1], "key"),
@@ -288,10 +280,14 @@ def _missing(document: Document, path: KeyPath, expected: Expectation) -> Diagno
 
 def _unknown_key(document: Document, path: KeyPath, expected: Expectation) -> Diagnostic:
     key, known = str(path[-1]), expected.keys(path[:-1])
-    name = "a key" if is_secret(path[:-1]) and key not in SECRET_KEYS else f"`{shown_key(key)}`"
-    guess = did_you_mean(key, known)
+    name = (
+        "a key"
+        if diagnostics.is_secret(path[:-1]) and key not in diagnostics.SECRET_KEYS
+        else f"`{diagnostics.shown_key(key)}`"
+    )
+    guess = diagnostics.did_you_mean(key, known)
     mend = f"did you mean `{guess}`?" if guess else "remove it, or write one of the allowed keys"
-    return error(
+    return diagnostics.error(
         "unknown-key",
         f"{name} is not known here",
         document.place(path, "key"),
@@ -307,7 +303,7 @@ def _wrong_value(document: Document, path: KeyPath, found: Any, expected: Expect
     rule = _rule(found["type"], path, value)
     allowed = expected.allowed(path)
     part: Part = "key" if rule in {"one-key", "missing-operator", "one-of"} else "value"
-    return error(
+    return diagnostics.error(
         rule,
         _message(rule, value, allowed),
         document.place(path, part),
@@ -324,7 +320,7 @@ def _rule(error_type: str, path: KeyPath, value: Any) -> str:
         return "null-value"
     if value == []:
         return "empty-list"
-    if is_secret(path) and not isinstance(value, dict | list):
+    if diagnostics.is_secret(path) and not isinstance(value, dict | list):
         return "secret-literal"
     if key == "interface_id" and isinstance(value, int | float) and not isinstance(value, bool):
         return "interface-id-quotes"
@@ -336,7 +332,7 @@ def _message(rule: str, value: Any, allowed: str) -> str:
         return f"a condition has exactly one key, here are {len(value)}"
     if rule in _FLAWED and isinstance(value, str) and (found := flaw(value)) is not None:
         return f"the value {found}"
-    return _MESSAGES.get(rule) or f"{kind(value)} does not fit here: {allowed} is expected"
+    return _MESSAGES.get(rule) or f"{diagnostics.kind(value)} does not fit here: {allowed} is expected"
 
 
 def _mend(rule: str, path: KeyPath, value: Any, allowed: str, expected: Expectation) -> str:
@@ -364,10 +360,12 @@ def _quotes(value: Any, allowed: str) -> str:
 
 def _found(rule: str, value: Any, path: KeyPath) -> str:
     if rule == "one-key" and value:
-        return ", ".join(shown_key(str(each)) for each in value)
+        return ", ".join(diagnostics.shown_key(str(each)) for each in value)
     if rule == "duplicate-entry":
-        return shown(next(each for index, each in enumerate(value) if each in value[:index]), path)
-    return shown(value, path)
+        return diagnostics.shown(
+            next(each for index, each in enumerate(value) if each in value[:index]), path
+        )
+    return diagnostics.shown(value, path)
 
 
 def _at(data: Any, path: KeyPath) -> Any:

@@ -12,17 +12,9 @@ from typing import Any, Final, NoReturn
 import yaml
 from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
+from ekomi_reconcile.config import yaml_nodes
 from ekomi_reconcile.config.diagnostics import error, is_secret, shown_key
 from ekomi_reconcile.config.source import MAX_BYTES, Document, KeyPath, Source
-from ekomi_reconcile.config.yaml_nodes import (
-    MAX_DEPTH,
-    MAX_NODES,
-    NotANumber,
-    OutOfBounds,
-    TooDeep,
-    composer,
-    plain,
-)
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place
 
 _TAG: Final = "tag:yaml.org,2002:"
@@ -35,11 +27,11 @@ _KINDS: Final = {
 _COLLECTIONS: Final = {f"{_TAG}map": MappingNode, f"{_TAG}seq": SequenceNode}
 BOUNDS: Final = {
     "yaml-too-many": (
-        f"more than {MAX_NODES:,} values in one document",
+        f"more than {yaml_nodes.MAX_NODES:,} values in one document",
         "write fewer values, and no aliases of aliases",
     ),
     "yaml-recursion": ("an alias stands for a value that holds the alias itself", "remove the alias"),
-    "yaml-too-deep": (f"more than {MAX_DEPTH} levels of nesting", "nest the values less deeply"),
+    "yaml-too-deep": (f"more than {yaml_nodes.MAX_DEPTH} levels of nesting", "nest the values less deeply"),
 }
 _ENOUGH: Final = 100
 """Problems after which a document is given up: aliases multiply them."""
@@ -64,7 +56,7 @@ class Builder:
         self._file = path
         self._path: list[str | int] = []
         self._open: list[Any] = []
-        self._left = MAX_NODES
+        self._left = yaml_nodes.MAX_NODES
 
     def build(self, node: Any) -> Any:
         """The data below ``node``; ``None`` when the document leaves its bounds."""
@@ -79,8 +71,8 @@ class Builder:
             if not node.tag[0]:
                 return node.value
             try:
-                return plain(node.value)
-            except NotANumber:
+                return yaml_nodes.plain(node.value)
+            except yaml_nodes.NotANumber:
                 pass
         self._path.append(step)
         value = self._special(node)
@@ -94,8 +86,8 @@ class Builder:
 
     def _plain(self, node: Any) -> Any:
         try:
-            return plain(node.value)
-        except NotANumber as problem:
+            return yaml_nodes.plain(node.value)
+        except yaml_nodes.NotANumber as problem:
             self._problem("yaml-number", str(problem), node, mend="put it in quotes if it is text")
             return node.value
 
@@ -121,7 +113,7 @@ class Builder:
         self._open.append(node)
         if self._left < 0:
             self._stop("yaml-too-many", node)
-        if len(self._open) > MAX_DEPTH:
+        if len(self._open) > yaml_nodes.MAX_DEPTH:
             self._too_deep(node)
 
     def _too_deep(self, node: Any) -> NoReturn:
@@ -179,8 +171,8 @@ class Builder:
     @staticmethod
     def _is_text(text: str) -> bool:
         try:
-            return type(plain(text)) is str
-        except NotANumber:
+            return type(yaml_nodes.plain(text)) is str
+        except yaml_nodes.NotANumber:
             return False
 
     def _not_text(self, node: Any) -> None:
@@ -313,13 +305,13 @@ def _documents(source: Source) -> tuple[list[Document], list[Diagnostic]]:
     documents: list[Document] = []
     problems: list[Diagnostic] = []
     try:
-        parser = composer(source.text)
+        parser = yaml_nodes.composer(source.text)
         while parser.check_node():
             node = parser.get_node()
             document = _document(source, node, problems)
             if document is not None:
                 documents.append(document)
-    except OutOfBounds as limit:
+    except yaml_nodes.OutOfBounds as limit:
         problems.append(_out_of_bounds(source, limit))
     except yaml.YAMLError as problem:
         problems.append(_syntax(source, problem))
@@ -355,8 +347,8 @@ def _is_empty(node: Any) -> bool:
     return type(node) is ScalarNode and node.value == "" and type(node.tag) is not str and bool(node.tag[0])
 
 
-def _out_of_bounds(source: Source, limit: OutOfBounds) -> Diagnostic:
-    rule = "yaml-too-deep" if isinstance(limit, TooDeep) else "yaml-too-many"
+def _out_of_bounds(source: Source, limit: yaml_nodes.OutOfBounds) -> Diagnostic:
+    rule = "yaml-too-deep" if isinstance(limit, yaml_nodes.TooDeep) else "yaml-too-many"
     message, mend = BOUNDS[rule]
     mark = limit.problem_mark
     return error(

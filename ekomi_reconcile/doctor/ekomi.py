@@ -1,26 +1,26 @@
-"""Checks of what leads to eKomi: credentials, the account's standing there, the age of what was fetched."""
+"""Running the checks; checks of credentials and of the accounts at eKomi."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ekomi_reconcile.apply.accounts import check_credentials
 from ekomi_reconcile.apply.fetching import Clients
-from ekomi_reconcile.doctor.context import Check, CheckNote, DoctorContext, Part, failed, passed, warned
+from ekomi_reconcile.doctor import context, files, orders, queue
 from ekomi_reconcile.ekomi.client import EkomiClient
-from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.account_record import AccountRecord, Checked, Credential
-from ekomi_reconcile.model.errors import CredentialsRefused, EkomiError, EkomiUnavailable
+from ekomi_reconcile.model.account import Account, AccountRecord, Checked, Credential
+from ekomi_reconcile.model.errors import CredentialsRefused, EkomiError, EkomiUnavailable, ReconcileError
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
 from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.reconcile.planning import make_clients
+from ekomi_reconcile.state.repositories.accounts import UNREADABLE
 
 TOO_OLD = 2
 """What was fetched is too old when this many of its intervals have passed."""
 
 
-def credentials(subject: DoctorContext) -> Iterator[CheckNote]:
+def credentials(subject: context.DoctorContext) -> Iterator[context.CheckNote]:
     """Interface id and password of every account, tried at eKomi."""
     configuration, passwords = subject.configuration, subject.passwords
     with make_clients(configuration, passwords, subject.stop) as clients:
@@ -34,26 +34,26 @@ def credentials(subject: DoctorContext) -> Iterator[CheckNote]:
     yield from map(_credential, found)
 
 
-def _credential(checked: Checked) -> CheckNote:
+def _credential(checked: Checked) -> context.CheckNote:
     if checked.verdict is Credential.OK:
-        return passed("eKomi takes interface id and password", account=checked.name)
+        return context.passed("eKomi takes interface id and password", account=checked.name)
     said = f"{checked.verdict.value}: {checked.message or 'eKomi did not say why'}"
     # A password that cannot be resolved fails already, by the checks of secrets.
-    make = warned if checked.verdict is Credential.UNRESOLVED else failed
+    make = context.warned if checked.verdict is Credential.UNRESOLVED else context.failed
     return make(said, mend=checked.mend, account=checked.name)
 
 
-def active(subject: DoctorContext) -> Iterator[CheckNote]:
+def active(subject: context.DoctorContext) -> Iterator[context.CheckNote]:
     """Every account is active at eKomi: it asks nobody for an account that is not."""
     return _asked(subject, _standing)
 
 
-def stacked_delay(subject: DoctorContext) -> Iterator[CheckNote]:
+def stacked_delay(subject: context.DoctorContext) -> Iterator[context.CheckNote]:
     """eKomi's own delay comes on top of the pending period."""
     return _asked(subject, _delay)
 
 
-def segments(subject: DoctorContext) -> Iterator[CheckNote]:
+def segments(subject: context.DoctorContext) -> Iterator[context.CheckNote]:
     """The default customer segment is active: else eKomi stores recipients and writes to nobody."""
     written = [
         each
@@ -64,8 +64,10 @@ def segments(subject: DoctorContext) -> Iterator[CheckNote]:
 
 
 def _asked(
-    subject: DoctorContext, ask: Callable[[EkomiClient, Account], CheckNote], accounts: Sequence[Account] = ()
-) -> Iterator[CheckNote]:
+    subject: context.DoctorContext,
+    ask: Callable[[EkomiClient, Account], context.CheckNote],
+    accounts: Sequence[Account] = (),
+) -> Iterator[context.CheckNote]:
     """Ask eKomi about these accounts (all by default), as far as it can be asked."""
     configuration, passwords = subject.configuration, subject.passwords
     known = passwords.secrets.keys() - subject.silent
@@ -79,104 +81,104 @@ def _asked(
 
 
 def _answer(
-    clients: Clients, account: Account, ask: Callable[[EkomiClient, Account], CheckNote]
-) -> CheckNote:
+    clients: Clients, account: Account, ask: Callable[[EkomiClient, Account], context.CheckNote]
+) -> context.CheckNote:
     try:
         return ask(clients.reader(account.interface_id), account)
     except CredentialsRefused:
-        return warned("not checked: the credentials are wrong", account=account.name)
+        return context.warned("not checked: the credentials are wrong", account=account.name)
     except EkomiError as error:
-        return warned(f"could not be checked: {error.message}", mend=error.mend, account=account.name)
+        return context.warned(f"could not be checked: {error.message}", mend=error.mend, account=account.name)
 
 
-def _delay(client: EkomiClient, account: Account) -> CheckNote:
+def _delay(client: EkomiClient, account: Account) -> context.CheckNote:
     own, theirs = account.invitations.pending_period, client.mail_delay()
     if not theirs:
-        return passed("eKomi asks without a delay of its own", account=account.name)
+        return context.passed("eKomi asks without a delay of its own", account=account.name)
     if not own:
-        return passed(f"eKomi waits {theirs} days, and this rule adds none", account=account.name)
-    return warned(
+        return context.passed(f"eKomi waits {theirs} days, and this rule adds none", account=account.name)
+    return context.warned(
         f"eKomi waits another {theirs} days: customers are asked {own + theirs} days after the trigger",
         mend="set the delay at eKomi to 0, or shorten pending_period",
         account=account.name,
     )
 
 
-def _standing(client: EkomiClient, account: Account) -> CheckNote:
+def _standing(client: EkomiClient, account: Account) -> context.CheckNote:
     shop = client.shop_data()
     if shop.active is None:
-        return warned("eKomi does not say whether the account is active", account=account.name)
+        return context.warned("eKomi does not say whether the account is active", account=account.name)
     if not shop.active:
-        return failed(
+        return context.failed(
             "the account is not active at eKomi", mend="ask eKomi to activate it", account=account.name
         )
-    return passed("active at eKomi", account=account.name)
+    return context.passed("active at eKomi", account=account.name)
 
 
-def _segment(client: EkomiClient, account: Account) -> CheckNote:
+def _segment(client: EkomiClient, account: Account) -> context.CheckNote:
     try:
         inactive = client.inactive_default_segment()
     except EkomiUnavailable as error:
         if error.status is not None:  # something answers there; whether it knows segments is another matter
             raise
-        return failed(
+        return context.failed(
             f"invitations cannot be sent: {error.message}",
             mend="check ekomi.srr_url in the project file and the network",
             account=account.name,
         )
     if inactive:
-        return failed(
+        return context.failed(
             "the default customer segment is inactive at eKomi: recipients are stored, nobody gets a message",
             mend="activate the segment in the eKomi account, or ask eKomi to do so",
             account=account.name,
         )
-    return passed("the default customer segment is active", account=account.name)
+    return context.passed("the default customer segment is active", account=account.name)
 
 
-def product_reviews(subject: DoctorContext) -> Iterator[CheckNote]:
+def product_reviews(subject: context.DoctorContext) -> Iterator[context.CheckNote]:
     """eKomi gives the accounts product reviews whose invitations ask for them."""
     refused = subject.state.journal.without_product_reviews()
     for account in subject.configuration.accounts:
         if not (account.invitations.enabled and account.invitations.products.ask):
             continue
         if account.interface_id in refused:
-            yield warned(
+            yield context.warned(
                 "eKomi refused the import of product reviews: the tariff may not include them",
                 mend="ask eKomi for product reviews, or remove `products` from the rule",
                 account=account.name,
             )
         else:
-            yield passed("invitations ask for product reviews", account=account.name)
+            yield context.passed("invitations ask for product reviews", account=account.name)
 
 
-def sync_age(subject: DoctorContext) -> Iterator[CheckNote]:
+def sync_age(subject: context.DoctorContext) -> Iterator[context.CheckNote]:
     """Shop details and statistics were fetched not too long ago."""
     interval = subject.configuration.project.schedule.sync_every
     return _ages(subject, "fetched", interval, lambda record: record.last_fetched_at)
 
 
-def import_age(subject: DoctorContext) -> Iterator[CheckNote]:
+def import_age(subject: context.DoctorContext) -> Iterator[context.CheckNote]:
     """Reviews were imported not too long ago."""
     interval = subject.configuration.project.schedule.import_reviews_every
     return _ages(subject, "imported", interval, lambda record: record.last_import_at)
 
 
 def _ages(
-    subject: DoctorContext, done: str, interval: int, last: Callable[[AccountRecord], Instant | None]
-) -> Iterator[CheckNote]:
+    subject: context.DoctorContext, done: str, interval: int, last: Callable[[AccountRecord], Instant | None]
+) -> Iterator[context.CheckNote]:
     known = {each.interface_id: each for each in subject.state.accounts.read()}
     for account in subject.configuration.accounts:
         record = known.get(account.interface_id)
         at = None if record is None else last(record)
         if record is None or at is None:
             why = "not applied yet" if record is None else record.last_error or "no run has done it"
-            yield warned(f"never {done}: {why}", mend=_mend(record), account=account.name)
+            yield context.warned(f"never {done}: {why}", mend=_mend(record), account=account.name)
         elif subject.now - at > TOO_OLD * interval:
             why = f"; the last error: {record.last_error}" if record.last_error else ""
             said = f"last {done} {_age(subject.now - at)} ago, wanted every {_age(interval)}{why}"
-            yield warned(said, mend=_mend(record), account=account.name)
+            yield context.warned(said, mend=_mend(record), account=account.name)
         else:
-            yield passed(f"last {done} {_age(subject.now - at)} ago", account=account.name)
+            yield context.passed(f"last {done} {_age(subject.now - at)} ago", account=account.name)
 
 
 def _mend(record: AccountRecord | None) -> str:
@@ -191,14 +193,55 @@ def _age(seconds: int) -> str:
     return f"{seconds // size} {name}"
 
 
-_FILES = frozenset({Part.FILES})
-_BOTH = frozenset({Part.FILES, Part.STATE})
-CHECKS: Sequence[Check] = (
-    Check(id="credentials", run=credentials, needs=_FILES, online=True),
-    Check(id="account-active", run=active, needs=_FILES, online=True),
-    Check(id="customer-segment", run=segments, needs=_FILES, online=True),
-    Check(id="stacked-delay", run=stacked_delay, needs=_FILES, online=True),
-    Check(id="sync-age", run=sync_age, needs=_BOTH),
-    Check(id="import-age", run=import_age, needs=_BOTH),
-    Check(id="product-reviews", run=product_reviews, needs=_BOTH),
+_FILES = frozenset({context.Part.FILES})
+_BOTH = frozenset({context.Part.FILES, context.Part.STATE})
+EKOMI_CHECKS: Sequence[context.Check] = (
+    context.Check(id="credentials", run=credentials, needs=_FILES, online=True),
+    context.Check(id="account-active", run=active, needs=_FILES, online=True),
+    context.Check(id="customer-segment", run=segments, needs=_FILES, online=True),
+    context.Check(id="stacked-delay", run=stacked_delay, needs=_FILES, online=True),
+    context.Check(id="sync-age", run=sync_age, needs=_BOTH),
+    context.Check(id="import-age", run=import_age, needs=_BOTH),
+    context.Check(id="product-reviews", run=product_reviews, needs=_BOTH),
 )
+
+
+CHECKS: Mapping[str, Sequence[context.Check]] = {
+    "Files": files.CHECKS,
+    "State": files.STORAGE_CHECKS,
+    "Secrets": files.SECRET_CHECKS,
+    "eKomi": EKOMI_CHECKS,
+    "Orders": orders.CHECKS,
+    "Queue": queue.CHECKS,
+    "Next apply": queue.NEXT_APPLY_CHECKS,
+}
+"""All checks in their order, by group."""
+
+_DAMAGE = (OSError, *UNREADABLE)
+"""What reading damaged files and rows may raise besides the errors of the project."""
+
+
+def examine(subject: context.DoctorContext) -> tuple[context.CheckResult, ...]:
+    """Run every check; offline, those that ask eKomi or a shop are left out."""
+    return tuple(
+        context.CheckResult(check.id, group, note)
+        for group, checks in CHECKS.items()
+        for check in checks
+        if not (check.online and subject.offline)
+        for note in _notes(check, subject)
+    )
+
+
+def _notes(check: context.Check, subject: context.DoctorContext) -> Iterator[context.CheckNote]:
+    lacking = next((part for part in sorted(check.needs) if not subject.has(part)), None)
+    if lacking is not None:
+        yield context.warned(f"not checked: {lacking.value}")
+        return
+    try:
+        yield from check.run(subject)
+    except ReconcileError as error:
+        yield context.warned(f"could not be checked: {error.message}", mend=error.mend)
+    except _DAMAGE as error:
+        yield context.warned(
+            f"could not be checked: {type(error).__name__}", mend="see the checks of the state"
+        )

@@ -16,8 +16,8 @@ from ekomi_reconcile.orders.magento.directory import ADMIN_STORE, Directory
 from ekomi_reconcile.orders.magento.source import Probe
 from ekomi_reconcile.orders.source import OrderSource, Reading, Wanted
 from ekomi_reconcile.reconcile.absent_fields import Carried
+from ekomi_reconcile.rules.judge import reached
 from ekomi_reconcile.rules.order_fields import is_consent, path_of
-from ekomi_reconcile.rules.reached import reached
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook
 
 Names = Callable[[Directory], frozenset[str]]

@@ -14,41 +14,15 @@ from typing import Self, TypeVar
 import httpx
 
 from ekomi_reconcile import __version__
+from ekomi_reconcile.ekomi import decode, wire
 from ekomi_reconcile.ekomi.answer import Reporter, read_link, read_object, read_receipt, read_reviews
-from ekomi_reconcile.ekomi.decode import (
-    PRODUCT_FIELDS,
-    PRODUCT_TITLE,
-    SHOP_FIELDS,
-    SHOP_TITLE,
-    Reviews,
-    shop_data_from,
-)
-from ekomi_reconcile.ekomi.values import (
-    Call,
-    CallOutcome,
-    Credentials,
-    Endpoints,
-    Receipt,
-    Recipient,
-    ReviewRange,
-    product_other,
-)
-from ekomi_reconcile.ekomi.wire import Answer, Reply, Request, Wire
 from ekomi_reconcile.http import Stop
 from ekomi_reconcile.http.client import Redactor
 from ekomi_reconcile.http.rate_limit import READS, SENDS, RateLimiter, Retry
+from ekomi_reconcile.model import errors
 from ekomi_reconcile.model.account import Json
-from ekomi_reconcile.model.errors import (
-    AccountRefused,
-    CredentialsRefused,
-    EkomiError,
-    EkomiUnavailable,
-    OutcomeUnknown,
-    RequestRefused,
-)
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.product import OrderedProduct
-from ekomi_reconcile.model.review import ShopData
+from ekomi_reconcile.model.review import OrderedProduct, ShopData
 
 T = TypeVar("T")
 
@@ -60,12 +34,12 @@ _DUMP = 64 << 20
 _DUMP_PATIENCE = 20
 """A dump may take this many times the timeout: public clients wait 600 seconds and more for all reviews."""
 
-_OUTCOMES: tuple[tuple[type[EkomiError], CallOutcome], ...] = (
-    (CredentialsRefused, CallOutcome.CREDENTIALS_REFUSED),
-    (AccountRefused, CallOutcome.REFUSED),
-    (RequestRefused, CallOutcome.REFUSED),
-    (EkomiUnavailable, CallOutcome.UNAVAILABLE),
-    (OutcomeUnknown, CallOutcome.UNKNOWN),
+_OUTCOMES: tuple[tuple[type[errors.EkomiError], wire.CallOutcome], ...] = (
+    (errors.CredentialsRefused, wire.CallOutcome.CREDENTIALS_REFUSED),
+    (errors.AccountRefused, wire.CallOutcome.REFUSED),
+    (errors.RequestRefused, wire.CallOutcome.REFUSED),
+    (errors.EkomiUnavailable, wire.CallOutcome.UNAVAILABLE),
+    (errors.OutcomeUnknown, wire.CallOutcome.UNKNOWN),
 )
 
 
@@ -83,19 +57,19 @@ class EkomiClient:
     def __init__(
         self,
         *,
-        credentials: Credentials,
-        endpoints: Endpoints,
+        credentials: wire.Credentials,
+        endpoints: wire.Endpoints,
         limiter: RateLimiter,
         transport: httpx.BaseTransport | None = None,
         stop: Stop | None = None,
-        on_call: Callable[[Call], None] | None = None,
+        on_call: Callable[[wire.Call], None] | None = None,
     ) -> None:
         self._credentials = credentials
         self._endpoints = endpoints
         self._limiter = limiter
         self._stop: Stop = stop if stop is not None else Event()
         self._on_call = on_call
-        self._wire = Wire(timeout=endpoints.timeout, transport=transport)
+        self._wire = wire.Wire(timeout=endpoints.timeout, transport=transport)
 
     def close(self) -> None:
         """Close the connections."""
@@ -116,7 +90,7 @@ class EkomiClient:
 
     def shop_details(self) -> ShopData:
         """What getShopDetails tells: names and links, no statistics."""
-        return shop_data_from(details=self._get("getShopDetails"), snapshot={}, average={})
+        return decode.shop_data_from(details=self._get("getShopDetails"), snapshot={}, average={})
 
     def shop_data(self, *, imported_reviews: int | None = None) -> ShopData:
         """Shop details and statistics; a function that the account is not offered is left out.
@@ -129,7 +103,7 @@ class EkomiClient:
         details, snapshot, average = (self._get_or_none(name) for name in names)
         if details is None and snapshot is None and average is None:
             self._get("getShopDetails")
-        return shop_data_from(
+        return decode.shop_data_from(
             details=details, snapshot=snapshot, average=average, imported_reviews=imported_reviews
         )
 
@@ -145,7 +119,7 @@ class EkomiClient:
 
     def inactive_default_segment(self) -> bool:
         """Whether the default customer segment is inactive: recipients are stored, not written to."""
-        request = Request(
+        request = wire.Request(
             function="customer-segments",
             method="GET",
             url=f"{self._endpoints.srr_url.rstrip('/')}/api/v1/customer-segments",
@@ -164,16 +138,20 @@ class EkomiClient:
             for each in segments
         )
 
-    def reviews(self, since: ReviewRange = ReviewRange.ALL) -> Reviews:
+    def reviews(self, since: wire.ReviewRange = wire.ReviewRange.ALL) -> decode.Reviews:
         """The shop's reviews of that window. An empty answer means that there are none."""
-        return self._dump("getFeedback", {"range": since.value}, fields=SHOP_FIELDS, extra=SHOP_TITLE)
+        return self._dump(
+            "getFeedback", {"range": since.value}, fields=decode.SHOP_FIELDS, extra=decode.SHOP_TITLE
+        )
 
     def product_reviews(
-        self, since: ReviewRange = ReviewRange.ALL, *, product_id: str | None = None
-    ) -> Reviews:
+        self, since: wire.ReviewRange = wire.ReviewRange.ALL, *, product_id: str | None = None
+    ) -> decode.Reviews:
         """Product reviews of that window, of all products or one; a lower tier gets ``RequestRefused``."""
         wanted = {"range": since.value, "product": product_id or "all"}
-        reviews = self._dump("getProductfeedback", wanted, fields=PRODUCT_FIELDS, extra=PRODUCT_TITLE)
+        reviews = self._dump(
+            "getProductfeedback", wanted, fields=decode.PRODUCT_FIELDS, extra=decode.PRODUCT_TITLE
+        )
         found = len(reviews)
         reviews.keep(lambda each: bool(each.product_id))
         reviews.unreadable += found - len(reviews)
@@ -181,7 +159,9 @@ class EkomiClient:
             reviews.keep(lambda each: each.product_id == product_id)
         return reviews
 
-    def put_order(self, order_number: str, ordered_at: Instant, product_ids: Sequence[str] = ()) -> Receipt:
+    def put_order(
+        self, order_number: str, ordered_at: Instant, product_ids: Sequence[str] = ()
+    ) -> wire.Receipt:
         """Register an order with its products and get its review link.
 
         Repeating it gives the same link and asks nobody.
@@ -196,13 +176,13 @@ class EkomiClient:
     def put_product(self, product: OrderedProduct) -> None:
         """Register a product, or change what eKomi knows of it."""
         fields = {"product_id": product.product_id, "product_name": product.name}
-        if other := product_other(product):
+        if other := wire.product_other(product):
             fields["product_other"] = json.dumps(other, ensure_ascii=False, separators=(",", ":"))
         if product.link:
             fields["product_canonical_link"] = product.link
         self._get("putProduct", fields)
 
-    def add_recipient(self, recipient: Recipient) -> Receipt:
+    def add_recipient(self, recipient: wire.Recipient) -> wire.Receipt:
         """Let eKomi ask the customer, at most once.
 
         Raises:
@@ -213,7 +193,7 @@ class EkomiClient:
             "shop_id": self._credentials.interface_id,
             "password": self._credentials.password.reveal(),
         } | recipient.form()
-        request = Request(
+        request = wire.Request(
             function="add-recipient",
             method="POST",
             url=f"{self._endpoints.srr_url.rstrip('/')}/add-recipient",
@@ -231,19 +211,21 @@ class EkomiClient:
         """``None`` when eKomi says that this account has no such function or data."""
         try:
             return self._get(function)
-        except RequestRefused:
+        except errors.RequestRefused:
             return None
 
-    def _dump(self, function: str, wanted: dict[str, str], *, fields: tuple[str, ...], extra: str) -> Reviews:
+    def _dump(
+        self, function: str, wanted: dict[str, str], *, fields: tuple[str, ...], extra: str
+    ) -> decode.Reviews:
         """All rows; without the ``extra`` field where eKomi does not know it."""
         try:
             return self._rows(function, wanted, (*fields, extra))
-        except RequestRefused as error:
+        except errors.RequestRefused as error:
             if "parameter fields" not in error.message:
                 raise
         return self._rows(function, wanted, fields)
 
-    def _rows(self, function: str, wanted: dict[str, str], fields: tuple[str, ...]) -> Reviews:
+    def _rows(self, function: str, wanted: dict[str, str], fields: tuple[str, ...]) -> decode.Reviews:
         request = self._request(
             function,
             {"filter": "all", "caching": "none", "fields": ",".join(fields), **wanted},
@@ -259,7 +241,7 @@ class EkomiClient:
         *,
         max_bytes: int = _SMALL,
         deadline: float | None = None,
-    ) -> Request:
+    ) -> wire.Request:
         who = self._credentials
         always = {
             "auth": f"{who.interface_id}|{who.password.reveal()}",
@@ -267,7 +249,7 @@ class EkomiClient:
             "type": "json",
             "charset": "utf-8",
         }
-        return Request(
+        return wire.Request(
             function=function,
             method="GET",
             url=f"{self._endpoints.api_url.rstrip('/')}/{function}",
@@ -281,13 +263,18 @@ class EkomiClient:
         return Redactor(secrets, personal, frozenset({self._credentials.interface_id, keep}))
 
     def _ask(
-        self, request: Request, read: Callable[[Reply, Reporter], T], redactor: Redactor, *, retry: Retry
+        self,
+        request: wire.Request,
+        read: Callable[[wire.Reply, Reporter], T],
+        redactor: Redactor,
+        *,
+        retry: Retry,
     ) -> T:
         reporter = Reporter(request.function, redactor)
 
         def once() -> T:
             if not self._limiter.acquire(self._stop):
-                ending = reporter.error(EkomiUnavailable, "not asked, because the run is ending")
+                ending = reporter.error(errors.EkomiUnavailable, "not asked, because the run is ending")
                 ending.asked = False
                 raise ending
             started = time.perf_counter()
@@ -295,16 +282,18 @@ class EkomiClient:
             seconds = time.perf_counter() - started
             try:
                 result = read(reply, reporter)
-            except EkomiError as error:
+            except errors.EkomiError as error:
                 self._tell(request, reply, seconds, outcome_of(error))
                 raise
-            self._tell(request, reply, seconds, CallOutcome.OK)
+            self._tell(request, reply, seconds, wire.CallOutcome.OK)
             return result
 
         return retry.run(once, stop=self._stop)
 
-    def _tell(self, request: Request, reply: Reply, seconds: float, outcome: CallOutcome) -> None:
-        status = reply.status if isinstance(reply, Answer) else None
+    def _tell(
+        self, request: wire.Request, reply: wire.Reply, seconds: float, outcome: wire.CallOutcome
+    ) -> None:
+        status = reply.status if isinstance(reply, wire.Answer) else None
         _log.debug(
             "%s interface=%s status=%s %d ms",
             request.function,
@@ -313,9 +302,9 @@ class EkomiClient:
             seconds * 1000,
         )
         if self._on_call is not None:
-            self._on_call(Call(request.function, seconds, outcome, status))
+            self._on_call(wire.Call(request.function, seconds, outcome, status))
 
 
-def outcome_of(error: EkomiError) -> CallOutcome:
+def outcome_of(error: errors.EkomiError) -> wire.CallOutcome:
     """How metrics name this error."""
-    return next((outcome for kind, outcome in _OUTCOMES if isinstance(error, kind)), CallOutcome.UNKNOWN)
+    return next((outcome for kind, outcome in _OUTCOMES if isinstance(error, kind)), wire.CallOutcome.UNKNOWN)

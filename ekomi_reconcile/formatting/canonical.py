@@ -14,7 +14,7 @@ import yaml
 
 from ekomi_reconcile.config.crosscheck import source_of
 from ekomi_reconcile.config.diagnostics import SENSITIVE, error, is_secret
-from ekomi_reconcile.config.schema import KINDS, schema
+from ekomi_reconcile.config.models import KINDS, schema
 from ekomi_reconcile.config.settings import Project, account_of
 from ekomi_reconcile.config.source import Document as source_Document
 from ekomi_reconcile.config.source import KeyPath

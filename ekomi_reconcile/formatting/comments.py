@@ -14,16 +14,7 @@ from typing import Final
 
 from yaml.tokens import ScalarToken, Token
 
-from ekomi_reconcile.formatting.emit import (
-    BLOCK_STYLES,
-    Beside,
-    Collection,
-    DocumentNode,
-    EntryNode,
-    Node,
-    Scalar,
-    flattened,
-)
+from ekomi_reconcile.formatting import emit
 
 _HEADER: Final = re.compile(r"[|>][-+0-9]*")
 
@@ -46,7 +37,7 @@ def notes(text: str, tokens: list[Token]) -> list[CommentNote]:
         start, end = token.start_mark.index, token.end_mark.index
         if text[position:start].strip(" "):
             found += _in_gap(text, position, start)
-        if isinstance(token, ScalarToken) and token.style in BLOCK_STYLES:
+        if isinstance(token, ScalarToken) and token.style in emit.BLOCK_STYLES:
             found += _in_header(text, start, end)
             end = _end_of_block(text, start, end)
         position = max(position, end)
@@ -84,7 +75,7 @@ def _end_of_block(text: str, start: int, end: int) -> int:
     return start + len(text[start:end].rstrip())
 
 
-def attach(found: list[CommentNote], documents: list[DocumentNode]) -> None:
+def attach(found: list[CommentNote], documents: list[emit.DocumentNode]) -> None:
     """Give every note to an entry of the documents, or to the end of a document."""
     starts = [each.start for each in documents[1:]]
     groups: list[list[CommentNote]] = [[] for _ in documents]
@@ -97,19 +88,19 @@ def attach(found: list[CommentNote], documents: list[DocumentNode]) -> None:
 class _Attachment:
     """Gives the notes of one document, in order, to its entries."""
 
-    def __init__(self, document: DocumentNode) -> None:
+    def __init__(self, document: emit.DocumentNode) -> None:
         self._document = document
-        self._entries: list[EntryNode] = []
-        self._inside: dict[EntryNode, Collection] = {}
-        self._owners: dict[Node, EntryNode] = {}
-        for entry, inside in flattened(document.root):
+        self._entries: list[emit.EntryNode] = []
+        self._inside: dict[emit.EntryNode, emit.Collection] = {}
+        self._owners: dict[emit.Node, emit.EntryNode] = {}
+        for entry, inside in emit.flattened(document.root):
             self._entries.append(entry)
             self._inside[entry] = inside
             self._owners[entry.value] = entry
         nodes = (document.root, *self._owners)
-        self._flows = {each for each in nodes if isinstance(each, Collection) and each.flow}
+        self._flows = {each for each in nodes if isinstance(each, emit.Collection) and each.flow}
         self._next = 0
-        self._ended: list[EntryNode] = []
+        self._ended: list[emit.EntryNode] = []
         self._blanks = 0
 
     def run(self, group: list[CommentNote]) -> None:
@@ -138,7 +129,7 @@ class _Attachment:
         place += lines
         self._blanks = 0
 
-    def _before(self, index: int) -> EntryNode | None:
+    def _before(self, index: int) -> emit.EntryNode | None:
         """The last entry that began, not counting what is inside a bracket that was closed."""
         for entry in self._begun():
             inside = self._inside[entry]
@@ -146,16 +137,16 @@ class _Attachment:
                 return entry
         return None
 
-    def _around(self, index: int) -> list[Collection]:
+    def _around(self, index: int) -> list[emit.Collection]:
         """The brackets that are open at ``index``, from the inside."""
         nodes = [*(entry.value for entry in self._begun()), self._document.root]
         return [
             each
             for each in nodes
-            if isinstance(each, Collection) and each in self._flows and each.start < index < each.end
+            if isinstance(each, emit.Collection) and each in self._flows and each.start < index < each.end
         ]
 
-    def _begun(self) -> Iterator[EntryNode]:
+    def _begun(self) -> Iterator[emit.EntryNode]:
         """The last entry that began, and those that it is in, from the inside."""
         return self._upwards(self._entries[self._next - 1]) if self._next else iter(())
 
@@ -164,9 +155,9 @@ class _Attachment:
         entry = self._before(note.index)
         if entry is None or note.index > entry.value.start:
             return False
-        return entry.value in self._flows or not isinstance(entry.value, Collection)
+        return entry.value in self._flows or not isinstance(entry.value, emit.Collection)
 
-    def _place(self, note: CommentNote, around: list[Collection]) -> list[str]:
+    def _place(self, note: CommentNote, around: list[emit.Collection]) -> list[str]:
         previous = self._before(note.index)
         following = self._entries[self._next] if self._next < len(self._entries) else None
         if previous is not None and self._is_before_value(note):
@@ -180,7 +171,7 @@ class _Attachment:
         return self._in_block(note, previous, following)
 
     def _in_block(
-        self, note: CommentNote, previous: EntryNode | None, following: EntryNode | None
+        self, note: CommentNote, previous: emit.EntryNode | None, following: emit.EntryNode | None
     ) -> list[str]:
         outer = [] if following is None else list(self._upwards(following))
         for entry in [] if previous is None else self._upwards(previous):
@@ -191,31 +182,31 @@ class _Attachment:
             self._ended.append(entry)
         return self._document.tail if following is None else following.lead
 
-    def _upwards(self, entry: EntryNode) -> Iterator[EntryNode]:
+    def _upwards(self, entry: emit.EntryNode) -> Iterator[emit.EntryNode]:
         """The entry and those that it is in, from the inside."""
-        each: EntryNode | None = entry
+        each: emit.EntryNode | None = entry
         while each is not None:
             yield each
             each = self._owners.get(self._inside[each])
 
     @staticmethod
-    def _break_up(around: list[Collection]) -> None:
+    def _break_up(around: list[emit.Collection]) -> None:
         for each in around:
             each.flow = False
 
 
-def _put_beside(entry: EntryNode, note: CommentNote) -> None:
+def _put_beside(entry: emit.EntryNode, note: CommentNote) -> None:
     _move_above(entry)
-    entry.beside = Beside(note.column, note.text)
+    entry.beside = emit.Beside(note.column, note.text)
 
 
-def _move_above(entry: EntryNode) -> None:
+def _move_above(entry: emit.EntryNode) -> None:
     """There is room for one comment beside an entry: the one before goes above it."""
     if entry.beside is not None:
         entry.lead.append(entry.beside.text)
         entry.beside = None
 
 
-def _is_block_text(entry: EntryNode) -> bool:
+def _is_block_text(entry: emit.EntryNode) -> bool:
     """A comment below a block of text and as deep as it would become a part of it."""
-    return isinstance(entry.value, Scalar) and entry.value.block is not None
+    return isinstance(entry.value, emit.Scalar) and entry.value.block is not None

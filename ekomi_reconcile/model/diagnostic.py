@@ -1,9 +1,14 @@
-"""Diagnostics: what is wrong with the input, where, and how to mend it."""
+"""Findings: what is wrong, where, and what is in an order file."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from ekomi_reconcile.model.order import OrderState
 
 
 class Severity(StrEnum):
@@ -49,3 +54,33 @@ class Diagnostic:
     def is_error(self) -> bool:
         """Does it stop the run?"""
         return self.severity is Severity.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class OrderWord:
+    """A word that the orders have, how often, and for a status the state that it means."""
+
+    field: str
+    word: str
+    count: int
+    state: OrderState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileInspection:
+    """What was found in an order file.
+
+    ``fields`` tells for every column the field that it has, ``missing`` which fields of those that every
+    invitation needs nothing has. ``mapping`` is what to write under ``orders:`` beside ``file``; empty where
+    nothing needs to be. ``notes`` say what is left for people to decide.
+    """
+
+    path: Path
+    layout: str
+    fields: Mapping[str, str | None]
+    missing: tuple[str, ...]
+    mapping: Mapping[str, Any]
+    notes: tuple[str, ...]
+    orders: int
+    words: tuple[OrderWord, ...]
+    problems: tuple[Diagnostic, ...]

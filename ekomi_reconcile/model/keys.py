@@ -15,17 +15,7 @@ from enum import Enum, auto
 from functools import cache
 from operator import attrgetter
 from types import UnionType
-from typing import (
-    Annotated,
-    Any,
-    Final,
-    TypeAlias,
-    TypeVar,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ekomi_reconcile.model.instant import DAY, HOUR
 from ekomi_reconcile.model.paths import CONTROL, SPACE, UUID

@@ -7,22 +7,14 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, TypeAlias
 
-from ekomi_reconcile.orders.wire import (
-    NO_ADDRESS,
-    NO_SHIPPING,
-    WireAddress,
-    WireItem,
-    WireOrder,
-    WireShipping,
-)
-from ekomi_reconcile.rules.contact import TELEPHONE
+from ekomi_reconcile.orders import wire as orders_wire
 from ekomi_reconcile.rules.order_fields import path_of
-from ekomi_reconcile.rules.rulebook import REFUNDED
+from ekomi_reconcile.rules.rulebook import REFUNDED, TELEPHONE
 
 _CENT = 0.01
 """Amounts that differ by less are the same: shops round."""
 
-Getter: TypeAlias = Callable[[WireOrder], Any]
+Getter: TypeAlias = Callable[[orders_wire.WireOrder], Any]
 
 _SHIPPED = "extension_attributes.shipping_assignments.shipping"
 _SHIPPING_ADDRESSES = ("shipping_address", f"{_SHIPPED}.address")
@@ -37,33 +29,33 @@ class Fact:
     fields: frozenset[str]
 
 
-def _shipping(wire: WireOrder) -> WireShipping:
+def _shipping(wire: orders_wire.WireOrder) -> orders_wire.WireShipping:
     """How and where to it is shipped; an empty one where that is not told."""
     extension = wire.extension_attributes
     if extension is None or not extension.shipping_assignments:
-        return NO_SHIPPING
+        return orders_wire.NO_SHIPPING
     shipping = extension.shipping_assignments[0].shipping
-    return NO_SHIPPING if shipping is None or isinstance(shipping, list) else shipping
+    return orders_wire.NO_SHIPPING if shipping is None or isinstance(shipping, list) else shipping
 
 
-def shipping_address(wire: WireOrder) -> WireAddress:
+def shipping_address(wire: orders_wire.WireOrder) -> orders_wire.WireAddress:
     """Where it is shipped to; an empty one where that is not told."""
-    return wire.shipping_address or _shipping(wire).address or NO_ADDRESS
+    return wire.shipping_address or _shipping(wire).address or orders_wire.NO_ADDRESS
 
 
-def _payment_method(wire: WireOrder) -> str | None:
+def _payment_method(wire: orders_wire.WireOrder) -> str | None:
     return (wire.payment.method if wire.payment else None) or wire.payment_method or None
 
 
-def _shipping_method(wire: WireOrder) -> str | None:
+def _shipping_method(wire: orders_wire.WireOrder) -> str | None:
     return None if wire.is_virtual else _shipping(wire).method or wire.shipping_method or None
 
 
-def _billing_country(wire: WireOrder) -> str | None:
-    return (wire.billing_address or NO_ADDRESS).country_id or None
+def _billing_country(wire: orders_wire.WireOrder) -> str | None:
+    return (wire.billing_address or orders_wire.NO_ADDRESS).country_id or None
 
 
-def _refunded(wire: WireOrder) -> bool:
+def _refunded(wire: orders_wire.WireOrder) -> bool:
     """Is the whole order refunded: all that was paid, or every row that was not cancelled?"""
     refunded = wire.total_refunded or 0
     paid = wire.grand_total if wire.total_paid is None else wire.total_paid
@@ -73,7 +65,7 @@ def _refunded(wire: WireOrder) -> bool:
     return any((row.qty_refunded or 0) > 0 for row in rows) and all(map(_given_back, rows))
 
 
-def _given_back(row: WireItem) -> bool:
+def _given_back(row: orders_wire.WireItem) -> bool:
     """Was this row refunded or cancelled altogether? Not where it does not say how much was ordered."""
     gone = (row.qty_refunded or 0) + (row.qty_canceled or 0)
     return row.qty_ordered is not None and gone >= row.qty_ordered
@@ -82,14 +74,14 @@ def _given_back(row: WireItem) -> bool:
 def _billed(name: str) -> Fact:
     """Does the billing address have this?"""
 
-    def of(wire: WireOrder) -> bool:
-        return bool((getattr(wire.billing_address or NO_ADDRESS, name) or "").strip())
+    def of(wire: orders_wire.WireOrder) -> bool:
+        return bool((getattr(wire.billing_address or orders_wire.NO_ADDRESS, name) or "").strip())
 
     return Fact(of, frozenset({f"billing_address.{name}"}))
 
 
 def _flag(name: str) -> Fact:
-    def of(wire: WireOrder) -> bool | None:
+    def of(wire: orders_wire.WireOrder) -> bool | None:
         value = getattr(wire, name)
         return None if value is None else bool(value)
 
@@ -107,8 +99,10 @@ def _text(name: str) -> Fact:
 def _place(name: str) -> Fact:
     """Of where it is shipped to; a virtual order is judged by its billing address."""
 
-    def of(wire: WireOrder) -> str | None:
-        place = (wire.billing_address or NO_ADDRESS) if wire.is_virtual else shipping_address(wire)
+    def of(wire: orders_wire.WireOrder) -> str | None:
+        place = (
+            (wire.billing_address or orders_wire.NO_ADDRESS) if wire.is_virtual else shipping_address(wire)
+        )
         return getattr(place, name) or None
 
     return Fact(of, frozenset({"is_virtual", *(f"{each}.{name}" for each in _ADDRESSES)}))

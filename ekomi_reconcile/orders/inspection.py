@@ -14,15 +14,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 from zoneinfo import ZoneInfo
 
-from ekomi_reconcile.config.order_sources import (
-    DEFAULT_SOURCE,
-    ORDER_FIELDS,
-    DecimalMark,
-    TableSettings,
-    sources_of,
-)
+from ekomi_reconcile.config import order_sources
+from ekomi_reconcile.model.diagnostic import FileInspection, OrderWord
 from ekomi_reconcile.model.errors import OrderUnreadable
-from ekomi_reconcile.model.inspection import FileInspection, OrderWord
 from ekomi_reconcile.model.order import Order, OrderState, order_state_of
 from ekomi_reconcile.orders.facts import EVERYTHING
 from ekomi_reconcile.orders.file import FileSource
@@ -144,7 +138,7 @@ def inspect_file(path: Path) -> FileInspection:
     Raises:
         OrderSourceError: it cannot be read, or is no order file.
     """
-    file = OrderFile(path, Codes(), lambda: None, TableSettings())
+    file = OrderFile(path, Codes(), lambda: None, order_sources.TableSettings())
     with file.opened() as (stream, identity):
         found = json_layout(path, stream)
         if found is not None:
@@ -157,7 +151,9 @@ def inspect_file(path: Path) -> FileInspection:
     return _mapped(path, rows, sample)
 
 
-_PLAIN_FIELDS: Final = frozenset({*ORDER_FIELDS, "items", "status_histories", "invoices", "shipments"})
+_PLAIN_FIELDS: Final = frozenset(
+    {*order_sources.ORDER_FIELDS, "items", "status_histories", "invoices", "shipments"}
+)
 
 
 def _lacking(fields: Iterable[str]) -> tuple[str, ...]:
@@ -199,7 +195,7 @@ def _mapped(path: Path, rows: CsvRows, sample: Sequence[Sequence[str]]) -> FileI
     _note_zone([text for name in titles if name in TIMES for text in cells[name]], columns, notes)
     mapping = {
         "columns": {name: _short(each) for name, each in columns.items()},
-        **({"decimal": decimal.value} if decimal is not DecimalMark.POINT else {}),
+        **({"decimal": decimal.value} if decimal is not order_sources.DecimalMark.POINT else {}),
         **({"items": "per_row"} if per_row else {}),
     }
     found = FileInspection(path, "csv", fields, _lacking(titles), mapping, tuple(notes), 0, (), ())
@@ -258,12 +254,12 @@ def _repeats(titles: Mapping[str, str], rows: CsvRows, sample: Sequence[Sequence
     return any(one[at].strip() and one[at] == other[at] and one != other for one, other in pairwise(sample))
 
 
-def _decimal(cells: Sequence[str], notes: list[str]) -> DecimalMark:
-    for mark in DecimalMark:
+def _decimal(cells: Sequence[str], notes: list[str]) -> order_sources.DecimalMark:
+    for mark in order_sources.DecimalMark:
         if all(number_of(text, mark) is not None for text in cells):
             return mark
     notes.append("decimal: some amounts fit neither `.` nor `,`")
-    return DecimalMark.POINT
+    return order_sources.DecimalMark.POINT
 
 
 def _note_zone(cells: Sequence[str], columns: Mapping[str, Mapping[str, Any]], notes: list[str]) -> None:
@@ -275,8 +271,10 @@ def _note_zone(cells: Sequence[str], columns: Mapping[str, Mapping[str, Any]], n
 
 def _read(found: FileInspection) -> FileInspection:
     """Read the orders with the mapping that was found."""
-    settings = sources_of({"file": str(found.path), **found.mapping})[DEFAULT_SOURCE]
-    reading = FileSource(DEFAULT_SOURCE, found.path, table=settings.table).read(
+    settings = order_sources.sources_of({"file": str(found.path), **found.mapping})[
+        order_sources.DEFAULT_SOURCE
+    ]
+    reading = FileSource(order_sources.DEFAULT_SOURCE, found.path, table=settings.table).read(
         Wanted(full=True, attributes=EVERYTHING)
     )
     orders, words, lacking = 0, Counter[tuple[str, str, OrderState | None]](), set(_WANTED)

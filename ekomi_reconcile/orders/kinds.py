@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from ekomi_reconcile.config.order_sources import FileSettings, MagentoSettings
-from ekomi_reconcile.config.source_kinds import FOREIGN_ERRORS
+from ekomi_reconcile.config.order_sources import FOREIGN_ERRORS, FileSettings, MagentoSettings
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import OrderSourceError, ReconcileError
 from ekomi_reconcile.model.order import Order, OrderId, OrderState, order_id_of

@@ -10,20 +10,8 @@ from typing import Any, BinaryIO
 
 from ekomi_reconcile.model.errors import OrderSourceError, OrderUnreadable
 from ekomi_reconcile.model.order import Order, OrderId
-from ekomi_reconcile.orders.json_layouts import JsonDocument, JsonLines
+from ekomi_reconcile.orders import records as orders_records
 from ekomi_reconcile.orders.reader import Flaw, OrderReader, key_in, key_of
-from ekomi_reconcile.orders.records import (
-    BYTE_ORDER_MARK,
-    TOO_LONG,
-    Layout,
-    Lines,
-    OrderName,
-    Payload,
-    Record,
-    Scan,
-    Span,
-    first,
-)
 
 _KEYS = frozenset({"entity_id", "increment_id"})
 _NEEDED = ("entity_id", "created_at")
@@ -72,19 +60,19 @@ class CsvRows:
     def _item_columns(self) -> list[str]:
         return [each for each in self.columns if each.startswith(_ITEM_PREFIXES) or each in _ITEM_COLUMNS]
 
-    def scan(self, stream: BinaryIO, span: Span) -> Scan:
+    def scan(self, stream: BinaryIO, span: orders_records.Span) -> orders_records.Scan:
         """The records that start in this span, the header left out."""
         start, before = (span.start, span.lines) if span.start >= self.body else (self.body, 1)
-        lines = Lines(stream, start=start, end=max(span.end, start), number=before)
+        lines = orders_records.Lines(stream, start=start, end=max(span.end, start), number=before)
 
-        def records(scan: Scan) -> Iterator[Record]:
+        def records(scan: orders_records.Scan) -> Iterator[orders_records.Record]:
             damaged: list[int] = []
             items = self._item_columns
             if items and span.start < self.body:
                 scan.remarks.append(_columns_not_read(items))
             rows = _reader(_text(lines, damaged), self.delimiter)
             offset, number = start, before
-            row: Payload = ()
+            row: orders_records.Payload = ()
             previous: list[str] = []
             while row is not None:
                 row = self._next(rows, damaged)
@@ -98,9 +86,9 @@ class CsvRows:
                     yield offset, number + 1, _located(row, number + 1, lines.number)
                 offset, number = lines.offset, lines.number
 
-        return Scan(records, span)
+        return orders_records.Scan(records, span)
 
-    def _next(self, rows: Iterator[list[str]], damaged: list[int]) -> Payload:
+    def _next(self, rows: Iterator[list[str]], damaged: list[int]) -> orders_records.Payload:
         """The cells of the next row, ``[]`` for an empty one, ``None`` at the end."""
         damaged.clear()
         try:
@@ -142,30 +130,32 @@ class CsvRows:
         if repeated:
             raise OrderSourceError(f"line {line}: {ROW_PER_ITEM}", mend=ROW_PER_ITEM_HINT)
 
-    def key(self, payload: Payload) -> OrderName | None:
+    def key(self, payload: orders_records.Payload) -> orders_records.OrderName | None:
         """What this order is called."""
         return key_in(
             {name: cell.strip() for name, cell in zip(self.columns, payload, strict=False) if name in _KEYS}
         )
 
-    def order_id(self, payload: Payload) -> OrderId | None:
+    def order_id(self, payload: orders_records.Payload) -> OrderId | None:
         """The id alone."""
         key = self.key(payload)
         return None if key is None else key.entity_id
 
-    def reading(self, reader: OrderReader) -> Callable[[Payload], Order]:
+    def reading(self, reader: OrderReader) -> Callable[[orders_records.Payload], Order]:
         """How to read a record."""
         paths = [tuple(name.split(".")) for name in self.columns]
 
-        def read(payload: Payload) -> Order:
+        def read(payload: orders_records.Payload) -> Order:
             return reader.tree(_tree(zip(paths, payload, strict=False)))
 
         return read
 
-    def pick(self, stream: BinaryIO, offsets: Sequence[int], end: int) -> Iterator[Payload]:
+    def pick(self, stream: BinaryIO, offsets: Sequence[int], end: int) -> Iterator[orders_records.Payload]:
         """The rows that start at these offsets."""
         for offset in offsets:
-            yield from first(payload for _, _, payload in self.scan(stream, Span(offset, end, 1)))
+            yield from orders_records.first(
+                payload for _, _, payload in self.scan(stream, orders_records.Span(offset, end, 1))
+            )
 
 
 def csv_header(stream: BinaryIO) -> CsvRows:
@@ -174,7 +164,7 @@ def csv_header(stream: BinaryIO) -> CsvRows:
     Raises:
         OrderSourceError: it is neither UTF-8 nor CSV.
     """
-    lines = Lines(stream, start=0, end=stream.seek(0, 2))
+    lines = orders_records.Lines(stream, start=0, end=stream.seek(0, 2))
     header = next(iter(lines), b"")
     try:
         text = header.decode()
@@ -212,7 +202,7 @@ def _columns_not_read(columns: Sequence[str]) -> Flaw:
     return Flaw(1, f"columns of items are not read: {shown}; write the items as JSON in a column `items`")
 
 
-def _located(row: Payload, first: int, last: int) -> Payload:
+def _located(row: orders_records.Payload, first: int, last: int) -> orders_records.Payload:
     """The row; of one that cannot be read the lines it covers are named."""
     if isinstance(row, OrderUnreadable) and last > first:
         return type(row)(f"{row.reason} (lines {first} to {last})")
@@ -225,9 +215,9 @@ def _refuse_clashes(columns: Sequence[str]) -> None:
             raise OrderSourceError(f"its header has the column {name} twice, or also parts of it")
 
 
-def _text(lines: Lines, damaged: list[int]) -> Iterator[str]:
+def _text(lines: orders_records.Lines, damaged: list[int]) -> Iterator[str]:
     for line in lines:
-        if line is TOO_LONG:
+        if line is orders_records.TOO_LONG:
             damaged.append(lines.number)
             yield "\n"
             continue
@@ -250,7 +240,7 @@ def _tree(cells: Iterable[tuple[tuple[str, ...], str]]) -> Mapping[str, Any]:
     return tree
 
 
-def layout_of(path: Path, stream: BinaryIO) -> Layout:
+def layout_of(path: Path, stream: BinaryIO) -> orders_records.Layout:
     """The layout of this file, by its suffix, else by its content.
 
     Raises:
@@ -259,25 +249,29 @@ def layout_of(path: Path, stream: BinaryIO) -> Layout:
     return json_layout(path, stream) or csv_rows(stream)
 
 
-def json_layout(path: Path, stream: BinaryIO) -> Layout | None:
+def json_layout(path: Path, stream: BinaryIO) -> orders_records.Layout | None:
     """The layout of this file, if it is JSON; ``None`` where it is CSV."""
     suffix = path.suffix.lower()
     if suffix in {".jsonl", ".ndjson"}:
-        return JsonLines()
+        return orders_records.JsonLines()
     if suffix in {".csv", ".tsv"}:
         return None
     stream.seek(0)
-    start = stream.read(65_536).removeprefix(BYTE_ORDER_MARK).lstrip()
+    start = stream.read(65_536).removeprefix(orders_records.BYTE_ORDER_MARK).lstrip()
     if not start:
-        return JsonLines()
+        return orders_records.JsonLines()
     if start.startswith(b"{"):
         return _lines_or_document(stream)
-    return JsonDocument() if suffix == ".json" or start.startswith(b"[") else None
+    return orders_records.JsonDocument() if suffix == ".json" or start.startswith(b"[") else None
 
 
-def _lines_or_document(stream: BinaryIO) -> Layout:
+def _lines_or_document(stream: BinaryIO) -> orders_records.Layout:
     """A line that is a whole order begins a file of lines; anything else is one document."""
-    for line in Lines(stream, start=0, end=stream.seek(0, 2)):
+    for line in orders_records.Lines(stream, start=0, end=stream.seek(0, 2)):
         if not line.isspace():
-            return JsonLines() if line is not TOO_LONG and key_of(line) else JsonDocument()
-    return JsonLines()
+            return (
+                orders_records.JsonLines()
+                if line is not orders_records.TOO_LONG and key_of(line)
+                else orders_records.JsonDocument()
+            )
+    return orders_records.JsonLines()

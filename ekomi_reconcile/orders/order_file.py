@@ -22,12 +22,11 @@ from ekomi_reconcile.config.order_sources import TableSettings
 from ekomi_reconcile.model.errors import OrderSourceError, OrderUnreadable
 from ekomi_reconcile.model.order import Order, OrderId, id_rank
 from ekomi_reconcile.orders.facts import CONTACT, own_fields
-from ekomi_reconcile.orders.json_layouts import SHAPES
 from ekomi_reconcile.orders.layouts import ROW_PER_ITEM, ROW_PER_ITEM_HINT, CsvRows, layout_of
 from ekomi_reconcile.orders.mapped import mapped_rows
 from ekomi_reconcile.orders.normalize import Codes
 from ekomi_reconcile.orders.reader import Flaw, OrderReader
-from ekomi_reconcile.orders.records import Layout, OrderName, Payload, Record, Span, with_newlines
+from ekomi_reconcile.orders.records import SHAPES, Layout, OrderName, Payload, Record, Span, with_newlines
 from ekomi_reconcile.orders.source import Uses
 
 

@@ -1,4 +1,4 @@
-"""Records of an order file: the spans that hold one order each.
+"""Records of an order file: the spans that hold one order each, in every JSON layout.
 
 A layout turns a span of the file into records: where each starts, its line, and its content, or
 the ``OrderUnreadable`` that says why there is none. ``Scan.settled`` is the position after the last
@@ -7,15 +7,19 @@ record that is certainly complete: a later one may still be being written.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedReader, RawIOBase
 from itertools import islice
 from typing import Any, BinaryIO, Protocol, TypeAlias
 
-from ekomi_reconcile.model.errors import OrderSourceError
+from msgspec import Raw
+
+from ekomi_reconcile.model.errors import OrderSourceError, OrderUnreadable
 from ekomi_reconcile.model.order import Order, OrderId
-from ekomi_reconcile.orders.reader import Flaw, OrderReader
+from ekomi_reconcile.orders.reader import Flaw, OrderReader, id_of, key_of
+from ekomi_reconcile.orders.wire import RawPage, WireKey, split_page
 
 Payload: TypeAlias = Any
 """Content of a record: JSON text, or the cells of a row; only its layout looks inside."""
@@ -188,3 +192,123 @@ class Lines:
                 break
             self.offset += len(part)
             self.ended = part.endswith(b"\n")
+
+
+SHAPES = (
+    'expected: JSON Lines, a JSON array, or {"items": […]}, of orders in Magento\'s shape with an entity_id'
+)
+"""The hint for a file that holds something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLines:
+    """One JSON object per line; blank lines do not count."""
+
+    name: str = "jsonl"
+    repeats: bool = True
+    text_ids: bool = False
+
+    def scan(self, stream: BinaryIO, span: Span) -> Scan:
+        """The records that start in this span."""
+
+        def records(scan: Scan) -> Iterator[Record]:
+            lines = Lines(stream, start=span.start, end=span.end, number=span.lines)
+            offset = span.start
+            for line in lines:
+                if lines.ended:
+                    scan.settled, scan.settled_lines = lines.offset, lines.number
+                if line is TOO_LONG:
+                    yield offset, lines.number, _too_long()
+                elif line[:1] == b"{" or line.strip():
+                    yield offset, lines.number, line
+                offset = lines.offset
+
+        return Scan(records, span)
+
+    def key(self, payload: Payload) -> WireKey | None:
+        """What this order is called."""
+        return key_of(payload)
+
+    def order_id(self, payload: Payload) -> int | None:
+        """The id alone."""
+        return id_of(payload)
+
+    def reading(self, reader: OrderReader) -> Callable[[Payload], Order]:
+        """How to read a record."""
+        return reader.order
+
+    def pick(self, stream: BinaryIO, offsets: Sequence[int], end: int) -> Iterator[Payload]:
+        """The lines that start at these offsets."""
+        for offset in offsets:
+            yield from first(Lines(stream, start=offset, end=end))
+
+
+@dataclass(frozen=True, slots=True)
+class JsonDocument:
+    """A JSON array of orders, a search answer with ``items``, or one order; read as a whole."""
+
+    name: str = "json"
+    repeats: bool = True
+    text_ids: bool = False
+
+    def scan(self, stream: BinaryIO, span: Span) -> Scan:
+        """All records."""
+
+        def records(scan: Scan) -> Iterator[Record]:
+            text, page = _document(stream, span.end)
+            total, count = page.total_count, len(page.orders)
+            if total is not None and total > count:
+                scan.remarks.append(Flaw(1, f"one page of many: {count} of {total} orders (total_count)"))
+            yield from _with_lines(text, page.orders)
+            scan.settled = span.end
+
+        scan = Scan(records, span)
+        scan.settled = sys.maxsize
+        return scan
+
+    def key(self, payload: Payload) -> WireKey | None:
+        """What this order is called."""
+        return key_of(payload)
+
+    def order_id(self, payload: Payload) -> int | None:
+        """The id alone."""
+        key = key_of(payload)
+        return None if key is None else key.entity_id
+
+    def reading(self, reader: OrderReader) -> Callable[[Payload], Order]:
+        """How to read a record."""
+        return reader.order
+
+    def pick(self, stream: BinaryIO, offsets: Sequence[int], end: int) -> Iterator[Payload]:
+        """The orders at these positions of the list."""
+        pieces = _document(stream, end)[1].orders
+        return (pieces[at] for at in offsets if at < len(pieces))
+
+
+def _with_lines(text: bytes, orders: Sequence[Raw]) -> Iterator[Record]:
+    """The orders with the lines where they start: each is found behind the one before it."""
+    at, line = 0, 1
+    for position, order in enumerate(orders):
+        raw = bytes(order)
+        start = max(text.find(raw, at), at)
+        line += text.count(b"\n", at, start)
+        at = start
+        yield position, line, order
+
+
+def _document(stream: BinaryIO, end: int) -> tuple[bytes, RawPage]:
+    stream.seek(0)
+    text = stream.read(end)
+    if len(text) < end:
+        raise OrderSourceError("it became shorter while it was read", mend="run again")
+    text = text.removeprefix(BYTE_ORDER_MARK)
+    if not text.strip():
+        return text, RawPage(())
+    try:
+        return text, split_page(text)
+    except OrderUnreadable as problem:
+        raise OrderSourceError(problem.reason, mend=SHAPES) from None
+
+
+def _too_long() -> OrderUnreadable:
+    return OrderUnreadable(f"the line is longer than {MAX_LINE // 1024 // 1024} MiB")

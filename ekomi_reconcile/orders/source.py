@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from ekomi_reconcile.config.secrets import resolve
+from ekomi_reconcile.config.configuration import resolve
 from ekomi_reconcile.http import Stop
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.errors import OrderSourceError, SecretError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Order, OrderId
-from ekomi_reconcile.model.product import ProductDetails
+from ekomi_reconcile.model.review import ProductDetails
 
 Uses: TypeAlias = Callable[[], frozenset[str] | None]
 """Tells the attributes that rules look at, ``None`` where that is not known."""

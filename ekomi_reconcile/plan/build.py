@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.account_record import AccountRecord, PositionRecord
+from ekomi_reconcile.model.account import Account, AccountRecord, PositionRecord
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.model.invitation import CancelStep, SendStep
 from ekomi_reconcile.model.sending_times import SendingSchedule
-from ekomi_reconcile.plan import guards
-from ekomi_reconcile.plan.diff import Desired, diff
+from ekomi_reconcile.plan.diff import Desired, Limits, diff, judge
 from ekomi_reconcile.plan.due import Intervals, bursts, due, due_fetches, missing_orders
 from ekomi_reconcile.plan.plan import AccountChange, InvitationSteps, Operation, Plan, Position, Scope
 from ekomi_reconcile.plan.read_requests import Need, needs
-from ekomi_reconcile.plan.select import select
 from ekomi_reconcile.plan.source_pass import Matched, match_all, opted_out, reviewed, strays
 from ekomi_reconcile.plan.steps import Steps
-from ekomi_reconcile.plan.view import Orders, Privacy, Queue
+from ekomi_reconcile.plan.view import Orders, Privacy, Queue, select
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +46,7 @@ class Circumstances:
     config_digest: str
     git_commit: str | None
     intervals: Intervals
-    limits: guards.Limits
+    limits: Limits
     max_sends: int
     hypothetical: bool = False
     sending: bool = True
@@ -100,7 +97,7 @@ def build(
         diagnostics=(*_conditions(circumstances), *found, *_attention(recorded)),
     )
     in_state = sum(each.deleted_at is None for each in recorded.accounts)
-    return replace(draft, guards=guards.judge(draft, circumstances.limits, accounts_in_state=in_state))
+    return replace(draft, guards=judge(draft, circumstances.limits, accounts_in_state=in_state))
 
 
 def _fetches(

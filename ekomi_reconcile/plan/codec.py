@@ -13,42 +13,16 @@ import msgspec
 
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place
-from ekomi_reconcile.model.document import (
-    from_records,
-)
+from ekomi_reconcile.model.document import from_records
 from ekomi_reconcile.model.errors import PlanInvalid
 from ekomi_reconcile.model.instant import iso, parse
-from ekomi_reconcile.model.invitation import (
-    Observation,
-)
-from ekomi_reconcile.plan.document import (
-    ACTIONS,
-    INSTANTS,
-    KINDS,
-    LATER,
-    RENAMED,
-    ChangeDetail,
-    ConfigurationReference,
-    DiagnosticEntry,
-    PlanBody,
-    Point,
-    QueueSteps,
-    Range,
-    ResourceChange,
-    StateReference,
-    WindowEntry,
-)
-from ekomi_reconcile.plan.plan import (
-    FORMAT_VERSION,
-    AccountChange,
-    InvitationSteps,
-    Plan,
-    WindowWait,
-)
+from ekomi_reconcile.model.invitation import Observation
+from ekomi_reconcile.plan import document as plan_document
+from ekomi_reconcile.plan import plan as plan_plan
 from ekomi_reconcile.plan.steps import Step, Steps
 
 
-def digest(body: PlanBody | Mapping[str, Json]) -> str:
+def digest(body: plan_document.PlanBody | Mapping[str, Json]) -> str:
     """SHA-256 over the canonical form of a plan's body, which is everything but digest and signature."""
     canonical = msgspec.json.encode(body, order="sorted")
     return f"sha256:{hashlib.sha256(canonical).hexdigest()}"
@@ -60,24 +34,25 @@ def check_version(version: str) -> None:
     Raises:
         PlanInvalid: with the versions.
     """
-    if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
+    major = plan_plan.FORMAT_VERSION.partition(".")[0]
+    if version.partition(".")[0] != major:
         raise PlanInvalid(
-            f"the plan has format {version}; this version reads {FORMAT_VERSION.partition('.')[0]}.x",
+            f"the plan has format {version}; this version reads {major}.x",
             mend="apply it with the version that made it, or make a new plan",
         )
 
 
-def to_json(plan: Plan) -> PlanBody:
+def to_json(plan: plan_plan.Plan) -> plan_document.PlanBody:
     """The plan as it is written, without digest and signature. Times are ISO 8601 in UTC."""
-    return PlanBody(
-        format_version=FORMAT_VERSION,
+    return plan_document.PlanBody(
+        format_version=plan_plan.FORMAT_VERSION,
         tool_version=plan.tool_version,
         created_at=iso(plan.created_at),
         complete=plan.complete,
         hypothetical=plan.hypothetical,
         scope=plan.scope,
-        state=StateReference(plan.lineage, plan.serial),
-        config=ConfigurationReference(plan.config_digest, plan.git_commit),
+        state=plan_document.StateReference(plan.lineage, plan.serial),
+        config=plan_document.ConfigurationReference(plan.config_digest, plan.git_commit),
         resource_changes=[_change_json(each) for each in plan.changes],
         operations=list(plan.operations),
         invitations=_queue_json(plan.invitations, plan.names),
@@ -88,15 +63,17 @@ def to_json(plan: Plan) -> PlanBody:
     )
 
 
-def _change_json(change: AccountChange) -> ResourceChange:
-    previous = AccountChange(action=change.action, name=change.previous_name or "", interface_id="").address
+def _change_json(change: plan_plan.AccountChange) -> plan_document.ResourceChange:
+    previous = plan_plan.AccountChange(
+        action=change.action, name=change.previous_name or "", interface_id=""
+    ).address
     return from_records(
-        ResourceChange,
+        plan_document.ResourceChange,
         change,
         type="account",
         previous_address=previous if change.previous_name else None,
-        change=ChangeDetail(
-            actions=ACTIONS[change.action],
+        change=plan_document.ChangeDetail(
+            actions=plan_document.ACTIONS[change.action],
             before=change.before,
             after=change.after,
             changed=list(change.changed),
@@ -105,19 +82,20 @@ def _change_json(change: AccountChange) -> ResourceChange:
     )
 
 
-def _queue_json(steps: InvitationSteps, names: Mapping[str, str]) -> QueueSteps:
+def _queue_json(steps: plan_plan.InvitationSteps, names: Mapping[str, str]) -> plan_document.QueueSteps:
     lists: dict[str, Any] = {
-        name: _steps_json(getattr(steps, name), kind, names) for name, kind in KINDS.items()
+        name: _steps_json(getattr(steps, name), kind, names) for name, kind in plan_document.KINDS.items()
     }
     lists["windows"] = [
-        from_records(WindowEntry, each, account=names.get(each.interface_id)) for each in steps.windows
+        from_records(plan_document.WindowEntry, each, account=names.get(each.interface_id))
+        for each in steps.windows
     ]
-    return from_records(QueueSteps, steps, **lists)
+    return from_records(plan_document.QueueSteps, steps, **lists)
 
 
 def _steps_json(steps: Iterable[Any], kind: type[Any], names: Mapping[str, str]) -> list[Json]:
-    keys = [RENAMED.get(name, name) for name in kind.__struct_fields__]
-    times = [key for key in keys if key in INSTANTS]
+    keys = [plan_document.RENAMED.get(name, name) for name in kind.__struct_fields__]
+    times = [key for key in keys if key in plan_document.INSTANTS]
     found: list[Json] = []
     for step in steps:
         row: dict[str, Json] = {} if kind is Observation else {"account": names.get(step.interface_id)}
@@ -128,19 +106,19 @@ def _steps_json(steps: Iterable[Any], kind: type[Any], names: Mapping[str, str])
     return found
 
 
-def diagnostic_json(each: Diagnostic) -> DiagnosticEntry:
+def diagnostic_json(each: Diagnostic) -> plan_document.DiagnosticEntry:
     """A diagnostic as it is written."""
-    return from_records(DiagnosticEntry, each, summary=each.message, range=_range(each.place))
+    return from_records(plan_document.DiagnosticEntry, each, summary=each.message, range=_range(each.place))
 
 
-def _range(place: Place | None) -> Range | None:
+def _range(place: Place | None) -> plan_document.Range | None:
     if place is None:
         return None
-    end = Point(place.end_line or place.line, place.end_column or place.column)
-    return Range(place.path, Point(place.line, place.column), end)
+    end = plan_document.Point(place.end_line or place.line, place.end_column or place.column)
+    return plan_document.Range(place.path, plan_document.Point(place.line, place.column), end)
 
 
-def from_json(document: Mapping[str, Any]) -> Plan:
+def from_json(document: Mapping[str, Any]) -> plan_plan.Plan:
     """The plan of a document that matches the published schema.
 
     Raises:
@@ -148,18 +126,20 @@ def from_json(document: Mapping[str, Any]) -> Plan:
     """
     queue = document["invitations"]
     try:
-        rest = {**queue, **{name: [] for name in KINDS}}
-        body = msgspec.convert({**document, "invitations": rest}, PlanBody)
-        return _plan(body, {name: _steps(queue[name], kind) for name, kind in KINDS.items()}, queue)
+        rest = {**queue, **{name: [] for name in plan_document.KINDS}}
+        body = msgspec.convert({**document, "invitations": rest}, plan_document.PlanBody)
+        return _plan(
+            body, {name: _steps(queue[name], kind) for name, kind in plan_document.KINDS.items()}, queue
+        )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise PlanInvalid(
             f"the plan is not valid: {type(error).__name__}: {error}", mend="make a new plan"
         ) from None
 
 
-def _plan(body: PlanBody, steps: Mapping[str, Any], queue: Mapping[str, Any]) -> Plan:
+def _plan(body: plan_document.PlanBody, steps: Mapping[str, Any], queue: Mapping[str, Any]) -> plan_plan.Plan:
     rest = body.invitations
-    return Plan(
+    return plan_plan.Plan(
         created_at=parse(body.created_at),
         tool_version=body.tool_version,
         complete=body.complete,
@@ -172,12 +152,12 @@ def _plan(body: PlanBody, steps: Mapping[str, Any], queue: Mapping[str, Any]) ->
         names=_names(body, queue),
         changes=tuple(_change(each) for each in body.resource_changes),
         operations=tuple(body.operations),
-        invitations=InvitationSteps(
+        invitations=plan_plan.InvitationSteps(
             **steps,
             deferred=rest.deferred,
             waiting=rest.waiting,
             windows=tuple(
-                WindowWait(
+                plan_plan.WindowWait(
                     interface_id=each.interface_id,
                     count=each.count,
                     leaves_at=None if each.leaves_at is None else parse(each.leaves_at),
@@ -194,18 +174,20 @@ def _plan(body: PlanBody, steps: Mapping[str, Any], queue: Mapping[str, Any]) ->
     )
 
 
-def _names(body: PlanBody, queue: Mapping[str, Any]) -> dict[str, str]:
+def _names(body: plan_document.PlanBody, queue: Mapping[str, Any]) -> dict[str, str]:
     names = {each.interface_id: each.name for each in body.resource_changes}
     names |= {each.interface_id: each.account for each in body.operations}
-    for name, kind in KINDS.items():
+    for name, kind in plan_document.KINDS.items():
         if kind is not Observation:
             names |= {each["interface_id"]: each["account"] for each in queue[name]}
     return names
 
 
-def _change(each: ResourceChange) -> AccountChange:
-    return AccountChange(
-        action=next(action for action, words in ACTIONS.items() if words == each.change.actions),
+def _change(each: plan_document.ResourceChange) -> plan_plan.AccountChange:
+    return plan_plan.AccountChange(
+        action=next(
+            action for action, words in plan_document.ACTIONS.items() if words == each.change.actions
+        ),
         name=each.name,
         interface_id=each.interface_id,
         previous_name=each.previous_name,
@@ -220,18 +202,18 @@ def _change(each: ResourceChange) -> AccountChange:
 
 def _steps(items: Iterable[Mapping[str, Any]], kind: type[Step]) -> Steps[Step]:
     names = kind.__struct_fields__
-    keys = [RENAMED.get(name, name) for name in names]
-    times = [place for place, name in enumerate(names) if name in INSTANTS]
+    keys = [plan_document.RENAMED.get(name, name) for name in names]
+    times = [place for place, name in enumerate(names) if name in plan_document.INSTANTS]
     steps = Steps(kind)
     for item in items:
-        values: list[Any] = [item.get(key) if key in LATER else item[key] for key in keys]
+        values: list[Any] = [item.get(key) if key in plan_document.LATER else item[key] for key in keys]
         for place in times:
             values[place] = parse(values[place])
         steps.append(msgspec.convert(values, kind))
     return steps
 
 
-def _diagnostic(each: DiagnosticEntry) -> Diagnostic:
+def _diagnostic(each: plan_document.DiagnosticEntry) -> Diagnostic:
     at = each.range
     return Diagnostic(
         severity=each.severity,

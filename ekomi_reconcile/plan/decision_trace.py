@@ -6,22 +6,14 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ekomi_reconcile.model import invitation
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import DAY, Instant
-from ekomi_reconcile.model.invitation import (
-    Criterion,
-    CustomerLimit,
-    Invitation,
-    Observation,
-    Reached,
-    Status,
-)
 from ekomi_reconcile.model.order import HistoryEntry, Order
-from ekomi_reconcile.plan.order_numbers import OrderNumbers
+from ekomi_reconcile.plan.steps import OrderNumbers
 from ekomi_reconcile.plan.view import Privacy, Queue
 from ekomi_reconcile.rules.case import Case, held_from
-from ekomi_reconcile.rules.judge import Decision
-from ekomi_reconcile.rules.reached import reached
+from ekomi_reconcile.rules.judge import Decision, reached
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook
 
 ACCOUNT_DELETED = "account_deleted"
@@ -83,7 +75,7 @@ class CustomerLoad:
         """An invitation of this customer is planned."""
         self._planned[customer].append(at)
 
-    def release(self, row: Invitation) -> None:
+    def release(self, row: invitation.Invitation) -> None:
         """This invitation is cancelled."""
         if row.customer is not None and row.scheduled_at in self._recorded.get(row.customer, ()):
             self._recorded[row.customer].remove(row.scheduled_at)
@@ -133,21 +125,21 @@ class OrderTrace:
         self,
         context: PassContext,
         order: Order,
-        rows: Sequence[Invitation],
-        seen: Observation | None,
+        rows: Sequence[invitation.Invitation],
+        seen: invitation.Observation | None,
     ) -> None:
         self._context = context
         self.order = order
         self.rows = rows
         self.seen = seen
-        self.holder: Invitation | None = None
+        self.holder: invitation.Invitation | None = None
         self.winner: Account | None = None
         self.cancelled: str | None = None
         self.due: Instant | None = None
         self.on_hold = self.released = self.waits = False
         self._opted_out: bool | None = None
         self._asked: Sequence[Instant] | None = None
-        self._held_since: Reached | None = None
+        self._held_since: invitation.Reached | None = None
         self._held_days: int | None = None
 
     @property
@@ -172,12 +164,12 @@ class OrderTrace:
 
     def _recorded_opted_out(self) -> bool:
         row = self.holder
-        if row is None or row.status is not Status.PENDING:
+        if row is None or row.status is not invitation.Status.PENDING:
             return False
         return row.customer in self._context.privacy.opted_out_digests
 
     @property
-    def cap(self) -> CustomerLimit | None:
+    def cap(self) -> invitation.CustomerLimit | None:
         """The limit per customer, if there is one."""
         return self._context.privacy.cap
 
@@ -202,14 +194,14 @@ class OrderTrace:
         numbers = self._context.numbers
         return numbers.reviewed_at(self.order, interface_id) if numbers.reviews else None
 
-    def rival(self, interface_id: str) -> Invitation | None:
+    def rival(self, interface_id: str) -> invitation.Invitation | None:
         """The invitation of another order that holds this order's number at this interface."""
         numbers = self._context.numbers
         if self.order.number not in numbers.rows or self._invited_before() is not None:
             return None
         return numbers.rival(self.order, interface_id)
 
-    def claim(self, rule: Rule) -> Invitation | Account | None:
+    def claim(self, rule: Rule) -> invitation.Invitation | Account | None:
         """What keeps the order from this account: an invitation, or an account that wins over it."""
         found = held_from(rule, self.holder) or self._invited_before()
         if found is not None:
@@ -217,7 +209,7 @@ class OrderTrace:
         winner = self.winner
         return winner if winner is not None and winner.rank < rule.account.rank else None
 
-    def _invited_before(self) -> Invitation | None:
+    def _invited_before(self) -> invitation.Invitation | None:
         numbers = self._context.numbers
         if self.order.number not in numbers.rows:
             return None
@@ -227,19 +219,25 @@ class OrderTrace:
         """The name of an account, or its interface id."""
         return self._context.request.names.get(interface_id, interface_id)
 
-    def row(self, interface_id: str) -> Invitation | None:
+    def row(self, interface_id: str) -> invitation.Invitation | None:
         """The account's invitation of this order, a cancelled one too."""
         return next((row for row in self.rows if row.interface_id == interface_id), None)
 
     def decision(self, rule: Rule) -> Decision:
         """What this account's decision rests on, or would if the order had come to it."""
         holder = self.holder
-        if holder is None or holder.interface_id != rule.interface_id or holder.status is Status.CANCELLED:
+        if (
+            holder is None
+            or holder.interface_id != rule.interface_id
+            or holder.status is invitation.Status.CANCELLED
+        ):
             return Decision(self.case(rule))
         days = holder.pending_days if self._held_days is None else self._held_days
         return Decision(self.held_case(rule, holder, self._held_since or holder.reached, days=days))
 
-    def held_case(self, rule: Rule, row: Invitation, known: Reached | None, *, days: int | None) -> Case:
+    def held_case(
+        self, rule: Rule, row: invitation.Invitation, known: invitation.Reached | None, *, days: int | None
+    ) -> Case:
         """The case of the invitation that has the order, with the evidence by which it is judged.
 
         ``days`` is the pending period that it keeps, ``None`` where it is judged again.
@@ -258,7 +256,7 @@ class OrderTrace:
         days = row.pending_days if kept else None
         return Case(rule, self.order, row.judged_at, self.reached_by(rule, row), self, days)
 
-    def reached_by(self, rule: Rule, row: Invitation | None) -> Reached | None:
+    def reached_by(self, rule: Rule, row: invitation.Invitation | None) -> invitation.Reached | None:
         """When the order first reached a trigger status of this rule, by all that is known."""
         seen = self.seen
         return reached(
@@ -270,7 +268,7 @@ class OrderTrace:
             frozen=None if row is None else row.reached,
         )
 
-    def _observed(self, seen: Observation) -> Mapping[str, Instant]:
+    def _observed(self, seen: invitation.Observation) -> Mapping[str, Instant]:
         """In which status the order was seen to arrive, and when."""
         if self.order.status is None:
             return _NOTHING_SEEN
@@ -279,7 +277,7 @@ class OrderTrace:
         return {seen.status: seen.since} if seen.moved else _NOTHING_SEEN
 
 
-def keeps_period(row: Invitation, rule: Rule) -> bool:
+def keeps_period(row: invitation.Invitation, rule: Rule) -> bool:
     """Can the pending period of the invitation come from this rule, as it is now?
 
     One that is not recorded is that of a rule without overrides.
@@ -314,8 +312,8 @@ _EXAMPLES = 3
 
 _AFTER_CONDITIONS = frozenset(
     {
-        *(Criterion.DELIVERABLE, Criterion.REVIEWED, Criterion.SUPPRESSED),
-        *(Criterion.DUPLICATE_NUMBER, Criterion.ALREADY_INVITED),
+        *(invitation.Criterion.DELIVERABLE, invitation.Criterion.REVIEWED, invitation.Criterion.SUPPRESSED),
+        *(invitation.Criterion.DUPLICATE_NUMBER, invitation.Criterion.ALREADY_INVITED),
     }
 )
 
@@ -327,7 +325,7 @@ class _Counts:
 
     def __init__(self) -> None:
         self.seen = self.held = self.against = 0
-        self.refused: Counter[Criterion] = Counter()
+        self.refused: Counter[invitation.Criterion] = Counter()
 
 
 class ReasonTally:
@@ -356,7 +354,7 @@ class ReasonTally:
         """An order came to this account that it has already, or that it gives up."""
         self._counts[interface_id].seen += 1
 
-    def judged(self, interface_id: str, failed: Criterion | None) -> None:
+    def judged(self, interface_id: str, failed: invitation.Criterion | None) -> None:
         """This account was offered an order; ``failed`` is the first criterion that does not hold."""
         counts = self._counts[interface_id]
         counts.seen += 1
@@ -364,12 +362,12 @@ class ReasonTally:
             counts.held += 1
             return
         counts.refused[failed] += 1
-        if failed is Criterion.CONDITIONS:
+        if failed is invitation.Criterion.CONDITIONS:
             counts.against += 1
         elif failed in _AFTER_CONDITIONS:
             counts.held += 1
 
-    def refused(self, interface_id: str, criterion: Criterion) -> None:
+    def refused(self, interface_id: str, criterion: invitation.Criterion) -> None:
         """An order that was judged already is not invited, and this is why."""
         self._counts[interface_id].refused[criterion] += 1
 
@@ -390,10 +388,10 @@ class ReasonTally:
 
     def _of(self, account: Account) -> dict[str, int]:
         if not account.invitations.enabled:
-            return _positive({Criterion.ENABLED: self.orders})
+            return _positive({invitation.Criterion.ENABLED: self.orders})
         counts = self._counts[account.interface_id]
-        return _positive({Criterion.STORE_VIEW: self.orders - counts.seen, **counts.refused})
+        return _positive({invitation.Criterion.STORE_VIEW: self.orders - counts.seen, **counts.refused})
 
 
-def _positive(counts: Mapping[Criterion, int]) -> dict[str, int]:
-    return {each.value: counts[each] for each in Criterion if counts.get(each)}
+def _positive(counts: Mapping[invitation.Criterion, int]) -> dict[str, int]:
+    return {each.value: counts[each] for each in invitation.Criterion if counts.get(each)}

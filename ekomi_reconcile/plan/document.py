@@ -11,52 +11,26 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, get_type_hints
 
 import msgspec
 
+from ekomi_reconcile.model import document as model_document
+from ekomi_reconcile.model import invitation
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Severity
-from ekomi_reconcile.model.document import (
-    DIALECT,
-    JsonObject,
-    Time,
-    one_of,
-    schema_of,
-    version_of,
-)
-from ekomi_reconcile.model.invitation import (
-    CancelStep,
-    Criterion,
-    Evidence,
-    Observation,
-    RescheduleStep,
-    ScheduleStep,
-    SendStep,
-)
-from ekomi_reconcile.plan.plan import (
-    FORMAT_VERSION,
-    LARGEST,
-    Action,
-    Amount,
-    Guard,
-    InterfaceId,
-    Operation,
-    Position,
-    Scope,
-    Summary,
-)
+from ekomi_reconcile.plan import plan
 
 ACTIONS: Final = {
-    Action.CREATE: ["create"],
-    Action.UPDATE: ["update"],
-    Action.DELETE: ["delete"],
-    Action.REPLACE: ["delete", "create"],
+    plan.Action.CREATE: ["create"],
+    plan.Action.UPDATE: ["update"],
+    plan.Action.DELETE: ["delete"],
+    plan.Action.REPLACE: ["delete", "create"],
 }
 
 
 KINDS: Final[Mapping[str, type[Any]]] = {
-    "schedule": ScheduleStep,
-    "reschedule": RescheduleStep,
-    "cancel": CancelStep,
-    "send": SendStep,
-    "observations": Observation,
+    "schedule": invitation.ScheduleStep,
+    "reschedule": invitation.RescheduleStep,
+    "cancel": invitation.CancelStep,
+    "send": invitation.SendStep,
+    "observations": invitation.Observation,
 }
 
 
@@ -76,15 +50,15 @@ _PLAIN_TIME = (
 """Most times that there are; steps with others are left to the schema."""
 
 
-_ROW_ID = Annotated[int, msgspec.Meta(ge=1, le=LARGEST)]
+_ROW_ID = Annotated[int, msgspec.Meta(ge=1, le=plan.LARGEST)]
 
 
 _WRITTEN: Final[Mapping[str, Any]] = {
     "row_id": _ROW_ID,
-    "order_id": Annotated[int, msgspec.Meta(ge=-LARGEST - 1, le=LARGEST)]
+    "order_id": Annotated[int, msgspec.Meta(ge=-plan.LARGEST - 1, le=plan.LARGEST)]
     | Annotated[str, msgspec.Meta(min_length=1)],
-    "interface_id": InterfaceId,
-    "reached_source": Evidence,
+    "interface_id": plan.InterfaceId,
+    "reached_source": invitation.Evidence,
     **dict.fromkeys(
         INSTANTS,
         Annotated[str, msgspec.Meta(pattern=_PLAIN_TIME, extra_json_schema={"format": "date-time"})],
@@ -103,7 +77,7 @@ Hex: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16,64}$")]
 def _written(kind: Any) -> Any:
     """The struct of a step as it is written: with the account's name, and times as text."""
     hints = get_type_hints(kind)
-    fields: list[Any] = [] if kind is Observation else [("account", str | None)]
+    fields: list[Any] = [] if kind is invitation.Observation else [("account", str | None)]
     for name, hint in hints.items():
         shape = _WRITTEN.get(name, hint)
         default = (None,) if name in LATER else ()
@@ -112,84 +86,87 @@ def _written(kind: Any) -> Any:
     return msgspec.defstruct(kind.__name__, fields, namespace=doc, frozen=True, kw_only=True)
 
 
-class StateReference(JsonObject, frozen=True):
+class StateReference(model_document.JsonObject, frozen=True):
     """The state that the plan was made from; ``lineage`` is ``null`` where there was none."""
 
     lineage: str | None
-    serial: Amount
+    serial: plan.Amount
 
 
-class ConfigurationReference(JsonObject, frozen=True):
+class ConfigurationReference(model_document.JsonObject, frozen=True):
     """The files that the plan was made from."""
 
     digest: Digest
     git_commit: str | None
 
 
-class ChangeDetail(JsonObject, frozen=True):
+class ChangeDetail(model_document.JsonObject, frozen=True):
     """What changes: ``before`` and ``after`` have the password masked, ``changed`` are key paths."""
 
-    actions: Annotated[list[str], one_of(ACTIONS.values())]
+    actions: Annotated[list[str], model_document.one_of(ACTIONS.values())]
     before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
     changed: list[str]
 
 
-class ResourceChange(JsonObject, frozen=True):
+class ResourceChange(model_document.JsonObject, frozen=True):
     """A change of one account; ``blocked`` says why it will not be done."""
 
     address: str
     type: Literal["account"]
     name: str
-    interface_id: InterfaceId
+    interface_id: plan.InterfaceId
     previous_address: str | None
     previous_name: str | None
-    previous_id: InterfaceId | None
+    previous_id: plan.InterfaceId | None
     change: ChangeDetail
     action_reason: str | None
     blocked: str | None
 
 
-class WindowEntry(JsonObject, frozen=True):
+class WindowEntry(model_document.JsonObject, frozen=True):
     """Due invitations of an account that wait for its sending window, which opens at ``leaves_at``."""
 
     account: str | None
-    interface_id: InterfaceId
-    count: Amount
-    leaves_at: Time | None
+    interface_id: plan.InterfaceId
+    count: plan.Amount
+    leaves_at: model_document.Time | None
     timezone: str
 
 
-class QueueSteps(JsonObject, frozen=True, kw_only=True):
+class QueueSteps(model_document.JsonObject, frozen=True, kw_only=True):
     """Everything that happens to the queue; ``not_invited`` counts orders by account and criterion."""
 
-    schedule: list[_written(ScheduleStep)]  # type: ignore[valid-type]
-    reschedule: list[_written(RescheduleStep)]  # type: ignore[valid-type]
-    cancel: list[_written(CancelStep)]  # type: ignore[valid-type]
-    send: list[_written(SendStep)]  # type: ignore[valid-type]
-    deferred: Amount
-    waiting: Amount = 0
+    schedule: list[_written(invitation.ScheduleStep)]  # type: ignore[valid-type]
+    reschedule: list[_written(invitation.RescheduleStep)]  # type: ignore[valid-type]
+    cancel: list[_written(invitation.CancelStep)]  # type: ignore[valid-type]
+    send: list[_written(invitation.SendStep)]  # type: ignore[valid-type]
+    deferred: plan.Amount
+    waiting: plan.Amount = 0
     windows: list[WindowEntry] = msgspec.field(default_factory=list)
-    due_by_rule_change: Amount
-    not_invited: dict[str, dict[Annotated[str, one_of(each.value for each in Criterion)], Amount]]
-    observations: list[_written(Observation)]  # type: ignore[valid-type]
+    due_by_rule_change: plan.Amount
+    not_invited: dict[
+        str,
+        dict[Annotated[str, model_document.one_of(each.value for each in invitation.Criterion)], plan.Amount],
+    ]
+    observations: list[_written(invitation.Observation)]  # type: ignore[valid-type]
 
 
-class Signature(JsonObject, frozen=True):
+class Signature(model_document.JsonObject, frozen=True):
     """Who vouches for a plan: the id of a state's key, and the keyed digest of the plan's digest."""
 
     key_id: Hex
     hmac: Hex
 
 
-class Point(JsonObject, frozen=True):
+class Point(model_document.JsonObject, frozen=True):
     """A line and a column, both from 1."""
 
-    line: Amount
-    column: Amount
+    line: plan.Amount
+    column: plan.Amount
 
 
-class Range(JsonObject, frozen=True):
+class Range(model_document.JsonObject, frozen=True):
     """A stretch of a file."""
 
     filename: str
@@ -197,7 +174,7 @@ class Range(JsonObject, frozen=True):
     end: Point
 
 
-class DiagnosticEntry(JsonObject, frozen=True):
+class DiagnosticEntry(model_document.JsonObject, frozen=True):
     """What is wrong with the files or the plan, where, and how to mend it."""
 
     severity: Severity
@@ -211,23 +188,23 @@ class DiagnosticEntry(JsonObject, frozen=True):
     range: Range | None
 
 
-class PlanBody(JsonObject, frozen=True):
+class PlanBody(model_document.JsonObject, frozen=True):
     """A plan but for its digest and signature."""
 
-    format_version: Annotated[str, version_of(FORMAT_VERSION)]
+    format_version: Annotated[str, model_document.version_of(plan.FORMAT_VERSION)]
     tool_version: str
-    created_at: Time
+    created_at: model_document.Time
     complete: Annotated[bool, msgspec.Meta(description="False where something could not be read.")]
     hypothetical: Annotated[bool, msgspec.Meta(description="Made for another time: never applied.")]
-    scope: Scope
+    scope: plan.Scope
     state: StateReference
     config: ConfigurationReference
     resource_changes: list[ResourceChange]
-    operations: list[Operation]
+    operations: list[plan.Operation]
     invitations: QueueSteps
-    positions: list[Position]
-    summary: Summary
-    guards: list[Guard]
+    positions: list[plan.Position]
+    summary: plan.Summary
+    guards: list[plan.Guard]
     diagnostics: list[DiagnosticEntry]
 
 
@@ -251,8 +228,8 @@ def plan_schema() -> dict[str, Json]:
 
     Keys that plans of earlier formats do not have are optional.
     """
-    head = {"$schema": DIALECT, "$id": "plan.schema.json", "title": "ekomi-reconcile plan"}
-    return {**head, **schema_of(PlanDocument, optional=LATER)}
+    head = {"$schema": model_document.DIALECT, "$id": "plan.schema.json", "title": "ekomi-reconcile plan"}
+    return {**head, **model_document.schema_of(PlanDocument, optional=LATER)}
 
 
 def without_valid_steps(document: dict[str, Any]) -> dict[str, Any]:

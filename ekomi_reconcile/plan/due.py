@@ -7,31 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import nsmallest
 
-from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.account_record import AccountRecord
+from ekomi_reconcile.model import invitation
+from ekomi_reconcile.model.account import Account, AccountRecord
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import DAY, Instant
-from ekomi_reconcile.model.invitation import (
-    GONE_AFTER,
-    MARKS,
-    MISSING_MARK,
-    ORDER_GONE,
-    Invitation,
-    Observation,
-    SendStep,
-)
 from ekomi_reconcile.model.order import OrderId, id_rank
 from ekomi_reconcile.model.sending_times import SendingSchedule
+from ekomi_reconcile.plan import plan
 from ekomi_reconcile.plan.diff import PASSWORD
 from ekomi_reconcile.plan.matcher import cancellation
-from ekomi_reconcile.plan.plan import (
-    AccountChange,
-    Action,
-    InvitationSteps,
-    Operation,
-    OperationKind,
-    WindowWait,
-)
 from ekomi_reconcile.plan.read_requests import CLOCK_TOLERANCE
 from ekomi_reconcile.plan.view import Queue
 
@@ -42,14 +26,14 @@ BURST = 100
 
 
 def due(
-    steps: InvitationSteps,
+    steps: plan.InvitationSteps,
     queue: Queue,
     *,
     senders: frozenset[str],
     now: Instant,
     cap: int,
     schedule: SendingSchedule,
-) -> tuple[InvitationSteps, Mapping[str, int]]:
+) -> tuple[plan.InvitationSteps, Mapping[str, int]]:
     """The steps with what is sent now: rows that are due and those that this plan makes due.
 
     Beside them, by interface id, how many of these are due because the rule is new or changed.
@@ -64,7 +48,7 @@ def due(
     gone = {row.id for row in waiting if _is_gone(row, marks[row.source, row.order_id], now)}
     for row in waiting:
         if row.id in gone:
-            steps.cancel.append(cancellation(row, ORDER_GONE, rule_change=False))
+            steps.cancel.append(cancellation(row, invitation.ORDER_GONE, rule_change=False))
     ready = (row for row in rows if (row.source, row.order_id) not in marks)
     at_once = {row.id for row in rows if row.at_once}
     found, held = [], Counter[str]()
@@ -91,10 +75,12 @@ def due(
     return steps, caused
 
 
-def _window_waits(held: Mapping[str, int], schedule: SendingSchedule, now: Instant) -> Iterator[WindowWait]:
+def _window_waits(
+    held: Mapping[str, int], schedule: SendingSchedule, now: Instant
+) -> Iterator[plan.WindowWait]:
     for key, count in sorted(held.items()):
         times = schedule.times[key]
-        yield WindowWait(
+        yield plan.WindowWait(
             interface_id=key, count=count, leaves_at=times.next_opening(now), timezone=times.zone
         )
 
@@ -102,11 +88,11 @@ def _window_waits(held: Mapping[str, int], schedule: SendingSchedule, now: Insta
 def missing_orders(queue: Queue, *, senders: frozenset[str], now: Instant) -> Iterator[Diagnostic]:
     """A warning for every source that no longer has the orders of due invitations."""
     rows = list(queue.due(senders, now))
-    marks = _marks(rows, InvitationSteps(), queue)
+    marks = _marks(rows, plan.InvitationSteps(), queue)
     found: dict[str, list[str]] = {}
     for row in rows:
         mark = marks.get((row.source, row.order_id))
-        if mark is not None and mark.status == MISSING_MARK:
+        if mark is not None and mark.status == invitation.MISSING_MARK:
             found.setdefault(row.source, []).append(row.number)
     for source, numbers in sorted(found.items()):
         shown = ", ".join(numbers[:3]) + (", …" if len(numbers) > 3 else "")
@@ -114,32 +100,36 @@ def missing_orders(queue: Queue, *, senders: frozenset[str], now: Instant) -> It
             severity=Severity.WARNING,
             rule="order-missing",
             message=f"order source {source} no longer has the orders of {len(numbers)} due invitation(s) "
-            f"({shown}); they wait, and are cancelled as {ORDER_GONE} after {GONE_AFTER} days",
+            f"({shown}); they wait, and are cancelled as "
+            f"{invitation.ORDER_GONE} after {invitation.GONE_AFTER} days",
             mend="an export must hold every order until it is invited: export at least as many days as the "
             "pending period and the age limit together",
         )
 
 
 def _marks(
-    rows: Sequence[Invitation], steps: InvitationSteps, queue: Queue
-) -> dict[tuple[str, OrderId], Observation]:
+    rows: Sequence[invitation.Invitation], steps: plan.InvitationSteps, queue: Queue
+) -> dict[tuple[str, OrderId], invitation.Observation]:
     """By source and order id: invitations that wait for their order, as it is known after this plan."""
     by_source: dict[str, list[OrderId]] = {}
     for row in rows:
         by_source.setdefault(row.source, []).append(row.order_id)
-    found: dict[tuple[str, OrderId], Observation] = {}
+    found: dict[tuple[str, OrderId], invitation.Observation] = {}
     for source, ids in by_source.items():
         for at in range(0, len(ids), _LOOKUP):
             noted = queue.observations(source, ids[at : at + _LOOKUP])
             found |= {(source, key): each for key, each in noted.items()}
     if rows:
         found |= {(each.source, each.order_id): each for each in steps.observations}
-    return {key: each for key, each in found.items() if each.status in MARKS}
+    return {key: each for key, each in found.items() if each.status in invitation.MARKS}
 
 
-def _is_gone(row: Invitation, mark: Observation, now: Instant) -> bool:
+def _is_gone(row: invitation.Invitation, mark: invitation.Observation, now: Instant) -> bool:
     """Has the source not had the order for so long, and nobody revived its invitation since?"""
-    return mark.status == MISSING_MARK and max(mark.since, row.changed_at) <= now - GONE_AFTER * DAY
+    return (
+        mark.status == invitation.MISSING_MARK
+        and max(mark.since, row.changed_at) <= now - invitation.GONE_AFTER * DAY
+    )
 
 
 def bursts(accounts: Iterable[Account], caused: Mapping[str, int]) -> Iterator[Diagnostic]:
@@ -163,9 +153,11 @@ def _advice(account: Account) -> str:
     return "`spread: 3d` under `invitations:` lets them leave over three days"
 
 
-def _due(steps: InvitationSteps, rows: Iterable[Invitation], *, now: Instant) -> Iterator[SendStep]:
+def _due(
+    steps: plan.InvitationSteps, rows: Iterable[invitation.Invitation], *, now: Instant
+) -> Iterator[invitation.SendStep]:
     for row in rows:
-        yield SendStep(
+        yield invitation.SendStep(
             interface_id=row.interface_id,
             row_id=row.id,
             source=row.source,
@@ -175,7 +167,7 @@ def _due(steps: InvitationSteps, rows: Iterable[Invitation], *, now: Instant) ->
         )
     for step in steps.reschedule:
         if step.scheduled_at <= now:
-            yield SendStep(
+            yield invitation.SendStep(
                 interface_id=step.interface_id,
                 row_id=step.row_id,
                 source=step.source,
@@ -186,7 +178,7 @@ def _due(steps: InvitationSteps, rows: Iterable[Invitation], *, now: Instant) ->
             )
     for planned in steps.schedule:
         if planned.scheduled_at <= now:
-            yield SendStep(
+            yield invitation.SendStep(
                 interface_id=planned.interface_id,
                 row_id=None,
                 source=planned.source,
@@ -208,18 +200,18 @@ class Intervals:
 def due_fetches(
     accounts: Sequence[Account],
     recorded: Mapping[str, AccountRecord],
-    changes: Mapping[str, AccountChange],
+    changes: Mapping[str, plan.AccountChange],
     *,
     intervals: Intervals,
     now: Instant,
     present: Instant | None = None,
-) -> tuple[Operation, ...]:
+) -> tuple[plan.Operation, ...]:
     """Syncs, then imports, in the order of the accounts. ``recorded`` and ``changes`` are by interface id.
 
     A success that the state dates after ``present`` was recorded with a wrong clock, and counts for nothing.
     """
     latest = (now if present is None else present) + CLOCK_TOLERANCE
-    kinds = ((OperationKind.SYNC, intervals.sync), (OperationKind.IMPORT, intervals.reviews))
+    kinds = ((plan.OperationKind.SYNC, intervals.sync), (plan.OperationKind.IMPORT, intervals.reviews))
     found = []
     for kind, interval in kinds:
         for account in accounts:
@@ -228,27 +220,27 @@ def due_fetches(
                 kind, recorded.get(key), changes.get(key), oldest=now - interval, latest=latest
             )
             if reason := next(reasons, None):
-                found.append(Operation(kind=kind, account=account.name, interface_id=key, reason=reason))
+                found.append(plan.Operation(kind=kind, account=account.name, interface_id=key, reason=reason))
     return tuple(found)
 
 
 def _reasons(
-    kind: OperationKind,
+    kind: plan.OperationKind,
     known: AccountRecord | None,
-    change: AccountChange | None,
+    change: plan.AccountChange | None,
     *,
     oldest: Instant,
     latest: Instant,
 ) -> Iterator[str]:
     if change is not None and change.blocked:
         return
-    if change is not None and change.action in (Action.CREATE, Action.REPLACE):
+    if change is not None and change.action in (plan.Action.CREATE, plan.Action.REPLACE):
         yield "new"
     if known is None or known.deleted_at is not None:
         return
     if change is not None and PASSWORD in change.changed:
         yield "password changed"
-    last = known.last_fetched_at if kind is OperationKind.SYNC else known.last_import_at
+    last = known.last_fetched_at if kind is plan.OperationKind.SYNC else known.last_import_at
     if last is None:
         yield "never done"
     elif last < oldest or last > latest:

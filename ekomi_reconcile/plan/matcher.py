@@ -12,43 +12,17 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from ekomi_reconcile.model import invitation
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import (
-    MARKS,
-    ON_HOLD_MARK,
-    CancelStep,
-    Criterion,
-    Invitation,
-    Observation,
-    RescheduleStep,
-    ScheduleStep,
-    Status,
-    holder_of,
-)
 from ekomi_reconcile.model.order import Order, OrderId, id_rank, status_key
 from ekomi_reconcile.model.rule import DELETED_STORE_VIEW
-from ekomi_reconcile.plan.decision_trace import (
-    Contest,
-    CustomerLoad,
-    MatchRequest,
-    OrderTrace,
-    PassContext,
-    ReasonTally,
-    keeps_period,
-)
-from ekomi_reconcile.plan.order_numbers import OrderNumbers, holders, review_places
+from ekomi_reconcile.plan import decision_trace
 from ekomi_reconcile.plan.plan import InvitationSteps
+from ekomi_reconcile.plan.steps import OrderNumbers, holders, review_places
 from ekomi_reconcile.plan.view import Privacy, Queue
-from ekomi_reconcile.rules.case import Case
+from ekomi_reconcile.rules import rulebook
+from ekomi_reconcile.rules.case import Case, OrderKey, key_of_order, key_of_row
 from ekomi_reconcile.rules.judge import first_failed
-from ekomi_reconcile.rules.order_key import OrderKey, key_of_order, key_of_row
-from ekomi_reconcile.rules.rulebook import (
-    Rule,
-    blocked_state,
-    ended_by,
-    scheduled_at,
-    waits_on_hold,
-)
 
 
 @dataclass(slots=True)
@@ -59,23 +33,23 @@ class Matcher:
     have to start again, for their position may be behind it.
     """
 
-    request: MatchRequest
+    request: decision_trace.MatchRequest
     queue: Queue
     privacy: Privacy
     steps: InvitationSteps = field(default_factory=InvitationSteps)
-    tally: ReasonTally = field(default_factory=ReasonTally)
+    tally: decision_trace.ReasonTally = field(default_factory=decision_trace.ReasonTally)
     passed_over: set[str] = field(default_factory=set)
     numbers: OrderNumbers = field(init=False)
-    _load: CustomerLoad = field(default_factory=CustomerLoad)
-    _context: PassContext = field(init=False)
-    _contests: list[Contest] = field(default_factory=list)
+    _load: decision_trace.CustomerLoad = field(default_factory=decision_trace.CustomerLoad)
+    _context: decision_trace.PassContext = field(init=False)
+    _contests: list[decision_trace.Contest] = field(default_factory=list)
     _reviews: bool | None = None
-    _rows: Mapping[OrderId, Sequence[Invitation]] = field(default_factory=dict)
-    _seen: Mapping[OrderId, Observation] = field(default_factory=dict)
+    _rows: Mapping[OrderId, Sequence[invitation.Invitation]] = field(default_factory=dict)
+    _seen: Mapping[OrderId, invitation.Observation] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.numbers = OrderNumbers(self.request.source, self.request.shops | {self.request.source})
-        self._context = PassContext(self.request, self.privacy, self.numbers, self._load)
+        self._context = decision_trace.PassContext(self.request, self.privacy, self.numbers, self._load)
 
     def batch(self, orders: Sequence[Order]) -> None:
         """Decide these orders, which were just read.
@@ -87,7 +61,7 @@ class Matcher:
         for order in orders:
             self._decide(order)
 
-    def trace(self, order: Order) -> OrderTrace:
+    def trace(self, order: Order) -> decision_trace.OrderTrace:
         """Decide one order and return what the decision rests on.
 
         Raises:
@@ -111,11 +85,11 @@ class Matcher:
             self.numbers.reviews = self.queue.reviewed(review_places(orders, self.request.book, self._rows))
         self._load.look_up(orders, self.queue, self.privacy, now=self.request.now)
 
-    def _decide(self, order: Order) -> OrderTrace:
+    def _decide(self, order: Order) -> decision_trace.OrderTrace:
         self.tally.read(order)
         rows, noted = self._rows.get(order.order_id, ()), self._seen.get(order.order_id)
-        marked = noted is not None and noted.status in MARKS
-        trace = OrderTrace(
+        marked = noted is not None and noted.status in invitation.MARKS
+        trace = decision_trace.OrderTrace(
             self._context,
             in_its_store_view(order, rows) if rows else order,
             rows,
@@ -126,15 +100,15 @@ class Matcher:
             self.numbers.compare(trace.order, rows)
             self._settle_holder(trace)
         self._offer(trace, iter(self.request.book.candidates(trace.order.store_view)))
-        if trace.on_hold and (noted is None or noted.status != ON_HOLD_MARK):
-            self._note(order, ON_HOLD_MARK)
+        if trace.on_hold and (noted is None or noted.status != invitation.ON_HOLD_MARK):
+            self._note(order, invitation.ON_HOLD_MARK)
         elif marked and not trace.on_hold and len(self.steps.observations) == before:
             self._note(order, order.status or order.state or "")
         return trace
 
     def _note(self, order: Order, status: str) -> None:
         """Note that the order's invitation waits for it, or no longer does."""
-        noted = Observation(
+        noted = invitation.Observation(
             source=self.request.source,
             order_id=order.order_id,
             status=status,
@@ -143,33 +117,33 @@ class Matcher:
         )
         self.steps.observations.append(noted)
 
-    def missing(self, rows: Iterable[Invitation]) -> None:
+    def missing(self, rows: Iterable[invitation.Invitation]) -> None:
         """Invitations whose orders cannot be read: they stay, unless their account leaves."""
         for row in rows:
             parting = self.request.parting(row.interface_id)
-            if row.status is Status.PENDING and parting is not None:
+            if row.status is invitation.Status.PENDING and parting is not None:
                 self._cancel(row, parting)
 
-    def _cancel(self, row: Invitation, reason: str) -> None:
+    def _cancel(self, row: invitation.Invitation, reason: str) -> None:
         """Plan to take this invitation out of the queue."""
         self._load.release(row)
         changed = self.request.fresh | self.request.moved
         self.steps.cancel.append(cancellation(row, reason, rule_change=row.interface_id in changed))
 
-    def _settle_holder(self, trace: OrderTrace) -> None:
+    def _settle_holder(self, trace: decision_trace.OrderTrace) -> None:
         """Find the invitation that has the order, and cancel it where it must not keep it."""
-        live = holder_of(trace.rows)
+        live = invitation.holder_of(trace.rows)
         if live is None or live.id in self.numbers.displaced:
             return
         trace.holder = live
-        if live.status is not Status.PENDING:
+        if live.status is not invitation.Status.PENDING:
             return
         reason = self._why_cancelled(trace, live)
         if reason is not None:
             trace.give_up(reason)
             self._cancel(live, reason)
 
-    def _why_cancelled(self, trace: OrderTrace, row: Invitation) -> str | None:
+    def _why_cancelled(self, trace: decision_trace.OrderTrace, row: invitation.Invitation) -> str | None:
         """Why this pending invitation leaves the queue; ``None`` if it stays."""
         request, order = self.request, trace.order
         parting = request.parting(row.interface_id)
@@ -178,7 +152,7 @@ class Matcher:
         rule = request.book.rule(row.interface_id)
         if rule is None or not rule.account.invitations.enabled or row.interface_id not in request.selected:
             return None
-        if waits_on_hold(order, rule):
+        if rulebook.waits_on_hold(order, rule):
             trace.on_hold = True
             return None
         fresh = row.interface_id in request.fresh or not _follows(row, rule)
@@ -192,7 +166,7 @@ class Matcher:
             self._reschedule(trace, row, case)
         return None
 
-    def _reschedule(self, trace: OrderTrace, row: Invitation, case: Case) -> None:
+    def _reschedule(self, trace: decision_trace.OrderTrace, row: invitation.Invitation, case: Case) -> None:
         known, when, days = case.reached, case.scheduled_at, case.pending_days
         if known is None or when is None:
             return
@@ -201,7 +175,7 @@ class Matcher:
             return
         trace.due = when
         self.steps.reschedule.append(
-            RescheduleStep(
+            invitation.RescheduleStep(
                 interface_id=row.interface_id,
                 row_id=row.id,
                 source=row.source,
@@ -217,7 +191,7 @@ class Matcher:
             )
         )
 
-    def _offer(self, trace: OrderTrace, rules: Iterator[Rule]) -> None:
+    def _offer(self, trace: decision_trace.OrderTrace, rules: Iterator[rulebook.Rule]) -> None:
         """Offer the order to every account in winning order, but to the one that has it already."""
         request, tally = self.request, self.tally
         holder = None if trace.holder is None else trace.holder.interface_id
@@ -230,18 +204,22 @@ class Matcher:
             failed = first_failed(case, candidate=True)
             tally.judged(key, failed)
             if failed is not None:
-                trace.waits = trace.waits or failed is Criterion.ORDER_STATUS
+                trace.waits = trace.waits or failed is invitation.Criterion.ORDER_STATUS
                 self._note_rival(case, failed)
             elif key in request.selected and not self.numbers.give(trace.order, key):
-                self._contests.append(Contest(trace, case, rules))
+                self._contests.append(decision_trace.Contest(trace, case, rules))
                 return
             else:
                 self._schedule(trace, case)
         self._observe(trace)
 
-    def _note_rival(self, case: Case, failed: Criterion) -> None:
+    def _note_rival(self, case: Case, failed: invitation.Criterion) -> None:
         """Remember which order is invited in place of this one, if its number is the reason."""
-        rival = case.known.rival(case.rule.interface_id) if failed is Criterion.DUPLICATE_NUMBER else None
+        rival = (
+            case.known.rival(case.rule.interface_id)
+            if failed is invitation.Criterion.DUPLICATE_NUMBER
+            else None
+        )
         if rival is not None:
             other = key_of_order(case.order, self.request.source)
             self.numbers.note(case.rule.account.name, invited=key_of_row(rival), other=other)
@@ -259,7 +237,9 @@ class Matcher:
                 kept = self.steps.schedule.without(lambda step: key_of_row(step) in lost)  # noqa: B023
                 self.steps = replace(self.steps, schedule=kept)
 
-    def _settle(self, contest: Contest, held: dict[tuple[str, str], OrderKey]) -> OrderKey | None:
+    def _settle(
+        self, contest: decision_trace.Contest, held: dict[tuple[str, str], OrderKey]
+    ) -> OrderKey | None:
         """Invite the order, or offer it on; the order that it displaces from this plan, if it does."""
         trace, rule = contest.trace, contest.case.rule
         trace.look_again()
@@ -271,19 +251,19 @@ class Matcher:
         if first is not None:
             invited, other = (mine, first) if wins else (first, mine)
             self.numbers.note(rule.account.name, invited=invited, other=other)
-            self.tally.refused(rule.interface_id, Criterion.DUPLICATE_NUMBER)
+            self.tally.refused(rule.interface_id, invitation.Criterion.DUPLICATE_NUMBER)
         self._offer(trace, contest.rules)
         return first if wins else None
 
-    def _displace(self, rule: Rule, order: Order, row: Invitation) -> None:
+    def _displace(self, rule: rulebook.Rule, order: Order, row: invitation.Invitation) -> None:
         """Take a later order with the same number out of the queue."""
         self.numbers.displaced.add(row.id)
-        self._cancel(row, Criterion.DUPLICATE_NUMBER.value)
+        self._cancel(row, invitation.Criterion.DUPLICATE_NUMBER.value)
         self.numbers.note(
             rule.account.name, invited=key_of_order(order, self.request.source), other=key_of_row(row)
         )
 
-    def _schedule(self, trace: OrderTrace, case: Case) -> None:
+    def _schedule(self, trace: decision_trace.OrderTrace, case: Case) -> None:
         """Give the order to the account of this case."""
         request, order, rule = self.request, trace.order, case.rule
         known, when = case.reached, case.scheduled_at
@@ -301,7 +281,7 @@ class Matcher:
         if customer is not None and self.privacy.cap is not None:
             self._load.add(customer, max(when, request.now))
         self.steps.schedule.append(
-            ScheduleStep(
+            invitation.ScheduleStep(
                 interface_id=key,
                 source=request.source,
                 order_id=order.order_id,
@@ -319,14 +299,14 @@ class Matcher:
             )
         )
 
-    def _observe(self, trace: OrderTrace) -> None:
+    def _observe(self, trace: decision_trace.OrderTrace) -> None:
         """Remember the status while it may still become one that starts the clock.
 
         It is remembered again where a shipment or invoice was made since: that the order had not moved on by
         then speaks against dating it by this document.
         """
         order, seen = trace.order, trace.seen
-        if order.status is None or blocked_state(order):
+        if order.status is None or rulebook.blocked_state(order):
             return
         waits = trace.waits and trace.holder is None and trace.winner is None
         if seen is None or seen.status == order.status:
@@ -334,7 +314,7 @@ class Matcher:
             if not (waits and newer):
                 return
         self.steps.observations.append(
-            Observation(
+            invitation.Observation(
                 source=self.request.source,
                 order_id=order.order_id,
                 status=order.status,
@@ -344,7 +324,7 @@ class Matcher:
         )
 
 
-def in_its_store_view(order: Order, rows: Iterable[Invitation]) -> Order:
+def in_its_store_view(order: Order, rows: Iterable[invitation.Invitation]) -> Order:
     """The order in the store view that was recorded with its invitation, where the shop no longer tells it.
 
     A store view that was deleted must not move its orders to an account that excludes it by name.
@@ -361,18 +341,20 @@ def _documented_since(order: Order, at: Instant) -> bool:
     return any(each is not None and each > at for each in (order.last_shipped_at, order.last_invoiced_at))
 
 
-def _follows(row: Invitation, rule: Rule) -> bool:
+def _follows(row: invitation.Invitation, rule: rulebook.Rule) -> bool:
     """Does the row stand as this rule wants it? One that was on hold when the rule changed does not."""
-    if not keeps_period(row, rule) or status_key(row.reached.status) not in {key for key, _ in rule.triggers}:
+    if not decision_trace.keeps_period(row, rule) or status_key(row.reached.status) not in {
+        key for key, _ in rule.triggers
+    }:
         return False
     days = rule.account.invitations.pending_period if row.pending_days is None else row.pending_days
-    due = scheduled_at(rule, row.reached, row.order_id, judged_at=row.judged_at, days=days)
+    due = rulebook.scheduled_at(rule, row.reached, row.order_id, judged_at=row.judged_at, days=days)
     return row.scheduled_at == due
 
 
-def cancellation(row: Invitation, reason: str, *, rule_change: bool) -> CancelStep:
+def cancellation(row: invitation.Invitation, reason: str, *, rule_change: bool) -> invitation.CancelStep:
     """The step that takes this row out of the queue."""
-    return CancelStep(
+    return invitation.CancelStep(
         interface_id=row.interface_id,
         row_id=row.id,
         source=row.source,
@@ -383,9 +365,9 @@ def cancellation(row: Invitation, reason: str, *, rule_change: bool) -> CancelSt
     )
 
 
-def cancel_reason(failed: Criterion | None, order: Order, rule: Rule) -> str:
+def cancel_reason(failed: invitation.Criterion | None, order: Order, rule: rulebook.Rule) -> str:
     """Why a row leaves the queue, as it is recorded: the criterion, with the status that ended the order."""
-    ended = ended_by(order, rule.account.invitations)
-    if failed is Criterion.ORDER_STATUS and ended is not None:
+    ended = rulebook.ended_by(order, rule.account.invitations)
+    if failed is invitation.Criterion.ORDER_STATUS and ended is not None:
         return f"{failed.value}: {ended}"
-    return (failed or Criterion.ORDER_STATUS).value
+    return (failed or invitation.Criterion.ORDER_STATUS).value

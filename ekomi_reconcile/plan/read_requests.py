@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.account_record import PositionRecord
+from ekomi_reconcile.model.account import Account, PositionRecord
 from ekomi_reconcile.model.errors import PlanError
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.rule import InvitationRule

@@ -6,8 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.account_record import PositionRecord
+from ekomi_reconcile.model.account import Account, PositionRecord
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import DAY, Instant
@@ -15,11 +14,11 @@ from ekomi_reconcile.model.invitation import CancelStep, Criterion, Invitation, 
 from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.plan.decision_trace import ACCOUNT_DELETED, SOURCE_CHANGED, MatchRequest, ReasonTally
 from ekomi_reconcile.plan.matcher import Matcher, cancellation
-from ekomi_reconcile.plan.order_numbers import ignored_reviews
 from ekomi_reconcile.plan.plan import InvitationSteps, Position
 from ekomi_reconcile.plan.read_requests import Need
+from ekomi_reconcile.plan.steps import ignored_reviews
 from ekomi_reconcile.plan.view import Orders, Privacy, Queue
-from ekomi_reconcile.rules.order_key import is_sole, key_of_row
+from ekomi_reconcile.rules.case import is_sole, key_of_row
 
 _LOOKUP = 500
 _OPEN = frozenset({Status.PENDING, Status.CANCELLED})

@@ -14,16 +14,8 @@ from pathlib import Path
 from ekomi_reconcile.model.errors import ConfigurationError
 from ekomi_reconcile.model.invitation import CustomerLimit
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.privacy.suppression import (
-    EntryKind,
-    SuppressionEntry,
-    SuppressionFault,
-    SuppressionList,
-    parse_entry,
-    read_suppression_list,
-    read_text,
-)
-from ekomi_reconcile.rules.contact import NUMBER_PREFIX, canonical_address, usable_telephone
+from ekomi_reconcile.privacy import suppression
+from ekomi_reconcile.rules.rulebook import NUMBER_PREFIX, canonical_address, usable_telephone
 
 SCRATCH_BYTES = 32
 
@@ -35,7 +27,7 @@ class CustomerPrivacy:
     """
 
     cap: CustomerLimit | None = None
-    suppressed: SuppressionList = field(default_factory=SuppressionList)
+    suppressed: suppression.SuppressionList = field(default_factory=suppression.SuppressionList)
     digest: Callable[[str], str] | None = None
     lasting: bool = True
 
@@ -117,7 +109,7 @@ class OptOut:
     """An entry of the list in its line; a plain address is masked."""
 
     line: int
-    kind: EntryKind
+    kind: suppression.EntryKind
     entry: str
 
 
@@ -134,9 +126,9 @@ def checked(texts: Sequence[str]) -> list[str]:
     """
     found = []
     for place, text in enumerate(texts, start=1):
-        entry = parse_entry(text)
+        entry = suppression.parse_entry(text)
         written = text.strip().startswith(("@", NUMBER_PREFIX)) or "@" in text
-        if isinstance(entry, SuppressionFault) or not written:
+        if isinstance(entry, suppression.SuppressionFault) or not written:
             raise ValueError(f"number {place} is not an address, @domain or tel:+… number")
         found.append(entry.text)
     return list(dict.fromkeys(found))
@@ -154,7 +146,9 @@ def list_entries(path: Path) -> list[OptOut]:
 def list_plain(path: Path) -> frozenset[str]:
     """The addresses and numbers that somebody wrote in clear; raises like ``list_entries``."""
     return frozenset(
-        each.text for each in _entries(path) if each.kind in (EntryKind.ADDRESS, EntryKind.NUMBER)
+        each.text
+        for each in _entries(path)
+        if each.kind in (suppression.EntryKind.ADDRESS, suppression.EntryKind.NUMBER)
     )
 
 
@@ -189,22 +183,22 @@ def remove_entries(path: Path, entries: Collection[str]) -> int:
     return len(lines) - len(left)
 
 
-def _entries(path: Path) -> tuple[SuppressionEntry, ...]:
-    return read_suppression_list(path).entries if path.exists() else ()
+def _entries(path: Path) -> tuple[suppression.SuppressionEntry, ...]:
+    return suppression.read_suppression_list(path).entries if path.exists() else ()
 
 
 def _lines(path: Path) -> list[str]:
     """The lines with their line ends."""
     if not path.exists():
         return []
-    return [each for each in re.split(r"(?<=\n)|(?<=\r)(?!\n)", read_text(path)) if each]
+    return [each for each in re.split(r"(?<=\n)|(?<=\r)(?!\n)", suppression.read_text(path)) if each]
 
 
-def _shown(each: SuppressionEntry) -> OptOut:
-    if each.kind is EntryKind.ADDRESS:
+def _shown(each: suppression.SuppressionEntry) -> OptOut:
+    if each.kind is suppression.EntryKind.ADDRESS:
         name, _, domain = each.text.rpartition("@")
         return OptOut(each.line, each.kind, f"{name[0]}…@{domain}")
-    if each.kind is EntryKind.NUMBER:
+    if each.kind is suppression.EntryKind.NUMBER:
         return OptOut(each.line, each.kind, f"{each.text[:-4]}…")
     return OptOut(each.line, each.kind, each.text)
 

@@ -18,13 +18,7 @@ from pathlib import Path
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
 from ekomi_reconcile.model.errors import ConfigurationError, ConfigurationInvalid
 from ekomi_reconcile.model.paths import read_bounded
-from ekomi_reconcile.rules.contact import (
-    NUMBER_PREFIX,
-    address_fault,
-    canonical_address,
-    domain_fault,
-    usable_telephone,
-)
+from ekomi_reconcile.rules import rulebook
 
 DIGEST_PREFIX = "hmac:"
 """Begins the keyed digest of an address."""
@@ -80,7 +74,7 @@ class SuppressionEntry:
 _PREFIXES = {
     EntryKind.DOMAIN: "@",
     EntryKind.SUBDOMAINS: SUBDOMAINS_PREFIX,
-    EntryKind.NUMBER: NUMBER_PREFIX,
+    EntryKind.NUMBER: rulebook.NUMBER_PREFIX,
     EntryKind.DIGEST: DIGEST_PREFIX,
     EntryKind.NUMBER_DIGEST: NUMBER_DIGEST_PREFIX,
 }
@@ -248,12 +242,12 @@ def physical_lines(text: str) -> list[str]:
 
 def parse_entry(text: str, *, line: int = 1) -> SuppressionEntry | SuppressionFault:
     """The entry that this text is, or what is wrong with it."""
-    plain = canonical_address(_unquoted(text)) or ""
+    plain = rulebook.canonical_address(_unquoted(text)) or ""
     prefix = next((each for each in _PARSERS if plain.startswith(each)), None)
     if prefix is not None:
         return _PARSERS[prefix](plain, line)
     if "@" in plain[1:]:
-        fault = address_fault(plain)
+        fault = rulebook.address_fault(plain)
         return (
             SuppressionEntry(line, EntryKind.ADDRESS, plain)
             if fault is None
@@ -263,12 +257,12 @@ def parse_entry(text: str, *, line: int = 1) -> SuppressionEntry | SuppressionFa
 
 
 def _number(plain: str, line: int) -> SuppressionEntry | SuppressionFault:
-    number = usable_telephone(plain.removeprefix(NUMBER_PREFIX), None)
+    number = rulebook.usable_telephone(plain.removeprefix(rulebook.NUMBER_PREFIX), None)
     if number is None:
         return SuppressionFault(
             line, "not a number with its country code", "write it like tel:+4915112345678"
         )
-    return SuppressionEntry(line, EntryKind.NUMBER, NUMBER_PREFIX + number)
+    return SuppressionEntry(line, EntryKind.NUMBER, rulebook.NUMBER_PREFIX + number)
 
 
 def _digest(plain: str, kind: EntryKind, line: int) -> SuppressionEntry | SuppressionFault:
@@ -282,7 +276,7 @@ def _digest(plain: str, kind: EntryKind, line: int) -> SuppressionEntry | Suppre
 
 
 def _domain(plain: str, kind: EntryKind, line: int) -> SuppressionEntry | SuppressionFault:
-    fault = domain_fault(plain.removeprefix(_PREFIXES[kind]))
+    fault = rulebook.domain_fault(plain.removeprefix(_PREFIXES[kind]))
     if fault is None:
         return SuppressionEntry(line, kind, plain)
     if "*" in plain:
@@ -295,7 +289,7 @@ def _domain(plain: str, kind: EntryKind, line: int) -> SuppressionEntry | Suppre
 _PARSERS: Mapping[str, Callable[[str, int], SuppressionEntry | SuppressionFault]] = {
     NUMBER_DIGEST_PREFIX: lambda plain, line: _digest(plain, EntryKind.NUMBER_DIGEST, line),
     DIGEST_PREFIX: lambda plain, line: _digest(plain, EntryKind.DIGEST, line),
-    NUMBER_PREFIX: _number,
+    rulebook.NUMBER_PREFIX: _number,
     SUBDOMAINS_PREFIX: lambda plain, line: _domain(plain, EntryKind.SUBDOMAINS, line),
 }
 

@@ -14,31 +14,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.apply.run_control import Listener, StopSignal, nobody
+from ekomi_reconcile.apply.context import Listener, StopSignal, nobody
 from ekomi_reconcile.config.cache import FOLDER
-from ekomi_reconcile.config.configuration import Configuration
+from ekomi_reconcile.config.configuration import Configuration, Secret, resolve
 from ekomi_reconcile.config.revision import environment
-from ekomi_reconcile.config.secrets import Secret, resolve
-from ekomi_reconcile.ekomi.values import Call, Endpoints
+from ekomi_reconcile.ekomi.wire import Call, Endpoints
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import ReconcileError, SecretError
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.run import NewState
 from ekomi_reconcile.model.sending_times import SendingSchedule
-from ekomi_reconcile.model.state import NewState
 from ekomi_reconcile.plan.build import Circumstances, RecordedState, build
-from ekomi_reconcile.plan.diff import Desired
+from ekomi_reconcile.plan.diff import Desired, Limits
 from ekomi_reconcile.plan.due import Intervals
-from ekomi_reconcile.plan.guards import Limits
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.plan.read_requests import gone_sources, sources_gone
 from ekomi_reconcile.plan.view import EmptyQueue, Privacy
 from ekomi_reconcile.privacy.limits import CustomerPrivacy, scratch_key
 from ekomi_reconcile.privacy.suppression import SuppressionList, read_suppression_list
 from ekomi_reconcile.reconcile.sources import SourcePass, Sources
-from ekomi_reconcile.rules.contact import TELEPHONE
-from ekomi_reconcile.rules.rulebook import RuleBook
-from ekomi_reconcile.state.engine.key import KEY_BYTES, KeyedDigest, Purpose
+from ekomi_reconcile.rules.rulebook import TELEPHONE, RuleBook
+from ekomi_reconcile.state.engine.mark import KEY_BYTES, KeyedDigest, Purpose
 
 if TYPE_CHECKING:
     from ekomi_reconcile.apply.context import Context

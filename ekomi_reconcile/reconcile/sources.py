@@ -10,38 +10,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ekomi_reconcile.apply.run_control import Listener, nobody
-from ekomi_reconcile.apply.run_control import StopSignal as run_control_Stop
+from ekomi_reconcile.apply.context import Listener, nobody
+from ekomi_reconcile.apply.context import StopSignal as run_control_Stop
 from ekomi_reconcile.config.cache import FOLDER
 from ekomi_reconcile.config.configuration import Configuration
-from ekomi_reconcile.config.order_sources import OrdersSettings
-from ekomi_reconcile.config.source_kinds import BUILT_IN, load_kind
+from ekomi_reconcile.config.order_sources import BUILT_IN, OrdersSettings, load_kind
 from ekomi_reconcile.http import Stop
-from ekomi_reconcile.http.clock import RunClock
+from ekomi_reconcile.http.client import RunClock
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import ConfigurationError, OrderSourceError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.keys import build
 from ekomi_reconcile.model.order import Order, OrderId
-from ekomi_reconcile.model.product import ProductDetails
+from ekomi_reconcile.model.review import ProductDetails
 from ekomi_reconcile.model.run import Progress, Stage
+from ekomi_reconcile.orders import source as orders_source
 from ekomi_reconcile.orders.kinds import CheckedSource, foreign
-from ekomi_reconcile.orders.source import (
-    Annotating,
-    DescribesProducts,
-    KnowsGone,
-    NamingShop,
-    Opening,
-    OrderSource,
-    SourceType,
-    Uses,
-    Wanted,
-)
 from ekomi_reconcile.plan.read_requests import Need
-from ekomi_reconcile.reconcile.absent_fields import Carried, absent_fields, nameless, unknown_states
-from ekomi_reconcile.reconcile.languages import SpeakingShop, other_languages
-from ekomi_reconcile.rules.products import product_attributes
+from ekomi_reconcile.reconcile import absent_fields as reconcile_absent_fields
+from ekomi_reconcile.rules.order_fields import product_attributes
 from ekomi_reconcile.rules.rulebook import RuleBook
 
 
@@ -49,9 +37,9 @@ def open_source(
     settings: OrdersSettings,
     *,
     root: Path,
-    uses: Uses = lambda: None,
+    uses: orders_source.Uses = lambda: None,
     stop: Stop | None = None,
-) -> OrderSource:
+) -> orders_source.OrderSource:
     """The source that these settings describe; nothing is read yet.
 
     ``uses`` tells the attributes of orders that rules look at, with ``store_view`` and ``customer_group``
@@ -61,8 +49,8 @@ def open_source(
         OrderSourceError: the source cannot be opened.
     """
     try:
-        kind: SourceType = load_kind(settings.kind)
-        opening = Opening(
+        kind: orders_source.SourceType = load_kind(settings.kind)
+        opening = orders_source.Opening(
             name=settings.name,
             settings=_settings(kind.settings, settings.settings),
             root=root,
@@ -75,7 +63,7 @@ def open_source(
     except ConfigurationError as error:
         raise OrderSourceError(f"order source {settings.name}: {error.message}", mend=error.mend) from None
     if settings.kind in BUILT_IN:
-        built_in: OrderSource = kind.open(opening)
+        built_in: orders_source.OrderSource = kind.open(opening)
         return built_in
     with foreign(settings.name):
         return CheckedSource(settings.name, kind.open(opening))
@@ -94,7 +82,7 @@ def _annotates(settings: Any) -> bool:
     return found is True
 
 
-def _offering(source: OrderSource) -> object:
+def _offering(source: orders_source.OrderSource) -> object:
     """What a source offers beyond the interface is asked of itself."""
     return source.inner if isinstance(source, CheckedSource) else source
 
@@ -105,14 +93,14 @@ _SLIP = 0.8
 """How alike two words are that differ by a slip of the pen."""
 
 
-def unknown_names(source: OrderSource, accounts: Iterable[Account]) -> Iterator[Diagnostic]:
+def unknown_names(source: orders_source.OrderSource, accounts: Iterable[Account]) -> Iterator[Diagnostic]:
     """An error for every store view or customer group that a rule names and the shop does not have.
 
     A status may exist without having been met yet: one that looks like a slip of the pen is a warning.
     Nothing is asked for this: it compares with what the last pass over the source brought.
     """
     offering = _offering(source)
-    if not isinstance(offering, NamingShop):
+    if not isinstance(offering, orders_source.NamingShop):
         return
     for account in accounts:
         rule = account.invitations
@@ -162,21 +150,21 @@ def nearest(name: str, known: Collection[str]) -> str:
     return f"there are: {', '.join(ordered[:_SHOWN])}{more}"
 
 
-def locales_of(source: OrderSource) -> Mapping[str, str] | None:
+def locales_of(source: orders_source.OrderSource) -> Mapping[str, str] | None:
     """The locales of store views by code; ``None`` where the source knows none.
 
     Raises:
         OrderSourceError: the shop does not tell them.
     """
     offering = _offering(source)
-    if not isinstance(offering, SpeakingShop):
+    if not isinstance(offering, reconcile_absent_fields.SpeakingShop):
         return None
     with foreign(source.name):
         return offering.store_view_locales()
 
 
 def _other_languages(
-    source: OrderSource, accounts: Sequence[Account], spoken: Mapping[str, str]
+    source: orders_source.OrderSource, accounts: Sequence[Account], spoken: Mapping[str, str]
 ) -> Iterator[Diagnostic]:
     """The store views in another language; doctor reports where the shop does not tell them."""
     if not any(each.interface_id in spoken for each in accounts):
@@ -185,7 +173,7 @@ def _other_languages(
         views = locales_of(source)
     except OrderSourceError:
         return
-    yield from other_languages(source.name, accounts, views or {}, spoken)
+    yield from reconcile_absent_fields.other_languages(source.name, accounts, views or {}, spoken)
 
 
 @dataclass(slots=True)
@@ -196,9 +184,9 @@ class Sources:
     listen: Listener = nobody
     stop: run_control_Stop | None = None
     clock: RunClock | None = None
-    _opened: dict[str, OrderSource] = field(default_factory=dict)
+    _opened: dict[str, orders_source.OrderSource] = field(default_factory=dict)
 
-    def get(self, name: str) -> OrderSource:
+    def get(self, name: str) -> orders_source.OrderSource:
         """The source of this name.
 
         Raises:
@@ -226,7 +214,7 @@ class Sources:
             OrderSourceError: the source does not take it.
         """
         source = _offering(self.get(name))
-        if isinstance(source, Annotating):
+        if isinstance(source, orders_source.Annotating):
             with foreign(name):
                 source.annotate(order_id, text)
 
@@ -259,7 +247,7 @@ class Sources:
             OrderSourceError: the source cannot be read.
         """
         source = _offering(self.get(name))
-        if not isinstance(source, DescribesProducts):
+        if not isinstance(source, orders_source.DescribesProducts):
             return {}
         with foreign(name):
             return source.describe_products(product_ids, store_view)
@@ -268,7 +256,7 @@ class Sources:
         """Those of these orders, just looked up, that the source does not have, unlike unreadable ones."""
         source = _offering(self.get(name))
         with foreign(name):
-            return source.gone(order_ids) if isinstance(source, KnowsGone) else frozenset()
+            return source.gone(order_ids) if isinstance(source, orders_source.KnowsGone) else frozenset()
 
     def __enter__(self) -> Self:
         return self
@@ -301,7 +289,7 @@ class SourcePass:
     def batches(self) -> Iterator[Sequence[Order]]:
         """The orders that the need asks for."""
         need = self.need
-        wanted = Wanted(
+        wanted = orders_source.Wanted(
             cursors=need.cursors,
             full=bool(need.fresh),
             created_from=need.created_from,
@@ -311,7 +299,7 @@ class SourcePass:
             lacking=need.lacking,
         )
         source, accounts = self.sources.get(need.source), self.sources.accounts(need.source)
-        reading, read, carried = source.read(wanted), 0, Carried.for_rules(accounts)
+        reading, read, carried = source.read(wanted), 0, reconcile_absent_fields.Carried.for_rules(accounts)
         for batch in reading.batches():
             if self.sources.clock is not None:
                 self.sources.clock.check()
@@ -324,9 +312,9 @@ class SourcePass:
             *(() if self.sources.clock is None else self.sources.clock.warnings()),
             *reading.problems,
             *unknown_names(source, accounts),
-            *nameless(need.source, carried, accounts),
-            *unknown_states(need.source, carried),
-            *(absent_fields(source, carried, accounts) if wanted.full else ()),
+            *reconcile_absent_fields.nameless(need.source, carried, accounts),
+            *reconcile_absent_fields.unknown_states(need.source, carried),
+            *(reconcile_absent_fields.absent_fields(source, carried, accounts) if wanted.full else ()),
             *_other_languages(source, accounts, self.spoken),
         )
 

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from ekomi_reconcile.model import account as accounts
 from ekomi_reconcile.model import keys
-from ekomi_reconcile.model.account import Account, Json, account_address
-from ekomi_reconcile.model.account_record import AccountRecord, Checked, Credential, GridRow
 from ekomi_reconcile.model.document import Count, JsonObject, Time, counts_of, from_records, one_of
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import ShopData
@@ -28,10 +27,10 @@ LAYOUT: tables.Layout = (
 )
 
 _TONES = {
-    Credential.OK: tables.Tone.ADD,
-    Credential.WRONG: tables.Tone.REMOVE,
-    Credential.UNCHECKED: tables.Tone.CHANGE,
-    Credential.UNRESOLVED: tables.Tone.CHANGE,
+    accounts.Credential.OK: tables.Tone.ADD,
+    accounts.Credential.WRONG: tables.Tone.REMOVE,
+    accounts.Credential.UNCHECKED: tables.Tone.CHANGE,
+    accounts.Credential.UNRESOLVED: tables.Tone.CHANGE,
 }
 
 
@@ -64,7 +63,7 @@ def queue_json(queue: Mapping[Status, int]) -> QueueEntry:
     return QueueEntry(total=sum(queue.values()), pending=queue.get(Status.PENDING, 0))
 
 
-def grid_json(row: GridRow) -> AccountEntry:
+def grid_json(row: accounts.GridRow) -> AccountEntry:
     """One object of ``accounts list --format json``."""
     return from_records(
         AccountEntry,
@@ -75,7 +74,7 @@ def grid_json(row: GridRow) -> AccountEntry:
     )
 
 
-def grid_row(row: GridRow) -> tables.Row:
+def grid_row(row: accounts.GridRow) -> tables.Row:
     """One line of the grid; the queue is written total/pending."""
     account, shop, queue = row.account, row.account.shop, queue_json(row.queue)
     return (
@@ -93,7 +92,7 @@ def grid_row(row: GridRow) -> tables.Row:
     )
 
 
-def troubles(rows: Iterable[GridRow], paint: tables.Paint) -> Iterator[str]:
+def troubles(rows: Iterable[accounts.GridRow], paint: tables.Paint) -> Iterator[str]:
     """One line for every account whose last call failed."""
     for row in rows:
         if row.account.last_error:
@@ -101,7 +100,7 @@ def troubles(rows: Iterable[GridRow], paint: tables.Paint) -> Iterator[str]:
             yield f"{paint(tables.Tone.REMOVE, 'failed')}: {name}: {error}\n"
 
 
-def checked_text(each: Checked, paint: tables.Paint) -> str:
+def checked_text(each: accounts.Checked, paint: tables.Paint) -> str:
     """``Germany (28374): ok``, or what is wrong, on one line."""
     verdict = paint(_TONES[each.verdict], each.verdict.value)
     why = "" if each.message is None else f": {tables.printable(each.message)}"
@@ -113,12 +112,12 @@ class CheckedEntry(JsonObject, frozen=True):
 
     account: str
     interface_id: str
-    result: Annotated[str, one_of(each.name.lower() for each in Credential)]
+    result: Annotated[str, one_of(each.name.lower() for each in accounts.Credential)]
     message: str | None
     mend: str | None
 
 
-def checked_json(each: Checked) -> CheckedEntry:
+def checked_json(each: accounts.Checked) -> CheckedEntry:
     """One object of ``accounts check --format json``."""
     return CheckedEntry(
         account=each.name,
@@ -164,8 +163,8 @@ class AccountDetail:
     ``origins`` tells by key path where a value of the files comes from.
     """
 
-    record: AccountRecord | None
-    written: Account | None
+    record: accounts.AccountRecord | None
+    written: accounts.Account | None
     origins: Mapping[str, str]
     queue: Mapping[Status, int]
 
@@ -187,9 +186,9 @@ class Setting:
     """An effective value and where it comes from; ``applied`` only where the state has another one."""
 
     key: str
-    value: Json
+    value: accounts.Json
     origin: str | None
-    applied: Json = None
+    applied: accounts.Json = None
     differs: bool = False
 
 
@@ -216,7 +215,7 @@ def senders(detail: AccountDetail) -> Iterator[SenderEntry]:
             yield _sender(channel, rule, detail.shop.account_name)
 
 
-def _sending(recorded: Mapping[str, Json]) -> dict[str, Json]:
+def _sending(recorded: Mapping[str, accounts.Json]) -> dict[str, accounts.Json]:
     return {name: recorded[name] for name in ("deliver", "sender") if name in recorded}
 
 
@@ -234,8 +233,8 @@ def _sender(channel: Deliver, rule: InvitationRule, shop_name: str | None) -> Se
     return SenderEntry(channel, None, None, why)
 
 
-def _flat(fields: Mapping[str, Json]) -> dict[str, Json]:
-    flat: dict[str, Json] = {}
+def _flat(fields: Mapping[str, accounts.Json]) -> dict[str, accounts.Json]:
+    flat: dict[str, accounts.Json] = {}
     for key, value in fields.items():
         if key in _GROUPS:
             flat |= {f"{key}.{inner}": each for inner, each in value.items()}
@@ -310,7 +309,7 @@ def detail_json(detail: AccountDetail) -> AccountDocument:
         record,
         detail.shop,
         **absent,
-        address=account_address(detail.name),
+        address=accounts.account_address(detail.name),
         in_files=detail.written is not None,
         in_state=record is not None and record.deleted_at is None,
         senders=list(senders(detail)),
@@ -342,7 +341,7 @@ def detail_text(detail: AccountDetail, paint: tables.Paint) -> str:
     ]
     identity += [tables.Field(_title(key), tables.plain(getattr(shop, key)), EKOMI) for key in _SHOP]
     blocks = [
-        tables.fields_text(account_address(detail.name), identity, paint),
+        tables.fields_text(accounts.account_address(detail.name), identity, paint),
         tables.fields_text("Settings", [_setting_field(each) for each in settings(detail)], paint),
         tables.fields_text(
             "Statistics",

@@ -1,35 +1,128 @@
-"""The invitations grid, one invitation, its history; imported sent ones."""
+"""Invitations and orders: the grid, one invitation, its history, an order file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import yaml
 
+from ekomi_reconcile.model.diagnostic import FileInspection
 from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Evidence, Invitation, Status, StatusChange
-from ekomi_reconcile.model.order import OrderId
+from ekomi_reconcile.model.order import OrderId, OrderState
 from ekomi_reconcile.model.rule import Deliver
-from ekomi_reconcile.render.tables import (
-    Cell,
-    Column,
-    Field,
-    Layout,
-    Paint,
-    Row,
-    Tone,
-    at,
-    cell,
-    fields_text,
-    plain,
-    plural,
-    printable,
-    time_cell,
-)
-from ekomi_reconcile.sent_import.file import BadLine
+from ekomi_reconcile.render import tables
+from ekomi_reconcile.sent_import import BadLine
+
+_SHOWN = 20
+
+
+class ColumnEntry(JsonObject, frozen=True):
+    """A column of the file, and the field of an order that it has; ``None`` where it is not recognised."""
+
+    column: str
+    field: str | None
+
+
+class WordEntry(JsonObject, frozen=True):
+    """A word that orders have in a field, and of a status the state that it means."""
+
+    field: str
+    word: str
+    orders: Count
+    state: OrderState | None
+
+
+class ProblemEntry(JsonObject, frozen=True):
+    """What cannot be read, and where."""
+
+    place: str | None
+    message: str
+    hint: str | None
+
+
+class InspectionDocument(JsonObject, frozen=True):
+    """What was found in an order file; ``mapping`` goes under ``orders:`` beside ``file``."""
+
+    file: str
+    layout: str
+    orders: Count
+    columns: list[ColumnEntry]
+    missing: list[str]
+    words: list[WordEntry]
+    mapping: dict[str, Any]
+    notes: list[str]
+    problems: list[ProblemEntry]
+
+
+def inspection_json(found: FileInspection) -> InspectionDocument:
+    """The object of ``orders inspect --format json``."""
+    return InspectionDocument(
+        file=str(found.path),
+        layout=found.layout,
+        orders=found.orders,
+        columns=[ColumnEntry(title, field) for title, field in found.fields.items()],
+        missing=list(found.missing),
+        words=[WordEntry(each.field, each.word, each.count, each.state) for each in found.words],
+        mapping=dict(found.mapping),
+        notes=list(found.notes),
+        problems=[
+            ProblemEntry(None if each.place is None else str(each.place), each.message, each.mend)
+            for each in found.problems
+        ],
+    )
+
+
+def inspection_text(found: FileInspection, paint: tables.Paint) -> str:
+    """The columns, what is missing, the words of statuses, what cannot be read, and a mapping to paste."""
+    lines = [
+        f"{tables.printable(str(found.path))}: {found.layout}, {tables.plural(found.orders, 'order')} read"
+    ]
+    lines += _columns(found)
+    lines += [f"missing: {name} ({_MISSING[name]})" for name in found.missing]
+    lines += _words(found)
+    for each in found.problems:
+        place = "" if each.place is None else f"{each.place}: "
+        lines.append(paint(tables.Tone.REMOVE, tables.printable(f"{place}{each.message}")))
+    if found.mapping:
+        lines += ["", f"# for {tables.printable(str(found.path))}, in ekomi-reconcile.yaml:"]
+        lines += [f"# {tables.printable(note)}" for note in found.notes]
+        lines.append(_yaml(found))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+_MISSING = {
+    "increment_id": "the order number; required",
+    "created_at": "the order date; required",
+    "status": "no order can reach a trigger status",
+    "customer_email": "nobody can be invited by e-mail",
+}
+
+
+def _columns(found: FileInspection) -> Iterator[str]:
+    known = {title: name for title, name in found.fields.items() if name is not None}
+    width = max(map(len, known), default=0)
+    yield from (f"  {tables.printable(title):{width}}  -> {name}" for title, name in known.items())
+    left = [title for title in found.fields if title and title not in known]
+    if left:
+        more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
+        yield f"not used: {tables.printable(', '.join(left[:_SHOWN]))}{more}"
+
+
+def _words(found: FileInspection) -> Iterator[str]:
+    for each in found.words[:_SHOWN]:
+        means = f" = {each.state}" if each.state is not None else ""
+        yield f"  {each.field} {tables.printable(each.word)}: {tables.plural(each.count, 'order')}{means}"
+
+
+def _yaml(found: FileInspection) -> str:
+    return yaml.safe_dump(
+        {"orders": {"file": str(found.path), **found.mapping}}, sort_keys=False, allow_unicode=True
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,42 +170,50 @@ def sent_import_json(each: SentImport) -> MarkedDocument:
     )
 
 
-def sent_import_text(each: SentImport, paint: Paint) -> str:
+def sent_import_text(each: SentImport, paint: tables.Paint) -> str:
     """The same for people."""
     lines = [
-        f"line {bad.line}: {paint(Tone.REMOVE, 'error')}: {printable(bad.problem)}\n" for bad in each.bad
+        f"line {bad.line}: {paint(tables.Tone.REMOVE, 'error')}: {tables.printable(bad.problem)}\n"
+        for bad in each.bad
     ]
-    marked = plural(each.new + each.waiting, "order")
+    marked = tables.plural(each.new + each.waiting, "order")
     verb = "marked" if each.written else "would be marked"
     waited = f" ({each.waiting} of them waited to be sent)" if each.waiting else ""
-    lines.append(f"{paint(Tone.ADD, f'{marked} {verb} as sent')}{waited}, {each.present} were already.\n")
+    lines.append(
+        f"{paint(tables.Tone.ADD, f'{marked} {verb} as sent')}{waited}, {each.present} were already.\n"
+    )
     if each.bad and not each.written:
-        bad = plural(len(each.bad), "line")
+        bad = tables.plural(len(each.bad), "line")
         lines.append(f"Nothing was written because of {bad}; --keep-going leaves such lines out.\n")
     return "".join(lines)
 
 
-LAYOUT: Layout = (
-    (Column("ID", right=True),),
-    (Column("Order"), Column("Store view", whole=False), Column("Account", whole=False)),
-    (Column("Order date (UTC)"), Column("Scheduled (UTC)"), Column("Sent (UTC)")),
-    (Column("Status"), Column("Channel"), Column("Reason", whole=False), Column("Link", whole=False)),
+LAYOUT: tables.Layout = (
+    (tables.Column("ID", right=True),),
+    (tables.Column("Order"), tables.Column("Store view", whole=False), tables.Column("Account", whole=False)),
+    (tables.Column("Order date (UTC)"), tables.Column("Scheduled (UTC)"), tables.Column("Sent (UTC)")),
+    (
+        tables.Column("Status"),
+        tables.Column("Channel"),
+        tables.Column("Reason", whole=False),
+        tables.Column("Link", whole=False),
+    ),
 )
-HISTORY_LAYOUT: Layout = (
-    (Column("At (UTC)"),),
-    (Column("From"), Column("To")),
-    (Column("By", whole=False),),
-    (Column("Detail", whole=False),),
+HISTORY_LAYOUT: tables.Layout = (
+    (tables.Column("At (UTC)"),),
+    (tables.Column("From"), tables.Column("To")),
+    (tables.Column("By", whole=False),),
+    (tables.Column("Detail", whole=False),),
 )
 
 _TONES = {
-    Status.PENDING: Tone.CHANGE,
-    Status.SENDING: Tone.SEND,
-    Status.SENT: Tone.ADD,
-    Status.SKIPPED: Tone.FAINT,
-    Status.CANCELLED: Tone.FAINT,
-    Status.FAILED: Tone.REMOVE,
-    Status.UNKNOWN: Tone.REMOVE,
+    Status.PENDING: tables.Tone.CHANGE,
+    Status.SENDING: tables.Tone.SEND,
+    Status.SENT: tables.Tone.ADD,
+    Status.SKIPPED: tables.Tone.FAINT,
+    Status.CANCELLED: tables.Tone.FAINT,
+    Status.FAILED: tables.Tone.REMOVE,
+    Status.UNKNOWN: tables.Tone.REMOVE,
 }
 
 
@@ -177,50 +278,57 @@ def _named(row: Invitation) -> dict[str, Any]:
     return {"order": row.number, "reached_at": row.reached.at, "reached_source": row.reached.source}
 
 
-def listed_row(each: Listed) -> Row:
+def listed_row(each: Listed) -> tables.Row:
     """One line of the grid."""
     row = each.row
     return (
-        cell(row.id),
-        cell(row.number),
-        cell(row.store_view),
-        cell(each.account),
-        time_cell(row.order_date),
-        time_cell(row.scheduled_at),
-        time_cell(row.sent_at),
-        Cell(row.status.value, _TONES[row.status]),
-        cell(row.channel),
-        cell(row.reason),
-        cell(row.link),
+        tables.cell(row.id),
+        tables.cell(row.number),
+        tables.cell(row.store_view),
+        tables.cell(each.account),
+        tables.time_cell(row.order_date),
+        tables.time_cell(row.scheduled_at),
+        tables.time_cell(row.sent_at),
+        tables.Cell(row.status.value, _TONES[row.status]),
+        tables.cell(row.channel),
+        tables.cell(row.reason),
+        tables.cell(row.link),
     )
 
 
-def invitation_text(each: Listed, paint: Paint) -> str:
+def invitation_text(each: Listed, paint: tables.Paint) -> str:
     """The same for people."""
     row = each.row
     fields = (
-        Field("Status", paint(_TONES[row.status], row.status.value)),
-        Field("Reason", plain(row.reason)),
-        Field("Order", f"{plain(row.number)} (id {row.order_id}, source {plain(row.source)})"),
-        Field("Account", f"{plain(each.account)} ({row.interface_id})"),
-        Field("Store view", plain(row.store_view)),
-        Field("Order date", at(row.order_date)),
-        Field("Reached", f"{at(row.reached.at)} ({plain(row.reached.status)} by {row.reached.source.value})"),
-        Field("Pending period", "-" if row.pending_days is None else plural(row.pending_days, "day")),
-        Field("Scheduled", at(row.scheduled_at) + (" (pushed)" if row.pushed else "")),
-        Field("Leaves", at(each.leaves_at)),
-        Field("Channel", plain(row.channel)),
-        Field("Sent", at(row.sent_at)),
-        Field("Link", plain(row.link)),
-        Field("Attempts", _attempts(row)),
-        Field("Changed", at(row.changed_at)),
+        tables.Field("Status", paint(_TONES[row.status], row.status.value)),
+        tables.Field("Reason", tables.plain(row.reason)),
+        tables.Field(
+            "Order", f"{tables.plain(row.number)} (id {row.order_id}, source {tables.plain(row.source)})"
+        ),
+        tables.Field("Account", f"{tables.plain(each.account)} ({row.interface_id})"),
+        tables.Field("Store view", tables.plain(row.store_view)),
+        tables.Field("Order date", tables.at(row.order_date)),
+        tables.Field(
+            "Reached",
+            f"{tables.at(row.reached.at)} ({tables.plain(row.reached.status)} by {row.reached.source.value})",
+        ),
+        tables.Field(
+            "Pending period", "-" if row.pending_days is None else tables.plural(row.pending_days, "day")
+        ),
+        tables.Field("Scheduled", tables.at(row.scheduled_at) + (" (pushed)" if row.pushed else "")),
+        tables.Field("Leaves", tables.at(each.leaves_at)),
+        tables.Field("Channel", tables.plain(row.channel)),
+        tables.Field("Sent", tables.at(row.sent_at)),
+        tables.Field("Link", tables.plain(row.link)),
+        tables.Field("Attempts", _attempts(row)),
+        tables.Field("Changed", tables.at(row.changed_at)),
     )
-    return fields_text(f"Invitation {row.id}", fields, paint)
+    return tables.fields_text(f"Invitation {row.id}", fields, paint)
 
 
 def _attempts(row: Invitation) -> str:
     waits = row.next_attempt_at is not None
-    return f"{row.attempts} failed" + (f", next not before {at(row.next_attempt_at)}" if waits else "")
+    return f"{row.attempts} failed" + (f", next not before {tables.at(row.next_attempt_at)}" if waits else "")
 
 
 class ChangeEntry(JsonObject, frozen=True):
@@ -238,12 +346,12 @@ def change_json(change: StatusChange) -> ChangeEntry:
     return from_records(ChangeEntry, change, from_=change.from_status, to=change.to_status)
 
 
-def change_row(change: StatusChange) -> Row:
+def change_row(change: StatusChange) -> tables.Row:
     """One line of the history."""
     return (
-        time_cell(change.at),
-        cell(change.from_status.value if change.from_status else None),
-        Cell(change.to_status.value, _TONES[change.to_status]),
-        cell(change.actor),
-        cell(change.detail),
+        tables.time_cell(change.at),
+        tables.cell(change.from_status.value if change.from_status else None),
+        tables.Cell(change.to_status.value, _TONES[change.to_status]),
+        tables.cell(change.actor),
+        tables.cell(change.detail),
     )

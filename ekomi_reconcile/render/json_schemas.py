@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ekomi_reconcile.model import shape
+from ekomi_reconcile.model import document
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.document import DIALECT, JsonObject, schema_of
 from ekomi_reconcile.model.invitation import Status
@@ -15,15 +15,10 @@ from ekomi_reconcile.model.run import Done, Work
 from ekomi_reconcile.plan.plan import Action, OperationKind, Summary
 from ekomi_reconcile.render import (
     accounts,
-    analysis,
-    diagnostics,
     explain,
     invitations,
-    orders,
-    privacy,
     results,
     reviews,
-    rule_mutants,
     rule_tests,
     state,
     state_admin,
@@ -32,7 +27,7 @@ from ekomi_reconcile.render import (
 from ekomi_reconcile.render.events import MODULE, UI_VERSION, EventDiagnostic
 from ekomi_reconcile.render.tables import FORMAT_VERSION
 
-_NO_TEXT = shape.maybe(shape.TEXT)
+_NO_TEXT = document.maybe(document.TEXT)
 
 LISTS: Mapping[str, type[JsonObject]] = {
     "accounts-list": accounts.AccountEntry,
@@ -44,20 +39,20 @@ LISTS: Mapping[str, type[JsonObject]] = {
     "errors": results.ErrorEntry,
     "state-list": state.AddressEntry,
     "state-history": state.ActionEntry,
-    "suppress-list": privacy.SuppressionEntry,
+    "suppress-list": state.SuppressionEntry,
 }
 """What the items of each list are."""
 
 DOCUMENTS: Mapping[str, type[JsonObject]] = {
-    "validate": diagnostics.ValidationDocument,
-    "analyze": analysis.AnalysisDocument,
+    "validate": results.ValidationDocument,
+    "analyze": explain.AnalysisDocument,
     "test-results": rule_tests.RuleTestsDocument,
-    "test-mutants": rule_mutants.MutantsDocument,
+    "test-mutants": rule_tests.MutantsDocument,
     "accounts-show": accounts.AccountDocument,
     "invitations-show": invitations.InvitationDocument,
     "invitations-mark-sent": invitations.MarkedDocument,
     "explain": explain.ExplanationDocument,
-    "orders-inspect": orders.InspectionDocument,
+    "orders-inspect": invitations.InspectionDocument,
     "doctor": results.DoctorDocument,
     "state-show": state.RecordDocument,
     "state-backup": state_admin.Copied,
@@ -71,23 +66,23 @@ DOCUMENTS: Mapping[str, type[JsonObject]] = {
     "state-accept-loss": state_admin.LossAccepted,
     "state-rm": state_admin.Removed,
     "lock": state.LockDocument,
-    "suppress-add": privacy.AddedEntries,
-    "suppress-remove": privacy.RemovedEntries,
-    "privacy-export": privacy.HeldDocument,
-    "privacy-erase": privacy.Erased,
+    "suppress-add": state.AddedEntries,
+    "suppress-remove": state.RemovedEntries,
+    "privacy-export": state.HeldDocument,
+    "privacy-erase": state.Erased,
     "version": tables.VersionDocument,
 }
 EVENTS = "events"
 NAMES = (*LISTS, *DOCUMENTS, EVENTS)
 
-_RESOURCE = shape.object_of(
+_RESOURCE = document.object_of(
     {
-        "addr": shape.TEXT,
-        "module": shape.TEXT,
-        "resource": shape.TEXT,
+        "addr": document.TEXT,
+        "module": document.TEXT,
+        "resource": document.TEXT,
         "implied_provider": {"const": "ekomi"},
         "resource_type": {"const": "account"},
-        "resource_name": shape.TEXT,
+        "resource_name": document.TEXT,
         "resource_key": {"type": "null"},
     }
 )
@@ -104,38 +99,48 @@ def events_shape() -> dict[str, Json]:
     kinds = _kinds()
     common = {
         "@level": {"enum": ["info", "warn", "error"]},
-        "@message": shape.TEXT,
+        "@message": document.TEXT,
         "@module": {"const": MODULE},
-        "@timestamp": shape.TIME,
-        "type": shape.TEXT,
+        "@timestamp": document.TIME,
+        "type": document.TEXT,
     }
     rules = [
         {
             "if": {"properties": {"type": {"const": kind}}},
-            "then": shape.object_of({"type": {"const": kind}, **keys}),
+            "then": document.object_of({"type": {"const": kind}, **keys}),
         }
         for kind, keys in kinds.items()
     ]
     diagnostic = schema_of(EventDiagnostic)
     parts = diagnostic.pop("$defs")
-    return {**shape.object_of(common), "allOf": rules, "$defs": {**parts, "EventDiagnostic": diagnostic}}
+    return {**document.object_of(common), "allOf": rules, "$defs": {**parts, "EventDiagnostic": diagnostic}}
 
 
 def _kinds() -> dict[str, Mapping[str, Json]]:
     """The keys of every type of event beside the common ones."""
     return {
-        "version": {"ekomi_reconcile": shape.TEXT, "ui": shape.version_of(UI_VERSION)},
+        "version": {"ekomi_reconcile": document.TEXT, "ui": document.shape_version_of(UI_VERSION)},
         "diagnostic": {"diagnostic": {"$ref": "#/$defs/EventDiagnostic"}},
         "log": {},
         "planned_change": {"change": _planned_change()},
         "planned_refresh": {"change": _planned_refresh()},
         "planned_invitations": {"change": _planned_invitations()},
-        "change_summary": {"changes": _figures(), "complete": shape.FLAG},
-        "orders_progress": {"done": shape.COUNT, "total": shape.maybe(shape.COUNT), "source": _NO_TEXT},
-        "queue_progress": {"done": shape.COUNT, "total": shape.maybe(shape.COUNT), "source": _NO_TEXT},
-        "queue_complete": {"changes": shape.counts_of(("schedule", "reschedule", "cancel", "left_out"))},
+        "change_summary": {"changes": _figures(), "complete": document.FLAG},
+        "orders_progress": {
+            "done": document.COUNT,
+            "total": document.maybe(document.COUNT),
+            "source": _NO_TEXT,
+        },
+        "queue_progress": {
+            "done": document.COUNT,
+            "total": document.maybe(document.COUNT),
+            "source": _NO_TEXT,
+        },
+        "queue_complete": {
+            "changes": document.shape_counts_of(("schedule", "reschedule", "cancel", "left_out"))
+        },
         **{f"{name}_{end}": {"hook": _hook(name, end)} for name in _HOOKED for end in _ENDS},
-        "cycle_complete": {"outcome": shape.TEXT, "message": _NO_TEXT},
+        "cycle_complete": {"outcome": document.TEXT, "message": _NO_TEXT},
     }
 
 
@@ -144,50 +149,50 @@ def _hook(name: str, end: str) -> dict[str, Json]:
         "resource": _RESOURCE,
         "action": {"enum": [each.value for each in _HOOKED[name]]},
         "id_key": {"const": "interface_id"},
-        "id_value": shape.TEXT,
+        "id_value": document.TEXT,
     }
     if name == "invitation":
-        keys["invitation"] = shape.object_of({"id": shape.COUNT, "order": shape.TEXT})
+        keys["invitation"] = document.object_of({"id": document.COUNT, "order": document.TEXT})
     if name == "invitation" and end in ("complete", "errored"):
-        keys["status"] = shape.words_of(Status)
+        keys["status"] = document.words_of(Status)
     if end != "start":
-        keys["elapsed_seconds"] = shape.COUNT
+        keys["elapsed_seconds"] = document.COUNT
     if end == "errored":
-        keys["error"] = shape.TEXT
-    return shape.object_of(keys)
+        keys["error"] = document.TEXT
+    return document.object_of(keys)
 
 
 def _planned_change() -> dict[str, Json]:
-    return shape.object_of(
+    return document.object_of(
         {
             "resource": _RESOURCE,
-            "action": shape.words_of(Action),
+            "action": document.words_of(Action),
             "reason": _NO_TEXT,
-            "previous_resource": shape.maybe(_RESOURCE),
-            "changed": shape.array_of(shape.TEXT),
+            "previous_resource": document.maybe(_RESOURCE),
+            "changed": document.array_of(document.TEXT),
             "blocked": _NO_TEXT,
         }
     )
 
 
 def _planned_refresh() -> dict[str, Json]:
-    return shape.object_of(
-        {"resource": _RESOURCE, "action": shape.words_of(OperationKind), "reason": shape.TEXT}
+    return document.object_of(
+        {"resource": _RESOURCE, "action": document.words_of(OperationKind), "reason": document.TEXT}
     )
 
 
 def _planned_invitations() -> dict[str, Json]:
-    counts = dict.fromkeys(("schedule", "reschedule", "cancel", "send"), shape.COUNT)
-    return shape.object_of({"resource": _RESOURCE, **counts})
+    counts = dict.fromkeys(("schedule", "reschedule", "cancel", "send"), document.COUNT)
+    return document.object_of({"resource": _RESOURCE, **counts})
 
 
 def _figures() -> dict[str, Json]:
     """Those of the plan are always there, those of a run in the summary of ``apply``."""
     planned = [*(each.encode_name for each in msgspec.structs.fields(Summary)), "remove"]
     done = [each.value for each in Done]
-    keys = {**dict.fromkeys(planned, shape.COUNT), **dict.fromkeys(done, shape.COUNT)}
+    keys = {**dict.fromkeys(planned, document.COUNT), **dict.fromkeys(done, document.COUNT)}
     operation = {"enum": ["plan", "apply"]}
-    return shape.object_of(
+    return document.object_of(
         {**keys, "operation": operation}, optional=[each for each in done if each not in planned]
     )
 
@@ -205,7 +210,10 @@ def output_schema(name: str) -> dict[str, Json]:
         kind: Any = list[LISTS[name]]  # type: ignore[valid-type]
         return {**_head(name, title, FORMAT_VERSION), **schema_of(kind)}
     schema = schema_of(DOCUMENTS[name])
-    schema["properties"] = {"format_version": shape.version_of(FORMAT_VERSION), **schema["properties"]}
+    schema["properties"] = {
+        "format_version": document.shape_version_of(FORMAT_VERSION),
+        **schema["properties"],
+    }
     schema["required"] = ["format_version", *schema["required"]]
     return {**_head(name, title, FORMAT_VERSION), **schema}
 

@@ -25,7 +25,7 @@ from ekomi_reconcile.model.errors import ConfigurationInvalid, ReconcileError
 from ekomi_reconcile.model.instant import iso
 from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, OperationKind, Plan
 from ekomi_reconcile.render import plan_text
-from ekomi_reconcile.render.diagnostics import diagnostic_text
+from ekomi_reconcile.render.results import diagnostic_text
 from ekomi_reconcile.render.tables import Paint, moment, plural, printable
 
 _LONGEST = 120

@@ -14,7 +14,7 @@ from ekomi_reconcile.model.invitation import CancelStep, RescheduleStep, Schedul
 from ekomi_reconcile.model.sending_times import local_time
 from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, Plan, Scope, Summary
 from ekomi_reconcile.plan.steps import Steps
-from ekomi_reconcile.render.diagnostics import diagnostic_text
+from ekomi_reconcile.render.results import diagnostic_text
 from ekomi_reconcile.render.tables import Paint, Tone, moment, plural, printable
 
 SENSITIVE = "(sensitive)"

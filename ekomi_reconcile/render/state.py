@@ -1,40 +1,31 @@
-"""The state: records, journal and lock."""
+"""What the state holds: figures, findings, and what it has on one customer."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from ekomi_reconcile.model.account import account_address
-from ekomi_reconcile.model.account_record import AccountRecord
+from ekomi_reconcile.model.account import AccountRecord, account_address
 from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
+from ekomi_reconcile.model.invitation import StatusChange
 from ekomi_reconcile.model.review import ShopData
-from ekomi_reconcile.model.run import JournalEntry, read_figures
-from ekomi_reconcile.model.state import LockInfo
-from ekomi_reconcile.render.results import run_words
-from ekomi_reconcile.render.tables import (
-    Column,
-    Field,
-    Layout,
-    Paint,
-    Row,
-    Tone,
-    at,
-    blocks_text,
-    cell,
-    fields_text,
-    plain,
-    printable,
-    time_cell,
-)
+from ekomi_reconcile.model.run import JournalEntry, LockInfo, read_figures
+from ekomi_reconcile.privacy.limits import OptOut
+from ekomi_reconcile.privacy.suppression import EntryKind
+from ekomi_reconcile.render import invitations as render_invitations
+from ekomi_reconcile.render import tables
+from ekomi_reconcile.render.results import ErrorEntry, ListedError, error_json, run_words
+from ekomi_reconcile.render.reviews import ListedReview, ReviewEntry, review_json
 
-JOURNAL_LAYOUT: Layout = (
-    (Column("At (UTC)"),),
-    (Column("Who", whole=False), Column("Host", whole=False)),
-    (Column("Action", whole=False), Column("Outcome", whole=False)),
-    (Column("Subject", whole=False), Column("Detail", whole=False)),
-    (Column("Commit"),),
+JOURNAL_LAYOUT: tables.Layout = (
+    (tables.Column("At (UTC)"),),
+    (tables.Column("Who", whole=False), tables.Column("Host", whole=False)),
+    (tables.Column("Action", whole=False), tables.Column("Outcome", whole=False)),
+    (tables.Column("Subject", whole=False), tables.Column("Detail", whole=False)),
+    (tables.Column("Commit"),),
 )
 NOBODY = "Nobody holds the lock.\n"
 
@@ -65,7 +56,7 @@ def address_json(record: AccountRecord) -> AddressEntry:
 
 def address_text(record: AccountRecord) -> str:
     """One line of ``state list``: the address alone, to be used by scripts."""
-    return printable(account_address(record.name)) + "\n"
+    return tables.printable(account_address(record.name)) + "\n"
 
 
 class RecordDocument(JsonObject, frozen=True):
@@ -100,17 +91,23 @@ def record_json(record: AccountRecord) -> RecordDocument:
     )
 
 
-def record_text(record: AccountRecord, paint: Paint) -> str:
+def record_text(record: AccountRecord, paint: tables.Paint) -> str:
     """The same for people."""
     shown = msgspec.to_builtins(record_json(record))
     rest = [key for key in shown if key not in ("address", "desired", "shop", *_TIMES)]
-    fields = [Field(key, plain(shown[key])) for key in rest]
-    fields += [Field(name, at(getattr(record, name))) for name in _TIMES]
-    return blocks_text(
+    fields = [tables.Field(key, tables.plain(shown[key])) for key in rest]
+    fields += [tables.Field(name, tables.at(getattr(record, name))) for name in _TIMES]
+    return tables.blocks_text(
         [
-            fields_text(account_address(record.name), fields, paint),
-            fields_text("desired", [Field(key, plain(each)) for key, each in record.desired.items()], paint),
-            fields_text("shop", [Field(key, plain(each)) for key, each in shown["shop"].items()], paint),
+            tables.fields_text(account_address(record.name), fields, paint),
+            tables.fields_text(
+                "desired",
+                [tables.Field(key, tables.plain(each)) for key, each in record.desired.items()],
+                paint,
+            ),
+            tables.fields_text(
+                "shop", [tables.Field(key, tables.plain(each)) for key, each in shown["shop"].items()], paint
+            ),
         ]
     )
 
@@ -134,17 +131,17 @@ def entry_json(entry: JournalEntry) -> ActionEntry:
     return from_records(ActionEntry, entry)
 
 
-def entry_row(entry: JournalEntry) -> Row:
+def entry_row(entry: JournalEntry) -> tables.Row:
     """One line of ``state history``."""
     return (
-        time_cell(entry.at),
-        cell(entry.who),
-        cell(entry.host),
-        cell(entry.action),
-        cell(entry.outcome),
-        cell(entry.subject),
-        cell(_remark(entry)),
-        cell(entry.commit[:_COMMIT_LENGTH] if entry.commit else None),
+        tables.time_cell(entry.at),
+        tables.cell(entry.who),
+        tables.cell(entry.host),
+        tables.cell(entry.action),
+        tables.cell(entry.outcome),
+        tables.cell(entry.subject),
+        tables.cell(_remark(entry)),
+        tables.cell(entry.commit[:_COMMIT_LENGTH] if entry.commit else None),
     )
 
 
@@ -193,16 +190,187 @@ def lock_json(info: LockInfo | None) -> LockDocument:
     )
 
 
-def lock_text(info: LockInfo | None, paint: Paint) -> str:
+def lock_text(info: LockInfo | None, paint: tables.Paint) -> str:
     """The same for people."""
     if info is None:
         return NOBODY
     shown = lock_json(info)
     names = ("who", "host", "since", "operation", "info", "process", "job", "version", "path", "id")
-    fields = [Field(key, plain(getattr(shown, key))) for key in names]
-    return fields_text("The writer lock is held", fields, paint)
+    fields = [tables.Field(key, tables.plain(getattr(shown, key))) for key in names]
+    return tables.fields_text("The writer lock is held", fields, paint)
 
 
-def broken_text(info: LockInfo, paint: Paint) -> str:
+def broken_text(info: LockInfo, paint: tables.Paint) -> str:
     """What ``force-unlock`` did."""
-    return f"{paint(Tone.CHANGE, 'Broken')}: {printable(str(info))}\n"
+    return f"{paint(tables.Tone.CHANGE, 'Broken')}: {tables.printable(str(info))}\n"
+
+
+LAYOUT: tables.Layout = (
+    (tables.Column("Line", right=True), tables.Column("Kind")),
+    (tables.Column("Entry", whole=False),),
+)
+
+
+class AddedEntry(JsonObject, frozen=True):
+    """An entry; ``pending``: its customer's pending invitations (``null``: a domain or number, not known)."""
+
+    entry: str
+    added: bool
+    pending: Count | None
+
+
+class AddedEntries(JsonObject, frozen=True):
+    """What became of the given entries: how many were added, how many were on the list already."""
+
+    added: Count
+    present: Count
+    pending: Count
+    entries: list[AddedEntry]
+
+
+class RemovedEntries(JsonObject, frozen=True):
+    """How many lines were taken out, and how many of the given entries were on no line."""
+
+    removed: Count
+    missing: Count
+
+
+class SuppressionEntry(JsonObject, frozen=True):
+    """A line of the suppression list."""
+
+    line: Count
+    kind: EntryKind
+    entry: str
+
+
+def opt_out_json(each: OptOut) -> SuppressionEntry:
+    """One object of ``suppress list --format json``."""
+    return from_records(SuppressionEntry, each)
+
+
+def opt_out_row(each: OptOut) -> tables.Row:
+    """One line of the list."""
+    return (tables.cell(each.line), tables.cell(each.kind.value), tables.cell(each.entry))
+
+
+def added_json(entries: Sequence[AddedEntry]) -> AddedEntries:
+    """The object of ``suppress add --format json``."""
+    return AddedEntries(
+        added=sum(each.added for each in entries),
+        present=sum(not each.added for each in entries),
+        pending=sum(each.pending or 0 for each in entries),
+        entries=list(entries),
+    )
+
+
+def added_text(entries: Sequence[AddedEntry], paint: tables.Paint) -> str:
+    """The same for people."""
+    counts = added_json(entries)
+    present = f", {counts.present} on the list already" if counts.present else ""
+    head = f"{paint(tables.Tone.ADD, f'{counts.added} added')}{present}.\n"
+    waiting = ""
+    if counts.pending:
+        waiting = f"{tables.plural(counts.pending, 'pending invitation')}: the next apply cancels them.\n"
+    if any(each.pending is None for each in entries):
+        waiting += (
+            "Pending invitations of a domain or number are cancelled when their order is read, at the latest "
+            "before sending.\n"
+        )
+    return "".join([*(f"{tables.printable(each.entry)}\n" for each in entries if each.added), head, waiting])
+
+
+def removed_text(each: RemovedEntries, paint: tables.Paint) -> str:
+    """The same for people."""
+    missing = f", {each.missing} not on the list" if each.missing else ""
+    return f"{paint(tables.Tone.CHANGE, f'{each.removed} removed')}{missing}.\n"
+
+
+_ELSEWHERE = "What eKomi and the shop hold is not erased by this.\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Everything held about a customer, who is a keyed ``digest`` here; ``histories`` are by invitation."""
+
+    digest: str
+    suppressed: bool
+    invitations: Sequence[render_invitations.Listed]
+    histories: Mapping[int, Sequence[StatusChange]]
+    reviews: Iterable[ListedReview]
+    errors: Iterable[ListedError]
+    journal: Iterable[JournalEntry]
+
+
+class HeldInvitation(render_invitations.InvitationDocument, frozen=True):
+    """An invitation in full, with its history."""
+
+    history: list[render_invitations.ChangeEntry]
+
+
+class HeldDocument(JsonObject, frozen=True):
+    """Everything held about a customer, who is a keyed ``digest`` here."""
+
+    digest: str
+    suppressed: bool
+    invitations: list[HeldInvitation]
+    reviews: list[ReviewEntry]
+    errors: list[ErrorEntry]
+    journal: list[ActionEntry]
+
+
+class Erased(JsonObject, frozen=True):
+    """What was erased. ``suppressed`` tells that the customer is on the suppression list now.
+
+    ``copies`` are the paths of copies of the state that still hold what was erased.
+    """
+
+    invitations: Count
+    skipped: Count
+    reviews: Count
+    errors: Count
+    suppressed: bool
+    copies: list[str]
+
+
+def held_json(held: Held) -> HeldDocument:
+    """The object of ``privacy export``."""
+    return HeldDocument(
+        digest=held.digest,
+        suppressed=held.suppressed,
+        invitations=[_held_invitation(each, held.histories[each.row.id]) for each in held.invitations],
+        reviews=[review_json(each) for each in held.reviews],
+        errors=[error_json(each) for each in held.errors],
+        journal=[entry_json(each) for each in held.journal],
+    )
+
+
+def _held_invitation(each: render_invitations.Listed, history: Sequence[StatusChange]) -> HeldInvitation:
+    return HeldInvitation(
+        **msgspec.structs.asdict(render_invitations.invitation_json(each)),
+        history=[render_invitations.change_json(change) for change in history],
+    )
+
+
+def erased_text(each: Erased, paint: tables.Paint) -> str:
+    """The same for people."""
+    if not each.invitations:
+        lines = ["Nothing is held about this customer.\n"]
+    else:
+        invitations, reviews = (
+            tables.plural(each.invitations, "invitation"),
+            tables.plural(each.reviews, "review"),
+        )
+        errors = tables.plural(each.errors, "logged error")
+        gone = f"the customer of {invitations}, the texts of {reviews}, {errors}"
+        lines = [
+            f"{paint(tables.Tone.REMOVE, 'Erased')}: {gone}.\n",
+            "Kept: that these orders were dealt with, so that nobody is asked twice.\n",
+        ]
+    if each.skipped:
+        lines.append(f"{tables.plural(each.skipped, 'pending invitation')} will not be sent.\n")
+    if each.suppressed:
+        lines.append("The customer is on the suppression list.\n")
+    if each.copies:
+        lines.append("Copies of the state that still hold it; delete them when they are not needed:\n")
+        lines += [f"  {tables.printable(path)}\n" for path in each.copies]
+    return "".join([*lines, _ELSEWHERE])

@@ -8,7 +8,7 @@ import msgspec
 
 from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
 from ekomi_reconcile.model.invitation import STATE_LOST
-from ekomi_reconcile.model.state import Moved, Restored
+from ekomi_reconcile.model.run import Moved, Restored
 from ekomi_reconcile.render.tables import Paint, Tone, plural, printable
 
 _NOT_THE_WORLD = "This restores records, not the world: what eKomi has and whom it has asked is as before.\n"

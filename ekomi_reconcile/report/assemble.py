@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.model.account_record import AccountRecord
+from ekomi_reconcile.model.account import AccountRecord
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
 from ekomi_reconcile.model.invitation import ACCOUNT_DELETED, Criterion, Invitation, Status
 from ekomi_reconcile.model.run import OTHERS, JournalEntry, RunFigures, add_reasons, read_figures
 from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.report import data
-from ekomi_reconcile.report.reviews import account_grid, read_reviews
+from ekomi_reconcile.report.data import account_grid, read_reviews
 from ekomi_reconcile.state.repositories.journal import APPLY, INCOMPLETE, STARTED
 from ekomi_reconcile.state.store import State
 

@@ -1,4 +1,4 @@
-"""The documents of rule tests: how they are written, their schema, and what is wrong with one."""
+"""The documents of rule tests: schema, errors, and tests that the program writes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, to_builtins
 
 from ekomi_reconcile.config.diagnostics import did_you_mean, error, kind, shown
 from ekomi_reconcile.config.source import Document, KeyPath
+from ekomi_reconcile.formatting.emit import text
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.document import DIALECT, schema_of, validator
 from ekomi_reconcile.model.invitation import Criterion
@@ -20,6 +21,7 @@ from ekomi_reconcile.rule_tests.order import ITEM_NAMES, ORDER_NAMES
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
+
 
 SCHEMA: Final = "test"
 """The name of the schema: ``schema test``."""
@@ -261,3 +263,30 @@ def _bounds(problem: ValidationError) -> str:
 def read_document(document: Document) -> RuleTestDocument:
     """The test in a valid document."""
     return msgspec.convert(document.data, RuleTestDocument)
+
+
+def rule_test_yaml(test: RuleTestDocument) -> str:
+    """One document of a test file, without the line that separates it from others."""
+    lines = [f"name: {text(test.name, in_flow=False)}"]
+    if test.now is not UNSET:
+        lines.append(f"now: {test.now}")
+    if test.order is not UNSET:
+        lines.append(f"order: {_flow(test.order)}")
+    given = {key: value for key, value in to_builtins(test.given).items() if value}
+    if given:
+        lines.append(f"given: {_flow(given)}")
+    lines.append(f"expect: {_flow(to_builtins(test.expect))}")
+    return "\n".join(lines) + "\n"
+
+
+def _flow(value: Any) -> str:
+    """A value on one line."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{text(key, in_flow=True)}: {_flow(each)}' for key, each in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_flow, value))}]"
+    if isinstance(value, str):
+        return text(value, in_flow=True)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return json.dumps(value)

@@ -11,7 +11,6 @@ from msgspec import UNSET
 from msgspec.json import encode
 from typing_extensions import override
 
-from ekomi_reconcile.explain.order_lookup import Explanation, explain_order
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Place
 from ekomi_reconcile.model.instant import HOUR, Instant, iso, iso_or_none, parse
@@ -23,6 +22,7 @@ from ekomi_reconcile.orders.reader import OrderReader
 from ekomi_reconcile.plan.decision_trace import MatchRequest, OrderTrace
 from ekomi_reconcile.plan.matcher import Matcher
 from ekomi_reconcile.plan.view import EmptyQueue, Privacy
+from ekomi_reconcile.reconcile.order_lookup import Explanation, explain_order
 from ekomi_reconcile.rule_tests.document import ExpectedOutcome, GivenFacts
 from ekomi_reconcile.rules.order_fields import path_of
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook, channel_of

@@ -9,8 +9,7 @@ from typing import Any, Final, TypeAlias
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.rule import Consent, Deliver, Pause, PeriodOverride, Selection, SendBetween
-from ekomi_reconcile.rules.condition_trace import describe
-from ekomi_reconcile.rules.conditions import FIELD, GROUPS, ITEM_TESTS, SUM_ITEMS
+from ekomi_reconcile.rules.conditions import FIELD, GROUPS, ITEM_TESTS, SUM_ITEMS, describe
 
 MATCHING: Final = frozenset({"store_views", "customer_groups", "cancel_statuses", "conditions"})
 """Keys that decide which orders match, and that the analysis knows exactly."""

@@ -16,9 +16,8 @@ from msgspec.structs import replace as struct_replace
 
 from ekomi_reconcile.analysis.cubes import All, Cube, Node, cubes_of, merged
 from ekomi_reconcile.analysis.findings import without
-from ekomi_reconcile.analysis.normal_form import normal
 from ekomi_reconcile.analysis.pairs import Overlap, Solver
-from ekomi_reconcile.analysis.rules import RuleForm, rule_form, tied
+from ekomi_reconcile.analysis.rules import RuleForm, normal, rule_form, tied
 from ekomi_reconcile.analysis.witness import Witness
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Place

@@ -13,9 +13,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute
 
 from ekomi_reconcile.sandbox.answers import answer, body_of, control_route, instant_text
-from ekomi_reconcile.sandbox.faults import Fault, FaultRule
 from ekomi_reconcile.sandbox.seed import new_shop
-from ekomi_reconcile.sandbox.shops import SandboxReview, SandboxShop
+from ekomi_reconcile.sandbox.shops import Fault, FaultRule, SandboxReview, SandboxShop
 from ekomi_reconcile.sandbox.world import World
 
 

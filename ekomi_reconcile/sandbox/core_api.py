@@ -16,9 +16,8 @@ from datetime import date
 from starlette.responses import Response
 
 from ekomi_reconcile.sandbox import read_functions
-from ekomi_reconcile.sandbox.outbox import OutboxEntry
+from ekomi_reconcile.sandbox import world as sandbox_world
 from ekomi_reconcile.sandbox.shops import Product, Registered, SandboxShop
-from ekomi_reconcile.sandbox.world import SOMETHING_WRONG, Payload, Refusal, SandboxCall, World, encoded
 
 PRESENT = ("first_name", "last_name")
 FILLED = ("shop_id", "recipient_type", "transaction_id", "transaction_time")
@@ -121,16 +120,16 @@ def fits_product_id(product_id: str, odd_product_ids: str) -> bool:
     return PRODUCT_IDS[odd_product_ids].fullmatch(product_id) is not None
 
 
-def put_order(call: SandboxCall) -> Payload:
+def put_order(call: sandbox_world.SandboxCall) -> sandbox_world.Payload:
     """Register an order: its review link, the same at every call, and since when it is known."""
     order_id = call.text("order_id")
     method = call.text("product_ids_update_method", "append")
     if not order_id or method not in {"append", "replace"}:
-        raise Refusal(SOMETHING_WRONG)
+        raise sandbox_world.Refusal(sandbox_world.SOMETHING_WRONG)
     _check_timestamp(call)
     product_ids = [part for part in call.text("product_ids").split(",") if part]
     if not all(fits_product_id(each, call.world.switches.odd_product_ids) for each in product_ids):
-        raise Refusal(SOMETHING_WRONG)
+        raise sandbox_world.Refusal(sandbox_world.SOMETHING_WRONG)
     known = call.shop.orders.get(order_id)
     if known is None:
         known = call.shop.orders[order_id] = _registered(call, order_id)
@@ -143,13 +142,13 @@ def put_order(call: SandboxCall) -> Payload:
     return call.done(link=known.link, hash=known.hash, **since)
 
 
-def put_product(call: SandboxCall) -> Payload:
+def put_product(call: sandbox_world.SandboxCall) -> sandbox_world.Payload:
     """Store a product; the same id again overwrites it."""
     product_id, name, other = call.text("product_id"), call.text("product_name"), call.text("product_other")
     if not call.shop.has_product_feedback and call.world.switches.product_tier == "refused":
-        raise Refusal(f"ERROR: {NO_PRODUCT_REVIEWS}")
+        raise sandbox_world.Refusal(f"ERROR: {NO_PRODUCT_REVIEWS}")
     if not name or not fits_product_id(product_id, call.world.switches.odd_product_ids):
-        raise Refusal(SOMETHING_WRONG)
+        raise sandbox_world.Refusal(sandbox_world.SOMETHING_WRONG)
     if other.startswith("{"):
         _check_json(other)
     call.shop.products[product_id] = Product(
@@ -158,14 +157,14 @@ def put_product(call: SandboxCall) -> Payload:
     return call.done()
 
 
-def get_product(call: SandboxCall) -> Payload:
+def get_product(call: sandbox_world.SandboxCall) -> sandbox_world.Payload:
     """What putProduct has stored; with ``content=avg_rating`` the average of all its reviews, too."""
     product_id = call.text("product")
     if not product_id:
-        raise Refusal("Product parameter is empty.")
+        raise sandbox_world.Refusal("Product parameter is empty.")
     product = call.shop.products.get(product_id)
     if product is None:
-        raise Refusal("Product ID not found.")
+        raise sandbox_world.Refusal("Product ID not found.")
     answer = call.done(
         product_id=product.product_id,
         product_name=product.name,
@@ -178,13 +177,13 @@ def get_product(call: SandboxCall) -> Payload:
     return answer
 
 
-def _registered(call: SandboxCall, order_id: str) -> Registered:
+def _registered(call: sandbox_world.SandboxCall, order_id: str) -> Registered:
     key = f"{call.world.seed}:{call.shop.interface_id}:{order_id}"
     digest = hashlib.sha256(key.encode()).hexdigest()[:20]
     return Registered(known_since=call.now, link=REVIEW_LINK + digest, hash=digest, product_ids=[])
 
 
-def _first_known_since(call: SandboxCall) -> dict[str, object]:
+def _first_known_since(call: sandbox_world.SandboxCall) -> dict[str, object]:
     values: dict[str, dict[str, object]] = {
         "zero": {"known_since": 0},
         "absent": {},
@@ -194,7 +193,7 @@ def _first_known_since(call: SandboxCall) -> dict[str, object]:
     return values[call.world.switches.known_since_first]
 
 
-def _repeated(call: SandboxCall, known: Registered) -> object:
+def _repeated(call: sandbox_world.SandboxCall, known: Registered) -> object:
     if call.world.switches.known_since_repeat == "date":
         return _day(known.known_since)
     return known.known_since
@@ -204,29 +203,29 @@ def _day(instant: int) -> str:
     return date.fromordinal(date(1970, 1, 1).toordinal() + instant // 86400).isoformat()
 
 
-def _check_timestamp(call: SandboxCall) -> None:
+def _check_timestamp(call: sandbox_world.SandboxCall) -> None:
     stamp = call.text("ordertimestamp")
     if not stamp:
         return
     match = DATE.fullmatch(stamp)
     if match is None or (match[2] and call.world.switches.order_timestamp == "date"):
-        raise Refusal("Invalid date. Expected: YYYY-MM-DD")
+        raise sandbox_world.Refusal("Invalid date. Expected: YYYY-MM-DD")
     try:
         date.fromisoformat(match[1])
     except ValueError:
-        raise Refusal("Invalid date") from None
+        raise sandbox_world.Refusal("Invalid date") from None
 
 
 def _check_json(text: str) -> None:
     try:
         json.loads(text)
     except ValueError:
-        raise Refusal(SOMETHING_WRONG) from None
+        raise sandbox_world.Refusal(sandbox_world.SOMETHING_WRONG) from None
 
 
-def _record(call: SandboxCall, order_id: str) -> None:
+def _record(call: sandbox_world.SandboxCall, order_id: str) -> None:
     call.world.outbox.record(
-        OutboxEntry(
+        sandbox_world.OutboxEntry(
             shop_id=call.shop.interface_id,
             channel="link",
             transaction_id=order_id,
@@ -257,7 +256,7 @@ class Function:
     """
 
     name: str
-    answer: Callable[[SandboxCall], Payload]
+    answer: Callable[[sandbox_world.SandboxCall], sandbox_world.Payload]
     forms: tuple[str, ...] = ("serialized", "json")
     tolerated: tuple[str, ...] = ()
     type_error: str = GENERAL_TYPE_ERROR
@@ -315,39 +314,43 @@ def claimed_shop(params: Mapping[str, str]) -> str:
     return params.get("auth", "").partition("|")[0] or params.get("interface_id", "")
 
 
-def core_answer(world: World, name: str, params: Mapping[str, str]) -> Response:
+def core_answer(world: sandbox_world.World, name: str, params: Mapping[str, str]) -> Response:
     """The answer of ``/v3/<name>`` to these query parameters."""
     try:
         function = _function(world, name)
         shop = _authorised(world, function, params)
         form, charset = _form(function, params), _charset(function, params)
-        payload = function.answer(SandboxCall(world, shop, params))
-    except Refusal as refusal:
+        payload = function.answer(sandbox_world.SandboxCall(world, shop, params))
+    except sandbox_world.Refusal as refusal:
         return _answer(world, str(refusal).encode(), "text/plain", status=world.switches.error_status)
-    body = encoded(payload, form=form, charset=charset)
+    body = sandbox_world.encoded(payload, form=form, charset=charset)
     if payload == [] and form == "json" and world.switches.empty_list == "nothing":
         body = b""
     return _answer(world, body, MEDIA_TYPES[form], status=200)
 
 
-def _function(world: World, name: str) -> Function:
+def _function(world: sandbox_world.World, name: str) -> Function:
     function = FUNCTIONS.get(name.lower())
     missing = {missing.lower() for missing in world.switches.missing_functions}
     if function is None or name.lower() in missing:
-        raise Refusal(world.switches.unknown_function_text)
+        raise sandbox_world.Refusal(world.switches.unknown_function_text)
     return function
 
 
-def _authorised(world: World, function: Function, params: Mapping[str, str]) -> SandboxShop:
+def _authorised(world: sandbox_world.World, function: Function, params: Mapping[str, str]) -> SandboxShop:
     own_texts = function.is_feedback and world.switches.feedback_auth_texts == "own"
     credentials = _credentials(params)
     if credentials is None:
-        raise Refusal("ERROR: Interface ID or password not transmitted" if own_texts else "NonAuth")
+        raise sandbox_world.Refusal(
+            "ERROR: Interface ID or password not transmitted" if own_texts else "NonAuth"
+        )
     if not params.get("version") and not function.is_feedback:
-        raise Refusal("NonVersion")
+        raise sandbox_world.Refusal("NonVersion")
     shop = world.shops.get(credentials[0])
     if shop is None or shop.password != credentials[1]:
-        raise Refusal("ERROR: Interface ID or password is not valid." if own_texts else "Access denied")
+        raise sandbox_world.Refusal(
+            "ERROR: Interface ID or password is not valid." if own_texts else "Access denied"
+        )
     return shop
 
 
@@ -366,7 +369,7 @@ def _form(function: Function, params: Mapping[str, str]) -> str:
     if form in function.tolerated:
         return function.forms[0]
     if form not in function.forms:
-        raise Refusal(function.type_error)
+        raise sandbox_world.Refusal(function.type_error)
     return form
 
 
@@ -374,10 +377,10 @@ def _charset(function: Function, params: Mapping[str, str]) -> str:
     """One page of the manual writes the parameter with a capital C."""
     charset = params.get("charset") or params.get("Charset") or function.charsets[0]
     if charset not in function.charsets:
-        raise Refusal(CHARSET_ERROR)
+        raise sandbox_world.Refusal(CHARSET_ERROR)
     return charset
 
 
-def _answer(world: World, body: bytes, media_type: str, *, status: int) -> Response:
+def _answer(world: sandbox_world.World, body: bytes, media_type: str, *, status: int) -> Response:
     kind = "text/html; charset=UTF-8" if world.switches.content_type == "html" else media_type
     return Response(body, status_code=status, headers={"content-type": kind})

@@ -24,10 +24,9 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ekomi_reconcile.sandbox.answers import TRANSPORT, answered
+from ekomi_reconcile.sandbox.answers import TRANSPORT, answered, review_request_routes
 from ekomi_reconcile.sandbox.control import control_routes
 from ekomi_reconcile.sandbox.core_api import claimed_shop, core_answer, function_name
-from ekomi_reconcile.sandbox.review_requests import review_request_routes
 from ekomi_reconcile.sandbox.world import World
 
 

@@ -12,30 +12,13 @@ from sqlalchemy import Connection
 
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import StateDamaged, StateError
-from ekomi_reconcile.state.engine import sqlite, sqlite_driver
-from ekomi_reconcile.state.engine.key import KEY_BYTES, key_needed, make_key, read_key
-from ekomi_reconcile.state.engine.location import (
-    FileLocation,
-    Location,
-    PostgresLocation,
-    file_errors,
-    locate,
-    needs_postgres,
-    no_state,
-)
-from ekomi_reconcile.state.engine.mark import Marker, read_mark, refuse_gone, refuse_lost
-from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION, format_version
-from ekomi_reconcile.state.engine.migrations import (
-    MIGRATIONS,
-    Migration,
-    migrate,
-    pending_migrations,
-    refuse_older,
-    unused,
-    write_meta,
-)
-from ekomi_reconcile.state.engine.runner import Runner
+from ekomi_reconcile.state.engine import location as engine_location
+from ekomi_reconcile.state.engine import location as location_module
+from ekomi_reconcile.state.engine import mark as engine_mark
+from ekomi_reconcile.state.engine import migrations as engine_migrations
+from ekomi_reconcile.state.engine import sqlite
 from ekomi_reconcile.state.engine.session import Session, read_meta
+from ekomi_reconcile.state.engine.shared import Runner
 from ekomi_reconcile.state.engine.sqlite import back_up, whole_file
 from ekomi_reconcile.state.engine.tables import metadata
 from ekomi_reconcile.state.store import State
@@ -60,8 +43,8 @@ def open_state(  # noqa: PLR0913 - every way of opening meets here
     key: bytes | None = None,
     new_key: bytes | None = None,
     accept_lost: bool = False,
-    migrations: Sequence[Migration] = MIGRATIONS,
-    target: int = FORMAT_VERSION,
+    migrations: Sequence[engine_migrations.Migration] = engine_migrations.MIGRATIONS,
+    target: int = engine_migrations.FORMAT_VERSION,
 ) -> State:
     """Open the state at a path (relative to ``root``) or URL; a writer should hold the writer lock.
 
@@ -77,17 +60,17 @@ def open_state(  # noqa: PLR0913 - every way of opening meets here
         StateDamaged: it is damaged, of another program, or of a newer format; it is left as it is.
         StateError: it cannot be opened.
     """
-    place = locate(location, root=root)
-    if isinstance(place, PostgresLocation):
-        needs_postgres()
+    place = engine_location.locate(location, root=root)
+    if isinstance(place, engine_location.PostgresLocation):
+        engine_location.needs_postgres()
         return _open_postgres(place, root=root, mode=mode, key=key, steps_known=(migrations, target))
-    with file_errors(place.path):
+    with engine_location.file_errors(place.path):
         missing = not place.path.exists()
     if missing:
         if not accept_lost:
-            refuse_gone(place)
+            engine_mark.refuse_gone(place)
         if mode is not Mode.CREATE:
-            raise no_state(place)
+            raise engine_location.no_state(place)
         with suppress(FileExistsError):
             build_file(place)
     steps_known = (migrations, target)
@@ -105,7 +88,7 @@ def open_state(  # noqa: PLR0913 - every way of opening meets here
     )
 
 
-def exists(place: Location) -> bool:
+def exists(place: engine_location.Location) -> bool:
     """Is there a state in which anything was ever recorded, or something else in its place?
 
     Nothing is made, and a state that cannot be used counts: who opens it gets the error.
@@ -113,22 +96,24 @@ def exists(place: Location) -> bool:
     Raises:
         StateError: it cannot be found out.
     """
-    if isinstance(place, PostgresLocation):
-        needs_postgres()
+    if isinstance(place, engine_location.PostgresLocation):
+        engine_location.needs_postgres()
         from ekomi_reconcile.state.engine.postgres_opening import postgres_exists
 
         return postgres_exists(place)
-    with file_errors(place.path):
+    with engine_location.file_errors(place.path):
         if not place.path.exists():
             return False
     with suppress(StateDamaged):
-        sqlite_driver.check_header(place.path)
+        location_module.check_header(place.path)
         with sqlite.connect_reader(place.path).connect() as connection:
-            return bool(_steps(connection, place, (MIGRATIONS, FORMAT_VERSION))) or not unused(connection)
+            return bool(
+                _steps(connection, place, (engine_migrations.MIGRATIONS, engine_migrations.FORMAT_VERSION))
+            ) or not engine_migrations.unused(connection)
     return True
 
 
-def lineage_of(place: Location) -> str | None:
+def lineage_of(place: engine_location.Location) -> str | None:
     """The lineage of the state there; ``None`` if there is none, or an unused one.
 
     Raises:
@@ -137,17 +122,17 @@ def lineage_of(place: Location) -> str | None:
     """
     if not exists(place):
         return None
-    if isinstance(place, PostgresLocation):
+    if isinstance(place, engine_location.PostgresLocation):
         from ekomi_reconcile.state.engine.postgres_opening import postgres_lineage
 
         return postgres_lineage(place)
-    sqlite_driver.check_header(place.path)
+    location_module.check_header(place.path)
     with sqlite.connect_reader(place.path).connect() as connection:
         sqlite.check_owner(connection, place.path)
         return read_meta(connection).get("lineage")
 
 
-def must_exist(place: FileLocation) -> None:
+def must_exist(place: engine_location.FileLocation) -> None:
     """Make sure that there is the file of a state, before anything is made beside it.
 
     Raises:
@@ -155,16 +140,16 @@ def must_exist(place: FileLocation) -> None:
         StateLost: there was one.
         StateMissing: there is none.
     """
-    with file_errors(place.path):
+    with engine_location.file_errors(place.path):
         found = place.path.exists()
     if found:
-        sqlite_driver.check_header(place.path)
+        location_module.check_header(place.path)
         return
-    refuse_gone(place)
-    raise no_state(place)
+    engine_mark.refuse_gone(place)
+    raise engine_location.no_state(place)
 
 
-def key_to_be(place: Location, configured: bytes | None) -> bytes:
+def key_to_be(place: engine_location.Location, configured: bytes | None) -> bytes:
     """The key that a new state gets there: the configured one, the one beside the file, or a random one.
 
     Raises:
@@ -172,9 +157,9 @@ def key_to_be(place: Location, configured: bytes | None) -> bytes:
     """
     if configured is not None:
         return configured
-    if isinstance(place, PostgresLocation):
-        raise key_needed()
-    return read_key(place.key) or secrets.token_bytes(KEY_BYTES)
+    if isinstance(place, engine_location.PostgresLocation):
+        raise engine_mark.key_needed()
+    return engine_mark.read_key(place.key) or secrets.token_bytes(engine_mark.KEY_BYTES)
 
 
 def open_copy(path: Path) -> State:
@@ -185,7 +170,12 @@ def open_copy(path: Path) -> State:
         StateDamaged: it is damaged, of another program, or of a newer format.
         StateError: it cannot be opened.
     """
-    return _open_reader(FileLocation(path), None, (MIGRATIONS, FORMAT_VERSION), accept_lost=True)
+    return _open_reader(
+        engine_location.FileLocation(path),
+        None,
+        (engine_migrations.MIGRATIONS, engine_migrations.FORMAT_VERSION),
+        accept_lost=True,
+    )
 
 
 def build_state(
@@ -204,9 +194,9 @@ def build_state(
     Raises:
         StateError: there is a state, or it cannot be made; nothing was changed.
     """
-    place = locate(location, root=root)
-    if isinstance(place, PostgresLocation):
-        needs_postgres()
+    place = engine_location.locate(location, root=root)
+    if isinstance(place, engine_location.PostgresLocation):
+        engine_location.needs_postgres()
         _build_postgres(place, key=key, fill=fill)
         return open_state(location, root=root, mode=Mode.WRITE, key=key)
     if make_room is None and place.path.exists():
@@ -216,12 +206,12 @@ def build_state(
             build_file(place, fill, make_room=make_room)
         except FileExistsError:
             raise StateError(f"there is a state at {place} by now", mend="run it again") from None
-    steps_known = (MIGRATIONS, FORMAT_VERSION)
+    steps_known = (engine_migrations.MIGRATIONS, engine_migrations.FORMAT_VERSION)
     return _open_writer(place, key, steps_known, creating=False, accept_lost=True, made=True)
 
 
 def build_file(
-    place: FileLocation,
+    place: engine_location.FileLocation,
     fill: Callable[[State], object] | None = None,
     *,
     make_room: Callable[[], None] | None = None,
@@ -232,35 +222,35 @@ def build_file(
         with sqlite.connect_draft(draft).begin() as connection:
             sqlite.sign(connection)
             metadata.create_all(connection, checkfirst=False)
-            write_meta(connection, now=instant.now())
+            engine_migrations.write_meta(connection, now=instant.now())
             if fill is not None:
-                state = _state(connection, FileLocation(draft), None, dialect=dialect)
+                state = _state(connection, engine_location.FileLocation(draft), None, dialect=dialect)
                 with state.session.joining():
                     fill(state)
 
 
-def _fill_unused(place: FileLocation, fill: Callable[[State], object]) -> None:
+def _fill_unused(place: engine_location.FileLocation, fill: Callable[[State], object]) -> None:
     with sqlite.connect_writer(place.path).connect() as connection:
         state = _state(connection, place, None)
         with state.transaction():
-            if not unused(connection):
+            if not engine_migrations.unused(connection):
                 raise StateError(f"there is a state at {place} by now", mend="run it again")
             fill(state)
 
 
 def _open_postgres(
-    place: PostgresLocation,
+    place: engine_location.PostgresLocation,
     *,
     root: Path,
     mode: Mode,
     key: bytes | None,
-    steps_known: tuple[Sequence[Migration], int],
+    steps_known: tuple[Sequence[engine_migrations.Migration], int],
 ) -> State:
     from ekomi_reconcile.state.engine.postgres_opening import open_postgres
     from ekomi_reconcile.state.engine.shared import SharedRunner
 
     if mode is not Mode.READ and key is None:
-        raise key_needed()
+        raise engine_mark.key_needed()
     with ExitStack() as stack:
         session = open_postgres(
             stack,
@@ -278,7 +268,9 @@ def _open_postgres(
     return state
 
 
-def _build_postgres(place: PostgresLocation, *, key: bytes | None, fill: Callable[[State], object]) -> None:
+def _build_postgres(
+    place: engine_location.PostgresLocation, *, key: bytes | None, fill: Callable[[State], object]
+) -> None:
     from ekomi_reconcile.state.engine.postgres_opening import building
     from ekomi_reconcile.state.engine.shared import SharedRunner
 
@@ -289,41 +281,43 @@ def _build_postgres(place: PostgresLocation, *, key: bytes | None, fill: Callabl
 
 
 def _open_reader(
-    place: FileLocation,
+    place: engine_location.FileLocation,
     key: bytes | None,
-    steps_known: tuple[Sequence[Migration], int],
+    steps_known: tuple[Sequence[engine_migrations.Migration], int],
     *,
     accept_lost: bool,
 ) -> State:
-    sqlite_driver.check_header(place.path)
-    mark = None if accept_lost else read_mark(place)  # before the state: somebody may be writing both
+    location_module.check_header(place.path)
+    mark = (
+        None if accept_lost else engine_mark.read_mark(place)
+    )  # before the state: somebody may be writing both
     with ExitStack() as stack:
         connection = stack.enter_context(sqlite.connect_reader(place.path).connect())
-        refuse_older(_steps(connection, place, steps_known))
-        refuse_lost(place, mark, connection)
-        if unused(connection):
-            raise no_state(place)
-        state = _state(connection, place, key or read_key(place.key), writable=False)
+        engine_migrations.refuse_older(_steps(connection, place, steps_known))
+        engine_mark.refuse_lost(place, mark, connection)
+        if engine_migrations.unused(connection):
+            raise engine_location.no_state(place)
+        state = _state(connection, place, key or engine_mark.read_key(place.key), writable=False)
         state.refresh()
         stack.pop_all()
     return state
 
 
 def _open_writer(
-    place: FileLocation,
+    place: engine_location.FileLocation,
     key: bytes | None,
-    steps_known: tuple[Sequence[Migration], int],
+    steps_known: tuple[Sequence[engine_migrations.Migration], int],
     *,
     creating: bool,
     accept_lost: bool,
     made: bool,
     new_key: bytes | None = None,
 ) -> State:
-    sqlite_driver.check_header(place.path)
-    mark = None if accept_lost or made else read_mark(place)
+    location_module.check_header(place.path)
+    mark = None if accept_lost or made else engine_mark.read_mark(place)
     with sqlite.connect_reader(place.path).connect() as connection:
         sqlite.check_owner(connection, place.path)  # before anything is written, be it only a switch to WAL
-        refuse_lost(place, mark, connection)
+        engine_mark.refuse_lost(place, mark, connection)
     dialect = sqlite.SqliteDialect()
     with ExitStack() as stack:
         connection = stack.enter_context(sqlite.connect_writer(place.path).connect())
@@ -333,12 +327,12 @@ def _open_writer(
             connection.rollback()
             dialect.begin_writing(connection)
             with connection.begin():
-                migrate(connection, steps)
+                engine_migrations.migrate(connection, steps)
             dialect.begin_reading(connection)
-        if not creating and unused(connection):
-            raise no_state(place)
-        state = _state(connection, place, key or read_key(place.key), dialect=dialect)
-        marker = Marker(place)
+        if not creating and engine_migrations.unused(connection):
+            raise engine_location.no_state(place)
+        state = _state(connection, place, key or engine_mark.read_key(place.key), dialect=dialect)
+        marker = engine_mark.Marker(place)
         if made or not accept_lost:
             marker.begin(connection)
             with suppress(OSError):  # what is left then does no harm
@@ -352,23 +346,27 @@ def _open_writer(
 
 
 def _steps(
-    connection: Connection, place: FileLocation, steps_known: tuple[Sequence[Migration], int]
-) -> tuple[Migration, ...]:
+    connection: Connection,
+    place: engine_location.FileLocation,
+    steps_known: tuple[Sequence[engine_migrations.Migration], int],
+) -> tuple[engine_migrations.Migration, ...]:
     sqlite.check_owner(connection, place.path)
     known, target = steps_known
-    return pending_migrations(format_version(read_meta(connection)), known=known, target=target)
+    return engine_migrations.pending_migrations(
+        engine_migrations.format_version(read_meta(connection)), known=known, target=target
+    )
 
 
-def _give_key(state: State, place: FileLocation, new_key: bytes | None) -> None:
+def _give_key(state: State, place: engine_location.FileLocation, new_key: bytes | None) -> None:
     """A state without digests yet gets its key; one whose key is lost must not get another."""
     if state.key.value is None and state.meta.key_check() is None:
-        state.key.value = make_key(place.key, new_key)
+        state.key.value = engine_mark.make_key(place.key, new_key)
     state.meta.adopt_key(state.key.value)
 
 
 def _state(
     connection: Connection,
-    place: FileLocation,
+    place: engine_location.FileLocation,
     key: bytes | None,
     *,
     writable: bool = True,

@@ -7,26 +7,20 @@ from types import TracebackType
 from typing import Self
 
 from ekomi_reconcile.model.errors import StateError
-from ekomi_reconcile.state.engine.key import StateKey
 from ekomi_reconcile.state.engine.location import Location
-from ekomi_reconcile.state.engine.runner import Runner
+from ekomi_reconcile.state.engine.mark import StateKey
 from ekomi_reconcile.state.engine.session import Session
-from ekomi_reconcile.state.repositories.accounts import AccountRepository
+from ekomi_reconcile.state.engine.shared import Runner
+from ekomi_reconcile.state.repositories import positions
+from ekomi_reconcile.state.repositories.accounts import AccountRepository, ProductRepository
 from ekomi_reconcile.state.repositories.aggregates import AggregateRepository
 from ekomi_reconcile.state.repositories.customers import CustomerRepository
 from ekomi_reconcile.state.repositories.invitations import InvitationRepository
-from ekomi_reconcile.state.repositories.journal import JournalRepository
-from ekomi_reconcile.state.repositories.lost_records import LostRecords
-from ekomi_reconcile.state.repositories.meta import MetaRepository
-from ekomi_reconcile.state.repositories.order_sources import OrderSourceRepository
-from ekomi_reconcile.state.repositories.positions import PositionRepository
-from ekomi_reconcile.state.repositories.products import ProductRepository
+from ekomi_reconcile.state.repositories.journal import JournalRepository, LostRecords
 from ekomi_reconcile.state.repositories.queue import QueueRepository
-from ekomi_reconcile.state.repositories.refusals import RefusalRepository
-from ekomi_reconcile.state.repositories.reviewed import ReviewedRepository
-from ekomi_reconcile.state.repositories.reviews import ReviewRepository
+from ekomi_reconcile.state.repositories.reviews import ReviewedRepository, ReviewRepository
 from ekomi_reconcile.state.repositories.schedule import ScheduleRepository, SentImportRepository
-from ekomi_reconcile.state.repositories.sending import SendingRepository
+from ekomi_reconcile.state.repositories.sending import RefusalRepository, SendingRepository
 
 
 class State:
@@ -41,11 +35,11 @@ class State:
         self.session = session
         self.runner = runner
         self.location: Location = session.location
-        self.meta = MetaRepository(session)
+        self.meta = positions.MetaRepository(session)
         self.key = StateKey(key, self.meta.key_check)
         self.accounts = AccountRepository(session)
-        self.order_sources = OrderSourceRepository(session)
-        self.positions = PositionRepository(session)
+        self.order_sources = positions.OrderSourceRepository(session)
+        self.positions = positions.PositionRepository(session)
         self.queue = QueueRepository(session, runner)
         self.schedule = ScheduleRepository(session)
         self.sent_import = SentImportRepository(session)

@@ -1,7 +1,6 @@
 """Two formats that do not exist: the steps to them, which a test may stop in the middle of."""
 
-from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION
-from ekomi_reconcile.state.engine.migrations import Migration
+from ekomi_reconcile.state.engine.migrations import FORMAT_VERSION, Migration
 
 TARGET = FORMAT_VERSION + 2
 

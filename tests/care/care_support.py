@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from state_support import NOW, an_account, an_order, schedule
 
-from ekomi_reconcile.model.account_record import PositionRecord
+from ekomi_reconcile.model.account import PositionRecord
 from ekomi_reconcile.model.invitation import Observation, SendOutcome, Status
 from ekomi_reconcile.model.review import Review
-from ekomi_reconcile.state.maintenance.export import export
+from ekomi_reconcile.state.maintenance.push import export
 from ekomi_reconcile.state.store import State
 
 CUSTOMER = "ab" * 16

@@ -9,7 +9,7 @@ from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import StateMissing
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.sent_import.file import read_past
+from ekomi_reconcile.sent_import import read_past
 from ekomi_reconcile.state.maintenance.check import check_database
 from ekomi_reconcile.state.maintenance.table_dump import StoredContent
 from ekomi_reconcile.state.opening import Mode, open_state

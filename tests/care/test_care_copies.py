@@ -13,9 +13,9 @@ from ekomi_reconcile.state.maintenance.backup import (
     copies_beside,
     copy_now_and_then,
     copy_to,
+    restore,
 )
 from ekomi_reconcile.state.maintenance.check import check_state
-from ekomi_reconcile.state.maintenance.restore import restore
 from ekomi_reconcile.state.maintenance.table_dump import StoredContent
 from ekomi_reconcile.state.opening import Mode, open_state
 
@@ -229,7 +229,7 @@ def test_killed_while_restoring(copied, moment):
     where = "_fill" if moment == "filling" else "_ClosedOrders._forget_again"
     code = (
         "from ekomi_reconcile.state.maintenance import table_dump\n"
-        "from ekomi_reconcile.state.maintenance.restore import restore\n"
+        "from ekomi_reconcile.state.maintenance.backup import restore\n"
         f"table_dump.{where} = lambda *a, **k: wait()\n"
         "restore(root / 'copy.db', store.text, root=root, key=store.key, now=NOW)"
     )

@@ -13,9 +13,9 @@ from ekomi_reconcile.model.errors import StateLost
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import STATE_LOST, SendOutcome, Status
 from ekomi_reconcile.state.engine.session import Memory
-from ekomi_reconcile.state.maintenance.retention import prune
+from ekomi_reconcile.state.maintenance.move import prune
 from ekomi_reconcile.state.opening import Mode
-from ekomi_reconcile.state.repositories.lost_records import ACCEPT_LOSS
+from ekomi_reconcile.state.repositories.journal import ACCEPT_LOSS
 
 UNTIL = NOW + DAY
 

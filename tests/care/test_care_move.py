@@ -5,7 +5,7 @@ from care_support import fill, more_orders, records
 from state_support import KEY, NOW, Store, kill, process
 
 from ekomi_reconcile.model.errors import StateError
-from ekomi_reconcile.state.engine.key import Purpose, configured_key
+from ekomi_reconcile.state.engine.mark import Purpose, configured_key
 from ekomi_reconcile.state.maintenance.check import check_state
 from ekomi_reconcile.state.maintenance.move import move
 from ekomi_reconcile.state.maintenance.table_dump import StoredContent
@@ -113,7 +113,7 @@ def test_killed_while_moving(place, kind, other):
         fill(state)
         before = records(state)
     code = (
-        "from ekomi_reconcile.state.repositories.meta import MetaRepository\n"
+        "from ekomi_reconcile.state.repositories.positions import MetaRepository\n"
         "from ekomi_reconcile.state.maintenance.move import move\n"
         "MetaRepository.take_identity = lambda *a, **k: wait()\n"
         f"move(store.opened(Mode.WRITE), {target.text!r}, root=root, configured=None, now=NOW)"

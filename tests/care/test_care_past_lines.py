@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ekomi_reconcile.model.errors import ReconcileError
-from ekomi_reconcile.sent_import.file import read_past
+from ekomi_reconcile.sent_import import read_past
 
 NOW = 1_800_000_000
 HEADER = "order,order_id,account,date"

@@ -9,12 +9,11 @@ from care_support import fill, more_orders, records, send
 from jsonschema import Draft202012Validator
 from state_support import NOW, kill, process
 
-from ekomi_reconcile.cli.schema import schema_text
+from ekomi_reconcile.cli.completion import schema_text
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.state.maintenance.check import check_state
-from ekomi_reconcile.state.maintenance.export import export
-from ekomi_reconcile.state.maintenance.push import parse, push
+from ekomi_reconcile.state.maintenance.push import export, parse, push
 from ekomi_reconcile.state.maintenance.table_dump import StoredContent
 from ekomi_reconcile.state.opening import Mode, open_state
 

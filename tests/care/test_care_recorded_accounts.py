@@ -19,7 +19,7 @@ from ekomi_reconcile.model.rule import (
 )
 from ekomi_reconcile.model.sender import SenderSettings
 from ekomi_reconcile.state.maintenance.push import parse
-from ekomi_reconcile.state.records import unlike_account
+from ekomi_reconcile.state.repositories.accounts import unlike_account
 
 CHANGED = {
     "enabled": True,

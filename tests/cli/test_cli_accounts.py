@@ -5,7 +5,7 @@ import json
 import pytest
 from recorded_support import PAGE
 
-from ekomi_reconcile.sandbox.faults import Fault
+from ekomi_reconcile.sandbox.shops import Fault
 
 
 def shown(project, capsys, *arguments):

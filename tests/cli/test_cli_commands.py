@@ -12,12 +12,11 @@ import pytest
 from project_support import order
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.cli.app import MEANINGS, Exit, app
-from ekomi_reconcile.cli.main import run
+from ekomi_reconcile.cli.completion import FORMATS
+from ekomi_reconcile.cli.main import MEANINGS, Exit, app, run
 from ekomi_reconcile.cli.options import FilePath, env_name
-from ekomi_reconcile.cli.version import FORMATS
 from ekomi_reconcile.plan.plan import FORMAT_VERSION as PLAN_FORMAT
-from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION as STATE_FORMAT
+from ekomi_reconcile.state.engine.migrations import FORMAT_VERSION as STATE_FORMAT
 
 ROOT = Path(__file__).parent.parent.parent
 NO_ENVIRONMENT = {

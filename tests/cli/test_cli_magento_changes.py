@@ -7,9 +7,9 @@ import pytest
 from project_support import PASSWORDS, Project
 from tiers import LONG
 
+from ekomi_reconcile.sandbox.answers import READ_ONLY, shop_of
 from ekomi_reconcile.sandbox.magento.render import RequestRejected
 from ekomi_reconcile.sandbox.magento.routes import routes
-from ekomi_reconcile.sandbox.review_requests import READ_ONLY, shop_of
 from ekomi_reconcile.sandbox.server import SandboxServer
 from ekomi_reconcile.sandbox.world import World
 

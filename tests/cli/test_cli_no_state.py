@@ -7,7 +7,7 @@ import click
 import pytest
 from project_support import order
 
-from ekomi_reconcile.cli.app import app
+from ekomi_reconcile.cli.main import app
 
 MAKES_A_STATE = {
     "run": "a service that was started to work",

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from project_support import order, settings
 
-from ekomi_reconcile.config.secrets import resolve
+from ekomi_reconcile.config.configuration import resolve
 from ekomi_reconcile.model.errors import SecretError
-from ekomi_reconcile.state.engine.key import read_key
+from ekomi_reconcile.state.engine.mark import read_key
 
 ENDS = {"\r": "carriage return", "\n": "line feed", " ": "space", "\u00a0": "no-break space"}
 FLAGS = {

@@ -6,7 +6,7 @@ import pytest
 from recorded_support import ROWS, opened
 
 from ekomi_reconcile.model.invitation import Observation
-from ekomi_reconcile.state.maintenance.export import export
+from ekomi_reconcile.state.maintenance.push import export
 from ekomi_reconcile.state.opening import Mode
 
 

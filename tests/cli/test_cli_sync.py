@@ -3,7 +3,7 @@
 import pytest
 from recorded_support import opened
 
-from ekomi_reconcile.sandbox.faults import Fault
+from ekomi_reconcile.sandbox.shops import Fault
 
 
 @pytest.fixture

@@ -5,9 +5,8 @@ import time
 import pytest
 from completion_support import BRITAIN, NAMES, make_project
 
-from ekomi_reconcile.cli.app import app
 from ekomi_reconcile.cli.completion import Fish
-from ekomi_reconcile.cli.main import run
+from ekomi_reconcile.cli.main import app, run
 
 
 @pytest.fixture

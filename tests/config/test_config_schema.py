@@ -13,8 +13,15 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ValidationError
 from tiers import examples
 
-from ekomi_reconcile.config.models import AccountDocument, ProjectDocument
-from ekomi_reconcile.config.schema import KINDS, account_schema, project_schema, rendered, schema
+from ekomi_reconcile.config.models import (
+    KINDS,
+    AccountDocument,
+    ProjectDocument,
+    account_schema,
+    project_schema,
+    rendered,
+    schema,
+)
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.rule import InvitationRule
 

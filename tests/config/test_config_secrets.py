@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
-from ekomi_reconcile.config import secrets
-from ekomi_reconcile.config.secrets import Secret, kind_of, kinds, redact, resolve
+from ekomi_reconcile.config import configuration
+from ekomi_reconcile.config.configuration import Secret, kind_of, kinds, redact, resolve
 from ekomi_reconcile.model.errors import SecretError
 
 VALUE = "s3cret/with spaces+&ü"
@@ -152,9 +152,9 @@ def plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: secret-plug-in\nVersion: 1\n")
     (metadata / "entry_points.txt").write_text("[ekomi_reconcile.secrets]\nvault = secret_plug_in:read\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    secrets._plug_ins.cache_clear()
+    configuration._plug_ins.cache_clear()
     yield
-    secrets._plug_ins.cache_clear()
+    configuration._plug_ins.cache_clear()
 
 
 @pytest.mark.usefixtures("plug_in")

@@ -19,7 +19,7 @@ from crash_support import (
     two_accounts,
 )
 
-from ekomi_reconcile.sandbox.faults import Fault
+from ekomi_reconcile.sandbox.shops import Fault
 
 PARALLELISM = 4
 """Calls that one runner has in flight at most."""

@@ -25,8 +25,7 @@ from state_server import Server
 
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import HOUR
-from ekomi_reconcile.sandbox.answers import CutResponse, answered
-from ekomi_reconcile.sandbox.review_requests import ADD_RECIPIENT, recipient_answer
+from ekomi_reconcile.sandbox.answers import ADD_RECIPIENT, CutResponse, answered, recipient_answer
 from ekomi_reconcile.sandbox.server import SandboxServer
 from ekomi_reconcile.sandbox.world import World
 

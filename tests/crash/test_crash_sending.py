@@ -14,7 +14,7 @@ from crash_support import (
     two_accounts,
 )
 
-from ekomi_reconcile.sandbox.faults import Fault
+from ekomi_reconcile.sandbox.shops import Fault
 
 
 def kill_at_request(project, gate, number, *, moment):

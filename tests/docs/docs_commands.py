@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from docs_blocks import Block
 
-from ekomi_reconcile.cli.app import app
+from ekomi_reconcile.cli.main import app
 
 PROGRAM = "ekomi-reconcile"
 _SHELLS = ("sh", "bash", "console", "")

@@ -16,8 +16,8 @@ from project_support import PASSWORDS, Project, order, settings
 from required_programs import program
 
 from ekomi_reconcile.cli.options import PREFIX
-from ekomi_reconcile.sandbox.faults import Fault
 from ekomi_reconcile.sandbox.server import SandboxServer
+from ekomi_reconcile.sandbox.shops import Fault
 
 PAGES = [
     page

@@ -6,7 +6,7 @@ import re
 import click
 from docs_blocks import DOCS, ROOT
 
-from ekomi_reconcile.cli.app import app
+from ekomi_reconcile.cli.main import app
 
 PAGE = (DOCS / "how-to" / "moving-from-the-official-plugin.md").read_text("utf-8")
 ROWS = [line.strip("| ").split(" | ") for line in PAGE.splitlines() if line.startswith("| ")]

@@ -8,7 +8,7 @@ import pytest
 from docs_blocks import DOCS, blocks
 from project_support import Project
 
-from ekomi_reconcile.config.schema import schema
+from ekomi_reconcile.config.models import schema
 from tools.file_reference import reference
 from tools.generate import COMMAND
 

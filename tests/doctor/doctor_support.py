@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from project_support import Project
 
-from ekomi_reconcile.config.load import load
+from ekomi_reconcile.config.loading import load
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.account_record import PositionRecord
+from ekomi_reconcile.model.account import PositionRecord
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import NewInvitation
 from ekomi_reconcile.model.review import ShopData
-from ekomi_reconcile.state.engine.key import Purpose
+from ekomi_reconcile.state.engine.mark import Purpose
 from ekomi_reconcile.state.opening import Mode, open_state
 from ekomi_reconcile.state.store import State
 

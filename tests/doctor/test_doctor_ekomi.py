@@ -6,7 +6,7 @@ from project_support import settings
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import DAY, HOUR
 from ekomi_reconcile.model.review import ShopData
-from ekomi_reconcile.sandbox.faults import Fault
+from ekomi_reconcile.sandbox.shops import Fault
 
 
 def test_credentials(clinic, sandbox, monkeypatch):

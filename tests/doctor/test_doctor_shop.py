@@ -4,11 +4,11 @@ import pytest
 from doctor_support import Clinic
 from project_support import PASSWORDS, Project, order, settings
 
+from ekomi_reconcile.sandbox.answers import READ_ONLY
 from ekomi_reconcile.sandbox.magento.render import FaultKind
 from ekomi_reconcile.sandbox.magento.routes import routes
 from ekomi_reconcile.sandbox.magento.settings import BearerTokens
 from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
-from ekomi_reconcile.sandbox.review_requests import READ_ONLY
 from ekomi_reconcile.sandbox.server import SandboxServer
 
 STORES = {1: "de", 2: "fr"}

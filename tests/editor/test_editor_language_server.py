@@ -7,7 +7,7 @@ import pytest
 from language_client import LanguageClient
 from required_programs import node_package, program
 
-from ekomi_reconcile.config.schema import KINDS, rendered
+from ekomi_reconcile.config.models import KINDS, rendered
 from ekomi_reconcile.model.rule import InvitationRule
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from project_support import Project
 
-from ekomi_reconcile.config.schema import rendered
+from ekomi_reconcile.config.models import rendered
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "editor.md").read_text(encoding="utf-8")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ekomi_reconcile.config.schema import KINDS, schema
+from ekomi_reconcile.config.models import KINDS, schema
 
 
 def _mappings(kind):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ekomi_reconcile.ekomi.decode import reviews_from
-from ekomi_reconcile.ekomi.values import ReviewRange, range_for
+from ekomi_reconcile.ekomi.wire import ReviewRange, range_for
 from ekomi_reconcile.model.errors import EkomiUnavailable, RequestRefused
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.review import Review

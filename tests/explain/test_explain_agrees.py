@@ -12,10 +12,10 @@ sys.path.append(str(Path(__file__).parents[1] / "rules"))
 import rules_strategies as given_some
 from tiers import examples
 
-from ekomi_reconcile.explain.order_lookup import OrderOutcome, explain_order, match_request
-from ekomi_reconcile.model.account_record import PositionRecord
+from ekomi_reconcile.model.account import PositionRecord
 from ekomi_reconcile.model.invitation import CustomerLimit, Evidence, Observation, Reached, Status
 from ekomi_reconcile.plan.matcher import Matcher
+from ekomi_reconcile.reconcile.order_lookup import OrderOutcome, explain_order, match_request
 from ekomi_reconcile.rules.rulebook import Rule, scheduled_at
 
 NOW, DAY = given_some.NOW, given_some.DAY

@@ -8,7 +8,7 @@ from project_support import order, settings
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Criterion, NewInvitation, SendOutcome, Status
-from ekomi_reconcile.state.engine.key import Purpose
+from ekomi_reconcile.state.engine.mark import Purpose
 from ekomi_reconcile.state.opening import Mode, open_state
 
 
@@ -42,7 +42,7 @@ def state_of(project, mode=Mode.WRITE):
 
 def queued(project, order_id, **more):
     """A state in which Germany has this order in its queue."""
-    from ekomi_reconcile.config.load import load
+    from ekomi_reconcile.config.loading import load
 
     now = instant.now()
     values = {

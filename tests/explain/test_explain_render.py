@@ -7,12 +7,11 @@ import pytest
 from explain_support import Customers, Rows, row
 from golden import check_golden
 
-from ekomi_reconcile.explain.order_lookup import explain_order, match_request
-from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.account_record import PositionRecord
+from ekomi_reconcile.model.account import Account, PositionRecord
 from ekomi_reconcile.model.invitation import CustomerLimit, Status, StatusChange
 from ekomi_reconcile.model.order import Contact, HistoryEntry, Order
 from ekomi_reconcile.model.rule import Deliver, InvitationRule, Selection
+from ekomi_reconcile.reconcile.order_lookup import explain_order, match_request
 from ekomi_reconcile.render.explain import Told, explanation_json, explanation_text
 from ekomi_reconcile.render.tables import Paint, json_text
 from ekomi_reconcile.rules.rulebook import Rule

@@ -5,10 +5,10 @@ import json
 import pytest
 from project_support import Project, order, settings
 
+from ekomi_reconcile.sandbox.answers import READ_ONLY
 from ekomi_reconcile.sandbox.magento.routes import routes
 from ekomi_reconcile.sandbox.magento.settings import BearerTokens
 from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
-from ekomi_reconcile.sandbox.review_requests import READ_ONLY
 from ekomi_reconcile.sandbox.server import SandboxServer
 
 

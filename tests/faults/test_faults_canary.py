@@ -10,8 +10,8 @@ import click
 import pytest
 from faults_support import PASSWORD, PERSON, within
 
-from ekomi_reconcile.cli.app import app
-from ekomi_reconcile.sandbox.faults import Fault
+from ekomi_reconcile.cli.main import app
+from ekomi_reconcile.sandbox.shops import Fault
 
 SERVERS = {"sandbox", "demo", "run"}
 """Commands that go on until they are stopped, or have a project of their own."""

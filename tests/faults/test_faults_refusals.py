@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from msgspec import structs
 
-from ekomi_reconcile.sandbox.faults import Fault
+from ekomi_reconcile.sandbox.shops import Fault
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 GERMANY = "28374"

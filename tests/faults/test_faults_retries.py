@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ekomi_reconcile.sandbox.faults import Fault
+from ekomi_reconcile.sandbox.shops import Fault
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 DOWN = Fault(match="add-recipient", kind="retry_after", seconds=61)

@@ -13,7 +13,7 @@ import pytest
 from faults_support import PASSWORD, PERSON, within
 
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.sandbox.faults import Fault
+from ekomi_reconcile.sandbox.shops import Fault
 
 PENDING, UNKNOWN, FAILED, SENT = "pending", "unknown", "failed", "sent"
 HOUR = 3600

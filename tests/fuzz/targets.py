@@ -28,7 +28,7 @@ import ekomi_support
 import magento_support
 from project_support import Project, order, settings
 
-from ekomi_reconcile.config.load import check_from
+from ekomi_reconcile.config.loading import check_from
 from ekomi_reconcile.config.source import DiskTree
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ReconcileError
@@ -38,7 +38,7 @@ from ekomi_reconcile.orders.magento.source import MagentoSource
 from ekomi_reconcile.orders.source import Wanted
 from ekomi_reconcile.plan import codec, saved_plan
 from ekomi_reconcile.privacy.suppression import check_suppression_list, read_suppression_list
-from ekomi_reconcile.sent_import.file import read_past
+from ekomi_reconcile.sent_import import read_past
 from ekomi_reconcile.state.maintenance import push
 from ekomi_reconcile.state.opening import Mode, open_state
 

@@ -17,7 +17,7 @@ from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import PlanError, PlanInvalid
 from ekomi_reconcile.plan.codec import digest
 from ekomi_reconcile.plan.saved_plan import SavedPlan, check_signature, decode
-from ekomi_reconcile.state.engine.key import KeyedDigest, Purpose
+from ekomi_reconcile.state.engine.mark import KeyedDigest, Purpose
 
 Document = dict[str, Any]
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32

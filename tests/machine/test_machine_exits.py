@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from project_support import order
 
-from ekomi_reconcile.cli.app import MEANINGS, Exit
-from ekomi_reconcile.cli.main import run
+from ekomi_reconcile.cli.main import MEANINGS, Exit, run
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "exit-codes.md"
 

@@ -13,9 +13,8 @@ from machine_support import ADDRESS, make_project, strict, written
 from project_support import PASSWORDS
 
 from ekomi_reconcile import render
-from ekomi_reconcile.cli.app import app
-from ekomi_reconcile.cli.main import run
-from ekomi_reconcile.cli.schema import ALL, schema_text
+from ekomi_reconcile.cli.completion import ALL, schema_text
+from ekomi_reconcile.cli.main import app, run
 from ekomi_reconcile.model.document import JsonObject
 from ekomi_reconcile.model.review import Period, ReviewStatistics
 from ekomi_reconcile.plan.document import PlanDocument

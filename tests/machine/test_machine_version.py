@@ -6,8 +6,8 @@ import tomllib
 from pathlib import Path
 
 from ekomi_reconcile import __version__
+from ekomi_reconcile.cli.completion import EXTRAS, FORMATS
 from ekomi_reconcile.cli.main import run
-from ekomi_reconcile.cli.version import EXTRAS, FORMATS
 from ekomi_reconcile.render.events import UI_VERSION
 from ekomi_reconcile.render.tables import FORMAT_VERSION
 

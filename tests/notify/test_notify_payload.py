@@ -9,7 +9,7 @@ from golden import check_golden
 from ekomi_reconcile import __version__
 from ekomi_reconcile.config.settings import Occasion
 from ekomi_reconcile.model.run import Done, Failure, Result
-from ekomi_reconcile.notify.report import (
+from ekomi_reconcile.notify import (
     ChangedAccount,
     RunOutcome,
     RunRecord,

@@ -5,7 +5,7 @@ import socket
 import pytest
 from notify_support import CANARY
 
-from ekomi_reconcile.notify.post import PAUSES, Problem, address_problem, post
+from ekomi_reconcile.notify import PAUSES, Problem, address_problem, post
 
 
 class Rest:

@@ -8,10 +8,9 @@ import pytest
 from notify_support import CANARY
 from project_support import order, settings
 
-from ekomi_reconcile.apply.run_control import StopSignal
+from ekomi_reconcile.apply.context import StopSignal
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.sandbox.faults import Fault
-from ekomi_reconcile.sandbox.shops import SandboxReview
+from ekomi_reconcile.sandbox.shops import Fault, SandboxReview
 
 
 @pytest.fixture
@@ -153,7 +152,7 @@ def service(told, hook, monkeypatch):
 
     from ekomi_reconcile.cli.options import Globals
     from ekomi_reconcile.cli.run import _Service
-    from ekomi_reconcile.service.loop import Metrics
+    from ekomi_reconcile.service import Metrics
 
     project = told("on: [success, failure]")
     context = click.Context(click.Command("run"), obj=Globals(chdir=project.folder))

@@ -15,7 +15,7 @@ from ekomi_reconcile.orders.facts import FACTS, ITEM_FACTS
 from ekomi_reconcile.orders.normalize import Codes, product_ids
 from ekomi_reconcile.orders.reader import OrderReader, id_of, key_of, whole_order
 from ekomi_reconcile.orders.wire import split_page
-from ekomi_reconcile.rules.contact import TELEPHONE
+from ekomi_reconcile.rules.rulebook import TELEPHONE
 
 READER = OrderReader(Codes(STORES))
 ANSWERS = sorted(

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from project_support import PASSWORDS
 
-from ekomi_reconcile.config.source_kinds import BUILT_IN, ENTRY_POINTS, load_kind
+from ekomi_reconcile.config.order_sources import BUILT_IN, ENTRY_POINTS, load_kind
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import DAY

@@ -9,8 +9,8 @@ from orders_support import Pass, aged, line, record, source
 
 from ekomi_reconcile.model.diagnostic import Severity
 from ekomi_reconcile.model.errors import OrderSourceError
-from ekomi_reconcile.orders.layouts import JsonLines, csv_rows
-from ekomi_reconcile.orders.records import Span
+from ekomi_reconcile.orders.layouts import csv_rows
+from ekomi_reconcile.orders.records import JsonLines, Span
 
 HEADER = "entity_id,increment_id,created_at,status\n"
 DOCUMENTS = [

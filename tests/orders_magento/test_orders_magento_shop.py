@@ -15,7 +15,7 @@ from ekomi_reconcile.orders.magento.search import order_fields
 from ekomi_reconcile.orders.magento.shop import CUSTOMER_GROUP, STORE_VIEW
 from ekomi_reconcile.orders.magento.wire import ShopFailure
 from ekomi_reconcile.orders.source import Wanted
-from ekomi_reconcile.rules.contact import TELEPHONE
+from ekomi_reconcile.rules.rulebook import TELEPHONE
 from ekomi_reconcile.sandbox.magento.render import FaultKind
 from ekomi_reconcile.sandbox.magento.settings import from_sql
 from tests.orders_magento.magento_support import EMAIL, NOW, Case, ids, opened, orders, read

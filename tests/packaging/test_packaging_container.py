@@ -64,8 +64,7 @@ def test_the_probe_asks_a_service(tmp_path):
     import sys
 
     from ekomi_reconcile.model import instant
-    from ekomi_reconcile.service.http import Health, Listener
-    from ekomi_reconcile.service.loop import Metrics
+    from ekomi_reconcile.service import Health, Listener, Metrics
 
     code = json.loads(steps("HEALTHCHECK")[0].partition("CMD ")[2])[2]
     health = Health(every=900, started_at=instant.now())

@@ -15,11 +15,11 @@ EXTRAS = {
         "ekomi_reconcile.state.engine.postgres_errors",
         "ekomi_reconcile.state.engine.postgres_lock",
         "ekomi_reconcile.state.engine.postgres_opening",
-        "ekomi_reconcile.state.engine.postgres_pooler",
+        "ekomi_reconcile.state.engine.postgres_errors",
         "ekomi_reconcile.state.engine.shared",
     ),
     "sandbox": ("ekomi_reconcile.sandbox",),
-    "parquet": ("ekomi_reconcile.render.reviews_parquet",),
+    "parquet": ("ekomi_reconcile.render.reviews",),
 }
 """What an extra is for: modules that begin like this may need it."""
 

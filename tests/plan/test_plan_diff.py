@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plan_examples import account
 
-from ekomi_reconcile.model.account_record import AccountRecord
+from ekomi_reconcile.model.account import AccountRecord
 from ekomi_reconcile.model.errors import PlanError
 from ekomi_reconcile.model.rule import InvitationRule
 from ekomi_reconcile.plan.diff import Desired, diff

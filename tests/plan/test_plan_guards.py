@@ -5,7 +5,7 @@ from plan_examples import empty_plan, schedule
 
 from ekomi_reconcile.model.errors import GuardRefused
 from ekomi_reconcile.model.invitation import ScheduleStep
-from ekomi_reconcile.plan.guards import Allowed, Limits, enforce, judge
+from ekomi_reconcile.plan.diff import Allowed, Limits, enforce, judge
 from ekomi_reconcile.plan.plan import AccountChange, Action, InvitationSteps
 from ekomi_reconcile.plan.steps import Steps
 

@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 from plan_examples import GERMANY, NOW, account
 
-from ekomi_reconcile.model.account_record import PositionRecord
+from ekomi_reconcile.model.account import PositionRecord
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import Criterion, Evidence, Invitation, Reached, Status
 from ekomi_reconcile.model.order import Contact, Order
 from ekomi_reconcile.model.rule import InvitationRule
 from ekomi_reconcile.plan.decision_trace import MatchRequest
 from ekomi_reconcile.plan.matcher import Matcher
-from ekomi_reconcile.plan.order_numbers import OrderNumbers
 from ekomi_reconcile.plan.source_pass import strays
+from ekomi_reconcile.plan.steps import OrderNumbers
 from ekomi_reconcile.plan.view import EmptyQueue
 from ekomi_reconcile.privacy.limits import CustomerPrivacy
 from ekomi_reconcile.rules.rulebook import RuleBook

@@ -8,7 +8,7 @@ import pytest
 from project_support import order
 
 from ekomi_reconcile.config.conditions import Condition, ItemCondition
-from ekomi_reconcile.config.schema import schema
+from ekomi_reconcile.config.models import schema
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.order import (
     MASKED,
@@ -27,8 +27,7 @@ from ekomi_reconcile.orders.magento.progress import LoadProgress, may_be_kept
 from ekomi_reconcile.orders.magento.table import Extent
 from ekomi_reconcile.orders.normalize import Codes
 from ekomi_reconcile.orders.reader import OrderReader
-from ekomi_reconcile.rules.condition_trace import judge_condition
-from ekomi_reconcile.rules.conditions import field_of, value_of
+from ekomi_reconcile.rules.conditions import field_of, judge_condition, value_of
 from ekomi_reconcile.rules.order_fields import consent_attribute, consent_key
 
 RECORDS = (Order, Item, Contact, HistoryEntry)

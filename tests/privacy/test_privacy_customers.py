@@ -8,7 +8,7 @@ import pytest
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import Review
-from ekomi_reconcile.state.engine.key import Purpose
+from ekomi_reconcile.state.engine.mark import Purpose
 from ekomi_reconcile.state.maintenance.check import check_database
 from ekomi_reconcile.state.maintenance.table_dump import StoredContent
 from ekomi_reconcile.state.opening import Mode, open_state

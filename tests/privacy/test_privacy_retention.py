@@ -12,7 +12,7 @@ from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import SendOutcome, Status
 from ekomi_reconcile.model.review import Review
 from ekomi_reconcile.state.maintenance.check import check_database
-from ekomi_reconcile.state.maintenance.retention import prune
+from ekomi_reconcile.state.maintenance.move import prune
 from ekomi_reconcile.state.maintenance.table_dump import StoredContent
 from ekomi_reconcile.state.opening import Mode, open_state
 

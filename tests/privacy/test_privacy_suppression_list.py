@@ -19,7 +19,7 @@ from ekomi_reconcile.privacy.suppression import (
     read_suppression_list,
     sorted_lines,
 )
-from ekomi_reconcile.rules.contact import usable_email
+from ekomi_reconcile.rules.rulebook import usable_email
 from ekomi_reconcile.state.opening import Mode, open_state
 
 DIGEST = "0123456789abcdef" * 2

@@ -23,7 +23,7 @@ from pull_request_support import (
 )
 from required_programs import node_package, program
 
-from ekomi_reconcile.scaffold.files import PACKAGE_VARIABLE
+from ekomi_reconcile.scaffold import PACKAGE_VARIABLE
 
 MARKER = "<!-- ekomi-reconcile:plan -->"
 LINT = """

@@ -11,7 +11,7 @@ import pytest
 from pull_request_support import GITLAB, PACKAGE, loaded, repository, tool_on
 from required_programs import program
 
-from ekomi_reconcile.scaffold.files import PACKAGE_VARIABLE
+from ekomi_reconcile.scaffold import PACKAGE_VARIABLE
 
 MARKER = "<!-- ekomi-reconcile:plan -->"
 

@@ -18,8 +18,7 @@ from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
 from ekomi_reconcile.model.errors import RevisionUnreadable
 from ekomi_reconcile.model.invitation import ScheduleStep
 from ekomi_reconcile.model.rule import InvitationRule
-from ekomi_reconcile.plan.diff import Comparison, between
-from ekomi_reconcile.plan.guards import Limits
+from ekomi_reconcile.plan.diff import Comparison, Limits, between
 from ekomi_reconcile.plan.plan import (
     AccountChange,
     Action,

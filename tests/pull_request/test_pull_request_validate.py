@@ -13,7 +13,7 @@ from tiers import examples
 
 from ekomi_reconcile.cli.main import run
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
-from ekomi_reconcile.render.diagnostics import github_commands, message_text, sarif_json
+from ekomi_reconcile.render.results import github_commands, message_text, sarif_json
 
 HOSTILE = st.text(st.sampled_from("ab%,:;=\r\n\t[]#~\"'é😀\u202e ") | st.characters(), max_size=20)
 FINDINGS = st.builds(

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from golden import check_golden
 
-from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.account_record import AccountRecord
+from ekomi_reconcile.model.account import Account, AccountRecord
 from ekomi_reconcile.model.invitation import Evidence, Invitation, Reached, Status
 from ekomi_reconcile.model.review import RecordedReview, Review, ShopData
 from ekomi_reconcile.model.rule import Deliver, InvitationRule, Selection

@@ -6,8 +6,7 @@ import pytest
 from render_support import NOW, a_record, an_account, as_read, drawn, golden
 from rich.cells import cell_len
 
-from ekomi_reconcile.model.account import Links
-from ekomi_reconcile.model.account_record import Checked, Credential, GridRow
+from ekomi_reconcile.model.account import Checked, Credential, GridRow, Links
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import ShopData
 from ekomi_reconcile.render.accounts import (

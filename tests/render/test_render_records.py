@@ -5,8 +5,7 @@ from render_support import NOW, a_record, a_review, as_read, drawn, golden
 from rich.cells import cell_len
 
 from ekomi_reconcile.model.errors import EkomiUnavailable
-from ekomi_reconcile.model.run import ApiError, Done, JournalEntry, Result
-from ekomi_reconcile.model.state import LockInfo
+from ekomi_reconcile.model.run import ApiError, Done, JournalEntry, LockInfo, Result
 from ekomi_reconcile.render import results, reviews, state
 from ekomi_reconcile.render.results import fetched_text
 from ekomi_reconcile.render.tables import Paint, json_text

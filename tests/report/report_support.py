@@ -8,13 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
-from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.account_record import PositionRecord
+from ekomi_reconcile.model.account import Account, PositionRecord
 from ekomi_reconcile.model.invitation import NewInvitation, SendOutcome, Status
 from ekomi_reconcile.model.review import Review, ShopData
 from ekomi_reconcile.model.rule import InvitationRule
 from ekomi_reconcile.model.run import RunFigures
-from ekomi_reconcile.render.report.page import page_html
+from ekomi_reconcile.render.report import page_html
 from ekomi_reconcile.report.assemble import LIMITS, make_report
 from ekomi_reconcile.report.data import ListLimits
 from ekomi_reconcile.sandbox.seed import seeded_shops

@@ -16,7 +16,7 @@ from ekomi_reconcile.render.labels import (
     share,
     web_address,
 )
-from ekomi_reconcile.render.report.charts import (
+from ekomi_reconcile.render.report import (
     HEIGHT,
     STEP,
     ChartPoint,
@@ -26,8 +26,7 @@ from ekomi_reconcile.render.report.charts import (
     score_trend,
 )
 from ekomi_reconcile.render.results import run_words
-from ekomi_reconcile.report.data import MonthFigure
-from ekomi_reconcile.report.reviews import first_instant, month_of
+from ekomi_reconcile.report.data import MonthFigure, first_instant, month_of
 
 NOW = 1_796_040_000
 

@@ -6,8 +6,7 @@ import pytest
 
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import DAY
-from ekomi_reconcile.sandbox.faults import Fault
-from ekomi_reconcile.sandbox.shops import SandboxReview
+from ekomi_reconcile.sandbox.shops import Fault, SandboxReview
 
 HOUR = 3600
 

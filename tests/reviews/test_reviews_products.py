@@ -14,15 +14,14 @@ from project_support import order, settings
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.order import Item, Order
 from ekomi_reconcile.model.rule import ProductIdentifier, ProductRule
-from ekomi_reconcile.rules.products import products_of
-from ekomi_reconcile.sandbox.faults import Fault
+from ekomi_reconcile.rules.order_fields import products_of
+from ekomi_reconcile.sandbox.answers import READ_ONLY
 from ekomi_reconcile.sandbox.magento.routes import routes
 from ekomi_reconcile.sandbox.magento.settings import BearerTokens
 from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
-from ekomi_reconcile.sandbox.outbox import RequestCounts
-from ekomi_reconcile.sandbox.review_requests import READ_ONLY
 from ekomi_reconcile.sandbox.server import SandboxServer
-from ekomi_reconcile.sandbox.shops import CUSTOMER_GROUPS, SandboxReview
+from ekomi_reconcile.sandbox.shops import CUSTOMER_GROUPS, Fault, SandboxReview
+from ekomi_reconcile.sandbox.world import RequestCounts
 
 sys.path.append(str(Path(__file__).parent.parent / "docs"))
 

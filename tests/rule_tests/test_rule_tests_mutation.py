@@ -20,12 +20,11 @@ from ekomi_reconcile.config.yaml import read
 from ekomi_reconcile.model.diagnostic import Place
 from ekomi_reconcile.model.rule import InvitationRule
 from ekomi_reconcile.orders.normalize import Codes
-from ekomi_reconcile.rule_tests.document import problems, read_document
+from ekomi_reconcile.rule_tests.document import problems, read_document, rule_test_yaml
 from ekomi_reconcile.rule_tests.files import rule_test
 from ekomi_reconcile.rule_tests.judging import RuleTestJudge
 from ekomi_reconcile.rule_tests.mutants import _STEPS, mutants_of
 from ekomi_reconcile.rule_tests.mutation import MutantVerdict, Mutation
-from ekomi_reconcile.rule_tests.writing import rule_test_yaml
 from ekomi_reconcile.rules.case import KnownFacts
 from ekomi_reconcile.rules.judge import judge
 from ekomi_reconcile.rules.rulebook import Rule

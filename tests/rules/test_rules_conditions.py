@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from tiers import examples
 
 from ekomi_reconcile.model.order import Contact, Item, Order
-from ekomi_reconcile.rules.condition_trace import describe, judge_condition
-from ekomi_reconcile.rules.conditions import attributes, compile_condition, glob
+from ekomi_reconcile.rules.conditions import attributes, compile_condition, describe, glob, judge_condition
 
 
 def order(**facts):

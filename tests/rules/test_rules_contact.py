@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ekomi_reconcile.rules.contact import mobile_number, usable_email, usable_telephone
+from ekomi_reconcile.rules.rulebook import mobile_number, usable_email, usable_telephone
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_any_text_is_a_number_or_none(telephone, country):
 def test_international_numbers_need_no_library():
     """The telephone library is loaded only for a national number with a known country."""
     code = (
-        "import sys; from ekomi_reconcile.rules.contact import usable_telephone as u;"
+        "import sys; from ekomi_reconcile.rules.rulebook import usable_telephone as u;"
         "assert u('+43 1 000000', 'AT'); assert 'phonenumbers' not in sys.modules;"
         "assert u('01 5880000', 'AT') == '+4315880000'; assert 'phonenumbers' in sys.modules"
     )

@@ -15,8 +15,7 @@ from ekomi_reconcile.model.invitation import Criterion, CustomerLimit, Evidence,
 from ekomi_reconcile.model.order import Contact, Order
 from ekomi_reconcile.model.rule import Deliver, InvitationRule, Selection
 from ekomi_reconcile.rules.case import Case, KnownFacts
-from ekomi_reconcile.rules.judge import Decision, first_failed, judge
-from ekomi_reconcile.rules.reached import reached
+from ekomi_reconcile.rules.judge import Decision, first_failed, judge, reached
 from ekomi_reconcile.rules.rulebook import (
     Rule,
     RuleBook,

@@ -11,7 +11,7 @@ from tiers import examples
 from ekomi_reconcile.model.invitation import Evidence, Reached
 from ekomi_reconcile.model.order import HistoryEntry, Order
 from ekomi_reconcile.model.rule import InvitationRule
-from ekomi_reconcile.rules.reached import reached
+from ekomi_reconcile.rules.judge import reached
 from ekomi_reconcile.rules.rulebook import Rule
 
 ORDERED = NOW - 20 * DAY

@@ -7,7 +7,7 @@ import httpx
 import msgspec
 import pytest
 
-from ekomi_reconcile.sandbox.faults import Fault, FaultBook
+from ekomi_reconcile.sandbox.shops import Fault, FaultBook
 
 ADD = "add-recipient"
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from ekomi_reconcile.cli.demo import sandbox as command
-from ekomi_reconcile.sandbox.faults import Kind
+from ekomi_reconcile.sandbox.shops import Kind
 
 GUIDE = Path("docs/how-to/sandbox-faults.md").read_text(encoding="utf-8")
 CALLS = [

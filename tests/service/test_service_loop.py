@@ -5,11 +5,19 @@ import random
 import httpx
 import pytest
 
-from ekomi_reconcile.ekomi.values import Call, CallOutcome
+from ekomi_reconcile.ekomi.wire import Call, CallOutcome
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.service.http import Health, Listener, address
-from ekomi_reconcile.service.loop import JITTER, CycleOutcome, FinishedCycle, Loop, Metrics
+from ekomi_reconcile.service import (
+    JITTER,
+    CycleOutcome,
+    FinishedCycle,
+    Health,
+    Listener,
+    Loop,
+    Metrics,
+    address,
+)
 
 
 def cycle(outcome=CycleOutcome.OK, began=100, ended=105, message=None):

@@ -8,7 +8,7 @@ import pytest
 from project_support import order, settings
 from prometheus_client.parser import text_string_to_metric_families
 
-from ekomi_reconcile.cli.app import app
+from ekomi_reconcile.cli.main import app
 from ekomi_reconcile.cli.run import MetricsFile
 from ekomi_reconcile.model.errors import ReconcileError
 

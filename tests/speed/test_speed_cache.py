@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from speed_support import NAME, PROJECT, account, counted, make, seen, seen_anew
 from tiers import examples
 
-from ekomi_reconcile.config import secrets
+from ekomi_reconcile.config import configuration
 from ekomi_reconcile.config.cache import FOLDER, Cache, KnownFiles
-from ekomi_reconcile.config.load import check, load
+from ekomi_reconcile.config.loading import check, load
 from ekomi_reconcile.config.source import Document, Source
 from ekomi_reconcile.model.errors import ConfigurationInvalid
 
@@ -172,13 +172,13 @@ def test_what_a_plug_in_resolves_is_an_error_without_it(tmp_path, monkeypatch):
     info = tmp_path / "vault-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Name: vault\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[{secrets.ENTRY_POINTS}]\nvault = builtins:str\n")
+    (info / "entry_points.txt").write_text(f"[{configuration.ENTRY_POINTS}]\nvault = builtins:str\n")
     path = make(tmp_path, account(0).replace("${env:", "${vault:"))
     with monkeypatch.context() as patch:
         patch.syspath_prepend(str(tmp_path))
-        secrets._plug_ins.cache_clear()
+        configuration._plug_ins.cache_clear()
         assert [len(load(path).accounts), len(load(path).accounts)] == [1, 1]
-    secrets._plug_ins.cache_clear()
+    configuration._plug_ins.cache_clear()
     assert [each.rule for each in check(path)[1]] == ["secret-kind"]
 
 

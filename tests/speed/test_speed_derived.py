@@ -12,12 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from speed_support import counted
 
-from ekomi_reconcile.config.secrets import _Redaction
-from ekomi_reconcile.model.account import Account, Links
-from ekomi_reconcile.model.account_record import AccountRecord
+from ekomi_reconcile.config.configuration import _Redaction
+from ekomi_reconcile.model.account import Account, AccountRecord, Links
 from ekomi_reconcile.model.rule import Deliver, InvitationRule, Selection
 from ekomi_reconcile.plan.diff import Desired, diff
-from ekomi_reconcile.state.records import ACCOUNT_COLUMNS, to_account
+from ekomi_reconcile.state.repositories.accounts import ACCOUNT_COLUMNS, to_account
 
 RULE = InvitationRule(enabled=True, conditions={"grand_total": {"gte": 0.5}})
 ACCOUNT = Account(name='Ö "1"\n', interface_id="1", interface_password="${env:A}", invitations=RULE)

@@ -4,8 +4,7 @@ import pytest
 from project_support import order
 from speed_counting import counted, statements
 
-from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.account_record import AppliedAccount
+from ekomi_reconcile.model.account import Account, AppliedAccount
 from ekomi_reconcile.model.invitation import NewInvitation, SendOutcome, Status
 from ekomi_reconcile.state.opening import Mode, open_state
 

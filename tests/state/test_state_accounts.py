@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from state_support import NOW, an_account, an_order, schedule
 
-from ekomi_reconcile.model.account_record import AppliedAccount, PositionRecord
+from ekomi_reconcile.model.account import AppliedAccount, PositionRecord
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import Observation, Status
 from ekomi_reconcile.model.review import ShopData

@@ -10,7 +10,7 @@ import pytest
 from state_support import KEY, Store, opened
 
 from ekomi_reconcile.model.errors import StateError
-from ekomi_reconcile.state.engine.key import KeyedDigest, Purpose
+from ekomi_reconcile.state.engine.mark import KeyedDigest, Purpose
 from ekomi_reconcile.state.opening import Mode, open_state
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from state_support import NOW, Store, an_account, opened, schedule
 
-from ekomi_reconcile.model.account_record import PositionRecord
+from ekomi_reconcile.model.account import PositionRecord
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import InvitationFilter, Observation, Status
 from ekomi_reconcile.model.review import Review
-from ekomi_reconcile.state.engine.key import Purpose
-from ekomi_reconcile.state.maintenance.export import export
+from ekomi_reconcile.state.engine.mark import Purpose
+from ekomi_reconcile.state.maintenance.push import export
 from ekomi_reconcile.state.opening import Mode
 from ekomi_reconcile.state.store import State
 

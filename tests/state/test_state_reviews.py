@@ -9,8 +9,7 @@ import pytest
 from state_support import NOW
 
 from ekomi_reconcile.model.errors import StateError
-from ekomi_reconcile.model.product import OrderedProduct
-from ekomi_reconcile.model.review import ImportCounts, Period, Review
+from ekomi_reconcile.model.review import ImportCounts, OrderedProduct, Period, Review
 from ekomi_reconcile.state.store import State
 
 FIRST = Review(order_id="A-1", submitted_at=NOW, rating=5.0, text="Good", title="T")

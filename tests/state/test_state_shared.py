@@ -21,15 +21,15 @@ from state_server import Server
 from state_support import KEY, LATER, NOW, PROJECT, Store, an_account, an_order, schedule
 
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.account_record import AccountStop
+from ekomi_reconcile.model.account import AccountStop
 from ekomi_reconcile.model.errors import StateError, StateLost
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import SendOutcome, Status
-from ekomi_reconcile.sandbox.faults import Fault
 from ekomi_reconcile.sandbox.server import SandboxServer
-from ekomi_reconcile.state.engine.runner import LEASE
+from ekomi_reconcile.sandbox.shops import Fault
+from ekomi_reconcile.state.engine.shared import LEASE
 from ekomi_reconcile.state.opening import Mode
-from ekomi_reconcile.state.repositories.refusals import PROBE_LASTS
+from ekomi_reconcile.state.repositories.sending import PROBE_LASTS
 from ekomi_reconcile.state.store import State
 
 

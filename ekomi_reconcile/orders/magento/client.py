@@ -18,47 +18,39 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exp
 from ekomi_reconcile.http import Stop
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.orders.magento import wire
 from ekomi_reconcile.orders.magento.auth import Login
-from ekomi_reconcile.orders.magento.wire import (
-    READ_TIMEOUT,
-    FailureKind,
-    NoAnswer,
-    ShopAnswer,
-    ShopFailure,
-    ShopReporter,
-    ShopWire,
-)
 
 T = TypeVar("T")
 
 LONGEST_RETRY_AFTER = 120.0
 """Seconds. When the shop asks for a longer pause, the rest is left to a later run."""
 
-ATTEMPTS: Mapping[FailureKind, int] = {
-    FailureKind.UNREACHABLE: 3,
-    FailureKind.BUSY: 5,
-    FailureKind.GATEWAY: 2,
-    FailureKind.BROKEN: 2,
+ATTEMPTS: Mapping[wire.FailureKind, int] = {
+    wire.FailureKind.UNREACHABLE: 3,
+    wire.FailureKind.BUSY: 5,
+    wire.FailureKind.GATEWAY: 2,
+    wire.FailureKind.BROKEN: 2,
 }
 """Requests altogether. What is not named is asked once: waiting again for the same page is no help."""
 
 _PAUSE = wait_exponential(multiplier=1, max=30) + wait_random(0, 1)
 
 
-DIVISIBLE: Mapping[FailureKind, int] = {
-    kind: count for kind, count in ATTEMPTS.items() if kind is not FailureKind.BROKEN
+DIVISIBLE: Mapping[wire.FailureKind, int] = {
+    kind: count for kind, count in ATTEMPTS.items() if kind is not wire.FailureKind.BROKEN
 }
 """The same for a request that is asked again in smaller parts where orders in it are broken."""
 
 
-def run(attempt: Callable[[], T], *, stop: Stop, attempts: Mapping[FailureKind, int] = ATTEMPTS) -> T:
+def run(attempt: Callable[[], T], *, stop: Stop, attempts: Mapping[wire.FailureKind, int] = ATTEMPTS) -> T:
     """The first result, or the last failure. Once ``stop`` is set nothing is repeated.
 
     Raises:
         ShopFailure: it failed for good, or too often.
     """
     retrying = Retrying(
-        retry=retry_if_exception_type(ShopFailure),
+        retry=retry_if_exception_type(wire.ShopFailure),
         stop=lambda state: stop.is_set() or _enough(state, attempts),
         wait=lambda state: max(_PAUSE(state), _failure(state).retry_after or 0.0),
         sleep=lambda seconds: _rest(stop, seconds),
@@ -71,15 +63,15 @@ def _rest(stop: Stop, seconds: float) -> None:
     stop.wait(seconds)
 
 
-def _enough(state: RetryCallState, attempts: Mapping[FailureKind, int]) -> bool:
+def _enough(state: RetryCallState, attempts: Mapping[wire.FailureKind, int]) -> bool:
     failure = _failure(state)
     too_long = (failure.retry_after or 0.0) > LONGEST_RETRY_AFTER
     return too_long or state.attempt_number >= attempts.get(failure.kind, 1)
 
 
-def _failure(state: RetryCallState) -> ShopFailure:
+def _failure(state: RetryCallState) -> wire.ShopFailure:
     error = state.outcome.exception() if state.outcome else None
-    if not isinstance(error, ShopFailure):
+    if not isinstance(error, wire.ShopFailure):
         raise TypeError("only failures of the shop are repeated")
     return error
 
@@ -90,7 +82,13 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 3
 _DOWN = frozenset({502, 503, 504})
 _PERHAPS_DONE = frozenset(
-    {FailureKind.UNREACHABLE, FailureKind.BUSY, FailureKind.SLOW, FailureKind.GATEWAY, FailureKind.BROKEN}
+    {
+        wire.FailureKind.UNREACHABLE,
+        wire.FailureKind.BUSY,
+        wire.FailureKind.SLOW,
+        wire.FailureKind.GATEWAY,
+        wire.FailureKind.BROKEN,
+    }
 )
 _WRONG_SIGNATURE = b"signature is invalid"
 _WRONG_TIME = b"validating the nonce"
@@ -113,15 +111,15 @@ class MagentoClient:
         *,
         stop: Stop | None = None,
         transport: httpx.BaseTransport | None = None,
-        timeout: float = READ_TIMEOUT,
+        timeout: float = wire.READ_TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._base = _address(base_url)
         self._login = login
         self._stop: Stop = stop or threading.Event()
         self._clock = clock
-        self._wire = ShopWire(transport=transport, timeout=timeout, clock=clock)
-        self._reporter = ShopReporter(self._base.host, secrets=login.secrets, refused=login.refused)
+        self._wire = wire.ShopWire(transport=transport, timeout=timeout, clock=clock)
+        self._reporter = wire.ShopReporter(self._base.host, secrets=login.secrets, refused=login.refused)
         self._sign_without_port = False
         self.patient = True
         """Are requests that may succeed in a moment repeated? A self-test asks once."""
@@ -152,7 +150,7 @@ class MagentoClient:
         path: str,
         query: str = "",
         *,
-        attempts: Mapping[FailureKind, int] = ATTEMPTS,
+        attempts: Mapping[wire.FailureKind, int] = ATTEMPTS,
         store: str | None = None,
     ) -> bytes:
         """The JSON text at ``/rest/V1/<path>``, or as customers of a store view see it.
@@ -182,11 +180,11 @@ class MagentoClient:
         if failure is not None:
             raise failure
 
-    def _comment_again(self, order_id: int, text: str, failure: ShopFailure) -> ShopFailure | None:
+    def _comment_again(self, order_id: int, text: str, failure: wire.ShopFailure) -> wire.ShopFailure | None:
         """Write it again if the order does not have it; ``failure`` where that cannot be read."""
         try:
             done = self._has_comment(order_id, text)
-        except ShopFailure:
+        except wire.ShopFailure:
             return failure
         return None if done else self._comment(order_id, text)
 
@@ -198,14 +196,14 @@ class MagentoClient:
         comments = [each.get("comment") for each in entries if isinstance(each, dict)]
         return _plain(text) in {_plain(each) for each in comments if isinstance(each, str)}
 
-    def _comment(self, order_id: int, text: str) -> ShopFailure | None:
+    def _comment(self, order_id: int, text: str) -> wire.ShopFailure | None:
         """Return the failure: raised in its place, a later one would carry it along."""
         entry = {"comment": text, "is_customer_notified": 0, "is_visible_on_front": 0}
         path = f"orders/{order_id}/comments"
         content = msgspec.json.encode({"statusHistory": entry})
         try:
             self._ask("POST", f"{self._base}/rest/V1/{path}", content, subject=path)
-        except ShopFailure as failure:
+        except wire.ShopFailure as failure:
             return failure
         return None
 
@@ -220,8 +218,12 @@ class MagentoClient:
         path = "orders/0/comments"
         try:
             self._ask("POST", f"{self._base}/rest/V1/{path}", b"{}", subject=path)
-        except ShopFailure as failure:
-            if failure.kind not in {FailureKind.REJECTED, FailureKind.NOT_FOUND, FailureKind.BROKEN}:
+        except wire.ShopFailure as failure:
+            if failure.kind not in {
+                wire.FailureKind.REJECTED,
+                wire.FailureKind.NOT_FOUND,
+                wire.FailureKind.BROKEN,
+            }:
                 raise
 
     def version(self) -> str | None:
@@ -231,10 +233,12 @@ class MagentoClient:
             ShopFailure: the shop cannot be reached, or is in maintenance.
         """
         reply = self._send("GET", f"{self._base}/magento_version", {"Accept": "*/*"})
-        down = isinstance(reply, NoAnswer) or reply.status in _DOWN
+        down = isinstance(reply, wire.NoAnswer) or reply.status in _DOWN
         if down and (failure := self._reporter.failure("magento_version", reply)):
             raise failure
-        text = reply.body[:200].decode("utf-8", "replace").strip() if isinstance(reply, ShopAnswer) else ""
+        text = (
+            reply.body[:200].decode("utf-8", "replace").strip() if isinstance(reply, wire.ShopAnswer) else ""
+        )
         return text if text.startswith("Magento/") and text.isprintable() and len(text) < 80 else None
 
     def close(self) -> None:
@@ -244,35 +248,37 @@ class MagentoClient:
     def _ask(self, method: str, url: str, content: bytes | None = None, *, subject: str) -> bytes:
         """One request, with the redirects within the shop that a GET may take."""
         if self._stop.is_set():
-            raise ShopFailure(FailureKind.STOPPED, "the run was stopped while orders were read")
+            raise wire.ShopFailure(wire.FailureKind.STOPPED, "the run was stopped while orders were read")
         reply = self._authorized(method, url, content)
         for _ in range(_MOST_REDIRECTS):
-            if method != "GET" or isinstance(reply, NoAnswer) or reply.status not in _REDIRECTS:
+            if method != "GET" or isinstance(reply, wire.NoAnswer) or reply.status not in _REDIRECTS:
                 break
             url = self._redirected(url, reply)
             reply = self._authorized(method, url, None)
         failure = self._reporter.failure(subject, reply)
         if failure is not None:
             raise failure
-        return reply.body if isinstance(reply, ShopAnswer) else b""
+        return reply.body if isinstance(reply, wire.ShopAnswer) else b""
 
-    def _authorized(self, method: str, url: str, content: bytes | None) -> ShopAnswer | NoAnswer:
+    def _authorized(self, method: str, url: str, content: bytes | None) -> wire.ShopAnswer | wire.NoAnswer:
         """Send it with the login. Some web servers hide the port from the shop, which then signs without.
 
         A time more than ten minutes ahead of the shop's is refused; its answer says what time it is there.
         """
         reply = self._signed(method, url, content)
-        if isinstance(reply, ShopAnswer) and reply.status == 401 and _WRONG_TIME in reply.body:
+        if isinstance(reply, wire.ShopAnswer) and reply.status == 401 and _WRONG_TIME in reply.body:
             reply = self._signed(method, url, content)
-        refused = isinstance(reply, ShopAnswer) and reply.status == 401 and _WRONG_SIGNATURE in reply.body
+        refused = (
+            isinstance(reply, wire.ShopAnswer) and reply.status == 401 and _WRONG_SIGNATURE in reply.body
+        )
         if not refused or self._base.port is None or self._sign_without_port:
             return reply
         self._sign_without_port = True
         again = self._signed(method, url, content)
-        self._sign_without_port = isinstance(again, ShopAnswer) and again.status != 401
+        self._sign_without_port = isinstance(again, wire.ShopAnswer) and again.status != 401
         return again if self._sign_without_port else reply
 
-    def _signed(self, method: str, url: str, content: bytes | None) -> ShopAnswer | NoAnswer:
+    def _signed(self, method: str, url: str, content: bytes | None) -> wire.ShopAnswer | wire.NoAnswer:
         port = f":{self._base.port}"
         believed = url.replace(port, "", 1) if self._sign_without_port else url
         authorization = self._login.authorization(method, believed, now=self.server_now())
@@ -283,23 +289,23 @@ class MagentoClient:
 
     def _send(
         self, method: str, url: str, headers: dict[str, str], content: bytes | None = None
-    ) -> ShopAnswer | NoAnswer:
+    ) -> wire.ShopAnswer | wire.NoAnswer:
         began = self._clock()
         reply = self._wire.send(method, url, headers, content)
-        status = reply.status if isinstance(reply, ShopAnswer) else reply.reason
+        status = reply.status if isinstance(reply, wire.ShopAnswer) else reply.reason
         took = (self._clock() - began) * 1000
         _log.debug("%s %s status=%s %.0f ms", method, httpx.URL(url).path, status, took)
-        if isinstance(reply, ShopAnswer) and reply.date is not None:
+        if isinstance(reply, wire.ShopAnswer) and reply.date is not None:
             self._dated = (reply.date, self._clock())
         return reply
 
-    def _redirected(self, url: str, reply: ShopAnswer) -> str:
+    def _redirected(self, url: str, reply: wire.ShopAnswer) -> str:
         """Where the shop points to, if that is the shop itself: elsewhere the login would be given away."""
         target = _target(url, reply.location)
         if target is None or _origin(target) != _origin(self._base):
             place = "nowhere" if target is None else f"{target.scheme}://{target.netloc.decode('ascii')}"
-            raise ShopFailure(
-                FailureKind.REJECTED,
+            raise wire.ShopFailure(
+                wire.FailureKind.REJECTED,
                 f"{self._base.host}: the shop redirects to {place}; the login is not sent there",
                 status=reply.status,
                 mend="write the address that the shop is reached at without redirects: orders.base_url",

@@ -24,15 +24,8 @@ from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.order import Contact, Order, declared, is_personal, without_personal
 from ekomi_reconcile.orders.facts import CONTACT
 from ekomi_reconcile.orders.magento.table import Extent
+from ekomi_reconcile.rules import rulebook
 from ekomi_reconcile.rules.conditions import field_of
-from ekomi_reconcile.rules.contact import (
-    WITHHELD_ADDRESS,
-    WITHHELD_NUMBER,
-    aliases,
-    canonical_address,
-    mobile_number,
-    usable_email,
-)
 from ekomi_reconcile.rules.order_fields import is_consent
 
 KEPT = 2 * DAY
@@ -186,13 +179,13 @@ class LoadProgress:
 
     def _withheld(self, contact: Contact) -> Contact:
         """What is left of a contact: how it can be reached, and digests that tell customers apart."""
-        email = canonical_address(contact.email)
-        mobile = mobile_number(contact.telephone, contact.country)
+        email = rulebook.canonical_address(contact.email)
+        mobile = rulebook.mobile_number(contact.telephone, contact.country)
         return Contact(
-            email=WITHHELD_ADDRESS if usable_email(contact.email) else None,
-            telephone=None if mobile is None else WITHHELD_NUMBER,
+            email=rulebook.WITHHELD_ADDRESS if rulebook.usable_email(contact.email) else None,
+            telephone=None if mobile is None else rulebook.WITHHELD_NUMBER,
             pseudonym=self._pseudonym(email) if email else None,
-            aliases=tuple(map(self._pseudonym, aliases(contact))),
+            aliases=tuple(map(self._pseudonym, rulebook.aliases(contact))),
         )
 
 

@@ -17,22 +17,10 @@ from ekomi_reconcile import __version__
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Order, OrderId
+from ekomi_reconcile.orders.magento import segments
 from ekomi_reconcile.orders.magento.evidence import Assembly
 from ekomi_reconcile.orders.magento.progress import Begun, LoadProgress, forget, may_be_kept
 from ekomi_reconcile.orders.magento.search import Halving
-from ekomi_reconcile.orders.magento.segments import (
-    LAG,
-    OVERLAP,
-    VERSION,
-    ChangeSegment,
-    IdSegment,
-    Positions,
-    Row,
-    RowKey,
-    ShopCursor,
-    in_overlap,
-    reached,
-)
 from ekomi_reconcile.orders.magento.shop import MagentoShop
 from ekomi_reconcile.orders.magento.table import OrderTable, Unreadable, in_order, windows
 from ekomi_reconcile.orders.order_file import digest_of
@@ -92,7 +80,7 @@ class _ReadWindow:
 
     high: int
     orders: Sequence[Order]
-    keys: Sequence[RowKey]
+    keys: Sequence[segments.RowKey]
     unreadable: Sequence[Unreadable]
 
 
@@ -104,12 +92,12 @@ class _Pass:
     table: OrderTable
     assembly: Assembly
     done: set[OrderId] = field(default_factory=set)
-    keys: set[RowKey] = field(default_factory=set)
+    keys: set[segments.RowKey] = field(default_factory=set)
     flaws: UnreadableOrders = field(default_factory=UnreadableOrders)
 
-    def note(self, keys: Sequence[RowKey]) -> None:
+    def note(self, keys: Sequence[segments.RowKey]) -> None:
         """These versions were met."""
-        self.keys.update(key for key in keys if in_overlap(key, self.until))
+        self.keys.update(key for key in keys if segments.in_overlap(key, self.until))
 
 
 class MagentoReading:
@@ -119,7 +107,7 @@ class MagentoReading:
         self._shop = shop
         self._wanted = wanted
         self._progress_path = progress
-        self._end: ShopCursor | None = None
+        self._end: segments.ShopCursor | None = None
         self._flaws = UnreadableOrders()
 
     @property
@@ -140,31 +128,33 @@ class MagentoReading:
         Raises:
             OrderSourceError: the shop cannot be read.
         """
-        positions = Positions.of(self._wanted.cursors)
+        positions = segments.Positions.of(self._wanted.cursors)
         scope = _scope(self._wanted, lost=positions.lost)
         self._shop.begin()
         self._shop.do_without(self._wanted.lacking)
         assembly = self._shop.assembly(self._wanted.attributes)
-        until = self._shop.client.server_now() - LAG
+        until = self._shop.client.server_now() - segments.LAG
         progress = self._progress() if scope else None
         begun = progress.begun(scope.created_from, now=until) if progress and scope else None
         if begun is not None:
-            resumed = ShopCursor(VERSION, begun.since - OVERLAP, bad=sorted(begun.unreadable))
+            resumed = segments.ShopCursor(
+                segments.VERSION, begun.since - segments.OVERLAP, bad=sorted(begun.unreadable)
+            )
             positions = replace(positions, cursors=[*positions.cursors, resumed])
         run = _Pass(until, self._shop.table(self._wanted.attributes), assembly, flaws=self._flaws)
         for batch in self._orders(run, positions, scope, progress=progress, begun=begun):
             if batch:
                 self._shop.observe(batch)
                 yield batch
-        self._end = reached(until, run.keys, run.flaws.order_ids)
+        self._end = segments.reached(until, run.keys, run.flaws.order_ids)
         if scope is None and self._progress_path is not None:
             forget(self._progress_path)
 
     def _orders(
         self,
         run: _Pass,
-        positions: Positions,
-        scope: IdSegment | None,
+        positions: segments.Positions,
+        scope: segments.IdSegment | None,
         *,
         progress: LoadProgress | None,
         begun: Begun | None,
@@ -201,11 +191,11 @@ class MagentoReading:
         run.done.update(order.order_id for order in orders)
         return orders
 
-    def _changes(self, run: _Pass, positions: Positions) -> Iterator[Sequence[Order]]:
+    def _changes(self, run: _Pass, positions: segments.Positions) -> Iterator[Sequence[Order]]:
         start = positions.start
         if start is None or start >= run.until:
             return
-        for harvest in run.table.read(ChangeSegment(at=start, until=run.until)):
+        for harvest in run.table.read(segments.ChangeSegment(at=start, until=run.until)):
             run.flaws.extend(harvest.unreadable)
             run.note([row.key for row in harvest.rows])
             fresh = [
@@ -219,7 +209,7 @@ class MagentoReading:
             yield orders
 
     def _windows(
-        self, run: _Pass, scope: IdSegment, progress: LoadProgress | None, *, begun: Begun | None
+        self, run: _Pass, scope: segments.IdSegment, progress: LoadProgress | None, *, begun: Begun | None
     ) -> Iterator[Sequence[Order]]:
         extent = run.table.extent(scope.created_from) if begun is None else begun.extent
         if progress is not None:
@@ -256,9 +246,9 @@ class MagentoReading:
         return LoadProgress(self._progress_path, msgspec.json.encode(depends).hex(), wanted.pseudonym)
 
 
-def _scope(wanted: Wanted, *, lost: bool) -> IdSegment | None:
+def _scope(wanted: Wanted, *, lost: bool) -> segments.IdSegment | None:
     """Which orders are wanted whether or not they changed: all of them where a position is lost."""
-    every = IdSegment(0, 0)
+    every = segments.IdSegment(0, 0)
     if lost or (wanted.full and wanted.created_from is None):
         return every
     limits = [wanted.created_from if wanted.full else None, wanted.reread_from]
@@ -266,7 +256,7 @@ def _scope(wanted: Wanted, *, lost: bool) -> IdSegment | None:
     return replace(every, created_from=min(given)) if given else None
 
 
-def _kept(run: _Pass, scope: IdSegment, progress: LoadProgress) -> Iterator[Sequence[Order]]:
+def _kept(run: _Pass, scope: segments.IdSegment, progress: LoadProgress) -> Iterator[Sequence[Order]]:
     """What an interrupted load read already, except what changed since."""
     oldest = scope.created_from
     for window in progress.windows():
@@ -277,8 +267,8 @@ def _kept(run: _Pass, scope: IdSegment, progress: LoadProgress) -> Iterator[Sequ
         ]
 
 
-def _read(run: _Pass, span: IdSegment) -> _ReadWindow:
-    rows: list[Row] = []
+def _read(run: _Pass, span: segments.IdSegment) -> _ReadWindow:
+    rows: list[segments.Row] = []
     unreadable: list[Unreadable] = []
     for harvest in run.table.read(span):
         rows += harvest.rows

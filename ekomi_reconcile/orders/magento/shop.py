@@ -11,18 +11,9 @@ from dataclasses import dataclass, field
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.orders.facts import CONTACT, EVERYTHING
+from ekomi_reconcile.orders.magento import directory
 from ekomi_reconcile.orders.magento.client import MagentoClient
-from ekomi_reconcile.orders.magento.directory import (
-    ADMIN_STORE,
-    SHIPPED_STATUSES,
-    Categories,
-    Directory,
-    Warnings,
-    Withheld,
-    codes_of,
-)
 from ekomi_reconcile.orders.magento.evidence import Assembly, DocumentLookup
-from ekomi_reconcile.orders.magento.products import ProductPages
 from ekomi_reconcile.orders.magento.search import PAGE_SIZE, Searcher, order_fields
 from ekomi_reconcile.orders.magento.table import OrderTable
 from ekomi_reconcile.orders.magento.wire import FailureKind, ShopFailure
@@ -62,7 +53,7 @@ class MagentoShop:
         self.client = client
         self.searcher = Searcher(client, size=page_size)
         self._page_size = page_size
-        self.directory = Directory(self.searcher)
+        self.directory = directory.Directory(self.searcher)
         self._naming = naming
         self._asked: frozenset[str] | None = naming.uses
         self._observed: dict[str, str | None] = {}
@@ -71,11 +62,11 @@ class MagentoShop:
     def begin(self) -> None:
         """A new pass begins: names, categories and permissions may have changed since the last one."""
         self.directory.forget()
-        self._warnings = Warnings()
-        self._withheld = Withheld(self._warnings)
+        self._warnings = directory.Warnings()
+        self._withheld = directory.Withheld(self._warnings)
         self._evidence = DocumentLookup(self.searcher, self._withheld, self._warnings)
-        self._categories = Categories(self.searcher, self._warnings)
-        self.product_pages = ProductPages(self.client, self.directory, page_size=self._page_size)
+        self._categories = directory.Categories(self.searcher, self._warnings)
+        self.product_pages = directory.ProductPages(self.client, self.directory, page_size=self._page_size)
         self._lacking: frozenset[str] = frozenset()
         self._codes: Codes | None = None
         self.store_view_codes: frozenset[str] | None = None
@@ -99,7 +90,7 @@ class MagentoShop:
         """
         if self._codes is None:
             stores, groups = self._store_codes(), self._group_codes()
-            self._codes = codes_of(
+            self._codes = directory.codes_of(
                 {**stores, **self._naming.stores},
                 {**(groups or {}), **self._naming.customer_groups},
                 shipped=groups is None,
@@ -118,7 +109,7 @@ class MagentoShop:
     @property
     def status_codes(self) -> frozenset[str]:
         """The statuses that every shop has, and those that orders were seen in."""
-        return frozenset({**SHIPPED_STATUSES, **self._observed})
+        return frozenset({**directory.SHIPPED_STATUSES, **self._observed})
 
     def statuses(self) -> Mapping[str, str | None]:
         """Status to state, as far as known: see Directory.statuses."""
@@ -186,7 +177,7 @@ class MagentoShop:
             )
             return {}
         named = {**found, **self._naming.stores}
-        self.store_view_codes = frozenset(code for key, code in named.items() if key != ADMIN_STORE)
+        self.store_view_codes = frozenset(code for key, code in named.items() if key != directory.ADMIN_STORE)
         return found
 
     def _group_codes(self) -> Mapping[int, str] | None:

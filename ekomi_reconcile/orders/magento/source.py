@@ -12,12 +12,12 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
+from ekomi_reconcile.config.configuration import Secret, resolve
 from ekomi_reconcile.config.order_sources import MagentoSettings
-from ekomi_reconcile.config.secrets import Secret, resolve
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.errors import OrderSourceError, SecretError
 from ekomi_reconcile.model.order import Order, OrderId
-from ekomi_reconcile.model.product import ProductDetails
+from ekomi_reconcile.model.review import ProductDetails
 from ekomi_reconcile.orders.facts import EVERYTHING
 from ekomi_reconcile.orders.magento.auth import BearerLogin, IntegrationKeys, Login, OAuthLogin
 from ekomi_reconcile.orders.magento.client import MagentoClient

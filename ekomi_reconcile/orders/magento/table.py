@@ -17,18 +17,7 @@ from msgspec import Raw, Struct
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.orders.lenient import LenientDecoder, Unfit
-from ekomi_reconcile.orders.magento.search import (
-    BATCH,
-    Direction,
-    Filter,
-    Group,
-    Is,
-    Search,
-    Searcher,
-    among,
-    one,
-    sql_time,
-)
+from ekomi_reconcile.orders.magento import search as magento_search
 from ekomi_reconcile.orders.magento.segments import BY_ID, MAX_ID, IdSegment, Row, RowKey, Segment
 from ekomi_reconcile.orders.magento.wire import SMALLER_HELPS, FailureKind, ShopFailure
 from ekomi_reconcile.orders.normalize import instant_of
@@ -79,7 +68,7 @@ class _Edge:
 class OrderTable:
     """The shop's orders as rows; ``fields`` are those of one order, ``without`` ids that are left out."""
 
-    searcher: Searcher
+    searcher: magento_search.Searcher
     fields: str
     without: Sequence[int] = ()
 
@@ -116,8 +105,10 @@ class OrderTable:
         Raises:
             OrderSourceError: the shop cannot be read.
         """
-        wide = Searcher(self.searcher.client, size=count)
-        search = Search(sort=(("entity_id", Direction.DESC),), size=count, fields=self._asked)
+        wide = magento_search.Searcher(self.searcher.client, size=count)
+        search = magento_search.Search(
+            sort=(("entity_id", magento_search.Direction.DESC),), size=count, fields=self._asked
+        )
         try:
             page = wide.page("orders", search)
         except ShopFailure as failure:
@@ -144,7 +135,12 @@ class OrderTable:
         left = sorted(order_ids)
         while left:
             size = self.searcher.size
-            search = Search(groups=(among("entity_id", left),), sort=(BY_ID,), size=size, fields=self._asked)
+            search = magento_search.Search(
+                groups=(magento_search.among("entity_id", left),),
+                sort=(BY_ID,),
+                size=size,
+                fields=self._asked,
+            )
             page = self.searcher.page("orders", search)
             rows = [_row(raw) for raw in page.rows]
             found += rows
@@ -158,8 +154,10 @@ class OrderTable:
         Raises:
             OrderSourceError: the shop cannot give them.
         """
-        groups = (one("increment_id", Is.EQ, number),)
-        search = Search(groups=groups, sort=(BY_ID,), size=BATCH, fields=self._asked)
+        groups = (magento_search.one("increment_id", magento_search.Is.EQ, number),)
+        search = magento_search.Search(
+            groups=groups, sort=(BY_ID,), size=magento_search.BATCH, fields=self._asked
+        )
         return [_row(raw) for raw in self.searcher.page("orders", search).rows]
 
     def numbered_among(self, numbers: Sequence[str]) -> list[Row]:
@@ -170,11 +168,14 @@ class OrderTable:
         """
         found: list[Row] = []
         last, more = 0, True
-        listed = (Filter("increment_id", Is.IN, ",".join(numbers)),)
+        listed = (magento_search.Filter("increment_id", magento_search.Is.IN, ",".join(numbers)),)
         while more:
-            groups, size = (listed, one("entity_id", Is.GT, last)), self.searcher.size
+            groups, size = (
+                (listed, magento_search.one("entity_id", magento_search.Is.GT, last)),
+                self.searcher.size,
+            )
             page = self.searcher.page(
-                "orders", Search(groups=groups, sort=(BY_ID,), size=size, fields=self._asked)
+                "orders", magento_search.Search(groups=groups, sort=(BY_ID,), size=size, fields=self._asked)
             )
             rows = [_row(raw) for raw in page.rows]
             found += rows
@@ -192,11 +193,21 @@ class OrderTable:
         Raises:
             OrderSourceError: the shop cannot be read.
         """
-        since = () if created_from is None else (one("created_at", Is.GTEQ, sql_time(created_from)),)
-        first = self._edge(Search(groups=since, sort=(BY_ID,), size=1, fields=_KEYS))
+        since = (
+            ()
+            if created_from is None
+            else (
+                magento_search.one(
+                    "created_at", magento_search.Is.GTEQ, magento_search.sql_time(created_from)
+                ),
+            )
+        )
+        first = self._edge(magento_search.Search(groups=since, sort=(BY_ID,), size=1, fields=_KEYS))
         if first.key is None and not first.broken:
             return Extent(low=0, high=0, count=0)
-        last = self._edge(Search(sort=(("entity_id", Direction.DESC),), size=1, fields=_KEYS))
+        last = self._edge(
+            magento_search.Search(sort=(("entity_id", magento_search.Direction.DESC),), size=1, fields=_KEYS)
+        )
         if first.key is None or last.key is None:
             return Extent(low=0, high=0, count=0, above=True)
         return Extent(
@@ -207,7 +218,7 @@ class OrderTable:
             above=last.broken > 0,
         )
 
-    def _edge(self, search: Search) -> _Edge:
+    def _edge(self, search: magento_search.Search) -> _Edge:
         """The first row that the shop can give; those before it break it."""
         for number in range(1, _TRIES + 1):
             try:
@@ -222,7 +233,7 @@ class OrderTable:
     def _page(self, segment: Segment) -> tuple[list[Row], bool] | ShopFailure:
         """The next rows and whether there are more, or a failure that a smaller part may not have."""
         size = self.searcher.size
-        search = Search(
+        search = magento_search.Search(
             groups=(*segment.groups(), *self._left_out()),
             sort=segment.sort(),
             size=size,
@@ -238,8 +249,16 @@ class OrderTable:
         rows = {row.key.order_id: row for row in map(_row, page.rows)}
         return list(rows.values()), not page.is_last(min(size, self.searcher.size))
 
-    def _left_out(self) -> tuple[Group, ...]:
-        return (among("entity_id", self.without[:BATCH], Is.NOT_IN),) if self.without else ()
+    def _left_out(self) -> tuple[magento_search.Group, ...]:
+        return (
+            (
+                magento_search.among(
+                    "entity_id", self.without[: magento_search.BATCH], magento_search.Is.NOT_IN
+                ),
+            )
+            if self.without
+            else ()
+        )
 
     def _rest(self, part: Segment, rows: Sequence[Row]) -> Segment:
         rest = part.after(rows)

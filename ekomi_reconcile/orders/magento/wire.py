@@ -21,14 +21,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from ekomi_reconcile.http.client import (
-    TRANSPORT_ERRORS,
-    Redactor,
-    http_date,
-    location_of,
-    open_client,
-    within,
-)
+from ekomi_reconcile.http import client
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import Instant
 
@@ -143,7 +136,7 @@ class ShopWire:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock, self._longest = clock, longest
-        self._http = open_client(
+        self._http = client.open_client(
             transport, timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT))
         )
 
@@ -155,7 +148,7 @@ class ShopWire:
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None
     ) -> ShopAnswer | NoAnswer:
         """Send it once and read the whole answer."""
-        with within(self._longest):
+        with client.within(self._longest):
             return self._send(method, url, headers, content)
 
     def _send(
@@ -175,7 +168,7 @@ class ShopWire:
                 return body if isinstance(body, NoAnswer) else _answer(response, body)
             finally:
                 response.close()
-        except TRANSPORT_ERRORS as error:
+        except client.TRANSPORT_ERRORS as error:
             return _no_answer(error)
 
     def _body(self, response: httpx.Response, ends: float) -> bytes | NoAnswer:
@@ -189,7 +182,7 @@ class ShopWire:
                     return NoAnswer(f"the answer is larger than {LARGEST_ANSWER >> 20} MiB", slow=True)
                 if self._clock() > ends:
                     return NoAnswer("the answer did not end in time", slow=True)
-        except TRANSPORT_ERRORS as error:
+        except client.TRANSPORT_ERRORS as error:
             return _no_answer(error)
         return bytes(body)
 
@@ -198,9 +191,9 @@ def _answer(response: httpx.Response, body: bytes) -> ShopAnswer:
     return ShopAnswer(
         status=response.status_code,
         body=body,
-        date=http_date(response.headers.get("Date", "")),
+        date=client.http_date(response.headers.get("Date", "")),
         retry_after=_seconds(response.headers.get("Retry-After", "")),
-        location=location_of(response),
+        location=client.location_of(response),
     )
 
 
@@ -216,7 +209,7 @@ def _seconds(retry_after: str) -> float | None:
     text = retry_after.strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
         return float(text)
-    moment = http_date(text)
+    moment = client.http_date(text)
     return None if moment is None else max(moment - time.time(), 0.0)
 
 
@@ -235,7 +228,7 @@ class ShopReporter:
 
     def __init__(self, where: str, *, secrets: tuple[str, ...], refused: str) -> None:
         self._where = where
-        self._redactor = Redactor(secrets=secrets)
+        self._redactor = client.Redactor(secrets=secrets)
         self._refused = refused
 
     def failure(self, subject: str, reply: ShopAnswer | NoAnswer) -> ShopFailure | None:

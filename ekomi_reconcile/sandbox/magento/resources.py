@@ -6,15 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ekomi_reconcile.sandbox.magento import criteria as magento_criteria
 from ekomi_reconcile.sandbox.magento import login
-from ekomi_reconcile.sandbox.magento.criteria import (
-    ColumnFilter,
-    Criteria,
-    PhpArray,
-    parse_criteria,
-    snake,
-    upper_camel,
-)
 from ekomi_reconcile.sandbox.magento.render import RequestRejected, required, unsupported, wrong_type
 from ekomi_reconcile.sandbox.magento.settings import PageLimit
 from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
@@ -38,7 +31,7 @@ class RoutedCall:
     """One request that was routed and may be served; `orders` counts the orders in the answer."""
 
     shop: SimulatedShop
-    query: PhpArray
+    query: magento_criteria.PhpArray
     path: Mapping[str, str]
     body: Mapping[str, Any]
     orders: int = 0
@@ -49,12 +42,12 @@ class RoutedCall:
             raise wrong_type(value, "int")
         return int(value)
 
-    def criteria(self) -> Criteria:
+    def criteria(self) -> magento_criteria.Criteria:
         """The criteria of the request within the shop's page limit.
 
         Raises Refused 400 for a page size over the maximum.
         """
-        criteria, settings = parse_criteria(self.query), self.shop.settings
+        criteria, settings = magento_criteria.parse_criteria(self.query), self.shop.settings
         if settings.page_limit is PageLimit.OFF:
             return criteria
         if criteria.page_size is None:
@@ -121,7 +114,7 @@ def _comments(call: RoutedCall) -> Any:
     number = call.number("id")
     order = call.shop.orders.get(number) or {}
     entries = sorted(order.get("status_histories") or [], key=lambda entry: int(entry["entity_id"]))
-    echo = Criteria(((ColumnFilter("parent_id", str(number)),),)).echo()
+    echo = magento_criteria.Criteria(((magento_criteria.ColumnFilter("parent_id", str(number)),),)).echo()
     return {"items": entries, "search_criteria": echo, "total_count": len(entries)}
 
 
@@ -130,9 +123,9 @@ def _add_comment(call: RoutedCall) -> Any:
     if not isinstance(given, dict):
         raise required("statusHistory")
     for key in given:
-        if snake(key) not in _COMMENT_KEYS:
-            raise unsupported(upper_camel(key))
-    entry = {snake(key): value for key, value in given.items()}
+        if magento_criteria.snake(key) not in _COMMENT_KEYS:
+            raise unsupported(magento_criteria.upper_camel(key))
+    entry = {magento_criteria.snake(key): value for key, value in given.items()}
     number, notified = call.number("id"), entry.get("is_customer_notified")
     return call.shop.comment(number, entry.get("comment"), status=entry.get("status"), notified=notified)
 

@@ -8,17 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ekomi_reconcile.sandbox.magento.criteria import (
-    ColumnFilter,
-    ColumnKind,
-    Criteria,
-    Sort,
-    Test,
-    condition,
-    moment,
-    normal,
-    number,
-)
+from ekomi_reconcile.sandbox.magento import criteria as magento_criteria
 from ekomi_reconcile.sandbox.magento.render import Broken
 from ekomi_reconcile.sandbox.magento.settings import PastTheEnd
 
@@ -31,7 +21,7 @@ _LOWER, _UPPER = {"gt", "gteq", "from"}, {"lt", "lteq", "to"}
 class TableColumn:
     """Where a column's cell is in the row, and how it compares."""
 
-    kind: ColumnKind
+    kind: magento_criteria.ColumnKind
     path: tuple[str | int, ...]
 
 
@@ -79,7 +69,9 @@ class Table:
         self._time_of[key] = self._time(row)
         bisect.insort(self._times, (self._time_of[key], key))
 
-    def search(self, criteria: Criteria, past_the_end: PastTheEnd = PastTheEnd.EMPTY) -> TablePage:
+    def search(
+        self, criteria: magento_criteria.Criteria, past_the_end: PastTheEnd = PastTheEnd.EMPTY
+    ) -> TablePage:
         """The page the criteria ask for.
 
         Raises Broken when a filter or sort order names no column of the table.
@@ -97,23 +89,23 @@ class Table:
             raise Broken
         return self.columns[name]
 
-    def _test(self, entry: ColumnFilter) -> Test:
+    def _test(self, entry: magento_criteria.ColumnFilter) -> magento_criteria.Test:
         if entry.field is None:
             raise Broken
         column = self._cell(entry.field)
-        test = condition(column.kind, entry.condition, entry.value)
+        test = magento_criteria.condition(column.kind, entry.condition, entry.value)
         if len(column.path) == 1:
             name = column.path[0]
             return lambda row: test(row.get(name))
         return lambda row: test(_at(row, column.path))
 
-    def _sort(self, rows: list[Row], sorts: Sequence[Sort]) -> None:
+    def _sort(self, rows: list[Row], sorts: Sequence[magento_criteria.Sort]) -> None:
         """Stable sort from the last level to the first; NULL comes before every value."""
         for level in reversed(sorts):
             if level.field is None:
                 continue
             column = self._cell(level.field)
-            of = normal(column.kind)
+            of = magento_criteria.normal(column.kind)
 
             def cell(row: Row, path: tuple[str | int, ...] = column.path, of: Any = of) -> tuple[bool, Any]:
                 value = _at(row, path)
@@ -122,7 +114,7 @@ class Table:
             ascending = sorted(rows, key=cell, reverse=level.direction != "ASC")
             rows[:] = ascending
 
-    def _candidates(self, criteria: Criteria) -> list[Row]:
+    def _candidates(self, criteria: magento_criteria.Criteria) -> list[Row]:
         """Rows within the id and time bounds that whole groups set, in id order."""
         lone = [group[0] for group in criteria.groups if len(group) == 1 and group[0].value is not None]
         low, high = self._id_window([f for f in lone if f.field == self.key])
@@ -131,20 +123,20 @@ class Table:
             return [self._rows[i] for i in self._ids[low:high]]
         return [self._rows[i] for i in sorted(i for _, i in self._times[first:last])]
 
-    def _id_window(self, filters: list[ColumnFilter]) -> tuple[int, int]:
+    def _id_window(self, filters: list[magento_criteria.ColumnFilter]) -> tuple[int, int]:
         low, high = 0, len(self._ids)
         for entry in filters:
-            bound = number(entry.value)
+            bound = magento_criteria.number(entry.value)
             if entry.condition in _LOWER:
                 low = max(low, bisect.bisect_left(self._ids, bound))
             elif entry.condition in _UPPER:
                 high = min(high, bisect.bisect_right(self._ids, bound))
         return low, max(low, high)
 
-    def _time_window(self, filters: list[ColumnFilter]) -> tuple[int, int]:
+    def _time_window(self, filters: list[magento_criteria.ColumnFilter]) -> tuple[int, int]:
         low, high = 0, len(self._times)
         for entry in filters:
-            bound = moment(entry.value)
+            bound = magento_criteria.moment(entry.value)
             if entry.condition in _LOWER:
                 low = max(low, bisect.bisect_left(self._times, (bound,)))
             elif entry.condition in _UPPER:
@@ -162,7 +154,7 @@ def _at(row: Any, path: tuple[str | int, ...]) -> Any:
     return row
 
 
-def _slice(rows: list[Row], criteria: Criteria, past_the_end: PastTheEnd) -> list[Row]:
+def _slice(rows: list[Row], criteria: magento_criteria.Criteria, past_the_end: PastTheEnd) -> list[Row]:
     """Size 0 or none is everything; sizes and pages below 1 count as 1; an offset PHP cannot hold is 0."""
     if not criteria.page_size:
         return rows
@@ -211,54 +203,60 @@ _TEXTS = """
 _SHIPPING: tuple[str | int, ...] = ("extension_attributes", "shipping_assignments", 0, "shipping")
 
 
-def _columns(kind: ColumnKind, names: str | Iterable[str]) -> dict[str, TableColumn]:
+def _columns(kind: magento_criteria.ColumnKind, names: str | Iterable[str]) -> dict[str, TableColumn]:
     listed = names.split() if isinstance(names, str) else names
     return {name: TableColumn(kind, (name,)) for name in listed}
 
 
-_TIMES = _columns(ColumnKind.TIME, "created_at updated_at")
+_TIMES = _columns(magento_criteria.ColumnKind.TIME, "created_at updated_at")
 
 ORDERS = (
-    _columns(ColumnKind.NUMBER, _NUMBERS)
-    | _columns(ColumnKind.TEXT, _TEXTS)
-    | _columns(ColumnKind.TIME, "created_at updated_at customer_dob")
+    _columns(magento_criteria.ColumnKind.NUMBER, _NUMBERS)
+    | _columns(magento_criteria.ColumnKind.TEXT, _TEXTS)
+    | _columns(magento_criteria.ColumnKind.TIME, "created_at updated_at customer_dob")
     | {
-        "shipping_method": TableColumn(ColumnKind.TEXT, (*_SHIPPING, "method")),
-        "shipping_address_id": TableColumn(ColumnKind.NUMBER, (*_SHIPPING, "address", "entity_id")),
+        "shipping_method": TableColumn(magento_criteria.ColumnKind.TEXT, (*_SHIPPING, "method")),
+        "shipping_address_id": TableColumn(
+            magento_criteria.ColumnKind.NUMBER, (*_SHIPPING, "address", "entity_id")
+        ),
     }
 )
 ITEMS = (
     _columns(
-        ColumnKind.NUMBER,
+        magento_criteria.ColumnKind.NUMBER,
         "item_id order_id parent_item_id quote_item_id store_id product_id weight is_virtual qty_canceled "
         "qty_invoiced qty_ordered qty_refunded qty_shipped price base_price original_price row_total "
         "base_row_total discount_amount tax_amount",
     )
-    | _columns(ColumnKind.TEXT, "sku name product_type applied_rule_ids description")
+    | _columns(magento_criteria.ColumnKind.TEXT, "sku name product_type applied_rule_ids description")
     | _TIMES
 )
 DOCUMENTS = (
     _columns(
-        ColumnKind.NUMBER,
+        magento_criteria.ColumnKind.NUMBER,
         "entity_id order_id store_id state grand_total base_grand_total total_qty email_sent "
         "billing_address_id shipping_address_id customer_id",
     )
-    | _columns(ColumnKind.TEXT, "increment_id order_currency_code base_currency_code transaction_id")
+    | _columns(
+        magento_criteria.ColumnKind.TEXT, "increment_id order_currency_code base_currency_code transaction_id"
+    )
     | _TIMES
 )
-GROUPS = _columns(ColumnKind.NUMBER, "id tax_class_id") | _columns(ColumnKind.TEXT, "code tax_class_name")
+GROUPS = _columns(magento_criteria.ColumnKind.NUMBER, "id tax_class_id") | _columns(
+    magento_criteria.ColumnKind.TEXT, "code tax_class_name"
+)
 PRODUCTS = (
-    {"entity_id": TableColumn(ColumnKind.NUMBER, ("id",))}
-    | _columns(ColumnKind.NUMBER, "id attribute_set_id price status visibility weight")
-    | _columns(ColumnKind.TEXT, "sku name type_id")
+    {"entity_id": TableColumn(magento_criteria.ColumnKind.NUMBER, ("id",))}
+    | _columns(magento_criteria.ColumnKind.NUMBER, "id attribute_set_id price status visibility weight")
+    | _columns(magento_criteria.ColumnKind.TEXT, "sku name type_id")
     | _TIMES
 )
 CATEGORIES = (
-    {"entity_id": TableColumn(ColumnKind.NUMBER, ("id",))}
-    | _columns(ColumnKind.NUMBER, "id parent_id level position is_active")
-    | _columns(ColumnKind.TEXT, "name path")
+    {"entity_id": TableColumn(magento_criteria.ColumnKind.NUMBER, ("id",))}
+    | _columns(magento_criteria.ColumnKind.NUMBER, "id parent_id level position is_active")
+    | _columns(magento_criteria.ColumnKind.TEXT, "name path")
     | _TIMES
 )
-ATTRIBUTE_SETS = _columns(ColumnKind.NUMBER, "attribute_set_id sort_order entity_type_id") | _columns(
-    ColumnKind.TEXT, "attribute_set_name"
-)
+ATTRIBUTE_SETS = _columns(
+    magento_criteria.ColumnKind.NUMBER, "attribute_set_id sort_order entity_type_id"
+) | _columns(magento_criteria.ColumnKind.TEXT, "attribute_set_name")

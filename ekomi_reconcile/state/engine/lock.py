@@ -23,12 +23,9 @@ from typing import TYPE_CHECKING, Self
 from ekomi_reconcile import __version__
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import StateError, StateLocked
-from ekomi_reconcile.model.state import LockInfo
+from ekomi_reconcile.model.run import LockInfo
+from ekomi_reconcile.state.engine import location
 from ekomi_reconcile.state.engine.location import LOCK_ENDING as ENDING
-from ekomi_reconcile.state.engine.location import (
-    file_errors,
-    make_folder,
-)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -208,8 +205,8 @@ class WriterLock(Lock):
         """See ``Lock``. On a file rows are sent by the holder of the lock, so it is kept."""
 
     def _try(self) -> LockInfo | None:
-        with file_errors(self.path):
-            make_folder(self.path.parent)
+        with location.file_errors(self.path):
+            location.make_folder(self.path.parent)
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -221,7 +218,7 @@ class WriterLock(Lock):
             os.close(descriptor)
             return None
         self._descriptor, info = descriptor, self._about()
-        with file_errors(self.path):
+        with location.file_errors(self.path):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(asdict(info)).encode() + b"\n", 0)
         return info
@@ -236,7 +233,7 @@ def holder(path: Path) -> LockInfo | None:
     Raises:
         StateError: the lock file cannot be read.
     """
-    with file_errors(path):
+    with location.file_errors(path):
         try:
             descriptor = os.open(path, os.O_RDONLY)
         except FileNotFoundError:
@@ -258,7 +255,7 @@ def force_unlock(path: Path, lock_id: str) -> LockInfo:
         StateError: nobody holds the lock, or somebody with another id does.
     """
     info = held_as(holder(path), lock_id)
-    with file_errors(path):
+    with location.file_errors(path):
         path.unlink()
     return info
 

@@ -1,4 +1,4 @@
-"""The mark beside a file state, which shows that the state was rolled back or lost.
+"""The key and the mark beside a file state.
 
 Whoever writes keeps it up to date. A state that is behind its mark, or gone from beside its mark or its key,
 is lost: to go on with it could invite customers a second time. What rolls back both at once is not noticed.
@@ -6,10 +6,13 @@ is lost: to go on with it could invite customers a second time. What rolls back 
 
 from __future__ import annotations
 
+import hmac
 import secrets
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,14 +20,161 @@ import msgspec
 
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import StateError, StateLost
-from ekomi_reconcile.state.engine.location import FileLocation, create_private, file_errors, sync_folder
+from ekomi_reconcile.model.paths import read_bounded
+from ekomi_reconcile.state.engine import location
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
+KEY_BYTES = 32
+_LARGEST = 4096
+CUSTOMER_DIGITS = 32
+
+
+class Purpose(StrEnum):
+    """What a digest is for: equal texts have unequal digests for unequal purposes."""
+
+    PASSWORD = "password"  # noqa: S105
+    CUSTOMER = "customer"
+    PLAN = "plan"
+
+
+class KeyedDigest:
+    """HMAC-SHA256 in hex for one purpose: it tells equal from unequal, and nothing without the key.
+
+    Of a customer the first 128 bits: there are as many as orders, and all of them are indexed. The key is
+    taken in once, which makes many digests twice as fast.
+    """
+
+    __slots__ = ("_begun", "_digits")
+
+    def __init__(self, key: bytes, purpose: Purpose) -> None:
+        self._begun = _begun(key, purpose.value)
+        self._digits = CUSTOMER_DIGITS if purpose is Purpose.CUSTOMER else None
+
+    def __call__(self, text: str) -> str:
+        """The digest of this text."""
+        return _ended(self._begun, text)[: self._digits]
+
+
+def check_value(key: bytes) -> str:
+    """A value by which a state knows its key again."""
+    return _begun(key, "check").hexdigest()
+
+
+def proven_key(key: bytes | None, expected: str | None) -> bytes:
+    """The key, which is certainly the one whose check value is ``expected``, where there is one.
+
+    Raises:
+        StateError: there is none, or it is another one.
+    """
+    if key is None:
+        raise StateError(
+            "the key of the digests is missing: changed passwords and customers asked before "
+            "cannot be noticed",
+            mend="restore the file <state>.key, or set privacy.key to the key used before",
+        )
+    if expected is not None and expected != check_value(key):
+        raise StateError(
+            "the key of the digests is not the one this state was made with: every password would look "
+            "changed, and customers asked before would be asked again",
+            mend="set privacy.key (or the file <state>.key) back to the key used before",
+        )
+    return key
+
+
+class StateKey:
+    """The key of a state's digests: ``value`` is the one at hand, ``check`` tells the recorded one."""
+
+    def __init__(self, value: bytes | None, check: Callable[[], str | None]) -> None:
+        self.value = value
+        self._check = check
+
+    def require(self) -> bytes:
+        """The key, which is certainly the one that the digests were made with.
+
+        Raises:
+            StateError: the key is lost, or another one than before.
+        """
+        return proven_key(self.value, self._check())
+
+    def digest(self, purpose: Purpose, text: str) -> str:
+        """The keyed digest of a text, in hex; raises like ``require``."""
+        return KeyedDigest(self.require(), purpose)(text)
+
+
+def key_needed() -> StateError:
+    """A database has no place beside it for a key."""
+    return StateError(
+        "a state on PostgreSQL needs a key of its own for the digests of passwords and customers",
+        mend="set one in the project file, the same for all who use it: "
+        "privacy: {key: ${env:EKOMI_RECONCILE_KEY}}",
+    )
+
+
+def configured_key(text: str) -> bytes:
+    """The key in a setting: any text, or what a key file holds, which then is the key of that file."""
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    return key if len(key) == KEY_BYTES else text.encode()
+
+
+def read_key(path: Path) -> bytes | None:
+    """The key in a file, or ``None`` if there is no file.
+
+    Raises:
+        StateError: the file cannot be read, or does not hold a key.
+    """
+    with location.file_errors(path):
+        try:
+            text = read_bounded(path, _LARGEST).decode("utf-8-sig").strip()
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError:
+            text = ""
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise StateError(
+            f"{path} does not hold a key of {KEY_BYTES} bytes in hex",
+            mend="restore this file, or set privacy.key to the key used before",
+        )
+    return key
+
+
+def make_key(path: Path, key: bytes | None = None) -> bytes:
+    """Put ``key``, or a random one, into a new file that only its owner may read; another's key is kept.
+
+    Raises:
+        StateError: the file cannot be written.
+    """
+    key = key or secrets.token_bytes(KEY_BYTES)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    with location.file_errors(path):
+        try:
+            location.create_private(draft, key.hex().encode("ascii") + b"\n")
+            location.publish(draft, path)
+        except FileExistsError:
+            return read_key(path) or key
+        finally:
+            draft.unlink(missing_ok=True)
+    return key
+
+
+def _begun(key: bytes, domain: str) -> hmac.HMAC:
+    return hmac.new(key, f"{domain}\0".encode(), "sha256")
+
+
+def _ended(begun: hmac.HMAC, text: str) -> str:
+    mac = begun.copy()
+    mac.update(text.encode())
+    return mac.hexdigest()
+
 
 _INTERVAL = 0.5
 _SOON = 0.05
@@ -60,14 +210,14 @@ class Mark:
         return further or self.lineage != other.lineage
 
 
-def read_mark(place: FileLocation) -> Mark | None:
+def read_mark(place: location.FileLocation) -> Mark | None:
     """The mark beside this state, or ``None`` if there is none.
 
     Raises:
         StateLost: it cannot be understood.
         StateError: it cannot be read.
     """
-    with file_errors(place.mark):
+    with location.file_errors(place.mark):
         try:
             content = place.mark.read_bytes()
         except FileNotFoundError:
@@ -81,7 +231,7 @@ def read_mark(place: FileLocation) -> Mark | None:
         ) from None
 
 
-def lineage_of_mark(place: FileLocation) -> str | None:
+def lineage_of_mark(place: location.FileLocation) -> str | None:
     """The lineage of the state that was here, if a readable mark tells and it was ever used."""
     with suppress(StateLost):
         mark = read_mark(place)
@@ -90,7 +240,7 @@ def lineage_of_mark(place: FileLocation) -> str | None:
     return None
 
 
-def refuse_lost(place: FileLocation, mark: Mark | None, connection: Connection) -> None:
+def refuse_lost(place: location.FileLocation, mark: Mark | None, connection: Connection) -> None:
     """Make sure that this state is not behind its mark, which was read before the state.
 
     Raises:
@@ -112,13 +262,13 @@ def refuse_lost(place: FileLocation, mark: Mark | None, connection: Connection) 
     )
 
 
-def refuse_gone(place: FileLocation) -> None:
+def refuse_gone(place: location.FileLocation) -> None:
     """Make sure that no state has vanished from here.
 
     Raises:
         StateLost: its mark or its key is still there.
     """
-    with file_errors(place.path):
+    with location.file_errors(place.path):
         left = [each.name for each in (place.mark, place.key) if each.exists()]
     if left:
         raise StateLost(
@@ -135,7 +285,7 @@ class Marker:
     ``close`` makes up for what it lacks then.
     """
 
-    def __init__(self, place: FileLocation) -> None:
+    def __init__(self, place: location.FileLocation) -> None:
         self._place = place
         self._noted: Mark | None = None
         self._behind = False
@@ -185,10 +335,10 @@ def as_recorded(connection: Connection) -> Mark:
 
 def _replace(path: Path, content: bytes) -> None:
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    with file_errors(path):
+    with location.file_errors(path):
         try:
-            create_private(draft, content)
+            location.create_private(draft, content)
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
-        sync_folder(path.parent)
+        location.sync_folder(path.parent)

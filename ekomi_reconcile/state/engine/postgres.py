@@ -24,9 +24,8 @@ from sqlalchemy.dialects import postgresql as dialect
 from sqlalchemy.engine import ExceptionContext
 
 from ekomi_reconcile.model.errors import StateError
+from ekomi_reconcile.state.engine import postgres_errors
 from ekomi_reconcile.state.engine.location import PostgresLocation
-from ekomi_reconcile.state.engine.postgres_errors import meaning, refusal
-from ekomi_reconcile.state.engine.postgres_pooler import is_pooled, refuse_sharing, refuses_options, shared
 from ekomi_reconcile.state.engine.tables import metadata
 
 APPLICATION = "ekomi-reconcile"
@@ -170,14 +169,14 @@ def connect(location: PostgresLocation, *, purpose: str = "") -> psycopg.Connect
     if connection is None:
         connection = _connected(location, name, options=False)
     if connection is None:
-        raise shared(location)
+        raise postgres_errors.shared(location)
     try:
-        if is_pooled(connection):
+        if postgres_errors.is_pooled(connection):
             connection.pooled, connection.prepare_threshold = True, None
-            refuse_sharing(connection, partial(_another, location, name), location)
+            postgres_errors.refuse_sharing(connection, partial(_another, location, name), location)
     except psycopg.Error as error:
         connection.close()
-        raise meaning(error, location) from error
+        raise postgres_errors.meaning(error, location) from error
     except StateError:
         connection.close()
         raise
@@ -188,7 +187,7 @@ def connect(location: PostgresLocation, *, purpose: str = "") -> psycopg.Connect
 def _another(location: PostgresLocation, name: str) -> psycopg.Connection:
     found = _connected(location, name, options=False)
     if found is None:
-        raise shared(location)
+        raise postgres_errors.shared(location)
     return found
 
 
@@ -203,9 +202,9 @@ def _connected(location: PostgresLocation, name: str, *, options: bool) -> Clien
     try:
         return Client.connect(make_conninfo(**given), autocommit=True)
     except psycopg.Error as error:
-        if options and refuses_options(error):
+        if options and postgres_errors.refuses_options(error):
             return None
-        raise refusal(error, location) from None
+        raise postgres_errors.refusal(error, location) from None
 
 
 def engine(location: PostgresLocation, wanted: PostgresDialect) -> Engine:
@@ -226,12 +225,14 @@ def engine(location: PostgresLocation, wanted: PostgresDialect) -> Engine:
             if isinstance(driver, Client) and driver.pooled:
                 driver.execute(_local_settings(location))
         except psycopg.Error as error:
-            raise meaning(error, location) from error
+            raise postgres_errors.meaning(error, location) from error
 
     @event.listens_for(made, "handle_error")
     def translate(context: ExceptionContext) -> None:
         if isinstance(context.original_exception, psycopg.Error):
-            raise meaning(context.original_exception, location) from context.original_exception
+            raise postgres_errors.meaning(
+                context.original_exception, location
+            ) from context.original_exception
 
     return made
 

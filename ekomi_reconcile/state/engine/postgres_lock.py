@@ -25,12 +25,11 @@ import psycopg
 from sqlalchemy import Connection
 
 from ekomi_reconcile.model.errors import StateError, StateLocked
-from ekomi_reconcile.model.state import LockInfo
+from ekomi_reconcile.model.run import LockInfo
 from ekomi_reconcile.state.engine.location import PostgresLocation
 from ekomi_reconcile.state.engine.lock import Lock, held_as, parse_info
 from ekomi_reconcile.state.engine.postgres import connect, fence_key, writer_lock_key
-from ekomi_reconcile.state.engine.postgres_errors import meaning
-from ekomi_reconcile.state.engine.postgres_pooler import shared
+from ekomi_reconcile.state.engine.postgres_errors import meaning, shared
 
 _LOST = "the writer lock was taken away by force-unlock, or the connection to the server was lost"
 _LOOK = "see: ekomi-reconcile lock show"

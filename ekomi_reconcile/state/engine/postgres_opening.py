@@ -17,18 +17,9 @@ from sqlalchemy.types import TypeEngine
 
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import StateDamaged, StateError
+from ekomi_reconcile.state.engine import migrations as engine_migrations
 from ekomi_reconcile.state.engine import postgres, sqlite
 from ekomi_reconcile.state.engine.location import PostgresLocation, copy_path, no_state
-from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION, format_version
-from ekomi_reconcile.state.engine.migrations import (
-    MIGRATIONS,
-    Migration,
-    migrate,
-    pending_migrations,
-    refuse_unasked,
-    unused,
-    write_meta,
-)
 from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Session, read_meta
 from ekomi_reconcile.state.engine.sqlite import free_name, whole_file
 from ekomi_reconcile.state.engine.tables import metadata
@@ -91,7 +82,7 @@ def open_postgres(
     copies: Path | None,
     create: bool,
     writable: bool,
-    steps_known: tuple[Sequence[Migration], int],
+    steps_known: tuple[Sequence[engine_migrations.Migration], int],
 ) -> Session:
     """Open a session on the state in a database, which ``stack`` closes; see ``open_state``.
 
@@ -110,11 +101,11 @@ def open_postgres(
             _create(connection, place)
     steps = _steps(connection, place, migrations, target)
     if copies is None:
-        refuse_unasked(steps)
+        engine_migrations.refuse_unasked(steps)
     else:
         with _changing(connection, dialect, place):
             _migrate(connection, _steps(connection, place, migrations, target), place, copies)
-    if not create and unused(connection):
+    if not create and engine_migrations.unused(connection):
         raise no_state(place)
     return Session(connection, dialect, location=place, writable=writable)
 
@@ -129,7 +120,9 @@ def postgres_exists(place: PostgresLocation) -> bool:
         if not _exists(connection):
             return False
         with suppress(StateDamaged):
-            return bool(_steps(connection, place, MIGRATIONS, FORMAT_VERSION)) or not unused(connection)
+            return bool(
+                _steps(connection, place, engine_migrations.MIGRATIONS, engine_migrations.FORMAT_VERSION)
+            ) or not engine_migrations.unused(connection)
         return True
 
 
@@ -153,8 +146,8 @@ def building(place: PostgresLocation) -> Iterator[Session]:
     dialect = postgres.PostgresDialect()
     with postgres.engine(place, dialect).connect() as connection, _changing(connection, dialect, place):
         _create(connection, place)
-        _steps(connection, place, MIGRATIONS, FORMAT_VERSION)
-        if not unused(connection):
+        _steps(connection, place, engine_migrations.MIGRATIONS, engine_migrations.FORMAT_VERSION)
+        if not engine_migrations.unused(connection):
             raise StateError(f"there is a state at {place} by now", mend="run it again")
         yield Session(connection, dialect, location=place, writable=True)
 
@@ -166,15 +159,17 @@ def _create(connection: Connection, place: PostgresLocation) -> None:
             connection.execute(CreateSchema(place.schema))
         metadata.create_all(connection, checkfirst=False)
         connection.exec_driver_sql(f"COMMENT ON TABLE meta IS '{_SIGN}'")
-        write_meta(connection, now=instant.now())
+        engine_migrations.write_meta(connection, now=instant.now())
 
 
-def _migrate(connection: Connection, steps: Sequence[Migration], place: PostgresLocation, root: Path) -> None:
+def _migrate(
+    connection: Connection, steps: Sequence[engine_migrations.Migration], place: PostgresLocation, root: Path
+) -> None:
     if steps:
         ours = metadata.tables.keys() | {name for step in steps for name in step.retires}
         copy = copy_path(place, f"format-{steps[0].version - 1}", root=root)
         copy_as_it_stands(connection, ours, target=copy)
-        migrate(connection, steps)
+        engine_migrations.migrate(connection, steps)
 
 
 @contextmanager
@@ -191,15 +186,20 @@ def _changing(
 
 
 def _steps(
-    connection: Connection, place: PostgresLocation, migrations: Sequence[Migration], target: int
-) -> tuple[Migration, ...]:
+    connection: Connection,
+    place: PostgresLocation,
+    migrations: Sequence[engine_migrations.Migration],
+    target: int,
+) -> tuple[engine_migrations.Migration, ...]:
     signed = connection.exec_driver_sql("SELECT obj_description(to_regclass('meta'), 'pg_class')").scalar()
     if signed != _SIGN:
         raise StateDamaged(
             f"{place} holds tables of another program",
             mend="keep the state in a schema of its own: add ?schema=ekomi_reconcile to the URL",
         )
-    return pending_migrations(format_version(read_meta(connection)), known=migrations, target=target)
+    return engine_migrations.pending_migrations(
+        engine_migrations.format_version(read_meta(connection)), known=migrations, target=target
+    )
 
 
 def _exists(connection: Connection) -> bool:

@@ -23,7 +23,7 @@ from sqlalchemy.dialects import sqlite as dialect
 from sqlalchemy.engine import ExceptionContext
 
 from ekomi_reconcile.model.errors import StateDamaged, StateError
-from ekomi_reconcile.state.engine import sqlite_driver
+from ekomi_reconcile.state.engine import location
 from ekomi_reconcile.state.engine.location import create_private, file_errors, make_folder, publish
 from ekomi_reconcile.state.engine.session import Dialect
 
@@ -108,24 +108,24 @@ class SqliteDialect:
             copy.execute("PRAGMA synchronous = FULL")
             source.backup(copy)
         except sqlite3.Error as error:
-            raise sqlite_driver.meaning(error, target) from error
+            raise location.meaning(error, target) from error
         finally:
             copy.close()
 
 
 def connect_writer(path: Path) -> Engine:
     """An engine on an existing file that reads and writes."""
-    return _engine(path, partial(sqlite_driver.connect, path, mode="rw", prepare=_prepare_writer))
+    return _engine(path, partial(location.connect, path, mode="rw", prepare=_prepare_writer))
 
 
 def connect_draft(path: Path) -> Engine:
     """An engine that fills a new file without a log beside it: what cannot be written fails at the commit."""
-    return _engine(path, partial(sqlite_driver.connect, path, mode="rw", prepare=_prepare_draft))
+    return _engine(path, partial(location.connect, path, mode="rw", prepare=_prepare_draft))
 
 
 def connect_reader(path: Path) -> Engine:
     """An engine that cannot write, and that leaves no files behind where SQLite allows."""
-    return _engine(path, partial(sqlite_driver.connect_reader, path))
+    return _engine(path, partial(location.connect_reader, path))
 
 
 def adopt_reader(path: Path, connection: sqlite3.Connection) -> Engine:
@@ -143,7 +143,7 @@ def check_owner(connection: Connection, path: Path) -> None:
     Raises:
         StateDamaged: it is not one of ours.
     """
-    if connection.exec_driver_sql("PRAGMA application_id").scalar() != sqlite_driver.APPLICATION_ID:
+    if connection.exec_driver_sql("PRAGMA application_id").scalar() != location.APPLICATION_ID:
         raise StateDamaged(
             f"{path} is the database of another program", mend="choose another path with --state"
         )
@@ -151,7 +151,7 @@ def check_owner(connection: Connection, path: Path) -> None:
 
 def sign(connection: Connection) -> None:
     """Mark a new database as ours."""
-    connection.exec_driver_sql(f"PRAGMA application_id = {sqlite_driver.APPLICATION_ID}")
+    connection.exec_driver_sql(f"PRAGMA application_id = {location.APPLICATION_ID}")
 
 
 def _prepare_writer(connection: sqlite3.Connection) -> None:
@@ -177,7 +177,7 @@ def _engine(path: Path, connect: Callable[[], sqlite3.Connection]) -> Engine:
     @event.listens_for(engine, "handle_error")
     def translate(context: ExceptionContext) -> None:
         if isinstance(context.original_exception, sqlite3.Error):
-            raise sqlite_driver.meaning(context.original_exception, path) from context.original_exception
+            raise location.meaning(context.original_exception, path) from context.original_exception
 
     return engine
 

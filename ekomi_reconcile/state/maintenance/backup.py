@@ -1,4 +1,4 @@
-"""Copies of a state.
+"""Copies of a state: made, checked and restored.
 
 A copy is a private file without the key of the digests. Copies made by ``apply`` on its own stand beside
 a file state; a database has its own tools for that.
@@ -7,13 +7,23 @@ a file state; a database has its own tools for that.
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
-from ekomi_reconcile.model.errors import StateMissing
-from ekomi_reconcile.state.engine.location import FileLocation, Location, file_errors
-from ekomi_reconcile.state.engine.sqlite import back_up, free_name, remove_abandoned
-from ekomi_reconcile.state.maintenance.table_dump import copy_content
-from ekomi_reconcile.state.opening import build_file
+from ekomi_reconcile.model.errors import StateDamaged, StateError, StateMissing
+from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.run import Restored
+from ekomi_reconcile.state.engine import location as engine_location
+from ekomi_reconcile.state.engine import location as location_module
+from ekomi_reconcile.state.engine import sqlite
+from ekomi_reconcile.state.engine.lock import Lock, user
+from ekomi_reconcile.state.engine.mark import check_value, lineage_of_mark
+from ekomi_reconcile.state.engine.migrations import FORMAT_VERSION, format_version
+from ekomi_reconcile.state.engine.session import read_meta
+from ekomi_reconcile.state.engine.sqlite import back_up, free_name, remove_abandoned, set_log_aside
+from ekomi_reconcile.state.maintenance.check import check_database
+from ekomi_reconcile.state.maintenance.table_dump import StoredContent, copy_content, replace_records
+from ekomi_reconcile.state.opening import Mode, build_file, build_state, open_copy, open_state
 from ekomi_reconcile.state.store import State
 
 EVERY = 20
@@ -32,12 +42,15 @@ def copy_to(state: State, target: Path) -> Path:
         StateError: it cannot be written; then nothing is left behind.
     """
     location, session = state.location, state.session
-    if isinstance(location, FileLocation):
-        with file_errors(location.path):
+    if isinstance(location, engine_location.FileLocation):
+        with engine_location.file_errors(location.path):
             remove_abandoned(location.path)
         return back_up(session.connection, session.dialect, target=target)
     path = free_name(target)
-    build_file(FileLocation(path), lambda copy: copy_content(copy, state, serial=state.meta.identity.serial))
+    build_file(
+        engine_location.FileLocation(path),
+        lambda copy: copy_content(copy, state, serial=state.meta.identity.serial),
+    )
     return path
 
 
@@ -46,7 +59,7 @@ def copy_now_and_then(state: State, *, every: int = EVERY, keep: int = KEPT) -> 
 
     Returns the new copy, if there is one. Raises ``StateError`` if it cannot be written.
     """
-    if not isinstance(state.location, FileLocation):
+    if not isinstance(state.location, engine_location.FileLocation):
         return None
     runs = state.meta.count_run()
     if runs % every:
@@ -57,17 +70,17 @@ def copy_now_and_then(state: State, *, every: int = EVERY, keep: int = KEPT) -> 
     return made
 
 
-def automatic_copies(location: Location) -> list[Path]:
+def automatic_copies(location: engine_location.Location) -> list[Path]:
     """The copies that ``apply`` made, the oldest first."""
-    if not isinstance(location, FileLocation):
+    if not isinstance(location, engine_location.FileLocation):
         return []
     name = re.compile(re.escape(f"{location.path.name}.{_AUTOMATIC}") + r"\d{8}\.backup(\.\d+)?")
     return sorted(each for each in location.path.parent.iterdir() if name.fullmatch(each.name))
 
 
-def copies_beside(location: Location) -> list[Path]:
+def copies_beside(location: engine_location.Location) -> list[Path]:
     """Every copy of a file state that stands beside it under a name that this tool gives."""
-    if not isinstance(location, FileLocation) or not location.path.parent.is_dir():
+    if not isinstance(location, engine_location.FileLocation) or not location.path.parent.is_dir():
         return []
     name = re.compile(re.escape(location.path.name) + r"\..+\.backup(\.\d+)?")
     return sorted(each for each in location.path.parent.iterdir() if name.fullmatch(each.name))
@@ -79,6 +92,167 @@ def needs_file(path: Path) -> None:
     Raises:
         StateMissing: there is none.
     """
-    with file_errors(path):
+    with engine_location.file_errors(path):
         if not path.is_file():
             raise StateMissing(f"there is no copy at {path}", mend="check the name")
+
+
+OPERATION = "state restore"
+
+
+def must_be_restorable(copy: Path, place: engine_location.Location) -> None:
+    """Refuse a copy that cannot become the missing state there, before anything is made for it.
+
+    Where there is a state, ``restore`` itself finds out: then its lock file is no trace.
+
+    Raises:
+        StateError: the copy is missing, damaged or of another state.
+    """
+    if isinstance(place, engine_location.FileLocation) and place.path.exists():
+        return
+    needs_file(copy)
+    with open_copy(copy.absolute()) as found:
+        _must_be_sound_copy(found, copy)
+        _must_be_of(found, place)
+
+
+def restore(
+    copy: Path, location: str, *, root: Path, key: bytes | None, now: Instant, lock: Lock | None = None
+) -> Restored:
+    """Replace the records of the state by those of a copy; the caller holds the writer ``lock``.
+
+    A readable state changes in one transaction: killed, it is as before. A missing one is made in one step,
+    a damaged file is set aside for it. Of a readable state a copy is kept, and the journal goes on.
+
+    Raises:
+        StateError: the copy is damaged, incomplete or of another state; nothing was changed.
+    """
+    needs_file(copy)
+    with open_copy(copy.absolute()) as found:
+        _must_be_sound_copy(found, copy)
+        aside: list[Path] = []
+        make_room = None
+        try:
+            _must_be_sound(location, root=root)
+            with open_state(location, root=root, mode=Mode.WRITE, key=key, accept_lost=True) as state:
+                if lock is not None:
+                    state.session.guard_by(lock)
+                return _replace(found, state, root=root, now=now)
+        except StateMissing:
+            _must_be_of(found, engine_location.locate(location, root=root))
+        except StateDamaged as error:
+            damaged = _damaged_file(location, error, root=root)
+            make_room = partial(_set_aside, damaged, aside)
+        serial = found.meta.identity.serial + 1
+        fill = partial(_refill, found, serial=serial, now=now)
+        with build_state(location, root=root, key=key, fill=fill, make_room=make_room) as state:
+            return _restored(state, replaced=aside[0] if aside else None, closed_since=None)
+
+
+def _must_be_sound_copy(found: State, copy: Path) -> None:
+    if problems := check_database(found):
+        raise StateDamaged(f"{copy} is damaged: {problems[0]}", mend="choose another copy")
+
+
+def _must_be_sound(location: str, *, root: Path) -> None:
+    """Look before anything is written: it may be the file of another program.
+
+    Raises:
+        StateMissing: there is no state.
+        StateDamaged: it is damaged somewhere, or of another program.
+    """
+    with open_state(location, root=root, mode=Mode.READ, accept_lost=True) as state:
+        if problems := check_database(state):
+            raise StateDamaged(f"the state is damaged: {problems[0]}")
+
+
+def _must_be_of(found: State, place: engine_location.Location) -> None:
+    """Make sure that the copy is of the state that was here, if its mark still says which one that was.
+
+    Raises:
+        StateError: it is of another one.
+    """
+    if not isinstance(place, engine_location.FileLocation):
+        return
+    before, ours = lineage_of_mark(place), found.meta.identity.lineage
+    if before not in (None, ours):
+        raise StateError(
+            f"the copy is of another state: its lineage is {ours}, that of the state that was here {before}",
+            mend=f"choose a copy of that state; to use this one instead, move {place.mark} away first",
+        )
+
+
+def _replace(found: State, state: State, *, root: Path, now: Instant) -> Restored:
+    ours, theirs = state.meta.identity, found.meta.identity
+    if ours.lineage != theirs.lineage:
+        raise StateError(
+            f"the copy is of another state: its lineage is {theirs.lineage}, that of this one {ours.lineage}",
+            mend="choose a copy of this state; to go on with that one, move this one away first",
+        )
+    kept = copy_to(
+        state, engine_location.copy_path(state.location, f"before-restore-{ours.serial}", root=root)
+    )
+    state.refresh()
+    serial = max(ours.serial, theirs.serial) + 1
+    with state.transaction():
+        closed = replace_records(state, StoredContent(found), serial=serial, now=now, actor=user())
+        state.journal.add(
+            OPERATION, subject=f"serial {theirs.serial}", outcome=f"restored as serial {serial}", now=now
+        )
+    return _restored(state, replaced=kept, closed_since=closed)
+
+
+def _refill(found: State, state: State, *, serial: int, now: Instant) -> None:
+    copy_content(state, found, serial=serial)
+    state.journal.add(OPERATION, outcome=f"restored as serial {serial}, made anew", now=now)
+
+
+def _restored(state: State, *, replaced: Path | None, closed_since: int | None) -> Restored:
+    expected = state.meta.identity.key_check
+    fits = expected is None or (state.key.value is not None and check_value(state.key.value) == expected)
+    return Restored(
+        serial=state.meta.read().serial,
+        accounts=len(state.accounts.read()),
+        invitations=sum(sum(each.values()) for each in state.queue.counts().values()),
+        replaced=replaced,
+        closed_since=closed_since,
+        key_fits=fits,
+    )
+
+
+def _damaged_file(location: str, error: StateDamaged, *, root: Path) -> engine_location.FileLocation:
+    """The place of a damaged file that may be set aside.
+
+    Raises:
+        StateDamaged: it is a database, or the file of another program or version.
+    """
+    place = engine_location.locate(location, root=root)
+    if not isinstance(place, engine_location.FileLocation) or not _is_ours(place.path):
+        raise error
+    return place
+
+
+def _set_aside(place: engine_location.FileLocation, made: list[Path]) -> None:
+    """Give a damaged file another name, with what belongs to it; the name is added to ``made``."""
+    aside = place.backup("damaged")
+    number = 2
+    while aside.exists():
+        aside, number = place.backup(f"damaged-{number}"), number + 1
+    with engine_location.file_errors(place.path):
+        set_log_aside(place.path, aside)
+        engine_location.publish(place.path, aside)
+    made.append(aside)
+
+
+def _is_ours(path: Path) -> bool:
+    """May this file be set aside: is it neither another program's database nor of a newer format?"""
+    try:
+        location_module.check_header(path)
+        with sqlite.connect_reader(path).connect() as connection:
+            signed = connection.exec_driver_sql("PRAGMA application_id").scalar()
+            return (
+                signed == location_module.APPLICATION_ID
+                and format_version(read_meta(connection)) <= FORMAT_VERSION
+            )
+    except StateDamaged:
+        return True

@@ -31,7 +31,7 @@ from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.state.engine.location import FileLocation
 from ekomi_reconcile.state.engine.tables import TABLES, account, invitation, invitation_history
 from ekomi_reconcile.state.opening import Mode, open_state
-from ekomi_reconcile.state.records import read_settings
+from ekomi_reconcile.state.repositories.accounts import read_settings
 from ekomi_reconcile.state.store import State
 
 SHOWN = 20

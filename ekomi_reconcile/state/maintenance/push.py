@@ -1,4 +1,4 @@
-"""Push edited JSON back into a state."""
+"""A state as JSON: out (pull), in (push), and its schema."""
 
 from __future__ import annotations
 
@@ -6,35 +6,188 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-from sqlalchemy import Boolean, Column, Float, Integer, Table
+from sqlalchemy import Boolean, Column, Float, Integer, Table, select
 
-from ekomi_reconcile.model.account import Json
-from ekomi_reconcile.model.document import first_problem
+from ekomi_reconcile.config.models import account_schema
+from ekomi_reconcile.model import document as model_document
+from ekomi_reconcile.model.account import Account, Json
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Evidence, Status
 from ekomi_reconcile.model.order import OrderId
-from ekomi_reconcile.model.rule import Deliver
-from ekomi_reconcile.model.state import Restored
+from ekomi_reconcile.model.rule import Deliver, InvitationRule
+from ekomi_reconcile.model.run import Restored
 from ekomi_reconcile.state.engine.location import copy_path
 from ekomi_reconcile.state.engine.lock import user
-from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION, StateIdentity
+from ekomi_reconcile.state.engine.migrations import FORMAT_VERSION, StateIdentity
+from ekomi_reconcile.state.engine.session import Session
 from ekomi_reconcile.state.engine.tables import OrderKey, metadata
 from ekomi_reconcile.state.maintenance.backup import copy_to
-from ekomi_reconcile.state.maintenance.export import TABLE_NAMES
-from ekomi_reconcile.state.maintenance.export_schema import state_schema
 from ekomi_reconcile.state.maintenance.table_dump import replace_records
 from ekomi_reconcile.state.repositories.accounts import name_key
 from ekomi_reconcile.state.store import State
 
+TABLE_NAMES = {
+    "accounts": "account",
+    "positions": "position",
+    "observations": "observation",
+    "invitations": "invitation",
+    "invitation_history": "invitation_history",
+    "reviews": "review",
+    "erased_reviews": "erased_review",
+    "products": "product",
+    "journal": "journal",
+    "api_errors": "api_error",
+}
+"""How the export calls the tables."""
+
+
+def export(state: State) -> dict[str, Json]:
+    """Everything at once; see ``export_header`` and ``export_tables`` for a large state."""
+    return export_header(state) | {name: list(rows) for name, rows in export_tables(state)}
+
+
+def export_header(state: State) -> dict[str, Json]:
+    """What identifies this state."""
+    meta = state.meta.read()
+    return {
+        "format_version": str(meta.format_version),
+        "lineage": meta.lineage,
+        "serial": meta.serial,
+        "created_at": meta.created_at,
+        "tool_version": meta.tool_version,
+    }
+
+
+def export_tables(state: State) -> Iterator[tuple[str, Iterator[dict[str, Json]]]]:
+    """Name and rows of every table, each ordered by its key; read one to its end before the next."""
+    for name, table in TABLE_NAMES.items():
+        yield name, _rows(state.session, metadata.tables[table])
+
+
+def _rows(session: Session, table: Table) -> Iterator[dict[str, Json]]:
+    with session.stream(select(table).order_by(*table.primary_key)) as rows:
+        for row in rows.mappings():
+            yield _export_plain(dict(row))
+
+
+def _export_plain(row: dict[str, Any]) -> dict[str, Json]:
+    row.pop("name_key", None)
+    if "desired" in row:
+        row["desired"] = json.loads(row["desired"])
+    return row
+
+
+_WHOLE: Mapping[str, Json] = {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
+_WORDS: Mapping[str, Mapping[str, Json]] = {
+    "status": model_document.words_of(Status),
+    "from_status": model_document.words_of(Status),
+    "to_status": model_document.words_of(Status),
+    "reached_source": model_document.words_of(Evidence),
+    "channel": model_document.words_of(Deliver),
+}
+_QUEUE = ("invitation", "invitation_history")
+_DERIVED = {"name_key"}
+"""What the export leaves out, as it follows from the rest."""
+
+
+@cache
+def state_schema() -> dict[str, Json]:
+    """The schema, JSON Schema 2020-12. Nothing that it does not name is allowed."""
+    header = {
+        "format_version": {"const": str(FORMAT_VERSION)},
+        "lineage": model_document.TEXT,
+        "serial": model_document.COUNT,
+        "created_at": _WHOLE,
+        "tool_version": model_document.TEXT,
+    }
+    tables = {
+        name: model_document.array_of(_row(metadata.tables[table])) for name, table in TABLE_NAMES.items()
+    }
+    return {
+        "$schema": model_document.DIALECT,
+        "$id": f"urn:ekomi-reconcile:schema:state:{FORMAT_VERSION}",
+        "title": f"ekomi-reconcile state, format {FORMAT_VERSION}",
+        "description": "What `state pull` writes and `state push` takes. Times are UTC epoch seconds.",
+        **_closed({**header, **tables}),
+        "$defs": {"Settings": _settings(), **account_schema()["$defs"]},
+    }
+
+
+def _row(table: Table) -> dict[str, Json]:
+    columns = [each for each in table.columns if each.name not in _DERIVED]
+    shapes = {str(each.name): _shape(table, each) for each in columns}
+    return _closed(shapes, optional={str(each.name) for each in columns if each.nullable})
+
+
+def _shape(table: Table, column: Column[Any]) -> Mapping[str, Json]:
+    shape = _plain(table, column)
+    return model_document.maybe(shape) if column.nullable else shape
+
+
+def _plain(table: Table, column: Column[Any]) -> Mapping[str, Json]:
+    if column.name == "desired":
+        return {"$ref": "#/$defs/Settings"}
+    if table.name in _QUEUE and column.name in _WORDS:
+        return _WORDS[column.name]
+    if isinstance(column.type, OrderKey):
+        return model_document.ORDER_ID
+    if isinstance(column.type, Boolean):
+        return model_document.FLAG
+    if isinstance(column.type, Float):
+        return model_document.NUMBER
+    return _WHOLE if isinstance(column.type, Integer) else model_document.TEXT
+
+
+def _settings() -> dict[str, Json]:
+    """An account as it is recorded: as in the files, but whole, with ``null`` for what is not there."""
+    files, named = account_schema()["properties"], account_schema()["$defs"]
+    plain = Account(name="", interface_id="", interface_password="").canonical()
+    rule = InvitationRule().canonical()
+    invitations = {
+        key: _recorded(each, rule.get(key, each)) for key, each in named["Invitations"]["properties"].items()
+    }
+    links = {key: _recorded(each, None) for key, each in named["Links"]["properties"].items()}
+    own = {
+        **{key: _bare(each) for key, each in files.items()},
+        "tags": {"type": "array", "items": _bare(files["tags"])["items"]},
+        "orders": model_document.TEXT,
+        "links": _closed(links),
+        "invitations": _closed(invitations, optional=set(invitations) - set(rule)),
+    }
+    return _closed(own, optional=set(own) - set(plain))
+
+
+def _recorded(key: Mapping[str, Json], default: Json) -> dict[str, Json]:
+    """A key of the files that is recorded as ``null`` or ``all`` where it is not set."""
+    shape = _bare(key)
+    return {"anyOf": [shape, {"const": default}]} if default in (None, "all") else shape
+
+
+def _bare(key: Mapping[str, Json]) -> dict[str, Json]:
+    """A key of the files without what is written for editors."""
+    notes = ("title", "description", "markdownDescription", "default", "examples", "enumDescriptions")
+    return {name: each for name, each in key.items() if name not in notes}
+
+
+def _closed(properties: Mapping[str, Json], *, optional: set[str] | None = None) -> dict[str, Json]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": dict(properties),
+        "required": [key for key in properties if key not in (optional or set())],
+    }
+
+
 OPERATION = "state push"
 _AGAIN = "pull the state again, and edit that"
 
-_WORDS: Mapping[str, type[StrEnum]] = {
+_ENUMS: Mapping[str, type[StrEnum]] = {
     "status": Status,
     "from_status": Status,
     "to_status": Status,
@@ -43,7 +196,6 @@ _WORDS: Mapping[str, type[StrEnum]] = {
 }
 """Columns of the queue that hold one of a few words."""
 
-_QUEUE = ("invitation", "invitation_history")
 _EDITED = {"name_key"}
 """What the export leaves out, as it follows from the rest."""
 
@@ -147,7 +299,7 @@ def _decoded_or_problem(text: bytes, kind: Any) -> Any:
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
-        problem = first_problem(msgspec.json.decode(text), state_schema()) or str(error)
+        problem = model_document.first_problem(msgspec.json.decode(text), state_schema()) or str(error)
         raise StateError(f"the file is not a state: {problem}", mend=_AGAIN) from None
 
 
@@ -155,7 +307,7 @@ def _check_accounts(header: _Header, accounts: Json) -> None:
     """Check the settings of accounts against the schema; the columns are checked already."""
     rest: dict[str, Json] = {name: [] for name in TABLE_NAMES if name != "accounts"}
     document = {**msgspec.to_builtins(header), **rest, "accounts": accounts}
-    if problem := first_problem(document, state_schema()):
+    if problem := model_document.first_problem(document, state_schema()):
         raise StateError(f"the file is not a state: {problem}", mend=_AGAIN)
 
 
@@ -163,13 +315,13 @@ def _whole() -> type[msgspec.Struct]:
     """The form of an export, made from the tables."""
     header = [(each.name, each.type) for each in msgspec.structs.fields(_Header)]
     tables: list[tuple[str, Any]] = [
-        (name, list[_row(metadata.tables[table])])  # type: ignore[misc]
+        (name, list[_push_row(metadata.tables[table])])  # type: ignore[misc]
         for name, table in TABLE_NAMES.items()
     ]
     return msgspec.defstruct("State", [*header, *tables], kw_only=True, forbid_unknown_fields=True)
 
 
-def _row(table: Table) -> type[msgspec.Struct]:
+def _push_row(table: Table) -> type[msgspec.Struct]:
     fields: list[Any] = []
     for each in table.columns:
         name, kind = str(each.name), _kind(table, each)
@@ -181,8 +333,8 @@ def _row(table: Table) -> type[msgspec.Struct]:
 def _kind(table: Table, column: Column[Any]) -> Any:
     if column.name == "desired":
         return dict[str, Any]
-    if table.name in _QUEUE and column.name in _WORDS:
-        return Literal[tuple(each.value for each in _WORDS[column.name])]
+    if table.name in _QUEUE and column.name in _ENUMS:
+        return Literal[tuple(each.value for each in _ENUMS[column.name])]
     if isinstance(column.type, OrderKey):
         return OrderId
     if isinstance(column.type, Boolean):

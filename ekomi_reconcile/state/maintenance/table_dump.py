@@ -18,11 +18,11 @@ from sqlalchemy import Table, column, delete, exists, func, insert, select, tabl
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import BLOCKING, Status
-from ekomi_reconcile.model.state import TableDigest
-from ekomi_reconcile.state.engine.metadata import StateIdentity
+from ekomi_reconcile.model.run import TableDigest
+from ekomi_reconcile.state.engine.migrations import StateIdentity
 from ekomi_reconcile.state.engine.session import Repository, Session, chunks
 from ekomi_reconcile.state.engine.tables import TABLES, account, erased_review, invitation, journal
-from ekomi_reconcile.state.repositories.invitation_rows import record_changes
+from ekomi_reconcile.state.repositories.invitations import record_changes
 from ekomi_reconcile.state.repositories.reviews import erase_reviews
 from ekomi_reconcile.state.store import State
 

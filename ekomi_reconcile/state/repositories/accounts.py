@@ -1,29 +1,174 @@
-"""Accounts as applied, with what eKomi reported about them."""
+"""Accounts as applied, with their records, what eKomi reported about them, and their products."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from msgspec.structs import asdict
 from sqlalchemy import delete, insert, select, update
 
-from ekomi_reconcile.model.account import Account, Json
-from ekomi_reconcile.model.account_record import AccountRecord, AppliedAccount
-from ekomi_reconcile.model.errors import StateError
-from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model import keys
+from ekomi_reconcile.model.account import Account, AccountRecord, AppliedAccount, Json
+from ekomi_reconcile.model.errors import StateDamaged, StateError
+from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import ACCOUNT_DELETED, LOOP, Status
-from ekomi_reconcile.model.review import ShopData
-from ekomi_reconcile.state.engine.session import Repository
-from ekomi_reconcile.state.engine.tables import (
-    PENDING,
-    account,
-    invitation,
-    position,
+from ekomi_reconcile.model.review import OrderedProduct, ShopData
+from ekomi_reconcile.model.rule import InvitationRule
+from ekomi_reconcile.state.engine.session import Repository, chunks
+from ekomi_reconcile.state.engine.tables import PENDING, account, invitation, position, product
+from ekomi_reconcile.state.repositories.invitations import record_changes
+
+_c = product.c
+
+
+class ProductRepository(Repository):
+    """Products that customers were asked about, by account and id at eKomi."""
+
+    def identifiers(self, interface_id: str, product_ids: Iterable[str]) -> dict[str, str]:
+        """The shop's own identifiers by id at eKomi, of those that are recorded."""
+        key = self._keys.of(interface_id)
+        found: dict[str, str] = {}
+        for chunk in chunks(product_ids):
+            known = select(_c.product_id, _c.identifier).where(_c.account_id == key, _c.product_id.in_(chunk))
+            found |= {row.product_id: row.identifier for row in self._session.rows(known)}
+        return found
+
+    def save(self, interface_id: str, products: Iterable[OrderedProduct]) -> None:
+        """Record these products; the name of one that is recorded already is the latest.
+
+        Raises:
+            StateError: there is no such live account.
+        """
+        rows = {each.product_id: each for each in products}
+        if not rows:
+            return
+        insert = self._session.dialect.insert(product)
+        new = insert.excluded
+        statement = insert.on_conflict_do_update(
+            index_elements=["account_id", "product_id"],
+            set_={"name": new.name},
+            where=_c.name != new.name,
+        )
+        with self._session.joined():
+            key = self._keys.of(interface_id)
+            values = [
+                {
+                    "account_id": key,
+                    "product_id": each.product_id,
+                    "identifier": each.identifier,
+                    "name": each.name,
+                }
+                for each in sorted(rows.values(), key=lambda each: each.product_id)
+            ]
+            self._session.execute(statement, values)
+
+
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, msgspec.MsgspecError)
+"""What a value in the state that is not what its column promises can lead to where it is used."""
+
+_PATTERN = Account(name="", interface_id="", interface_password="").canonical()
+_FULLEST = keys.canonical(
+    Account(name="", interface_id="", interface_password="", invitations=InvitationRule(spread=DAY)),
+    whole=True,
 )
-from ekomi_reconcile.state.records import ACCOUNT_COLUMNS, to_account
-from ekomi_reconcile.state.repositories.invitation_rows import record_changes
+"""With every key that an account is recorded without where it has its default."""
+
+_FREE = frozenset(each.name for each in keys.every_key(Account) if each.is_free)
+"""Keys of an account that take more than one kind of value."""
+
+
+class DesiredSettings(Mapping[str, Json]):
+    """The settings of an account as the state has them in ``text``, read when they are needed.
+
+    Reading raises ``StateDamaged`` where they are not settings.
+    """
+
+    __slots__ = ("_interface_id", "_read", "text")
+
+    def __init__(self, text: str, interface_id: str) -> None:
+        self.text = text
+        self._interface_id = interface_id
+        self._read: Mapping[str, Json] | None = None
+
+    def __getitem__(self, key: str) -> Json:
+        return self._settings[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._settings)
+
+    def __len__(self) -> int:
+        return len(self._settings)
+
+    def __repr__(self) -> str:
+        return f"Desired({self._interface_id})"
+
+    @property
+    def _settings(self) -> Mapping[str, Json]:
+        if self._read is None:
+            found, wrong = read_settings(self.text)
+            if wrong is not None:
+                raise StateDamaged(
+                    f"account {self._interface_id} in the state: column desired {wrong}",
+                    mend="see all damage with `ekomi-reconcile state check`, then restore a copy: "
+                    "ekomi-reconcile state restore FILE",
+                )
+            self._read = found
+        return self._read
+
+
+def read_settings(text: object) -> tuple[dict[str, Json], str | None]:
+    """The settings of an account in the column ``desired``, and what is wrong with them, if anything."""
+    try:
+        found = msgspec.json.decode(text) if isinstance(text, str) else None
+    except (msgspec.DecodeError, UnicodeError):
+        found = None
+    if found is None:
+        return {}, "is not JSON"
+    wrong = unlike_account(found)
+    return (found, None) if wrong is None else ({}, f"is not an account: {wrong}")
+
+
+def unlike_account(desired: Json, place: str = "$") -> str | None:
+    """Why this is not how an account is recorded, or ``None`` if it is."""
+    return next(_unlike(desired, _PATTERN, _FULLEST, place=place), None)
+
+
+def _unlike(value: Json, pattern: Json, fullest: Json, *, place: str) -> Iterator[str]:
+    """Where a value has neither the form of the pattern nor that of the fullest account."""
+    if not isinstance(pattern, dict) or not isinstance(fullest, dict):
+        if type(value) not in (type(pattern), type(fullest)):
+            yield f"Expected `{type(fullest).__name__}` - at `{place}`"
+        return
+    if not isinstance(value, dict) or not set(pattern) <= set(value) <= set(fullest):
+        yield f"Expected an object with {', '.join(sorted(pattern))} - at `{place}`"
+        return
+    for key, each in value.items():
+        if key not in _FREE:
+            least = {} if isinstance(fullest[key], dict) else fullest[key]
+            yield from _unlike(each, pattern.get(key, least), fullest[key], place=f"{place}.{key}")
+
+
+_OWN = tuple(name for name in AccountRecord.__struct_fields__ if name not in ("shop", "text"))
+_SHOP = ShopData.__struct_fields__
+_INTERFACE_ID, _DESIRED, _PROTECT = map(_OWN.index, ("interface_id", "desired", "protect"))
+_ACTIVE = _SHOP.index("active")
+ACCOUNT_COLUMNS = (*_OWN, *_SHOP)
+"""What ``to_account`` takes, in its order: a column for each field of the record."""
+
+
+def to_account(row: Sequence[Any]) -> AccountRecord:
+    """The account in a row of ``ACCOUNT_COLUMNS``; a driver may give its booleans as numbers."""
+    own, shop = list(row[: len(_OWN)]), list(row[len(_OWN) :])
+    text = own[_DESIRED]
+    own[_DESIRED] = DesiredSettings(text, own[_INTERFACE_ID])
+    own[_PROTECT] = bool(own[_PROTECT])
+    if shop[_ACTIVE] is not None:
+        shop[_ACTIVE] = bool(shop[_ACTIVE])
+    return AccountRecord(*[*own, text, ShopData(*shop)])
+
 
 LONGEST_NAME = 255
 """Characters of an account's name."""

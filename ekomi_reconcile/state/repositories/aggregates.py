@@ -32,7 +32,7 @@ from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.review import STARS, Period, ReviewStatistics, Tally
 from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Repository, chunks
 from ekomi_reconcile.state.engine.tables import CANCELLED, PENDING, invitation, journal, product, review
-from ekomi_reconcile.state.repositories.invitation_rows import COLUMNS, to_invitation
+from ekomi_reconcile.state.repositories.invitations import COLUMNS, to_invitation
 from ekomi_reconcile.state.repositories.journal import APPLY
 from ekomi_reconcile.state.repositories.reviews import of_product
 

@@ -16,15 +16,9 @@ from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.review import RecordedReview
 from ekomi_reconcile.model.run import ApiError, JournalEntry
+from ekomi_reconcile.state.engine import tables
 from ekomi_reconcile.state.engine.session import Repository, chunks
-from ekomi_reconcile.state.engine.tables import (
-    api_error,
-    invitation,
-    invitation_history,
-    journal,
-    review,
-)
-from ekomi_reconcile.state.repositories.invitation_rows import COLUMNS, record_changes, to_invitation
+from ekomi_reconcile.state.repositories.invitations import COLUMNS, record_changes, to_invitation
 from ekomi_reconcile.state.repositories.journal import to_entry, to_error
 from ekomi_reconcile.state.repositories.reviews import erase_reviews, to_review
 
@@ -48,7 +42,7 @@ class CustomerRepository(Repository):
     def invitations(self, customer: str) -> tuple[Invitation, ...]:
         """The rows of a customer, by id."""
         rows = self._session.rows(
-            select(*COLUMNS).where(invitation.c.customer == customer).order_by(invitation.c.id)
+            select(*COLUMNS).where(tables.invitation.c.customer == customer).order_by(tables.invitation.c.id)
         )
         return tuple(to_invitation(row, self._keys.names()) for row in rows)
 
@@ -59,9 +53,14 @@ class CustomerRepository(Repository):
         """
         with self._session.joined():
             rows = self._session.rows(
-                select(invitation.c.id, invitation.c.account_id, invitation.c.number, invitation.c.status)
-                .where(invitation.c.customer == customer)
-                .order_by(invitation.c.id)
+                select(
+                    tables.invitation.c.id,
+                    tables.invitation.c.account_id,
+                    tables.invitation.c.number,
+                    tables.invitation.c.status,
+                )
+                .where(tables.invitation.c.customer == customer)
+                .order_by(tables.invitation.c.id)
             )
             waiting = [row.id for row in rows if row.status == Status.PENDING.value]
             for ids in chunks([row.id for row in rows]):
@@ -78,8 +77,8 @@ class CustomerRepository(Repository):
         """The reviews of the orders of these rows."""
         names = self._keys.names()
         for chunk in chunks(rows):
-            mine = tuple_(review.c.account_id, review.c.order_id).in_(self._by_account(chunk))
-            for row in self._session.rows(select(review).where(mine).order_by(review.c.id)):
+            mine = tuple_(tables.review.c.account_id, tables.review.c.order_id).in_(self._by_account(chunk))
+            for row in self._session.rows(select(tables.review).where(mine).order_by(tables.review.c.id)):
                 yield to_review(row, names[row.account_id])
 
     def errors(self, rows: Sequence[Invitation]) -> Iterator[ApiError]:
@@ -87,15 +86,19 @@ class CustomerRepository(Repository):
         names = self._keys.names()
         for chunk in chunks(rows):
             calls = [(key, _operation(number)) for key, number in self._by_account(chunk)]
-            mine = tuple_(api_error.c.account_id, api_error.c.operation).in_(calls)
-            for row in self._session.rows(select(api_error).where(mine).order_by(api_error.c.id)):
+            mine = tuple_(tables.api_error.c.account_id, tables.api_error.c.operation).in_(calls)
+            for row in self._session.rows(
+                select(tables.api_error).where(mine).order_by(tables.api_error.c.id)
+            ):
                 yield to_error(row, names)
 
     def journal(self, rows: Sequence[Invitation]) -> Iterator[JournalEntry]:
         """What people did with these rows, the oldest first."""
         for chunk in chunks(rows):
-            mine = journal.c.subject.in_([subject_of(row.id, row.number) for row in chunk])
-            yield from map(to_entry, self._session.rows(select(journal).where(mine).order_by(journal.c.id)))
+            mine = tables.journal.c.subject.in_([subject_of(row.id, row.number) for row in chunk])
+            yield from map(
+                to_entry, self._session.rows(select(tables.journal).where(mine).order_by(tables.journal.c.id))
+            )
 
     def _by_account(self, rows: Sequence[Invitation]) -> list[tuple[int, str]]:
         """Account id and number of the orders of these rows."""
@@ -103,10 +106,12 @@ class CustomerRepository(Repository):
         return [(ids[row.interface_id], row.number) for row in rows]
 
     def _forget(self, ids: list[int]) -> None:
-        mine = invitation.c.id.in_(ids)
-        self._session.execute(update(invitation).where(mine).values(customer=None, link=None, reason=None))
-        of_these = invitation_history.c.invitation_id.in_(ids)
-        self._session.execute(update(invitation_history).where(of_these).values(detail=None))
+        mine = tables.invitation.c.id.in_(ids)
+        self._session.execute(
+            update(tables.invitation).where(mine).values(customer=None, link=None, reason=None)
+        )
+        of_these = tables.invitation_history.c.invitation_id.in_(ids)
+        self._session.execute(update(tables.invitation_history).where(of_these).values(detail=None))
 
     def _skip_erased(self, ids: list[int], *, now: Instant, actor: str) -> None:
         values = {
@@ -116,16 +121,22 @@ class CustomerRepository(Repository):
             "changed_at": now,
         }
         for chunk in chunks(ids):
-            self._session.execute(update(invitation).where(invitation.c.id.in_(chunk)).values(values))
+            self._session.execute(
+                update(tables.invitation).where(tables.invitation.c.id.in_(chunk)).values(values)
+            )
         record_changes(self._session, ids, Status.PENDING, Status.SKIPPED, at=now, actor=actor, detail=ERASED)
 
     def _forget_remarks(self, rows: Sequence[Any]) -> int:
         subjects = [subject_of(row.id, row.number) for row in rows]
-        self._session.execute(update(journal).where(journal.c.subject.in_(subjects)).values(detail=None))
+        self._session.execute(
+            update(tables.journal).where(tables.journal.c.subject.in_(subjects)).values(detail=None)
+        )
         calls = [(row.account_id, _operation(row.number)) for row in rows]
-        mine = tuple_(api_error.c.account_id, api_error.c.operation).in_(calls)
-        count = self._session.execute(select(func.count()).select_from(api_error).where(mine)).scalar_one()
-        self._session.execute(delete(api_error).where(mine))
+        mine = tuple_(tables.api_error.c.account_id, tables.api_error.c.operation).in_(calls)
+        count = self._session.execute(
+            select(func.count()).select_from(tables.api_error).where(mine)
+        ).scalar_one()
+        self._session.execute(delete(tables.api_error).where(mine))
         return int(count)
 
 

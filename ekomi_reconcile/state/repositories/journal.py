@@ -1,19 +1,149 @@
-"""The journal: who did what, and which calls failed."""
+"""The journal, and records that a state lost.
+
+What such a state has as pending may have been sent. To accept the loss, all that may have left in the lost
+time becomes ``unknown``, so that nobody is invited twice.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, exists, insert, select
+from sqlalchemy import ColumnElement, Row, exists, func, insert, or_, select, update
 
-from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.errors import StateLost
+from ekomi_reconcile.model.instant import Instant, iso
+from ekomi_reconcile.model.invitation import STATE_LOST, Status
 from ekomi_reconcile.model.run import ApiError, JournalEntry
+from ekomi_reconcile.state.engine import tables
 from ekomi_reconcile.state.engine.lock import host, user
-from ekomi_reconcile.state.engine.session import Repository
-from ekomi_reconcile.state.engine.tables import api_error, journal
+from ekomi_reconcile.state.engine.session import Memory, Repository
+from ekomi_reconcile.state.repositories.invitations import record_changes
+
+ACCEPT_LOSS = "state accept-loss"
+_SETTLING = (ACCEPT_LOSS, "state restore", "state push")
+"""Actions of the journal after which a state counts as it is, whatever it had recorded before."""
+
+_PAGE = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueCount:
+    """How many pending invitations of an account are due, and how many of them were due before an instant."""
+
+    interface_id: str
+    due: int
+    due_before: int
+
+
+class LostRecords(Repository):
+    """Noticing and accepting that the last records are gone."""
+
+    def remember(self) -> None:
+        """Keep in the memory of the session how far the state has come, whoever brought it there."""
+        last = self._session.rows(
+            select(tables.journal.c.id, tables.journal.c.at).order_by(tables.journal.c.id.desc()).limit(1)
+        )
+        lineage = self._lineage()
+        entry = (last[0].id, last[0].at) if last else None
+        self._session.memory = replace(self._session.memory, lineage=lineage, journal=entry)
+
+    def check(self, memory: Memory) -> None:
+        """Make sure that the state still has what this process has committed.
+
+        What retention has deleted since is not missed.
+
+        Raises:
+            StateLost: it has not, and nobody has accepted that; or it is another state.
+        """
+        if memory.lineage is not None and memory.lineage != (found := self._lineage()):
+            raise StateLost(
+                f"{self._session.location} is another state than before: its lineage is {found}, it was "
+                f"{memory.lineage}",
+                mend="restore a backup: ekomi-reconcile state restore FILE; if the new one is right, start "
+                "this run again",
+            )
+        since = self._lost_since(memory)
+        if since is None or self._settled_after(since):
+            return
+        raise StateLost(
+            f"{self._session.location} has lost what this run recorded at {iso(since)}: the server was "
+            "restored or failed over to a replica that was behind",
+            mend="stop all runs and let `ekomi-reconcile apply --no-send` read the orders of the lost time "
+            "again; then, with a TIME before the first lost record: ekomi-reconcile state accept-loss "
+            "--since TIME",
+        )
+
+    def due_by(self, now: Instant, *, before: Instant) -> tuple[DueCount, ...]:
+        """The pending invitations that may have left by ``now``, by account."""
+        earlier = func.count().filter(tables.invitation.c.scheduled_at < before)
+        statement = select(tables.invitation.c.account_id, func.count(), earlier).where(*_may_have_left(now))
+        rows = self._session.rows(statement.group_by(tables.invitation.c.account_id))
+        names = self._keys.names()
+        counts = (DueCount(interface_id=names[key], due=due, due_before=past) for key, due, past in rows)
+        return tuple(sorted(counts, key=lambda each: each.interface_id))
+
+    def accept(self, *, since: Instant, now: Instant, actor: str) -> int:
+        """Turn every pending invitation that may have left from ``since`` to ``now`` into ``unknown``.
+
+        That includes what was due before and still pending: the first run after ``since`` sends that too.
+        How many there were is returned.
+        """
+        changed = 0
+        with self._session.joined():
+            self._session.commit_durably()
+            chosen = select(tables.invitation.c.id).where(*_may_have_left(now)).limit(_PAGE).with_for_update()
+            values = {"status": Status.UNKNOWN.value, "reason": STATE_LOST, "changed_at": now}
+            statement = update(tables.invitation).where(tables.invitation.c.id.in_(chosen)).values(values)
+            pending, unknown = Status.PENDING, Status.UNKNOWN
+            while rows := self._session.rows(statement.returning(tables.invitation.c.id)):
+                ids, detail = sorted(row.id for row in rows), f"{STATE_LOST} since {iso(since)}"
+                record_changes(self._session, ids, pending, unknown, at=now, actor=actor, detail=detail)
+                changed += len(ids)
+        return changed
+
+    def _lost_since(self, memory: Memory) -> Instant | None:
+        """When the oldest of these records was made that the state lacks."""
+        lost = []
+        if memory.journal is not None:
+            number, at = memory.journal
+            kept = exists().where(tables.journal.c.id == number, tables.journal.c.at == at)
+            older = exists().where(tables.journal.c.at <= at)
+            if self._session.execute(select(~kept & older)).scalar():
+                lost.append(at)
+        if memory.claim is not None:
+            key, at = memory.claim
+            changes = tables.invitation_history.c
+            claimed = changes.to_status == Status.SENDING.value
+            kept = exists().where(changes.invitation_id == key, claimed, changes.at == at)
+            here = exists().where(tables.invitation.c.id == key)
+            older = exists().where(tables.journal.c.at <= at)
+            if self._session.execute(select(~kept & here & older)).scalar():
+                lost.append(at)
+        return min(lost, default=None)
+
+    def _lineage(self) -> str:
+        return str(
+            self._session.execute(
+                select(tables.meta.c.value).where(tables.meta.c.key == "lineage")
+            ).scalar_one()
+        )
+
+    def _settled_after(self, at: Instant) -> bool:
+        later = exists().where(tables.journal.c.action.in_(_SETTLING), tables.journal.c.at >= at)
+        return bool(self._session.execute(select(later)).scalar())
+
+
+def _may_have_left(now: Instant) -> tuple[ColumnElement[bool], ...]:
+    attempt = tables.invitation.c.next_attempt_at
+    return (
+        tables.invitation.c.status == tables.PENDING,
+        tables.invitation.c.scheduled_at <= now,
+        or_(attempt.is_(None), attempt <= now),
+    )
+
 
 APPLY = "apply"
 """The action of executing a plan."""
@@ -63,7 +193,9 @@ class JournalRepository(Repository):
         }
         open_yet = self._session.writing  # what is not committed yet is not remembered
         with self._session.joined():
-            number = self._session.execute(insert(journal).values(entry).returning(journal.c.id)).scalar_one()
+            number = self._session.execute(
+                insert(tables.journal).values(entry).returning(tables.journal.c.id)
+            ).scalar_one()
             self._session.note_journal()
         if not open_yet:
             self._session.memory = replace(self._session.memory, journal=(int(number), now))
@@ -71,18 +203,22 @@ class JournalRepository(Repository):
 
     def entries(self, limit: int | None = None) -> tuple[JournalEntry, ...]:
         """What was done, the latest first."""
-        rows = self._session.rows(select(journal).order_by(journal.c.id.desc()).limit(limit))
+        rows = self._session.rows(select(tables.journal).order_by(tables.journal.c.id.desc()).limit(limit))
         return tuple(map(to_entry, rows))
 
     def last_run_at(self) -> Instant | None:
         """When the last run was recorded."""
-        runs = select(journal.c.at).where(journal.c.action == APPLY).order_by(journal.c.id.desc())
+        runs = (
+            select(tables.journal.c.at)
+            .where(tables.journal.c.action == APPLY)
+            .order_by(tables.journal.c.id.desc())
+        )
         found = self._session.execute(runs.limit(1)).scalar()
         return None if found is None else int(found)
 
     def applied(self, plan_digest: str) -> bool:
         """Has the execution of this plan been written down before?"""
-        same = (journal.c.plan_digest == plan_digest) & (journal.c.action == APPLY)
+        same = (tables.journal.c.plan_digest == plan_digest) & (tables.journal.c.action == APPLY)
         return bool(self._session.execute(select(exists().where(same))).scalar())
 
     def record_error(
@@ -109,24 +245,26 @@ class JournalRepository(Repository):
                 "http_status": http_status,
                 "message": message,
             }
-            self._session.execute(insert(api_error).values(entry))
+            self._session.execute(insert(tables.api_error).values(entry))
 
     def errors(
         self, interface_id: str | None = None, *, since: Instant | None = None
     ) -> tuple[ApiError, ...]:
         """Failed calls, the latest first; of one account, or of all."""
-        statement = select(api_error).order_by(api_error.c.id.desc())
+        statement = select(tables.api_error).order_by(tables.api_error.c.id.desc())
         if interface_id is not None:
-            statement = statement.where(api_error.c.account_id.in_(self._keys.any_of([interface_id])))
+            statement = statement.where(tables.api_error.c.account_id.in_(self._keys.any_of([interface_id])))
         if since is not None:
-            statement = statement.where(api_error.c.at >= since)
+            statement = statement.where(tables.api_error.c.at >= since)
         names = self._keys.names()
         return tuple(to_error(row, names) for row in self._session.rows(statement))
 
     def without_product_reviews(self) -> frozenset[str]:
         """The interface ids of the accounts that were refused product reviews, when last told."""
-        told = select(journal.c.detail, journal.c.outcome).where(journal.c.action == PRODUCT_REVIEWS)
-        last = {row.detail: row.outcome for row in self._session.rows(told.order_by(journal.c.id))}
+        told = select(tables.journal.c.detail, tables.journal.c.outcome).where(
+            tables.journal.c.action == PRODUCT_REVIEWS
+        )
+        last = {row.detail: row.outcome for row in self._session.rows(told.order_by(tables.journal.c.id))}
         return frozenset(key for key, outcome in last.items() if outcome == Offer.NOT_OFFERED.value)
 
     def note_product_reviews(self, interface_id: str, offer: Offer, *, name: str, now: Instant) -> None:

@@ -14,17 +14,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ekomi_reconcile.model.account_record import AccountRecord, PositionRecord
+from ekomi_reconcile.model.account import AccountRecord, PositionRecord
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Observation, Status
 from ekomi_reconcile.model.order import OrderId
-from ekomi_reconcile.model.state import Meta
-from ekomi_reconcile.state.engine import sqlite_driver
-from ekomi_reconcile.state.engine.key import StateKey, read_key
+from ekomi_reconcile.model.run import Meta
+from ekomi_reconcile.state.engine import location as location_module
 from ekomi_reconcile.state.engine.location import FileLocation, locate
-from ekomi_reconcile.state.engine.mark import AS_RECORDED, Mark, read_mark
-from ekomi_reconcile.state.engine.metadata import FORMAT_VERSION, KEY_CHECK, parse_addresses, parse_meta
-from ekomi_reconcile.state.records import ACCOUNT_COLUMNS, to_account
+from ekomi_reconcile.state.engine.mark import AS_RECORDED, Mark, StateKey, read_key, read_mark
+from ekomi_reconcile.state.engine.migrations import FORMAT_VERSION, KEY_CHECK, parse_addresses, parse_meta
+from ekomi_reconcile.state.repositories.accounts import ACCOUNT_COLUMNS, to_account
 
 if TYPE_CHECKING:
     from ekomi_reconcile.state.store import State
@@ -68,10 +67,10 @@ def open_plan_reader(location: str, *, root: Path, key: bytes | None = None) -> 
     place = locate(location, root=root)
     if isinstance(place, FileLocation) and place.path.is_file():
         mark = read_mark(place)
-        sqlite_driver.check_header(place.path)
+        location_module.check_header(place.path)
         key = key or read_key(place.key)
         with ExitStack() as stack:
-            seen = stack.enter_context(PlanReader(place, sqlite_driver.connect_reader(place.path), key=key))
+            seen = stack.enter_context(PlanReader(place, location_module.connect_reader(place.path), key=key))
             if seen.usual and not seen.behind(mark):
                 stack.pop_all()
                 return seen
@@ -100,7 +99,7 @@ class PlanReader:
     @property
     def usual(self) -> bool:
         """Is it a state of the present format that is in use?"""
-        ours = self._file.rows("PRAGMA application_id") == [(sqlite_driver.APPLICATION_ID,)]
+        ours = self._file.rows("PRAGMA application_id") == [(location_module.APPLICATION_ID,)]
         return (
             ours
             and self._file.meta.get("format_version") == str(FORMAT_VERSION)
@@ -140,8 +139,8 @@ class _File:
     @cached_property
     def state(self) -> State:
         """The whole state, in the same snapshot."""
-        from ekomi_reconcile.state.engine.runner import Runner
         from ekomi_reconcile.state.engine.session import Session
+        from ekomi_reconcile.state.engine.shared import Runner
         from ekomi_reconcile.state.engine.sqlite import SqliteDialect, adopt_reader
         from ekomi_reconcile.state.store import State
 
@@ -154,7 +153,7 @@ class _File:
         try:
             return self._connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
-            raise sqlite_driver.meaning(error, self._place.path) from error
+            raise location_module.meaning(error, self._place.path) from error
 
     def close(self) -> None:
         """Let go of the file."""

@@ -10,18 +10,11 @@ from sqlalchemy import bindparam, exists, func, or_, select, tuple_
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Observation, Status
 from ekomi_reconcile.model.order import OrderId
-from ekomi_reconcile.state.engine.runner import Runner
+from ekomi_reconcile.state.engine import tables
 from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Repository, Session, chunks
-from ekomi_reconcile.state.engine.tables import (
-    CANCELLED,
-    PENDING,
-    SENDING,
-    account,
-    invitation,
-    observation,
-)
-from ekomi_reconcile.state.repositories.invitation_rows import COLUMNS, to_invitation
-from ekomi_reconcile.state.repositories.reviewed import ReviewedRepository
+from ekomi_reconcile.state.engine.shared import Runner
+from ekomi_reconcile.state.repositories.invitations import COLUMNS, to_invitation
+from ekomi_reconcile.state.repositories.reviews import ReviewedRepository
 
 _ASKED = (Status.PENDING.value, Status.SENDING.value, Status.SENT.value, Status.UNKNOWN.value)
 """Rows in one of these count as a request to their customer."""
@@ -29,93 +22,102 @@ _ASKED = (Status.PENDING.value, Status.SENDING.value, Status.SENT.value, Status.
 _OF_ORDERS = (
     select(*COLUMNS)
     .where(
-        invitation.c.source == bindparam("source"),
-        invitation.c.order_id.in_(bindparam("ids", expanding=True)),
+        tables.invitation.c.source == bindparam("source"),
+        tables.invitation.c.order_id.in_(bindparam("ids", expanding=True)),
     )
-    .order_by(invitation.c.id)
+    .order_by(tables.invitation.c.id)
 )
-_ORDER_IDS = select(invitation.c.order_id).where(invitation.c.source == bindparam("source")).limit(1)
-_FIRST_ORDER = _ORDER_IDS.order_by(invitation.c.order_id)
-_LAST_ORDER = _ORDER_IDS.order_by(invitation.c.order_id.desc())
+_ORDER_IDS = (
+    select(tables.invitation.c.order_id).where(tables.invitation.c.source == bindparam("source")).limit(1)
+)
+_FIRST_ORDER = _ORDER_IDS.order_by(tables.invitation.c.order_id)
+_LAST_ORDER = _ORDER_IDS.order_by(tables.invitation.c.order_id.desc())
 
 _AHEAD = 3_600
 """Seconds by which a change may lie in the future before it counts as made with a wrong clock."""
 
-_ANY = select(invitation.c.id).limit(1)
+_ANY = select(tables.invitation.c.id).limit(1)
 _OF_NUMBERS = (
     select(*COLUMNS)
     .where(
-        invitation.c.number.in_(bindparam("numbers", expanding=True)),
-        invitation.c.status != CANCELLED,
+        tables.invitation.c.number.in_(bindparam("numbers", expanding=True)),
+        tables.invitation.c.status != tables.CANCELLED,
     )
-    .order_by(invitation.c.id)
+    .order_by(tables.invitation.c.id)
 )
 
-_NEXT_SOURCE = select(func.min(invitation.c.source)).where(invitation.c.source > bindparam("after"))
-_ACCOUNTS_AT = select(invitation.c.account_id).where(invitation.c.source == bindparam("source")).distinct()
+_NEXT_SOURCE = select(func.min(tables.invitation.c.source)).where(
+    tables.invitation.c.source > bindparam("after")
+)
+_ACCOUNTS_AT = (
+    select(tables.invitation.c.account_id).where(tables.invitation.c.source == bindparam("source")).distinct()
+)
 
 _UNKNOWN = select(
     func.sum(
         select(func.count())
-        .where(invitation.c.account_id == account.c.id, invitation.c.status == Status.UNKNOWN.value)
+        .where(
+            tables.invitation.c.account_id == tables.account.c.id,
+            tables.invitation.c.status == Status.UNKNOWN.value,
+        )
         .scalar_subquery()
     )
 )
 """Account by account through their index: there are few of these rows among very many."""
-_SENDING = select(func.count()).where(invitation.c.status == SENDING)
+_SENDING = select(func.count()).where(tables.invitation.c.status == tables.SENDING)
 _WITH_ROWS = (
-    select(account.c.id)
+    select(tables.account.c.id)
     .where(
-        account.c.id.in_(bindparam("accounts", expanding=True)),
+        tables.account.c.id.in_(bindparam("accounts", expanding=True)),
         exists().where(
-            invitation.c.account_id == account.c.id,
-            invitation.c.status.in_(bindparam("statuses", expanding=True)),
+            tables.invitation.c.account_id == tables.account.c.id,
+            tables.invitation.c.status.in_(bindparam("statuses", expanding=True)),
         ),
     )
-    .order_by(account.c.id)
+    .order_by(tables.account.c.id)
 )
 """Most accounts that are asked about have no such rows: one probe of the index each, not a statement."""
 _PAGE_OF_ACCOUNT = (
     select(*COLUMNS)
     .where(
-        invitation.c.account_id == bindparam("account"),
-        invitation.c.status == bindparam("status"),
-        invitation.c.id > bindparam("after"),
+        tables.invitation.c.account_id == bindparam("account"),
+        tables.invitation.c.status == bindparam("status"),
+        tables.invitation.c.id > bindparam("after"),
     )
-    .order_by(invitation.c.id)
+    .order_by(tables.invitation.c.id)
     .limit(ROWS_PER_PAGE)
 )
 _PAGE_OF_DUE = (
     select(*COLUMNS)
     .where(
-        invitation.c.status == PENDING,
-        invitation.c.scheduled_at <= bindparam("now"),
-        tuple_(invitation.c.scheduled_at, invitation.c.id)
+        tables.invitation.c.status == tables.PENDING,
+        tables.invitation.c.scheduled_at <= bindparam("now"),
+        tuple_(tables.invitation.c.scheduled_at, tables.invitation.c.id)
         > tuple_(bindparam("after_time"), bindparam("after_id")),
         or_(
-            invitation.c.next_attempt_at.is_(None),
-            invitation.c.next_attempt_at <= bindparam("now"),
-            invitation.c.changed_at > bindparam("now") + _AHEAD,  # a run with a wrong clock put it off
+            tables.invitation.c.next_attempt_at.is_(None),
+            tables.invitation.c.next_attempt_at <= bindparam("now"),
+            tables.invitation.c.changed_at > bindparam("now") + _AHEAD,  # a run with a wrong clock put it off
         ),
     )
-    .order_by(invitation.c.scheduled_at, invitation.c.id)
+    .order_by(tables.invitation.c.scheduled_at, tables.invitation.c.id)
     .limit(ROWS_PER_PAGE)
 )
-_ASKED_AT = func.coalesce(invitation.c.sent_at, invitation.c.scheduled_at)
+_ASKED_AT = func.coalesce(tables.invitation.c.sent_at, tables.invitation.c.scheduled_at)
 _LOAD = (
-    select(invitation.c.customer, _ASKED_AT.label("at"))
+    select(tables.invitation.c.customer, _ASKED_AT.label("at"))
     .where(
-        invitation.c.customer.in_(bindparam("customers", expanding=True)),
-        invitation.c.status.in_(_ASKED),
+        tables.invitation.c.customer.in_(bindparam("customers", expanding=True)),
+        tables.invitation.c.status.in_(_ASKED),
         bindparam("since") <= _ASKED_AT,
     )
-    .order_by(invitation.c.id)
+    .order_by(tables.invitation.c.id)
 )
 
 
-_SEEN = select(*(observation.c[name] for name in Observation.__struct_fields__)).where(
-    observation.c.source == bindparam("source"),
-    observation.c.order_id.in_(bindparam("ids", expanding=True)),
+_SEEN = select(*(tables.observation.c[name] for name in Observation.__struct_fields__)).where(
+    tables.observation.c.source == bindparam("source"),
+    tables.observation.c.order_id.in_(bindparam("ids", expanding=True)),
 )
 _FEW = 2_000
 """So many customers are looked up one by one; for more, all pending rows are looked through."""
@@ -197,8 +199,10 @@ class QueueRepository(Repository):
 
         On a file these are all, for who asks holds the writer lock; else those whose lease has run out.
         """
-        statement = select(*COLUMNS).where(invitation.c.status == SENDING, *self._runner.leaseless(now))
-        rows = self._session.rows(statement.order_by(invitation.c.id))
+        statement = select(*COLUMNS).where(
+            tables.invitation.c.status == tables.SENDING, *self._runner.leaseless(now)
+        )
+        rows = self._session.rows(statement.order_by(tables.invitation.c.id))
         return tuple(to_invitation(row, self._keys.names()) for row in rows)
 
     def in_doubt(self, *, now: Instant) -> int:
@@ -216,16 +220,16 @@ class QueueRepository(Repository):
 
     def still_pending(self, ids: Collection[int]) -> frozenset[int]:
         """Those of these rows that are pending."""
-        statement = select(invitation.c.id).where(invitation.c.status == PENDING)
+        statement = select(tables.invitation.c.id).where(tables.invitation.c.status == tables.PENDING)
         return frozenset(
             row.id
             for chunk in chunks(ids)
-            for row in self._session.rows(statement.where(invitation.c.id.in_(chunk)))
+            for row in self._session.rows(statement.where(tables.invitation.c.id.in_(chunk)))
         )
 
     def counts(self) -> dict[str, dict[Status, int]]:
         """How many rows each account has in each state, of deleted accounts too."""
-        table, found = invitation.c, dict[str, dict[Status, int]]()
+        table, found = tables.invitation.c, dict[str, dict[Status, int]]()
         statement = select(table.account_id, table.status, func.count()).group_by(
             table.account_id, table.status
         )
@@ -267,7 +271,7 @@ class QueueRepository(Repository):
         for chunk in chunks(ids):
             names = self._keys.names()
             for row in self._session.rows(
-                select(*COLUMNS).where(invitation.c.id.in_(chunk)).order_by(invitation.c.id)
+                select(*COLUMNS).where(tables.invitation.c.id.in_(chunk)).order_by(tables.invitation.c.id)
             ):
                 yield to_invitation(row, names)
 
@@ -277,8 +281,8 @@ class QueueRepository(Repository):
 
     def _ids_of_pending(self, customers: Collection[str]) -> dict[int, str]:
         """Ids of pending rows with their customers."""
-        waiting = select(invitation.c.id, invitation.c.customer).where(
-            invitation.c.status == PENDING, invitation.c.customer.is_not(None)
+        waiting = select(tables.invitation.c.id, tables.invitation.c.customer).where(
+            tables.invitation.c.status == tables.PENDING, tables.invitation.c.customer.is_not(None)
         )
         if len(customers) > _FEW:
             wanted = frozenset(customers)
@@ -286,7 +290,7 @@ class QueueRepository(Repository):
         return {
             row.id: row.customer
             for chunk in chunks(sorted(customers))
-            for row in self._session.rows(waiting.where(invitation.c.customer.in_(chunk)))
+            for row in self._session.rows(waiting.where(tables.invitation.c.customer.in_(chunk)))
         }
 
     def _rows_of(self, account: int, status: Status) -> Iterator[Invitation]:

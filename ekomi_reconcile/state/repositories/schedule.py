@@ -11,21 +11,12 @@ from typing import Any
 
 from sqlalchemy import bindparam, exists, func, select, update
 
+from ekomi_reconcile.model import invitation as invitations
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import (
-    BLOCKING,
-    FINAL_REASONS,
-    LOOP,
-    Evidence,
-    NewInvitation,
-    RescheduleStep,
-    ScheduleCounts,
-    Status,
-)
 from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.state.engine.session import Repository, chunks
 from ekomi_reconcile.state.engine.tables import CANCELLED, CUSTOMER_INDEX, PENDING, invitation
-from ekomi_reconcile.state.repositories.invitation_rows import NEW_COLUMNS, new_row, record_changes
+from ekomi_reconcile.state.repositories.invitations import NEW_COLUMNS, new_row, record_changes
 
 _other = invitation.alias("other")
 _BLOCKED = exists().where(
@@ -38,11 +29,11 @@ _REVIVE = (
     .where(
         invitation.c.id == bindparam("key"),
         invitation.c.status == CANCELLED,
-        func.coalesce(invitation.c.reason, "").not_in(FINAL_REASONS),
+        func.coalesce(invitation.c.reason, "").not_in(invitations.FINAL_REASONS),
         ~_BLOCKED,
     )
     .values(
-        status=Status.PENDING.value,
+        status=invitations.Status.PENDING.value,
         number=bindparam("new_number"),
         store_view=bindparam("new_store_view"),
         reached_at=bindparam("new_reached_at"),
@@ -88,7 +79,9 @@ WORTH_IT = 5_000
 class ScheduleRepository(Repository):
     """Steps of a plan, in batches. What changed since the plan was made is left out and counted."""
 
-    def add(self, rows: Sequence[NewInvitation], *, now: Instant, actor: str = LOOP) -> ScheduleCounts:
+    def add(
+        self, rows: Sequence[invitations.NewInvitation], *, now: Instant, actor: str = invitations.LOOP
+    ) -> invitations.ScheduleCounts:
         """Make rows pending: new ones, or the cancelled row of the same order and account again.
 
         An order that has a live row, of whatever account, is left out. A revived row keeps the
@@ -100,13 +93,18 @@ class ScheduleRepository(Repository):
         counts: Counter[str] = Counter()
         with self._session.joined():
             for chunk in chunks(rows, self._session.dialect.rows_per_insert):
-                new = [new_row(self._keys.of(row.interface_id), row, Status.PENDING, now) for row in chunk]
+                new = [
+                    new_row(self._keys.of(row.interface_id), row, invitations.Status.PENDING, now)
+                    for row in chunk
+                ]
                 inserted = self._session.insert_rows(invitation, NEW_COLUMNS, new)
                 counts["inserted"] += inserted
                 if inserted < len(chunk):
                     counts["revived"] += self._revive(chunk, now=now, actor=actor)
         blocked = len(rows) - counts["inserted"] - counts["revived"]
-        return ScheduleCounts(inserted=counts["inserted"], revived=counts["revived"], blocked=blocked)
+        return invitations.ScheduleCounts(
+            inserted=counts["inserted"], revived=counts["revived"], blocked=blocked
+        )
 
     @contextmanager
     def bulk(self, expected: int) -> Iterator[None]:
@@ -137,7 +135,7 @@ class ScheduleRepository(Repository):
             with self._session.transaction():
                 CUSTOMER_INDEX.create(self._session.connection, checkfirst=True)
 
-    def move(self, rows: Iterable[RescheduleStep], *, now: Instant) -> int:
+    def move(self, rows: Iterable[invitations.RescheduleStep], *, now: Instant) -> int:
         """Give rows that are still pending, and that no person has moved, another time; how many."""
         bound = [
             {
@@ -154,7 +152,7 @@ class ScheduleRepository(Repository):
         with self._session.joined():
             return self._session.execute(_MOVE, bound).rowcount if bound else 0
 
-    def cancel(self, reasons: Mapping[int, str], *, now: Instant, actor: str = LOOP) -> int:
+    def cancel(self, reasons: Mapping[int, str], *, now: Instant, actor: str = invitations.LOOP) -> int:
         """Cancel rows, by id with their reasons, that are still pending; how many."""
         by_reason: defaultdict[str, list[int]] = defaultdict(list)
         for key, reason in reasons.items():
@@ -170,16 +168,22 @@ class ScheduleRepository(Repository):
         statement = (
             update(invitation)
             .where(invitation.c.id.in_(ids), invitation.c.status == PENDING)
-            .values(status=Status.CANCELLED.value, reason=reason, changed_at=now)
+            .values(status=invitations.Status.CANCELLED.value, reason=reason, changed_at=now)
             .returning(invitation.c.id)
         )
         done = sorted(row.id for row in self._session.rows(statement))
         record_changes(
-            self._session, done, Status.PENDING, Status.CANCELLED, at=now, actor=actor, detail=reason
+            self._session,
+            done,
+            invitations.Status.PENDING,
+            invitations.Status.CANCELLED,
+            at=now,
+            actor=actor,
+            detail=reason,
         )
         return len(done)
 
-    def _revive(self, rows: Sequence[NewInvitation], *, now: Instant, actor: str) -> int:
+    def _revive(self, rows: Sequence[invitations.NewInvitation], *, now: Instant, actor: str) -> int:
         wanted = {(self._keys.of(row.interface_id), row.source, row.order_id): row for row in rows}
         table = invitation.c
         cancelled = select(table.id, table.account_id, table.source, table.order_id).where(
@@ -192,10 +196,17 @@ class ScheduleRepository(Repository):
             for key, *order in self._session.rows(cancelled.order_by(table.id))
             if (row := wanted.get((order[0], order[1], order[2]))) and self._revive_one(key, row, now=now)
         ]
-        record_changes(self._session, revived, Status.CANCELLED, Status.PENDING, at=now, actor=actor)
+        record_changes(
+            self._session,
+            revived,
+            invitations.Status.CANCELLED,
+            invitations.Status.PENDING,
+            at=now,
+            actor=actor,
+        )
         return len(revived)
 
-    def _revive_one(self, key: int, row: NewInvitation, *, now: Instant) -> bool:
+    def _revive_one(self, key: int, row: invitations.NewInvitation, *, now: Instant) -> bool:
         bound = {
             "key": key,
             "new_number": row.number,
@@ -214,7 +225,7 @@ class ScheduleRepository(Repository):
 ADOPTED = "adopted"
 """The reason of a row that was sent by another tool."""
 
-_BLOCKING = frozenset(each.value for each in BLOCKING)
+_BLOCKING = frozenset(each.value for each in invitations.BLOCKING)
 _NEW = (*NEW_COLUMNS, "sent_at", "reason")
 
 
@@ -259,7 +270,9 @@ class SentImportRepository(Repository):
         """What each of these orders is to the queue, in their order; a second one of an order is present."""
         return [known.standing for _, known in self._judged(orders)]
 
-    def adopt(self, orders: Iterable[Adopted], *, now: Instant, actor: str = LOOP) -> list[Standing]:
+    def adopt(
+        self, orders: Iterable[Adopted], *, now: Instant, actor: str = invitations.LOOP
+    ) -> list[Standing]:
         """Mark these orders as sent and return what each was before; what was dealt with stays as it is.
 
         A row that waits becomes the sent one, unless another account was named: then it is cancelled. The
@@ -271,9 +284,9 @@ class SentImportRepository(Repository):
             new: list[tuple[Any, ...]] = []
             for each, known in self._judged(orders):
                 standings.append(known.standing)
-                self._end(known.others, Status.CANCELLED, each, now=now, actor=actor)
+                self._end(known.others, invitations.Status.CANCELLED, each, now=now, actor=actor)
                 if known.row is not None:
-                    self._end([known.row], Status.SENT, each, now=now, actor=actor)
+                    self._end([known.row], invitations.Status.SENT, each, now=now, actor=actor)
                 elif known.standing is not Standing.PRESENT:
                     new.append(_values(each, owners[each.interface_id], now))
             self._session.insert_rows(invitation, _NEW, new)
@@ -294,7 +307,7 @@ class SentImportRepository(Repository):
         if any(row.status in _BLOCKING for row in rows):
             return _Known(Standing.PRESENT)
         names = self._keys.names()
-        pending = [row for row in rows if row.status == Status.PENDING.value]
+        pending = [row for row in rows if row.status == invitations.Status.PENDING.value]
         mine = [row for row in rows if names[row.account_id] == each.interface_id]
         row = next(iter(mine if each.named else [*pending, *mine]), None)
         return _Known(Standing.WAITING, row, tuple(other for other in pending if other is not row))
@@ -309,21 +322,29 @@ class SentImportRepository(Repository):
                 found.setdefault((source, row.order_id), []).append(row)
         return found
 
-    def _end(self, rows: Iterable[Any], status: Status, order: Adopted, *, now: Instant, actor: str) -> None:
+    def _end(
+        self, rows: Iterable[Any], status: invitations.Status, order: Adopted, *, now: Instant, actor: str
+    ) -> None:
         """The end of rows that wait: sent when the file says, or cancelled."""
         values: dict[str, Any] = {"status": status.value, "reason": ADOPTED, "changed_at": now}
-        if status is Status.SENT:
+        if status is invitations.Status.SENT:
             values |= {"sent_at": order.sent_at, "next_attempt_at": None}
         for row in rows:
             self._session.execute(update(invitation).where(invitation.c.id == row.id).values(values))
             record_changes(
-                self._session, [row.id], Status(row.status), status, at=now, actor=actor, detail=ADOPTED
+                self._session,
+                [row.id],
+                invitations.Status(row.status),
+                status,
+                at=now,
+                actor=actor,
+                detail=ADOPTED,
             )
 
 
 def _values(each: Adopted, account_id: int, now: Instant) -> tuple[Any, ...]:
     """The new row; of what nobody knows it holds the date of the order."""
-    row = NewInvitation(
+    row = invitations.NewInvitation(
         interface_id=each.interface_id,
         source=each.source,
         order_id=each.order_id,
@@ -332,9 +353,9 @@ def _values(each: Adopted, account_id: int, now: Instant) -> tuple[Any, ...]:
         order_date=each.order_date,
         reached_at=each.order_date,
         reached_status=each.order_status or "",
-        reached_source=Evidence.CREATED.value,
+        reached_source=invitations.Evidence.CREATED.value,
         judged_at=now,
         scheduled_at=each.order_date if each.sent_at is None else each.sent_at,
         customer=each.customer,
     )
-    return (*new_row(account_id, row, Status.SENT, now), each.sent_at, ADOPTED)
+    return (*new_row(account_id, row, invitations.Status.SENT, now), each.sent_at, ADOPTED)

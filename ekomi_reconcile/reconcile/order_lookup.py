@@ -1,4 +1,4 @@
-"""Find one order, and explain what every account decides about it and what would change that."""
+"""What ``explain`` looks up of one order."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.account_record import AccountRecord, PositionRecord
+from ekomi_reconcile.model.account import Account, AccountRecord, PositionRecord
 from ekomi_reconcile.model.errors import OrderSourceError, ReconcileError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Criterion, Invitation, Reached, Status, holder_of
 from ekomi_reconcile.model.order import Order
-from ekomi_reconcile.model.product import OrderedProduct
+from ekomi_reconcile.model.review import OrderedProduct
 from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.orders.source import OrderSource
@@ -22,7 +21,7 @@ from ekomi_reconcile.plan.matcher import Matcher
 from ekomi_reconcile.plan.read_requests import moved_from, needs
 from ekomi_reconcile.plan.view import Privacy, Queue
 from ekomi_reconcile.rules.judge import CriterionResult
-from ekomi_reconcile.rules.products import products_of
+from ekomi_reconcile.rules.order_fields import products_of
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook, channel_of, spread_offset
 
 BY_ID = "#"

@@ -1,1 +1,0 @@
-"""Explaining one order: the planner's own decision, taken apart criterion by criterion."""

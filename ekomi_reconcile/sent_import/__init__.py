@@ -1,1 +1,0 @@
-"""Import requests that another tool sent (``mark-sent``)."""

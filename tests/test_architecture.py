@@ -38,7 +38,6 @@ MUST_NOT_KNOW = {
     },
     "sent_import": {"ekomi", "apply", "render", "cli", "sandbox"},
     "privacy": {"config", "state", "orders", "ekomi", "apply", "render", "cli", "sandbox"},
-    "explain": {"ekomi", "apply", "render", "cli", "sandbox"},
     "service": {"config", "state", "orders", "plan", "render", "cli", "sandbox"},
     "reconcile": {"render", "cli", "sandbox"},
     "doctor": {"render", "cli", "sandbox"},

@@ -116,9 +116,9 @@ class RunRecord:
             good = not (self.failures or self.not_tried)
             self.outcome = RunOutcome.SUCCESS if good else RunOutcome.INCOMPLETE
 
-    def failed(self, message: str, mend: str | None) -> None:
+    def failed(self, message: str, hint: str | None) -> None:
         """It could not be done as it was meant to be."""
-        self.failures.insert(0, Failure(subject=self.command, message=message, mend=mend))
+        self.failures.insert(0, Failure(subject=self.command, message=message, hint=hint))
         self.outcome = RunOutcome.FAILED
 
     def report(self, *, project: str, ended_at: Instant) -> RunReport | None:
@@ -242,8 +242,8 @@ def _figures(report: RunReport) -> str:
 
 
 def _failure(each: Failure, clean: Clean) -> Json:
-    mend = None if each.mend is None else _short(clean(each.mend))
-    return {"subject": _short(clean(each.subject)), "message": _short(clean(each.message)), "mend": mend}
+    hint = None if each.hint is None else _short(clean(each.hint))
+    return {"subject": _short(clean(each.subject)), "message": _short(clean(each.message)), "hint": hint}
 
 
 def _failure_line(each: Failure, clean: Clean) -> str:

@@ -38,7 +38,7 @@ _KEY = ("order_id", "entity_id")
 _ACCOUNT = ("interface_id", "account")
 _DATE = ("date", "sent_at")
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_MEND = "the file needs a column order (the order number) or order_id; see the documentation of mark-sent"
+_HINT = "the file needs a column order (the order number) or order_id; see the documentation of mark-sent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ def read_past(text: bytes, *, now: Instant) -> tuple[list[SentRequest], list[Bad
     try:
         whole = text.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ReconcileError("the file is not UTF-8", mend="save it as UTF-8") from None
+        raise ReconcileError("the file is not UTF-8", hint="save it as UTF-8") from None
     entries: list[SentRequest] = []
     bad: list[BadLine] = []
     for line, row in _json_rows(whole) if whole.lstrip().startswith("{") else _csv_rows(whole):
@@ -103,7 +103,7 @@ def _csv_rows(text: str) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
             break
         except csv.Error:
             if not header:
-                raise ReconcileError("the header is not CSV", mend=_MEND) from None
+                raise ReconcileError("the header is not CSV", hint=_HINT) from None
             yield (
                 reader.line_num,
                 "not CSV: a quote is not closed or in the wrong place, or the row is too long",
@@ -118,16 +118,16 @@ def _csv_rows(text: str) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
         else:
             yield reader.line_num, dict(zip(header, cells, strict=True))
     if not header:
-        raise ReconcileError("the file is empty", mend=_MEND)
+        raise ReconcileError("the file is empty", hint=_HINT)
 
 
 def _header(cells: list[str]) -> list[str]:
     header = [_plain(each) for each in cells]
     used = [each for each in header if each in {*_NUMBER, *_KEY, *_ACCOUNT, *_DATE}]
     if not set(used) & {*_NUMBER, *_KEY}:
-        raise ReconcileError("the file does not say which orders it is about", mend=_MEND)
+        raise ReconcileError("the file does not say which orders it is about", hint=_HINT)
     if len(used) > len(set(used)):
-        raise ReconcileError("a column occurs twice in the header", mend="remove one of them")
+        raise ReconcileError("a column occurs twice in the header", hint="remove one of them")
     return header
 
 

@@ -230,7 +230,7 @@ def address(text: str) -> tuple[str, int]:
     """
     host, _, port = text.rpartition(":")
     if not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise ReconcileError(f"{text!r} is no address to listen at", mend="write :9108 or 0.0.0.0:9108")
+        raise ReconcileError(f"{text!r} is no address to listen at", hint="write :9108 or 0.0.0.0:9108")
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
@@ -247,7 +247,7 @@ class Listener:
             self._server = ThreadingHTTPServer(at, _handler(pages))
         except OSError as error:
             raise ReconcileError(
-                f"cannot listen at {at[0]}:{at[1]}: {error.strerror}", mend="choose another port"
+                f"cannot listen at {at[0]}:{at[1]}: {error.strerror}", hint="choose another port"
             ) from None
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="listen", daemon=True)

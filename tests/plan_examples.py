@@ -185,7 +185,7 @@ def full_plan(**changed: object) -> Plan:
                 rule="order-unreadable",
                 message="this line is no order",
                 place=Place(path="orders.jsonl", line=17, column=1, end_line=17, end_column=2),
-                mend="correct the line",
+                hint="correct the line",
             ),
         ),
         "guards": (

@@ -62,7 +62,7 @@ def _verdict(account: Account, verdict: Credential, error: ReconcileError | None
         interface_id=account.interface_id,
         verdict=verdict,
         message=error.message if error else None,
-        mend=error.mend if error else None,
+        hint=error.hint if error else None,
     )
 
 
@@ -255,7 +255,7 @@ def _fetch(context: Context, task: fetching.FetchTask) -> fetching.Fetched:
         return fetching.Fetched(task=task, refused=_not_tried())
     unresolved = context.unresolved.get(task.interface_id)
     if unresolved is not None:
-        return fetching.Fetched(task=task, refused=EkomiError(unresolved.message, mend=unresolved.mend))
+        return fetching.Fetched(task=task, refused=EkomiError(unresolved.message, hint=unresolved.hint))
     return fetching.fetch(context.clients.reader(task.interface_id), task, now=context.now())
 
 

@@ -146,7 +146,7 @@ class ProductReviews:
             errors.StateError(
                 f'the products "{product.identifier}" and "{other}" have the same id at eKomi '
                 f"({product.product_id})",
-                mend="leave one of them out: invitations.products.exclude",
+                hint="leave one of them out: invitations.products.exclude",
             ),
         )
         return False

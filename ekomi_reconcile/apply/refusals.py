@@ -188,5 +188,5 @@ def _stopped(error: EkomiError, known: _Standing) -> EkomiError:
     """What is shown once of an account that was stopped."""
     return AccountRefused(
         f"eKomi refused {len(known.refused)} invitation(s) with the same text: {error.message}",
-        mend="clarify it with eKomi; the next run sends one invitation first and goes on once that succeeds",
+        hint="clarify it with eKomi; the next run sends one invitation first and goes on once that succeeds",
     )

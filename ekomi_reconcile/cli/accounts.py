@@ -92,7 +92,7 @@ def _records(configuration: Configuration, state: State, names: Sequence[str]) -
         if key not in records:
             raise ReconcileError(
                 f"the account with interface id {key} is not in the state yet",
-                mend="create it: ekomi-reconcile apply",
+                hint="create it: ekomi-reconcile apply",
             )
     return [records[key] for key in keys]
 
@@ -104,7 +104,7 @@ def _passwords(configuration: Configuration, records: Sequence[AccountRecord]) -
     gone = {
         each.interface_id: SecretError(
             f'"{each.name}" is no longer in the files, so its password is not known',
-            mend="apply deletes it; or put its file back",
+            hint="apply deletes it; or put its file back",
         )
         for each in records
         if each.interface_id not in written
@@ -180,7 +180,7 @@ def open_command(name: str, only_print: bool) -> int:
         wanted = "apply" if detail.record is None else f"sync {detail.record.interface_id}"
         raise ReconcileError(
             f'the public page of "{detail.name}" is not known yet',
-            mend=f"fetch it: ekomi-reconcile {wanted}",
+            hint=f"fetch it: ekomi-reconcile {wanted}",
         )
     lists.write_text(printable(page) + "\n")
     if sys.stdout.isatty() and not only_print:

@@ -296,7 +296,7 @@ def _agreed() -> bool:
     if not cli_options.interactive():
         raise ReconcileError(
             "there are changes to make, and nobody to ask",
-            mend="run with --auto-approve, or apply a saved plan",
+            hint="run with --auto-approve, or apply a saved plan",
         )
     with cli_options.interruptible():
         click.echo("\nDo you want to do this? Only 'yes' is taken as a yes: ", err=True, nl=False)

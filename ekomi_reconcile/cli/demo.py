@@ -131,7 +131,7 @@ def sandbox(port: int, orders: int, seed: int) -> int:
     except OSError as error:
         raise ReconcileError(
             f"port {port} cannot be used: {error.strerror}",
-            mend="choose another one: --port 0 takes a free one",
+            hint="choose another one: --port 0 takes a free one",
         ) from None
     return Exit.INTERRUPTED if ended is signal.SIGINT else Exit.OK
 
@@ -219,7 +219,7 @@ def _make_folder(folder: Path | None) -> Path:
         target.mkdir(parents=True)
     except OSError as error:
         raise ReconcileError(
-            f"{target} cannot be made: {error.strerror}", mend="name a folder that does not exist yet"
+            f"{target} cannot be made: {error.strerror}", hint="name a folder that does not exist yet"
         ) from None
     return target
 
@@ -263,7 +263,7 @@ def _edit(target: Path) -> int:
     before = file.read_text("utf-8")
     after = before.replace(*_EDIT)
     if after == before:
-        raise ReconcileError(f"{file} has no line {_EDIT[0]!r}", mend="restore the example")
+        raise ReconcileError(f"{file} has no line {_EDIT[0]!r}", hint="restore the example")
     file.write_text(after, encoding="utf-8")
     _say(f"\nA colleague edits {FOLDER}/{_EDITED}: {_EDIT[0]} becomes {_EDIT[1]}.")
     return Exit.OK

@@ -163,7 +163,7 @@ def _check_free(page: Path) -> None:
     if not is_ours(head):
         raise ReconcileError(
             f"{page} is not a report of ekomi-reconcile",
-            mend="choose another folder with --out, or move it away",
+            hint="choose another folder with --out, or move it away",
         )
 
 
@@ -184,5 +184,5 @@ def _write(page: Path, text: str) -> None:
 
 def _unwritable(page: Path, error: OSError) -> ReconcileError:
     return ReconcileError(
-        f"{page} cannot be written: {error.strerror}", mend="choose another folder with --out"
+        f"{page} cannot be written: {error.strerror}", hint="choose another folder with --out"
     )

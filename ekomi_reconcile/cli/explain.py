@@ -82,7 +82,7 @@ def _find(text: str, names: Sequence[str], sources: Sources, state: State | None
     except ReconcileError as error:
         number = text.rpartition(":")[2].strip()
         if state is not None and any(state.invitations.search(InvitationFilter(order=number, limit=1))):
-            error.mend = f"the queue has it: ekomi-reconcile invitations list --order '{number}'"
+            error.hint = f"the queue has it: ekomi-reconcile invitations list --order '{number}'"
         raise
     _mention(search)
     return search.found

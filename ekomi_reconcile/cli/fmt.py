@@ -116,7 +116,7 @@ def _walked(folder: str) -> tuple[str, ...]:
         return DiskTree().walk(folder).files
     except OSError as problem:
         raise ReconcileError(
-            f"{folder} cannot be read: {problem.strerror}", mend="name the folder of the account files"
+            f"{folder} cannot be read: {problem.strerror}", hint="name the folder of the account files"
         ) from None
 
 
@@ -161,7 +161,7 @@ def _inaccessible(path: str, problem: OSError) -> Diagnostic:
         "unreadable-file",
         f"it cannot be read or written: {problem.strerror or 'unknown reason'}",
         Place(path=path),
-        mend="check that it is a regular file that may be read and written",
+        hint="check that it is a regular file that may be read and written",
     )
 
 

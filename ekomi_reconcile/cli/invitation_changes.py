@@ -63,7 +63,7 @@ def chosen(state: State, which: str) -> Invitation:
     if any(row.id != by_id.id for row in of_order):
         raise ReconcileError(
             f"{which} is the id of an invitation and the number of another one's order",
-            mend=f"write {_BY_ID}{which} or {_BY_ORDER}{which}",
+            hint=f"write {_BY_ID}{which} or {_BY_ORDER}{which}",
         )
     return by_id
 
@@ -100,7 +100,7 @@ def change(
 def _number(text: str) -> int:
     if not _is_id(text):
         raise ReconcileError(
-            f'"{text}" is no id of an invitation', mend="see: ekomi-reconcile invitations list"
+            f'"{text}" is no id of an invitation', hint="see: ekomi-reconcile invitations list"
         )
     return int(text)
 
@@ -125,11 +125,11 @@ def _only(rows: list[Invitation], which: str) -> Invitation:
     live = [row for row in rows if row.status is not Status.CANCELLED] or rows
     if not live:
         raise ReconcileError(
-            f"the state has no invitation {which}", mend="see: ekomi-reconcile invitations list --order ORDER"
+            f"the state has no invitation {which}", hint="see: ekomi-reconcile invitations list --order ORDER"
         )
     if len(live) > 1:
         ids = ", ".join(f"{_BY_ID}{row.id}" for row in live)
-        raise ReconcileError(f"{which} has {len(live)} invitations", mend=f"name one: {ids}")
+        raise ReconcileError(f"{which} has {len(live)} invitations", hint=f"name one: {ids}")
     return live[0]
 
 
@@ -303,7 +303,7 @@ def _acted(act: Callable[..., Invitation], state: State, row: Invitation, now: I
     except StateError as refusal:
         raise ReconcileError(
             f"{refusal.message}; none was changed",
-            mend="leave it out with one more --where, such as --where status=pending",
+            hint="leave it out with one more --where, such as --where status=pending",
         ) from None
 
 
@@ -333,13 +333,13 @@ def _confirmed(count: int, verb: str) -> int:
     if not interactive():
         raise ReconcileError(
             f"{what} {_match(count)}, and there is no terminal to confirm on",
-            mend=f"if that is right, run again with --expect {count}",
+            hint=f"if that is right, run again with --expect {count}",
         )
     with interruptible():
         click.echo(f"{verb} {what}? Only 'yes' will be accepted: ", err=True, nl=False)
         if sys.stdin.readline().strip() == "yes":
             return count
-    raise ReconcileError("cancelled; no invitation was changed", mend="answer `yes` to go on")
+    raise ReconcileError("cancelled; no invitation was changed", hint="answer `yes` to go on")
 
 
 def _match(count: int) -> str:
@@ -349,7 +349,7 @@ def _match(count: int) -> str:
 def _wrong_number(count: int, expect: int) -> ReconcileError:
     return ReconcileError(
         f"{plural(count, 'invitation')} {_match(count)}, {expect} expected; none was changed",
-        mend=f"see them with `ekomi-reconcile invitations list`; if they are right: --expect {count}",
+        hint=f"see them with `ekomi-reconcile invitations list`; if they are right: --expect {count}",
     )
 
 

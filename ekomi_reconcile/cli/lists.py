@@ -88,7 +88,7 @@ def _matching(pattern: str, known: Sequence[Named]) -> list[str]:
         if fnmatchcase(each.name.casefold(), folded) or fnmatchcase(each.interface_id, folded)
     ]
     if not fitting:
-        raise ReconcileError(f'no account fits "{pattern}"', mend="see: ekomi-reconcile accounts list")
+        raise ReconcileError(f'no account fits "{pattern}"', hint="see: ekomi-reconcile accounts list")
     return fitting
 
 
@@ -109,8 +109,8 @@ def choose_one(name: str, known: Sequence[Named]) -> str:
 def _unknown(name: str, known: Sequence[Named]) -> ReconcileError:
     by_fold = {text.casefold(): text for each in known for text in (each.interface_id, each.name)}
     near = difflib.get_close_matches(name.casefold(), by_fold, n=1)
-    mend = f'did you mean "{by_fold[near[0]]}"?' if near else "see: ekomi-reconcile accounts list"
-    return ReconcileError(f'there is no account "{name}"', mend=mend)
+    hint = f'did you mean "{by_fold[near[0]]}"?' if near else "see: ekomi-reconcile accounts list"
+    return ReconcileError(f'there is no account "{name}"', hint=hint)
 
 
 Digest = Callable[[str], str]
@@ -153,7 +153,7 @@ def customer_digest(configuration: Configuration, state: State | None) -> Digest
     if key is None:
         raise ReconcileError(
             "customers cannot be told apart yet: there is no state, and no privacy.key",
-            mend="make a state with `ekomi-reconcile apply`, or set privacy.key",
+            hint="make a state with `ekomi-reconcile apply`, or set privacy.key",
         )
     return KeyedDigest(key, Purpose.CUSTOMER)
 
@@ -175,7 +175,7 @@ def suppression_path(configuration: Configuration) -> Path:
     if path is None:
         raise ConfigurationError(
             "the project has no suppression list",
-            mend="name one in the project file: privacy: {suppress: suppressed.txt}",
+            hint="name one in the project file: privacy: {suppress: suppressed.txt}",
         )
     return path
 

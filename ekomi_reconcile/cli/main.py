@@ -230,8 +230,8 @@ def _explain(error: ReconcileError) -> None:
         paint = Paint(Globals().colour_on(sys.stderr))
         click.echo(redact(diagnostics_text(error.diagnostics, paint)), err=True, nl=False)
     click.echo(f"Error: {printable(redact(error.message))}", err=True)
-    if error.mend:
-        click.echo(f"  {printable(redact(error.mend))}", err=True)
+    if error.hint:
+        click.echo(f"  {printable(redact(error.hint))}", err=True)
 
 
 def _confess(error: Exception) -> None:

@@ -24,7 +24,7 @@ from ekomi_reconcile.config.revision import GitTree, Revision, merge_base, tree_
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import ConfigurationInvalid, ConfigurationNotFound, RevisionUnreadable
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.paths import MEND, expand, flaw
+from ekomi_reconcile.model.paths import HINT, expand, flaw
 from ekomi_reconcile.plan.diff import Comparison, between, settings_changed
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.reconcile.planning import limits_of
@@ -98,7 +98,7 @@ class FilePath(click.Path):
         text = os.fsdecode(value)
         found = flaw(text)
         if found is not None:
-            self.fail(f"the path {found}: {MEND}.", param, ctx)
+            self.fail(f"the path {found}: {HINT}.", param, ctx)
         try:
             return super().convert(expand(text), param, ctx)
         except ValueError as unknown:
@@ -260,7 +260,7 @@ def _before(
                 message=f"at {revision.ref} ({revision.commit[:12]}) {error.message}; "
                 "every account is shown as new",
                 found=f"{first.place}: {first.message}" if first.place else first.message,
-                mend="nothing to mend here if this change repairs it",
+                hint="nothing to do here if this change repairs it",
             ),
         )
 
@@ -276,7 +276,7 @@ def _project_in(tree: GitTree, configuration: Configuration, revision: Revision)
         path = posixpath.join(revision.prefix, configuration.path.name)
         raise RevisionUnreadable(
             f"there is no project file {path} at {revision.ref} ({revision.commit[:12]})",
-            mend="if this branch adds or moves the project there is nothing to compare with: "
+            hint="if this branch adds or moves the project there is nothing to compare with: "
             "run `ekomi-reconcile validate`, and merge the move without other changes",
         ) from None
 

@@ -72,7 +72,7 @@ def needs_parquet() -> None:
     if find_spec("pyarrow") is None:
         raise ReconcileError(
             "writing Parquet needs pyarrow, which is not installed",
-            mend="install it: pip install 'ekomi-reconcile[parquet]'",
+            hint="install it: pip install 'ekomi-reconcile[parquet]'",
         )
 
 
@@ -84,7 +84,7 @@ def needs_sandbox() -> None:
     """
     if any(find_spec(name) is None for name in ("starlette", "uvicorn", "python_multipart")):
         raise ReconcileError(
-            "the sandbox is not installed", mend="install it: pip install 'ekomi-reconcile[sandbox]'"
+            "the sandbox is not installed", hint="install it: pip install 'ekomi-reconcile[sandbox]'"
         )
 
 
@@ -135,7 +135,7 @@ def private_file(path: Path) -> Iterator[IO[bytes]]:
         draft.replace(path)
     except OSError as error:
         raise ReconcileError(
-            f"{path} cannot be written: {error.strerror}", mend="choose another place for it"
+            f"{path} cannot be written: {error.strerror}", hint="choose another place for it"
         ) from None
     finally:
         with suppress(OSError):
@@ -151,9 +151,9 @@ def read_file(path: Path, *, limit: int) -> bytes:
     try:
         content = read_bounded(path, limit + 1)
     except OSError as error:
-        raise ReconcileError(f"{path} cannot be read: {error.strerror}", mend="check the name") from None
+        raise ReconcileError(f"{path} cannot be read: {error.strerror}", hint="check the name") from None
     if len(content) > limit:
-        raise ReconcileError(f"{path} is larger than {limit // 2**20} MiB", mend="is it the right file?")
+        raise ReconcileError(f"{path} is larger than {limit // 2**20} MiB", hint="is it the right file?")
     return content
 
 

@@ -242,7 +242,7 @@ class EventFile:
             elif not whole:
                 self._put(b"\n")
         except OSError as error:
-            raise ReconcileError(self._told(error), mend=_ELSEWHERE) from None
+            raise ReconcileError(self._told(error), hint=_ELSEWHERE) from None
         self.write(version_event(__version__))
         self._check()
 
@@ -261,7 +261,7 @@ class EventFile:
     def _check(self) -> None:
         if self.problem is not None:
             self.close()
-            raise ReconcileError(self.problem, mend=_ELSEWHERE)
+            raise ReconcileError(self.problem, hint=_ELSEWHERE)
 
     def _put(self, line: bytes) -> None:
         before = os.fstat(self._descriptor).st_size
@@ -341,7 +341,7 @@ def _ends_whole(path: Path) -> bool:
         return True
     with path.open("rb") as file:
         if file.read(len(_BEGINNING)) != _BEGINNING:
-            raise ReconcileError(f"{path} holds something else than events", mend=_ELSEWHERE)
+            raise ReconcileError(f"{path} holds something else than events", hint=_ELSEWHERE)
         file.seek(-1, os.SEEK_END)
         return file.read(1) == b"\n"
 

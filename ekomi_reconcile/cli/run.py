@@ -136,11 +136,11 @@ def _figures_after(path: Path) -> ServiceRun:
         figures.go_on_from(path.read_text("utf-8"))
     except FileNotFoundError:
         if not path.parent.is_dir():
-            raise ReconcileError(f"{path.parent} is no folder", mend=_ELSEWHERE) from None
+            raise ReconcileError(f"{path.parent} is no folder", hint=_ELSEWHERE) from None
     except OSError as error:
-        raise ReconcileError(f"{path} cannot be read: {error.strerror}", mend=_ELSEWHERE) from None
+        raise ReconcileError(f"{path} cannot be read: {error.strerror}", hint=_ELSEWHERE) from None
     except ValueError:
-        raise ReconcileError(f"{path} holds something else than figures", mend=_ELSEWHERE) from None
+        raise ReconcileError(f"{path} holds something else than figures", hint=_ELSEWHERE) from None
     return figures
 
 
@@ -179,7 +179,7 @@ class Notifying:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, ReconcileError):
-            self._record.failed(error.message, error.mend)
+            self._record.failed(error.message, error.hint)
         elif isinstance(error, Exception) and self._record.outcome is None:
             self._record.failed(f"internal error: {type(error).__name__}", None)
         sys.stdout.flush()
@@ -279,17 +279,17 @@ class _Service:
         began = instant.now()
         self._open_events()
         self._record = _new_record()
-        mend = None
+        hint = None
         try:
             outcome, message = self._run()
         except ReconcileError as error:
-            outcome, message, mend = CycleOutcome.FAILED, error.message, error.mend
+            outcome, message, hint = CycleOutcome.FAILED, error.message, error.hint
         level = logging.WARNING if outcome is CycleOutcome.OK else logging.ERROR
         if message is not None:
             _log.log(level, "cycle %s: %s", outcome.value, message)
         self._close_events(cycle_event(outcome.value, message))
         if outcome is CycleOutcome.FAILED:
-            self._record.failed(message or "", mend)
+            self._record.failed(message or "", hint)
         self._notify()
         now = instant.now()
         opening = self._next_opening(now)

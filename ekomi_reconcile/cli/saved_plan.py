@@ -87,16 +87,16 @@ def _believed(plan: Plan, cycle: Cycle | FirstCycle) -> Plan:
     from ekomi_reconcile.plan.saved_plan import confirmed, empty_queue, same_accounts
 
     if not plan.scope.offline and plan.lineage is not None:
-        raise errors.PlanInvalid("the plan is not signed, though it was made from a state", mend=_AGAIN)
+        raise errors.PlanInvalid("the plan is not signed, though it was made from a state", hint=_AGAIN)
     own = cycle.made_again(plan)
     if not same_accounts(plan, own):
         raise errors.PlanStale(
             "the saved plan is stale: what it does to accounts is not what the files and the state ask for",
-            mend=_AGAIN,
+            hint=_AGAIN,
         )
     if plan.scope.offline:
         if not empty_queue(plan):
-            raise errors.PlanInvalid("the plan was made --offline, but has steps of the queue", mend=_AGAIN)
+            raise errors.PlanInvalid("the plan was made --offline, but has steps of the queue", hint=_AGAIN)
         return own
     made, left_out = confirmed(plan, own)
     cycle.leave_out(left_out)

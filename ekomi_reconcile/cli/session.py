@@ -105,13 +105,13 @@ def pinned_lineage(configuration: Configuration) -> str | None:
     if value is None:
         raise ConfigurationError(
             f"state.lineage: the variable {name} is not set",
-            mend=f"set {name} to the lineage that `state init` printed",
+            hint=f"set {name} to the lineage that `state init` printed",
         )
     try:
         return as_lineage(value)
     except ValueError as problem:
         raise ConfigurationError(
-            f"state.lineage: {name} {problem}", mend=f"set {name} to the lineage that `state init` printed"
+            f"state.lineage: {name} {problem}", hint=f"set {name} to the lineage that `state init` printed"
         ) from None
 
 
@@ -145,7 +145,7 @@ def check_pin(configuration: Configuration) -> None:
     if found is None:
         raise StateError(
             f"there is no state at {place}, and {configuration.path} pins the one with lineage {pinned}",
-            mend="name the right location with --state or EKOMI_RECONCILE_STATE, restore a backup with "
+            hint="name the right location with --state or EKOMI_RECONCILE_STATE, restore a backup with "
             "`ekomi-reconcile state restore FILE`, or, if there never was one, create it with "
             "`ekomi-reconcile state init`",
         )
@@ -153,7 +153,7 @@ def check_pin(configuration: Configuration) -> None:
         raise StateError(
             f"{place} is another state than {configuration.path} pins: its lineage is {found}, state.lineage "
             f"is {pinned}",
-            mend="name the right location with --state or EKOMI_RECONCILE_STATE, or the project file of that "
+            hint="name the right location with --state or EKOMI_RECONCILE_STATE, or the project file of that "
             "state with --config",
         )
 
@@ -382,7 +382,7 @@ def new_state_refused(configuration: Configuration) -> StateMissing | None:
     return StateMissing(
         f"there is no state at {locate(location, root=root)}, and none is created where {name} is set: it is "
         "more likely lost than new",
-        mend="restore a backup with `ekomi-reconcile state restore FILE`, or create a new one once with "
+        hint="restore a backup with `ekomi-reconcile state restore FILE`, or create a new one once with "
         "`ekomi-reconcile state init` or `apply --new-state`",
     )
 

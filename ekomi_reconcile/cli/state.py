@@ -78,7 +78,7 @@ def mv_source(old: str, new: str, dry_run: bool, lock_timeout: int, form: str) -
         if not found:
             raise ReconcileError(
                 f"nothing is recorded for the order source {old}",
-                mend=f"recorded are: {', '.join(state.queue.sources()) or 'none'}",
+                hint=f"recorded are: {', '.join(state.queue.sources()) or 'none'}",
             )
         if not dry_run:
             now = instant.now()
@@ -107,12 +107,12 @@ def _check_source_names(old: str, new: str, defined: Collection[str]) -> None:
     if new not in defined:
         raise ReconcileError(
             f"the project file defines no order source {new}",
-            mend=f"orders: defines {', '.join(sorted(defined)) or 'none'}; name the source there first",
+            hint=f"orders: defines {', '.join(sorted(defined)) or 'none'}; name the source there first",
         )
     if old in defined:
         raise ReconcileError(
             f"the project file still defines the order source {old}: two sources cannot become one",
-            mend=f"rename it under orders: first; the short form of orders: is called {DEFAULT_SOURCE}"
+            hint=f"rename it under orders: first; the short form of orders: is called {DEFAULT_SOURCE}"
             if old == DEFAULT_SOURCE
             else "rename it under orders: first",
         )
@@ -132,7 +132,7 @@ def rm(name: str, dry_run: bool, lock_timeout: int, form: str) -> int:
     with _opened("state rm", dry_run=dry_run, lock_timeout=lock_timeout) as state:
         record = _named(state, name)
         if record.protect:
-            raise ReconcileError(f'"{record.name}" is protected', mend="apply it with `protect: false` first")
+            raise ReconcileError(f'"{record.name}" is protected', hint="apply it with `protect: false` first")
         counts = state.queue.counts().get(record.interface_id, {})
         if not dry_run:
             now = instant.now()

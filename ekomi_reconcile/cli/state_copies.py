@@ -113,13 +113,13 @@ def _confirm(found: LossAccepted) -> None:
     if not interactive():
         raise ReconcileError(
             f"approval required to turn {what} into unknown ones, but there is no terminal",
-            mend="see them with --dry-run, then use --auto-approve",
+            hint="see them with --dry-run, then use --auto-approve",
         )
     with interruptible():
         click.echo(f"Turn {what} into unknown ones? Only 'yes' will be accepted: ", err=True, nl=False)
         if sys.stdin.readline().strip() == "yes":
             return
-    raise ReconcileError("cancelled; no invitation was changed", mend="answer `yes` to go on")
+    raise ReconcileError("cancelled; no invitation was changed", hint="answer `yes` to go on")
 
 
 _OPERATION = "state init"
@@ -177,7 +177,7 @@ def _wanted(configuration: Configuration, lineage: str | None) -> str | None:
     if lineage is not None and pinned not in (None, lineage):
         raise ConfigurationError(
             f"--lineage is {lineage}, but {configuration.path} pins {pinned}",
-            mend="leave --lineage out, or correct state.lineage in the project file",
+            hint="leave --lineage out, or correct state.lineage in the project file",
         )
     return lineage or pinned
 
@@ -207,7 +207,7 @@ def _ensure(
     if wanted is not None and found.lower() != wanted:
         raise StateError(
             f"there is another state at {place}: its lineage is {found}, not {wanted}",
-            mend="name the right location with --state or EKOMI_RECONCILE_STATE, or leave that state in use",
+            hint="name the right location with --state or EKOMI_RECONCILE_STATE, or leave that state in use",
         )
     return found, False
 
@@ -229,7 +229,7 @@ def _pin(configuration: Configuration, lineage: str) -> None:
     except OSError as error:
         raise ConfigurationError(
             f"{path} cannot be written: {error.strerror}",
-            mend=f"let this user write it, or add yourself: lineage: {lineage}",
+            hint=f"let this user write it, or add yourself: lineage: {lineage}",
         ) from None
 
 
@@ -254,7 +254,7 @@ def backup(out: Path | None, lock_timeout: int, form: str) -> int:
         if out is not None:
             target = options().directory / out
             if target.exists():
-                raise ReconcileError(f"{target} exists already", mend="choose another name for the copy")
+                raise ReconcileError(f"{target} exists already", hint="choose another name for the copy")
         made, meta = copy_to(state, target), state.meta.read()
         state.journal.add("state backup", subject=made.name, outcome="done", now=instant.now())
     copied = state_admin.Copied(
@@ -306,7 +306,7 @@ def _check_copy(configuration: Configuration, copy: Path) -> None:
         raise StateError(
             f"{copy} is a copy of another state than {configuration.path} pins: its lineage is {lineage}, "
             f"state.lineage is {pinned}",
-            mend="choose a copy of the pinned state, or the project file of that state with --config",
+            hint="choose a copy of the pinned state, or the project file of that state with --config",
         )
 
 
@@ -356,7 +356,7 @@ def migrate(url: str | None, lock_timeout: int, form: str) -> int:
     with session.writing(configuration, OPERATION, lock_timeout=lock_timeout) as state:
         place = locate(target, root=root)
         if str(place) == str(state.location):
-            raise ReconcileError(f"the state is at {place} already", mend="name another place")
+            raise ReconcileError(f"the state is at {place} already", hint="name another place")
         with writer_lock(place, operation=OPERATION):
             done = move(
                 state, target, root=root, configured=session.state_key(configuration), now=instant.now()

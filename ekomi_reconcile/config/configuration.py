@@ -137,7 +137,7 @@ def resolve(reference: str, *, root: Path | None = None) -> Secret:
     if match is None:
         raise SecretError(
             "this is not a secret reference",
-            mend="write ${env:NAME}, ${file:/path} or ${keyring:service/user}",
+            hint="write ${env:NAME}, ${file:/path} or ${keyring:service/user}",
         )
     value = _read(reference, match["kind"], match["rest"], root or Path())
     _REDACTION.learn(value.strip())
@@ -160,18 +160,18 @@ def _read(reference: str, kind: str, rest: str, root: Path) -> str:
 
 def _check(reference: str, value: str) -> None:
     if not value:
-        raise SecretError(f"{reference} is empty", mend="put the secret there")
+        raise SecretError(f"{reference} is empty", hint="put the secret there")
     if value != value.strip() or value.startswith(_MARK):
         raise SecretError(
             f"{reference} {flaw(value) or 'has whitespace at its beginning or end'}",
-            mend="remove it: eKomi and shops refuse such a secret, and nobody sees why",
+            hint="remove it: eKomi and shops refuse such a secret, and nobody sees why",
         )
 
 
 def _from_environment(reference: str, name: str) -> str:
     value = os.environ.get(name)
     if value is None:
-        raise SecretError(f"{reference}: the variable {name} is not set", mend=f"set {name} where this runs")
+        raise SecretError(f"{reference}: the variable {name} is not set", hint=f"set {name} where this runs")
     return value
 
 
@@ -182,10 +182,10 @@ def _from_file(reference: str, path: Path) -> str:
     except (OSError, ValueError) as problem:
         why = problem.strerror if isinstance(problem, OSError) else _not_text(content)
         raise SecretError(
-            f"{reference} cannot be read: {why}", mend="check the path and who may read the file"
+            f"{reference} cannot be read: {why}", hint="check the path and who may read the file"
         ) from None
     if len(content) > _LARGEST_FILE:
-        raise SecretError(f"{reference} is too large for a secret", mend="check the path")
+        raise SecretError(f"{reference} is too large for a secret", hint="check the path")
     return text.removesuffix("\n").removesuffix("\r")
 
 
@@ -199,7 +199,7 @@ def _from_keyring(reference: str, rest: str) -> str:
     service, _, user = rest.rpartition("/")
     if not service or not user:
         raise SecretError(
-            f"{reference}: a keyring needs service and user", mend="write ${keyring:service/user}"
+            f"{reference}: a keyring needs service and user", hint="write ${keyring:service/user}"
         )
     try:
         import keyring
@@ -207,17 +207,17 @@ def _from_keyring(reference: str, rest: str) -> str:
     except ImportError:
         raise SecretError(
             f"{reference}: the keyring library is not installed",
-            mend="pip install 'ekomi-reconcile[keyring]'",
+            hint="pip install 'ekomi-reconcile[keyring]'",
         ) from None
     try:
         value = keyring.get_password(service, user)
     except KeyringError as problem:
         raise SecretError(
             f"{reference}: the keyring cannot be used ({type(problem).__name__})",
-            mend="unlock or set up the keyring",
+            hint="unlock or set up the keyring",
         ) from None
     if value is None:
-        raise SecretError(f"{reference}: the keyring has no such entry", mend=f"keyring set {service} {user}")
+        raise SecretError(f"{reference}: the keyring has no such entry", hint=f"keyring set {service} {user}")
     return str(value)
 
 
@@ -225,14 +225,14 @@ def _from_plug_in(reference: str, kind: str, rest: str) -> str:
     function = _plug_ins().get(kind)
     if function is None:
         raise SecretError(
-            f"{reference}: this kind of reference is not known", mend=f"known kinds: {', '.join(kinds())}"
+            f"{reference}: this kind of reference is not known", hint=f"known kinds: {', '.join(kinds())}"
         )
     try:
         return function(rest)
     except (LookupError, OSError, ValueError) as problem:
         raise SecretError(
             f"{reference}: the plug-in cannot resolve it ({type(problem).__name__})",
-            mend="see the plug-in's manual",
+            hint="see the plug-in's manual",
         ) from None
 
 

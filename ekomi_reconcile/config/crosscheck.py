@@ -56,7 +56,7 @@ def source_problem(document: Document, sources: Sequence[str]) -> Diagnostic:
             document.place(("name",)),
             path=("orders",),
             allowed=", ".join(sources),
-            mend=f"add `orders: {sources[0]}`, or call one source `default`",
+            hint=f"add `orders: {sources[0]}`, or call one source `default`",
         )
     return unknown_source(document, ("orders",), str(wanted), sources)
 
@@ -72,7 +72,7 @@ def unknown_source(document: Document, path: KeyPath, wanted: str, sources: Sequ
         path=path,
         found=shown(wanted, path),
         allowed=", ".join(sources) or "nothing: the project file has no `orders:`",
-        mend=f"did you mean `{guess}`? Otherwise {add}" if guess else add,
+        hint=f"did you mean `{guess}`? Otherwise {add}" if guess else add,
     )
 
 
@@ -103,7 +103,7 @@ def ending_problems(entry: WrittenAccount) -> Iterator[Diagnostic]:
                 path=path,
                 found=shown(status),
                 allowed="statuses that are not in order_statuses",
-                mend=f"remove {status} from one of the two lists",
+                hint=f"remove {status} from one of the two lists",
             )
 
 
@@ -122,7 +122,7 @@ def timezone_problems(document: Document) -> Iterator[Diagnostic]:
                 path=path,
                 found=shown(name),
                 allowed="an IANA name, such as Europe/Berlin",
-                mend=f"did you mean `{guess}`?" if guess else "write a name such as Europe/Berlin or UTC",
+                hint=f"did you mean `{guess}`?" if guess else "write a name such as Europe/Berlin or UTC",
             )
 
 
@@ -149,7 +149,7 @@ def sending_time_problems(entry: WrittenAccount, timezone: str | None) -> Iterat
             path=path,
             found="no `timezone` in the project file",
             allowed="an IANA name, such as Europe/Berlin",
-            mend="add `timezone: Europe/Berlin`, or the zone of your customers, to the project file",
+            hint="add `timezone: Europe/Berlin`, or the zone of your customers, to the project file",
         )
     flaws = [*_window_flaws(rule), *_pause_flaws(rule)]
     yield from (_sending_time(entry, *flaw) for flaw in flaws)
@@ -196,7 +196,7 @@ def _sending_time(entry: WrittenAccount, path: KeyPath, message: str, allowed: s
         path=whole,
         found=shown(value),
         allowed=allowed,
-        mend=f"write {allowed}",
+        hint=f"write {allowed}",
     )
 
 
@@ -226,7 +226,7 @@ def sender_problems(entry: WrittenAccount) -> Iterator[Diagnostic]:
             path=path,
             found=shown(name),
             allowed=f"at most {SENDER_LENGTH} characters: letters A to Z, digits, spaces, & + - _",
-            mend=f"write a shorter name, such as {_short_sender(name)}, or remove ekomi-sms from deliver",
+            hint=f"write a shorter name, such as {_short_sender(name)}, or remove ekomi-sms from deliver",
         )
 
 
@@ -244,7 +244,7 @@ def _status(document: Document, path: KeyPath, status: str) -> Diagnostic:
         path=path,
         found=shown(status),
         allowed="a status of an order that goes well, such as complete",
-        mend="remove it, or write the status that a delivered order has, such as complete",
+        hint="remove it, or write the status that a delivered order has, such as complete",
     )
 
 
@@ -260,7 +260,7 @@ def secret_problems(document: Document, paths: Sequence[KeyPath]) -> Iterator[Di
                 document.place(path),
                 path=path,
                 allowed=", ".join(f"${{{each}:...}}" for each in kinds()),
-                mend=f"did you mean `{guess}`?"
+                hint=f"did you mean `{guess}`?"
                 if guess
                 else "write one of the allowed kinds, or install its plug-in",
             )
@@ -306,7 +306,7 @@ class Seen:
                 found=shown(document.data[key]),
                 allowed=f"{word}s that occur once"
                 + (", whatever the case of the letters" if key == "name" else ""),
-                mend=f"change one of the two, here or at {other}",
+                hint=f"change one of the two, here or at {other}",
             )
 
 
@@ -331,7 +331,7 @@ def plain_http_problems(document: Document) -> Iterator[Diagnostic]:
                     path=(*path, key),
                     found=shown(url),
                     allowed="https://, or http:// to this machine",
-                    mend=f"write https://{url.removeprefix('http://')}; in a network that you trust, add "
+                    hint=f"write https://{url.removeprefix('http://')}; in a network that you trust, add "
                     "`allow_http: true` beside it",
                 )
 
@@ -350,9 +350,9 @@ def table_problems(document: Document) -> Iterator[Diagnostic]:
 _TABLE: Final = ("columns", "decimal", "timezone", "items")
 
 
-def _table(document: Document, path: KeyPath, said: str, mend: str) -> Diagnostic:
+def _table(document: Document, path: KeyPath, said: str, hint: str) -> Diagnostic:
     message = f"`{path[-1]}` {said}"
-    return error("order-file-columns", message, document.place(path, "key"), path=path, mend=mend)
+    return error("order-file-columns", message, document.place(path, "key"), path=path, hint=hint)
 
 
 def _order_sources(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:

@@ -37,7 +37,7 @@ def error(
     message: str,
     place: Place,
     *,
-    mend: str,
+    hint: str,
     path: KeyPath = (),
     found: str | None = None,
     allowed: str | None = None,
@@ -51,7 +51,7 @@ def error(
         key=key_path(path) or None,
         found=found,
         allowed=allowed,
-        mend=mend,
+        hint=hint,
     )
 
 
@@ -60,7 +60,7 @@ def warning(
     message: str,
     place: Place,
     *,
-    mend: str,
+    hint: str,
     path: KeyPath = (),
     found: str | None = None,
     account: str | None = None,
@@ -73,7 +73,7 @@ def warning(
         place=place,
         key=key_path(path) or None,
         found=found,
-        mend=mend,
+        hint=hint,
         account=account,
     )
 

@@ -104,7 +104,7 @@ def _of_account(entry: WrittenAccount) -> Iterator[Diagnostic]:
             "no-age-limit",
             "there is no age limit: when the account is new, orders of any age are invited",
             ("invitations", "skip_orders_older_than"),
-            mend="write a number of days, such as 30",
+            hint="write a number of days, such as 30",
         )
     else:
         yield from _pending_beyond_limit(entry)
@@ -132,7 +132,7 @@ def _short_periods(entry: WrittenAccount) -> Iterator[Diagnostic]:
                 "short-pending-period",
                 f"a pending period under {_QUICK} days asks many customers before the parcel is there",
                 path,
-                mend="wait longer, or tag the account `digital` or `service` if nothing is shipped",
+                hint="wait longer, or tag the account `digital` or `service` if nothing is shipped",
             )
 
 
@@ -148,7 +148,7 @@ def _pending_beyond_limit(entry: WrittenAccount) -> Iterator[Diagnostic]:
                 f"the pending period ({days} days) is not below the age limit "
                 f"({limit} days): an order may be too old before it is due",
                 path_of_limit if at_limit else path,
-                mend="raise skip_orders_older_than above pending_period",
+                hint="raise skip_orders_older_than above pending_period",
             )
 
 
@@ -160,7 +160,7 @@ def _early_statuses(entry: WrittenAccount) -> Iterator[Diagnostic]:
             "status-before-delivery",
             f"an order is not delivered when it reaches the status {' or '.join(early)}",
             ("invitations", "order_statuses"),
-            mend="write the status of a shipped order, such as complete",
+            hint="write the status of a shipped order, such as complete",
         )
 
 
@@ -174,7 +174,7 @@ def _wildcards(entry: WrittenAccount) -> Iterator[Diagnostic]:
                 "literal-wildcard",
                 f"`{name}` in a list means a {thing} called `{name}`, not every {thing}",
                 ("invitations", key),
-                mend=f"leave {key} out to mean all {thing}s, unless one of that name exists",
+                hint=f"leave {key} out to mean all {thing}s, unless one of that name exists",
             )
 
 
@@ -186,7 +186,7 @@ def _products_unasked(entry: WrittenAccount) -> Iterator[Diagnostic]:
             "products-not-asked",
             "`products` has no effect without `ask: true`: customers review the shop only",
             ("invitations", "products"),
-            mend="add `ask: true`, or remove `products`",
+            hint="add `ask: true`, or remove `products`",
         )
 
 
@@ -198,7 +198,7 @@ def _bare_id(entry: WrittenAccount) -> Iterator[Diagnostic]:
             "name-repeats-id",
             "the name only repeats the interface id",
             ("name",),
-            mend="write a name that people know, such as the shop or the country",
+            hint="write a name that people know, such as the shop or the country",
         )
 
 
@@ -212,7 +212,7 @@ def _overlapping(entries: Sequence[WrittenAccount]) -> Iterator[Diagnostic]:
             f"the rule overlaps with that of {first.account.name} ({first.place(('name',))}): "
             "an order that matches both goes to the lowest interface id",
             ("name",),
-            mend="separate store views or customer groups, add conditions, or set `priority`; "
+            hint="separate store views or customer groups, add conditions, or set `priority`; "
             "`ekomi-reconcile analyze` shows an order that matches both",
         )
     if found.not_compared:
@@ -222,7 +222,7 @@ def _overlapping(entries: Sequence[WrittenAccount]) -> Iterator[Diagnostic]:
             f"too many accounts share a store view and a customer group: {found.not_compared:,} pairs "
             "were not checked for overlaps",
             ("name",),
-            mend="check all pairs with `ekomi-reconcile analyze`",
+            hint="check all pairs with `ekomi-reconcile analyze`",
         )
 
 
@@ -243,7 +243,7 @@ def _never_matching(entries: Sequence[WrittenAccount]) -> Iterator[Diagnostic]:
                 "rule-never-matches",
                 "no order can match this rule: its conditions contradict each other",
                 ("invitations", "conditions"),
-                mend="correct the values, or use `any` where one of several conditions is enough",
+                hint="correct the values, or use `any` where one of several conditions is enough",
             )
 
 
@@ -265,7 +265,7 @@ def _all_store_views(entries: Sequence[WrittenAccount]) -> Iterator[Diagnostic]:
                 "all-store-views",
                 "the account is for all store views, and there are other enabled accounts",
                 ("invitations", "store_views"),
-                mend="name the store views, or exclude those of the other accounts",
+                hint="name the store views, or exclude those of the other accounts",
             )
 
 
@@ -280,7 +280,7 @@ def _shared_passwords(entries: Sequence[WrittenAccount]) -> Iterator[Diagnostic]
                 f"the reference to the password is the same as that of {other.account.name} "
                 f"({other.place(('interface_password',))})",
                 ("interface_password",),
-                mend="every interface has its own password: write its reference",
+                hint="every interface has its own password: write its reference",
             )
 
 
@@ -295,7 +295,7 @@ def _of_project(
             project.document.place(path),
             path=path,
             found=shown(project.document.data["schedule"]["sync_every"]),
-            mend="write 24h or less, such as 6h",
+            hint="write 24h or less, such as 6h",
         )
     yield from _forgetful(project, settings)
     yield from _told_twice(project, settings)
@@ -305,7 +305,7 @@ def _of_project(
             "an account is enabled, but there is no order source: no order will be invited",
             project.document.place(),
             path=("orders",),
-            mend="add `orders: {magento: {...}}` or `orders: {file: orders.jsonl}`",
+            hint="add `orders: {magento: {...}}` or `orders: {file: orders.jsonl}`",
         )
 
 
@@ -320,7 +320,7 @@ def _forgetful(project: ProjectEntry, settings: Project) -> Iterator[Diagnostic]
             project.document.place(path),
             path=path,
             found=shown(project.document.data["privacy"]["retention"]),
-            mend=f"write {cap.days}d or more",
+            hint=f"write {cap.days}d or more",
         )
 
 
@@ -333,7 +333,7 @@ def _told_twice(project: ProjectEntry, settings: Project) -> Iterator[Diagnostic
                 "`rating` says of which new reviews to tell, and `on` does not have `review`",
                 project.document.place(unused),
                 path=unused,
-                mend="add `review` to `on`, or remove `rating`",
+                hint="add `review` to `on`, or remove `rating`",
             )
         for before in settings.notify[:index]:
             both = sorted(set(each.on) & set(before.on))
@@ -344,7 +344,7 @@ def _told_twice(project: ProjectEntry, settings: Project) -> Iterator[Diagnostic
                     f"the same webhook is told of {' and '.join(both)} twice",
                     project.document.place(path),
                     path=path,
-                    mend="remove one of the two, or give them different `on:`",
+                    hint="remove one of the two, or give them different `on:`",
                 )
                 break
 
@@ -356,7 +356,7 @@ def _all_disabled(entries: Sequence[WrittenAccount]) -> Iterator[Diagnostic]:
             "all-disabled",
             "no account is enabled: no invitation will be sent",
             ("invitations", "enabled"),
-            mend="write `enabled: true` under `invitations:` of an account",
+            hint="write `enabled: true` under `invitations:` of an account",
         )
 
 
@@ -370,7 +370,7 @@ def _unused_defaults(project: ProjectEntry, entries: Sequence[WrittenAccount]) -
                 "every account says this itself: the default is never used",
                 project.document.place(("defaults", *path), "key"),
                 path=("defaults", *path),
-                mend="remove it",
+                hint="remove it",
             )
 
 
@@ -382,5 +382,5 @@ def _leaves(defaults: Any) -> Iterator[KeyPath]:
             yield (key,)
 
 
-def _warn(entry: WrittenAccount, rule: str, message: str, path: KeyPath, *, mend: str) -> Diagnostic:
-    return warning(rule, message, entry.place(path), path=path, mend=mend, account=entry.account.name)
+def _warn(entry: WrittenAccount, rule: str, message: str, path: KeyPath, *, hint: str) -> Diagnostic:
+    return warning(rule, message, entry.place(path), path=path, hint=hint, account=entry.account.name)

@@ -93,7 +93,7 @@ class Loader:
                     "empty-project",
                     "the project file is empty",
                     Place(path=self._path),
-                    mend="write `version: 1`",
+                    hint="write `version: 1`",
                 )
             )
         for each in documents[1:]:
@@ -102,7 +102,7 @@ class Loader:
                     "several-documents",
                     "the project file holds more than one document",
                     each.place(),
-                    mend="remove `---` and what follows; accounts go into files of their own",
+                    hint="remove `---` and what follows; accounts go into files of their own",
                 )
             )
         return self._checked_project(documents[0]) if documents else None
@@ -177,7 +177,7 @@ class Loader:
             found=limit.strerror,
             allowed=f"{config_source.MAX_ENTRIES:,} files and folders, "
             f"{config_source.MAX_TOTAL_BYTES // 1024 // 1024} MiB together",
-            mend="set `accounts:` to a folder that holds account files and nothing else",
+            hint="set `accounts:` to a folder that holds account files and nothing else",
         )
 
     def _no_folder(
@@ -193,7 +193,7 @@ class Loader:
             path=("accounts",),
             found=shown(folder),
             allowed="a folder, relative to the project file; it may be empty",
-            mend=f"create the folder {folder}, or correct `accounts:`",
+            hint=f"create the folder {folder}, or correct `accounts:`",
         )
 
     def _entries(
@@ -238,7 +238,7 @@ class Loader:
                 "unreadable-file",
                 f"it cannot be read: {reason or 'unknown reason'}",
                 Place(path=path),
-                mend="check that it is a regular file that may be read; remove links that lead nowhere",
+                hint="check that it is a regular file that may be read; remove links that lead nowhere",
             )
         )
 
@@ -248,7 +248,7 @@ def _empty(path: str) -> Diagnostic:
         config_configuration.EMPTY_FILE,
         "the account file is empty: it has no document that is not commented out",
         Place(path=path),
-        mend="restore its content, or delete the file if its accounts are meant to be deleted; "
+        hint="restore its content, or delete the file if its accounts are meant to be deleted; "
         "until then every delete needs --allow-deletes",
     )
 
@@ -260,7 +260,7 @@ def _misnamed(path: str) -> Diagnostic:
         "the file is not read: its extension is not in lower case",
         Place(path=path),
         found=f"{dot}{extension}",
-        mend=f"rename it to {posixpath.basename(stem)}{dot}{extension.lower()}",
+        hint=f"rename it to {posixpath.basename(stem)}{dot}{extension.lower()}",
     )
 
 

@@ -331,7 +331,7 @@ def pinned(path: str, content: bytes, lineage: str) -> bytes:
     """
     documents, problems = read(path, content)
     if problems or len(documents) != 1:
-        raise ConfigurationError(f"{path} cannot be read", mend="see: ekomi-reconcile validate")
+        raise ConfigurationError(f"{path} cannot be read", hint="see: ekomi-reconcile validate")
     document = documents[0]
     location = document.data.get("state", _DEFAULT)
     if isinstance(location, dict):
@@ -343,7 +343,7 @@ def pinned(path: str, content: bytes, lineage: str) -> bytes:
     again, problems = read(path, encoded)
     if problems or [each.data for each in again] != [wanted]:
         raise ConfigurationError(
-            f"{path} is written in a way that --pin cannot edit", mend=f"write it yourself: state: {value}"
+            f"{path} is written in a way that --pin cannot edit", hint=f"write it yourself: state: {value}"
         )
     return encoded
 

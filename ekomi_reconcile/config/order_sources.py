@@ -47,7 +47,7 @@ def source_kinds() -> Mapping[str, EntryPoint]:
         if each.name not in BUILT_IN and known.value != each.value:
             raise ConfigurationError(
                 f"two packages register the order source kind `{each.name}`: {known.value} and {each.value}",
-                mend="uninstall one of them",
+                hint="uninstall one of them",
             )
     return found
 
@@ -65,7 +65,7 @@ def load_kind(kind: str) -> Any:
     if entry is None:
         raise ConfigurationError(
             f"unknown order source kind `{kind}`; known kinds: {', '.join(source_kinds())}",
-            mend=f"install the package that registers `{kind}`",
+            hint=f"install the package that registers `{kind}`",
         )
     try:
         return entry.load()
@@ -73,7 +73,7 @@ def load_kind(kind: str) -> Any:
         raise ConfigurationError(
             f"the order source kind `{kind}` cannot be imported from {entry.value}: "
             f"{type(error).__name__}: {error}",
-            mend="repair or upgrade the package that registers it",
+            hint="repair or upgrade the package that registers it",
         ) from None
 
 

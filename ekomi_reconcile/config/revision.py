@@ -67,7 +67,7 @@ def merge_base(ref: str, folder: Path) -> Revision:
         raise RevisionUnreadable(
             f"{ref} and what is checked out have no common commit"
             + (" in this shallow clone" if shallow else ""),
-            mend=_DEEPER if shallow else "name the branch that this one was made from",
+            hint=_DEEPER if shallow else "name the branch that this one was made from",
         )
     return Revision(ref=ref, commit=_text(found).strip(), head=head, folder=folder, prefix=prefix)
 
@@ -80,7 +80,7 @@ def _prefix(folder: Path) -> str:
     reason = found.stderr.decode(errors="replace").strip().splitlines()[:1] or ["it has no working tree"]
     raise RevisionUnreadable(
         f"{folder} is not a checkout of a git repository: {reason[0]}",
-        mend="check the project out with git; of a folder that belongs to somebody else, git asks for "
+        hint="check the project out with git; of a folder that belongs to somebody else, git asks for "
         "`git config --global --add safe.directory FOLDER`",
     )
 
@@ -90,8 +90,8 @@ def _commit(ref: str, folder: Path) -> str:
     if found.returncode == 0:
         return _text(found).strip()
     if ref == "HEAD":
-        raise RevisionUnreadable("nothing is committed in this repository yet", mend="commit the files first")
-    raise RevisionUnreadable(f"git does not know the revision {ref} here", mend=_DEEPER)
+        raise RevisionUnreadable("nothing is committed in this repository yet", hint="commit the files first")
+    raise RevisionUnreadable(f"git does not know the revision {ref} here", hint=_DEEPER)
 
 
 def ask(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
@@ -110,10 +110,10 @@ def ask(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
             stdin=subprocess.DEVNULL,
         )
     except FileNotFoundError:
-        raise RevisionUnreadable("git is not installed", mend="install git") from None
+        raise RevisionUnreadable("git is not installed", hint="install git") from None
     except (OSError, ValueError, subprocess.TimeoutExpired) as problem:
         raise RevisionUnreadable(
-            f"git cannot be asked: {problem}", mend="run git by hand to see why"
+            f"git cannot be asked: {problem}", hint="run git by hand to see why"
         ) from None
 
 
@@ -228,12 +228,12 @@ class GitTree:
         is_whole = self._archive.read(patterns, self._contents)
         missing = next((path for path in paths if path not in self._contents), None)
         if missing is not None and is_whole:
-            mend = "remove export-ignore from the file info/attributes of the repository"
-            raise RevisionUnreadable(f"git archive leaves out {missing}", mend=mend)
+            hint = "remove export-ignore from the file info/attributes of the repository"
+            raise RevisionUnreadable(f"git archive leaves out {missing}", hint=hint)
         if missing is not None:
             digest = self._entries[missing].digest[:12]
-            mend = "fetch it: a clone made with --filter leaves contents out"
-            raise RevisionUnreadable(f"git does not have the content of {digest} here", mend=mend)
+            hint = "fetch it: a clone made with --filter leaves contents out"
+            raise RevisionUnreadable(f"git does not have the content of {digest} here", hint=hint)
 
     def _below(self, shown: str, outer: tuple[str, ...], walk: Walk) -> None:
         for name in self._folders[outer[-1]]:
@@ -341,7 +341,7 @@ def _empty_folder() -> TemporaryDirectory[str]:
     except OSError as problem:
         raise RevisionUnreadable(
             f"cannot create a temporary folder: {problem.strerror or problem}",
-            mend="let TMPDIR lead to a folder that can be written",
+            hint="let TMPDIR lead to a folder that can be written",
         ) from None
 
 
@@ -363,7 +363,7 @@ def _entries(revision: Revision) -> dict[str, _Entry]:
     if found.returncode:
         raise RevisionUnreadable(
             f"git cannot list the files of {revision.ref} ({revision.commit[:12]})",
-            mend="fetch it whole: a clone made with --filter leaves folders out",
+            hint="fetch it whole: a clone made with --filter leaves folders out",
         )
     entries = {}
     for line in found.stdout.split(b"\0")[:-1]:

@@ -225,7 +225,7 @@ def no_project(path: str) -> ConfigurationNotFound:
     """There is no project file at ``path``."""
     return ConfigurationNotFound(
         f"there is no project file {path}",
-        mend="run in the folder of the project, or name it: -C DIR or --config FILE; `init` makes a new one",
+        hint="run in the folder of the project, or name it: -C DIR or --config FILE; `init` makes a new one",
     )
 
 

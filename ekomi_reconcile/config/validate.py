@@ -189,7 +189,7 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "one-of": "exactly one of two keys is needed",
     "between-order": "the low end is above the high end: nothing would match",
 }
-_MENDS: Final[Mapping[str, str]] = {
+_HINTS: Final[Mapping[str, str]] = {
     "null-value": "leave the key out, or write {allowed}",
     "secret-literal": "write ${{env:NAME}}, ${{file:/path}} or ${{keyring:service/user}}; "
     "a secret that was committed needs to be replaced",
@@ -200,7 +200,7 @@ _MENDS: Final[Mapping[str, str]] = {
 _FLAWED: Final = frozenset({"invalid-text"})
 """Rules behind which a character may stand that nobody sees."""
 
-_EMPTY_MENDS: Final[Mapping[str, str]] = {
+_EMPTY_HINTS: Final[Mapping[str, str]] = {
     "store_views": "leave the key out to mean all store views, or name at least one",
     "customer_groups": "leave the key out to mean all customer groups, or name at least one",
     "order_statuses": "leave the key out to take [complete], or name at least one",
@@ -274,7 +274,7 @@ def _missing(document: Document, path: KeyPath, expected: Expectation) -> Diagno
         path=path,
         found="nothing",
         allowed=allowed,
-        mend=f"add `{key}: {expected.example(path)}`",
+        hint=f"add `{key}: {expected.example(path)}`",
     )
 
 
@@ -286,7 +286,7 @@ def _unknown_key(document: Document, path: KeyPath, expected: Expectation) -> Di
         else f"`{diagnostics.shown_key(key)}`"
     )
     guess = diagnostics.did_you_mean(key, known)
-    mend = f"did you mean `{guess}`?" if guess else "remove it, or write one of the allowed keys"
+    hint = f"did you mean `{guess}`?" if guess else "remove it, or write one of the allowed keys"
     return diagnostics.error(
         "unknown-key",
         f"{name} is not known here",
@@ -294,7 +294,7 @@ def _unknown_key(document: Document, path: KeyPath, expected: Expectation) -> Di
         path=path,
         found=name.strip("`"),
         allowed=", ".join(known) or expected.key_pattern(path[:-1]),
-        mend=mend,
+        hint=hint,
     )
 
 
@@ -310,7 +310,7 @@ def _wrong_value(document: Document, path: KeyPath, found: Any, expected: Expect
         path=path,
         found=_found(rule, value, path),
         allowed=allowed,
-        mend=_mend(rule, path, value, allowed, expected),
+        hint=_hint(rule, path, value, allowed, expected),
     )
 
 
@@ -335,9 +335,9 @@ def _message(rule: str, value: Any, allowed: str) -> str:
     return _MESSAGES.get(rule) or f"{diagnostics.kind(value)} does not fit here: {allowed} is expected"
 
 
-def _mend(rule: str, path: KeyPath, value: Any, allowed: str, expected: Expectation) -> str:
+def _hint(rule: str, path: KeyPath, value: Any, allowed: str, expected: Expectation) -> str:
     if rule == "empty-list":
-        return _EMPTY_MENDS.get(str(path[-1]), "write at least one entry")
+        return _EMPTY_HINTS.get(str(path[-1]), "write at least one entry")
     if rule == "interface-id-quotes":
         return f'quote it: interface_id: "{value}"'
     if rule == "missing-operator":
@@ -346,7 +346,7 @@ def _mend(rule: str, path: KeyPath, value: Any, allowed: str, expected: Expectat
         return "remove this character"
     if rule == "wrong-type":
         return f"write {allowed}{_quotes(value, allowed)}"
-    return _MENDS.get(rule, "write {allowed}").format(allowed=allowed)
+    return _HINTS.get(rule, "write {allowed}").format(allowed=allowed)
 
 
 def _quotes(value: Any, allowed: str) -> str:

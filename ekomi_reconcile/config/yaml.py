@@ -88,7 +88,7 @@ class Builder:
         try:
             return yaml_nodes.plain(node.value)
         except yaml_nodes.NotANumber as problem:
-            self._problem("yaml-number", str(problem), node, mend="put it in quotes if it is text")
+            self._problem("yaml-number", str(problem), node, hint="put it in quotes if it is text")
             return node.value
 
     def _tagged(self, node: Any) -> Any:
@@ -124,8 +124,8 @@ class Builder:
         self._stop("yaml-too-deep", node)
 
     def _stop(self, rule: str, node: Any) -> NoReturn:
-        message, mend = BOUNDS[rule]
-        self._problem(rule, message, node, mend=mend)
+        message, hint = BOUNDS[rule]
+        self._problem(rule, message, node, hint=hint)
         raise _Stop
 
     def _sequence(self, node: Any) -> list[Any]:
@@ -157,7 +157,7 @@ class Builder:
                 "yaml-merge-key",
                 "merge keys (<<) are not part of the format",
                 node,
-                mend="write the values out, or put common ones under `defaults:` in the project file",
+                hint="write the values out, or put common ones under `defaults:` in the project file",
             )
             return None
         # Ids of stores are keys: a whole number is its own text, as in JSON.
@@ -176,13 +176,13 @@ class Builder:
             return False
 
     def _not_text(self, node: Any) -> None:
-        self._problem("yaml-key", "a key is not text", node, mend="put the key in quotes, or remove it")
+        self._problem("yaml-key", "a key is not text", node, hint="put the key in quotes, or remove it")
 
     def _duplicate(self, key: str, node: Any) -> None:
         name = "a key" if is_secret(tuple(self._path)) else f"`{shown_key(key)}`"
         self._path.append(key)
         self._problem(
-            "duplicate-key", f"{name} occurs twice in this mapping", node, mend="keep one of the two"
+            "duplicate-key", f"{name} occurs twice in this mapping", node, hint="keep one of the two"
         )
         self._path.pop()
 
@@ -192,10 +192,10 @@ class Builder:
             "yaml-tag",
             "the tag is not known, or does not fit the value",
             node,
-            mend="remove the tag; put text that begins with ! in quotes",
+            hint="remove the tag; put text that begins with ! in quotes",
         )
 
-    def _problem(self, rule: str, message: str, node: Any, *, mend: str) -> None:
+    def _problem(self, rule: str, message: str, node: Any, *, hint: str) -> None:
         start, end = node.start_mark, node.end_mark
         place = Place(
             path=self._file,
@@ -207,7 +207,7 @@ class Builder:
         if len(self.problems) >= _ENOUGH:
             raise _Stop
         path: KeyPath = tuple(self._path)
-        self.problems.append(error(rule, message, place, path=path, mend=mend))
+        self.problems.append(error(rule, message, place, path=path, hint=hint))
 
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -217,7 +217,7 @@ _FORBIDDEN = re.compile(
 )
 _CONFLICT = re.compile(r"^(?:<{7,}|\|{7,}|={7,}|>{7,})(?:[ \t].*)?\r?$", re.M)
 _QUOTED_WORD = re.compile(r"\s*'[^']*\w[^']*'")
-_SYNTAX_MENDS: Final = (
+_SYNTAX_HINTS: Final = (
     ("tab", "indent with spaces, never with tabs"),
     ("cannot start any token", "put the text in quotes, and indent with spaces, never with tabs"),
     ("expected ':'", "write `key: value`, with a blank after the colon"),
@@ -229,7 +229,7 @@ _SYNTAX_MENDS: Final = (
     ("flow", "close the bracket, and put commas between the entries"),
 )
 _MARKER_SHOWN: Final = 60
-_SYNTAX_MEND: Final = "check indentation, colons, quotes and brackets here and in the line before"
+_SYNTAX_HINT: Final = "check indentation, colons, quotes and brackets here and in the line before"
 
 
 def read(path: str, content: bytes) -> tuple[list[Document], list[Diagnostic]]:
@@ -252,7 +252,7 @@ def _decode(path: str, content: bytes) -> str | Diagnostic:
             "yaml-too-large",
             f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB",
             Place(path=path),
-            mend="split it into several files",
+            hint="split it into several files",
         )
     try:
         text = content.decode("utf-8-sig")
@@ -271,7 +271,7 @@ def _not_utf8(path: str, content: bytes, offset: int) -> Diagnostic:
         _place_of(path, good, len(good)),
         found=found,
         allowed="UTF-8, with or without byte order mark",
-        mend="save the file as UTF-8",
+        hint="save the file as UTF-8",
     )
 
 
@@ -282,7 +282,7 @@ def _odd_character(path: str, text: str, odd: re.Match[str]) -> Diagnostic:
         _place_of(path, text, odd.start()),
         found=f"U+{ord(odd.group()):04X}",
         allowed="text, tabs and line breaks (LF or CRLF)",
-        mend='delete the character; in double quotes it can be written as "\\uXXXX"',
+        hint='delete the character; in double quotes it can be written as "\\uXXXX"',
     )
 
 
@@ -292,7 +292,7 @@ def _conflict_markers(path: str, text: str, first: re.Match[str]) -> Diagnostic:
         "git conflict markers: resolve them",
         _place_of(path, text, first.start()),
         found=first.group().strip()[:_MARKER_SHOWN],
-        mend="keep the lines that are right, and remove those that begin with <<<<<<<, ======= and >>>>>>>",
+        hint="keep the lines that are right, and remove those that begin with <<<<<<<, ======= and >>>>>>>",
     )
 
 
@@ -337,7 +337,7 @@ def _document(source: Source, node: Any, problems: list[Diagnostic]) -> Document
                 Place(path=source.path, line=start.line + 1, column=start.column + 1),
                 found=node.id,
                 allowed="keys with values",
-                mend="write `key: value` lines, with a blank after each colon",
+                hint="write `key: value` lines, with a blank after each colon",
             )
         )
     return None
@@ -349,10 +349,10 @@ def _is_empty(node: Any) -> bool:
 
 def _out_of_bounds(source: Source, limit: yaml_nodes.OutOfBounds) -> Diagnostic:
     rule = "yaml-too-deep" if isinstance(limit, yaml_nodes.TooDeep) else "yaml-too-many"
-    message, mend = BOUNDS[rule]
+    message, hint = BOUNDS[rule]
     mark = limit.problem_mark
     return error(
-        rule, message, Place(path=source.path, line=mark.line + 1, column=mark.column + 1), mend=mend
+        rule, message, Place(path=source.path, line=mark.line + 1, column=mark.column + 1), hint=hint
     )
 
 
@@ -364,5 +364,5 @@ def _syntax(source: Source, problem: yaml.YAMLError) -> Diagnostic:
     # libyaml may quote a word of the file, which may be a secret; punctuation is worth showing.
     parts = (getattr(problem, "context", None), getattr(problem, "problem", None))
     text = ", ".join(_QUOTED_WORD.sub("", str(part)) for part in parts if part) or "it cannot be read"
-    mend = next((mend for words, mend in _SYNTAX_MENDS if words in text), _SYNTAX_MEND)
-    return error("yaml-syntax", f"this is not YAML: {text}", place, mend=mend)
+    hint = next((hint for words, hint in _SYNTAX_HINTS if words in text), _SYNTAX_HINT)
+    return error("yaml-syntax", f"this is not YAML: {text}", place, hint=hint)

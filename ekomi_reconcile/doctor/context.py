@@ -36,12 +36,12 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckNote:
-    """One thing to say, about one account or about all; ``mend`` says what to do."""
+    """One thing to say, about one account or about all; ``hint`` says what to do."""
 
     status: CheckStatus
     message: str
     account: str | None = None
-    mend: str | None = None
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +58,14 @@ def passed(message: str, *, account: str | None = None) -> CheckNote:
     return CheckNote(status=CheckStatus.PASS, message=message, account=account)
 
 
-def warned(message: str, *, mend: str | None = None, account: str | None = None) -> CheckNote:
+def warned(message: str, *, hint: str | None = None, account: str | None = None) -> CheckNote:
     """Worth a look."""
-    return CheckNote(status=CheckStatus.WARN, message=message, account=account, mend=mend)
+    return CheckNote(status=CheckStatus.WARN, message=message, account=account, hint=hint)
 
 
-def failed(message: str, *, mend: str | None = None, account: str | None = None) -> CheckNote:
+def failed(message: str, *, hint: str | None = None, account: str | None = None) -> CheckNote:
     """Must be put right."""
-    return CheckNote(status=CheckStatus.FAIL, message=message, account=account, mend=mend)
+    return CheckNote(status=CheckStatus.FAIL, message=message, account=account, hint=hint)
 
 
 def healthy(findings: Iterable[CheckResult]) -> bool:

@@ -40,7 +40,7 @@ def _credential(checked: Checked) -> context.CheckNote:
     said = f"{checked.verdict.value}: {checked.message or 'eKomi did not say why'}"
     # A password that cannot be resolved fails already, by the checks of secrets.
     make = context.warned if checked.verdict is Credential.UNRESOLVED else context.failed
-    return make(said, mend=checked.mend, account=checked.name)
+    return make(said, hint=checked.hint, account=checked.name)
 
 
 def active(subject: context.DoctorContext) -> Iterator[context.CheckNote]:
@@ -88,7 +88,7 @@ def _answer(
     except CredentialsRefused:
         return context.warned("not checked: the credentials are wrong", account=account.name)
     except EkomiError as error:
-        return context.warned(f"could not be checked: {error.message}", mend=error.mend, account=account.name)
+        return context.warned(f"could not be checked: {error.message}", hint=error.hint, account=account.name)
 
 
 def _delay(client: EkomiClient, account: Account) -> context.CheckNote:
@@ -99,7 +99,7 @@ def _delay(client: EkomiClient, account: Account) -> context.CheckNote:
         return context.passed(f"eKomi waits {theirs} days, and this rule adds none", account=account.name)
     return context.warned(
         f"eKomi waits another {theirs} days: customers are asked {own + theirs} days after the trigger",
-        mend="set the delay at eKomi to 0, or shorten pending_period",
+        hint="set the delay at eKomi to 0, or shorten pending_period",
         account=account.name,
     )
 
@@ -110,7 +110,7 @@ def _standing(client: EkomiClient, account: Account) -> context.CheckNote:
         return context.warned("eKomi does not say whether the account is active", account=account.name)
     if not shop.active:
         return context.failed(
-            "the account is not active at eKomi", mend="ask eKomi to activate it", account=account.name
+            "the account is not active at eKomi", hint="ask eKomi to activate it", account=account.name
         )
     return context.passed("active at eKomi", account=account.name)
 
@@ -123,13 +123,13 @@ def _segment(client: EkomiClient, account: Account) -> context.CheckNote:
             raise
         return context.failed(
             f"invitations cannot be sent: {error.message}",
-            mend="check ekomi.srr_url in the project file and the network",
+            hint="check ekomi.srr_url in the project file and the network",
             account=account.name,
         )
     if inactive:
         return context.failed(
             "the default customer segment is inactive at eKomi: recipients are stored, nobody gets a message",
-            mend="activate the segment in the eKomi account, or ask eKomi to do so",
+            hint="activate the segment in the eKomi account, or ask eKomi to do so",
             account=account.name,
         )
     return context.passed("the default customer segment is active", account=account.name)
@@ -144,7 +144,7 @@ def product_reviews(subject: context.DoctorContext) -> Iterator[context.CheckNot
         if account.interface_id in refused:
             yield context.warned(
                 "eKomi refused the import of product reviews: the tariff may not include them",
-                mend="ask eKomi for product reviews, or remove `products` from the rule",
+                hint="ask eKomi for product reviews, or remove `products` from the rule",
                 account=account.name,
             )
         else:
@@ -172,16 +172,16 @@ def _ages(
         at = None if record is None else last(record)
         if record is None or at is None:
             why = "not applied yet" if record is None else record.last_error or "no run has done it"
-            yield context.warned(f"never {done}: {why}", mend=_mend(record), account=account.name)
+            yield context.warned(f"never {done}: {why}", hint=_hint(record), account=account.name)
         elif subject.now - at > TOO_OLD * interval:
             why = f"; the last error: {record.last_error}" if record.last_error else ""
             said = f"last {done} {_age(subject.now - at)} ago, wanted every {_age(interval)}{why}"
-            yield context.warned(said, mend=_mend(record), account=account.name)
+            yield context.warned(said, hint=_hint(record), account=account.name)
         else:
             yield context.passed(f"last {done} {_age(subject.now - at)} ago", account=account.name)
 
 
-def _mend(record: AccountRecord | None) -> str:
+def _hint(record: AccountRecord | None) -> str:
     if record is None:
         return "run: ekomi-reconcile apply"
     return "see that the scheduled job runs; what went wrong: ekomi-reconcile errors"
@@ -240,8 +240,8 @@ def _notes(check: context.Check, subject: context.DoctorContext) -> Iterator[con
     try:
         yield from check.run(subject)
     except ReconcileError as error:
-        yield context.warned(f"could not be checked: {error.message}", mend=error.mend)
+        yield context.warned(f"could not be checked: {error.message}", hint=error.hint)
     except _DAMAGE as error:
         yield context.warned(
-            f"could not be checked: {type(error).__name__}", mend="see the checks of the state"
+            f"could not be checked: {type(error).__name__}", hint="see the checks of the state"
         )

@@ -28,15 +28,15 @@ OVERLAPPING = "overlapping-rules"
 def configuration(subject: DoctorContext) -> Iterator[CheckNote]:
     """Every error with its place; warnings only counted, ``validate`` shows them."""
     if subject.files_error is not None:
-        yield failed(subject.files_error.message, mend=subject.files_error.mend)
+        yield failed(subject.files_error.message, hint=subject.files_error.hint)
     for each in subject.diagnostics:
         if each.is_error:
-            yield failed(_said(each), mend=each.mend, account=each.account)
+            yield failed(_said(each), hint=each.hint, account=each.account)
     warnings = [each.rule for each in subject.diagnostics if not each.is_error and each.rule != OVERLAPPING]
     if warnings:
         rules = ", ".join(sorted(set(warnings)))
         yield warned(
-            f"{len(warnings)} warning(s) about the files: {rules}", mend="see: ekomi-reconcile validate"
+            f"{len(warnings)} warning(s) about the files: {rules}", hint="see: ekomi-reconcile validate"
         )
     elif subject.files is not None:
         yield passed(f"valid, {len(subject.files.accounts)} account(s)")
@@ -46,7 +46,7 @@ def overlapping_rules(subject: DoctorContext) -> Iterator[CheckNote]:
     """Accounts of the same priority that can match the same order, as `validate` finds them."""
     found = [each for each in subject.diagnostics if each.rule == OVERLAPPING]
     for each in found:
-        yield warned(each.message, mend=each.mend, account=each.account)
+        yield warned(each.message, hint=each.hint, account=each.account)
     if not found:
         yield passed("no order can match two enabled accounts of the same priority")
 
@@ -60,10 +60,10 @@ def suppression_list(subject: DoctorContext) -> Iterator[CheckNote]:
         found = read_suppression_list(path)
     except ConfigurationInvalid as error:
         for each in error.diagnostics:
-            yield failed(_said(each), mend=each.mend)
+            yield failed(_said(each), hint=each.hint)
         return
     except ConfigurationError as error:
-        yield failed(error.message, mend=error.mend)
+        yield failed(error.message, hint=error.hint)
         return
     yield passed(f"{len(found.entries)} entries")
 
@@ -73,7 +73,7 @@ def sending(subject: DoctorContext) -> Iterator[CheckNote]:
     if not subject.configuration.project.safety.send:
         yield warned(
             "safety.send is false: runs plan and schedule, and send nothing",
-            mend="remove it where customers are to be invited",
+            hint="remove it where customers are to be invited",
         )
 
 
@@ -98,7 +98,7 @@ def passwords(subject: DoctorContext) -> Iterator[CheckNote]:
         if error is None:
             yield passed("the password can be had", account=account.name)
         else:
-            yield failed(error.message, mend=error.mend, account=account.name)
+            yield failed(error.message, hint=error.hint, account=account.name)
 
 
 def settings(subject: DoctorContext) -> Iterator[CheckNote]:
@@ -110,7 +110,7 @@ def settings(subject: DoctorContext) -> Iterator[CheckNote]:
         try:
             resolve(reference, root=root)
         except SecretError as error:
-            yield failed(f"{what}: {error.message}", mend=error.mend)
+            yield failed(f"{what}: {error.message}", hint=error.hint)
         else:
             sound += 1
     if references and sound == len(references):
@@ -171,10 +171,10 @@ def state(subject: DoctorContext) -> Iterator[CheckNote]:
     elif found.missing and not found.required:
         yield warned(
             "there is no state yet",
-            mend="before the first apply that is so; otherwise it is lost: restore a backup",
+            hint="before the first apply that is so; otherwise it is lost: restore a backup",
         )
     else:
-        yield failed(found.error.message, mend=found.error.mend)
+        yield failed(found.error.message, hint=found.error.hint)
 
 
 def writable(subject: DoctorContext) -> Iterator[CheckNote]:
@@ -190,8 +190,8 @@ def writable(subject: DoctorContext) -> Iterator[CheckNote]:
 
 def _writable_tables(state: State) -> Iterator[CheckNote]:
     obstacles = state.runner.obstacles()
-    for said, mend in obstacles:
-        yield failed(said, mend=mend)
+    for said, hint in obstacles:
+        yield failed(said, hint=hint)
     if not obstacles:
         yield passed("the state may be written")
 
@@ -200,9 +200,9 @@ def _writable_file(path: Path) -> CheckNote:
     """Also the folder, in which SQLite keeps its log."""
     folder = next(each for each in path.parents if each.exists())
     if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
-        return failed(f"{folder} is no folder that this user may write", mend="choose another path: --state")
+        return failed(f"{folder} is no folder that this user may write", hint="choose another path: --state")
     if path.exists() and not os.access(path, os.W_OK):
-        return failed(f"{path} may not be written by this user", mend="change its owner or mode")
+        return failed(f"{path} may not be written by this user", hint="change its owner or mode")
     return passed("the state may be written")
 
 
@@ -210,9 +210,9 @@ def integrity(subject: DoctorContext) -> Iterator[CheckNote]:
     """Every page, index, reference and value of the state is sound."""
     flaws = check_state(subject.state)
     for flaw in flaws[:_SHOWN]:
-        yield failed(flaw, mend="restore a backup of the state")
+        yield failed(flaw, hint="restore a backup of the state")
     if len(flaws) > _SHOWN:
-        yield failed(f"{len(flaws) - _SHOWN} more flaws", mend="restore a backup of the state")
+        yield failed(f"{len(flaws) - _SHOWN} more flaws", hint="restore a backup of the state")
     if not flaws:
         yield passed("sound")
 
@@ -228,19 +228,19 @@ def pin(subject: DoctorContext) -> Iterator[CheckNote]:
     known = "" if found is None else f" (it is {found.meta.read().lineage})"
     yield warned(
         f"the lineage of the state is not pinned{known}: an empty or other database would be taken for it",
-        mend="run: ekomi-reconcile state init --pin",
+        hint="run: ekomi-reconcile state init --pin",
     )
 
 
 def key(subject: DoctorContext) -> Iterator[CheckNote]:
     """The key of the digests is there, and the one that they were made with."""
     if subject.state_file.key_error is not None:
-        yield failed(subject.state_file.key_error.message, mend=subject.state_file.key_error.mend)
+        yield failed(subject.state_file.key_error.message, hint=subject.state_file.key_error.hint)
         return
     try:
         subject.state.key.require()
     except StateError as error:
-        yield failed(error.message, mend=error.mend)
+        yield failed(error.message, hint=error.hint)
         return
     yield passed("present, and the one that this state was made with")
 
@@ -255,7 +255,7 @@ def lock(subject: DoctorContext) -> Iterator[CheckNote]:
     if subject.now - since > LONG_HELD:
         yield warned(
             f"held for more than {LONG_HELD // HOUR} hours: {info}",
-            mend="if that process is certainly dead or stuck: ekomi-reconcile force-unlock ID",
+            hint="if that process is certainly dead or stuck: ekomi-reconcile force-unlock ID",
         )
     else:
         yield passed(f"held: {info}")

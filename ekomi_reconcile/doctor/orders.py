@@ -64,7 +64,7 @@ def unserved_store_views(subject: DoctorContext) -> Iterator[CheckNote]:
         if forgotten:
             yield warned(
                 f"{source}: no enabled account serves the store view(s) {', '.join(forgotten)}",
-                mend="add them to an account, if their customers are to be asked",
+                hint="add them to an account, if their customers are to be asked",
             )
         else:
             yield passed(f"{source}: every store view is served")
@@ -79,13 +79,13 @@ def languages(subject: DoctorContext) -> Iterator[CheckNote]:
         try:
             views = subject.locales(source) if accounts else None
         except OrderSourceError as error:
-            yield warned(f"{source}: could not be checked: {error.message}", mend=error.mend)
+            yield warned(f"{source}: could not be checked: {error.message}", hint=error.hint)
             continue
         if views is None:
             continue
         found = list(other_languages(source, accounts, views, known))
         for each in found:
-            yield warned(each.message, mend=each.mend, account=each.account)
+            yield warned(each.message, hint=each.hint, account=each.account)
         if not found:
             yield passed(f"{source}: every store view has the language of its account at eKomi")
 
@@ -104,7 +104,7 @@ def _named(
             known = known_in(subject, source)
             unnamed = list(_unnamed(subject, source, what))
         except OrderSourceError as error:
-            yield warned(f"{source}: could not be checked: {error.message}", mend=error.mend)
+            yield warned(f"{source}: could not be checked: {error.message}", hint=error.hint)
             continue
         yield from unnamed
         if unnamed and not known.names:
@@ -123,18 +123,18 @@ def _unnamed(subject: DoctorContext, source: str, what: str) -> Iterator[CheckNo
         return
     for each in nameless(source, subject.survey(source).carried, subject.enabled(source)):
         if each.rule == rule:
-            yield warned(each.message, mend=each.mend, account=each.account)
+            yield warned(each.message, hint=each.hint, account=each.account)
 
 
 def _unknown(account: str, wanted: Iterable[str], what: str, known: KnownNames) -> Iterator[CheckNote]:
     for name in wanted:
         if name in known.names:
             continue
-        mend = nearest(name, known.names)
+        hint = nearest(name, known.names)
         if known.listed:
-            yield failed(f'the shop has no {what} "{name}"', mend=mend, account=account)
+            yield failed(f'the shop has no {what} "{name}"', hint=hint, account=account)
         else:
-            yield warned(f'no recent order has the {what} "{name}"', mend=mend, account=account)
+            yield warned(f'no recent order has the {what} "{name}"', hint=hint, account=account)
 
 
 def _known_views(subject: DoctorContext, source: str, *, read: Names = shop.store_views) -> KnownNames:
@@ -175,11 +175,11 @@ def order_source(subject: DoctorContext) -> Iterator[CheckNote]:
             shop = subject.shop(name)
             said = _surveyed(subject.survey(name)) if shop is None else _counted(subject.probe(name))
         except OrderSourceError as error:
-            yield failed(f"{name}: {error.message}", mend=error.mend)
+            yield failed(f"{name}: {error.message}", hint=error.hint)
         else:
             yield passed(f"{name}: {said}")
     if not subject.configuration.project.orders:
-        yield warned("there is no order source: no order is invited", mend="name one under orders:")
+        yield warned("there is no order source: no order is invited", hint="name one under orders:")
 
 
 def _surveyed(found: Survey) -> str:
@@ -189,10 +189,10 @@ def _surveyed(found: Survey) -> str:
 
 def _counted(found: magento_source.Probe) -> str:
     if found.unreachable is not None:
-        raise OrderSourceError(found.unreachable, mend=found.mend)
+        raise OrderSourceError(found.unreachable, hint=found.hint)
     answered = found.permissions[magento_source.ORDERS]
     if answered.access is not magento_source.Access.GRANTED:
-        raise OrderSourceError(answered.message or "the orders cannot be read", mend=answered.mend)
+        raise OrderSourceError(answered.message or "the orders cannot be read", hint=answered.hint)
     count = "" if found.orders is None else f", {found.orders} order(s)"
     return f"reachable ({found.version or 'version unknown'}){count}"
 
@@ -204,7 +204,7 @@ def unreadable_orders(subject: DoctorContext) -> Iterator[CheckNote]:
         for each in problems[:1]:
             where = "" if each.place is None else f"{each.place}: "
             more = "" if len(problems) == 1 else f" (and {len(problems) - 1} more problem(s))"
-            yield failed(f"{name}: {where}{each.message}{more}", mend=each.mend)
+            yield failed(f"{name}: {where}{each.message}{more}", hint=each.hint)
         if not problems:
             yield passed(f"{name}: every record looked at can be read")
 
@@ -218,11 +218,11 @@ def rule_fields(subject: DoctorContext) -> Iterator[CheckNote]:
         try:
             found = list(subject.absent_fields(name))
         except OrderSourceError as error:
-            yield warned(f"{name}: could not be checked: {error.message}", mend=error.mend)
+            yield warned(f"{name}: could not be checked: {error.message}", hint=error.hint)
             continue
         found = [each for each in found if each.key != CONSENT_KEY]
         for each in found:
-            yield warned(each.message, mend=each.mend, account=each.account)
+            yield warned(each.message, hint=each.hint, account=each.account)
         if not found:
             yield passed(f"{name}: nothing that conditions ask for is missing from every order")
 
@@ -246,14 +246,14 @@ def _consented(source: str, account: Account, path: str, verdicts: Mapping[Agree
     if absent == total:
         return warned(
             f"{source}: none of {total} recent order(s) has {path}: nobody is invited",
-            mend=f"correct consent.field, or have the shop add {path} to its orders",
+            hint=f"correct consent.field, or have the shop add {path} to its orders",
             account=account.name,
         )
     said = f"{source}: {total - absent} of {total} recent order(s) have {path}, {accepted} accepted"
     if accepted:
         return passed(said, account=account.name)
-    mend = "check consent.accept: it lists the values that mean yes"
-    return warned(f"{said}: nobody is invited", mend=mend, account=account.name)
+    hint = "check consent.accept: it lists the values that mean yes"
+    return warned(f"{said}: nobody is invited", hint=hint, account=account.name)
 
 
 def permissions(subject: DoctorContext) -> Iterator[CheckNote]:
@@ -278,11 +278,11 @@ def _refused(
     said = f"{source}: {key}: {answered.message or answered.access.value}"
     needing = [each for each in subject.enabled(source) if _needs(subject, each, key)]
     for account in needing:
-        yield failed(f"{said}; the rules of this account need it", mend=answered.mend, account=account.name)
+        yield failed(f"{said}; the rules of this account need it", hint=answered.hint, account=account.name)
     if key == magento_source.COMMENT:
-        yield failed(f"{said}; `annotate: true` needs it", mend=answered.mend)
+        yield failed(f"{said}; `annotate: true` needs it", hint=answered.hint)
     elif not needing:
-        yield warned(said, mend=answered.mend)
+        yield warned(said, hint=answered.hint)
 
 
 def _needs(subject: DoctorContext, account: Account, key: str) -> bool:
@@ -304,7 +304,7 @@ def clock(subject: DoctorContext) -> Iterator[CheckNote]:
             yield warned(f"{name}: the shop does not tell its time")
         elif abs(skew) > CLOCK_SKEW:
             said = f"{abs(skew)} seconds {'ahead of' if skew > 0 else 'behind'} this machine"
-            yield warned(f"{name}: the shop's clock is {said}", mend="set both clocks by NTP")
+            yield warned(f"{name}: the shop's clock is {said}", hint="set both clocks by NTP")
         else:
             yield passed(f"{name}: the shop's clock is right")
 
@@ -333,7 +333,7 @@ def _starved(account: Account, found: Survey) -> CheckNote | None:
     if share <= WARN_SHARE:
         return passed(said, account=account.name)
     make = failed if share > FAIL_SHARE else warned
-    return make(f"{said}: they are never invited", mend="raise skip_orders_older_than", account=account.name)
+    return make(f"{said}: they are never invited", hint="raise skip_orders_older_than", account=account.name)
 
 
 _FILES = frozenset({Part.FILES})

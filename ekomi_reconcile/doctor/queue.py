@@ -40,11 +40,11 @@ def stuck(subject: DoctorContext) -> Iterator[CheckNote]:
         said = f"{count} invitation(s) due for more than {STUCK_AFTER // HOUR} hours"
         position, name = positions.get(key), subject.names[key]
         if position is None or position.evaluated_at < since:
-            mend = "see that the scheduled job runs: ekomi-reconcile apply --auto-approve"
-            yield failed(f"{said}, and no run has looked at them since", mend=mend, account=name)
+            hint = "see that the scheduled job runs: ekomi-reconcile apply --auto-approve"
+            yield failed(f"{said}, and no run has looked at them since", hint=hint, account=name)
         else:
-            mend = "orders on hold or unreadable wait; see also safety.max_sends and ekomi-reconcile errors"
-            yield warned(f"{said}, though runs look at them", mend=mend, account=name)
+            hint = "orders on hold or unreadable wait; see also safety.max_sends and ekomi-reconcile errors"
+            yield warned(f"{said}, though runs look at them", hint=hint, account=name)
     if not counts:
         yield passed("nothing is overdue")
 
@@ -60,20 +60,20 @@ def sending(subject: DoctorContext) -> Iterator[CheckNote]:
     if left > 0:
         yield failed(
             f"{left} invitation(s) were being sent when the run died: the outcome is not known",
-            mend="the next apply marks them unknown; then: ekomi-reconcile invitations resolve ID",
+            hint="the next apply marks them unknown; then: ekomi-reconcile invitations resolve ID",
         )
 
 
 def unknown(subject: DoctorContext) -> Iterator[CheckNote]:
     """Rows that wait for a person to say what became of them."""
-    mend = "ekomi-reconcile invitations list --status unknown, then: invitations resolve ID --sent|--resend"
-    return _counted(subject, Status.UNKNOWN, "perhaps sent: the outcome is not known", mend)
+    hint = "ekomi-reconcile invitations list --status unknown, then: invitations resolve ID --sent|--resend"
+    return _counted(subject, Status.UNKNOWN, "perhaps sent: the outcome is not known", hint)
 
 
 def failures(subject: DoctorContext) -> Iterator[CheckNote]:
     """Rows that eKomi refused for good."""
-    mend = "ekomi-reconcile invitations list --status failed, then: invitations retry ID"
-    return _counted(subject, Status.FAILED, "failed for good", mend)
+    hint = "ekomi-reconcile invitations list --status failed, then: invitations retry ID"
+    return _counted(subject, Status.FAILED, "failed for good", hint)
 
 
 def refused(subject: DoctorContext) -> Iterator[CheckNote]:
@@ -82,17 +82,17 @@ def refused(subject: DoctorContext) -> Iterator[CheckNote]:
     for key, stop in sorted(stops.items()):
         yield failed(
             f'eKomi has refused this account since {iso(stop.since)}: "{stop.message}"',
-            mend="clarify it with eKomi; each run sends one invitation first, and all once that succeeds",
+            hint="clarify it with eKomi; each run sends one invitation first, and all once that succeeds",
             account=subject.names[key],
         )
     if not stops:
         yield passed("eKomi refuses no account")
 
 
-def _counted(subject: DoctorContext, status: Status, said: str, mend: str) -> Iterator[CheckNote]:
+def _counted(subject: DoctorContext, status: Status, said: str, hint: str) -> Iterator[CheckNote]:
     counts = {key: found for key, each in subject.state.queue.counts().items() if (found := each.get(status))}
     for key, count in sorted(counts.items()):
-        yield warned(f"{count} invitation(s) {said}", mend=mend, account=subject.names[key])
+        yield warned(f"{count} invitation(s) {said}", hint=hint, account=subject.names[key])
     if not counts:
         yield passed("none")
 
@@ -105,11 +105,11 @@ def orphans(subject: DoctorContext) -> Iterator[CheckNote]:
     for key, count in waiting:
         said = f"{count} pending invitation(s) of an account that is not in the files"
         if key in live:
-            mend = "the next apply deletes the account and cancels them; if that is wrong, restore its file"
-            yield warned(said, mend=mend, account=subject.names[key])
+            hint = "the next apply deletes the account and cancels them; if that is wrong, restore its file"
+            yield warned(said, hint=hint, account=subject.names[key])
         else:
-            mend = "restore the file of the account, or skip them: ekomi-reconcile invitations skip ID"
-            yield failed(f"{said} and was deleted", mend=mend, account=subject.names[key])
+            hint = "restore the file of the account, or skip them: ekomi-reconcile invitations skip ID"
+            yield failed(f"{said} and was deleted", hint=hint, account=subject.names[key])
     if not waiting:
         yield passed("every pending invitation has its account")
 
@@ -120,7 +120,7 @@ def sources(subject: DoctorContext) -> Iterator[CheckNote]:
     gone = gone_sources(defined, accounts, subject.state.positions.read(), subject.state.queue)
     if gone:
         error = sources_gone(gone, defined, subject.state.queue.sources())
-        yield failed(error.message, mend=error.mend or "")
+        yield failed(error.message, hint=error.hint or "")
     else:
         yield passed("every invitation belongs to an order source of the project file")
 
@@ -132,7 +132,7 @@ def disabled(subject: DoctorContext) -> Iterator[CheckNote]:
     for key, count in waiting:
         yield warned(
             f"{count} pending invitation(s) are held, because the account is disabled",
-            mend="enable it again, or skip them: ekomi-reconcile invitations skip ID",
+            hint="enable it again, or skip them: ekomi-reconcile invitations skip ID",
             account=subject.names[key],
         )
     if not waiting:
@@ -155,11 +155,11 @@ def consistency(subject: DoctorContext) -> Iterator[CheckNote]:
         elif row.sent_at is not None and row.sent_at < row.order_date:
             early, example = early + 1, row.number
     for said, count in sorted(flaws.items()):
-        yield failed(f"{count} invitation(s) {said}", mend="restore a backup of the state")
+        yield failed(f"{count} invitation(s) {said}", hint="restore a backup of the state")
     if early:
         yield warned(
             f"{early} invitation(s) were sent before the date of their order, such as {example}",
-            mend="check the dates of these orders, and the clock of the shop; the state is not damaged",
+            hint="check the dates of these orders, and the clock of the shop; the state is not damaged",
         )
     if not flaws and not early:
         yield passed("no invitation contradicts itself")
@@ -208,7 +208,7 @@ def next_apply(subject: DoctorContext) -> Iterator[CheckNote]:
         yield warned("not checked: see suppression-list")
         return
     except ReconcileError as error:
-        yield failed(error.message, mend=error.mend)
+        yield failed(error.message, hint=error.hint)
         return
     obstacles = list(_obstacles(subject, plan))
     yield from obstacles
@@ -243,13 +243,13 @@ def _plan(subject: DoctorContext) -> Plan:
 
 def _obstacles(subject: DoctorContext, plan: Plan) -> Iterator[CheckNote]:
     for guard in plan.guards:
-        yield failed(guard.message, mend=f"if it is meant: ekomi-reconcile apply {guard.override}")
+        yield failed(guard.message, hint=f"if it is meant: ekomi-reconcile apply {guard.override}")
     for change in plan.blocked:
         yield failed(f"{change.action.value} will not be done: {change.blocked}", account=change.name)
     readable = {f"order source {name}: " for name in subject.readable_names}
     for each in plan.diagnostics:
         if each.rule == "orders-unreadable" and each.message.startswith(tuple(readable)):
-            yield failed(each.message, mend=each.mend, account=each.account)
+            yield failed(each.message, hint=each.hint, account=each.account)
 
 
 NEXT_APPLY_CHECKS = (Check(id="next-apply", run=next_apply, needs=frozenset({Part.FILES})),)

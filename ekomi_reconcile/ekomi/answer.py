@@ -34,7 +34,7 @@ _MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>?", re.IGNORECASE | r
 _CONSIDERED = 20_000
 """Characters of a page that are searched for text."""
 
-_CREDENTIALS_MEND = (
+_CREDENTIALS_HINT = (
     "check interface_id and the interface password of the account: "
     "it is the one of eKomi's interface, not of the web login"
 )
@@ -79,9 +79,9 @@ class Reporter:
             message += f" (HTTP {answer.status})"
         if quoted:
             message += f': "{quoted}"'
-        mend = _CREDENTIALS_MEND if issubclass(kind, errors.CredentialsRefused) else None
+        hint = _CREDENTIALS_HINT if issubclass(kind, errors.CredentialsRefused) else None
         status = answer.status if answer else None
-        error = kind(message, function=self.function, status=status, mend=mend, said=quoted)
+        error = kind(message, function=self.function, status=status, hint=hint, said=quoted)
         if isinstance(error, errors.EkomiUnavailable) and answer is not None:
             error.retry_after = answer.retry_after
         return error

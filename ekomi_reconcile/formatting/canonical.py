@@ -219,7 +219,7 @@ def _foreign(place: Place) -> Diagnostic:
         "this is neither an account nor a project",
         place,
         allowed="mappings most of whose keys are those of accounts or of the project file",
-        mend="leave this file out, or correct its keys: see `ekomi-reconcile validate`",
+        hint="leave this file out, or correct its keys: see `ekomi-reconcile validate`",
     )
 
 
@@ -236,7 +236,7 @@ def _compare(path: str, *, before: bytes, after: bytes) -> None:
                     "format-refused",
                     "the canonical form would not say the same, so the file is left as it is",
                     Place(path=path),
-                    mend="please report this file, without its secrets, as a fault of ekomi-reconcile",
+                    hint="please report this file, without its secrets, as a fault of ekomi-reconcile",
                 )
             ]
         )

@@ -42,7 +42,7 @@ REFUSE_FROM = HOUR
 _LONGEST_AGE = 10
 """Digits."""
 
-_MEND = "set the clock of this machine; if it is right: --accept-clock"
+_HINT = "set the clock of this machine; if it is right: --accept-clock"
 
 
 class ServerDates:
@@ -102,7 +102,7 @@ class RunClock:
             raise ClockError(
                 f"the clock is {_span(ahead)} the time that servers report: it is "
                 f"{instant.iso(self.now())} here",
-                mend=_MEND,
+                hint=_HINT,
             )
 
     def check_last_run(self, last: Instant | None) -> None:
@@ -115,7 +115,7 @@ class RunClock:
             raise ClockError(
                 f"the clock is {_span(self.now() - last)} the last run ({instant.iso(last)}): it is "
                 f"{instant.iso(self.now())} here",
-                mend="set the clock of this machine; if the last run had a wrong one: --accept-clock",
+                hint="set the clock of this machine; if the last run had a wrong one: --accept-clock",
             )
 
     def warnings(self) -> Iterator[Diagnostic]:
@@ -128,7 +128,7 @@ class RunClock:
             severity=Severity.WARNING,
             rule="clock",
             message=f"the clock is {_span(ahead)} the time that servers report",
-            mend="set the clock of this machine",
+            hint="set the clock of this machine",
         )
 
 

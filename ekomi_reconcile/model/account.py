@@ -197,7 +197,7 @@ class Checked:
     interface_id: str
     verdict: Credential
     message: str | None = None
-    mend: str | None = None
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostic:
-    """One finding: ``rule`` is its stable id, ``mend`` says what to write instead.
+    """One finding: ``rule`` is its stable id, ``hint`` says what to write instead.
 
     ``key`` is the path of the key (``invitations.pending_period``), ``found`` what stands there,
     ``allowed`` what may stand there.
@@ -47,7 +47,7 @@ class Diagnostic:
     key: str | None = None
     found: str | None = None
     allowed: str | None = None
-    mend: str | None = None
+    hint: str | None = None
     account: str | None = None
 
     @property

@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
 
 class ReconcileError(Exception):
-    """Base of all errors: ``message`` says what is wrong, ``mend`` how to put it right."""
+    """Base of all errors: ``message`` says what is wrong, ``hint`` how to put it right."""
 
-    def __init__(self, message: str, *, mend: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.mend = mend
+        self.hint = hint
 
 
 class ConfigurationError(ReconcileError):
@@ -105,10 +105,10 @@ class EkomiError(ReconcileError):
         *,
         function: str = "",
         status: int | None = None,
-        mend: str | None = None,
+        hint: str | None = None,
         said: str = "",
     ) -> None:
-        super().__init__(message, mend=mend)
+        super().__init__(message, hint=hint)
         self.function = function
         self.status = status
         self.said = said

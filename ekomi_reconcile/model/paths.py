@@ -82,12 +82,12 @@ def local_path(text: str, *, root: Path, what: str, error: type[ReconcileError] 
             return root / expand(text)
         except ValueError as unknown:
             raise error(
-                f"{what} {unknown}", mend="write the whole path; ./~name means a file of that name"
+                f"{what} {unknown}", hint="write the whole path; ./~name means a file of that name"
             ) from None
-    raise error(f"{what} {problem}", mend=MEND)
+    raise error(f"{what} {problem}", hint=HINT)
 
 
-MEND: Final = (
+HINT: Final = (
     "remove it where the path is set; an environment file with Windows line ends puts a carriage return "
     "behind every value"
 )

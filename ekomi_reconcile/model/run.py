@@ -205,7 +205,7 @@ class Failure:
 
     subject: str
     message: str
-    mend: str | None = None
+    hint: str | None = None
 
 
 @dataclass(slots=True)
@@ -229,7 +229,7 @@ class Result:
 
     def fail(self, subject: str, error: ReconcileError) -> None:
         """Record that this failed."""
-        self.failures.append(Failure(subject=subject, message=error.message, mend=error.mend))
+        self.failures.append(Failure(subject=subject, message=error.message, hint=error.hint))
 
     @property
     def succeeded(self) -> bool:

@@ -128,7 +128,7 @@ class CsvRows:
         else:
             repeated = one_id and same(*_VERSION)
         if repeated:
-            raise OrderSourceError(f"line {line}: {ROW_PER_ITEM}", mend=ROW_PER_ITEM_HINT)
+            raise OrderSourceError(f"line {line}: {ROW_PER_ITEM}", hint=ROW_PER_ITEM_HINT)
 
     def key(self, payload: orders_records.Payload) -> orders_records.OrderName | None:
         """What this order is called."""
@@ -186,7 +186,7 @@ def csv_rows(stream: BinaryIO) -> CsvRows:
     if missing:
         raise OrderSourceError(
             f"its header has no column {' and no column '.join(missing)}",
-            mend="write the names of the fields into the first line (entity_id, increment_id, "
+            hint="write the names of the fields into the first line (entity_id, increment_id, "
             "created_at, …), or map its columns: ekomi-reconcile orders inspect FILE prints a mapping",
         )
     _refuse_clashes(found.columns)

@@ -203,7 +203,7 @@ class MappedRows(CsvRows):
             return
         raise OrderSourceError(
             f"line {line}: {_ROW_PER_ITEM}",
-            mend="where the file has one row per item, write `items: per_row` beside `file:`",
+            hint="where the file has one row per item, write `items: per_row` beside `file:`",
         )
 
     def _key(self, row: Sequence[str]) -> MappedKey | None:
@@ -326,22 +326,22 @@ def mapped_rows(path: Path, stream: BinaryIO, table: TableSettings) -> MappedRow
     if json_layout(path, stream) is not None:
         raise OrderSourceError(
             "`columns`, `decimal`, `timezone` and `items` are for CSV files, and this is JSON",
-            mend="remove them, or name a CSV file",
+            hint="remove them, or name a CSV file",
         )
     found = csv_header(stream)
     _refuse_unknown_zone(table.timezone)
     titles = [title for title in found.columns if title]
     for name, column in table.columns.items():
         if titles.count(column.column) != 1:
-            raise OrderSourceError(_no_column(name, column.column, titles), mend=_INSPECT)
+            raise OrderSourceError(_no_column(name, column.column, titles), hint=_INSPECT)
     for needed in ("increment_id", "created_at"):
         if needed not in table.columns and needed not in titles:
             raise OrderSourceError(
-                f"no column has the field {needed}, which every order needs", mend=_INSPECT
+                f"no column has the field {needed}, which every order needs", hint=_INSPECT
             )
     if not table.per_row and any(name.startswith(_ITEMS) for name in table.columns):
         raise OrderSourceError(
-            "columns of items are mapped, but rows are orders", mend="write `items: per_row` beside `file:`"
+            "columns of items are mapped, but rows are orders", hint="write `items: per_row` beside `file:`"
         )
     made = MappedRows(found.columns, found.delimiter, found.body, table=table)
     return replace(made, name="csv-items" if table.per_row else "csv-mapped")
@@ -359,5 +359,5 @@ def _refuse_unknown_zone(zone: str) -> None:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise OrderSourceError(
-            f"there is no time zone {zone}", mend="write a name of the IANA database, such as Europe/Berlin"
+            f"there is no time zone {zone}", hint="write a name of the IANA database, such as Europe/Berlin"
         ) from None

@@ -90,8 +90,8 @@ def whole_index(records: Iterable[Record], layout: Layout) -> Index:
     refuse_other_records(found.records, len(found.ids))
     if not layout.repeats and (again := found.superseded()):
         if layout.text_ids:
-            raise OrderSourceError(_SCATTERED.format(len(again)), mend="sort the file by order")
-        raise OrderSourceError(ROW_PER_ITEM, mend=ROW_PER_ITEM_HINT)
+            raise OrderSourceError(_SCATTERED.format(len(again)), hint="sort the file by order")
+        raise OrderSourceError(ROW_PER_ITEM, hint=ROW_PER_ITEM_HINT)
     return found
 
 
@@ -109,7 +109,7 @@ def refuse_other_records(records: int, orders: int) -> None:
         raise OrderSourceError(
             f"it holds no orders: {said} readable entity_id (a whole number without decimal point or "
             "exponent)",
-            mend=SHAPES,
+            hint=SHAPES,
         )
 
 
@@ -259,7 +259,7 @@ class OrderFile:
             ) from error
         except OrderSourceError as error:
             message = f"cannot read the orders in {self.path}: {error.message}"
-            raise OrderSourceError(message, mend=error.mend) from error
+            raise OrderSourceError(message, hint=error.hint) from error
 
     def layout(self, stream: BinaryIO) -> Layout:
         """How the orders are written.

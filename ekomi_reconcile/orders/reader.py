@@ -79,7 +79,7 @@ def _diagnostic(path: Path, flaw: Flaw) -> Diagnostic:
         rule=UNFINISHED if flaw.unfinished else UNREADABLE,
         message=subject + flaw.reason,
         place=Place(path=str(path), line=flaw.line),
-        mend=_WRITTEN_BESIDE if flaw.unfinished else None,
+        hint=_WRITTEN_BESIDE if flaw.unfinished else None,
     )
 
 

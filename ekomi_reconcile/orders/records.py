@@ -172,7 +172,7 @@ class Lines:
             if start + len(line) > end:
                 line = line[: end - start]
             if not line:
-                raise OrderSourceError("it became shorter while it was read", mend="run again")
+                raise OrderSourceError("it became shorter while it was read", hint="run again")
             self.number += 1
             self.offset = start + len(line)
             self.ended = line.endswith(b"\n")
@@ -300,14 +300,14 @@ def _document(stream: BinaryIO, end: int) -> tuple[bytes, RawPage]:
     stream.seek(0)
     text = stream.read(end)
     if len(text) < end:
-        raise OrderSourceError("it became shorter while it was read", mend="run again")
+        raise OrderSourceError("it became shorter while it was read", hint="run again")
     text = text.removeprefix(BYTE_ORDER_MARK)
     if not text.strip():
         return text, RawPage(())
     try:
         return text, split_page(text)
     except OrderUnreadable as problem:
-        raise OrderSourceError(problem.reason, mend=SHAPES) from None
+        raise OrderSourceError(problem.reason, hint=SHAPES) from None
 
 
 def _too_long() -> OrderUnreadable:

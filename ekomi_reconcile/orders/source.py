@@ -207,8 +207,8 @@ class Opening:
         try:
             return resolve(reference, root=self.root).reveal()
         except SecretError as error:
-            message, mend = error.message, error.mend
-        raise OrderSourceError(f"order source {self.name}: {message}", mend=mend)
+            message, hint = error.message, error.hint
+        raise OrderSourceError(f"order source {self.name}: {message}", hint=hint)
 
 
 @dataclass(frozen=True, slots=True)

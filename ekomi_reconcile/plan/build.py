@@ -277,7 +277,7 @@ def _sending_off(held: int) -> tuple[Diagnostic, ...]:
             severity=Severity.WARNING,
             rule="sending-off",
             message=f"safety.send is false: nothing is sent; due invitations that stay pending: {held}",
-            mend="set safety.send to true where customers are to be invited",
+            hint="set safety.send to true where customers are to be invited",
         ),
     )
 
@@ -291,7 +291,7 @@ def _conditions(circumstances: Circumstances) -> tuple[Diagnostic, ...]:
             severity=Severity.WARNING,
             rule="hypothetical",
             message=f"the plan as it would be at {iso(circumstances.now)}: it can be read, not applied",
-            mend="make a plan without --at to apply it",
+            hint="make a plan without --at to apply it",
         ),
     )
 
@@ -328,6 +328,6 @@ def _attention(recorded: RecordedState) -> tuple[Diagnostic, ...]:
             severity=Severity.WARNING,
             rule="outcome-unknown",
             message=f"{recorded.in_doubt} invitation(s) may have been sent: the outcome is not known",
-            mend="`invitations list --status unknown`, then `invitations resolve ID --sent` or `--resend`",
+            hint="`invitations list --status unknown`, then `invitations resolve ID --sent` or `--resend`",
         ),
     )

@@ -38,7 +38,7 @@ def check_version(version: str) -> None:
     if version.partition(".")[0] != major:
         raise PlanInvalid(
             f"the plan has format {version}; this version reads {major}.x",
-            mend="apply it with the version that made it, or make a new plan",
+            hint="apply it with the version that made it, or make a new plan",
         )
 
 
@@ -133,7 +133,7 @@ def from_json(document: Mapping[str, Any]) -> plan_plan.Plan:
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise PlanInvalid(
-            f"the plan is not valid: {type(error).__name__}: {error}", mend="make a new plan"
+            f"the plan is not valid: {type(error).__name__}: {error}", hint="make a new plan"
         ) from None
 
 
@@ -231,6 +231,6 @@ def _diagnostic(each: plan_document.DiagnosticEntry) -> Diagnostic:
         key=each.key,
         found=each.found,
         allowed=each.allowed,
-        mend=each.mend,
+        hint=each.hint,
         account=each.account,
     )

@@ -132,12 +132,12 @@ def _refusals(plan: Plan, allowed: Allowed) -> Iterator[GuardRefused]:
         if given is not None and given != count:
             yield GuardRefused(
                 f"{flag} {given} does not fit: the plan has {count}",
-                mend=f"look at the plan, then {flag} {count}",
+                hint=f"look at the plan, then {flag} {count}",
             )
     overridden = {flag for flag, given, _ in planned if given is not None}
     for guard in plan.guards:
         if guard.override.split()[0] not in overridden:
-            yield GuardRefused(guard.message, mend=f"if this is meant, run again with {guard.override}")
+            yield GuardRefused(guard.message, hint=f"if this is meant, run again with {guard.override}")
 
 
 SENSITIVE = "(sensitive)"
@@ -185,7 +185,7 @@ def _forced(desired: Sequence[Desired], replaces: Sequence[str]) -> frozenset[st
         if name.casefold() not in names:
             raise PlanError(
                 f"--replace {name}: no account of this name is in the files",
-                mend="give the name as it stands in the files",
+                hint="give the name as it stands in the files",
             )
     return frozenset(name.casefold() for name in replaces)
 
@@ -210,7 +210,7 @@ def _change(
         raise PlanError(
             f'{account.address}: interface_id is immutable: the state has "{predecessor.interface_id}", '
             f'the files have "{account.interface_id}"',
-            mend=f"add a new account under another name, or replace it: --replace {_quoted(account.name)}",
+            hint=f"add a new account under another name, or replace it: --replace {_quoted(account.name)}",
         )
     return _replace(each, predecessor)
 
@@ -364,7 +364,7 @@ def settings_changed(before: Mapping[str, Json], after: Mapping[str, Json]) -> t
             severity=Severity.WARNING,
             rule="settings-changed",
             message=f"settings of the project change, too: {', '.join(changed)}",
-            mend="look at the difference of the project file: no account moves, but a run acts otherwise",
+            hint="look at the difference of the project file: no account moves, but a run acts otherwise",
         ),
     )
 

@@ -175,7 +175,7 @@ class Range(model_document.JsonObject, frozen=True):
 
 
 class DiagnosticEntry(model_document.JsonObject, frozen=True):
-    """What is wrong with the files or the plan, where, and how to mend it."""
+    """What is wrong with the files or the plan, where, and how to fix it."""
 
     severity: Severity
     rule: str
@@ -184,7 +184,7 @@ class DiagnosticEntry(model_document.JsonObject, frozen=True):
     key: str | None
     found: str | None
     allowed: str | None
-    mend: str | None
+    hint: str | None
     range: Range | None
 
 

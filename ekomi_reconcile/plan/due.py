@@ -102,7 +102,7 @@ def missing_orders(queue: Queue, *, senders: frozenset[str], now: Instant) -> It
             message=f"order source {source} no longer has the orders of {len(numbers)} due invitation(s) "
             f"({shown}); they wait, and are cancelled as "
             f"{invitation.ORDER_GONE} after {invitation.GONE_AFTER} days",
-            mend="an export must hold every order until it is invited: export at least as many days as the "
+            hint="an export must hold every order until it is invited: export at least as many days as the "
             "pending period and the age limit together",
         )
 
@@ -142,7 +142,7 @@ def bursts(accounts: Iterable[Account], caused: Mapping[str, int]) -> Iterator[D
                 rule="burst",
                 message=f"{count} invitations of {account.name} are due at once: the rule is new or changed, "
                 "and their time has passed already",
-                mend=_advice(account),
+                hint=_advice(account),
                 account=account.name,
             )
 

@@ -207,6 +207,6 @@ def sources_gone(gone: Sequence[str], defined: Collection[str], known: Collectio
     return PlanError(
         f"invitations are recorded for the order source{'s' if len(gone) > 1 else ''} {', '.join(gone)}, "
         "which the project file does not define any more",
-        mend=f"if it has another name now: ekomi-reconcile state mv-source {gone[0]} {new}; "
+        hint=f"if it has another name now: ekomi-reconcile state mv-source {gone[0]} {new}; "
         f"if {gone[0]} is another shop: keep it under orders:",
     )

@@ -76,10 +76,10 @@ def decode(text: bytes) -> SavedPlan:
     """
     document = _document(text)
     if problem := first_problem(without_valid_steps(document), plan_schema()):
-        raise PlanInvalid(f"the plan is not valid: {problem}", mend=AGAIN)
+        raise PlanInvalid(f"the plan is not valid: {problem}", hint=AGAIN)
     signature, claimed = document.pop("signature"), document.pop("digest")
     if claimed != digest(document):
-        raise PlanStale("the plan was changed after it was made: its digest does not match", mend=AGAIN)
+        raise PlanStale("the plan was changed after it was made: its digest does not match", hint=AGAIN)
     plan = from_json(document)
     _check_figures(plan, document["summary"])
     return SavedPlan(
@@ -102,10 +102,10 @@ def check_signature(saved: SavedPlan, sign: Sign) -> bool:
         raise PlanInvalid(
             f"the plan was signed with another key ({saved.signature.key_id}, the key of this state is "
             f"{own.key_id})",
-            mend="use the state that it was made from (--state), or make a new plan: plan --out FILE",
+            hint="use the state that it was made from (--state), or make a new plan: plan --out FILE",
         )
     if not hmac.compare_digest(saved.signature.hmac, own.hmac):
-        raise PlanInvalid("the plan was changed after it was made: its signature does not match", mend=AGAIN)
+        raise PlanInvalid("the plan was changed after it was made: its signature does not match", hint=AGAIN)
     return True
 
 
@@ -119,48 +119,48 @@ def check_fresh(plan: Plan, present: Present) -> None:
     _check_kind(plan)
     _check_age(plan, present)
     if present.applied:
-        raise PlanStale("the saved plan is stale: it was applied already", mend=AGAIN)
+        raise PlanStale("the saved plan is stale: it was applied already", hint=AGAIN)
     if plan.lineage is None and present.lineage is not None:
         raise made_before_the_state()
     if plan.lineage is not None and present.lineage is None:
         raise PlanStale(
             f"the saved plan is stale: it was made for the state with lineage {plan.lineage}, and there is "
             "no state at this location",
-            mend="name the right state with --state",
+            hint="name the right state with --state",
         )
     if plan.lineage not in (None, present.lineage):
         raise PlanStale(
             f"the saved plan is stale: it was made for another state (lineage {plan.lineage}, "
             f"this one is {present.lineage})",
-            mend="name the right state with --state",
+            hint="name the right state with --state",
         )
     if plan.lineage is not None and plan.serial != present.serial:
         raise PlanStale(
             f"the saved plan is stale: accounts changed since (serial {plan.serial}, now {present.serial})",
-            mend=AGAIN,
+            hint=AGAIN,
         )
     if plan.config_digest != present.config_digest:
-        raise PlanStale("the saved plan is stale: the files changed since it was made", mend=AGAIN)
+        raise PlanStale("the saved plan is stale: the files changed since it was made", hint=AGAIN)
 
 
 def made_before_the_state() -> PlanStale:
     """A plan was made without a state, and now there is one."""
     return PlanStale(
         "the plan is stale: it was made before there was a state at this location",
-        mend="run it again; in the place of a saved plan make a new one: plan --out FILE",
+        hint="run it again; in the place of a saved plan make a new one: plan --out FILE",
     )
 
 
 def _check_kind(plan: Plan) -> None:
     if plan.scope.base is not None:
         raise PlanInvalid(
-            "the plan compares two revisions of the files: it can be read, not applied", mend=AGAIN
+            "the plan compares two revisions of the files: it can be read, not applied", hint=AGAIN
         )
     if plan.hypothetical:
         raise PlanInvalid(
             f"the plan is hypothetical: it was made with --at for {iso(plan.created_at)}; it can be read, "
             "not applied",
-            mend="make a plan without --at: plan --out FILE",
+            hint="make a plan without --at: plan --out FILE",
         )
 
 
@@ -170,12 +170,12 @@ def _check_age(plan: Plan, present: Present) -> None:
         raise PlanStale(
             f"the saved plan is stale: it was made at {iso(plan.created_at)}, longer ago than "
             f"safety.max_plan_age ({_as_written(present.max_age)}) allows",
-            mend=AGAIN,
+            hint=AGAIN,
         )
     if age < -HOUR:
         raise PlanStale(
             f"the saved plan was made in the future ({iso(plan.created_at)}): one of the clocks is wrong",
-            mend="set the clocks right, then make a new plan: plan --out FILE",
+            hint="set the clocks right, then make a new plan: plan --out FILE",
         )
 
 
@@ -193,9 +193,9 @@ def _document(text: bytes) -> dict[str, Any]:
     try:
         document = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PlanInvalid(f"not a plan: {error}", mend=_NOT_A_PLAN) from None
+        raise PlanInvalid(f"not a plan: {error}", hint=_NOT_A_PLAN) from None
     if not isinstance(document, dict) or not isinstance(document.get("format_version"), str):
-        raise PlanInvalid("not a plan: it has no format_version", mend=_NOT_A_PLAN)
+        raise PlanInvalid("not a plan: it has no format_version", hint=_NOT_A_PLAN)
     check_version(document["format_version"])
     return document
 
@@ -206,7 +206,7 @@ def _check_figures(plan: Plan, summary: dict[str, Json]) -> None:
             raise PlanInvalid(
                 f"the plan is not valid: summary.{name}: expected {count} as in the steps, "
                 f"found {summary.get(name, 0)}",
-                mend=AGAIN,
+                hint=AGAIN,
             )
 
 

@@ -69,7 +69,7 @@ def _stopped(need: Need, error: OrderSourceError, stopped: Collection[str]) -> I
                 rule="permission-missing",
                 message=f"order source {need.source}: {error.message}; the rules of "
                 f"{rule.account.name} need it: its invitations are left as they are, other accounts go on",
-                mend=error.mend,
+                hint=error.hint,
                 account=rule.account.name,
             )
 
@@ -176,7 +176,7 @@ def _one_sided(account: Account, held: bool, orders: int) -> Diagnostic:  # noqa
         severity=Severity.WARNING,
         rule="conditions-one-sided",
         message=f"the conditions of {account.name} hold for {share} of the {orders} orders that got so far",
-        mend="is that meant? `explain ORDER` shows every part with its value",
+        hint="is that meant? `explain ORDER` shows every part with its value",
         account=account.name,
     )
 
@@ -192,7 +192,7 @@ def _misdated(source: str, tally: ReasonTally) -> Iterator[Diagnostic]:
         rule="evidence-before-order",
         message=f"order source {source}: {tally.misdated} order(s) have dates before their order date "
         f"({examples}{more}); these dates are ignored",
-        mend="correct these fields, or created_at, where the orders come from",
+        hint="correct these fields, or created_at, where the orders come from",
     )
 
 
@@ -201,7 +201,7 @@ def _unreadable(need: Need, error: OrderSourceError) -> Diagnostic:
         severity=Severity.ERROR,
         rule="orders-unreadable",
         message=f"order source {need.source}: {error.message}; its invitations are left as they are",
-        mend=error.mend,
+        hint=error.hint,
     )
 
 

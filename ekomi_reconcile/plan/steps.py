@@ -350,7 +350,7 @@ def ignored_reviews(places: Collection[tuple[str, str]]) -> Iterator[Diagnostic]
             rule="review-ambiguous",
             message=f"the reviews of {len(places)} order number(s), such as {number} at interface "
             f"{interface_id}, are ignored: several orders have the number there",
-            mend="give each store its own number range, or each store an eKomi account of its own",
+            hint="give each store its own number range, or each store an eKomi account of its own",
         )
 
 
@@ -377,13 +377,13 @@ def another_shop(source: str, differences: Sequence[str]) -> OrderSourceError:
         return OrderSourceError(
             f"{len(differences)} of the recorded orders have another number now, so their invitations are "
             f"not sent: {'; '.join(differences)}",
-            mend="correct the number where the orders come from, or take the invitation out: "
+            hint="correct the number where the orders come from, or take the invitation out: "
             "ekomi-reconcile invitations skip ID",
         )
     return OrderSourceError(
         f"{len(differences)} of the recorded orders have another number or creation date now, so this is "
         f"another shop: {'; '.join(differences[:MOVED_ORDERS])}",
-        mend=f"point {source} back to the shop it was; give another shop a name of its own under orders:",
+        hint=f"point {source} back to the shop it was; give another shop a name of its own under orders:",
     )
 
 
@@ -392,6 +392,6 @@ def _duplicate(account: str | None, message: str) -> Diagnostic:
         severity=Severity.WARNING,
         rule="duplicate-number",
         message=message,
-        mend="give each store its own number range, or each store an eKomi account of its own",
+        hint="give each store its own number range, or each store an eKomi account of its own",
         account=account,
     )

@@ -223,5 +223,5 @@ def _replace(path: Path, text: str) -> None:
 def _unwritable(path: Path, error: OSError) -> ConfigurationError:
     return ConfigurationError(
         f"the suppression list {path} cannot be written: {error.strerror}",
-        mend="let this user write it, or correct privacy.suppress in the project file",
+        hint="let this user write it, or correct privacy.suppress in the project file",
     )

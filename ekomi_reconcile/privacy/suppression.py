@@ -176,7 +176,7 @@ def check_suppression_list(path: Path) -> Sequence[Diagnostic]:
                 severity=Severity.WARNING,
                 rule=MISSING,
                 message=f"the suppression list {path} does not exist; plan and apply need it",
-                mend="create it (an empty file will do), or remove privacy.suppress from the project file",
+                hint="create it (an empty file will do), or remove privacy.suppress from the project file",
             )
         ]
     try:
@@ -189,7 +189,7 @@ def check_suppression_list(path: Path) -> Sequence[Diagnostic]:
                 severity=Severity.ERROR,
                 rule=INVALID,
                 message=error.message,
-                mend=error.mend,
+                hint=error.hint,
                 place=Place(path=str(path)),
             )
         ]
@@ -205,13 +205,13 @@ def read_text(path: Path) -> str:
     try:
         content = read_bounded(path, MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
-            raise ConfigurationError(f"{path}: larger than {MAX_BYTES // 2**20} MiB", mend="split it")
+            raise ConfigurationError(f"{path}: larger than {MAX_BYTES // 2**20} MiB", hint="split it")
         return content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise ConfigurationError(
             f"the suppression list {path} cannot be read: {reason}",
-            mend="restore it, or correct privacy.suppress in the project file",
+            hint="restore it, or correct privacy.suppress in the project file",
         ) from None
 
 
@@ -325,6 +325,6 @@ def _error(path: Path, line: int, message: str, hint: str) -> Diagnostic:
         severity=Severity.ERROR,
         rule=INVALID,
         message=message,
-        mend=hint,
+        hint=hint,
         place=Place(path=str(path), line=line),
     )

@@ -67,7 +67,7 @@ def other_languages(
                 message=f"{account.name}: eKomi writes in {own}, and store views of order source {source} "
                 f"have another language: {', '.join(others[:_SHOWN])}{more}",
                 key="invitations.store_views",
-                mend="give these store views an account in their language, exclude them from this one, or "
+                hint="give these store views an account in their language, exclude them from this one, or "
                 "have eKomi change the language of the account",
                 account=account.name,
             )
@@ -167,7 +167,7 @@ def _absent(source: str, said: str, name: str, names: Sequence[str]) -> Diagnost
         message=f"order source {source}: {said.format(path_of(name) or name)}, "
         f"which {asking} of {', '.join(names)} ask{'s' if is_consent(name) else ''} for",
         key=key,
-        mend=f"add {' or '.join(sorted(own_fields(name)))} to the orders, or remove {remove}",
+        hint=f"add {' or '.join(sorted(own_fields(name)))} to the orders, or remove {remove}",
         account=_only(names),
     )
 
@@ -204,7 +204,7 @@ def unknown_states(source: str, carried: Carried) -> Iterator[Diagnostic]:
         f"({words}{more}); they get no invitation",
         found=next(iter(found)),
         allowed=", ".join(each.value for each in OrderState if each is not OrderState.UNKNOWN),
-        mend="map these words to known states in the order source; then read the orders again: "
+        hint="map these words to known states in the order source; then read the orders again: "
         "ekomi-reconcile apply --reconcile-window 30d",
     )
 
@@ -224,7 +224,7 @@ def _nameless(source: str, names: Sequence[str], what: str, key: str, ids: Seque
         message=f"order source {source}: orders carry {what} ids without a name in {where} ({shown}), and "
         f"the rules of {', '.join(names)} choose by {what}: these orders pass every exclusion and are in no "
         "list",
-        mend=f"add their names to {where}: {{{ids[0]}: NAME}}",
+        hint=f"add their names to {where}: {{{ids[0]}: NAME}}",
         account=_only(names),
     )
 

@@ -93,19 +93,19 @@ def _ambiguous(wanted: str, found: Sequence[Found], names: Sequence[str]) -> Rec
     ]
     return ReconcileError(
         f"{len(found)} orders are meant by {wanted}",
-        mend="write one of: " + ", ".join(f"'{each}'" for each in exact),
+        hint="write one of: " + ", ".join(f"'{each}'" for each in exact),
     )
 
 
 def _unknown(wanted: str, searched: Sequence[str]) -> ReconcileError:
     if not searched:
         return ReconcileError(
-            "there is no order source to look in", mend="name one under `orders:` in the project file"
+            "there is no order source to look in", hint="name one under `orders:` in the project file"
         )
     where = "order source" if len(searched) == 1 else "order sources"
     return ReconcileError(
         f"there is no order {wanted} in the {where} {', '.join(searched)}",
-        mend=f"write its number, or its id as '{BY_ID}123'; an order that cannot be read counts as absent",
+        hint=f"write its number, or its id as '{BY_ID}123'; an order that cannot be read counts as absent",
     )
 
 

@@ -211,7 +211,7 @@ def _missing_passwords(passwords: Passwords) -> Iterator[Diagnostic]:
             severity=Severity.WARNING,
             rule="password-unresolved",
             message=f"{error.message}; counts as unchanged here, and apply will need it",
-            mend=error.mend,
+            hint=error.hint,
             account=key,
         )
 
@@ -231,7 +231,7 @@ def _changed_addresses(
                 message=f"{key} changes from {before[key]} to {address}",
                 key=key,
                 found=address,
-                mend="check that it is the right one: passwords and customers' addresses are sent there",
+                hint="check that it is the right one: passwords and customers' addresses are sent there",
             )
 
 

@@ -61,7 +61,7 @@ def open_source(
             stop=stop,
         )
     except ConfigurationError as error:
-        raise OrderSourceError(f"order source {settings.name}: {error.message}", mend=error.mend) from None
+        raise OrderSourceError(f"order source {settings.name}: {error.message}", hint=error.hint) from None
     if settings.kind in BUILT_IN:
         built_in: orders_source.OrderSource = kind.open(opening)
         return built_in
@@ -116,7 +116,7 @@ def unknown_names(source: orders_source.OrderSource, accounts: Iterable[Account]
                     message=f'{account.name}: the shop has no {what} "{name}"',
                     key=f"invitations.{key}",
                     found=name,
-                    mend=nearest(name, known or ()),
+                    hint=nearest(name, known or ()),
                     account=account.name,
                 )
         yield from _slips(account, offering.status_codes)
@@ -134,7 +134,7 @@ def _slips(account: Account, known: frozenset[str]) -> Iterator[Diagnostic]:
                 message=f'{account.name}: no order was seen in status "{status}"',
                 key="invitations.order_statuses",
                 found=status,
-                mend=nearest(status, known),
+                hint=nearest(status, known),
                 account=account.name,
             )
 
@@ -195,7 +195,7 @@ class Sources:
         if name not in self._opened:
             settings = self.configuration.project.orders.get(name)
             if settings is None:
-                raise OrderSourceError(f"there is no order source {name}", mend="name it under orders:")
+                raise OrderSourceError(f"there is no order source {name}", hint="name it under orders:")
             self._opened[name] = open_source(
                 settings, root=self.configuration.root, uses=partial(self._uses, name), stop=self.stop
             )

@@ -114,7 +114,7 @@ class CheckedEntry(JsonObject, frozen=True):
     interface_id: str
     result: Annotated[str, one_of(each.name.lower() for each in accounts.Credential)]
     message: str | None
-    mend: str | None
+    hint: str | None
 
 
 def checked_json(each: accounts.Checked) -> CheckedEntry:
@@ -124,7 +124,7 @@ def checked_json(each: accounts.Checked) -> CheckedEntry:
         interface_id=each.interface_id,
         result=each.verdict.name.lower(),
         message=each.message,
-        mend=each.mend,
+        hint=each.hint,
     )
 
 

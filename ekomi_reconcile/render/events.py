@@ -47,7 +47,7 @@ class EventDiagnostic(JsonObject, frozen=True, kw_only=True):
     key: str | UnsetType | None = UNSET
     found: str | UnsetType | None = UNSET
     allowed: str | UnsetType | None = UNSET
-    mend: str | None
+    hint: str | None
     range: Range | UnsetType | None = UNSET
     detail: str
 
@@ -122,7 +122,7 @@ def happened(event: run.Progress | run.Started | run.Running | run.Ended | run.Q
 def result_events(result: run.Result, *, complete: bool) -> Iterator[Body]:
     """How the run ended: what failed, what was not tried, what else there is to know, and the figures."""
     for failure in result.failures:
-        yield _diagnostic("error", f"{failure.subject}: {failure.message}", failure.mend)
+        yield _diagnostic("error", f"{failure.subject}: {failure.message}", failure.hint)
     for text in result.not_tried:
         yield _diagnostic("warning", f"not tried: {text}", None)
     for text in result.notes:
@@ -141,7 +141,7 @@ def problem_events(error: ReconcileError) -> Iterator[Body]:
     if isinstance(error, ConfigurationInvalid):
         for each in error.diagnostics:
             yield _diagnostic_event(each)
-    yield _diagnostic("error", error.message, error.mend)
+    yield _diagnostic("error", error.message, error.hint)
 
 
 def cycle_event(outcome: str, message: str | None) -> Body:
@@ -285,7 +285,7 @@ def _result_figures(result: run.Result) -> dict[str, Json]:
 def _diagnostic_event(each: Diagnostic) -> Body:
     detail = "; ".join(
         f"{name}: {text}"
-        for name, text in (("found", each.found), ("allowed", each.allowed), ("mend", each.mend))
+        for name, text in (("found", each.found), ("allowed", each.allowed), ("hint", each.hint))
         if text
     )
     known = msgspec.structs.asdict(diagnostic_json(each))
@@ -298,7 +298,7 @@ def _guard_event(guard: Guard) -> Body:
     return _diagnostic("warning", guard.message, f"if it is meant: {guard.override}", rule=guard.rule)
 
 
-def _diagnostic(severity: str, summary: str, mend: str | None, rule: str | None = None) -> Body:
-    body = {"severity": severity, "rule": rule, "summary": summary, "detail": mend or "", "mend": mend}
+def _diagnostic(severity: str, summary: str, hint: str | None, rule: str | None = None) -> Body:
+    body = {"severity": severity, "rule": rule, "summary": summary, "detail": hint or "", "hint": hint}
     level = "error" if severity == "error" else "warn"
     return _body("diagnostic", summary, level=level, diagnostic=body)

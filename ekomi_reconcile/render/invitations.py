@@ -71,7 +71,7 @@ def inspection_json(found: FileInspection) -> InspectionDocument:
         mapping=dict(found.mapping),
         notes=list(found.notes),
         problems=[
-            ProblemEntry(None if each.place is None else str(each.place), each.message, each.mend)
+            ProblemEntry(None if each.place is None else str(each.place), each.message, each.hint)
             for each in found.problems
         ],
     )

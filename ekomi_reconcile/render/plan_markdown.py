@@ -255,7 +255,7 @@ def plan_markdown(
 
 def failure_markdown(error: ReconcileError, comment: Comment) -> str:
     """The comment where no plan could be made: an older one would be believed."""
-    lines = [f"Error: {error.message}", *([f"  {error.mend}"] if error.mend else [])]
+    lines = [f"Error: {error.message}", *([f"  {error.hint}"] if error.hint else [])]
     found = error.diagnostics if isinstance(error, ConfigurationInvalid) else ()
     shown = [*_findings(found, 100, BUDGET // 2), *map(_shortened, lines)]
     return f"{comment.heading('No plan could be made')}\n\n{fence(shown, 'text')}\n"

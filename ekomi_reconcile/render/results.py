@@ -26,12 +26,12 @@ _TONES = {Severity.ERROR: Tone.REMOVE, Severity.WARNING: Tone.CHANGE}
 
 
 def diagnostic_text(each: Diagnostic, paint: Paint) -> str:
-    """``path:line:column: error[rule] key: message`` and, below it, found, allowed, mend."""
+    """``path:line:column: error[rule] key: message`` and, below it, found, allowed, hint."""
     where = f"{printable(str(each.place))}: " if each.place else ""
     key = f"{printable(each.key)}: " if each.key else ""
     severity = paint(_TONES[each.severity], each.severity.value)
     head = f"{where}{severity}[{each.rule}] {key}{printable(each.message)}"
-    notes = (("found", each.found), ("allowed", each.allowed), ("mend", each.mend))
+    notes = (("found", each.found), ("allowed", each.allowed), ("hint", each.hint))
     return "\n".join([head, *(f"    {name}: {printable(text)}" for name, text in notes if text)])
 
 
@@ -81,9 +81,9 @@ def github_commands(found: Iterable[Diagnostic]) -> str:
 
 
 def message_text(each: Diagnostic) -> str:
-    """The message, and on lines of their own what was found, what is allowed and how to mend it."""
+    """The message, and on lines of their own what was found, what is allowed and how to fix it."""
     key = f"{printable(each.key)}: " if each.key else ""
-    notes = (("found", each.found), ("allowed", each.allowed), ("mend", each.mend))
+    notes = (("found", each.found), ("allowed", each.allowed), ("hint", each.hint))
     lines = [key + printable(each.message), *(f"{name}: {printable(text)}" for name, text in notes if text)]
     return "\n".join(lines)
 
@@ -220,8 +220,8 @@ def details(result: Result, paint: tables.Paint) -> Iterator[str]:
     for failure in result.failures:
         subject, message = tables.printable(failure.subject), tables.printable(failure.message)
         yield f"{paint(tables.Tone.REMOVE, 'failed')}: {subject}: {message}"
-        if failure.mend:
-            yield f"    mend: {tables.printable(failure.mend)}"
+        if failure.hint:
+            yield f"    hint: {tables.printable(failure.hint)}"
     for text in result.not_tried:
         yield f"{paint(tables.Tone.CHANGE, 'not tried')}: {tables.printable(text)}"
     for text in result.notes:
@@ -307,7 +307,7 @@ class FindingEntry(JsonObject, frozen=True):
     account: str | None
     status: CheckStatus
     message: str
-    mend: str | None
+    hint: str | None
 
 
 class DoctorDocument(JsonObject, frozen=True):
@@ -349,8 +349,8 @@ def _lines(finding: CheckResult, width: int, paint: tables.Paint) -> Iterator[st
     account = f"{tables.printable(note.account)}: " if note.account else ""
     sign = paint(tone, f"{symbol} {note.status.value}")
     yield f"  {sign}  {finding.check.ljust(width)}  {account}{tables.printable(note.message)}"
-    if note.mend:
-        yield f"{' ' * (width + 12)}mend: {tables.printable(note.mend)}"
+    if note.hint:
+        yield f"{' ' * (width + 12)}hint: {tables.printable(note.hint)}"
 
 
 def _summary(findings: Sequence[CheckResult], paint: tables.Paint) -> str:

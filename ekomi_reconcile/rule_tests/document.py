@@ -193,7 +193,7 @@ def unknown_key(document: Document, path: KeyPath, known: Iterable[str]) -> Diag
         document.place(path, "key"),
         path=path,
         found=key,
-        mend=f"did you mean `{guess}`?" if guess else "remove it; `schema test` lists the keys",
+        hint=f"did you mean `{guess}`?" if guess else "remove it; `schema test` lists the keys",
     )
 
 
@@ -212,7 +212,7 @@ def _missing(document: Document, path: KeyPath, schema: Mapping[str, Any]) -> Di
         f"missing key `{key}`",
         document.place(path[:-1], "key"),
         path=path,
-        mend=f"add `{_EXAMPLES.get(key, f'{key}: …')}`",
+        hint=f"add `{_EXAMPLES.get(key, f'{key}: …')}`",
     )
 
 
@@ -251,7 +251,7 @@ def _wrong(document: Document, path: KeyPath, problem: ValidationError) -> Diagn
         document.place(path),
         path=path,
         found=shown(value, path),
-        mend=hint,
+        hint=hint,
     )
 
 

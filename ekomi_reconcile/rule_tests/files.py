@@ -54,7 +54,7 @@ def rule_test_files(path: str) -> Sequence[str]:
     except OSError as problem:
         raise ReconcileError(
             f"{path} cannot be read: {problem.strerror}",
-            mend="name the folder of the tests, or one of its files; without PATH `tests:` names it",
+            hint="name the folder of the tests, or one of its files; without PATH `tests:` names it",
         ) from None
 
 
@@ -122,7 +122,7 @@ def _contradictions(
             document.place(("expect", "account")),
             path=("expect", "account"),
             found=expect.account,
-            mend=f"did you mean `{known}`?" if known else "write the `name` of an account",
+            hint=f"did you mean `{known}`?" if known else "write the `name` of an account",
         )
     if expect.invited and expect.reason is not UNSET:
         yield _misplaced(document, "reason", "an order that is invited has no reason", invited="false")
@@ -139,7 +139,7 @@ def _contradictions(
                 f"missing key `store_code`: accounts restrict store views ({shown})",
                 document.place(("order",) if "order" in document.data else (), "key"),
                 path=("order", "store_code"),
-                mend="add `store_code: CODE`, or `store_code: null` for an order that does not have one",
+                hint="add `store_code: CODE`, or `store_code: null` for an order that does not have one",
             )
 
 
@@ -149,7 +149,7 @@ def _misplaced(document: Document, key: str, message: str, *, invited: str) -> D
         message,
         document.place(("expect", key), "key"),
         path=("expect", key),
-        mend=f"remove `{key}`, or write `invited: {invited}`",
+        hint=f"remove `{key}`, or write `invited: {invited}`",
     )
 
 
@@ -160,7 +160,7 @@ def _no_order(document: Document, problem: OrderUnreadable | ValueError) -> Diag
         f"the order cannot be read: {text}",
         document.place(("order",), "key"),
         path=("order",),
-        mend="correct the value; times are written like 2026-11-30T12:00:00Z",
+        hint="correct the value; times are written like 2026-11-30T12:00:00Z",
     )
 
 
@@ -169,7 +169,7 @@ def _unreadable(path: str, problem: OSError) -> Diagnostic:
         "unreadable-file",
         f"the file cannot be read: {problem.strerror or 'unknown reason'}",
         Place(path=path),
-        mend="check that it is a regular file with read permission",
+        hint="check that it is a regular file with read permission",
     )
 
 

@@ -82,7 +82,7 @@ def _check(name: str) -> None:
     except ValidationError:
         raise ConfigurationError(
             "an account cannot be called that",
-            mend="1 to 255 characters, no line breaks, and no blanks at the ends",
+            hint="1 to 255 characters, no line breaks, and no blanks at the ends",
         ) from None
 
 
@@ -116,7 +116,7 @@ def write_project(folder: Path, project: Mapping[str, str]) -> Scaffolded:
     if _exists(folder / FILE_NAME):
         raise ConfigurationError(
             f"there is a project here already: {(folder / FILE_NAME).as_posix()}",
-            mend="go on with `ekomi-reconcile validate`; for another project, run this in another folder",
+            hint="go on with `ekomi-reconcile validate`; for another project, run this in another folder",
         )
     accounts = _accounts(folder)
     kept, written = list(accounts), []
@@ -148,7 +148,7 @@ def _write(path: Path, content: str) -> None:
             file.write(content)
     except OSError as error:
         raise ConfigurationError(
-            f"{path.as_posix()} cannot be written: {error.strerror}", mend="check who may write there"
+            f"{path.as_posix()} cannot be written: {error.strerror}", hint="check who may write there"
         ) from None
 
 

@@ -205,7 +205,7 @@ def build_state(
         try:
             build_file(place, fill, make_room=make_room)
         except FileExistsError:
-            raise StateError(f"there is a state at {place} by now", mend="run it again") from None
+            raise StateError(f"there is a state at {place} by now", hint="run it again") from None
     steps_known = (engine_migrations.MIGRATIONS, engine_migrations.FORMAT_VERSION)
     return _open_writer(place, key, steps_known, creating=False, accept_lost=True, made=True)
 
@@ -234,7 +234,7 @@ def _fill_unused(place: engine_location.FileLocation, fill: Callable[[State], ob
         state = _state(connection, place, None)
         with state.transaction():
             if not engine_migrations.unused(connection):
-                raise StateError(f"there is a state at {place} by now", mend="run it again")
+                raise StateError(f"there is a state at {place} by now", hint="run it again")
             fill(state)
 
 
@@ -339,7 +339,7 @@ def _open_writer(
                 sqlite.remove_abandoned(place.path)
         _give_key(state, place, new_key)
         state.session.keep_mark(marker)
-        state.schedule.mend_index()
+        state.schedule.repair_index()
         state.refresh()
         stack.pop_all()
     return state

@@ -111,7 +111,7 @@ def test_a_shared_state_is_migrated_only_on_demand(place):
     for mode in (Mode.READ, Mode.WRITE, Mode.CREATE):
         with pytest.raises(StateError, match=f"needs format {TARGET}") as caught:
             store.opened(mode, migrations=steps(), target=TARGET)
-        assert "state migrate" in caught.value.mend
+        assert "state migrate" in caught.value.hint
     assert copies(store) == []
     with store.opened(Mode.READ) as state:
         assert StoredContent(state).digests() == before

@@ -91,7 +91,7 @@ def test_a_living_run_notices_what_is_gone(sent, lose):
             lose(state)
         with pytest.raises(StateLost, match="has lost what this run recorded") as caught:
             state.lost_records.check(memory)
-        assert "state accept-loss --since" in caught.value.mend
+        assert "state accept-loss --since" in caught.value.hint
         state.journal.add(ACCEPT_LOSS, outcome="", now=NOW + 60)
         state.lost_records.check(memory)
 

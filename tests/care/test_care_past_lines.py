@@ -105,4 +105,4 @@ def test_any_bytes_are_read_or_refused(data):
         try:
             read(text)
         except ReconcileError as error:
-            assert error.mend  # noqa: PT017 - any bytes may be fine
+            assert error.hint  # noqa: PT017 - any bytes may be fine

@@ -84,7 +84,7 @@ def test_a_push_over_later_changes_is_refused_unless_forced(pulled):
         before = StoredContent(state).digests()
     with pytest.raises(StateError, match="has changed since") as caught:
         put(store, whole)
-    assert "--force" in caught.value.mend
+    assert "--force" in caught.value.hint
     with store.opened(Mode.READ) as state:
         assert StoredContent(state).digests() == before
     assert put(store, whole, any_serial=True).accounts == 2
@@ -153,7 +153,7 @@ def test_what_is_no_export_is_refused(pulled, wrong):
     WRONG[wrong](whole)
     with pytest.raises(StateError) as caught:
         parse(json.dumps(whole).encode())
-    assert caught.value.mend
+    assert caught.value.hint
     assert re.search(
         r"format|contradicts|[a-z_\]]+: (expected|unknown|the key|.* is not allowed)", caught.value.message
     )

@@ -252,4 +252,4 @@ def test_what_cannot_be_edited_is_said(text):
     """With the line to write by hand, or what is wrong with the file."""
     with pytest.raises(ConfigurationError) as caught:
         pinned("x.yaml", text.encode(), ONE)
-    assert caught.value.mend
+    assert caught.value.hint

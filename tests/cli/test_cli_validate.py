@@ -22,7 +22,7 @@ def test_it_needs_no_secret_no_order_and_no_state(project, monkeypatch, capsys):
 
 
 def test_all_errors_of_all_files_come_in_one_run(project, capsys):
-    """Three files with one mistake each are three diagnostics with place, rule and mend."""
+    """Three files with one mistake each are three diagnostics with place, rule and hint."""
     for number, line in enumerate(("pending_period: 1.5", "stor_views: [de]", "order_statuses: []"), start=1):
         project.account(f"A{number}", f"2837{number}", line)
     assert project.cli("validate") == 1
@@ -30,7 +30,7 @@ def test_all_errors_of_all_files_come_in_one_run(project, capsys):
     assert found.out.startswith("Invalid: 3 errors")
     for number in (1, 2, 3):
         assert f"accounts.d/2837{number}.yaml:6:" in found.err
-    assert found.err.count("mend:") >= 3
+    assert found.err.count("hint:") >= 3
 
 
 def test_json_has_everything_and_the_same_exit_code(project, capsys):
@@ -43,7 +43,7 @@ def test_json_has_everything_and_the_same_exit_code(project, capsys):
     assert each["rule"] == "out-of-range"
     assert each["key"] == "invitations.pending_period"
     assert each["range"]["start"]["line"] == 6
-    assert each["mend"]
+    assert each["hint"]
 
 
 @pytest.mark.parametrize(("flags", "code"), [((), 0), (("--strict",), 1)])

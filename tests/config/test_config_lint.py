@@ -14,7 +14,7 @@ def _warnings(*accounts: str, project: str = PROJECT) -> list[Diagnostic]:
     configuration, diagnostics = checked(*accounts, project=project)
     assert configuration is not None, diagnostics
     assert configuration.diagnostics == diagnostics
-    assert all(each.mend and each.place and not each.is_error for each in diagnostics)
+    assert all(each.hint and each.place and not each.is_error for each in diagnostics)
     return list(diagnostics)
 
 

@@ -39,7 +39,7 @@ def test_no_project_file(tmp_path: Path, explicit: Path | None) -> None:
     """Without a project file the error says how to name one."""
     with pytest.raises(ConfigurationNotFound) as caught:
         find(tmp_path, explicit)
-    assert "--config" in str(caught.value.mend)
+    assert "--config" in str(caught.value.hint)
     with pytest.raises(ConfigurationNotFound):
         load(tmp_path / "ekomi-reconcile.yaml")
 
@@ -155,7 +155,7 @@ def test_an_upper_case_extension_is_a_warning(project: Path, name: str) -> None:
         (warning,) = (each for each in diagnostics if each.rule != "all-disabled")
         assert (warning.rule, warning.is_error) == ("upper-case-extension", False)
         assert str(warning.place) == f"accounts.d/{name}:1:1"
-        assert str(warning.mend).endswith(f"rename it to {path.stem}{path.suffix.lower()}")
+        assert str(warning.hint).endswith(f"rename it to {path.stem}{path.suffix.lower()}")
     path.rename(path.with_suffix(".txt"))
     assert rules(check(Path("ekomi-reconcile.yaml"))[1]) == ["all-disabled"]
 
@@ -374,7 +374,7 @@ def test_order_source_must_be_said() -> None:
     assert [(each.rule, str(each.place)) for each in errors] == [
         ("order-source-missing", "accounts.d/0.yaml:1:7")
     ]
-    assert "orders: eu" in str(errors[0].mend)
+    assert "orders: eu" in str(errors[0].hint)
 
 
 @pytest.mark.parametrize(

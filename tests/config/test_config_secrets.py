@@ -43,7 +43,7 @@ def test_blanks_and_emptiness_are_refused(monkeypatch: pytest.MonkeyPatch, value
     with pytest.raises(SecretError) as caught:
         resolve("${env:A_PASSWORD}")
     assert "${env:A_PASSWORD}" in caught.value.message
-    assert "x-value" not in caught.value.message + str(caught.value.mend)
+    assert "x-value" not in caught.value.message + str(caught.value.hint)
 
 
 def test_two_line_ends_in_a_file(tmp_path: Path) -> None:
@@ -67,12 +67,12 @@ def test_two_line_ends_in_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_resolved(tmp_path: Path, reference: str, says: str) -> None:
-    """Each failure names the reference and how to mend it."""
+    """Each failure names the reference and how to hint it."""
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     (tmp_path / "large").write_bytes(b"x" * 100_000)
     with pytest.raises(SecretError, match=says) as caught:
         resolve(reference, root=tmp_path)
-    assert caught.value.mend
+    assert caught.value.hint
     assert reference in caught.value.message or reference == "plain"
 
 
@@ -80,7 +80,7 @@ def test_an_unusable_reference_is_not_echoed() -> None:
     """What is no reference may be a literal secret: the message does not repeat it."""
     with pytest.raises(SecretError) as caught:
         resolve("hunter2-geheim")
-    assert "hunter2" not in repr(caught.value.args) + caught.value.message + str(caught.value.mend)
+    assert "hunter2" not in repr(caught.value.args) + caught.value.message + str(caught.value.hint)
 
 
 def _keyring(folder: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
@@ -132,7 +132,7 @@ def test_without_the_keyring_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(SecretError) as caught:
         resolve("${keyring:ekomi/de}")
-    assert "ekomi-reconcile[keyring]" in str(caught.value.mend)
+    assert "ekomi-reconcile[keyring]" in str(caught.value.hint)
 
 
 PLUG_IN = """

@@ -1,4 +1,4 @@
-"""Wrong values: each with its place, rule, what was found, what is allowed, and a mend."""
+"""Wrong values: each with its place, rule, what was found, what is allowed, and a hint."""
 
 import pytest
 from config_files import ACCOUNT, PROJECT, checked, loaded
@@ -11,7 +11,7 @@ from ekomi_reconcile.model.diagnostic import Diagnostic
 RULE = "invitations:\n  "
 WHEN = "invitations:\n  conditions:\n    "
 
-# what follows a good account (3 lines), rule, line, column, what the mend must say
+# what follows a good account (3 lines), rule, line, column, what the hint must say
 BROKEN_ACCOUNTS = {
     "unknown key": ("protekt: true\n", "unknown-key", 4, 1, "`protect`"),
     "unknown inner key": (RULE + "pending_days: 3\n", "unknown-key", 5, 3, "pending_period"),
@@ -132,15 +132,15 @@ BROKEN_ACCOUNTS = {
 
 
 @pytest.mark.parametrize(
-    ("more", "rule", "line", "column", "mend"), BROKEN_ACCOUNTS.values(), ids=BROKEN_ACCOUNTS
+    ("more", "rule", "line", "column", "hint"), BROKEN_ACCOUNTS.values(), ids=BROKEN_ACCOUNTS
 )
-def test_broken_accounts(more: str, rule: str, line: int, column: int, mend: str) -> None:
+def test_broken_accounts(more: str, rule: str, line: int, column: int, hint: str) -> None:
     """Every mistake is found at its line and column, under its rule, and says what to write instead."""
     configuration, diagnostics = checked(ACCOUNT + more)
     found = [each for each in diagnostics if each.rule == rule]
     assert configuration is None
     assert f"accounts.d/0.yaml:{line}:{column}" in {str(each.place) for each in found}
-    assert mend in str(found[0].mend)
+    assert hint in str(found[0].hint)
     assert found[0].key
     assert found[0].found
     assert found[0].allowed
@@ -173,12 +173,12 @@ BROKEN_IDENTITIES = {
     ("keys", "rule", "line", "column"), BROKEN_IDENTITIES.values(), ids=BROKEN_IDENTITIES
 )
 def test_broken_identities(keys: dict[str, str], rule: str, line: int, column: int) -> None:
-    """Name, id and password of an account are checked, with place and mend."""
+    """Name, id and password of an account are checked, with place and hint."""
     _, diagnostics = checked(_account(**keys))
     assert [(each.rule, str(each.place)) for each in diagnostics if each.is_error] == [
         (rule, f"accounts.d/0.yaml:{line}:{column}")
     ]
-    assert diagnostics[0].mend
+    assert diagnostics[0].hint
 
 
 def test_a_trigger_that_the_defaults_cancel_is_found() -> None:
@@ -211,7 +211,7 @@ def test_a_window_that_can_never_open_is_an_error(written, said) -> None:
         configuration, diagnostics = checked(account, project=project)
         (found,) = [each for each in diagnostics if each.is_error]
         assert configuration is None
-        assert (found.rule, said in found.message, bool(found.mend)) == ("sending-time", True, True)
+        assert (found.rule, said in found.message, bool(found.hint)) == ("sending-time", True, True)
         assert str(found.place).startswith("ekomi-reconcile.yaml" if "defaults" in project else "accounts.d")
 
 
@@ -219,20 +219,20 @@ def test_a_time_zone_that_does_not_exist_is_an_error() -> None:
     """With the one that was probably meant; a known one is fine."""
     _, diagnostics = checked(ACCOUNT, project="version: 1\ntimezone: Europe/Berlim\n")
     (found,) = [each for each in diagnostics if each.is_error]
-    assert (found.rule, found.mend) == ("timezone-unknown", "did you mean `Europe/Berlin`?")
+    assert (found.rule, found.hint) == ("timezone-unknown", "did you mean `Europe/Berlin`?")
     fine = ACCOUNT + RULE + "send_between: {hours: '22:00-06:00', days: [mon, sat]}\n"
     _, diagnostics = checked(fine, project="version: 1\ntimezone: Europe/Berlin\n")
     assert not [each for each in diagnostics if each.is_error]
 
 
-def test_mends_say_the_very_thing_to_write() -> None:
+def test_hints_say_the_very_thing_to_write() -> None:
     """Mends are concrete: the id in quotes, the key that was meant, the reference to write."""
     _, diagnostics = checked('nam: Germany\ninterface_id: 28374\ninterface_password: "${evn:X}"\n')
-    mends = " ".join(str(each.mend) for each in diagnostics)
-    assert 'interface_id: "28374"' in mends
-    assert "did you mean `name`?" in mends
+    hints = " ".join(str(each.hint) for each in diagnostics)
+    assert 'interface_id: "28374"' in hints
+    assert "did you mean `name`?" in hints
     _, diagnostics = checked(_account(interface_password="${evn:X}"))
-    assert [each.mend for each in diagnostics] == ["did you mean `env`?"]
+    assert [each.hint for each in diagnostics] == ["did you mean `env`?"]
 
 
 MAGENTO = "orders: {magento: {base_url: 'https://s.example'"
@@ -286,12 +286,12 @@ BROKEN_PROJECTS = {
 
 @pytest.mark.parametrize(("project", "rule", "line", "column"), BROKEN_PROJECTS.values(), ids=BROKEN_PROJECTS)
 def test_broken_projects(project: str, rule: str, line: int, column: int) -> None:
-    """Every mistake of the project file is found at its line and column, under its rule, with a mend."""
+    """Every mistake of the project file is found at its line and column, under its rule, with a hint."""
     configuration, diagnostics = checked(project=project)
     places = {str(each.place) for each in diagnostics if each.rule == rule}
     assert configuration is None
     assert f"ekomi-reconcile.yaml:{line}:{column}" in places
-    assert all(each.mend for each in diagnostics)
+    assert all(each.hint for each in diagnostics)
 
 
 PLAIN = [
@@ -456,4 +456,4 @@ def test_mappings_of_order_files_are_checked(orders, rule, part):
     assert configuration is None
     (found,) = [each for each in diagnostics if each.is_error]
     assert (found.rule, found.place.line) == (rule, 2)
-    assert part in (found.mend or "")
+    assert part in (found.hint or "")

@@ -219,10 +219,10 @@ BROKEN = {
 
 @pytest.mark.parametrize(("content", "rule", "line", "column"), BROKEN.values(), ids=BROKEN)
 def test_broken_yaml(content: bytes, rule: str, line: int, column: int) -> None:
-    """Every mistake has its rule, its place and a way to mend it."""
+    """Every mistake has its rule, its place and a way to hint it."""
     _, problems = read("f.yaml", content)
     assert [(each.rule, str(each.place)) for each in problems] == [(rule, f"f.yaml:{line}:{column}")]
-    assert problems[0].mend
+    assert problems[0].hint
     assert problems[0].is_error
 
 
@@ -352,7 +352,7 @@ def _is_complete(diagnostic: Diagnostic) -> bool:
     return bool(
         diagnostic.rule
         and diagnostic.message
-        and diagnostic.mend
+        and diagnostic.hint
         and place
         and place.line > 0
         and place.column > 0

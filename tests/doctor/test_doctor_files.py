@@ -31,7 +31,7 @@ def test_errors_of_the_files_fail_with_their_places(clinic):
     clinic.project.account("Germany", "28374", "pending_period: -1\nstore_view: [de]")
     found = clinic.examine()
     assert [each["status"] for each in found["configuration"]] == ["fail", "fail"]
-    assert all("28374.yaml:" in each["message"] and each["mend"] for each in found["configuration"])
+    assert all("28374.yaml:" in each["message"] and each["hint"] for each in found["configuration"])
     assert found["credentials"][0]["status"] == "warn"
     assert found["credentials"][0]["message"].startswith("not checked: the files have errors")
 
@@ -41,7 +41,7 @@ def test_a_missing_project_file_fails(clinic):
     (clinic.project.folder / "ekomi-reconcile.yaml").unlink()
     (only,) = clinic.examine()["configuration"]
     assert only["status"] == "fail"
-    assert "-C DIR" in only["mend"]
+    assert "-C DIR" in only["hint"]
 
 
 def test_warnings_are_counted_and_overlaps_are_named(clinic):

@@ -47,7 +47,7 @@ def test_names_that_no_order_has(clinic, check, rule, wrong, meant):
     clinic.project.account("Germany", "28374", "pending_period: 7\n" + rule.format(wrong))
     (told,) = clinic.examine("--offline")[check]
     assert (told["status"], told["account"]) == ("warn", "Germany")
-    assert told["mend"] == f'did you mean "{meant}"?'
+    assert told["hint"] == f'did you mean "{meant}"?'
 
 
 def test_names_without_orders_are_not_checked(clinic):

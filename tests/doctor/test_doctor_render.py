@@ -12,9 +12,9 @@ GOLDEN = Path(__file__).parent / "golden"
 FINDINGS = (
     CheckResult("configuration", "Files", passed("valid, 2 account(s)")),
     CheckResult(
-        "overlapping-rules", "Files", warned("overlaps", mend="set `priority`", account="Fran\033[31mce")
+        "overlapping-rules", "Files", warned("overlaps", hint="set `priority`", account="Fran\033[31mce")
     ),
-    CheckResult("passwords", "Secrets", failed("${env:X} is not set", mend="set X", account="Germany")),
+    CheckResult("passwords", "Secrets", failed("${env:X} is not set", hint="set X", account="Germany")),
     CheckResult("passwords", "Secrets", passed("the password can be had", account="France")),
     CheckResult("order-source", "Orders", failed("default: cannot be read")),
     CheckResult("queue-stuck", "Queue", passed("nothing is overdue")),

@@ -64,7 +64,7 @@ def test_missing_rights_are_told(clinic, server, monkeypatch):
     told = clinic.examine("--offline")
     assert {each["status"] for each in told["state-writable"]} == {"fail"}
     assert any("the table invitation" in each["message"] for each in told["state-writable"])
-    assert "INSERT" in told["state-writable"][0]["mend"]
+    assert "INSERT" in told["state-writable"][0]["hint"]
     assert [each["status"] for each in told["state"]] == ["pass"]
 
 
@@ -73,7 +73,7 @@ def test_a_server_that_takes_no_changes(clinic, server, monkeypatch):
     monkeypatch.setenv("STATE_URL", server.url(schema="ward", options="-c default_transaction_read_only=on"))
     (told,) = clinic.examine("--offline")["state-writable"]
     assert told["status"] == "fail"
-    assert "primary" in told["mend"]
+    assert "primary" in told["hint"]
 
 
 def test_no_state_on_the_server(clinic, server, monkeypatch):

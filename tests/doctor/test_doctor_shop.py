@@ -176,7 +176,7 @@ def test_names_that_the_shop_does_not_have(clinic, check, rule, status):
     clinic.project.account("Germany", "28374", f"pending_period: 7\n{rule}")
     (told,) = clinic.examine()[check]
     assert told["status"] == status
-    assert ("did you mean" in (told["mend"] or "")) is (status == "fail")
+    assert ("did you mean" in (told["hint"] or "")) is (status == "fail")
 
 
 def test_store_views_of_the_shop_that_nobody_serves(clinic):

@@ -99,7 +99,7 @@ def test_credentials_texts_count_with_any_status(text, status):
     with client_for(always(status, text)) as client, pytest.raises(CredentialsRefused) as caught:
         client.shop_details()
     assert (caught.value.function, caught.value.status) == ("getShopDetails", status)
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize("text", REFUSAL_TEXTS)

@@ -61,7 +61,7 @@ def bare(key):
 def warned(loop, rule):
     """What the plan and doctor say by this rule or check: it is the same."""
     found = [
-        (each.message, each.mend)
+        (each.message, each.hint)
         for each in loop.first_plan(now=int(time())).diagnostics
         if each.rule == rule
     ]
@@ -69,7 +69,7 @@ def warned(loop, rule):
     _, out, _ = loop.command("doctor", "--offline", "--format", "json")
     notes = [each for each in json.loads(out)["checks"] if each["check"] == check]
     said = [
-        (each["message"], each.get("hint", each.get("mend"))) for each in notes if each["status"] == "warn"
+        (each["message"], each.get("hint", each.get("hint"))) for each in notes if each["status"] == "warn"
     ]
     assert [each for each in said if "not checked" not in each[0]] == found
     return [message for message, _ in found]
@@ -210,6 +210,6 @@ def test_the_key_that_names_ids_is_that_of_their_source(source, prefix):
     asking = Account(name="Germany", interface_id="1", interface_password="${env:X}", invitations=rule)
     carried = Carried.for_rules([asking])
     carried.see([Order(order_id=1, number="1", created_at=0, store_id=7, customer_group_id=5)])
-    said = [each.mend for each in nameless(source, carried, [asking])]
+    said = [each.hint for each in nameless(source, carried, [asking])]
     keys = {"stores": 7, "customer_groups": 5}
     assert said == [f"add their names to {prefix}.{key}: {{{found}: NAME}}" for key, found in keys.items()]

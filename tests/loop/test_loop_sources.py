@@ -36,7 +36,7 @@ def test_a_renamed_source_stops_until_the_state_knows_its_new_name(loop, sandbox
     loop.write_accounts([account("9", orders="eu")])
     with pytest.raises(PlanError) as stopped:
         loop.plan()
-    assert "state mv-source default eu" in (stopped.value.mend or "")
+    assert "state mv-source default eu" in (stopped.value.hint or "")
     for command in (["plan"], ["plan", "--refresh-only"], ["apply", "--auto-approve"]):
         assert loop.command(*command)[0] == 1
     assert "mv-source default eu" in loop.command("doctor", "--offline")[1]

@@ -97,7 +97,7 @@ def test_many_due_at_once_get_a_word(loop, rule, orders, advice):
     (word,) = found
     count = made.invitations.due_by_rule_change
     assert word.message.startswith(f"{count} invitations of Account 9 are due at once")
-    assert word.mend.startswith(advice)
+    assert word.hint.startswith(advice)
     assert word.message in plan_text(made, Paint(False))
 
 

@@ -27,12 +27,12 @@ def test_a_concise_plan_keeps_accounts_and_figures():
 
 
 def test_a_concise_plan_keeps_what_stops_it():
-    """Guards with what to type, and the heads of warnings without how to mend them."""
+    """Guards with what to type, and the heads of warnings without how to hint them."""
     plan = full_plan()
     text = concise_text(plan, Paint())
     assert all(guard.override in text for guard in plan.guards)
     assert all(each.message in text for each in plan.diagnostics)
-    assert "mend:" not in text
+    assert "hint:" not in text
 
 
 @pytest.mark.parametrize("detail", PlanDetail)

@@ -29,7 +29,7 @@ REPORT = RunReport(
     counts={Done.ADDED: 1, Done.SENT: 1234, Done.REVIEWS_NEW: 5},
     accounts=(ChangedAccount("Germany <!channel>", "create"),),
     failures=(
-        Failure(subject="France: sync", message="getAverage: <no> & SECRET\nanswer", mend="try again"),
+        Failure(subject="France: sync", message="getAverage: <no> & SECRET\nanswer", hint="try again"),
         *(Failure(subject=f"Norway: send 1000{number}", message="HTTP 500") for number in range(30)),
     ),
     not_tried=("Norway: import not tried: the run was stopped",),
@@ -113,4 +113,4 @@ def test_a_run_that_failed_says_why_first():
     run.failed("2 accounts would be deleted", "--allow-deletes 2")
     report = run.report(project="p", ended_at=AT)
     assert (report.outcome, report.counts) == (RunOutcome.FAILED, {Done.SENT: 1})
-    assert report.failures[0].mend == "--allow-deletes 2"
+    assert report.failures[0].hint == "--allow-deletes 2"

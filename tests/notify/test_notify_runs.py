@@ -88,7 +88,7 @@ def test_failures_are_told(told, hook, sandbox, capsys):
     assert project.cli("apply", "--auto-approve") == 1
     refused = hook.posted[-1]
     assert (refused["outcome"], refused["failures"][0]["subject"]) == ("failed", "apply")
-    assert "--allow-deletes 1" in str(refused["failures"][0]["mend"])
+    assert "--allow-deletes 1" in str(refused["failures"][0]["hint"])
     project.state.write_bytes(b"")
     assert project.cli("apply", "--auto-approve") == 1
     assert "state" in hook.posted[-1]["failures"][0]["message"]

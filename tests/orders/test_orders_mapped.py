@@ -42,7 +42,7 @@ def refused(path, settings):
     """The message and the hint with which the file is refused."""
     with pytest.raises(OrderSourceError) as caught:
         read(path, settings)
-    return caught.value.message, caught.value.mend
+    return caught.value.message, caught.value.hint
 
 
 def test_every_field_of_a_mapping_is_one_of_an_order():

@@ -178,8 +178,8 @@ def test_unreadable_lines_are_remembered_with_the_position(path):
     grown = Pass(path, first.cursor)
     assert [each.place.line for each in grown.problems] == [4, 5, 7]
     append(path, line(4))
-    mended = Pass(path, grown.cursor)
-    assert (mended.ids, [each.place.line for each in mended.problems]) == ([4], [4, 7])
+    repaired = Pass(path, grown.cursor)
+    assert (repaired.ids, [each.place.line for each in repaired.problems]) == ([4], [4, 7])
 
 
 def test_csv_grows_by_rows(tmp_path):

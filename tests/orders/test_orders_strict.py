@@ -57,7 +57,7 @@ def test_the_error_says_what_is_expected(tmp_path, text):
     path.write_text(text)
     error = refused(path)
     assert "holds no orders (an object with neither items nor entity_id)" in error.message
-    assert "Magento" in error.mend
+    assert "Magento" in error.hint
     assert "c1@example.com" not in error.message
 
 
@@ -220,7 +220,7 @@ def test_a_row_per_item_refuses_the_file(tmp_path, header, rows):
     path.write_text("\n".join([header, *rows]) + "\n")
     error = refused(path)
     assert "items: per_row" in error.message
-    assert "one row per order" in error.mend
+    assert "one row per order" in error.hint
 
 
 def test_a_row_per_item_that_is_added_later_refuses_the_file(tmp_path):

@@ -122,7 +122,7 @@ def test_login_is_not_sent_elsewhere(location: str) -> None:
     with pytest.raises(ShopFailure, match="redirects to") as caught:
         client_for(handler).get("orders")
     assert len(handler.asked) == 1
-    assert "base_url" in caught.value.mend
+    assert "base_url" in caught.value.hint
 
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -295,7 +295,7 @@ def test_refused_token_names_all_causes(case: Case) -> None:
     assert error.resource == "Magento_Backend::store"
     assert "Magento_Backend::store" in error.message
     for words in ("wrong or expired", "permission", "2.4.4", "oauth:"):
-        assert words in error.mend
+        assert words in error.hint
     case.shop.settings.bearer = "accepted"
     assert ids(read(case.opened(BearerLogin(Key(token))))[0]) == [1, 2, 3, 4, 5]
 
@@ -304,7 +304,7 @@ def test_login_page_in_front_of_the_shop() -> None:
     """A 401 that is not the shop's says so."""
     with pytest.raises(ShopFailure) as caught:
         client_for(lambda request: httpx.Response(401, text="<html>Authorization required")).get("orders")
-    assert "in front of the shop" in caught.value.mend
+    assert "in front of the shop" in caught.value.hint
 
 
 def test_annotation(case: Case) -> None:

@@ -111,7 +111,7 @@ def test_poison(poison: set[int]) -> None:
         assert len(found) == 250 - len(poison)
         assert {each.rule for each in problems} == {"order-unreadable"}
         assert {each.message.split(":")[0] for each in problems} == {f"order {number}" for number in poison}
-        assert all("webapi-" in each.message and "webapi-" in each.mend for each in problems)
+        assert all("webapi-" in each.message and "webapi-" in each.hint for each in problems)
         case.shop.damages.clear()
         case.shop.log.clear()
         again, _, problems = read(case.source(), Wanted(cursors=frozenset({cursor})))

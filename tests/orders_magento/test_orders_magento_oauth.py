@@ -102,7 +102,7 @@ def test_wrong_signature_is_asked_twice_at_most(case: Case) -> None:
     wrong = IntegrationKeys(*map(Key, (owner.consumer_key, "x" * 32, owner.token, owner.token_secret)))
     with pytest.raises(ShopFailure, match="signature is invalid") as caught:
         read(case.opened(OAuthLogin(wrong)))
-    assert "four values" in caught.value.mend
+    assert "four values" in caught.value.hint
     assert len(case.shop.log.entries) == 2
 
 

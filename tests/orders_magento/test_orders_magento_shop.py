@@ -87,7 +87,7 @@ def test_evidence_withheld(resource: str, name: str) -> None:
         assert len(found) == 250
         (problem,) = problems
         assert (problem.rule, problem.is_error) == (f"{name}-withheld", False)
-        assert resource in problem.mend
+        assert resource in problem.hint
         assert len(case.asked(name)) <= 3
         order = next(order for order in found if order.order_id == 2)
         assert (order.last_shipped_at is None) is (name == "shipments")

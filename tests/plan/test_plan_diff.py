@@ -80,7 +80,7 @@ def test_a_new_id_under_a_known_name_is_refused():
     """The name is known and the old id is gone: immutable, unless a replacement is asked for."""
     with pytest.raises(PlanError, match="immutable") as refusal:
         diff([Desired(account("Germany", "2"))], [recorded(account("germany", "1"))])
-    assert "--replace Germany" in refusal.value.mend
+    assert "--replace Germany" in refusal.value.hint
     (change,) = diff(
         [Desired(account("Germany", "2"))], [recorded(account("germany", "1"))], replaces=["Germany"]
     )

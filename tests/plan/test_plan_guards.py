@@ -95,7 +95,7 @@ def test_an_override_is_the_exact_number():
     plan = guarded(deleting(4), 10)
     with pytest.raises(GuardRefused) as refusal:
         enforce(plan, Allowed())
-    assert "--allow-deletes 4" in refusal.value.mend
+    assert "--allow-deletes 4" in refusal.value.hint
     with pytest.raises(GuardRefused, match="does not fit"):
         enforce(plan, Allowed(deletes=3))
     enforce(plan, Allowed(deletes=4))

@@ -102,7 +102,7 @@ def test_any_other_line_refuses_the_list_with_its_place(tmp_path, line):
     (only,) = caught.value.diagnostics
     assert str(only.place) == f"{path}:3:1"
     assert "c1" not in only.message
-    assert only.mend
+    assert only.hint
 
 
 @pytest.mark.parametrize("header", ["email", '"Email"', "E-Mail", "email address", "customer_email"])

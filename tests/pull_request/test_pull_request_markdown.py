@@ -200,7 +200,7 @@ def hostile_plan(name, other):
     keys = ("name", "tags", "invitations.conditions")
     update = replace(change, action=Action.UPDATE, previous_name=other, before=before, changed=keys)
     place = Place(path=f"accounts.d/{other}.yaml")
-    finding = {"message": name, "found": other, "mend": name, "place": place}
+    finding = {"message": name, "found": other, "hint": name, "place": place}
     return full_plan(
         names={GERMANY: name},
         scope=Scope(targets=(name, other), base=other, base_commit="a" * 40),
@@ -216,7 +216,7 @@ def hostile_plan(name, other):
 @settings(max_examples=examples(60), deadline=None)
 def test_no_name_breaks_out_of_its_place(name, other, failed):
     """Tags, mentions, links, quick actions: as text of code they do nothing, and nowhere else are they."""
-    error = RevisionUnreadable(f"no {name}", mend=other)
+    error = RevisionUnreadable(f"no {name}", hint=other)
     text = (
         failure_markdown(error, Comment()) if failed else plan_markdown(hostile_plan(name, other), Comment())
     )

@@ -85,7 +85,7 @@ def test_annotations_name_files_from_the_top_of_the_repository(shop, tmp_path, m
     assert ("error", "shops/d e/accounts.d/28374.yaml", "out-of-range") in files
     (error,) = [each for each in found if each[0] == "error"]
     assert (error[1]["line"], error[1]["col"]) == ("7", "19")
-    assert "\nmend: " in error[2]
+    assert "\nhint: " in error[2]
     assert verdict.startswith("Invalid: 1 error")
 
 

@@ -60,7 +60,7 @@ def test_control_characters_in_names_cannot_play_tricks():
 def test_a_result_with_every_figure_stands_as_approved():
     """Failures, what was not tried, every figure, and the summary line."""
     result = Result(counts={each: number for number, each in enumerate(Done, start=1)})
-    result.failures.append(Failure(subject="France: create", message="wrong password", mend="correct it"))
+    result.failures.append(Failure(subject="France: create", message="wrong password", hint="correct it"))
     result.not_tried.append("Norway: 3 due invitations not tried: eKomi could not be reached")
     check_golden(GOLDEN / "result-full.txt", result_text(result, Paint(), complete=True))
 

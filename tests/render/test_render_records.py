@@ -170,7 +170,7 @@ def test_the_summary_of_a_fetch():
     assert fetched_text(result, "Sync", [Done.SYNCED], paint=Paint()) == (
         "Sync complete. 2 synced, 0 failed.\n"
     )
-    result.fail("France: sync", EkomiUnavailable("HTTP 503", mend="try later"))
+    result.fail("France: sync", EkomiUnavailable("HTTP 503", hint="try later"))
     assert fetched_text(result, "Sync", [Done.SYNCED], paint=Paint()) == (
-        "failed: France: sync: HTTP 503\n    mend: try later\nSync incomplete. 2 synced, 1 failed.\n"
+        "failed: France: sync: HTTP 503\n    hint: try later\nSync incomplete. 2 synced, 1 failed.\n"
     )

@@ -155,5 +155,5 @@ def _same_error(project) -> None:
     for opened in (lambda: open_plan_reader(STATE, root=project.folder), lambda: whole(project)):
         with pytest.raises(StateError) as caught, opened() as state:
             state.key.require()
-        said.append((type(caught.value), caught.value.message, caught.value.mend))
+        said.append((type(caught.value), caught.value.message, caught.value.hint))
     assert said[0] == said[1]

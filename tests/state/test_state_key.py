@@ -65,7 +65,7 @@ def test_lost_key_is_noticed(tmp_path: Path, mode: Mode) -> None:
         assert state.accounts.read() == ()
         with pytest.raises(StateError, match="is missing") as caught:
             state.key.digest(Purpose.CUSTOMER, "x")
-        assert "privacy.key" in str(caught.value.mend)
+        assert "privacy.key" in str(caught.value.hint)
     assert not (tmp_path / "state.db.key").exists()
 
 

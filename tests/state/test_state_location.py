@@ -34,7 +34,7 @@ def test_characters_that_nobody_sees_are_refused(tmp_path: Path, form: str, text
     with pytest.raises(StateError) as caught:
         locate(form.format(text), root=tmp_path)
     assert says.partition(" ")[0] in caught.value.message or "contains" in caught.value.message
-    assert caught.value.mend
+    assert caught.value.hint
     assert list(tmp_path.iterdir()) == []
 
 

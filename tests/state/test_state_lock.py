@@ -49,7 +49,7 @@ def test_second_writer_is_refused(store: Store) -> None:
             second.acquire(timeout=30)
     assert first.info is None
     assert "apply by" in caught.value.message
-    assert caught.value.mend
+    assert caught.value.hint
     assert sum(pauses) == pytest.approx(30)
     assert pauses[:-1] == sorted(pauses[:-1])
     assert max(pauses) <= 5
@@ -137,4 +137,4 @@ def test_unusable_lock_file(tmp_path: Path) -> None:
     with pytest.raises(StateError) as caught:
         WriterLock(tmp_path / "file/state.db.lock", operation="apply").acquire()
     assert not isinstance(caught.value, StateLocked)
-    assert caught.value.mend
+    assert caught.value.hint

@@ -74,7 +74,7 @@ def test_missing_state_is_not_made(tmp_path: Path, mode: Mode) -> None:
     """Only CREATE makes a state; without one, nothing is left behind."""
     with pytest.raises(StateMissing) as caught:
         open_state("deep/state.db", root=tmp_path, mode=mode)
-    assert caught.value.mend
+    assert caught.value.hint
     assert not list(tmp_path.iterdir())
 
 
@@ -111,7 +111,7 @@ def test_truncated_file_is_refused(tmp_path: Path, keep: int, mode: Mode) -> Non
     with pytest.raises(StateDamaged) as caught, opened(tmp_path, mode) as state:
         list(state.queue.rows_of(["1"], []))
     assert "state.db" in caught.value.message
-    assert caught.value.mend
+    assert caught.value.hint
     assert path.read_bytes() == before
 
 
@@ -198,7 +198,7 @@ def test_migration_keeps_everything(store: Store) -> None:
     steps = [Migration(NEXT, add_note), Migration(NEXT + 1, lambda _: None)]
     with pytest.raises(StateError, match=f"needs format {NEXT + 1}") as caught:
         store.opened(Mode.READ, migrations=steps, target=NEXT + 1)
-    assert "state migrate" in str(caught.value.mend)
+    assert "state migrate" in str(caught.value.hint)
     with store.opened(Mode.MIGRATE, migrations=steps, target=NEXT + 1) as state:
         assert state.meta.read().format_version == NEXT + 1
         assert len(state.queue.rows_for("default", range(100))) == 49
@@ -228,7 +228,7 @@ def test_reading_an_older_format_says_what_to_run(tmp_path: Path) -> None:
         open_state(
             "state.db", root=tmp_path, mode=Mode.READ, migrations=[Migration(NEXT, add_note)], target=NEXT
         )
-    assert "apply" in str(caught.value.mend)
+    assert "apply" in str(caught.value.hint)
     assert content(tmp_path) == before
 
 
@@ -264,7 +264,7 @@ def test_other_places_are_refused(tmp_path: Path, text: str, said: str) -> None:
     """A place where this version keeps no state is refused in plain words."""
     with pytest.raises(StateError, match=said) as caught:
         open_state(text, root=tmp_path, mode=Mode.CREATE)
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_paths_and_urls(tmp_path: Path) -> None:
@@ -292,7 +292,7 @@ def test_unusable_paths_say_what_to_do(tmp_path: Path) -> None:
     for text in ("folder", "file/state.db", "/proc/nowhere/state.db"):
         with pytest.raises(StateError) as caught:
             open_state(text, root=tmp_path, mode=Mode.CREATE)
-        assert caught.value.mend
+        assert caught.value.hint
 
 
 NOBODY = """
@@ -308,7 +308,7 @@ for text, mode in (("state.db", Mode.WRITE), ("new.db", Mode.CREATE)):
         open_state(text, root=root, mode=mode)
         raise SystemExit("opened " + text)
     except StateError as error:
-        assert error.mend, error
+        assert error.hint, error
 """
 
 
@@ -334,7 +334,7 @@ def test_full_disk_is_told(tmp_path: Path) -> None:
         state.session.connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 1}")
         with pytest.raises(StateError, match="disk is full") as caught:
             schedule(state, *range(1, 5_000))
-        assert "room" in str(caught.value.mend)
+        assert "room" in str(caught.value.hint)
         assert state.queue.counts() == {}
         assert len(state.accounts.read()) == 1
 

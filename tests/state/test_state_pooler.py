@@ -31,7 +31,7 @@ def test_shared_connections_are_refused(server: Server, tmp_path: Path, mode: st
         for attempt in (store.opened, lambda: store.opened(Mode.READ), store.lock().acquire):
             with pytest.raises(StateError, match="pooler in transaction or statement mode") as caught:
                 attempt()
-            assert "pool_mode = session" in str(caught.value.mend)
+            assert "pool_mode = session" in str(caught.value.hint)
         found = server.run(f"SELECT count(*) FROM pg_tables WHERE schemaname = '{schema}'")
         assert found == [(0,)]
 

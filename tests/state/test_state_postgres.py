@@ -81,8 +81,8 @@ def test_unreadable_urls_are_not_repeated(url: str) -> None:
     """A URL that is misread where its password was not encoded is refused, without a part of it."""
     with pytest.raises(StateError, match="cannot be read") as caught:
         locate(url, root=Path("/"))
-    assert SECRET not in caught.value.message + str(caught.value.mend)
-    assert "%40" in str(caught.value.mend)
+    assert SECRET not in caught.value.message + str(caught.value.hint)
+    assert "%40" in str(caught.value.hint)
 
 
 def test_password_is_never_shown(server: Server, tmp_path: Path) -> None:
@@ -97,9 +97,9 @@ def test_password_is_never_shown(server: Server, tmp_path: Path) -> None:
         assert SECRET not in repr(locate(url, root=tmp_path))
         with pytest.raises(StateError) as caught:
             Store(url, tmp_path, KEY).opened()
-        assert SECRET not in repr(caught.value) + str(caught.value.mend)
+        assert SECRET not in repr(caught.value) + str(caught.value.hint)
         assert caught.value.__cause__ is None
-        assert caught.value.mend
+        assert caught.value.hint
 
 
 def test_encoded_password_opens(server: Server, database: str, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_state_lives_in_the_default_schema(server: Server, database: str, tmp_pa
     store = Store(server.url(database), tmp_path, KEY)
     with pytest.raises(StateMissing) as caught:
         store.opened(Mode.WRITE)
-    assert "state init" in str(caught.value.mend)
+    assert "state init" in str(caught.value.hint)
     assert server.run("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", database) == [(0,)]
     with store.opened() as state:
         assert check_database(state) == []
@@ -144,7 +144,7 @@ def test_writing_needs_a_key(shared: Store) -> None:
     for mode in (Mode.CREATE, Mode.WRITE):
         with pytest.raises(StateError, match="needs a key") as caught:
             shared.opened(mode, key=None)
-        assert "privacy: {key:" in str(caught.value.mend)
+        assert "privacy: {key:" in str(caught.value.hint)
     with shared.opened(Mode.READ, key=None) as state:
         assert state.accounts.read() == ()
         with pytest.raises(StateError, match=r"privacy\.key|missing"):
@@ -168,7 +168,7 @@ def test_tables_of_others_are_left_alone(server: Server, database: str, tmp_path
     server.run("CREATE TABLE review (stars int)", database)
     with pytest.raises(StateDamaged, match="another program") as caught:
         store.opened()
-    assert "?schema=" in str(caught.value.mend)
+    assert "?schema=" in str(caught.value.hint)
     assert server.run("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", database) == [
         ("review",)
     ]
@@ -209,7 +209,7 @@ def test_closed_port_is_told(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(StateError, match=f"127.0.0.1:{port}/shop cannot be reached") as caught:
             Store(f"postgresql://127.0.0.1:{port}/shop", tmp_path, KEY).opened()
-    assert "server running" in str(caught.value.mend)
+    assert "server running" in str(caught.value.hint)
 
 
 def test_missing_database_is_told(server: Server, tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_missing_database_is_told(server: Server, tmp_path: Path) -> None:
     for attempt in (store.opened, store.lock().acquire):
         with pytest.raises(StateError, match="no such database") as caught:
             attempt()
-        assert "createdb" in str(caught.value.mend)
+        assert "createdb" in str(caught.value.hint)
 
 
 def test_missing_right_is_told(server: Server, database: str, tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_missing_right_is_told(server: Server, database: str, tmp_path: Path) ->
     url = server.url(database, f"{GUARDED}:{quote(PASSWORD, safe='')}")
     with pytest.raises(StateError) as caught:
         Store(url, tmp_path, KEY).opened()
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_read_only_server_is_told(shared: Store) -> None:
@@ -243,7 +243,7 @@ def test_read_only_server_is_told(shared: Store) -> None:
         pytest.raises(StateError, match="server is read-only") as caught,
     ):
         state.meta.bump_serial()
-    assert "primary" in str(caught.value.mend)
+    assert "primary" in str(caught.value.hint)
 
 
 def test_server_gone_while_reading(server: Server, shared: Store) -> None:
@@ -253,7 +253,7 @@ def test_server_gone_while_reading(server: Server, shared: Store) -> None:
         server.end_connections()
         with pytest.raises(StateError, match="ended the connection") as caught:
             state.queue.counts()
-        assert "run again" in str(caught.value.mend)
+        assert "run again" in str(caught.value.hint)
     with shared.opened(Mode.WRITE) as state:
         assert state.queue.counts() == {}
 

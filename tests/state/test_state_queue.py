@@ -293,7 +293,7 @@ def test_bulk_keeps_the_answers(state: State) -> None:
     assert len(state.queue.customer_load(["anna"], 0)["anna"]) == 50
 
 
-def test_next_writer_mends_what_a_crash_in_bulk_left(tmp_path) -> None:
+def test_next_writer_repairs_what_a_crash_in_bulk_left(tmp_path) -> None:
     """An index that a killed run could not make anew is made when the state is opened for writing."""
     with opened(tmp_path) as state:
         state.session.connection.exec_driver_sql("DROP INDEX invitation_customer")

@@ -188,8 +188,8 @@ def test_what_people_may_do(state: State, action: str, status: Status) -> None:
             StateError, match=f"invitation {key} of order 100000001 is {status.value}"
         ) as caught:
             ACTIONS[action](state, key)
-        assert caught.value.mend
-        assert "{}" not in caught.value.mend
+        assert caught.value.hint
+        assert "{}" not in caught.value.hint
         assert state.invitations.get(key) == before
 
 

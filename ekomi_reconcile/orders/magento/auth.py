@@ -82,7 +82,7 @@ class OAuthLogin:
         with suppress(ValueError):
             header = client.sign(url, http_method=method)[1].get("Authorization")
         if header is None:
-            raise OrderSourceError("a request to the shop cannot be signed", mend="check orders.base_url")
+            raise OrderSourceError("a request to the shop cannot be signed", hint="check orders.base_url")
         return header
 
     def __repr__(self) -> str:
@@ -119,7 +119,7 @@ class BearerLogin:
         if _SENDABLE.fullmatch(token.reveal()) is None:
             raise OrderSourceError(
                 "the access token of the shop has blanks or characters that cannot be sent",
-                mend="copy it again from System > Extensions > Integrations",
+                hint="copy it again from System > Extensions > Integrations",
             )
 
     @property

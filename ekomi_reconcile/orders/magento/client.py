@@ -308,7 +308,7 @@ class MagentoClient:
                 wire.FailureKind.REJECTED,
                 f"{self._base.host}: the shop redirects to {place}; the login is not sent there",
                 status=reply.status,
-                mend="write the address that the shop is reached at without redirects: orders.base_url",
+                hint="write the address that the shop is reached at without redirects: orders.base_url",
             )
         return str(target)
 
@@ -324,7 +324,7 @@ def _address(base_url: str) -> httpx.URL:
     except (httpx.InvalidURL, ValueError):
         complete = False
     if not complete:
-        raise OrderSourceError("orders.base_url is not the address of a shop", mend="write https://…")
+        raise OrderSourceError("orders.base_url is not the address of a shop", hint="write https://…")
     return httpx.URL(str(url.copy_with(userinfo=b"", query=None, fragment=None)).rstrip("/"))
 
 

@@ -29,9 +29,9 @@ class Warnings:
         self._lock = threading.Lock()
         self._found: dict[tuple[str, str], Diagnostic] = {}
 
-    def add(self, rule: str, message: str, *, mend: str | None = None, key: str = "") -> None:
+    def add(self, rule: str, message: str, *, hint: str | None = None, key: str = "") -> None:
         """Warn, unless it was said."""
-        found = Diagnostic(severity=Severity.WARNING, rule=rule, message=message, mend=mend)
+        found = Diagnostic(severity=Severity.WARNING, rule=rule, message=message, hint=hint)
         with self._lock:
             self._found.setdefault((rule, key), found)
 
@@ -59,7 +59,7 @@ class Withheld:
         self._warnings.add(
             f"{name}-withheld",
             f"the login may not read {name} ({resource}): {instead}",
-            mend=f"give the integration the permission {resource}",
+            hint=f"give the integration the permission {resource}",
         )
 
 

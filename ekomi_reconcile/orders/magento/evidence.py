@@ -121,7 +121,7 @@ class DocumentLookup:
 
     def _failed(self, name: str, order_id: int, failure: ShopFailure) -> None:
         self.warnings.add(
-            f"{name}-unreadable", f"order {order_id}: {failure.message}", mend=failure.mend, key=str(order_id)
+            f"{name}-unreadable", f"order {order_id}: {failure.message}", hint=failure.hint, key=str(order_id)
         )
 
 

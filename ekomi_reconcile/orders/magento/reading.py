@@ -70,8 +70,8 @@ class UnreadableOrders:
 
 def _diagnostic(message: str, flaw: Unreadable | None = None) -> Diagnostic:
     report = flaw.report if flaw else None
-    mend = f"look for report {report} in the shop's log (var/log, var/report)" if report else None
-    return Diagnostic(severity=Severity.ERROR, rule=UNREADABLE, message=message, mend=mend)
+    hint = f"look for report {report} in the shop's log (var/log, var/report)" if report else None
+    return Diagnostic(severity=Severity.ERROR, rule=UNREADABLE, message=message, hint=hint)
 
 
 @dataclass(frozen=True, slots=True)

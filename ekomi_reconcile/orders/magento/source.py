@@ -57,11 +57,11 @@ class Access(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Access to one resource; ``message`` and ``mend`` say why not."""
+    """Access to one resource; ``message`` and ``hint`` say why not."""
 
     access: Access
     message: str | None = None
-    mend: str | None = None
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +77,12 @@ class Probe:
     """``version`` such as ``Magento/2.4 (Community)``, where the shop tells. ``clock_skew``: seconds that
     the shop's clock is ahead of ours. ``orders``: how many there are, ``recent`` the newest of them.
 
-    ``unreachable`` says why the shop gives nothing at all (with ``mend``): no answer, maintenance, or a login
+    ``unreachable`` says why the shop gives nothing at all (with ``hint``): no answer, maintenance, or a login
     that it refuses; then nothing else is known. ``permissions`` are by Magento's names of resources.
     """
 
     unreachable: str | None = None
-    mend: str | None = None
+    hint: str | None = None
     version: str | None = None
     clock_skew: int | None = None
     orders: int | None = None
@@ -107,7 +107,7 @@ def probe(shop: MagentoShop, *, annotate: bool = False) -> Probe:
             granted = name in shop.documents_read
             permissions[resource] = Answered(Access.GRANTED) if granted else _answered(_counting(shop, name))
     except ShopFailure as failure:
-        return Probe(unreachable=failure.message, mend=failure.mend, permissions={})
+        return Probe(unreachable=failure.message, hint=failure.hint, permissions={})
     return Probe(
         version=version,
         clock_skew=shop.client.clock_skew,
@@ -136,7 +136,7 @@ def _check_login(shop: MagentoShop, refused: Answered) -> None:
     except ShopFailure as failure:
         if failure.kind is FailureKind.REFUSED:
             raise ShopFailure(
-                FailureKind.REFUSED, refused.message or failure.message, mend=refused.mend
+                FailureKind.REFUSED, refused.message or failure.message, hint=refused.hint
             ) from None
 
 
@@ -178,7 +178,7 @@ def _answered(ask: Callable[[], object]) -> Answered:
     except ShopFailure as failure:
         return _refused(failure)
     except OrderSourceError as error:
-        return Answered(Access.FAILED, error.message, error.mend)
+        return Answered(Access.FAILED, error.message, error.hint)
     return Answered(Access.GRANTED)
 
 
@@ -189,14 +189,14 @@ def _refused(failure: ShopFailure) -> Answered:
         ShopFailure: it says so of every resource: the shop is away, or refuses the login.
     """
     if failure.kind is FailureKind.REFUSED and failure.resource is not None:
-        return Answered(Access.REFUSED, failure.message, failure.mend)
+        return Answered(Access.REFUSED, failure.message, failure.hint)
     if failure.kind in {
         FailureKind.NOT_FOUND,
         FailureKind.BROKEN,
         FailureKind.REJECTED,
         FailureKind.PAGE_SIZE,
     }:
-        return Answered(Access.FAILED, failure.message, failure.mend)
+        return Answered(Access.FAILED, failure.message, failure.hint)
     raise failure
 
 
@@ -387,7 +387,7 @@ def _login(source: str, shop: MagentoSettings, root: Path) -> Login:
         return OAuthLogin(IntegrationKeys(*(_resolved(source, each, root) for each in references)))
     if shop.token is not None:
         return BearerLogin(_resolved(source, shop.token, root))
-    raise OrderSourceError(f"order source {source}: no login is given", mend="give token: or oauth:")
+    raise OrderSourceError(f"order source {source}: no login is given", hint="give token: or oauth:")
 
 
 def _resolved(source: str, reference: str, root: Path) -> Secret:
@@ -395,5 +395,5 @@ def _resolved(source: str, reference: str, root: Path) -> Secret:
     try:
         return resolve(reference, root=root)
     except SecretError as error:
-        message, mend = error.message, error.mend
-    raise OrderSourceError(f"order source {source}: {message}", mend=mend)
+        message, hint = error.message, error.hint
+    raise OrderSourceError(f"order source {source}: {message}", hint=hint)

@@ -57,7 +57,7 @@ PASSING = frozenset({FailureKind.UNREACHABLE, FailureKind.BUSY, FailureKind.SLOW
 """What may be over in a moment."""
 
 SMALLER_HELPS = frozenset({FailureKind.SLOW, FailureKind.GATEWAY})
-"""What a smaller page may mend."""
+"""What a smaller page may hint."""
 
 
 class ShopFailure(OrderSourceError):
@@ -73,9 +73,9 @@ class ShopFailure(OrderSourceError):
         message: str,
         *,
         status: int | None = None,
-        mend: str | None = None,
+        hint: str | None = None,
     ) -> None:
-        super().__init__(message, mend=mend)
+        super().__init__(message, hint=hint)
         self.kind = kind
         self.refused = kind is FailureKind.REFUSED
         self.status = status
@@ -254,8 +254,8 @@ class ShopReporter:
         kind = _kind(status, data=data)
         if kind is FailureKind.BROKEN:
             return self._broken(subject, status, document)
-        mend = _FIREWALL if status == 403 else _ADDRESS if status == 404 and not data else None
-        return self._make(kind, subject, status, document, mend=mend)
+        hint = _FIREWALL if status == 403 else _ADDRESS if status == 404 and not data else None
+        return self._make(kind, subject, status, document, hint=hint)
 
     def _not_data(self, subject: str, reply: ShopAnswer, document: Any) -> ShopFailure:
         """Old releases answer a broken order with 200 and a message; others send pages instead of data."""
@@ -263,7 +263,7 @@ class ShopReporter:
             return self._broken(subject, reply.status, document)
         what = "an empty answer" if not reply.body.strip() else "a web page or half an answer, not data"
         return ShopFailure(
-            FailureKind.BUSY, f"{self._where}: {subject}: {what}", status=reply.status, mend=_FIREWALL
+            FailureKind.BUSY, f"{self._where}: {subject}: {what}", status=reply.status, hint=_FIREWALL
         )
 
     def _unauthorized(self, subject: str, document: Any) -> ShopFailure:
@@ -273,17 +273,17 @@ class ShopReporter:
                 subject,
                 401,
                 document,
-                mend="the web server in front of the shop asks for a login",
+                hint="the web server in front of the shop asks for a login",
             )
         resource = _parameters(document).get("resources")
         named = resource if isinstance(resource, str) and re.fullmatch(r"[\w:, ]{1,200}", resource) else None
         if named is None:
-            return self._make(FailureKind.REFUSED, subject, 401, document, mend=self._refused)
+            return self._make(FailureKind.REFUSED, subject, 401, document, hint=self._refused)
         found = ShopFailure(
             FailureKind.REFUSED,
             f"{self._where}: the shop refused access to {named} (HTTP 401), needed for {subject}",
             status=401,
-            mend=self._refused,
+            hint=self._refused,
         )
         found.resource = named
         return found
@@ -303,20 +303,20 @@ class ShopReporter:
             FailureKind.BROKEN,
             f"{self._where}: {subject}: the shop failed (HTTP {status}){f': {told}' if told else ''}",
             status=status,
-            mend="the shop's log has the cause under this report" if report else None,
+            hint="the shop's log has the cause under this report" if report else None,
         )
         found.report = report.group() if report else None
         return found
 
     def _make(
-        self, kind: FailureKind, subject: str, status: int, document: Any, mend: str | None = None
+        self, kind: FailureKind, subject: str, status: int, document: Any, hint: str | None = None
     ) -> ShopFailure:
         told = self._quoted(document)
         return ShopFailure(
             kind,
             f"{self._where}: {subject}: HTTP {status}{f': {told}' if told else ''}",
             status=status,
-            mend=mend,
+            hint=hint,
         )
 
     def _quoted(self, document: Any) -> str:

@@ -16,9 +16,9 @@ from typing import TypeAlias
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from ekomi_reconcile.model.errors import StateDamaged, StateError, StateLocked, StateMissing
-from ekomi_reconcile.model.paths import MEND, flaw, local_path, read_bounded
+from ekomi_reconcile.model.paths import HINT, flaw, local_path, read_bounded
 
-_MENDS = {
+_HINTS = {
     errno.EACCES: "let this user write there, or choose another path with --state",
     errno.EPERM: "let this user write there, or choose another path with --state",
     errno.EROFS: "the file system is read-only: choose another path with --state",
@@ -40,7 +40,7 @@ def file_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         said = error.strerror or "cannot be used"
-        raise StateError(f"{path}: {said}", mend=_MENDS.get(error.errno or 0)) from error
+        raise StateError(f"{path}: {said}", hint=_HINTS.get(error.errno or 0)) from error
 
 
 def make_folder(folder: Path) -> None:
@@ -150,7 +150,7 @@ def no_state(place: Location) -> StateMissing:
     """There is none, or one in which nothing was ever recorded."""
     return StateMissing(
         f"there is no state at {place}",
-        mend="restore a backup: ekomi-reconcile state restore FILE; "
+        hint="restore a backup: ekomi-reconcile state restore FILE; "
         "or create a new one: ekomi-reconcile state init",
     )
 
@@ -167,7 +167,7 @@ def locate(text: str, *, root: Path) -> Location:
             hard link; the message never holds a password.
     """
     if text and (found := flaw(text)) is not None:
-        raise StateError(f"{_WHAT} {found}", mend=MEND)
+        raise StateError(f"{_WHAT} {found}", hint=HINT)
     if "://" not in text:
         return _file(text, root=root)
     scheme, rest = text.split("://", 1)
@@ -176,7 +176,7 @@ def locate(text: str, *, root: Path) -> Location:
     if scheme != "sqlite" or urlsplit(text).netloc:
         raise StateError(
             f"{scheme}:// is no place for a state",
-            mend="write a path, sqlite:///path (four slashes for an absolute one) or postgresql://…",
+            hint="write a path, sqlite:///path (four slashes for an absolute one) or postgresql://…",
         )
     return _file(unquote(rest.removeprefix("/")), root=root)
 
@@ -190,13 +190,13 @@ def needs_postgres() -> None:
     if find_spec("psycopg") is None:
         raise StateError(
             "the driver of PostgreSQL is not installed",
-            mend="install it: pip install 'ekomi-reconcile[postgres]'",
+            hint="install it: pip install 'ekomi-reconcile[postgres]'",
         )
 
 
 def _file(path: str, *, root: Path) -> FileLocation:
     if not path or path == ":memory:":
-        raise StateError("the state has no path", mend="write one, for example: .ekomi-reconcile/state.db")
+        raise StateError("the state has no path", hint="write one, for example: .ekomi-reconcile/state.db")
     real = _real(local_path(path, root=root, what=_WHAT, error=StateError))
     _refuse_second_name(real)
     return FileLocation(real)
@@ -239,7 +239,7 @@ def _refuse_second_name(path: Path) -> None:
         raise StateError(
             f"{path} has {names} names (hard links): two runs could write it at once without noticing "
             "each other",
-            mend=f"keep one name and remove the others; to find them: find / -xdev -samefile {path}",
+            hint=f"keep one name and remove the others; to find them: find / -xdev -samefile {path}",
         )
 
 
@@ -265,7 +265,7 @@ def _postgres(url: str) -> PostgresLocation:
     parameters = {name: value for name, value in given.items() if value} | query
     for name, value in (("schema", schema), ("database", parameters.get("dbname"))):
         if value and (found := flaw(value)) is not None:
-            raise StateError(f"the {name} in the URL of the state {found}", mend=MEND)
+            raise StateError(f"the {name} in the URL of the state {found}", hint=HINT)
     return PostgresLocation(_name(parts, parameters, schema), schema, parameters)
 
 
@@ -279,7 +279,7 @@ def _name(parts: SplitResult, parameters: Mapping[str, str], schema: str | None)
 def _unreadable() -> StateError:
     return StateError(
         "the URL of the state cannot be read",
-        mend="write postgresql://user:password@host:5432/database; in user and password, signs like "
+        hint="write postgresql://user:password@host:5432/database; in user and password, signs like "
         "@ : / ? # % are percent-encoded, @ as %40 for example",
     )
 
@@ -360,22 +360,22 @@ def check_header(path: Path) -> None:
         header = read_bounded(path, len(_HEADER))
     if header != _HEADER:
         said = "is empty" if not header else "is not a state"
-        raise StateDamaged(f"{path} {said}", mend=f"{_RESTORE}. Only to start anew, move the file away")
+        raise StateDamaged(f"{path} {said}", hint=f"{_RESTORE}. Only to start anew, move the file away")
 
 
 def meaning(error: BaseException, path: Path) -> StateError:
     """What an error of the driver means for a user."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _MEANINGS:
-        kind, said, mend = _MEANINGS[code]
-        return kind(f"{path} {said}", mend=mend)
+        kind, said, hint = _MEANINGS[code]
+        return kind(f"{path} {said}", hint=hint)
     if isinstance(error, sqlite3.IntegrityError):
         return StateError(f"{path}: refused by a rule of the database: {error}")
     if "Could not decode to UTF-8" in str(error):
         column = str(error).partition("column ")[2].partition(" with text")[0]
-        return StateDamaged(f"{path} is damaged: text that is not UTF-8 in column {column}", mend=_CHECK)
+        return StateDamaged(f"{path} is damaged: text that is not UTF-8 in column {column}", hint=_CHECK)
     if isinstance(error, sqlite3.OperationalError) and "no such" in str(error):
-        return StateDamaged(f"{path} lacks a part of a state: {error}", mend=_RESTORE)
+        return StateDamaged(f"{path} lacks a part of a state: {error}", hint=_RESTORE)
     return StateError(f"{path}: {error}")
 
 

@@ -192,7 +192,7 @@ class WriterLock(Lock):
         """
         if self._descriptor is None or not _same_file(self._descriptor, self.path):
             raise StateLocked(
-                "the writer lock was taken away by force-unlock", mend="see: ekomi-reconcile lock show"
+                "the writer lock was taken away by force-unlock", hint="see: ekomi-reconcile lock show"
             )
 
     def fence(self, connection: Connection) -> None:
@@ -269,7 +269,7 @@ def held_as(info: LockInfo | None, lock_id: str) -> LockInfo:
     if info is None:
         raise StateError("nobody holds the writer lock")
     if lock_id != info.ID:
-        raise StateError(f"the writer lock has another id: {info}", mend="see: ekomi-reconcile lock show")
+        raise StateError(f"the writer lock has another id: {info}", hint="see: ekomi-reconcile lock show")
     return info
 
 
@@ -291,7 +291,7 @@ def _locked(info: LockInfo | None) -> StateLocked:
     )
     return StateLocked(
         said,
-        mend="wait for it, give --lock-timeout, or if it is certainly dead: ekomi-reconcile force-unlock ID",
+        hint="wait for it, give --lock-timeout, or if it is certainly dead: ekomi-reconcile force-unlock ID",
     )
 
 

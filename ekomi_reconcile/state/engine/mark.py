@@ -73,13 +73,13 @@ def proven_key(key: bytes | None, expected: str | None) -> bytes:
         raise StateError(
             "the key of the digests is missing: changed passwords and customers asked before "
             "cannot be noticed",
-            mend="restore the file <state>.key, or set privacy.key to the key used before",
+            hint="restore the file <state>.key, or set privacy.key to the key used before",
         )
     if expected is not None and expected != check_value(key):
         raise StateError(
             "the key of the digests is not the one this state was made with: every password would look "
             "changed, and customers asked before would be asked again",
-            mend="set privacy.key (or the file <state>.key) back to the key used before",
+            hint="set privacy.key (or the file <state>.key) back to the key used before",
         )
     return key
 
@@ -108,7 +108,7 @@ def key_needed() -> StateError:
     """A database has no place beside it for a key."""
     return StateError(
         "a state on PostgreSQL needs a key of its own for the digests of passwords and customers",
-        mend="set one in the project file, the same for all who use it: "
+        hint="set one in the project file, the same for all who use it: "
         "privacy: {key: ${env:EKOMI_RECONCILE_KEY}}",
     )
 
@@ -142,7 +142,7 @@ def read_key(path: Path) -> bytes | None:
     if len(key) != KEY_BYTES:
         raise StateError(
             f"{path} does not hold a key of {KEY_BYTES} bytes in hex",
-            mend="restore this file, or set privacy.key to the key used before",
+            hint="restore this file, or set privacy.key to the key used before",
         )
     return key
 
@@ -227,7 +227,7 @@ def read_mark(place: location.FileLocation) -> Mark | None:
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise StateLost(
             f"{place.mark} is damaged: it tells how far the state had come",
-            mend=f"{_RESTORE}; to go on with the state as it is, {_AGAIN}",
+            hint=f"{_RESTORE}; to go on with the state as it is, {_AGAIN}",
         ) from None
 
 
@@ -252,13 +252,13 @@ def refuse_lost(place: location.FileLocation, mark: Mark | None, connection: Con
         raise StateLost(
             f"{place} is another state than the one that was here: its lineage is {found.lineage}, "
             f"{place.mark.name} has {mark.lineage}",
-            mend=f"{_RESTORE}; to go on with this one, {_AGAIN}",
+            hint=f"{_RESTORE}; to go on with this one, {_AGAIN}",
         )
     raise StateLost(
         f"{place} has lost what was recorded last: it ends at journal entry {found.journal} and change "
         f"{found.history} of invitations, {place.mark.name} has {mark.journal} and {mark.history}"
         f"{f' (written {mark.written_at})' if mark.written_at else ''}",
-        mend=f"{_RESTORE}; to go on with the older one without inviting anybody twice: {_ACCEPT}",
+        hint=f"{_RESTORE}; to go on with the older one without inviting anybody twice: {_ACCEPT}",
     )
 
 
@@ -274,7 +274,7 @@ def refuse_gone(place: location.FileLocation) -> None:
         raise StateLost(
             f"there is no state at {place}, although {' and '.join(left)} "
             f"{'are' if len(left) > 1 else 'is'} still there: it was lost",
-            mend=f"{_RESTORE}; to begin again without it, {_AGAIN}",
+            hint=f"{_RESTORE}; to begin again without it, {_AGAIN}",
         )
 
 

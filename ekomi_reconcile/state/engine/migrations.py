@@ -46,7 +46,7 @@ def format_version(values: Mapping[str, str]) -> int:
     """
     text = values.get("format_version", "")
     if not (text.isascii() and text.isdigit()):
-        raise StateDamaged("the state does not say which format it has", mend=_RESTORE)
+        raise StateDamaged("the state does not say which format it has", hint=_RESTORE)
     return int(text)
 
 
@@ -74,7 +74,7 @@ def parse_meta(values: Mapping[str, str]) -> Meta:
             tool_version=values["tool_version"],
         )
     except (KeyError, ValueError) as error:
-        raise StateDamaged(f"the state's own data is damaged: {error}", mend=_RESTORE) from error
+        raise StateDamaged(f"the state's own data is damaged: {error}", hint=_RESTORE) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +184,13 @@ def pending_migrations(
     if found > target:
         raise StateDamaged(
             f"the state has format {found}; this version ({__version__}) knows formats up to {target}",
-            mend="upgrade ekomi-reconcile to the version that wrote it; nothing was changed",
+            hint="upgrade ekomi-reconcile to the version that wrote it; nothing was changed",
         )
     steps = tuple(each for each in known if found < each.version <= target)
     if [each.version for each in steps] != list(range(found + 1, target + 1)):
         raise StateDamaged(
             f"the state has format {found}, which this version ({__version__}) cannot bring up to date",
-            mend="open it once with an older version of ekomi-reconcile; nothing was changed",
+            hint="open it once with an older version of ekomi-reconcile; nothing was changed",
         )
     return steps
 
@@ -204,7 +204,7 @@ def refuse_older(steps: Sequence[Migration]) -> None:
     if steps:
         raise StateError(
             f"the state has format {steps[0].version - 1}; reading needs format {steps[-1].version}",
-            mend="run `ekomi-reconcile state migrate` or `apply`: both make a backup and bring it up to date",
+            hint="run `ekomi-reconcile state migrate` or `apply`: both make a backup and bring it up to date",
         )
 
 
@@ -218,7 +218,7 @@ def refuse_unasked(steps: Sequence[Migration]) -> None:
         raise StateError(
             f"the state has format {steps[0].version - 1}; this version ({__version__}) needs format "
             f"{steps[-1].version}",
-            mend="bring all runners to this version; then run once, where the copy that it makes is kept: "
+            hint="bring all runners to this version; then run once, where the copy that it makes is kept: "
             "ekomi-reconcile state migrate",
         )
 

@@ -154,7 +154,7 @@ class PostgresDialect:
         del connection
         raise StateError(
             f"a state on PostgreSQL is not copied into {target}",
-            mend="use pg_dump, and pg_restore to restore it",
+            hint="use pg_dump, and pg_restore to restore it",
         )
 
 
@@ -255,8 +255,8 @@ def obstacles(connection: Connection) -> list[tuple[str, str]]:
     for table in metadata.sorted_tables:
         statement = f"SELECT {rights} FROM to_regclass('\"{table.name}\"') AS found"  # noqa: S608
         if connection.exec_driver_sql(statement).scalar() is False:
-            mend = f"grant this user {', '.join(_RIGHTS)} on all tables of the schema"
-            found.append((f"this user may not change the table {table.name}", mend))
+            hint = f"grant this user {', '.join(_RIGHTS)} on all tables of the schema"
+            found.append((f"this user may not change the table {table.name}", hint))
     return found
 
 

@@ -74,7 +74,7 @@ def shared(location: PostgresLocation) -> StateError:
     return StateError(
         f"{location.name} is a connection pooler in transaction or statement mode (as PgBouncer with "
         "pool_mode = transaction): advisory locks do not survive there, so two runs could write at once",
-        mend="name the server itself, or a pool in session mode: pool_mode = session for this database in "
+        hint="name the server itself, or a pool in session mode: pool_mode = session for this database in "
         "pgbouncer.ini",
     )
 
@@ -186,7 +186,7 @@ def refusal(error: psycopg.Error, location: PostgresLocation) -> StateError:
     if isinstance(error, psycopg.ProgrammingError):
         return StateError(
             f"{location.name}: the URL has a parameter that PostgreSQL does not know",
-            mend="see the connection parameters of libpq; ours is schema",
+            hint="see the connection parameters of libpq; ours is schema",
         )
     said = str(error)
     for words, found in _SAID_ON_CONNECTING:
@@ -194,13 +194,13 @@ def refusal(error: psycopg.Error, location: PostgresLocation) -> StateError:
             return _told(found, location)
     return StateError(
         f"{location.name} cannot be reached: {_last_words(said, location)}",
-        mend="is the server running, and do host and port in the URL of the state fit?",
+        hint="is the server running, and do host and port in the URL of the state fit?",
     )
 
 
 def _told(found: _Meaning, location: PostgresLocation) -> StateError:
-    kind, said, mend = found
-    return kind(f"{location.name} {said}", mend=mend)
+    kind, said, hint = found
+    return kind(f"{location.name} {said}", hint=hint)
 
 
 def _last_words(said: str, location: PostgresLocation) -> str:

@@ -96,7 +96,7 @@ class PostgresLock(Lock):
                 if row is None or row[0] != self._process:
                     raise shared(self.location)
                 return
-        raise StateLocked(_LOST, mend=_LOOK)
+        raise StateLocked(_LOST, hint=_LOOK)
 
     def fence(self, connection: Connection) -> None:
         """See ``Lock``."""
@@ -105,7 +105,7 @@ class PostgresLock(Lock):
         statement = _FENCE.format(fence=self._fence, token=self._token)
         _, lost = connection.exec_driver_sql(statement).one()
         if lost:
-            raise StateLocked(_LOST, mend=_LOOK)
+            raise StateLocked(_LOST, hint=_LOOK)
 
     def let_others_write(self) -> None:
         """See ``Lock``. Here rows are claimed by whoever sends them."""
@@ -166,7 +166,7 @@ def _schema(location: PostgresLocation, connection: psycopg.Connection) -> str:
     row = connection.execute("SELECT current_schema()").fetchone()
     if row is None or row[0] is None:
         raise StateError(
-            f"{location} has no schema to work in", mend="add one that exists to the URL: ?schema=public"
+            f"{location} has no schema to work in", hint="add one that exists to the URL: ?schema=public"
         )
     return str(row[0])
 

@@ -148,7 +148,7 @@ def building(place: PostgresLocation) -> Iterator[Session]:
         _create(connection, place)
         _steps(connection, place, engine_migrations.MIGRATIONS, engine_migrations.FORMAT_VERSION)
         if not engine_migrations.unused(connection):
-            raise StateError(f"there is a state at {place} by now", mend="run it again")
+            raise StateError(f"there is a state at {place} by now", hint="run it again")
         yield Session(connection, dialect, location=place, writable=True)
 
 
@@ -195,7 +195,7 @@ def _steps(
     if signed != _SIGN:
         raise StateDamaged(
             f"{place} holds tables of another program",
-            mend="keep the state in a schema of its own: add ?schema=ekomi_reconcile to the URL",
+            hint="keep the state in a schema of its own: add ?schema=ekomi_reconcile to the URL",
         )
     return engine_migrations.pending_migrations(
         engine_migrations.format_version(read_meta(connection)), known=migrations, target=target
@@ -217,7 +217,7 @@ def _shut_out(connection: Connection, place: PostgresLocation) -> None:
     schema = place.schema or _schema(connection)
     if schema is None:
         raise StateError(
-            f"{place} has no schema to work in", mend="add one that exists to the URL: ?schema=public"
+            f"{place} has no schema to work in", hint="add one that exists to the URL: ?schema=public"
         )
     key = postgres.maker_lock_key(schema)
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({key})")

@@ -145,7 +145,7 @@ def check_owner(connection: Connection, path: Path) -> None:
     """
     if connection.exec_driver_sql("PRAGMA application_id").scalar() != location.APPLICATION_ID:
         raise StateDamaged(
-            f"{path} is the database of another program", mend="choose another path with --state"
+            f"{path} is the database of another program", hint="choose another path with --state"
         )
 
 
@@ -274,7 +274,7 @@ def free_name(path: Path) -> Path:
         candidate = path.with_name(f"{path.name}.{number}")
         if not candidate.exists():
             return candidate
-    raise StateError(f"{path}: there are too many copies already", mend="remove some")
+    raise StateError(f"{path}: there are too many copies already", hint="remove some")
 
 
 def _publish(draft: Path, path: Path) -> None:
@@ -301,7 +301,7 @@ def _read_back(draft: Path, path: Path) -> None:
     if found != ["ok"]:
         raise StateError(
             f"{path} cannot be written: what was written cannot be read back ({found[0]})",
-            mend="check the state with `ekomi-reconcile state check` and the disk, then run again; "
+            hint="check the state with `ekomi-reconcile state check` and the disk, then run again; "
             "the incomplete file was removed",
         )
 

@@ -94,7 +94,7 @@ def needs_file(path: Path) -> None:
     """
     with engine_location.file_errors(path):
         if not path.is_file():
-            raise StateMissing(f"there is no copy at {path}", mend="check the name")
+            raise StateMissing(f"there is no copy at {path}", hint="check the name")
 
 
 OPERATION = "state restore"
@@ -151,7 +151,7 @@ def restore(
 
 def _must_be_sound_copy(found: State, copy: Path) -> None:
     if problems := check_database(found):
-        raise StateDamaged(f"{copy} is damaged: {problems[0]}", mend="choose another copy")
+        raise StateDamaged(f"{copy} is damaged: {problems[0]}", hint="choose another copy")
 
 
 def _must_be_sound(location: str, *, root: Path) -> None:
@@ -178,7 +178,7 @@ def _must_be_of(found: State, place: engine_location.Location) -> None:
     if before not in (None, ours):
         raise StateError(
             f"the copy is of another state: its lineage is {ours}, that of the state that was here {before}",
-            mend=f"choose a copy of that state; to use this one instead, move {place.mark} away first",
+            hint=f"choose a copy of that state; to use this one instead, move {place.mark} away first",
         )
 
 
@@ -187,7 +187,7 @@ def _replace(found: State, state: State, *, root: Path, now: Instant) -> Restore
     if ours.lineage != theirs.lineage:
         raise StateError(
             f"the copy is of another state: its lineage is {theirs.lineage}, that of this one {ours.lineage}",
-            mend="choose a copy of this state; to go on with that one, move this one away first",
+            hint="choose a copy of this state; to go on with that one, move this one away first",
         )
     kept = copy_to(
         state, engine_location.copy_path(state.location, f"before-restore-{ours.serial}", root=root)

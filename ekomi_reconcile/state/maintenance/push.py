@@ -238,7 +238,7 @@ def parse(text: bytes) -> Pushed:
     if header.format_version != str(FORMAT_VERSION):
         raise StateError(
             f"the file has format {header.format_version}, this version needs format {FORMAT_VERSION}",
-            mend=_AGAIN,
+            hint=_AGAIN,
         )
     whole = _decoded(text, _whole())
     _check_accounts(header, _decoded(text, _PushedAccounts).accounts)
@@ -262,13 +262,13 @@ def push(content: Pushed, state: State, *, root: Path, now: Instant, any_serial:
     if ours.lineage != theirs.lineage:
         raise StateError(
             f"the file is of another state: its lineage is {theirs.lineage}, that of this one {ours.lineage}",
-            mend="pull this state, and edit that",
+            hint="pull this state, and edit that",
         )
     if theirs.serial < ours.serial and not any_serial:
         raise StateError(
             f"the state has changed since the file was pulled: it has serial {ours.serial}, "
             f"the file {theirs.serial}",
-            mend="pull it again; or, to undo those changes: --force",
+            hint="pull it again; or, to undo those changes: --force",
         )
     kept = copy_to(state, copy_path(state.location, f"before-push-{ours.serial}", root=root))
     state.refresh()
@@ -291,7 +291,7 @@ def _decoded(text: bytes, kind: Any) -> Any:
     try:
         return _decoded_or_problem(text, kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise StateError(f"the file is not JSON: {error}", mend=_AGAIN) from None
+        raise StateError(f"the file is not JSON: {error}", hint=_AGAIN) from None
 
 
 def _decoded_or_problem(text: bytes, kind: Any) -> Any:
@@ -300,7 +300,7 @@ def _decoded_or_problem(text: bytes, kind: Any) -> Any:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
         problem = model_document.first_problem(msgspec.json.decode(text), state_schema()) or str(error)
-        raise StateError(f"the file is not a state: {problem}", mend=_AGAIN) from None
+        raise StateError(f"the file is not a state: {problem}", hint=_AGAIN) from None
 
 
 def _check_accounts(header: _Header, accounts: Json) -> None:
@@ -308,7 +308,7 @@ def _check_accounts(header: _Header, accounts: Json) -> None:
     rest: dict[str, Json] = {name: [] for name in TABLE_NAMES if name != "accounts"}
     document = {**msgspec.to_builtins(header), **rest, "accounts": accounts}
     if problem := model_document.first_problem(document, state_schema()):
-        raise StateError(f"the file is not a state: {problem}", mend=_AGAIN)
+        raise StateError(f"the file is not a state: {problem}", hint=_AGAIN)
 
 
 def _whole() -> type[msgspec.Struct]:
@@ -358,5 +358,5 @@ def _check_desired(row: Any, place: str) -> None:
         if row.desired[name] != getattr(row, name):
             raise StateError(
                 f"the file contradicts itself: {place}.{name} is not {place}.desired.{name}",
-                mend="change both, or rename an account with: ekomi-reconcile state mv",
+                hint="change both, or rename an account with: ekomi-reconcile state mv",
             )

@@ -112,7 +112,7 @@ class DesiredSettings(Mapping[str, Json]):
             if wrong is not None:
                 raise StateDamaged(
                     f"account {self._interface_id} in the state: column desired {wrong}",
-                    mend="see all damage with `ekomi-reconcile state check`, then restore a copy: "
+                    hint="see all damage with `ekomi-reconcile state check`, then restore a copy: "
                     "ekomi-reconcile state restore FILE",
                 )
             self._read = found
@@ -237,7 +237,7 @@ class AccountRepository(Repository):
         if found:
             raise StateError(
                 f'the name "{name}" belongs to the account with interface id {found[0]}',
-                mend="rename that account first",
+                hint="rename that account first",
             )
 
     def rename(self, interface_id: str, name: str, *, now: Instant) -> None:
@@ -301,7 +301,7 @@ class AccountRepository(Repository):
             if row is not None:
                 raise StateError(
                     f'the name "{row.name}" belongs to the account with interface id {row.interface_id}',
-                    mend="rename or delete that account first",
+                    hint="rename or delete that account first",
                 )
 
     def _change(self, key: int, **values: Any) -> None:

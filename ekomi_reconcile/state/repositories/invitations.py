@@ -150,13 +150,13 @@ def record_each(session: Session, changes: Iterable[tuple[int, str, str, Instant
 def no_invitation(invitation_id: int) -> StateError:
     """There is no row with this id."""
     return StateError(
-        f"the state has no invitation {invitation_id}", mend="see: ekomi-reconcile invitations list"
+        f"the state has no invitation {invitation_id}", hint="see: ekomi-reconcile invitations list"
     )
 
 
 _EVERYTHING = invitations.InvitationFilter()
 _SKIPPABLE = frozenset({invitations.Status.PENDING, invitations.Status.CANCELLED, invitations.Status.FAILED})
-_MENDS = {
+_HINTS = {
     invitations.Status.PENDING: "it waits for its time; see: ekomi-reconcile invitations show {}",
     invitations.Status.SENDING: "wait until the run that is sending it has ended",
     invitations.Status.SENT: "the customer was asked already, and is asked only once",
@@ -335,7 +335,7 @@ class InvitationRepository(Repository):
         if row.status not in allowed:
             raise StateError(
                 f"invitation {row.id} of order {row.number} is {row.status.value}: it cannot be {done}",
-                mend=_MENDS[row.status].format(row.id),
+                hint=_HINTS[row.status].format(row.id),
             )
 
     def _refuse_second(self, row: invitations.Invitation) -> None:
@@ -347,7 +347,7 @@ class InvitationRepository(Repository):
         if (other := self._session.execute(live).scalar()) is not None:
             raise StateError(
                 f"order {row.number} has another invitation, {other}, which is not cancelled",
-                mend=f"see: ekomi-reconcile invitations show {other}",
+                hint=f"see: ekomi-reconcile invitations show {other}",
             )
 
     def _back(
@@ -357,7 +357,7 @@ class InvitationRepository(Repository):
         if row.interface_id not in self._keys.live():
             raise StateError(
                 f"the account of invitation {row.id} was deleted",
-                mend=f"add the account with interface id {row.interface_id} again first",
+                hint=f"add the account with interface id {row.interface_id} again first",
             )
         again = {"attempts": 0, "next_attempt_at": None, "refusal": None, "refusals": 0, "unreached": 0}
         fresh = {"reason": None, "channel": None, **again, **values}

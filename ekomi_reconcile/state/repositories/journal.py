@@ -62,7 +62,7 @@ class LostRecords(Repository):
             raise StateLost(
                 f"{self._session.location} is another state than before: its lineage is {found}, it was "
                 f"{memory.lineage}",
-                mend="restore a backup: ekomi-reconcile state restore FILE; if the new one is right, start "
+                hint="restore a backup: ekomi-reconcile state restore FILE; if the new one is right, start "
                 "this run again",
             )
         since = self._lost_since(memory)
@@ -71,7 +71,7 @@ class LostRecords(Repository):
         raise StateLost(
             f"{self._session.location} has lost what this run recorded at {iso(since)}: the server was "
             "restored or failed over to a replica that was behind",
-            mend="stop all runs and let `ekomi-reconcile apply --no-send` read the orders of the lost time "
+            hint="stop all runs and let `ekomi-reconcile apply --no-send` read the orders of the lost time "
             "again; then, with a TIME before the first lost record: ekomi-reconcile state accept-loss "
             "--since TIME",
         )

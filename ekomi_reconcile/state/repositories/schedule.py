@@ -125,11 +125,11 @@ class ScheduleRepository(Repository):
             yield
         finally:
             if drops:
-                self.mend_index()
+                self.repair_index()
         with self._session.transaction():
             self._session.dialect.learn(self._session.connection, invitation)
 
-    def mend_index(self) -> None:
+    def repair_index(self) -> None:
         """Make the index of customers if a crash left the state without it."""
         if not self._session.dialect.has_index(self._session.connection, CUSTOMER_INDEX):
             with self._session.transaction():

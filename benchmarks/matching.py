@@ -14,7 +14,7 @@ from measure import Figure, in_turn
 from projects import days_ago, make_project
 from shop_orders import write_orders
 
-from ekomi_reconcile.config.loading import load
+from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.orders.file import FileSource

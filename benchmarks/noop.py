@@ -11,7 +11,7 @@ from pathlib import Path
 from measure import Figure, Run, beside, command, in_turn, median, python, run
 from projects import CACHE, STATE, make_project
 
-from ekomi_reconcile.config.loading import load
+from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.account import AppliedAccount
 from ekomi_reconcile.model.review import ShopData

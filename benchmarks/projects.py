@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ekomi_reconcile.config.loading import load
+from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.account import AppliedAccount
 from ekomi_reconcile.model.review import ShopData

@@ -14,7 +14,7 @@ from typing import Any, Self
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ekomi_reconcile.ekomi.wire import Call
+from ekomi_reconcile.ekomi import Call
 from ekomi_reconcile.http import Stop
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ReconcileError

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from ekomi_reconcile.cli.completion import ALL, schema_text
+from ekomi_reconcile.cli.fmt import schema_names, schema_text
 from tools import command_reference, file_reference
 
 ROOT: Final = Path(__file__).parent.parent
@@ -23,7 +23,7 @@ SCHEMAS: Final = "schemas"
 COMMAND: Final = "python -m tools.generate"
 
 FILES: Final[Mapping[str, Callable[[], str]]] = {
-    **{f"{SCHEMAS}/{name}.schema.json": partial(schema_text, name) for name in ALL},
+    **{f"{SCHEMAS}/{name}.schema.json": partial(schema_text, name) for name in schema_names()},
     "docs/commands.md": command_reference.reference,
     "docs/reference/configuration.md": file_reference.reference,
 }

@@ -12,8 +12,8 @@ from functools import partial
 from random import randrange
 
 from ekomi_reconcile.apply.context import Context, was_tried
+from ekomi_reconcile.ekomi import Channel, Receipt, Recipient
 from ekomi_reconcile.ekomi.client import EkomiClient
-from ekomi_reconcile.ekomi.wire import Channel, Receipt, Recipient
 from ekomi_reconcile.model import errors as model_errors
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant

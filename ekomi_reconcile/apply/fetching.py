@@ -12,9 +12,10 @@ from typing import Self
 
 from httpx import HTTPTransport
 
+from ekomi_reconcile.ekomi import Call, Credentials, Endpoints, range_for
 from ekomi_reconcile.ekomi.client import EkomiClient
 from ekomi_reconcile.ekomi.decode import Reviews
-from ekomi_reconcile.ekomi.wire import Call, Credentials, Endpoints, new_transport, range_for
+from ekomi_reconcile.ekomi.wire import new_transport
 from ekomi_reconcile.http import Revealing, Stop
 from ekomi_reconcile.http.rate_limit import RateLimiter, SharedLimiter
 from ekomi_reconcile.model.errors import CredentialsRefused, EkomiError, RequestRefused

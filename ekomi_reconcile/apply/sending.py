@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from ekomi_reconcile.apply.context import Context, SendClock, was_tried
+from ekomi_reconcile.apply.context import Context, was_tried
 from ekomi_reconcile.apply.delivery import DueVerdict, delivered, error_of, recheck, text_of, undelivered
-from ekomi_reconcile.apply.products import ProductReviews
-from ekomi_reconcile.apply.refusals import Ready, Refusals
-from ekomi_reconcile.ekomi.wire import Receipt
+from ekomi_reconcile.apply.refusals import ProductReviews, Ready, Refusals
+from ekomi_reconcile.apply.run_control import SendClock
+from ekomi_reconcile.ekomi import Receipt
 from ekomi_reconcile.model import errors, invitation
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.order import Order, OrderId

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ekomi_reconcile.apply.context import StopSignal, both
+from ekomi_reconcile.apply.run_control import StopSignal, both
 from ekomi_reconcile.cli import options as cli_options
 from ekomi_reconcile.cli import session
+from ekomi_reconcile.cli.files import about_run, approved_plan, needs_approval, read_saved
 from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.output import write_result
 from ekomi_reconcile.cli.plan import accept_clock_option, check_selection, concise_option, selections, show
 from ekomi_reconcile.cli.progress import Events, events_into, json_events_option, progress
 from ekomi_reconcile.cli.run import MetricsFile, Notifying, metrics_out_option
-from ekomi_reconcile.cli.saved_plan import about_run, approved_plan, needs_approval, read_saved
 from ekomi_reconcile.config.configuration import Configuration, redact
-from ekomi_reconcile.http.client import RunClock
+from ekomi_reconcile.http import RunClock
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.run import Result
 from ekomi_reconcile.plan.diff import Allowed, due_of, enforce

@@ -1,4 +1,4 @@
-"""``completion``, ``schema`` and ``version``: for shells, editors and scripts.
+"""``completion`` and ``version``: for shells and scripts.
 
 click completes and formats. Reading the line and the scripts are our own, because names of accounts are free
 text: click's script for bash does not quote, that of fish splits at commas, that of zsh offers no files after
@@ -7,7 +7,6 @@ text: click's script for bash does not quote, that of fish splits at commas, tha
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from dataclasses import dataclass
@@ -25,12 +24,7 @@ from click.shell_completion import (
 
 from ekomi_reconcile import __version__
 from ekomi_reconcile.cli.options import COMPLETION, Globals, common, option
-from ekomi_reconcile.config.models import KINDS
-from ekomi_reconcile.config.models import schema as file_schema
-from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.errors import ReconcileError
-from ekomi_reconcile.plan.document import plan_schema
-from ekomi_reconcile.render.json_schemas import NAMES, output_schema
 
 _DOUBLE_QUOTED = '"\\$`'
 _PLAIN = frozenset("%+,-./:=@_^")
@@ -225,7 +219,7 @@ def account_completions(
 
 
 def _names(chosen: Globals) -> list[str]:
-    from ekomi_reconcile.config.loading import find
+    from ekomi_reconcile.config.load import find
     from ekomi_reconcile.config.settings import account_names
     from ekomi_reconcile.config.source import DiskTree
 
@@ -233,42 +227,6 @@ def _names(chosen: Globals) -> list[str]:
         return list(account_names(DiskTree(), find(chosen.directory, chosen.config).as_posix()))
     except (ReconcileError, OSError):
         return []
-
-
-_PLAN, _STATE, _TEST = "plan", "state", "test"
-ALL = (*KINDS, _TEST, _PLAN, _STATE, *NAMES)
-"""The files, the plan, what `state pull` writes, and what other commands write."""
-
-
-@click.command()
-@click.argument("kind", type=click.Choice(ALL), metavar="NAME")
-@common()
-def schema(kind: str) -> int:
-    """Print a JSON Schema: of the files, of the plan, of a pulled state, of what a command writes.
-
-    A command's is called like it: `accounts-list`, `invitations-show`; `events` is one line of --json-events.
-    """
-    click.echo(schema_text(kind), nl=False)
-    return 0
-
-
-def schema_text(name: str) -> str:
-    """The text of a schema's file."""
-    return json.dumps(_schema(name), indent=2, ensure_ascii=False) + "\n"
-
-
-def _schema(name: str) -> dict[str, Json]:
-    if name == _PLAN:
-        return plan_schema()
-    if name == _STATE:
-        from ekomi_reconcile.state.maintenance.push import state_schema
-
-        return state_schema()
-    if name == _TEST:
-        from ekomi_reconcile.rule_tests.document import rule_test_schema
-
-        return rule_test_schema()
-    return file_schema(name) if name in KINDS else output_schema(name)
 
 
 FORMATS = {"configuration": "1", "events": "1.0", "output": "1.0", "plan": "1.1", "state": "6"}

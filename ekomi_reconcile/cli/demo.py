@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
+from ekomi_reconcile.cli.files import FOLDER, copy_example
 from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.options import REQUIRE_STATE, FilePath, common, option, options
-from ekomi_reconcile.cli.output import FOLDER, copy_example, write_result
+from ekomi_reconcile.cli.output import write_result
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.render.tables import Paint, Tone
 from ekomi_reconcile.scaffold import (
@@ -105,7 +106,7 @@ def sandbox(port: int, orders: int, seed: int) -> int:
     slow_body, big_body, quota and tariff (eKomi refuses the account), unclear (neither a yes nor a no),
     redirect (to "location"). "shop", "count", "skip" and "probability" narrow it down; DELETE ends all.
     """
-    from ekomi_reconcile.cli.output import needs_sandbox
+    from ekomi_reconcile.cli.files import needs_sandbox
 
     needs_sandbox()
     from ekomi_reconcile.sandbox.server import serve
@@ -189,7 +190,7 @@ def demo(folder: Path | None, orders: int) -> int:
     Five accounts, a local eKomi, some hundred orders: validate, plan, apply, an empty plan, an edit of a
     rule, what it changes for customers who wait, and a report. The folder stays for playing on.
     """
-    from ekomi_reconcile.cli.output import needs_sandbox
+    from ekomi_reconcile.cli.files import needs_sandbox
 
     needs_sandbox()
     from ekomi_reconcile.sandbox.server import SandboxServer

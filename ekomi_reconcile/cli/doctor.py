@@ -9,19 +9,19 @@ from pathlib import Path
 
 import click
 
-from ekomi_reconcile.apply.context import StopSignal
+from ekomi_reconcile.apply.run_control import StopSignal
 from ekomi_reconcile.cli import lists, session
 from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.options import REQUIRE_STATE, FilePath, common, option, options, stopping
 from ekomi_reconcile.config.configuration import Configuration, redact
-from ekomi_reconcile.config.loading import check
+from ekomi_reconcile.config.load import check
 from ekomi_reconcile.doctor.context import DoctorContext, StateFile, healthy
 from ekomi_reconcile.doctor.ekomi import examine
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ConfigurationNotFound, ReconcileError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.reconcile.sources import Sources
-from ekomi_reconcile.render import results
+from ekomi_reconcile.render import results, state_admin
 from ekomi_reconcile.state.engine.location import Location, locate
 from ekomi_reconcile.state.opening import Mode, open_state
 
@@ -35,7 +35,7 @@ def doctor(offline: bool, form: str) -> int:
     with ExitStack() as stack:
         stop = stack.enter_context(stopping())
         findings = examine(_subject(stack, stop, offline=offline))
-    lists.write_one(findings, form, as_text=results.findings_text, as_json=results.findings_json)
+    lists.write_one(findings, form, as_text=state_admin.findings_text, as_json=state_admin.findings_json)
     if stop.interrupted:
         return Exit.INTERRUPTED
     return Exit.OK if healthy(findings) else Exit.ERROR
@@ -136,7 +136,7 @@ def report(out: Path) -> int:
     """
     from ekomi_reconcile.model.sending_times import SendingSchedule
     from ekomi_reconcile.render.report import page_html
-    from ekomi_reconcile.report.assemble import make_report
+    from ekomi_reconcile.report import make_report
 
     page = options().directory / out / PAGE
     _check_free(page)

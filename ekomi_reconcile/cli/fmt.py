@@ -1,7 +1,8 @@
-"""``fmt``, ``validate`` and ``dump``: the files themselves."""
+"""``fmt``, ``validate``, ``dump`` and ``schema``: the files themselves."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,22 +10,24 @@ from pathlib import Path
 from typing import Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from ekomi_reconcile import __version__
 from ekomi_reconcile.cli.completion import account_completions
+from ekomi_reconcile.cli.files import from_the_top, rewrite
 from ekomi_reconcile.cli.lists import choose_matching, live_in, write_pieces
 from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.options import common, option, options
-from ekomi_reconcile.cli.output import exact_output, from_the_top, rewrite, write_result
+from ekomi_reconcile.cli.output import exact_output, write_result
 from ekomi_reconcile.cli.session import configuration_path, reading
 from ekomi_reconcile.config.configuration import redact
 from ekomi_reconcile.config.diagnostics import error
-from ekomi_reconcile.config.loading import check, load_from
+from ekomi_reconcile.config.load import check, load_from
 from ekomi_reconcile.config.settings import ACCOUNTS, Project
 from ekomi_reconcile.config.source import DiskTree, Listing, account_files
 from ekomi_reconcile.config.yaml import read
 from ekomi_reconcile.formatting.canonical import NOT_OURS, canonical, difference
-from ekomi_reconcile.model.account import AccountRecord
+from ekomi_reconcile.model.account import AccountRecord, Json
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place
 from ekomi_reconcile.model.errors import ConfigurationInvalid, ReconcileError
 from ekomi_reconcile.privacy.suppression import check_suppression_list
@@ -266,3 +269,65 @@ def _documents(
                 f"{record.name} was applied without {plural(len(document.unsaid), 'value')} ({keys}) for "
                 "which the project has a default: take it out of `defaults:`"
             )
+
+
+_PLAN, _STATE, _TEST = "plan", "state", "test"
+
+
+def schema_names() -> tuple[str, ...]:
+    """The files, the plan, what `state pull` writes, and what other commands write."""
+    from ekomi_reconcile.config.models import KINDS
+    from ekomi_reconcile.render.json_schemas import NAMES
+
+    return (*KINDS, _TEST, _PLAN, _STATE, *NAMES)
+
+
+class _SchemaName(click.ParamType[str]):
+    """The name of a schema. They are known when they are asked for: other commands start without them."""
+
+    name = "schema"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return click.Choice(schema_names()).convert(value, param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        return click.Choice(schema_names()).shell_complete(ctx, param, incomplete)
+
+
+@click.command()
+@click.argument("kind", type=_SchemaName(), metavar="NAME")
+@common()
+def schema(kind: str) -> int:
+    """Print a JSON Schema: of the files, of the plan, of a pulled state, of what a command writes.
+
+    A command's is called like it: `accounts-list`, `invitations-show`; `events` is one line of --json-events.
+    """
+    click.echo(schema_text(kind), nl=False)
+    return 0
+
+
+def schema_text(name: str) -> str:
+    """The text of a schema's file."""
+    return json.dumps(_schema(name), indent=2, ensure_ascii=False) + "\n"
+
+
+def _schema(name: str) -> dict[str, Json]:
+    if name == _PLAN:
+        from ekomi_reconcile.plan.document import plan_schema
+
+        return plan_schema()
+    if name == _STATE:
+        from ekomi_reconcile.state.maintenance.push import state_schema
+
+        return state_schema()
+    if name == _TEST:
+        from ekomi_reconcile.rule_tests.document import rule_test_schema
+
+        return rule_test_schema()
+    from ekomi_reconcile.config.models import KINDS
+    from ekomi_reconcile.config.models import schema as file_schema
+    from ekomi_reconcile.render.json_schemas import output_schema
+
+    return file_schema(name) if name in KINDS else output_schema(name)

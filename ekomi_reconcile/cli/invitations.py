@@ -1,23 +1,211 @@
-"""``invitations``: the queue, and what a person may do with one invitation."""
+"""``invitations`` and ``mark-sent``: lists, history, and what another tool sent."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial, wraps
+from pathlib import Path
 from typing import Any
 
 import click
 
-from ekomi_reconcile.cli import invitation_changes, lists
-from ekomi_reconcile.cli.lists import choose, known_to
+from ekomi_reconcile.cli import invitation_changes, lists, session
+from ekomi_reconcile.cli.completion import account_completions
+from ekomi_reconcile.cli.files import read_file
+from ekomi_reconcile.cli.lists import (
+    choose,
+    choose_one,
+    format_option,
+    known_to,
+    lock_timeout_option,
+    write_one,
+    written_in,
+)
 from ekomi_reconcile.cli.main import Exit, LazyGroup
-from ekomi_reconcile.cli.mark_sent import mark_sent
-from ekomi_reconcile.cli.options import common, option
+from ekomi_reconcile.cli.options import FilePath, common, option, options
 from ekomi_reconcile.cli.session import load_configuration, reading
+from ekomi_reconcile.config.configuration import Configuration
+from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.invitation import Invitation, InvitationFilter, Resolution, Status
+from ekomi_reconcile.model.run import NewState
+from ekomi_reconcile.reconcile.planning import digester, read_privacy
+from ekomi_reconcile.reconcile.sources import Sources
 from ekomi_reconcile.render import invitations as render_invitations
+from ekomi_reconcile.render.invitations import SentImport, sent_import_json, sent_import_text
+from ekomi_reconcile.sent_import import Adoption, BadLine, SentRequest, read_past
+from ekomi_reconcile.state.engine.lock import user
+from ekomi_reconcile.state.engine.mark import Purpose
 from ekomi_reconcile.state.repositories.invitations import InvitationRepository
+from ekomi_reconcile.state.repositories.schedule import Adopted, Standing
+from ekomi_reconcile.state.store import State
+
+_OPERATION = "invitations mark-sent"
+_LARGEST = 1 << 29
+
+
+@click.command("mark-sent")
+@click.argument("file", type=FilePath(dir_okay=False, allow_dash=True, path_type=Path))
+@option("--source", metavar="NAME", help="The order source of orders whose account does not tell it.")
+@option(
+    "--account",
+    metavar="NAME",
+    shell_complete=account_completions,
+    help="The account of orders for which FILE names none.",
+)
+@option(
+    "--keep-going", is_flag=True, help="Leave lines out that cannot be used; without it, do nothing then."
+)
+@option("--new-state", env=False, is_flag=True, help="Create a new state where there is none.")
+@option("--dry-run", is_flag=True, help="Only say what it would do.")
+@lock_timeout_option
+@format_option
+@common()
+def mark_sent(
+    file: Path,
+    source: str | None,
+    account: str | None,
+    keep_going: bool,
+    new_state: bool,
+    dry_run: bool,
+    lock_timeout: int,
+    form: str,
+) -> int:
+    """Mark orders as sent whose customers another tool has asked: they are never asked again.
+
+    FILE is CSV with a header, or JSON lines, with - stdin; a column `order` holds the order number, or
+    `order_id` the id; `account` and `date` may be there too. Orders are looked up in their order source.
+    """
+    entries, bad = read_past(_read(file), now=instant.now())
+    configuration = session.load_configuration()
+    _check_source(configuration, source)
+    if account is not None:
+        account = choose_one(account, written_in(configuration))
+    find = partial(_found, configuration, entries, bad, source=source, account=account)
+    if dry_run:
+        with session.reading_if_any(configuration) as state:
+            past = _compared(find(state), state)
+        past = replace(past, dry_run=True)
+    elif new_state and not session.existing_state(configuration):
+        past = _into_new_state(configuration, find, keep_going=keep_going, lock_timeout=lock_timeout)
+    else:
+        with session.writing(
+            configuration, _OPERATION, new_state=new_state, lock_timeout=lock_timeout
+        ) as state:
+            past = _into(configuration, find(state), state, keep_going=keep_going)
+    write_one(past, form, as_text=sent_import_text, as_json=sent_import_json)
+    return Exit.ERROR if past.bad else Exit.OK
+
+
+def _read(file: Path) -> bytes:
+    if str(file) == "-":
+        return sys.stdin.buffer.read(_LARGEST)
+    return read_file(options().directory / file, limit=_LARGEST)
+
+
+def _check_source(configuration: Configuration, source: str | None) -> None:
+    known = configuration.project.orders
+    if source is not None and source not in known:
+        raise ReconcileError(
+            f"there is no order source {source}", hint=f"known are: {', '.join(sorted(known)) or 'none'}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """The orders that the lines of FILE are about, and the lines that cannot be used."""
+
+    orders: Sequence[Adopted]
+    bad: Sequence[BadLine]
+
+
+def _into_new_state(
+    configuration: Configuration,
+    find: Callable[[NewState], _Found],
+    *,
+    keep_going: bool,
+    lock_timeout: float,
+) -> SentImport:
+    """Create the state once there is something to write: a refused file leaves nothing behind."""
+    new = session.new_state_of(configuration)
+    found = find(new)
+    if found.bad and not keep_going:
+        return _compared(found, None)
+    with session.creating(configuration, _OPERATION, new, accept_lost=True, lock_timeout=lock_timeout) as (
+        state,
+        _,
+    ):
+        return _into(configuration, found, state, keep_going=keep_going)
+
+
+def _into(configuration: Configuration, found: _Found, state: State, *, keep_going: bool) -> SentImport:
+    if found.bad and not keep_going:
+        return _compared(found, state)
+    return _past(_adopt(configuration, state, found.orders), found.bad, written=True)
+
+
+def _compared(found: _Found, state: State | None) -> SentImport:
+    """What would be written, where nothing is."""
+    standing = (
+        [Standing.NEW for _ in found.orders] if state is None else state.sent_import.standing(found.orders)
+    )
+    return _past(standing, found.bad, written=False)
+
+
+def _found(
+    configuration: Configuration,
+    entries: Sequence[SentRequest],
+    bad: Sequence[BadLine],
+    state: State | NewState | None,
+    *,
+    source: str | None,
+    account: str | None,
+) -> _Found:
+    with Sources(configuration) as sources:
+        adoption = Adoption(
+            accounts=configuration.accounts,
+            names=sorted(configuration.project.orders),
+            open_source=sources.get,
+            customer=read_privacy(configuration, digester(state, Purpose.CUSTOMER)).customer,
+            source=source,
+            account=account,
+        )
+        orders, unknown = adoption.find(entries)
+    return _Found(orders=orders, bad=[*bad, *unknown])
+
+
+def _adopt(configuration: Configuration, state: State, orders: Sequence[Adopted]) -> list[Standing]:
+    now = instant.now()
+    with state.transaction():
+        _introduce(configuration, state, {each.interface_id for each in orders}, now=now)
+        standing = state.sent_import.adopt(orders, now=now, actor=user())
+        if marked := sum(each is not Standing.PRESENT for each in standing):
+            state.journal.add(_OPERATION, outcome=f"{marked} marked as sent", now=now)
+            state.meta.bump_serial()
+    return standing
+
+
+def _introduce(configuration: Configuration, state: State, wanted: set[str], *, now: int) -> None:
+    """An account that was not applied yet gets a record as if deleted: apply then creates it as usual."""
+    unknown = wanted - {each.interface_id for each in state.accounts.read(include_deleted=True)}
+    for each in configuration.accounts:
+        if each.interface_id in unknown:
+            state.accounts.save(each, now=now)
+            state.accounts.delete(each.interface_id, now=now, actor=user())
+
+
+def _past(standing: Sequence[Standing], bad: Sequence[BadLine], *, written: bool) -> SentImport:
+    return SentImport(
+        new=standing.count(Standing.NEW),
+        waiting=standing.count(Standing.WAITING),
+        present=standing.count(Standing.PRESENT),
+        bad=sorted(bad, key=lambda each: each.line),
+        written=written,
+        dry_run=False,
+    )
+
 
 _which = click.argument("which", metavar="ID|ORDER")
 

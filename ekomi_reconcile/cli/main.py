@@ -142,7 +142,7 @@ _COMMANDS = {
         "Break the writer lock of a process that is certainly dead.",
     ),
     "schema": (
-        "ekomi_reconcile.cli.completion:schema",
+        "ekomi_reconcile.cli.fmt:schema",
         "Print a JSON Schema: of the files, of the plan, of a pulled state, of what a command writes.",
     ),
     "completion": (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ekomi_reconcile.cli import base as base_revision
 from ekomi_reconcile.cli import options as cli_options
 from ekomi_reconcile.cli import session
 from ekomi_reconcile.cli.completion import account_completions
@@ -19,7 +20,7 @@ from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.output import write_result
 from ekomi_reconcile.cli.progress import progress
 from ekomi_reconcile.config.configuration import redact
-from ekomi_reconcile.http.client import RunClock
+from ekomi_reconcile.http import RunClock
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.instant import Instant
@@ -86,7 +87,7 @@ def comment_text(made: Plan, comment: Comment, detail: PlanDetail) -> str:
 
 def save_comment(text: str, file: Path) -> None:
     """Write the comment to a file that was asked for."""
-    from ekomi_reconcile.cli.output import write_private
+    from ekomi_reconcile.cli.files import write_private
 
     write_private(cli_options.options().directory / file, text.encode())
 
@@ -243,9 +244,9 @@ def plan(
     """Show what apply would do, and why. Takes no lock and writes no state."""
     check_selection(target, exclude)
     if base is not None:
-        cli_options.check_base(base, out=out, refresh_only=refresh_only, at=at)
+        base_revision.check_base(base, out=out, refresh_only=refresh_only, at=at)
     if changed_since is not None:
-        cli_options.check_revision("--changed-since", changed_since)
+        base_revision.check_revision("--changed-since", changed_since)
     scope = Scope(
         targets=target,
         excludes=exclude,
@@ -286,10 +287,10 @@ def _make(scope: Scope, *, at: Instant | None, accept_clock: bool) -> tuple[Plan
     session.mention_warnings(configuration)
     if scope.changed_since is not None:
         scope = dataclasses.replace(
-            scope, changed=cli_options.changed_accounts(configuration, scope.changed_since)
+            scope, changed=base_revision.changed_accounts(configuration, scope.changed_since)
         )
     if scope.base is not None:
-        return cli_options.base_plan(configuration, scope, now=now), None
+        return base_revision.base_plan(configuration, scope, now=now), None
     from ekomi_reconcile.reconcile.planning import Passwords, digester, make_plan, read_passwords
     from ekomi_reconcile.reconcile.sources import Sources
     from ekomi_reconcile.state.engine.mark import Purpose
@@ -332,7 +333,7 @@ def show(made: Plan, form: str, detail: PlanDetail, sign: Sign | None = None) ->
 
 
 def _save(made: Plan, out: Path, sign: Sign | None) -> None:
-    from ekomi_reconcile.cli.output import write_private
+    from ekomi_reconcile.cli.files import write_private
     from ekomi_reconcile.plan.saved_plan import encode
 
     write_private(cli_options.options().directory / out, encode(made, sign))

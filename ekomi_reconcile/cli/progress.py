@@ -21,7 +21,7 @@ from typing import Final
 import click
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.apply.context import Event, Listener, nobody
+from ekomi_reconcile.apply.run_control import Event, Listener, nobody
 from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.options import Command, FilePath, Globals, is_dumb_terminal, option, options
 from ekomi_reconcile.config.configuration import redact

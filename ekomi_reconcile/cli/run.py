@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
+from ekomi_reconcile.cli.files import about_run
 from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.options import DURATION, Command, FilePath, common, option, options, stopping
 from ekomi_reconcile.cli.plan import accept_clock_option
 from ekomi_reconcile.cli.progress import Events, json_events_option, open_events
-from ekomi_reconcile.cli.saved_plan import about_run
 from ekomi_reconcile.cli.session import load_configuration, locking
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ConfigurationError, GuardRefused, ReconcileError
@@ -40,7 +40,7 @@ from ekomi_reconcile.service import FinishedCycle as Ended
 from ekomi_reconcile.state.engine.session import Memory
 
 if TYPE_CHECKING:
-    from ekomi_reconcile.apply.context import StopSignal
+    from ekomi_reconcile.apply.run_control import StopSignal
     from ekomi_reconcile.config.configuration import Configuration
     from ekomi_reconcile.service import Metrics, ServiceRun
     from ekomi_reconcile.state.engine.lock import Lock

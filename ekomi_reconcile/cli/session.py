@@ -15,15 +15,15 @@ import click
 from ekomi_reconcile.cli.options import REQUIRE_STATE, interactive, options
 from ekomi_reconcile.cli.progress import set_up_logging
 from ekomi_reconcile.config.configuration import Configuration, resolve
-from ekomi_reconcile.config.loading import find, load
+from ekomi_reconcile.config.load import find, load
 from ekomi_reconcile.model.errors import ConfigurationError, StateError, StateLost, StateMissing
 from ekomi_reconcile.model.paths import UUID, flaw
 from ekomi_reconcile.render.tables import plural
+from ekomi_reconcile.state import UNREADABLE
 from ekomi_reconcile.state.engine.location import FileLocation, locate
 from ekomi_reconcile.state.engine.lock import Lock
 from ekomi_reconcile.state.engine.mark import configured_key
-from ekomi_reconcile.state.engine.shared import writer_lock
-from ekomi_reconcile.state.repositories.accounts import UNREADABLE
+from ekomi_reconcile.state.engine.writer_lock import writer_lock
 
 if TYPE_CHECKING:
     from ekomi_reconcile.model.run import NewState

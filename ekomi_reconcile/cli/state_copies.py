@@ -10,10 +10,10 @@ from pathlib import Path
 import click
 
 from ekomi_reconcile.cli import session
+from ekomi_reconcile.cli.files import read_file, rewrite
 from ekomi_reconcile.cli.lists import Since, format_option, lock_timeout_option, write_document, write_one
 from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.options import FilePath, common, interactive, interruptible, option, options
-from ekomi_reconcile.cli.output import read_file, rewrite
 from ekomi_reconcile.cli.session import load_configuration, locking, reading
 from ekomi_reconcile.config.configuration import Configuration, resolve
 from ekomi_reconcile.model import instant
@@ -24,7 +24,7 @@ from ekomi_reconcile.render.state_admin import LossAccepted, LossOfAccount, loss
 from ekomi_reconcile.render.tables import plural
 from ekomi_reconcile.state.engine.location import FileLocation, Location, copy_path, locate
 from ekomi_reconcile.state.engine.lock import user
-from ekomi_reconcile.state.engine.shared import writer_lock
+from ekomi_reconcile.state.engine.writer_lock import writer_lock
 from ekomi_reconcile.state.maintenance.backup import copy_to, needs_file
 from ekomi_reconcile.state.repositories.journal import ACCEPT_LOSS
 from ekomi_reconcile.state.store import State

@@ -22,11 +22,10 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, m
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
 
-from ekomi_reconcile.config.conditions import ABSENT, Condition, ItemCondition
+from ekomi_reconcile.config.conditions import ABSENT, Also, Condition, FixedKeys, Flag, ItemCondition, of_kind
 from ekomi_reconcile.config.order_sources import ORDER_FIELDS, FileColumn, OrdersSettings, registered_keys
 from ekomi_reconcile.config.settings import PinnedState, Project
 from ekomi_reconcile.config.source import Document, KeyPath
-from ekomi_reconcile.config.types import Also, FixedKeys, Flag, of_kind
 from ekomi_reconcile.config.yaml import read
 from ekomi_reconcile.formatting.emit import text as scalar
 from ekomi_reconcile.model import keys

@@ -13,7 +13,6 @@ from typing import Annotated, Any, ClassVar, Final
 
 from ekomi_reconcile.config.order_sources import DEFAULT_SOURCE, OrdersSettings, source_forms, sources_of
 from ekomi_reconcile.config.source import Document, Tree
-from ekomi_reconcile.config.yaml import read
 from ekomi_reconcile.model import keys
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.invitation import CustomerLimit
@@ -356,4 +355,6 @@ def account_names(tree: Tree, path: str) -> Iterator[str]:
 
 
 def _documents(tree: Tree, path: str) -> list[Document]:
+    from ekomi_reconcile.config.yaml import read
+
     return read(path, tree.read(path))[0]

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TypeAlias
 
-from ekomi_reconcile.apply.context import StopSignal
+from ekomi_reconcile.apply.run_control import StopSignal
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.order_sources import SourceKind
 from ekomi_reconcile.doctor.shop import ExaminedShop, Names, Survey, survey, survey_of

@@ -14,7 +14,7 @@ from ekomi_reconcile.model.errors import CredentialsRefused, EkomiError, EkomiUn
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
 from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.reconcile.planning import make_clients
-from ekomi_reconcile.state.repositories.accounts import UNREADABLE
+from ekomi_reconcile.state import UNREADABLE
 
 TOO_OLD = 2
 """What was fetched is too old when this many of its intervals have passed."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ekomi_reconcile.config.order_sources import SourceKind
 from ekomi_reconcile.doctor.context import Check, CheckNote, DoctorContext, Part, failed, passed, warned
-from ekomi_reconcile.http.client import RunClock
+from ekomi_reconcile.http import RunClock
 from ekomi_reconcile.model.errors import ConfigurationError, ReconcileError
 from ekomi_reconcile.model.instant import HOUR, iso
 from ekomi_reconcile.model.invitation import Criterion, Invitation, InvitationFilter, Status

@@ -12,9 +12,9 @@ import re
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
-from ekomi_reconcile.ekomi import refusal_texts
+from ekomi_reconcile.ekomi import Receipt, refusal_texts
 from ekomi_reconcile.ekomi.decode import Reviews, reviews_from, text, web_address
-from ekomi_reconcile.ekomi.wire import Answer, Receipt, Reply
+from ekomi_reconcile.ekomi.wire import Answer, Reply
 from ekomi_reconcile.http.client import Redactor
 from ekomi_reconcile.model import errors
 from ekomi_reconcile.model.account import Json

@@ -14,7 +14,18 @@ from typing import Self, TypeVar
 import httpx
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.ekomi import decode, wire
+from ekomi_reconcile.ekomi import (
+    Call,
+    CallOutcome,
+    Credentials,
+    Endpoints,
+    Receipt,
+    Recipient,
+    ReviewRange,
+    decode,
+    product_other,
+    wire,
+)
 from ekomi_reconcile.ekomi.answer import Reporter, read_link, read_object, read_receipt, read_reviews
 from ekomi_reconcile.http import Stop
 from ekomi_reconcile.http.client import Redactor
@@ -34,12 +45,12 @@ _DUMP = 64 << 20
 _DUMP_PATIENCE = 20
 """A dump may take this many times the timeout: public clients wait 600 seconds and more for all reviews."""
 
-_OUTCOMES: tuple[tuple[type[errors.EkomiError], wire.CallOutcome], ...] = (
-    (errors.CredentialsRefused, wire.CallOutcome.CREDENTIALS_REFUSED),
-    (errors.AccountRefused, wire.CallOutcome.REFUSED),
-    (errors.RequestRefused, wire.CallOutcome.REFUSED),
-    (errors.EkomiUnavailable, wire.CallOutcome.UNAVAILABLE),
-    (errors.OutcomeUnknown, wire.CallOutcome.UNKNOWN),
+_OUTCOMES: tuple[tuple[type[errors.EkomiError], CallOutcome], ...] = (
+    (errors.CredentialsRefused, CallOutcome.CREDENTIALS_REFUSED),
+    (errors.AccountRefused, CallOutcome.REFUSED),
+    (errors.RequestRefused, CallOutcome.REFUSED),
+    (errors.EkomiUnavailable, CallOutcome.UNAVAILABLE),
+    (errors.OutcomeUnknown, CallOutcome.UNKNOWN),
 )
 
 
@@ -57,12 +68,12 @@ class EkomiClient:
     def __init__(
         self,
         *,
-        credentials: wire.Credentials,
-        endpoints: wire.Endpoints,
+        credentials: Credentials,
+        endpoints: Endpoints,
         limiter: RateLimiter,
         transport: httpx.BaseTransport | None = None,
         stop: Stop | None = None,
-        on_call: Callable[[wire.Call], None] | None = None,
+        on_call: Callable[[Call], None] | None = None,
     ) -> None:
         self._credentials = credentials
         self._endpoints = endpoints
@@ -138,14 +149,14 @@ class EkomiClient:
             for each in segments
         )
 
-    def reviews(self, since: wire.ReviewRange = wire.ReviewRange.ALL) -> decode.Reviews:
+    def reviews(self, since: ReviewRange = ReviewRange.ALL) -> decode.Reviews:
         """The shop's reviews of that window. An empty answer means that there are none."""
         return self._dump(
             "getFeedback", {"range": since.value}, fields=decode.SHOP_FIELDS, extra=decode.SHOP_TITLE
         )
 
     def product_reviews(
-        self, since: wire.ReviewRange = wire.ReviewRange.ALL, *, product_id: str | None = None
+        self, since: ReviewRange = ReviewRange.ALL, *, product_id: str | None = None
     ) -> decode.Reviews:
         """Product reviews of that window, of all products or one; a lower tier gets ``RequestRefused``."""
         wanted = {"range": since.value, "product": product_id or "all"}
@@ -159,9 +170,7 @@ class EkomiClient:
             reviews.keep(lambda each: each.product_id == product_id)
         return reviews
 
-    def put_order(
-        self, order_number: str, ordered_at: Instant, product_ids: Sequence[str] = ()
-    ) -> wire.Receipt:
+    def put_order(self, order_number: str, ordered_at: Instant, product_ids: Sequence[str] = ()) -> Receipt:
         """Register an order with its products and get its review link.
 
         Repeating it gives the same link and asks nobody.
@@ -176,13 +185,13 @@ class EkomiClient:
     def put_product(self, product: OrderedProduct) -> None:
         """Register a product, or change what eKomi knows of it."""
         fields = {"product_id": product.product_id, "product_name": product.name}
-        if other := wire.product_other(product):
+        if other := product_other(product):
             fields["product_other"] = json.dumps(other, ensure_ascii=False, separators=(",", ":"))
         if product.link:
             fields["product_canonical_link"] = product.link
         self._get("putProduct", fields)
 
-    def add_recipient(self, recipient: wire.Recipient) -> wire.Receipt:
+    def add_recipient(self, recipient: Recipient) -> Receipt:
         """Let eKomi ask the customer, at most once.
 
         Raises:
@@ -285,14 +294,12 @@ class EkomiClient:
             except errors.EkomiError as error:
                 self._tell(request, reply, seconds, outcome_of(error))
                 raise
-            self._tell(request, reply, seconds, wire.CallOutcome.OK)
+            self._tell(request, reply, seconds, CallOutcome.OK)
             return result
 
         return retry.run(once, stop=self._stop)
 
-    def _tell(
-        self, request: wire.Request, reply: wire.Reply, seconds: float, outcome: wire.CallOutcome
-    ) -> None:
+    def _tell(self, request: wire.Request, reply: wire.Reply, seconds: float, outcome: CallOutcome) -> None:
         status = reply.status if isinstance(reply, wire.Answer) else None
         _log.debug(
             "%s interface=%s status=%s %d ms",
@@ -302,9 +309,9 @@ class EkomiClient:
             seconds * 1000,
         )
         if self._on_call is not None:
-            self._on_call(wire.Call(request.function, seconds, outcome, status))
+            self._on_call(Call(request.function, seconds, outcome, status))
 
 
-def outcome_of(error: errors.EkomiError) -> wire.CallOutcome:
+def outcome_of(error: errors.EkomiError) -> CallOutcome:
     """How metrics name this error."""
-    return next((outcome for kind, outcome in _OUTCOMES if isinstance(error, kind)), wire.CallOutcome.UNKNOWN)
+    return next((outcome for kind, outcome in _OUTCOMES if isinstance(error, kind)), CallOutcome.UNKNOWN)

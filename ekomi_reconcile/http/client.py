@@ -11,11 +11,10 @@ import json
 import logging
 import re
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -28,117 +27,7 @@ import httpcore
 import httpx
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
-from ekomi_reconcile.model.errors import ClockError
-from ekomi_reconcile.model.instant import HOUR, Instant
-
-WARN_FROM = 300
-"""Seconds; a clock that is further off is reported."""
-
-REFUSE_FROM = HOUR
-"""Seconds; with a clock that is further off nothing is judged or sent."""
-
-_LONGEST_AGE = 10
-"""Digits."""
-
-_HINT = "set the clock of this machine; if it is right: --accept-clock"
-
-
-class ServerDates:
-    """What time servers said it is, in their answers. Safe to use from several threads."""
-
-    def __init__(self) -> None:
-        self._seen: deque[tuple[float, Instant]] = deque(maxlen=100)
-        self.monotonic = time.monotonic
-
-    def note(self, date: Instant, *, age: str = "") -> None:
-        """Remember the ``Date`` of an answer; a cached one is as much later as its ``Age`` says."""
-        text = age.strip()
-        seconds = int(text) if text.isascii() and text.isdigit() and len(text) < _LONGEST_AGE else 0
-        self._seen.append((self.monotonic(), date + seconds))
-
-    def since(self, begun: float) -> list[Instant]:
-        """The present time by each answer that came since then."""
-        now = self.monotonic()
-        return [date + int(now - at) for at, date in list(self._seen) if at >= begun]
-
-
-server_dates = ServerDates()
-"""Of all connections of this process."""
-
-
-@dataclass(slots=True)
-class RunClock:
-    """The clock during one run. ``accepted``: the user vouches for it."""
-
-    accepted: bool = False
-    now: Callable[[], Instant] = instant.now
-    dates: ServerDates = server_dates
-    _begun: float = field(init=False)
-    _warned: bool = False
-
-    def __post_init__(self) -> None:
-        self._begun = self.dates.monotonic()
-
-    @property
-    def ahead(self) -> int | None:
-        """By how many seconds this clock is ahead of the server that agrees best (negative: behind).
-
-        ``None``: no server said what time it is since the run began.
-        """
-        found = self.dates.since(self._begun)
-        now = self.now()
-        return min((now - each for each in found), key=abs, default=None)
-
-    def check(self) -> None:
-        """Compare with the servers that answered so far.
-
-        Raises:
-            ClockError: the clock is off by more than an hour.
-        """
-        ahead = self.ahead
-        if ahead is not None and abs(ahead) > REFUSE_FROM and not self.accepted:
-            raise ClockError(
-                f"the clock is {_span(ahead)} the time that servers report: it is "
-                f"{instant.iso(self.now())} here",
-                hint=_HINT,
-            )
-
-    def check_last_run(self, last: Instant | None) -> None:
-        """Compare with the last run that the state has recorded; how long ago that was does not matter.
-
-        Raises:
-            ClockError: the clock is more than an hour behind it.
-        """
-        if last is not None and self.now() < last - REFUSE_FROM and not self.accepted:
-            raise ClockError(
-                f"the clock is {_span(self.now() - last)} the last run ({instant.iso(last)}): it is "
-                f"{instant.iso(self.now())} here",
-                hint="set the clock of this machine; if the last run had a wrong one: --accept-clock",
-            )
-
-    def warnings(self) -> Iterator[Diagnostic]:
-        """One warning per run, where the clock is noticeably off."""
-        ahead = self.ahead
-        if ahead is None or abs(ahead) <= WARN_FROM or self._warned:
-            return
-        self._warned = True
-        yield Diagnostic(
-            severity=Severity.WARNING,
-            rule="clock",
-            message=f"the clock is {_span(ahead)} the time that servers report",
-            hint="set the clock of this machine",
-        )
-
-
-def _span(ahead: int) -> str:
-    """How far, in the largest unit that fits."""
-    seconds = abs(ahead)
-    units = ((86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))
-    size, unit = next(each for each in units if seconds >= each[0] * 2 or each[0] == 1)
-    return f"{seconds / size:.0f} {unit} {'ahead of' if ahead > 0 else 'behind'}"
-
+from ekomi_reconcile.http import server_dates
 
 LONGEST_QUOTE = 200
 """Characters of eKomi's own text that a message may hold."""

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ekomi_reconcile.model.order import OrderState
+if TYPE_CHECKING:
+    from ekomi_reconcile.model.order import OrderState
 
 
 class Severity(StrEnum):

@@ -8,11 +8,11 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from ekomi_reconcile.apply.context import Listener, StopSignal, nobody
 from ekomi_reconcile.apply.executor import execute, recover
+from ekomi_reconcile.apply.run_control import Listener, StopSignal, nobody
 from ekomi_reconcile.config.configuration import Configuration
-from ekomi_reconcile.ekomi.wire import Call
-from ekomi_reconcile.http.client import RunClock
+from ekomi_reconcile.ekomi import Call
+from ekomi_reconcile.http import RunClock
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.invitation import Criterion
 from ekomi_reconcile.model.run import Done, NewState, Result, figures_of

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.apply.context import Listener, StopSignal, nobody
+from ekomi_reconcile.apply.run_control import Listener, StopSignal, nobody
 from ekomi_reconcile.config.cache import FOLDER
 from ekomi_reconcile.config.configuration import Configuration, Secret, resolve
 from ekomi_reconcile.config.revision import environment
-from ekomi_reconcile.ekomi.wire import Call, Endpoints
+from ekomi_reconcile.ekomi import Call, Endpoints
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import ReconcileError, SecretError

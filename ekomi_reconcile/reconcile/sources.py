@@ -10,13 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ekomi_reconcile.apply.context import Listener, nobody
-from ekomi_reconcile.apply.context import StopSignal as run_control_Stop
+from ekomi_reconcile.apply.run_control import Listener, nobody
+from ekomi_reconcile.apply.run_control import StopSignal as run_control_Stop
 from ekomi_reconcile.config.cache import FOLDER
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.order_sources import BUILT_IN, OrdersSettings, load_kind
-from ekomi_reconcile.http import Stop
-from ekomi_reconcile.http.client import RunClock
+from ekomi_reconcile.http import RunClock, Stop
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import ConfigurationError, OrderSourceError

@@ -53,7 +53,7 @@ DOCUMENTS: Mapping[str, type[JsonObject]] = {
     "invitations-mark-sent": invitations.MarkedDocument,
     "explain": explain.ExplanationDocument,
     "orders-inspect": invitations.InspectionDocument,
-    "doctor": results.DoctorDocument,
+    "doctor": state_admin.DoctorDocument,
     "state-show": state.RecordDocument,
     "state-backup": state_admin.Copied,
     "state-restore": state_admin.RestoredDocument,

@@ -1,14 +1,18 @@
-"""Results of state commands."""
+"""Results of state commands, and of the self-test."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 import msgspec
 
+from ekomi_reconcile.doctor.context import CheckResult, CheckStatus, healthy
 from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
 from ekomi_reconcile.model.invitation import STATE_LOST
 from ekomi_reconcile.model.run import Moved, Restored
+from ekomi_reconcile.render import tables
 from ekomi_reconcile.render.tables import Paint, Tone, plural, printable
 
 _NOT_THE_WORLD = "This restores records, not the world: what eKomi has and whom it has asked is as before.\n"
@@ -277,3 +281,74 @@ def removed_text(each: Removed, paint: Paint) -> str:
 
 def _done(word: str, dry_run: bool) -> str:  # noqa: FBT001
     return f"Would be {word.lower()}" if dry_run else word
+
+
+_SIGNS = {
+    CheckStatus.PASS: ("✓", tables.Tone.ADD),
+    CheckStatus.WARN: ("!", tables.Tone.CHANGE),
+    CheckStatus.FAIL: ("✗", tables.Tone.REMOVE),
+}
+
+
+class FindingEntry(JsonObject, frozen=True):
+    """The result of a check."""
+
+    check: str
+    account: str | None
+    status: CheckStatus
+    message: str
+    hint: str | None
+
+
+class DoctorDocument(JsonObject, frozen=True):
+    """The results of all checks; ``ok`` says that none failed."""
+
+    ok: bool
+    checks: list[FindingEntry]
+
+
+def findings_json(findings: Sequence[CheckResult]) -> DoctorDocument:
+    """The object of ``doctor --format json``."""
+    checks = [from_records(FindingEntry, each.note, check=each.check) for each in findings]
+    return DoctorDocument(healthy(findings), checks)
+
+
+def findings_text(findings: Sequence[CheckResult], paint: tables.Paint) -> str:
+    """One line per finding by group, failures last with what to do, and a line of figures."""
+    width = max((len(each.check) for each in findings), default=0)
+    blocks = []
+    for group, members in groupby(findings, key=lambda each: each.group):
+        lines = [line for each in _brief(members) for line in _finding_lines(each, width, paint)]
+        if lines:
+            blocks.append("\n".join([paint(tables.Tone.STRONG, group), *lines]))
+    failures = [each for each in findings if each.note.status is CheckStatus.FAIL]
+    if failures:
+        lines = [line for each in failures for line in _finding_lines(each, width, paint)]
+        blocks.append("\n".join([paint(tables.Tone.STRONG, "Failures"), *lines]))
+    return "\n\n".join([*blocks, _findings_summary(findings, paint)]) + "\n"
+
+
+def _brief(findings: Iterable[CheckResult]) -> Iterator[CheckResult]:
+    """Without failures, which come last."""
+    return (each for each in findings if each.note.status is not CheckStatus.FAIL)
+
+
+def _finding_lines(finding: CheckResult, width: int, paint: tables.Paint) -> Iterator[str]:
+    note = finding.note
+    symbol, tone = _SIGNS[note.status]
+    account = f"{tables.printable(note.account)}: " if note.account else ""
+    sign = paint(tone, f"{symbol} {note.status.value}")
+    yield f"  {sign}  {finding.check.ljust(width)}  {account}{tables.printable(note.message)}"
+    if note.hint:
+        yield f"{' ' * (width + 12)}hint: {tables.printable(note.hint)}"
+
+
+def _findings_summary(findings: Sequence[CheckResult], paint: tables.Paint) -> str:
+    counts = Counter(each.note.status for each in findings)
+    head = (
+        paint(tables.Tone.ADD, "Healthy.") if healthy(findings) else paint(tables.Tone.REMOVE, "Not healthy.")
+    )
+    return (
+        f"{head} {counts[CheckStatus.PASS]} passed, {tables.plural(counts[CheckStatus.WARN], 'warning')}, "
+        f"{tables.plural(counts[CheckStatus.FAIL], 'failure')}."
+    )

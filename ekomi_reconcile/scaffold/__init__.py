@@ -12,7 +12,7 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from ekomi_reconcile.config.loading import FILE_NAME
+from ekomi_reconcile.config.load import FILE_NAME
 from ekomi_reconcile.config.models import KINDS, rendered, type_of
 from ekomi_reconcile.config.settings import ACCOUNTS, TESTS
 from ekomi_reconcile.config.source import SUFFIXES

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import StateDamaged, StateError
+from ekomi_reconcile.state import FORMAT_VERSION, format_version
 from ekomi_reconcile.state.engine import location as engine_location
 from ekomi_reconcile.state.engine import location as location_module
 from ekomi_reconcile.state.engine import mark as engine_mark
@@ -44,7 +45,7 @@ def open_state(  # noqa: PLR0913 - every way of opening meets here
     new_key: bytes | None = None,
     accept_lost: bool = False,
     migrations: Sequence[engine_migrations.Migration] = engine_migrations.MIGRATIONS,
-    target: int = engine_migrations.FORMAT_VERSION,
+    target: int = FORMAT_VERSION,
 ) -> State:
     """Open the state at a path (relative to ``root``) or URL; a writer should hold the writer lock.
 
@@ -108,7 +109,7 @@ def exists(place: engine_location.Location) -> bool:
         location_module.check_header(place.path)
         with sqlite.connect_reader(place.path).connect() as connection:
             return bool(
-                _steps(connection, place, (engine_migrations.MIGRATIONS, engine_migrations.FORMAT_VERSION))
+                _steps(connection, place, (engine_migrations.MIGRATIONS, FORMAT_VERSION))
             ) or not engine_migrations.unused(connection)
     return True
 
@@ -173,7 +174,7 @@ def open_copy(path: Path) -> State:
     return _open_reader(
         engine_location.FileLocation(path),
         None,
-        (engine_migrations.MIGRATIONS, engine_migrations.FORMAT_VERSION),
+        (engine_migrations.MIGRATIONS, FORMAT_VERSION),
         accept_lost=True,
     )
 
@@ -206,7 +207,7 @@ def build_state(
             build_file(place, fill, make_room=make_room)
         except FileExistsError:
             raise StateError(f"there is a state at {place} by now", hint="run it again") from None
-    steps_known = (engine_migrations.MIGRATIONS, engine_migrations.FORMAT_VERSION)
+    steps_known = (engine_migrations.MIGRATIONS, FORMAT_VERSION)
     return _open_writer(place, key, steps_known, creating=False, accept_lost=True, made=True)
 
 
@@ -353,7 +354,7 @@ def _steps(
     sqlite.check_owner(connection, place.path)
     known, target = steps_known
     return engine_migrations.pending_migrations(
-        engine_migrations.format_version(read_meta(connection)), known=known, target=target
+        format_version(read_meta(connection)), known=known, target=target
     )
 
 

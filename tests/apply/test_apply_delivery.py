@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from plan_examples import NOW, account
 
 from ekomi_reconcile.apply.delivery import DueVerdict, delivered, pause_after, recheck, undelivered
-from ekomi_reconcile.ekomi.wire import Receipt
+from ekomi_reconcile.ekomi import Receipt
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.errors import (
     AccountRefused,

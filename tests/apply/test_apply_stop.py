@@ -1,6 +1,6 @@
 """When a run ends."""
 
-from ekomi_reconcile.apply.context import StopSignal
+from ekomi_reconcile.apply.run_control import StopSignal
 
 
 class Clock:

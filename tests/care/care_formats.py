@@ -1,6 +1,7 @@
 """Two formats that do not exist: the steps to them, which a test may stop in the middle of."""
 
-from ekomi_reconcile.state.engine.migrations import FORMAT_VERSION, Migration
+from ekomi_reconcile.state import FORMAT_VERSION
+from ekomi_reconcile.state.engine.migrations import Migration
 
 TARGET = FORMAT_VERSION + 2
 

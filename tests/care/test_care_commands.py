@@ -7,8 +7,8 @@ import pytest
 from project_support import order
 
 from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.state import FORMAT_VERSION
 from ekomi_reconcile.state.engine.lock import WriterLock
-from ekomi_reconcile.state.engine.migrations import FORMAT_VERSION
 from ekomi_reconcile.state.maintenance.backup import copy_now_and_then
 from ekomi_reconcile.state.maintenance.table_dump import StoredContent
 from ekomi_reconcile.state.opening import Mode, open_state

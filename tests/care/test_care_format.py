@@ -10,8 +10,8 @@ from state_support import KEY, NOW, Store, an_account, an_order, kill, process
 
 from ekomi_reconcile.model.errors import StateDamaged, StateError
 from ekomi_reconcile.model.invitation import InvitationFilter, Observation
+from ekomi_reconcile.state import FORMAT_VERSION
 from ekomi_reconcile.state.engine import postgres
-from ekomi_reconcile.state.engine.migrations import FORMAT_VERSION
 from ekomi_reconcile.state.maintenance.backup import restore
 from ekomi_reconcile.state.maintenance.check import check_state
 from ekomi_reconcile.state.maintenance.table_dump import StoredContent

@@ -9,7 +9,7 @@ from care_support import fill, more_orders, records, send
 from jsonschema import Draft202012Validator
 from state_support import NOW, kill, process
 
-from ekomi_reconcile.cli.completion import schema_text
+from ekomi_reconcile.cli.fmt import schema_text
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.state.maintenance.check import check_state

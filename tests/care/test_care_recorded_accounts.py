@@ -18,8 +18,8 @@ from ekomi_reconcile.model.rule import (
     SendBetween,
 )
 from ekomi_reconcile.model.sender import SenderSettings
+from ekomi_reconcile.state import unlike_account
 from ekomi_reconcile.state.maintenance.push import parse
-from ekomi_reconcile.state.repositories.accounts import unlike_account
 
 CHANGED = {
     "enabled": True,

@@ -11,7 +11,7 @@ import time_machine
 import yaml
 from project_support import Project
 
-from ekomi_reconcile.config.loading import load
+from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model import keys
 from ekomi_reconcile.model.rule import InvitationRule
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ekomi_reconcile.config.loading import load
+from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.invitation import NewInvitation, SendOutcome, Status
 from ekomi_reconcile.model.review import Review, ShopData

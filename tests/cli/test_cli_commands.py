@@ -16,7 +16,7 @@ from ekomi_reconcile.cli.completion import FORMATS
 from ekomi_reconcile.cli.main import MEANINGS, Exit, app, run
 from ekomi_reconcile.cli.options import FilePath, env_name
 from ekomi_reconcile.plan.plan import FORMAT_VERSION as PLAN_FORMAT
-from ekomi_reconcile.state.engine.migrations import FORMAT_VERSION as STATE_FORMAT
+from ekomi_reconcile.state import FORMAT_VERSION as STATE_FORMAT
 
 ROOT = Path(__file__).parent.parent.parent
 NO_ENVIRONMENT = {

@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.cli.saved_plan import about_run
-from ekomi_reconcile.config.loading import load
+from ekomi_reconcile.cli.files import about_run
+from ekomi_reconcile.config.load import load
 from ekomi_reconcile.state.engine.lock import WriterLock, parse_info
 
 

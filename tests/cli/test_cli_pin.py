@@ -10,7 +10,7 @@ from required_programs import program
 from test_cli_no_state import ARGUMENTS, commands
 
 from ekomi_reconcile.cli.main import app
-from ekomi_reconcile.config.loading import load
+from ekomi_reconcile.config.load import load
 from ekomi_reconcile.config.models import pinned
 from ekomi_reconcile.model.errors import ConfigurationError
 from ekomi_reconcile.state.opening import Mode, open_state

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ekomi_reconcile.config.configuration import Configuration
-from ekomi_reconcile.config.loading import check_from
+from ekomi_reconcile.config.load import check_from
 from ekomi_reconcile.config.source import Listing
 from ekomi_reconcile.model.diagnostic import Diagnostic
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from config_files import ACCOUNT, PROJECT, MemoryTree, account, checked, loaded, rules
 
-from ekomi_reconcile.config.loading import check, check_from, find, load, load_from
+from ekomi_reconcile.config.load import check, check_from, find, load, load_from
 from ekomi_reconcile.config.order_sources import SourceKind
 from ekomi_reconcile.config.source import DiskTree, KeepingTree, OutOfLimits
 from ekomi_reconcile.model.errors import ConfigurationInvalid, ConfigurationNotFound

@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 from crash_support import killed, two_accounts
 
-from ekomi_reconcile.state.engine.migrations import FORMAT_VERSION
+from ekomi_reconcile.state import FORMAT_VERSION
 from ekomi_reconcile.state.opening import Mode, open_state
 
 COMMANDS = {

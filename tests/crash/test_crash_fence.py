@@ -7,14 +7,14 @@ from crash_support import gated_settings, numbers, statuses, two_accounts
 from project_support import order
 from state_support import KEY, NOW, Store, an_account, schedule
 
-from ekomi_reconcile.apply.context import StopSignal
 from ekomi_reconcile.apply.executor import NEW_ROWS
-from ekomi_reconcile.config.loading import load
+from ekomi_reconcile.apply.run_control import StopSignal
+from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model.errors import StateLocked
 from ekomi_reconcile.model.run import Progress, Stage
 from ekomi_reconcile.plan.plan import Scope
 from ekomi_reconcile.reconcile.cycle import Cycle
-from ekomi_reconcile.state.engine.shared import release_lock
+from ekomi_reconcile.state.engine.writer_lock import release_lock
 from ekomi_reconcile.state.opening import Mode
 
 

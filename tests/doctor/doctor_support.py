@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from project_support import Project
 
-from ekomi_reconcile.config.loading import load
+from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.account import PositionRecord
 from ekomi_reconcile.model.instant import DAY

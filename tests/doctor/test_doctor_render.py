@@ -5,7 +5,7 @@ from pathlib import Path
 from golden import check_golden
 
 from ekomi_reconcile.doctor.context import CheckResult, failed, passed, warned
-from ekomi_reconcile.render.results import findings_json, findings_text
+from ekomi_reconcile.render.state_admin import findings_json, findings_text
 from ekomi_reconcile.render.tables import Paint, json_text
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import httpx
 
+from ekomi_reconcile.ekomi import Channel, Credentials, Endpoints, Recipient
 from ekomi_reconcile.ekomi.client import EkomiClient
-from ekomi_reconcile.ekomi.wire import Channel, Credentials, Endpoints, Recipient
 from ekomi_reconcile.http.rate_limit import RateLimiter
 
 PASSWORD = "c4n&ry p|ss+wörd/"

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from ekomi_support import INTERFACE_ID, PASSWORD, Patience, always, by_function, client_for
 
-from ekomi_reconcile.ekomi.wire import Call, CallOutcome
+from ekomi_reconcile.ekomi import Call, CallOutcome
 from ekomi_reconcile.model.errors import CredentialsRefused, EkomiUnavailable, RequestRefused
 
 DETAILS = {

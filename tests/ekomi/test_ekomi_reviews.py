@@ -10,8 +10,8 @@ from ekomi_support import always, client_for
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ekomi_reconcile.ekomi import ReviewRange, range_for
 from ekomi_reconcile.ekomi.decode import reviews_from
-from ekomi_reconcile.ekomi.wire import ReviewRange, range_for
 from ekomi_reconcile.model.errors import EkomiUnavailable, RequestRefused
 from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.review import Review

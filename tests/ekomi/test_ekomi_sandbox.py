@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from ekomi_support import EMAIL, Patience, recipient
 
+from ekomi_reconcile.ekomi import Credentials, Endpoints, ReviewRange
 from ekomi_reconcile.ekomi.client import EkomiClient
-from ekomi_reconcile.ekomi.wire import Credentials, Endpoints, ReviewRange
 from ekomi_reconcile.http.rate_limit import RateLimiter
 from ekomi_reconcile.model.errors import CredentialsRefused
 from ekomi_reconcile.sandbox.server import SandboxServer

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiers import examples
 
-from ekomi_reconcile.ekomi.wire import Channel, Credentials
+from ekomi_reconcile.ekomi import Channel, Credentials
 from ekomi_reconcile.http.client import LONGEST_QUOTE, Redactor
 from ekomi_reconcile.model.errors import EkomiError
 

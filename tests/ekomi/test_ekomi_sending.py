@@ -13,8 +13,8 @@ from ekomi_support import EMAIL, INTERFACE_ID, PASSWORD, PHONE, Patience, always
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ekomi_reconcile.ekomi import Call, CallOutcome, Channel, Receipt
 from ekomi_reconcile.ekomi.refusal_texts import Tendency, tendency_of_answer
-from ekomi_reconcile.ekomi.wire import Call, CallOutcome, Channel, Receipt
 from ekomi_reconcile.model.errors import (
     AccountRefused,
     CredentialsRefused,

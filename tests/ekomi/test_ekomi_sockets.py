@@ -11,8 +11,9 @@ import threading
 import pytest
 from ekomi_support import EMAIL, PASSWORD, client_for, raw_server, recipient
 
+from ekomi_reconcile.ekomi import Call, Endpoints, Receipt
 from ekomi_reconcile.ekomi.client import EkomiClient
-from ekomi_reconcile.ekomi.wire import Call, Endpoints, Receipt, Request, Wire
+from ekomi_reconcile.ekomi.wire import Request, Wire
 from ekomi_reconcile.model.errors import EkomiUnavailable, OutcomeUnknown
 
 JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

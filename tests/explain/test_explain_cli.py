@@ -42,7 +42,7 @@ def state_of(project, mode=Mode.WRITE):
 
 def queued(project, order_id, **more):
     """A state in which Germany has this order in its queue."""
-    from ekomi_reconcile.config.loading import load
+    from ekomi_reconcile.config.load import load
 
     now = instant.now()
     values = {

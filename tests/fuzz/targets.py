@@ -28,7 +28,7 @@ import ekomi_support
 import magento_support
 from project_support import Project, order, settings
 
-from ekomi_reconcile.config.loading import check_from
+from ekomi_reconcile.config.load import check_from
 from ekomi_reconcile.config.source import DiskTree
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ReconcileError

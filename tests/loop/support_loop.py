@@ -15,11 +15,11 @@ import yaml
 from hypothesis import HealthCheck, settings
 from tiers import LONG
 
-from ekomi_reconcile.apply.context import StopSignal
 from ekomi_reconcile.apply.executor import execute, recover
+from ekomi_reconcile.apply.run_control import StopSignal
 from ekomi_reconcile.cli.main import run
 from ekomi_reconcile.config.configuration import Configuration
-from ekomi_reconcile.config.loading import load
+from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.run import Result
 from ekomi_reconcile.plan.plan import Plan, Scope

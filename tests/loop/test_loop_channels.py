@@ -10,7 +10,7 @@ import httpx
 import pytest
 from project_support import order
 
-from ekomi_reconcile.config.loading import load
+from ekomi_reconcile.config.load import load
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
 from docs_blocks import DOCS, blocks

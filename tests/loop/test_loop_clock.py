@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from support_loop import DAY, account, order, text
 
-from ekomi_reconcile.http.client import RunClock, ServerDates
+from ekomi_reconcile.http import RunClock, ServerDates
 from ekomi_reconcile.model.errors import ClockError
 from ekomi_reconcile.model.invitation import Status
 

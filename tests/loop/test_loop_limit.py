@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from support_loop import DAY, NOW, account, order
 
-from ekomi_reconcile.apply.context import StopSignal
 from ekomi_reconcile.apply.executor import execute
+from ekomi_reconcile.apply.run_control import StopSignal
 from ekomi_reconcile.model.account import AccountStop
 from ekomi_reconcile.model.invitation import SendOutcome, Status
 from ekomi_reconcile.model.run import Done, Started, Work

@@ -12,7 +12,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from project_support import Project, order, settings
 
-from ekomi_reconcile.cli.completion import schema_text
+from ekomi_reconcile.cli.fmt import schema_text
 
 PRIVACY = "privacy: {suppress: suppressed.txt}\n"
 ADDRESS = "customer1@example.com"

@@ -15,7 +15,8 @@ from machine_support import events_of
 from project_support import PASSWORDS, order
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.apply.context import STILL_RUNNING, Tasks, both
+from ekomi_reconcile.apply.context import STILL_RUNNING, Tasks
+from ekomi_reconcile.apply.run_control import both
 from ekomi_reconcile.cli.progress import EventFile
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.run import Progress, Running, Stage, Started, Task, Work

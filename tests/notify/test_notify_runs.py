@@ -8,7 +8,7 @@ import pytest
 from notify_support import CANARY
 from project_support import order, settings
 
-from ekomi_reconcile.apply.context import StopSignal
+from ekomi_reconcile.apply.run_control import StopSignal
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.sandbox.shops import Fault, SandboxReview
 

@@ -14,7 +14,7 @@ from ekomi_reconcile.model.review import Review, ShopData
 from ekomi_reconcile.model.rule import InvitationRule
 from ekomi_reconcile.model.run import RunFigures
 from ekomi_reconcile.render.report import page_html
-from ekomi_reconcile.report.assemble import LIMITS, make_report
+from ekomi_reconcile.report import LIMITS, make_report
 from ekomi_reconcile.report.data import ListLimits
 from ekomi_reconcile.sandbox.seed import seeded_shops
 from ekomi_reconcile.sandbox.shops import SandboxShop

@@ -16,7 +16,7 @@ from ekomi_reconcile.model.run import (
     figures_of,
     read_figures,
 )
-from ekomi_reconcile.report.assemble import make_report
+from ekomi_reconcile.report import make_report
 from ekomi_reconcile.report.data import ListLimits
 from ekomi_reconcile.state.opening import Mode
 

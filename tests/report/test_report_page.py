@@ -15,7 +15,7 @@ from ekomi_reconcile import __version__
 from ekomi_reconcile.model.invitation import SendOutcome
 from ekomi_reconcile.model.review import Review
 from ekomi_reconcile.render.report import is_ours, page_html
-from ekomi_reconcile.report.assemble import make_report
+from ekomi_reconcile.report import make_report
 from ekomi_reconcile.report.data import ListLimits
 from ekomi_reconcile.state.opening import Mode
 

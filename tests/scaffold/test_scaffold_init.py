@@ -8,7 +8,7 @@ import yaml
 from project_support import Project
 from required_programs import program
 
-from ekomi_reconcile.config.loading import load
+from ekomi_reconcile.config.load import load
 from ekomi_reconcile.config.models import rendered
 from ekomi_reconcile.scaffold import CI, PACKAGE_VARIABLE, account_path, password_variable
 

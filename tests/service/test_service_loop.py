@@ -5,7 +5,7 @@ import random
 import httpx
 import pytest
 
-from ekomi_reconcile.ekomi.wire import Call, CallOutcome
+from ekomi_reconcile.ekomi import Call, CallOutcome
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.service import (

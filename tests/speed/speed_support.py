@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ekomi_reconcile.config.loading import check, check_from
+from ekomi_reconcile.config.load import check, check_from
 from ekomi_reconcile.config.source import DiskTree
 
 PROJECT = "version: 1\norders: {file: orders.jsonl}\n"

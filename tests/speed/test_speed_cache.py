@@ -17,7 +17,7 @@ from tiers import examples
 
 from ekomi_reconcile.config import configuration
 from ekomi_reconcile.config.cache import FOLDER, Cache, KnownFiles
-from ekomi_reconcile.config.loading import check, load
+from ekomi_reconcile.config.load import check, load
 from ekomi_reconcile.config.source import Document, Source
 from ekomi_reconcile.model.errors import ConfigurationInvalid
 

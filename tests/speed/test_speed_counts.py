@@ -38,7 +38,7 @@ def applied(tmp_path, monkeypatch, sandbox):
 
 def _record(project: Project) -> Project:
     """Put the accounts into the state as if all had been applied and evaluated."""
-    from ekomi_reconcile.config.loading import load
+    from ekomi_reconcile.config.load import load
     from ekomi_reconcile.model import instant
     from ekomi_reconcile.model.account import AppliedAccount
     from ekomi_reconcile.model.review import ShopData

@@ -16,7 +16,7 @@ from ekomi_reconcile.config.configuration import _Redaction
 from ekomi_reconcile.model.account import Account, AccountRecord, Links
 from ekomi_reconcile.model.rule import Deliver, InvitationRule, Selection
 from ekomi_reconcile.plan.diff import Desired, diff
-from ekomi_reconcile.state.repositories.accounts import ACCOUNT_COLUMNS, to_account
+from ekomi_reconcile.state import ACCOUNT_COLUMNS, to_account
 
 RULE = InvitationRule(enabled=True, conditions={"grand_total": {"gte": 0.5}})
 ACCOUNT = Account(name='Ö "1"\n', interface_id="1", interface_password="${env:A}", invitations=RULE)
@@ -62,7 +62,7 @@ def test_equal_texts_are_not_looked_into():
     spaced = json.dumps(ACCOUNT.canonical())
     for text, decoded in ((ACCOUNT.derived.text, 0), (spaced, 1)):
         with_counts = counted(lambda text=text: diff([Desired(ACCOUNT)], [recorded(text)]) == () or 1 / 0)
-        assert with_counts["state.records.read_settings"] == decoded
+        assert with_counts["state.read_settings"] == decoded
     (change,) = diff([Desired(replace(ACCOUNT, priority=3))], [recorded(ACCOUNT.derived.text)])
     assert change.changed == ("priority",)
 

@@ -8,7 +8,7 @@ import sqlite3
 import pytest
 from project_support import order
 
-from ekomi_reconcile.config.loading import load
+from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.invitation import Status

@@ -16,8 +16,9 @@ from sqlalchemy import Connection
 from state_support import NOW, PRELUDE, PROJECT, Store, an_account, kill, opened, process, schedule
 
 from ekomi_reconcile.model.errors import StateDamaged, StateError, StateMissing
+from ekomi_reconcile.state import FORMAT_VERSION
 from ekomi_reconcile.state.engine.location import locate
-from ekomi_reconcile.state.engine.migrations import FORMAT_VERSION, Migration, pending_migrations
+from ekomi_reconcile.state.engine.migrations import Migration, pending_migrations
 from ekomi_reconcile.state.maintenance.check import check_database
 from ekomi_reconcile.state.maintenance.push import export
 from ekomi_reconcile.state.opening import Mode, open_state

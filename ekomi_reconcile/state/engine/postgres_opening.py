@@ -17,6 +17,7 @@ from sqlalchemy.types import TypeEngine
 
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import StateDamaged, StateError
+from ekomi_reconcile.state import FORMAT_VERSION, format_version
 from ekomi_reconcile.state.engine import migrations as engine_migrations
 from ekomi_reconcile.state.engine import postgres, sqlite
 from ekomi_reconcile.state.engine.location import PostgresLocation, copy_path, no_state
@@ -121,7 +122,7 @@ def postgres_exists(place: PostgresLocation) -> bool:
             return False
         with suppress(StateDamaged):
             return bool(
-                _steps(connection, place, engine_migrations.MIGRATIONS, engine_migrations.FORMAT_VERSION)
+                _steps(connection, place, engine_migrations.MIGRATIONS, FORMAT_VERSION)
             ) or not engine_migrations.unused(connection)
         return True
 
@@ -146,7 +147,7 @@ def building(place: PostgresLocation) -> Iterator[Session]:
     dialect = postgres.PostgresDialect()
     with postgres.engine(place, dialect).connect() as connection, _changing(connection, dialect, place):
         _create(connection, place)
-        _steps(connection, place, engine_migrations.MIGRATIONS, engine_migrations.FORMAT_VERSION)
+        _steps(connection, place, engine_migrations.MIGRATIONS, FORMAT_VERSION)
         if not engine_migrations.unused(connection):
             raise StateError(f"there is a state at {place} by now", hint="run it again")
         yield Session(connection, dialect, location=place, writable=True)
@@ -198,7 +199,7 @@ def _steps(
             hint="keep the state in a schema of its own: add ?schema=ekomi_reconcile to the URL",
         )
     return engine_migrations.pending_migrations(
-        engine_migrations.format_version(read_meta(connection)), known=migrations, target=target
+        format_version(read_meta(connection)), known=migrations, target=target
     )
 
 

@@ -14,62 +14,11 @@ from sqlalchemy import ColumnElement, Row, bindparam, func, text, update
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, SendOutcome
-from ekomi_reconcile.model.run import LockInfo
 from ekomi_reconcile.state.engine import lock
-from ekomi_reconcile.state.engine.location import FileLocation, Location, PostgresLocation, needs_postgres
-from ekomi_reconcile.state.engine.lock import Lock, WriterLock, force_unlock, holder
+from ekomi_reconcile.state.engine.location import FileLocation, PostgresLocation
 from ekomi_reconcile.state.engine.postgres import PostgresDialect, clock_ahead, driver_of, engine, obstacles
 from ekomi_reconcile.state.engine.session import Session
 from ekomi_reconcile.state.engine.tables import SENDING, invitation
-
-
-def writer_lock(
-    location: Location,
-    *,
-    operation: str,
-    about: str | None = None,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Lock:
-    """The lock of the state there, not taken yet; ``operation`` and ``about`` tell others what it is for.
-
-    Raises:
-        StateError: the driver of the database is not installed.
-    """
-    if isinstance(location, FileLocation):
-        return WriterLock(location.lock, operation=operation, about=about, sleep=sleep)
-    needs_postgres()
-    from ekomi_reconcile.state.engine.postgres_lock import PostgresLock
-
-    return PostgresLock(location, operation=operation, about=about, sleep=sleep)
-
-
-def lock_holder(location: Location) -> LockInfo | None:
-    """Who holds the lock of the state there, or ``None`` if nobody does.
-
-    Raises:
-        StateError: it cannot be found out.
-    """
-    if isinstance(location, FileLocation):
-        return holder(location.lock)
-    needs_postgres()
-    from ekomi_reconcile.state.engine import postgres_lock
-
-    return postgres_lock.holder(location)
-
-
-def release_lock(location: Location, lock_id: str) -> LockInfo:
-    """Break the lock with this id; its holder notices at its next ``verify``.
-
-    Raises:
-        StateError: nobody holds the lock, somebody with another id does, or it cannot be broken.
-    """
-    if isinstance(location, FileLocation):
-        return force_unlock(location.lock, lock_id)
-    needs_postgres()
-    from ekomi_reconcile.state.engine import postgres_lock
-
-    return postgres_lock.force_unlock(location, lock_id)
-
 
 LEASE = 30
 """Seconds for which a claim counts without a sign of life from its runner, where there are several."""

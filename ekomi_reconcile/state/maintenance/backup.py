@@ -13,12 +13,12 @@ from pathlib import Path
 from ekomi_reconcile.model.errors import StateDamaged, StateError, StateMissing
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.run import Restored
+from ekomi_reconcile.state import FORMAT_VERSION, format_version
 from ekomi_reconcile.state.engine import location as engine_location
 from ekomi_reconcile.state.engine import location as location_module
 from ekomi_reconcile.state.engine import sqlite
 from ekomi_reconcile.state.engine.lock import Lock, user
 from ekomi_reconcile.state.engine.mark import check_value, lineage_of_mark
-from ekomi_reconcile.state.engine.migrations import FORMAT_VERSION, format_version
 from ekomi_reconcile.state.engine.session import read_meta
 from ekomi_reconcile.state.engine.sqlite import back_up, free_name, remove_abandoned, set_log_aside
 from ekomi_reconcile.state.maintenance.check import check_database

@@ -28,10 +28,10 @@ from sqlalchemy.types import NullType
 from ekomi_reconcile.model.errors import StateDamaged
 from ekomi_reconcile.model.invitation import Evidence, Status
 from ekomi_reconcile.model.rule import Deliver
+from ekomi_reconcile.state import read_settings
 from ekomi_reconcile.state.engine.location import FileLocation
 from ekomi_reconcile.state.engine.tables import TABLES, account, invitation, invitation_history
 from ekomi_reconcile.state.opening import Mode, open_state
-from ekomi_reconcile.state.repositories.accounts import read_settings
 from ekomi_reconcile.state.store import State
 
 SHOWN = 20

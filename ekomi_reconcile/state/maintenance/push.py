@@ -22,9 +22,9 @@ from ekomi_reconcile.model.invitation import Evidence, Status
 from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.model.rule import Deliver, InvitationRule
 from ekomi_reconcile.model.run import Restored
+from ekomi_reconcile.state import FORMAT_VERSION, StateIdentity
 from ekomi_reconcile.state.engine.location import copy_path
 from ekomi_reconcile.state.engine.lock import user
-from ekomi_reconcile.state.engine.migrations import FORMAT_VERSION, StateIdentity
 from ekomi_reconcile.state.engine.session import Session
 from ekomi_reconcile.state.engine.tables import OrderKey, metadata
 from ekomi_reconcile.state.maintenance.backup import copy_to

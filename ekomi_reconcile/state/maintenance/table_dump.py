@@ -19,7 +19,7 @@ from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import BLOCKING, Status
 from ekomi_reconcile.model.run import TableDigest
-from ekomi_reconcile.state.engine.migrations import StateIdentity
+from ekomi_reconcile.state import StateIdentity
 from ekomi_reconcile.state.engine.session import Repository, Session, chunks
 from ekomi_reconcile.state.engine.tables import TABLES, account, erased_review, invitation, journal
 from ekomi_reconcile.state.repositories.invitations import record_changes

@@ -19,11 +19,17 @@ from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Observation, Status
 from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.model.run import Meta
+from ekomi_reconcile.state import (
+    ACCOUNT_COLUMNS,
+    FORMAT_VERSION,
+    KEY_CHECK,
+    parse_addresses,
+    parse_meta,
+    to_account,
+)
 from ekomi_reconcile.state.engine import location as location_module
 from ekomi_reconcile.state.engine.location import FileLocation, locate
 from ekomi_reconcile.state.engine.mark import AS_RECORDED, Mark, StateKey, read_key, read_mark
-from ekomi_reconcile.state.engine.migrations import FORMAT_VERSION, KEY_CHECK, parse_addresses, parse_meta
-from ekomi_reconcile.state.repositories.accounts import ACCOUNT_COLUMNS, to_account
 
 if TYPE_CHECKING:
     from ekomi_reconcile.state.store import State

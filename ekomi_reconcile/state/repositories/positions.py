@@ -16,7 +16,7 @@ from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import BLOCKING, Observation, Status
 from ekomi_reconcile.model.order import id_rank
 from ekomi_reconcile.model.run import Meta
-from ekomi_reconcile.state.engine import migrations
+from ekomi_reconcile.state import ADDRESSES, KEY_CHECK, StateIdentity, parse_addresses, parse_meta
 from ekomi_reconcile.state.engine.mark import check_value
 from ekomi_reconcile.state.engine.session import Repository
 from ekomi_reconcile.state.engine.tables import invitation, invitation_history, meta, observation, position
@@ -33,13 +33,13 @@ class MetaRepository(Repository):
         Raises:
             StateDamaged: a part of it is missing or not a number.
         """
-        return migrations.parse_meta(self._session.meta_values())
+        return parse_meta(self._session.meta_values())
 
     @property
-    def identity(self) -> migrations.StateIdentity:
+    def identity(self) -> StateIdentity:
         """Which state this is, in which version."""
         known = self.read()
-        return migrations.StateIdentity(
+        return StateIdentity(
             lineage=known.lineage,
             serial=known.serial,
             created_at=known.created_at,
@@ -48,34 +48,34 @@ class MetaRepository(Repository):
 
     def key_check(self) -> str | None:
         """The value by which the state knows its key again; ``None`` before digests were made."""
-        return self._session.meta_values().get(migrations.KEY_CHECK)
+        return self._session.meta_values().get(KEY_CHECK)
 
     def adopt_key(self, key: bytes | None) -> None:
         """Make this key the one of the state, where it has none yet."""
         if key is not None and self.key_check() is None:
             with self._session.joined():
-                self._session.execute(insert(meta).values(key=migrations.KEY_CHECK, value=check_value(key)))
+                self._session.execute(insert(meta).values(key=KEY_CHECK, value=check_value(key)))
 
     def take_lineage(self, lineage: str) -> None:
         """Give a state that is about to be created this identity."""
         with self._session.joined():
             self._session.execute(update(meta).where(meta.c.key == "lineage").values(value=lineage))
 
-    def take_identity(self, identity: migrations.StateIdentity, serial: int) -> None:
+    def take_identity(self, identity: StateIdentity, serial: int) -> None:
         """Become the state with this identity, in this version."""
         values = {"lineage": identity.lineage, "created_at": str(identity.created_at), "serial": str(serial)}
         if identity.key_check is not None:
-            values[migrations.KEY_CHECK] = identity.key_check
+            values[KEY_CHECK] = identity.key_check
         self._save(values)
 
     def addresses(self) -> dict[str, str]:
         """The remote addresses that the last run used, by their keys in the project file."""
-        return migrations.parse_addresses(self._session.meta_values())
+        return parse_addresses(self._session.meta_values())
 
     def record_addresses(self, addresses: Mapping[str, str]) -> None:
         """Record which remote addresses are used; nothing is written where they are the same."""
         if self.addresses() != addresses:
-            self._save({migrations.ADDRESSES: json.dumps(dict(addresses))})
+            self._save({ADDRESSES: json.dumps(dict(addresses))})
 
     def bump_serial(self) -> int:
         """Count a change of accounts or a state command; the new serial."""

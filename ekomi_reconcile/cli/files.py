@@ -1,0 +1,260 @@
+"""Read and write the files that a command names; what ``apply PLAN`` checks before it does anything."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from importlib.resources import as_file, files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from ekomi_reconcile.cli.options import options
+from ekomi_reconcile.config.configuration import Configuration
+from ekomi_reconcile.model import errors, instant
+from ekomi_reconcile.model.diagnostic import Diagnostic, Place
+from ekomi_reconcile.model.errors import ReconcileError
+from ekomi_reconcile.model.paths import read_bounded
+from ekomi_reconcile.plan.diff import judge_saved
+from ekomi_reconcile.plan.plan import Plan
+from ekomi_reconcile.reconcile.planning import digester, limits_of
+from ekomi_reconcile.state.engine.mark import Purpose
+from ekomi_reconcile.state.store import State
+
+if TYPE_CHECKING:
+    from ekomi_reconcile.plan.saved_plan import SavedPlan
+    from ekomi_reconcile.reconcile.cycle import Cycle, FirstCycle
+
+
+def rewrite(path: Path, content: bytes) -> None:
+    """Replace the content of a file, whole or not at all; its mode stays, and a link stays a link.
+
+    Raises:
+        OSError: it cannot be written; then it is as it was.
+    """
+    target = path.resolve(strict=True)
+    if not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    status = target.stat()
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            with suppress(PermissionError):
+                os.fchown(descriptor, status.st_uid, status.st_gid)
+            os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+        draft.replace(target)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+FOLDER = "accounts.d"
+
+
+def copy_example(target: Path) -> None:
+    """Copy the example accounts and the schemas that editors use into a folder."""
+    package = files("ekomi_reconcile")
+    inside = package / "example"
+    source = inside if inside.is_dir() else package / ".."
+    for name in (FOLDER, "schemas"):
+        with as_file(source / name) as folder:
+            shutil.copytree(folder, target / name)
+
+
+def needs_parquet() -> None:
+    """Make sure that Parquet files can be written.
+
+    Raises:
+        ReconcileError: the extra is not installed.
+    """
+    if find_spec("pyarrow") is None:
+        raise ReconcileError(
+            "writing Parquet needs pyarrow, which is not installed",
+            hint="install it: pip install 'ekomi-reconcile[parquet]'",
+        )
+
+
+def needs_sandbox() -> None:
+    """Make sure that the sandbox can run.
+
+    Raises:
+        ReconcileError: the extra is not installed.
+    """
+    if any(find_spec(name) is None for name in ("starlette", "uvicorn", "python_multipart")):
+        raise ReconcileError(
+            "the sandbox is not installed", hint="install it: pip install 'ekomi-reconcile[sandbox]'"
+        )
+
+
+def from_the_top(found: Iterable[Diagnostic], folder: Path) -> tuple[Diagnostic, ...]:
+    """The findings with paths from the top of the repository of ``folder``; what lies outside is absolute.
+
+    Without a repository paths start where GitHub checked the files out, or else in the working directory.
+    """
+    top = _top(folder.absolute())
+    return tuple(dataclasses.replace(each, place=each.place and _moved(each.place, top)) for each in found)
+
+
+def _top(folder: Path) -> Path:
+    normal = Path(os.path.normpath(folder))
+    outer = (normal, *normal.parents)
+    workspace = Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd())
+    return next((each for each in outer if (each / ".git").exists()), workspace)
+
+
+def _moved(place: Place, top: Path) -> Place:
+    absolute = Path(os.path.abspath(place.path))  # noqa: PTH100 - links stay as they are written
+    seen = absolute.relative_to(top) if absolute.is_relative_to(top) else absolute
+    return dataclasses.replace(place, path=seen.as_posix())
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read, whole or not at all.
+
+    Raises:
+        ReconcileError: it cannot be written.
+    """
+    with private_file(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file that only its owner may read; it gets its name when all of it is written, or never.
+
+    Raises:
+        ReconcileError: it cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+        draft.replace(path)
+    except OSError as error:
+        raise ReconcileError(
+            f"{path} cannot be written: {error.strerror}", hint="choose another place for it"
+        ) from None
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def read_file(path: Path, *, limit: int) -> bytes:
+    """Read a file of at most ``limit`` bytes.
+
+    Raises:
+        ReconcileError: it cannot be read, or is larger.
+    """
+    try:
+        content = read_bounded(path, limit + 1)
+    except OSError as error:
+        raise ReconcileError(f"{path} cannot be read: {error.strerror}", hint="check the name") from None
+    if len(content) > limit:
+        raise ReconcileError(f"{path} is larger than {limit // 2**20} MiB", hint="is it the right file?")
+    return content
+
+
+_LARGEST = 1 << 30
+_AGAIN = "make a new plan: plan --out FILE"
+
+
+def read_saved(path: Path) -> SavedPlan:
+    """The plan in this file.
+
+    Raises:
+        PlanError: it is not one, or was changed.
+    """
+    from ekomi_reconcile.plan.saved_plan import decode
+
+    return decode(read_file(options().directory / path, limit=_LARGEST))
+
+
+def needs_approval(saved: SavedPlan) -> bool:
+    """Whether somebody has to approve it: nobody vouches for a plan that was made offline."""
+    return saved.signature is None and saved.plan.scope.offline
+
+
+def approved_plan(
+    saved: SavedPlan, configuration: Configuration, state: State | None, cycle: Cycle | FirstCycle
+) -> Plan:
+    """What may be carried out of a saved plan, with its guards judged by its own steps.
+
+    Raises:
+        PlanInvalid: it was signed with another key, not signed though there was a state, or can only be read.
+        PlanStale: something changed since it was made.
+    """
+    _check(saved, configuration, state)
+    made = saved.plan if _signed(saved, state) else _believed(saved.plan, cycle)
+    accounts = 0 if state is None else len(state.accounts.read())
+    return replace(made, guards=judge_saved(made, limits_of(configuration), accounts_in_state=accounts))
+
+
+def _check(saved: SavedPlan, configuration: Configuration, state: State | None) -> None:
+    from ekomi_reconcile.plan.saved_plan import Present, check_fresh
+
+    meta = None if state is None else state.meta.read()
+    check_fresh(
+        saved.plan,
+        Present(
+            lineage=None if meta is None else meta.lineage,
+            serial=0 if meta is None else meta.serial,
+            config_digest=configuration.digest,
+            applied=state is not None and state.journal.applied(saved.digest),
+            now=instant.now(),
+            max_age=configuration.project.safety.max_plan_age,
+        ),
+    )
+
+
+def _signed(saved: SavedPlan, state: State | None) -> bool:
+    from ekomi_reconcile.plan.saved_plan import check_signature
+
+    sign = digester(state, Purpose.PLAN)
+    return sign is not None and check_signature(saved, sign)
+
+
+def _believed(plan: Plan, cycle: Cycle | FirstCycle) -> Plan:
+    """What an unsigned plan and the plan of this run agree on."""
+    from ekomi_reconcile.plan.saved_plan import confirmed, empty_queue, same_accounts
+
+    if not plan.scope.offline and plan.lineage is not None:
+        raise errors.PlanInvalid("the plan is not signed, though it was made from a state", hint=_AGAIN)
+    own = cycle.made_again(plan)
+    if not same_accounts(plan, own):
+        raise errors.PlanStale(
+            "the saved plan is stale: what it does to accounts is not what the files and the state ask for",
+            hint=_AGAIN,
+        )
+    if plan.scope.offline:
+        if not empty_queue(plan):
+            raise errors.PlanInvalid("the plan was made --offline, but has steps of the queue", hint=_AGAIN)
+        return own
+    made, left_out = confirmed(plan, own)
+    cycle.leave_out(left_out)
+    return made
+
+
+_DIGEST_SHOWN = len("sha256:") + 12
+
+
+_COMMIT_SHOWN = 12
+
+
+def about_run(configuration: Configuration, digest: str | None = None) -> str | None:
+    """What a run carries out, for others who look at the lock: a saved plan, or the commit of the files."""
+    from ekomi_reconcile.reconcile.planning import git_commit
+
+    if digest is not None:
+        return f"plan {digest[:_DIGEST_SHOWN]}"
+    commit = git_commit(configuration.root)
+    return None if commit is None else f"commit {commit[:_COMMIT_SHOWN]}"

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from test_config_schema import ACCOUNTS, SHARED
 from tiers import examples
 
-from ekomi_reconcile import formatting as canonical
-from ekomi_reconcile import written
+from ekomi_reconcile.formatting.canonical import canonical, written
 
 SOURCES = "version: 1\norders: {eu: {file: eu.jsonl}, us-1: {file: us.jsonl}}\n"
 GERMANY = 'name: Germany\ninterface_id: "1"\ninterface_password: ${env:X}\n'

@@ -8,8 +8,8 @@ from formatting_texts import files
 from hypothesis import assume, given, settings
 from tiers import examples
 
-from ekomi_reconcile import formatting as canonical
 from ekomi_reconcile.config.yaml import read
+from ekomi_reconcile.formatting.canonical import canonical
 from ekomi_reconcile.model.errors import ConfigurationInvalid
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "accounts.d").glob("*.yaml"))

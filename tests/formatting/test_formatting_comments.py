@@ -2,7 +2,7 @@
 
 import pytest
 
-from ekomi_reconcile import formatting as canonical
+from ekomi_reconcile.formatting.canonical import canonical
 
 CASES = {
     "a comment above a key moves with it": (

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiers import examples
 
-from ekomi_reconcile import formatting as canonical
 from ekomi_reconcile.config.yaml import read
+from ekomi_reconcile.formatting.canonical import canonical
 from ekomi_reconcile.formatting.emit import Scalar, key_text, quoted, text
 
 WORDS = st.sampled_from(

@@ -117,7 +117,7 @@ def test_what_lies_beside_the_modules_is_found(environment, tmp_path):
     """The example of the demo, and the templates, styles and scripts of the report."""
     code = (
         "from pathlib import Path; from importlib.resources import files\n"
-        "from ekomi_reconcile.cli.output import copy_example\n"
+        "from ekomi_reconcile.cli.files import copy_example\n"
         "import ekomi_reconcile.render.report\n"
         "copy_example(Path('copy'))\n"
         "print(*(each.name for each in files('ekomi_reconcile.render.report').iterdir()))\n"

@@ -108,7 +108,7 @@ def test_what_an_account_costs(applied):
         "model.account._derive",
         "rules.conditions.compile_node",
         "plan.diff.differing",
-        "state.records.read_settings",
+        "state.read_settings",
     ):
         assert many[name] == 0, name
     more = {name: many[name] - few[name] for name in many}

@@ -199,14 +199,21 @@ class NewInvitation(Struct, frozen=True, gc=False, array_like=True, kw_only=True
 class ScheduleStep(NewInvitation, frozen=True, gc=False, array_like=True, kw_only=True):
     """Put an order into the queue of an account, or revive its cancelled invitation.
 
-    ``rule_change`` says that a changed rule, not a new order, is the cause.
+    ``rule_change``: a changed rule, not a new order, is the cause. ``leaves_at`` is when the invitation can
+    be sent, after sending windows and pauses (``null``: never); ``channel`` is the first one that the order
+    has an address for. Both are decided again before sending.
     """
 
     rule_change: bool = False
+    leaves_at: Instant | None = None
+    channel: str | None = None
 
 
 class RescheduleStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
-    """Move a pending row to another time; ``pending_days`` is the pending period that applies to it now."""
+    """Move a pending row to another time; ``pending_days`` is the pending period that applies to it now.
+
+    ``leaves_at`` and ``channel`` are as in ``ScheduleStep``.
+    """
 
     interface_id: str
     row_id: int
@@ -220,6 +227,8 @@ class RescheduleStep(Struct, frozen=True, gc=False, array_like=True, kw_only=Tru
     reached_source: str
     rule_change: bool = False
     pending_days: int | None = None
+    leaves_at: Instant | None = None
+    channel: str | None = None
 
 
 class CancelStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -235,7 +244,10 @@ class CancelStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
 
 
 class SendStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
-    """Ask for the review now. ``row_id`` is ``None`` for a row that the same plan schedules."""
+    """Send an invitation now. ``row_id`` is ``None`` for a row that the same plan schedules.
+
+    ``channel`` is ``null`` where the order was not read for this plan: it is read again before sending.
+    """
 
     interface_id: str
     row_id: int | None
@@ -244,6 +256,7 @@ class SendStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     number: str
     scheduled_at: Instant
     rule_change: bool = False
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,6 +129,7 @@ class _Passes:
     leaving: frozenset[str]
     needed: Sequence[Need]
     matched: Sequence[Matched]
+    schedule: SendingSchedule
 
     @property
     def read(self) -> frozenset[str]:
@@ -189,9 +190,8 @@ def _invitations(
     unseen = _cancel_unread(steps, passes, recorded, selected=selected, privacy=privacy)
     ignored = _cancel_reviewed(steps, passes, queue, selected=selected, now=now)
     senders = passes.senders(selected)
-    schedule = SendingSchedule(accounts, circumstances.timezone)
     cap = circumstances.max_sends
-    steps, caused = due(steps, queue, senders=senders, now=now, cap=cap, schedule=schedule)
+    steps, caused = due(steps, queue, senders=senders, now=now, cap=cap, schedule=passes.schedule)
     held = len(steps.send) + steps.deferred
     if not circumstances.sending:
         steps, caused = replace(steps, send=Steps(SendStep), deferred=0, due_by_rule_change=0), {}
@@ -229,8 +229,12 @@ def _read_sources(
         now=now,
         present=circumstances.present,
     )
-    matched = [match_all(need, orders, recorded.queue, privacy=privacy, now=now) for need in needed]
-    return _Passes(present=present, leaving=leaving, needed=needed, matched=matched)
+    schedule = SendingSchedule(accounts, circumstances.timezone)
+    matched = [
+        match_all(need, orders, recorded.queue, privacy=privacy, schedule=schedule, now=now)
+        for need in needed
+    ]
+    return _Passes(present=present, leaving=leaving, needed=needed, matched=matched, schedule=schedule)
 
 
 def _cancel_unread(

@@ -101,7 +101,7 @@ def _steps_json(steps: Iterable[Any], kind: type[Any], names: Mapping[str, str])
         row: dict[str, Json] = {} if kind is Observation else {"account": names.get(step.interface_id)}
         row.update(zip(keys, msgspec.structs.astuple(step), strict=True))
         for key in times:
-            row[key] = iso(row[key])
+            row[key] = None if row[key] is None else iso(row[key])
         found.append(row)
     return found
 
@@ -208,7 +208,7 @@ def _steps(items: Iterable[Mapping[str, Any]], kind: type[Step]) -> Steps[Step]:
     for item in items:
         values: list[Any] = [item.get(key) if key in plan_document.LATER else item[key] for key in keys]
         for place in times:
-            values[place] = parse(values[place])
+            values[place] = None if values[place] is None else parse(values[place])
         steps.append(msgspec.convert(values, kind))
     return steps
 

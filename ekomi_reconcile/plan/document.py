@@ -34,13 +34,15 @@ KINDS: Final[Mapping[str, type[Any]]] = {
 }
 
 
-INSTANTS: Final = frozenset({"order_date", "reached_at", "judged_at", "scheduled_at", "previously", "since"})
+INSTANTS: Final = frozenset(
+    {"order_date", "reached_at", "judged_at", "scheduled_at", "previously", "since", "leaves_at"}
+)
 
 
 RENAMED: Final = {"number": "order"}
 
 
-LATER: Final = frozenset({"waiting", "windows", "pending_days"})
+LATER: Final = frozenset({"waiting", "windows", "pending_days", "leaves_at", "channel"})
 """Keys that plans of earlier formats do not have."""
 
 

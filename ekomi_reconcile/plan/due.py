@@ -175,6 +175,7 @@ def _due(
                 number=step.number,
                 scheduled_at=step.scheduled_at,
                 rule_change=True,
+                channel=step.channel,
             )
     for planned in steps.schedule:
         if planned.scheduled_at <= now:
@@ -186,6 +187,7 @@ def _due(
                 number=planned.number,
                 scheduled_at=planned.scheduled_at,
                 rule_change=planned.rule_change,
+                channel=planned.channel,
             )
 
 

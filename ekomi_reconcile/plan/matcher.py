@@ -16,6 +16,7 @@ from ekomi_reconcile.model import invitation
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Order, OrderId, id_rank, status_key
 from ekomi_reconcile.model.rule import DELETED_STORE_VIEW
+from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.plan import decision_trace
 from ekomi_reconcile.plan.plan import InvitationSteps
 from ekomi_reconcile.plan.steps import OrderNumbers, holders, review_places
@@ -36,6 +37,7 @@ class Matcher:
     request: decision_trace.MatchRequest
     queue: Queue
     privacy: Privacy
+    schedule: SendingSchedule = field(default_factory=SendingSchedule)
     steps: InvitationSteps = field(default_factory=InvitationSteps)
     tally: decision_trace.ReasonTally = field(default_factory=decision_trace.ReasonTally)
     passed_over: set[str] = field(default_factory=set)
@@ -188,6 +190,8 @@ class Matcher:
                 reached_source=known.source.value,
                 rule_change=True,
                 pending_days=days,
+                leaves_at=self._leaves_at(row.interface_id, when),
+                channel=_channel(trace.order, case),
             )
         )
 
@@ -296,8 +300,13 @@ class Matcher:
                 customer=customer if self.privacy.lasting else None,
                 pending_days=case.pending_days,
                 rule_change=key in request.fresh,
+                leaves_at=self._leaves_at(key, when),
+                channel=_channel(order, case),
             )
         )
+
+    def _leaves_at(self, interface_id: str, when: Instant) -> Instant | None:
+        return self.schedule.leaves_at(interface_id, when, now=self.request.now)
 
     def _observe(self, trace: decision_trace.OrderTrace) -> None:
         """Remember the status while it may still become one that starts the clock.
@@ -371,3 +380,8 @@ def cancel_reason(failed: invitation.Criterion | None, order: Order, rule: ruleb
     if failed is invitation.Criterion.ORDER_STATUS and ended is not None:
         return f"{failed.value}: {ended}"
     return (failed or invitation.Criterion.ORDER_STATUS).value
+
+
+def _channel(order: Order, case: Case) -> str | None:
+    found = rulebook.channel_of(order, case.rule.account.invitations)
+    return None if found is None else found.value

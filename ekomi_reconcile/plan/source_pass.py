@@ -12,6 +12,7 @@ from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import CancelStep, Criterion, Invitation, Status
 from ekomi_reconcile.model.order import OrderId
+from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.plan.decision_trace import ACCOUNT_DELETED, SOURCE_CHANGED, MatchRequest, ReasonTally
 from ekomi_reconcile.plan.matcher import Matcher, cancellation
 from ekomi_reconcile.plan.plan import InvitationSteps, Position
@@ -41,19 +42,25 @@ class Matched:
 
 
 def match_all(
-    need: Need, open_pass: Callable[[Need], Orders], queue: Queue, *, privacy: Privacy, now: Instant
+    need: Need,
+    open_pass: Callable[[Need], Orders],
+    queue: Queue,
+    *,
+    privacy: Privacy,
+    schedule: SendingSchedule,
+    now: Instant,
 ) -> Matched:
     """Match everything that ``need`` asks for, as far as it may be read.
 
     Where an attribute of orders may not be read, only the accounts whose rules look at it are stopped.
     """
-    found = match(need, open_pass(need), queue, privacy=privacy, now=now)
+    found = match(need, open_pass(need), queue, privacy=privacy, schedule=schedule, now=now)
     lacking = None if found.error is None else found.error.lacks
     rest = None if lacking is None else need.without(lacking)
     if found.error is None or rest is None:
         return found
     stopped = need.selected - rest.selected
-    again = match_all(rest, open_pass, queue, privacy=privacy, now=now)
+    again = match_all(rest, open_pass, queue, privacy=privacy, schedule=schedule, now=now)
     if again.failure is not None:
         return again
     said = _stopped(need, found.error, stopped)
@@ -74,7 +81,9 @@ def _stopped(need: Need, error: OrderSourceError, stopped: Collection[str]) -> I
             )
 
 
-def match(need: Need, orders: Orders, queue: Queue, *, privacy: Privacy, now: Instant) -> Matched:
+def match(
+    need: Need, orders: Orders, queue: Queue, *, privacy: Privacy, schedule: SendingSchedule, now: Instant
+) -> Matched:
     """Match everything that ``need`` asks for; a source that fails half-way brings nothing."""
     request = MatchRequest(
         source=need.source,
@@ -86,7 +95,7 @@ def match(need: Need, orders: Orders, queue: Queue, *, privacy: Privacy, now: In
         shops=need.shops,
         now=now,
     )
-    matcher = Matcher(request, queue, privacy)
+    matcher = Matcher(request, queue, privacy, schedule)
     try:
         _read(matcher, need, orders, now=now)
     except OrderSourceError as error:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from ekomi_reconcile.model.account import Account, Json
 from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.model.invitation import CancelStep, RescheduleStep, ScheduleStep, SendStep
+from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.model.sending_times import local_time
 from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, Plan, Scope, Summary
 from ekomi_reconcile.plan.steps import Steps
@@ -199,14 +200,31 @@ def _group(
 
 
 def _schedule_example(step: ScheduleStep) -> str:
-    evidence = f"{printable(step.reached_status)} by {step.reached_source}{_days(step.pending_days)}"
-    return f"{printable(step.number)}  {_at_time(step.scheduled_at)}   ({evidence})"
+    evidence = _evidence(step)
+    return f"{printable(step.number)}  {_at_time(step.scheduled_at)}{_leaves(step)}   ({evidence})"
 
 
 def _reschedule_example(step: RescheduleStep) -> str:
     times = f"{_at_time(step.previously)} → {_at_time(step.scheduled_at)}"
-    evidence = f"{printable(step.reached_status)} by {step.reached_source}{_days(step.pending_days)}"
-    return f"{printable(step.number)}  {times}   ({evidence})"
+    evidence = _evidence(step)
+    return f"{printable(step.number)}  {times}{_leaves(step)}   ({evidence})"
+
+
+def _evidence(step: ScheduleStep | RescheduleStep) -> str:
+    known = f"{printable(step.reached_status)} by {step.reached_source}{_days(step.pending_days)}"
+    return f"{known}{_channel(step.channel)}"
+
+
+def _channel(channel: str | None) -> str:
+    """The channel, where it is not the usual one."""
+    return "" if channel in {None, Deliver.EKOMI_EMAIL} else f"; {channel}"
+
+
+def _leaves(step: ScheduleStep | RescheduleStep) -> str:
+    """When it leaves, where a sending window or a pause makes that later than it is due."""
+    if step.leaves_at in {None, step.scheduled_at}:
+        return ""
+    return f", leaves {_at_time(step.leaves_at)}"
 
 
 def _days(pending_days: int | None) -> str:
@@ -218,7 +236,7 @@ def _cancel_example(step: CancelStep) -> str:
 
 
 def _send_example(step: SendStep) -> str:
-    return f"{printable(step.number)}  due since {_at_time(step.scheduled_at)}"
+    return f"{printable(step.number)}  due since {_at_time(step.scheduled_at)}{_channel(step.channel)}"
 
 
 def _at_time(instant: Instant) -> str:

@@ -11,6 +11,7 @@ from support_loop import DAY, NOW, account, order
 from ekomi_reconcile.model.instant import HOUR, iso, parse
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.run import Done
+from ekomi_reconcile.plan.codec import from_json
 from ekomi_reconcile.plan.saved_plan import decode, encode
 from ekomi_reconcile.render.plan_text import concise_text, plan_text
 from ekomi_reconcile.render.tables import Paint
@@ -90,6 +91,33 @@ def test_plans_say_what_waits_for_a_window(window):
         }
     ]
     assert decode(encode(made)).plan.invitations.windows == made.invitations.windows
+
+
+def test_each_invitation_says_when_it_leaves_and_by_which_channel(window):
+    """In the JSON plan always; in the text where that is not when it is due, or not by e-mail."""
+    rules = {"send_between": WEEKDAYS, "deliver": ["ekomi-sms", "ekomi-email"]}
+    window.write_accounts([account("9", **rules), account("8", store_views=["none"])])
+    mobile = {"billing_address": {"telephone": "+49 151 12345678", "country_id": "DE"}}
+    window.write_orders([{**order(1), **mobile}, order(2)])
+    made = window.plan()
+    document = json.loads(encode(made))
+    steps = {each["order"]: each for each in document["invitations"]["schedule"]}
+    found = {key: (each["leaves_at"], each["channel"]) for key, each in steps.items()}
+    assert sorted(found.values()) == [(iso(MONDAY), "ekomi-email"), (iso(MONDAY), "ekomi-sms")]
+    text = plan_text(made, Paint())
+    assert text.count(", leaves ") == 2
+    assert text.count("; ekomi-sms)") == 1
+    assert "; ekomi-email)" not in text
+    assert list(decode(encode(made)).plan.invitations.schedule) == list(made.invitations.schedule)
+
+
+def test_a_plan_of_an_earlier_format_has_neither_channel_nor_time_of_leaving(window):
+    """It is read all the same."""
+    document = json.loads(encode(window.plan()))
+    for step in document["invitations"]["schedule"]:
+        del step["leaves_at"], step["channel"]
+    (step, _) = from_json(document).invitations.schedule
+    assert (step.leaves_at, step.channel) == (None, None)
 
 
 def test_a_saved_plan_sends_nothing_outside_of_the_window(window, sandbox):

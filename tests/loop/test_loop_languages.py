@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 from project_support import PASSWORDS, Project, order, settings
@@ -13,6 +15,9 @@ from ekomi_reconcile.sandbox.magento.routes import routes
 from ekomi_reconcile.sandbox.magento.settings import BearerTokens
 from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
 from ekomi_reconcile.sandbox.server import SandboxServer
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
+from docs_blocks import DOCS, blocks
 
 
 @pytest.fixture
@@ -58,6 +63,22 @@ def test_a_store_view_in_another_language_is_a_warning(shop, capsys):
     assert message.endswith("have another language: fr (fr_FR)")
     next(each for each in made.stores.views if each["code"] == "fr")["is_active"] = 0
     assert warned(project, capsys) == []
+
+
+def test_the_guide_works_as_written(shop, capsys):
+    """Its first account file brings the warning that it prints, its second one takes the warning away."""
+    project, _ = shop
+    page = list(blocks(DOCS / "how-to" / "international.md"))
+    (expected,) = [each for each in page if each.text.startswith("warning[other-language]")]
+    wrong, right = [each for each in page if each.text.startswith("invitations:\n")]
+    path = project.folder / "accounts.d" / "28374.yaml"
+    head = path.read_text().partition("invitations:")[0]
+    for block, warnings in ((wrong, 1), (right, 0)):
+        path.write_text(head + block.text)
+        capsys.readouterr()
+        assert project.cli("plan") == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert said.count(" ".join(expected.text.split())) == warnings
 
 
 def test_accounts_that_invite_nobody_are_not_looked_at(shop, capsys):

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
+from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from project_support import order as order_row
 from support_loop import DAY, NOW, Loop, account, examples, order, shops
 
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import Review
 from ekomi_reconcile.sandbox.shops import SandboxReview
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
+from docs_blocks import DOCS, blocks
 
 NUMBER = "000000001"
 
@@ -23,6 +30,17 @@ def reviewed(loop, number=NUMBER, *, key="9", at=NOW - 2 * DAY, full=False):
     with loop.state() as state:
         found = [Review(order_id=number, submitted_at=at, rating=2.0)] if number else []
         state.reviews.save_import(key, found, full=full, now=NOW)
+
+
+def arrived(sandbox):
+    """The order numbers of the invitations that eKomi has."""
+    return {each.transaction_id for each in sandbox.world.outbox.entries()}
+
+
+def printed(capsys):
+    """The JSON that was printed last."""
+    out = capsys.readouterr().out
+    return out[out.index("[\n") if "[\n" in out else 0 :]
 
 
 def ready(loop, **rule):
@@ -144,6 +162,38 @@ def test_a_review_that_comes_with_this_run_stops_what_is_due(loop, sandbox):
     loop.apply(NOW + 20 * DAY)
     assert found(loop) == {1: ("cancelled", "reviewed")}
     assert sandbox.world.outbox.entries() == []
+
+
+def test_the_guide_works_as_written(project, sandbox, capsys):
+    """The account file of the page, an order per line of its table, and what arrives at eKomi."""
+    (block,) = [each for each in blocks(DOCS / "how-to" / "reviews.md") if each.title]
+    (project.folder / block.title).write_text(block.text, encoding="utf-8")
+    late, unsure = order_row(3, age_days=5), order_row(4, age_days=20)
+    fault = {"kind": "html", "status": 502, "match": "add-recipient", "count": 1}
+    project.orders([late])
+    assert project.cli("apply", "--auto-approve") == 0
+    project.orders([late, unsure])
+    httpx.post(f"{sandbox.url}/_sandbox/faults", json=fault).raise_for_status()
+    assert project.cli("apply", "--auto-approve") == 1
+    for number in (2, 3, 4):
+        sandbox.world.shops["28374"].reviews.append(
+            SandboxReview(order_id=f"{100_000_000 + number}", submitted=instant.now() - 60, rating=5)
+        )
+    assert project.cli("reviews", "import", "Germany", "--full") == 0
+    project.orders([order_row(1, age_days=20), order_row(2, age_days=20), late, unsure])
+    capsys.readouterr()
+    assert project.cli("plan") == 0
+    assert "not invited: 2 reviewed" in capsys.readouterr().out
+    before = arrived(sandbox)
+    assert project.cli("apply", "--auto-approve") == 0
+    assert arrived(sandbox) - before == {"100000001"}
+    project.cli("invitations", "list", "--format", "json")
+    rows = {each["order"]: (each["status"], each["reason"]) for each in json.loads(printed(capsys))}
+    assert rows == {
+        "100000001": ("sent", None),
+        "100000003": ("cancelled", "reviewed"),
+        "100000004": ("sent", "reviewed"),
+    }
 
 
 @examples(12)

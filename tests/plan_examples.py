@@ -6,7 +6,7 @@ from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
 from ekomi_reconcile.model.instant import DAY, parse
 from ekomi_reconcile.model.invitation import CancelStep, Observation, RescheduleStep, ScheduleStep, SendStep
-from ekomi_reconcile.model.rule import InvitationRule
+from ekomi_reconcile.model.rule import Deliver, InvitationRule
 from ekomi_reconcile.plan.diff import masked
 from ekomi_reconcile.plan.plan import (
     AccountChange,
@@ -55,6 +55,9 @@ def schedule(order_id: int = 1, /, *, interface_id: str = GERMANY, **changes: ob
         "judged_at": NOW,
         "scheduled_at": NOW + 12 * DAY,
         "rule_change": True,
+        "channel": Deliver.EKOMI_EMAIL,
+        "products": (),
+        "leaves_at": NOW + 12 * DAY,
     }
     return ScheduleStep(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -78,6 +81,9 @@ def steps() -> InvitationSteps:
             reached_status="complete",
             reached_source="shipment",
             rule_change=True,
+            channel=Deliver.EKOMI_SMS,
+            products=("BK-1", "BK-2"),
+            leaves_at=NOW + 2 * DAY,
         )
     )
     cancels.append(
@@ -98,6 +104,8 @@ def steps() -> InvitationSteps:
             order_id=90,
             number="200000090",
             scheduled_at=NOW - 60,
+            channel=Deliver.EKOMI_EMAIL,
+            products=("BK-7",),
         )
     )
     observations.append(

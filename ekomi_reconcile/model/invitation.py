@@ -201,18 +201,20 @@ class ScheduleStep(NewInvitation, frozen=True, gc=False, array_like=True, kw_onl
 
     ``rule_change``: a changed rule, not a new order, is the cause. ``leaves_at`` is when the invitation can
     be sent, after sending windows and pauses (``null``: never); ``channel`` is the first one that the order
-    has an address for. Both are decided again before sending.
+    has an address for, ``products`` are the shop's identifiers of those to review (``null``: known when it is
+    sent). All are decided again before sending.
     """
 
     rule_change: bool = False
     leaves_at: Instant | None = None
-    channel: str | None = None
+    channel: Deliver | None = None
+    products: tuple[str, ...] | None = None
 
 
 class RescheduleStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """Move a pending row to another time; ``pending_days`` is the pending period that applies to it now.
 
-    ``leaves_at`` and ``channel`` are as in ``ScheduleStep``.
+    ``leaves_at``, ``channel`` and ``products`` are as in ``ScheduleStep``.
     """
 
     interface_id: str
@@ -228,7 +230,8 @@ class RescheduleStep(Struct, frozen=True, gc=False, array_like=True, kw_only=Tru
     rule_change: bool = False
     pending_days: int | None = None
     leaves_at: Instant | None = None
-    channel: str | None = None
+    channel: Deliver | None = None
+    products: tuple[str, ...] | None = None
 
 
 class CancelStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -246,7 +249,8 @@ class CancelStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
 class SendStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """Send an invitation now. ``row_id`` is ``None`` for a row that the same plan schedules.
 
-    ``channel`` is ``null`` where the order was not read for this plan: it is read again before sending.
+    ``channel`` and ``products`` are ``null`` where they depend on an order that was not read for this plan:
+    it is read again before sending.
     """
 
     interface_id: str
@@ -256,7 +260,8 @@ class SendStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     number: str
     scheduled_at: Instant
     rule_change: bool = False
-    channel: str | None = None
+    channel: Deliver | None = None
+    products: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -191,7 +191,10 @@ def _invitations(
     ignored = _cancel_reviewed(steps, passes, queue, selected=selected, now=now)
     senders = passes.senders(selected)
     cap = circumstances.max_sends
-    steps, caused = due(steps, queue, senders=senders, now=now, cap=cap, schedule=passes.schedule)
+    rules = {each.interface_id: each.invitations for each in accounts}
+    steps, caused = due(
+        steps, queue, senders=senders, now=now, cap=cap, schedule=passes.schedule, rules=rules
+    )
     held = len(steps.send) + steps.deferred
     if not circumstances.sending:
         steps, caused = replace(steps, send=Steps(SendStep), deferred=0, due_by_rule_change=0), {}

@@ -42,7 +42,7 @@ INSTANTS: Final = frozenset(
 RENAMED: Final = {"number": "order"}
 
 
-LATER: Final = frozenset({"waiting", "windows", "pending_days", "leaves_at", "channel"})
+LATER: Final = frozenset({"waiting", "windows", "pending_days", "leaves_at", "channel", "products"})
 """Keys that plans of earlier formats do not have."""
 
 

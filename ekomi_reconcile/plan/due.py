@@ -12,6 +12,7 @@ from ekomi_reconcile.model.account import Account, AccountRecord
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.order import OrderId, id_rank
+from ekomi_reconcile.model.rule import Deliver, InvitationRule
 from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.plan import plan
 from ekomi_reconcile.plan.diff import PASSWORD
@@ -33,6 +34,7 @@ def due(
     now: Instant,
     cap: int,
     schedule: SendingSchedule,
+    rules: Mapping[str, InvitationRule],
 ) -> tuple[plan.InvitationSteps, Mapping[str, int]]:
     """The steps with what is sent now: rows that are due and those that this plan makes due.
 
@@ -52,7 +54,7 @@ def due(
     ready = (row for row in rows if (row.source, row.order_id) not in marks)
     at_once = {row.id for row in rows if row.at_once}
     found, held = [], Counter[str]()
-    for send in _due(steps, ready, now=now):
+    for send in _due(steps, ready, rules=rules, now=now):
         if schedule.is_open(send.interface_id, now, at_once=send.row_id in at_once):
             found.append(send)
         else:
@@ -154,9 +156,14 @@ def _advice(account: Account) -> str:
 
 
 def _due(
-    steps: plan.InvitationSteps, rows: Iterable[invitation.Invitation], *, now: Instant
+    steps: plan.InvitationSteps,
+    rows: Iterable[invitation.Invitation],
+    *,
+    rules: Mapping[str, InvitationRule],
+    now: Instant,
 ) -> Iterator[invitation.SendStep]:
     for row in rows:
+        rule = rules[row.interface_id]
         yield invitation.SendStep(
             interface_id=row.interface_id,
             row_id=row.id,
@@ -164,6 +171,8 @@ def _due(
             order_id=row.order_id,
             number=row.number,
             scheduled_at=row.scheduled_at,
+            channel=rule.deliver if isinstance(rule.deliver, Deliver) else None,
+            products=None if rule.products.ask else (),
         )
     for step in steps.reschedule:
         if step.scheduled_at <= now:
@@ -176,6 +185,7 @@ def _due(
                 scheduled_at=step.scheduled_at,
                 rule_change=True,
                 channel=step.channel,
+                products=step.products,
             )
     for planned in steps.schedule:
         if planned.scheduled_at <= now:
@@ -188,6 +198,7 @@ def _due(
                 scheduled_at=planned.scheduled_at,
                 rule_change=planned.rule_change,
                 channel=planned.channel,
+                products=planned.products,
             )
 
 

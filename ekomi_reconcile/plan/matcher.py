@@ -24,6 +24,7 @@ from ekomi_reconcile.plan.view import Privacy, Queue
 from ekomi_reconcile.rules import rulebook
 from ekomi_reconcile.rules.case import Case, OrderKey, key_of_order, key_of_row
 from ekomi_reconcile.rules.judge import first_failed
+from ekomi_reconcile.rules.order_fields import planned_products
 
 
 @dataclass(slots=True)
@@ -191,7 +192,8 @@ class Matcher:
                 rule_change=True,
                 pending_days=days,
                 leaves_at=self._leaves_at(row.interface_id, when),
-                channel=_channel(trace.order, case),
+                channel=rulebook.channel_of(trace.order, case.rule.account.invitations),
+                products=planned_products(trace.order, case.rule.account.invitations.products),
             )
         )
 
@@ -301,7 +303,8 @@ class Matcher:
                 pending_days=case.pending_days,
                 rule_change=key in request.fresh,
                 leaves_at=self._leaves_at(key, when),
-                channel=_channel(order, case),
+                channel=rulebook.channel_of(order, rule.account.invitations),
+                products=planned_products(order, rule.account.invitations.products),
             )
         )
 
@@ -380,8 +383,3 @@ def cancel_reason(failed: invitation.Criterion | None, order: Order, rule: ruleb
     if failed is invitation.Criterion.ORDER_STATUS and ended is not None:
         return f"{failed.value}: {ended}"
     return (failed or invitation.Criterion.ORDER_STATUS).value
-
-
-def _channel(order: Order, case: Case) -> str | None:
-    found = rulebook.channel_of(order, case.rule.account.invitations)
-    return None if found is None else found.value

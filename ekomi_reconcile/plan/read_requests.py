@@ -10,6 +10,8 @@ from ekomi_reconcile.model.errors import PlanError
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.rule import InvitationRule
 from ekomi_reconcile.plan.view import Queue
+from ekomi_reconcile.rules.conditions import CATEGORY_ID
+from ekomi_reconcile.rules.order_fields import product_attributes
 from ekomi_reconcile.rules.rulebook import RuleBook
 
 CLOCK_TOLERANCE = 300
@@ -58,8 +60,12 @@ class Need:
 
     @property
     def attributes(self) -> frozenset[str]:
-        """The attributes of orders that the rules look at."""
-        return self.book.attributes
+        """The attributes of orders that the rules look at, and those that tell the products to ask about.
+
+        Categories are read for rules only.
+        """
+        products = product_attributes(rule.account.invitations for rule in self.book.rules)
+        return self.book.attributes | (products - {CATEGORY_ID})
 
 
 def looks_at(account: Account, attribute: str) -> bool:

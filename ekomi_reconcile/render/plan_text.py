@@ -212,12 +212,13 @@ def _reschedule_example(step: RescheduleStep) -> str:
 
 def _evidence(step: ScheduleStep | RescheduleStep) -> str:
     known = f"{printable(step.reached_status)} by {step.reached_source}{_days(step.pending_days)}"
-    return f"{known}{_channel(step.channel)}"
+    return f"{known}{_how(step)}"
 
 
-def _channel(channel: str | None) -> str:
-    """The channel, where it is not the usual one."""
-    return "" if channel in {None, Deliver.EKOMI_EMAIL} else f"; {channel}"
+def _how(step: ScheduleStep | RescheduleStep | SendStep) -> str:
+    """The channel, where it is not the usual one, and the number of products to review, if there are any."""
+    channel = "" if step.channel is None or step.channel is Deliver.EKOMI_EMAIL else f"; {step.channel.value}"
+    return f"{channel}; {plural(len(step.products), 'product')}" if step.products else channel
 
 
 def _leaves(step: ScheduleStep | RescheduleStep) -> str:
@@ -236,7 +237,7 @@ def _cancel_example(step: CancelStep) -> str:
 
 
 def _send_example(step: SendStep) -> str:
-    return f"{printable(step.number)}  due since {_at_time(step.scheduled_at)}{_channel(step.channel)}"
+    return f"{printable(step.number)}  due since {_at_time(step.scheduled_at)}{_how(step)}"
 
 
 def _at_time(instant: Instant) -> str:

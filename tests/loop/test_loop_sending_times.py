@@ -93,31 +93,13 @@ def test_plans_say_what_waits_for_a_window(window):
     assert decode(encode(made)).plan.invitations.windows == made.invitations.windows
 
 
-def test_each_invitation_says_when_it_leaves_and_by_which_channel(window):
-    """In the JSON plan always; in the text where that is not when it is due, or not by e-mail."""
-    rules = {"send_between": WEEKDAYS, "deliver": ["ekomi-sms", "ekomi-email"]}
-    window.write_accounts([account("9", **rules), account("8", store_views=["none"])])
-    mobile = {"billing_address": {"telephone": "+49 151 12345678", "country_id": "DE"}}
-    window.write_orders([{**order(1), **mobile}, order(2)])
-    made = window.plan()
-    document = json.loads(encode(made))
-    steps = {each["order"]: each for each in document["invitations"]["schedule"]}
-    found = {key: (each["leaves_at"], each["channel"]) for key, each in steps.items()}
-    assert sorted(found.values()) == [(iso(MONDAY), "ekomi-email"), (iso(MONDAY), "ekomi-sms")]
-    text = plan_text(made, Paint())
-    assert text.count(", leaves ") == 2
-    assert text.count("; ekomi-sms)") == 1
-    assert "; ekomi-email)" not in text
-    assert list(decode(encode(made)).plan.invitations.schedule) == list(made.invitations.schedule)
-
-
-def test_a_plan_of_an_earlier_format_has_neither_channel_nor_time_of_leaving(window):
+def test_a_plan_of_an_earlier_format_has_no_channel_products_and_time_of_leaving(window):
     """It is read all the same."""
     document = json.loads(encode(window.plan()))
     for step in document["invitations"]["schedule"]:
-        del step["leaves_at"], step["channel"]
+        del step["leaves_at"], step["channel"], step["products"]
     (step, _) = from_json(document).invitations.schedule
-    assert (step.leaves_at, step.channel) == (None, None)
+    assert (step.leaves_at, step.channel, step.products) == (None, None, None)
 
 
 def test_a_saved_plan_sends_nothing_outside_of_the_window(window, sandbox):
@@ -196,3 +178,69 @@ def test_only_open_time_makes_an_invitation_overdue(window, hours_after_opening,
         _, out, _ = window.command("doctor", "--offline", "--format", "json")
     (check,) = [each for each in json.loads(out)["checks"] if each["check"] == "queue-stuck"]
     assert (check["status"] != "pass") is stuck
+
+
+BASKET = [
+    {"item_id": key, "product_id": key, "sku": f"BK-{key}", "name": f"Book {key}", "price": 10 * key}
+    for key in (1, 2, 3)
+]
+PRODUCTS = {"ask": True, "max": 2, "identifier": "sku"}
+
+
+def steps_of(plan, kind):
+    """Channel, products and time of leaving of each order's step in the JSON plan."""
+    found = json.loads(encode(plan))["invitations"][kind]
+    return {int(each["order"]): (each["channel"], each["products"], each.get("leaves_at")) for each in found}
+
+
+def test_plans_show_channel_products_and_when_each_invitation_leaves(window, sandbox):
+    """In text and JSON, read back as it was; what arrives is what the plan has shown."""
+    rules = {"send_between": WEEKDAYS, "deliver": ["ekomi-sms", "ekomi-email"], "products": PRODUCTS}
+    window.write_accounts([account("9", **rules)])
+    mobile = {"telephone": "+49 151 12345678", "country_id": "DE"}
+    window.write_orders(
+        [order(1, items=BASKET, billing_address=mobile), order(2, items=BASKET[:1]), order(3, reached=3)]
+    )
+    made, later = window.plan(), iso(NOW + 2 * DAY)
+    assert steps_of(made, "schedule") == {
+        1: ("ekomi-sms", ["BK-3", "BK-2"], iso(MONDAY)),
+        2: ("ekomi-email", ["BK-1"], iso(MONDAY)),
+        3: ("ekomi-email", [], later),
+    }
+    assert list(decode(encode(made)).plan.invitations.schedule) == list(made.invitations.schedule)
+    text = plan_text(made, Paint())
+    assert text.count(", leaves 2025-11-24 08:00 UTC   (complete by updated_at, 5 days later") == 2
+    assert (text.count("; ekomi-sms; 2 products)"), text.count("; 1 product)")) == (1, 1)
+    assert "; ekomi-email" not in text
+    opened = window.plan(MONDAY)
+    assert steps_of(opened, "send") == {
+        key: (*each[:2], None) for key, each in steps_of(made, "schedule").items() if key < 3
+    }
+    window.apply(MONDAY)
+    assert {int(each.transaction_id): each.channel for each in sandbox.world.outbox.entries()} == {
+        1: "sms",
+        2: "email",
+    }
+
+
+def test_steps_of_recorded_invitations_show_what_is_known(window):
+    """A new time is shown with everything; of what is sent only what every order of the account has."""
+    window.apply()
+    assert steps_of(window.plan(MONDAY), "send") == dict.fromkeys((1, 2), ("ekomi-email", [], None))
+    window.write_accounts([account("9", send_between=WEEKDAYS, pending_period=4)])
+    assert steps_of(window.plan(), "reschedule") == dict.fromkeys((1, 2), ("ekomi-email", [], iso(MONDAY)))
+    rules = {"deliver": ["ekomi-sms", "ekomi-email"], "products": PRODUCTS}
+    window.write_accounts([account("9", send_between=WEEKDAYS, **rules)])
+    window.apply()
+    assert steps_of(window.plan(MONDAY), "send") == dict.fromkeys((1, 2), (None, None, None))
+
+
+@pytest.mark.parametrize(
+    ("exclude", "known"), [({"category_id": {"in": [5]}}, False), ({"sku": {"eq": "BK-3"}}, True)]
+)
+def test_products_excluded_by_category_are_known_when_sent(loop, exclude, known):
+    """Categories are not read for a plan, so it shows no products rather than wrong ones."""
+    loop.write_accounts([account("9", products=PRODUCTS | {"exclude": exclude})])
+    loop.write_orders([order(1, items=BASKET)])
+    ((_, products, _),) = steps_of(loop.plan(), "schedule").values()
+    assert products == (["BK-2", "BK-1"] if known else None)

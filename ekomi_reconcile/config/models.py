@@ -46,6 +46,16 @@ class _OneOf(FixedKeys):
         return self
 
 
+class _NotEmpty(FixedKeys):
+    """At least one key: without any it would say nothing."""
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> _NotEmpty:
+        if not self.model_fields_set:
+            raise PydanticCustomError("empty_mapping", "an empty mapping")
+        return self
+
+
 @cache
 def model_of(record: Any) -> type[BaseModel]:
     """The pydantic model of the mappings from which this record is made."""
@@ -65,6 +75,9 @@ def _model(
     config = ConfigDict()
     if one_of is not None:
         config["json_schema_extra"] = {"oneOf": [{"required": [each]} for each in one_of]}
+    not_empty = getattr(record, "NOT_EMPTY", False)
+    if not_empty:
+        config["json_schema_extra"] = {"minProperties": 1}
     if name == getattr(record, "SCHEMA", None) and hasattr(record, "TITLE"):
         config["title"] = record.TITLE
     body: dict[str, Any] = {
@@ -76,7 +89,7 @@ def _model(
         **({"one_of": one_of} if one_of is not None else {}),
         **{each.name: _field(each) for each in declared},
     }
-    base = FixedKeys if one_of is None else _OneOf
+    base = _NotEmpty if not_empty else FixedKeys if one_of is None else _OneOf
     metaclass: Any = type(base)
     made: type[BaseModel] = metaclass(name, (base,), body)
     return made

@@ -177,11 +177,13 @@ _RULES: Final[Mapping[str, str]] = {
     "no_operator": "missing-operator",
     "one_key": "one-key",
     "one_of": "one-of",
+    "empty_mapping": "empty-mapping",
     "between_order": "between-order",
 }
 _MESSAGES: Final[Mapping[str, str]] = {
     "null-value": "null is no value here",
     "empty-list": "an empty list is no value here",
+    "empty-mapping": "an empty mapping is not allowed here",
     "secret-literal": "a secret must be a reference, never the secret itself",
     "interface-id-quotes": "an interface id is text: as a number it would lose leading zeros",
     "duplicate-entry": "an entry occurs twice in this list",
@@ -190,6 +192,8 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "between-order": "the low end is above the high end: nothing would match",
 }
 _HINTS: Final[Mapping[str, str]] = {
+    "empty-mapping": "leave the key out, or write at least one key below it, such as `{key}: {example}`",
+    "missing-operator": "add an operator, such as `{example}`",
     "null-value": "leave the key out, or write {allowed}",
     "secret-literal": "write ${{env:NAME}}, ${{file:/path}} or ${{keyring:service/user}}; "
     "a secret that was committed needs to be replaced",
@@ -340,13 +344,14 @@ def _hint(rule: str, path: KeyPath, value: Any, allowed: str, expected: Expectat
         return _EMPTY_HINTS.get(str(path[-1]), "write at least one entry")
     if rule == "interface-id-quotes":
         return f'quote it: interface_id: "{value}"'
-    if rule == "missing-operator":
-        return f"add an operator, such as `{expected.example(path)}`"
     if rule in _FLAWED and isinstance(value, str) and flaw(value) is not None:
         return "remove this character"
     if rule == "wrong-type":
         return f"write {allowed}{_quotes(value, allowed)}"
-    return _HINTS.get(rule, "write {allowed}").format(allowed=allowed)
+    key = path[-1] if path else ""
+    return _HINTS.get(rule, "write {allowed}").format(
+        allowed=allowed, key=key, example=expected.example(path)
+    )
 
 
 def _quotes(value: Any, allowed: str) -> str:

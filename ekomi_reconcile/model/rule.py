@@ -112,6 +112,8 @@ class ProductIdentifier(StrEnum):
 class ProductRule:
     """Which products of an order the customer is asked about, too."""
 
+    NOT_EMPTY: ClassVar = True
+
     ask: bool = key("Is the customer asked to review products of the order, too?", default=False)
     max: Annotated[int, keys.Whole(low=1, high=100)] | None = key(
         "At most so many products of an order; the most expensive come first.",
@@ -190,6 +192,8 @@ CalendarDay: TypeAlias = Annotated[
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendBetween:
     """The hours and days of the week in which due invitations leave, in the project's `timezone`."""
+
+    NOT_EMPTY: ClassVar = True
 
     hours: Hours = key(
         "From the first time on, up to the second, by the local clock. Hours that cross midnight, such as "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, ClassVar, Final, TypeAlias
 
 from ekomi_reconcile.model import keys
 from ekomi_reconcile.model.keys import key
@@ -38,6 +38,8 @@ def sms_sender_fault(name: str) -> str | None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderSettings:
     """Whom customers see as the sender of a request."""
+
+    NOT_EMPTY: ClassVar = True
 
     name: keys.Name | None = key(
         "The name. In a text message it has at most 11 characters: letters from A to Z, digits, spaces and "

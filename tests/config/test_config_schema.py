@@ -72,6 +72,11 @@ def _grouped(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
+def _some(**values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """A mapping with at least one of these keys."""
+    return st.fixed_dictionaries({}, optional=values).filter(bool)
+
+
 ITEM_CONDITIONS = _grouped(
     _one(
         {
@@ -92,11 +97,38 @@ CONDITIONS = _grouped(
             **dict.fromkeys(("grand_total", "weight", "item_count"), NUMBER_TESTS),
             **dict.fromkeys(("currency", "email_domain", "shipping_postcode"), TEXT_TESTS),
             **dict.fromkeys(("is_guest", "is_virtual"), FLAG_TESTS),
+            "field": st.builds(
+                lambda test: {"path": "extension_attributes.x", **test},
+                _operators(TEXTS, "eq ne in not_in contains not_contains starts_with ends_with glob"),
+            ),
             **dict.fromkeys(("any_item", "every_item", "no_item"), ITEM_CONDITIONS),
             "sum_items": SUMS,
         }
     )
 )
+DAYS = st.sampled_from(["2026-12-24", "2027-01-01"])
+NEW_KEYS = {
+    "send_between": _some(
+        hours=st.sampled_from(["09:00-19:00", "22:00-02:00", "00:00-24:00"]),
+        days=st.lists(st.sampled_from(["mon", "sat"]), min_size=1, unique=True),
+    ),
+    "pauses": st.lists(
+        st.fixed_dictionaries({"from": DAYS, "until": DAYS}, optional={"reason": NAMES}), min_size=1
+    ),
+    "sender": _some(name=NAMES, email=st.just("shop@example.com")),
+    "consent": st.fixed_dictionaries(
+        {"field": st.sampled_from(["extension_attributes.x", "custom_attributes.a"]), "accept": NAME_LISTS}
+    ),
+    "products": _some(
+        ask=st.booleans(),
+        max=st.integers(1, 100),
+        identifier=st.sampled_from(["id", "sku"]),
+        exclude=ITEM_CONDITIONS,
+    ),
+    "skip_refunded": st.booleans(),
+    "skip_reviewed": st.booleans(),
+    "cancel_statuses": NAME_LISTS,
+}
 RULES = st.fixed_dictionaries(
     {},
     optional={
@@ -107,8 +139,12 @@ RULES = st.fixed_dictionaries(
         "store_views": SELECTIONS,
         "customer_groups": SELECTIONS,
         "order_statuses": NAME_LISTS,
-        "deliver": st.sampled_from(["ekomi-email", "ekomi-sms", "link"]),
+        "deliver": st.sampled_from(["ekomi-email", "ekomi-sms", "link", ["ekomi-sms", "ekomi-email"]]),
         "conditions": CONDITIONS,
+        "pending_period_overrides": st.lists(
+            st.fixed_dictionaries({"when": CONDITIONS, "days": st.integers(0, 365)}), min_size=1, max_size=2
+        ),
+        **NEW_KEYS,
     },
 )
 SHARED = {

@@ -13,6 +13,7 @@ from ekomi_reconcile.model.account import Account, AccountRecord, Checked, Crede
 from ekomi_reconcile.model.errors import CredentialsRefused, EkomiError, EkomiUnavailable, ReconcileError
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
 from ekomi_reconcile.model.rule import Deliver
+from ekomi_reconcile.model.sender import sms_sender_fault
 from ekomi_reconcile.reconcile.planning import make_clients
 from ekomi_reconcile.state import UNREADABLE
 
@@ -187,6 +188,28 @@ def _hint(record: AccountRecord | None) -> str:
     return "see that the scheduled job runs; what went wrong: ekomi-reconcile errors"
 
 
+def sms_senders(subject: context.DoctorContext) -> Iterator[context.CheckNote]:
+    """Without `sender.name` text messages come from the shop's name at eKomi, where that fits."""
+    unnamed = [
+        each
+        for each in subject.configuration.accounts
+        if Deliver.EKOMI_SMS in each.invitations.channels and each.invitations.sender.name is None
+    ]
+    return _asked(subject, _sms_sender, unnamed) if unnamed else iter(())
+
+
+def _sms_sender(client: EkomiClient, account: Account) -> context.CheckNote:
+    name = client.shop_data().account_name
+    fault = "eKomi does not report it" if name is None else sms_sender_fault(name.strip())
+    if fault is None:
+        return context.passed("the shop's name at eKomi fits a text message", account=account.name)
+    return context.warned(
+        f"text messages are sent without a sender: the shop's name at eKomi does not fit ({fault})",
+        hint="set sender.name under invitations",
+        account=account.name,
+    )
+
+
 def _age(seconds: int) -> str:
     units = ((DAY, "days"), (HOUR, "hours"), (60, "minutes"))
     size, name = next((unit for unit in units if seconds >= 2 * unit[0]), (1, "seconds"))
@@ -199,6 +222,7 @@ EKOMI_CHECKS: Sequence[context.Check] = (
     context.Check(id="credentials", run=credentials, needs=_FILES, online=True),
     context.Check(id="account-active", run=active, needs=_FILES, online=True),
     context.Check(id="customer-segment", run=segments, needs=_FILES, online=True),
+    context.Check(id="sms-sender", run=sms_senders, needs=_FILES, online=True),
     context.Check(id="stacked-delay", run=stacked_delay, needs=_FILES, online=True),
     context.Check(id="sync-age", run=sync_age, needs=_BOTH),
     context.Check(id="import-age", run=import_age, needs=_BOTH),

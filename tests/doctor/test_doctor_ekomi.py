@@ -62,6 +62,25 @@ def test_an_inactive_account_fails(clinic, sandbox):
     assert clinic.told("account-active") == [("fail", "Germany")]
 
 
+@pytest.mark.parametrize(
+    ("name", "rules", "status"),
+    [
+        ("Shop DE", "deliver: ekomi-sms", "pass"),
+        ("Bücher & Mehr GmbH", "deliver: [ekomi-email, ekomi-sms]", "warn"),
+        ("Bücher & Mehr GmbH", "deliver: ekomi-sms\nsender: {name: My Shop}", None),
+        ("Bücher & Mehr GmbH", "deliver: ekomi-email", None),
+    ],
+)
+def test_a_shop_name_that_is_no_sender_of_text_messages_is_a_warning(clinic, sandbox, name, rules, status):
+    """Only where text messages would have it; the hint names the key to set."""
+    shop = sandbox.world.shops["28374"]
+    shop.name, shop.details = name, None
+    clinic.project.account("Germany", "28374", rules)
+    found = clinic.examine().get("sms-sender", [])
+    assert [each["status"] for each in found] == ([status] if status else [])
+    assert all("sender.name" in each["hint"] for each in found if status == "warn")
+
+
 def test_offline_asks_nobody(clinic, sandbox):
     """Offline, checks that ask eKomi are left out, and nothing is asked."""
     sandbox.world.requests.clear()

@@ -90,6 +90,17 @@ PAIRS = {
         "order_statuses: [ready]",
     ),
     "a text message": ("deliver: ekomi-sms", "deliver: ekomi-email"),
+    "lists of channels": ("deliver: [ekomi-sms, ekomi-email]", "deliver: [ekomi-email, ekomi-sms]"),
+    "a list and one channel": ("deliver: [ekomi-sms, ekomi-email]", "deliver: ekomi-sms"),
+    "fields of the shop": (
+        "conditions: {field: {path: extension_attributes.market, not_in: [amazon, ebay]}}",
+        "conditions: {all: [{field: {path: extension_attributes.market, contains: web}}, "
+        "{field: {path: extension_attributes.tier, in: [gold, silver]}}]}",
+    ),
+    "consent": (
+        "consent: {field: extension_attributes.review_consent, accept: ['1', 'true']}",
+        "conditions: {field: {path: extension_attributes.review_consent, in: ['1', 'true']}}",
+    ),
     "a link": ("deliver: link", "deliver: link\nconditions: {not: {email_domain: {glob: '*'}}}"),
     "exclusions": ("store_views: {exclude: [de]}", "customer_groups: {exclude: [NOT LOGGED IN]}"),
     "a virtual order": (
@@ -139,6 +150,27 @@ def test_explain_confirms_the_order(shop, capsys, kind):
         if not each["ok"] and each["criterion"] != "already_invited"
     ]
     assert failed == []
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (
+            "conditions: {field: {path: extension_attributes.market, eq: web}}",
+            "conditions: {field: {path: extension_attributes.market, not_contains: e}}",
+        ),
+        (
+            "deliver: [ekomi-sms, ekomi-email]\nconditions: {field: {path: channel, eq: web}}",
+            "deliver: ekomi-email\nconditions: {field: {path: channel, in: [shop, app]}}",
+        ),
+    ],
+)
+def test_fields_of_the_shop_separate_accounts(shop, capsys, one, two):
+    """Whatever channels both have."""
+    shop.account("A", "10001", one)
+    shop.account("B", "10002", two)
+    found = analysed(shop, capsys)
+    assert (found["disjoint"], found["pairs"]) == (1, [])
 
 
 def test_it_needs_no_state_no_secret_and_no_pin(shop, capsys):

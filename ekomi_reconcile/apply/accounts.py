@@ -1,7 +1,7 @@
 """Create, update and replace accounts; sync them and import their reviews.
 
 Reviews of products are a function of their own at eKomi, which lower tiers do not have. An account that is
-refused it is told once, and asked again with every full import.
+refused it is reported once, and fetched again with every full import.
 
 Accounts are independent: the failure of one leaves the others alone. The network is used by worker
 threads; only the calling thread writes to the state.

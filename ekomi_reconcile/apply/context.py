@@ -23,7 +23,7 @@ from ekomi_reconcile.state.maintenance.move import prune
 from ekomi_reconcile.state.store import State
 
 STILL_RUNNING = 10
-"""Seconds after which a task that still runs is told again."""
+"""Seconds after which a task that still runs is reported again."""
 
 
 @dataclass(slots=True)
@@ -41,14 +41,14 @@ class Tasks:
     _open: dict[run.Task, _Times] = field(default_factory=dict)
 
     def begin(self, tasks: Iterable[run.Task]) -> None:
-        """Tell that these begin now."""
+        """Report that these begin now."""
         now = self.now()
         for task in tasks:
             self._open[task] = _Times(now, now)
             self.listen(run.Started(task))
 
     def go_on(self) -> None:
-        """Tell which have been running for another ``STILL_RUNNING`` seconds."""
+        """Report which have been running for another ``STILL_RUNNING`` seconds."""
         now = self.now()
         for task, times in self._open.items():
             if now - times.told >= STILL_RUNNING:
@@ -56,7 +56,7 @@ class Tasks:
                 self.listen(run.Running(task, now - times.began))
 
     def end(self, task: run.Task, *, error: str | None = None, status: Status | None = None) -> None:
-        """Tell that this one has ended, and how."""
+        """Report that this one has ended, and how."""
         seconds = max(0, self.now() - self._open.pop(task).began)
         self.listen(run.Ended(task=task, seconds=seconds, error=error, status=status))
 
@@ -83,7 +83,7 @@ def error_of(work: run.Work, fetched: Fetched) -> str | None:
 
 
 MOST = 10_000
-"""So many statuses of orders are forgotten in one run: the rest waits for the next."""
+"""At most this number of order statuses is deleted in one run; the rest is left to the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +153,7 @@ def _nothing_gone(source: str, order_ids: Collection[OrderId]) -> frozenset[Orde
 
 
 DescribeProducts = Callable[[str, str | None, Collection[int]], Mapping[int, ProductDetails]]
-"""What the shop tells of products: (source, store view, the shop's ids)."""
+"""Look up products in the shop: (source, store view, the shop's ids)."""
 
 
 def _nothing_described(
@@ -204,7 +204,7 @@ class Context:
 
     def record_failure(self, interface_id: str, operation: str, error: ReconcileError) -> None:
         """Put a failed call into the result and the error log; one that the end of the run prevented
-        is no failure of eKomi's, and only counts as not tried.
+        is not a failure of eKomi, and counts as not tried.
         """
         subject = f"{self.name(interface_id)}: {operation}"
         if not was_tried(error):

@@ -123,7 +123,7 @@ def execute(
 ) -> Result:
     """Do what the plan says: accounts, syncs, imports, queue, deletes, and last what is due.
 
-    Independent parts go on after a failure; the result tells what failed and what was not tried. After
+    Independent parts go on after a failure; the result has what failed and what was not tried. After
     ``before_sending`` only rows that were claimed are written, which other runners may do as well.
     """
     failed = change_accounts(context, plan.changes, plan.operations)

@@ -26,7 +26,7 @@ from ekomi_reconcile.model.run import Work
 UNLIMITED = float("inf")
 
 Turns = Callable[[str, float], float | None]
-"""Uses up one of so many turns per second of an account, or says after how many seconds to ask again."""
+"""Takes a rate-limit token of an account, or returns the seconds to wait before the next try."""
 
 
 @dataclass(slots=True)

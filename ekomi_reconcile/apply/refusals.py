@@ -70,7 +70,7 @@ class Refusals:
     context: Context
     stopped: dict[str, str] = field(default_factory=dict)
     any_probe: bool = False
-    """May the invitation be the probe that was the last one too? Set when there is no other."""
+    """Can the last probe be the probe again? Set when the account has only this invitation."""
     _accounts: defaultdict[str, _Standing] = field(default_factory=lambda: defaultdict(_Standing))
 
     def load(self) -> None:
@@ -332,7 +332,7 @@ class ProductReviews:
         return False
 
     def _with_details(self, found: list[Ready]) -> list[Ready]:
-        """What the shop tells of the products, where it may be asked; the order alone suffices."""
+        """Products as the shop describes them, where it can be asked; otherwise from the order alone."""
         wanted: dict[tuple[str, str | None], set[int]] = defaultdict(set)
         for each in found:
             ids = {product.shop_id for product in each.products if product.shop_id is not None}

@@ -33,7 +33,7 @@ HEARTBEAT = 5.0
 """Seconds after which a call that still runs is mentioned to other runners."""
 
 PATIENCE = 5
-"""So many calls in a row without a clear answer, and an account is left alone for the rest of the run."""
+"""Consecutive inconclusive calls after which an account is skipped for this run."""
 
 _COUNTED = {
     invitation.Status.SENT: Done.SENT,
@@ -78,7 +78,7 @@ class Sender:
         self._products = ProductReviews(self.context)
 
     def send(self, batches: Iterable[Sequence[invitation.SendStep]]) -> None:
-        """Send everything that still is to be sent; what an account's failure leaves undone is told."""
+        """Send everything that is still to be sent; what an account's failure leaves undone is reported."""
         self._refusals.load()
         with ThreadPoolExecutor(self.context.parallelism, thread_name_prefix="send") as pool:
             for batch in batches:
@@ -172,7 +172,7 @@ class Sender:
         """Those whose customers may be asked now, the earliest scheduled first; the others are cancelled.
 
         Asked once for a batch, so that the earliest leaves, and again right before each claim, because of
-        other runners. What an account that eKomi refuses has in the batch stands in nobody's way.
+        other runners. The invitations of an account that eKomi refuses do not block the others of the batch.
         """
         # Not covered: two runners that both look before either has committed its claim.
         cap = self.context.privacy.cap
@@ -313,7 +313,7 @@ class Sender:
         return [key for key, lane in self._lanes.items() if self._refusals.ready(key, lane)]
 
     def _close_window(self, key: str) -> None:
-        """Set aside what waits for the sending window of an account that has closed meanwhile."""
+        """Set aside the invitations of accounts whose sending window has closed in the meantime."""
         now = self.context.now()
         if not self.context.schedule.is_open(key, now):
             self._lanes[key] = deque(each for each in self._lanes[key] if self._may_leave(each.row, now))

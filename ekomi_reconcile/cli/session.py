@@ -144,7 +144,7 @@ def check_pin(configuration: Configuration) -> None:
     found = lineage_of(place)
     if found is None:
         raise StateError(
-            f"there is no state at {place}, and {configuration.path} pins the one with lineage {pinned}",
+            f"no state at {place}, and {configuration.path} pins the one with lineage {pinned}",
             hint="name the right location with --state or EKOMI_RECONCILE_STATE, restore a backup with "
             "`ekomi-reconcile state restore FILE`, or, if there never was one, create it with "
             "`ekomi-reconcile state init`",
@@ -368,7 +368,7 @@ def missing_state(configuration: Configuration) -> str:
     """What there is to say before a plan that starts without a state."""
     location, root = state_location(configuration)
     return (
-        f"there is no state at {locate(location, root=root)}: everything is new to this plan, and who was "
+        f"no state at {locate(location, root=root)}: everything is new to this plan, and who was "
         "invited before is not known"
     )
 
@@ -380,7 +380,7 @@ def new_state_refused(configuration: Configuration) -> StateMissing | None:
     name = REQUIRE_STATE if os.environ.get(REQUIRE_STATE) else "CI"
     location, root = state_location(configuration)
     return StateMissing(
-        f"there is no state at {locate(location, root=root)}, and none is created where {name} is set: it is "
+        f"no state at {locate(location, root=root)}, and none is created where {name} is set: it is "
         "more likely lost than new",
         hint="restore a backup with `ekomi-reconcile state restore FILE`, or create a new one once with "
         "`ekomi-reconcile state init` or `apply --new-state`",

@@ -305,7 +305,7 @@ class Contest:
 
 
 ENOUGH = 20
-"""From so many orders on, a condition that holds for all or for none of them is worth a word."""
+"""The number of orders from which a condition that holds for all or for none of them is reported."""
 
 _EXAMPLES = 3
 """How many orders a warning names."""
@@ -372,7 +372,7 @@ class ReasonTally:
         self._counts[interface_id].refused[criterion] += 1
 
     def one_sided(self, accounts: Collection[Account]) -> Iterator[tuple[Account, bool, int]]:
-        """Accounts whose conditions held for all, or for none, of so many orders."""
+        """Accounts whose conditions held for all, or for none, of at least that number of orders."""
         for account in accounts:
             if account.invitations.conditions is None or account.interface_id not in self._counts:
                 continue

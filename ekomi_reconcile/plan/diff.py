@@ -185,7 +185,7 @@ def _forced(desired: Sequence[Desired], replaces: Sequence[str]) -> frozenset[st
         if name.casefold() not in names:
             raise PlanError(
                 f"--replace {name}: no account of this name is in the files",
-                hint="give the name as it stands in the files",
+                hint="use the name as it is in the files",
             )
     return frozenset(name.casefold() for name in replaces)
 
@@ -355,7 +355,7 @@ def _as_applied(number: int, account: Account, now: Instant) -> AccountRecord:
 
 
 def settings_changed(before: Mapping[str, Json], after: Mapping[str, Json]) -> tuple[Diagnostic, ...]:
-    """A warning that names the settings of the project that differ: limits and addresses are no accounts."""
+    """A warning that names the settings of the project that differ: limits and addresses, not accounts."""
     changed = [key for name in after for key in _paths(before.get(name), after[name], name)]
     if not changed:
         return ()

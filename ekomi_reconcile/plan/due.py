@@ -23,7 +23,7 @@ from ekomi_reconcile.plan.view import Queue
 _LOOKUP = 500
 
 BURST = 100
-"""From so many customers on, asked at once because an account is new or changed, a word is said."""
+"""Invitations due at once for a new or changed account, from which a warning is shown."""
 
 
 def due(

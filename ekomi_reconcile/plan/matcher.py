@@ -354,7 +354,7 @@ def _documented_since(order: Order, at: Instant) -> bool:
 
 
 def _follows(row: invitation.Invitation, rule: rulebook.Rule) -> bool:
-    """Does the row stand as this rule wants it? One that was on hold when the rule changed does not."""
+    """Does the row agree with this rule? One that was on hold when the rule changed does not."""
     if not decision_trace.keeps_period(row, rule) or status_key(row.reached.status) not in {
         key for key, _ in rule.triggers
     }:

@@ -92,7 +92,7 @@ class Operation:
 class Position:
     """Up to where an account's orders are evaluated once this plan is done, and by which rules.
 
-    Without ``rule_digest`` and ``cursor`` the account starts anew in the next plan that includes it.
+    Without ``rule_digest`` and ``cursor`` the account starts again in the next plan that includes it.
     """
 
     interface_id: InterfaceId
@@ -131,7 +131,7 @@ class Summary(JsonObject, frozen=True, kw_only=True):
 
     @property
     def empty(self) -> bool:
-        """Is there nothing to do? What waits for its order is not to be done."""
+        """Is there nothing to do? Invitations that wait for their order are not to be done."""
         return not any(count for name, count in self.as_json().items() if name != "waiting")
 
 
@@ -183,7 +183,7 @@ class Scope:
     has one of ``tags``. ``changed`` are the interface ids of the accounts that changed since the git revision
     ``changed_since``. Where several of these are given, all must hold.
 
-    ``base`` is the git revision, as it was given, whose files stand in for the state; ``base_commit`` is the
+    ``base`` is the git revision, as it was given, compared instead of the state; ``base_commit`` is the
     commit that was looked at. Such a plan is only ever shown.
     """
 
@@ -209,7 +209,7 @@ class Plan:
     """The difference, complete and ready to be shown or done.
 
     ``complete`` is false where something could not be read; ``names`` gives the account name of each
-    interface id that a step mentions. ``lineage`` is ``None`` where there was no state yet. A plan made for
+    interface id that a step mentions. ``lineage`` is ``None`` if the state did not exist yet. A plan made for
     another time than the present is ``hypothetical``: it can be shown and saved, never applied.
     """
 

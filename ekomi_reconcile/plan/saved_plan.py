@@ -1,7 +1,7 @@
 """Saved plans: schema, signature, age and staleness.
 
 A saved plan is signed with the key of the state, so nobody without that key can change it. Where there was no
-state, or the plan was made ``--offline``, there is no signature, and nothing of it is believed: see
+state, or the plan was made ``--offline``, it has no signature, and nothing in it is trusted: see
 ``cli.saved_plan``.
 """
 
@@ -47,7 +47,7 @@ class SavedPlan:
 class Present:
     """What a plan is compared with. ``applied`` says that this very plan was carried out before.
 
-    ``lineage`` is ``None`` where there is no state. ``max_age`` is in seconds.
+    ``lineage`` is ``None`` without a state. ``max_age`` is in seconds.
     """
 
     lineage: str | None

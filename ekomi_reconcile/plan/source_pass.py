@@ -29,7 +29,7 @@ _OPEN = frozenset({Status.PENDING, Status.CANCELLED})
 class Matched:
     """What matching one source brought; ``failure`` says why the source could not be read.
 
-    ``stopped`` accounts were left out: their rules need what may not be read.
+    ``stopped`` accounts were left out: their rules need what cannot be read.
     """
 
     steps: InvitationSteps
@@ -52,7 +52,7 @@ def match_all(
 ) -> Matched:
     """Match everything that ``need`` asks for, as far as it may be read.
 
-    Where an attribute of orders may not be read, only the accounts whose rules look at it are stopped.
+    Where an attribute of orders cannot be read, only the accounts whose rules look at it are stopped.
     """
     found = match(need, open_pass(need), queue, privacy=privacy, schedule=schedule, now=now)
     lacking = None if found.error is None else found.error.lacks
@@ -217,7 +217,7 @@ def _unreadable(need: Need, error: OrderSourceError) -> Diagnostic:
 def opted_out(
     queue: Queue, privacy: Privacy, *, selected: frozenset[str], cancelled: Iterable[CancelStep]
 ) -> Iterator[CancelStep]:
-    """Cancellations of what waits for customers who opted out, though their orders did not come by.
+    """Cancellations for customers who opted out and whose orders were not read.
 
     They need no look at an order, so also rows go that are held, or whose source cannot be read.
     ``cancelled`` are the cancellations known already.

@@ -22,7 +22,7 @@ from ekomi_reconcile.rules import case
 from ekomi_reconcile.rules.rulebook import RuleBook
 
 IN_MEMORY = 2 * 1024 * 1024
-"""Bytes that are kept at hand."""
+"""Bytes that are kept in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ Step = TypeVar(
 )
 
 EXAMPLES = 3
-"""How many steps per account are kept at hand to be shown."""
+"""How many steps per account are kept to be shown."""
 
 _CHUNK = 1 << 16
 
@@ -364,7 +364,7 @@ def holders(
 
 
 def difference(row: invitation.Invitation, order: Order) -> str:
-    """What an order id stands for now, and what it stood for."""
+    """What an order id refers to now, and what it referred to before."""
     return (
         f"id {order.order_id} was {row.number} of {iso(row.order_date)} and is {order.number} of "
         f"{iso(order.created_at)}"

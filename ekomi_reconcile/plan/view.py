@@ -172,7 +172,7 @@ class Privacy(Protocol):
 
     @property
     def opted_out_digests(self) -> AbstractSet[str]:
-        """The keyed digests of customers on a suppression list: they tell of a row without its order."""
+        """The keyed digests of customers on a suppression list: they match a row without its order."""
 
     def opted_out(self, order: Order) -> bool:
         """Is this customer on a suppression list?"""

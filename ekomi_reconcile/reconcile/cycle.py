@@ -131,7 +131,7 @@ class Cycle:
         reconcile_window: int | None = None,
         listen: Listener = nobody,
     ) -> Plan:
-        """The plan of this run; ``max_sends`` stands in for the cap of the project file.
+        """The plan of this run; ``max_sends`` replaces the cap of the project file.
 
         Orders of the last ``reconcile_window`` seconds are read again: not every change of an order shows.
 

@@ -100,11 +100,11 @@ def _ambiguous(wanted: str, found: Sequence[Found], names: Sequence[str]) -> Rec
 def _unknown(wanted: str, searched: Sequence[str]) -> ReconcileError:
     if not searched:
         return ReconcileError(
-            "there is no order source to look in", hint="name one under `orders:` in the project file"
+            "the project has no order source", hint="name one under `orders:` in the project file"
         )
     where = "order source" if len(searched) == 1 else "order sources"
     return ReconcileError(
-        f"there is no order {wanted} in the {where} {', '.join(searched)}",
+        f"order {wanted} not found in the {where} {', '.join(searched)}",
         hint=f"write its number, or its id as '{BY_ID}123'; an order that cannot be read counts as absent",
     )
 

@@ -57,7 +57,7 @@ class Passwords:
 
 
 def read_passwords(configuration: Configuration, state: Readable | NewState | None) -> Passwords:
-    """Resolve the passwords of all accounts; what cannot be resolved is told, not raised."""
+    """Resolve the passwords of all accounts; what cannot be resolved is returned, not raised."""
     found: dict[str, Secret] = {}
     unresolved: dict[str, SecretError] = {}
     root = configuration.root
@@ -91,7 +91,7 @@ def read_privacy(
 ) -> CustomerPrivacy:
     """The privacy settings at work, with the keyed digest of the state; without one they make their own.
 
-    ``scratch`` is the digest of orders in the cache while there is no state.
+    ``scratch`` is the digest of orders in the cache as long as the state does not exist.
 
     Raises:
         ConfigurationError: the suppression list cannot be read, or has a faulty line.

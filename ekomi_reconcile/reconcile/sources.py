@@ -194,7 +194,7 @@ class Sources:
         if name not in self._opened:
             settings = self.configuration.project.orders.get(name)
             if settings is None:
-                raise OrderSourceError(f"there is no order source {name}", hint="name it under orders:")
+                raise OrderSourceError(f"unknown order source {name}", hint="name it under orders:")
             self._opened[name] = open_source(
                 settings, root=self.configuration.root, uses=partial(self._uses, name), stop=self.stop
             )
@@ -240,7 +240,7 @@ class Sources:
     def describe_products(
         self, name: str, store_view: str | None, product_ids: Collection[int]
     ) -> Mapping[int, ProductDetails]:
-        """What the shop tells of products, by its own ids; nothing where the source tells none.
+        """Products as the shop describes them, by its own ids; empty where the source has none.
 
         Raises:
             OrderSourceError: the source cannot be read.
@@ -270,7 +270,7 @@ class Sources:
 
 @dataclass(slots=True)
 class SourcePass:
-    """One pass over a source for the planner; it tells how many orders were read.
+    """One pass over a source for the planner; it reports how many orders were read.
 
     ``more`` are attributes of orders that are needed beyond those of the rules, ``spoken`` the locales of
     accounts at eKomi by interface id.

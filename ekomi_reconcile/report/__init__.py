@@ -54,7 +54,7 @@ def _run(entry: JournalEntry, *, began_at: int) -> data.Run:
 
 
 OVERDUE_AFTER = 2 * HOUR
-"""From then on something that is due has been forgotten; the self-test judges by the same time."""
+"""Seconds after which a due invitation counts as overdue; the self-test uses the same limit."""
 
 
 def find_notices(
@@ -81,7 +81,7 @@ def _of_queue(queue: data.QueueFigures, now: Instant) -> Iterator[data.Notice]:
         yield data.Notice(
             urgency=data.Urgency.ACT,
             title=f"{_invitations(count)} failed for good",
-            text="eKomi refused them, or every attempt was used up. Mend the cause, then try again.",
+            text="eKomi refused them, or every attempt was used up. Fix the cause, then try again.",
             commands=(
                 "ekomi-reconcile invitations list --status failed",
                 "ekomi-reconcile invitations retry ID",
@@ -214,7 +214,7 @@ def _row(row: Invitation, names: Mapping[str, str], leaves_at: Instant | None) -
 
 DAYS = 30
 RUNS = 10_000
-"""So many runs are read at most: one every five minutes for a month is fewer."""
+"""At most this number of runs is read: one every five minutes for a month is fewer."""
 
 _ORDER = (*(each.value for each in Criterion), ACCOUNT_DELETED, data.OTHER_REASON)
 

@@ -15,7 +15,7 @@ from ekomi_reconcile.state.repositories.aggregates import BEFORE, ProductFigure,
 from ekomi_reconcile.state.store import State
 
 OTHER_REASON = "other"
-"""Stands for reasons in words of a person, which the report does not repeat."""
+"""Shown instead of reasons that a person typed, which the report does not repeat."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +214,7 @@ def account_grid(
 
 
 MONTHS = 24
-"""So many months are shown, the present one last."""
+"""The number of months shown, the current one last."""
 
 
 @dataclass(slots=True)

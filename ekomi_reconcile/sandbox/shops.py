@@ -127,7 +127,7 @@ class FaultBook:
             return found
 
     def clear(self) -> None:
-        """Take back all rules and begin the dice anew."""
+        """Remove all rules and restart the random sequence."""
         with self._lock:
             self._rules.clear()
             self._dice = Random(self._seed)  # noqa: S311

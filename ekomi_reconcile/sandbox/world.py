@@ -224,7 +224,7 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     - ``average_count_key``: the name of the count in getAverage. ``snapshot_window``: what getSnapshot
       counts. ``template_language``: ``de``, ``de_DE`` or ``german``.
     - ``empty_list``: no reviews are ``[]`` (``brackets``) or an empty body (``nothing``).
-    - ``row_order``, ``feedback_fields`` (``plain``: only the five of old), ``range_1w``, ``caching``,
+    - ``row_order``, ``feedback_fields`` (``plain``: only the first five), ``range_1w``, ``caching``,
       ``product_filter``: as named.
     - ``tier_refusal``: what getProductfeedback answers a shop whose tier does not have it.
     - ``order_timestamp``: putOrder takes a ``date`` only, or a ``date_time`` too.
@@ -263,7 +263,7 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
     recipient_error_status: HttpStatus = 200
 
     def changed(self, changes: object) -> Switches:
-        """These with some of them set anew.
+        """A copy with some of them changed.
 
         Raises:
             msgspec.ValidationError: not a mapping, an unknown switch, or a value it does not have.

@@ -94,7 +94,7 @@ PAIRS = {
     "a list and one channel": ("deliver: [ekomi-sms, ekomi-email]", "deliver: ekomi-sms"),
     "fields of the shop": (
         "conditions: {field: {path: extension_attributes.market, not_in: [amazon, ebay]}}",
-        "conditions: {all: [{field: {path: extension_attributes.market, contains: web}}, "
+        "conditions: {all: [{field: {path: extension_attributes.market, contains: web}}, "  # noqa: ISC004
         "{field: {path: extension_attributes.tier, in: [gold, silver]}}]}",
     ),
     "consent": (

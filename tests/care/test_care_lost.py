@@ -169,7 +169,7 @@ def test_an_unused_state_counts_as_none(project, capsys, monkeypatch):
     project.account("Germany", "28374")
     monkeypatch.setenv("CI", "1")
     assert project.cli("apply", "--auto-approve") == 1
-    assert "there is no state" in capsys.readouterr().err
+    assert "no state at" in capsys.readouterr().err
     assert project.cli("state", "check") == 1
     assert project.cli("apply", "--auto-approve", "--new-state") == 0
     assert project.cli("state", "check") == 0

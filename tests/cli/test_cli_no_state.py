@@ -232,10 +232,10 @@ def test_plan_and_apply_say_first_that_there_is_no_state(fresh, monkeypatch, cap
         monkeypatch.setenv(variable, "1")
     assert fresh.cli("plan") == 0
     said = capsys.readouterr().err
-    assert "there is no state at" in said
+    assert "no state at" in said
     assert ("apply will be refused" in said) is (variable is not None)
     assert fresh.cli("apply") == 1
-    assert "there is no state at" in capsys.readouterr().err
+    assert "no state at" in capsys.readouterr().err
 
 
 def bad_copy(project):

@@ -41,7 +41,7 @@ def test_reading_makes_no_state(arguments, recorded, capsys):
     assert recorded.cli(*arguments) == 1
     output = capsys.readouterr()
     assert output.out == ""
-    assert "there is no state" in output.err
+    assert "no state at" in output.err
     assert not recorded.state.exists()
 
 

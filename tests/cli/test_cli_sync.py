@@ -84,7 +84,7 @@ def test_a_sync_makes_no_state(project, capsys):
     """Without a state there is nothing to sync, and nothing is made."""
     project.account("Germany", "28374")
     assert project.cli("sync") == 1
-    assert "there is no state" in capsys.readouterr().err
+    assert "no state at" in capsys.readouterr().err
     assert not project.state.exists()
 
 

@@ -208,7 +208,7 @@ def test_an_account_can_be_chosen(project, explained, capsys):
 def test_unknown_orders(project, explained, capsys):
     """An order that nobody knows is an error; one that only the queue knows says where to look."""
     project.orders([order(1)])
-    assert "there is no order 4711 in the order source default" in refused(project, capsys, "4711")
+    assert "order 4711 not found in the order source default" in refused(project, capsys, "4711")
     queued(project, 2)
     assert "invitations list --order '100000002'" in refused(project, capsys, "100000002")
 

@@ -40,7 +40,7 @@ def test_apply_tells_what_it_did(told, hook, capsys):
     for secret in ("customer1@example.com", "Kim", "sandbox-de", CANARY):
         assert secret not in json.dumps(hook.posted)
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Warning")]
-    assert [line.partition(":")[2].partition(" at ")[0] for line in warnings] == [" there is no state"]
+    assert [line.partition(":")[2].partition(" at ")[0] for line in warnings] == [" no state"]
     assert project.cli("apply", "--auto-approve") == 0
     assert [each["counts"]["sent"] for each in hook.posted[2:]] == [0]  # on success only
 

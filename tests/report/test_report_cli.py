@@ -77,7 +77,7 @@ def test_a_place_that_cannot_be_written_is_told(recorded, capsys):
 def test_without_a_state_there_is_no_report(project, capsys):
     """It says that there is none, and writes nothing."""
     assert project.cli("report") == 1
-    assert "there is no state" in capsys.readouterr().err
+    assert "no state at" in capsys.readouterr().err
     assert not (project.folder / "report").exists()
 
 

@@ -85,5 +85,5 @@ def test_the_test_of_an_order_passes_and_holds_nothing_personal(shop, capsys, nu
 def test_an_unknown_order_and_other_flags_are_refused(shop, capsys):
     """The order is looked up as explain does; nothing else goes with it."""
     assert shop.cli("test", "--suggest", "12") == 1
-    assert "there is no order 12" in capsys.readouterr().err
+    assert "order 12 not found" in capsys.readouterr().err
     assert shop.cli("test", "--suggest", "100000001", "--mutate") == 64

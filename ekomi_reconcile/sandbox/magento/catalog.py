@@ -1,6 +1,6 @@
 """Products, categories and quantities.
 
-Quantities live on top-level rows: the parent of a configurable product or bundle stands for its children.
+Quantities live on top-level rows: the parent of a configurable product or bundle replaces its children.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

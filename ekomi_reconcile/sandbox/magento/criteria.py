@@ -78,7 +78,7 @@ class ColumnKind(Enum):
 
 @functools.lru_cache(maxsize=100_000)
 def fold(text: str) -> str:
-    """Text as the default collation sees it: no case, no accents, no trailing blanks."""
+    """Text as the default collation sees it: no case, no accents, no trailing spaces."""
     bare = "".join(c for c in unicodedata.normalize("NFD", text.casefold()) if not unicodedata.combining(c))
     return bare.rstrip(" ")
 

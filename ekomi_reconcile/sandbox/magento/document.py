@@ -30,7 +30,7 @@ def filtered(answer: Any, fields: PhpValue | None) -> Any:
 def parse(text: str) -> Tree | None:
     """The tree of names (None for a leaf), or None when the text is malformed.
 
-    One closing bracket too many is no error: what was read so far moves under an empty name.
+    One closing bracket too many is accepted: what was read so far moves under an empty name.
     """
     if re.search(r"[^A-Za-z0-9_\[\],]", text):
         return None

@@ -156,7 +156,7 @@ def authenticate(
 
 
 def base_string(request: SignedRequest, parameters: Mapping[str, str]) -> str:
-    """Method, URL and sorted parameters, each encoded once more and joined with `&`."""
+    """Method, URL and sorted parameters, each encoded again and joined with `&`."""
     signed = {k: v for k, v in parameters.items() if k != "oauth_signature"} | query_parameters(request.query)
     encoded = {_encode(key): _encode(value) for key, value in signed.items()}
     names = sorted(encoded, key=functools.cmp_to_key(natural_order))

@@ -350,7 +350,7 @@ class _Exchange:
     def _body(self) -> dict[str, Any]:
         """The JSON object of the body, empty when there is none.
 
-        Raises Refused 400 for a body without a type, or one that is no JSON object.
+        Raises Refused 400 for a body without a type, or one that is not a JSON object.
         """
         if self.request.method == "GET" or not self.body:
             return {}

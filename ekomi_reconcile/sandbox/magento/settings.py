@@ -111,7 +111,7 @@ class Stores:
     configs: list[Row] = field(default_factory=list)
 
     def path_codes(self) -> set[str]:
-        """Codes that may stand in the address; the admin store is not among them."""
+        """Codes that the address can have; the admin store is not among them."""
         return {view["code"] for view in self.views if view["id"] != 0} | {"all"}
 
     def delete_view(self, store_id: int) -> None:

@@ -296,7 +296,7 @@ class Mutations:
         self.script.extend(steps)
 
     def seed(self, seed: int, *, each: int) -> None:
-        """From now on `each` random orders change after every page, in the same way for the same seed."""
+        """Let `each` random orders change after every page, in the same way for the same seed."""
         self.generator = random.Random(seed)  # noqa: S311 - test data
         self.each = each
 

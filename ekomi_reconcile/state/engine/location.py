@@ -149,7 +149,7 @@ def copy_path(location: Location, label: str, *, root: Path) -> Path:
 def no_state(place: Location) -> StateMissing:
     """There is none, or one in which nothing was ever recorded."""
     return StateMissing(
-        f"there is no state at {place}",
+        f"no state at {place}",
         hint="restore a backup: ekomi-reconcile state restore FILE; "
         "or create a new one: ekomi-reconcile state init",
     )
@@ -175,7 +175,7 @@ def locate(text: str, *, root: Path) -> Location:
         return _postgres(f"postgresql://{rest}")
     if scheme != "sqlite" or urlsplit(text).netloc:
         raise StateError(
-            f"{scheme}:// is no place for a state",
+            f"unsupported state URL: {scheme}://",
             hint="write a path, sqlite:///path (four slashes for an absolute one) or postgresql://…",
         )
     return _file(unquote(rest.removeprefix("/")), root=root)
@@ -303,11 +303,11 @@ _MEANINGS: dict[int, tuple[type[StateError], str, str]] = {
     ),
     sqlite3.SQLITE_READONLY: (
         StateError,
-        "may not be written",
+        "cannot be written",
         "let this user write the file and its folder",
     ),
     sqlite3.SQLITE_CANTOPEN: (StateError, "cannot be opened", "check the path and who may use it"),
-    sqlite3.SQLITE_PERM: (StateError, "may not be used", "check who may use the file and its folder"),
+    sqlite3.SQLITE_PERM: (StateError, "cannot be used", "check who may use the file and its folder"),
     sqlite3.SQLITE_IOERR: (
         StateError,
         "cannot be read or written: the disk reports an error",
@@ -360,7 +360,9 @@ def check_header(path: Path) -> None:
         header = read_bounded(path, len(_HEADER))
     if header != _HEADER:
         said = "is empty" if not header else "is not a state"
-        raise StateDamaged(f"{path} {said}", hint=f"{_RESTORE}. Only to start anew, move the file away")
+        raise StateDamaged(
+            f"{path} {said}", hint=f"{_RESTORE}. To start again with an empty state, move the file away"
+        )
 
 
 def meaning(error: BaseException, path: Path) -> StateError:

@@ -85,7 +85,7 @@ def proven_key(key: bytes | None, expected: str | None) -> bytes:
 
 
 class StateKey:
-    """The key of a state's digests: ``value`` is the one at hand, ``check`` tells the recorded one."""
+    """The key of a state's digests: ``value`` was read, ``check`` identifies the recorded one."""
 
     def __init__(self, value: bytes | None, check: Callable[[], str | None]) -> None:
         self.value = value
@@ -123,7 +123,7 @@ def configured_key(text: str) -> bytes:
 
 
 def read_key(path: Path) -> bytes | None:
-    """The key in a file, or ``None`` if there is no file.
+    """The key in a file, or ``None`` without a file.
 
     Raises:
         StateError: the file cannot be read, or does not hold a key.
@@ -197,7 +197,7 @@ _AGAIN = "where customers may be invited a second time: ekomi-reconcile apply --
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The state with this lineage has written so many entries of the journal and of histories."""
+    """How many entries of journal and histories the state with this lineage has written."""
 
     lineage: str
     journal: int
@@ -226,7 +226,7 @@ def read_mark(place: location.FileLocation) -> Mark | None:
         return msgspec.json.decode(content, type=Mark)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise StateLost(
-            f"{place.mark} is damaged: it tells how far the state had come",
+            f"{place.mark} is damaged: it records how far the state had come",
             hint=f"{_RESTORE}; to go on with the state as it is, {_AGAIN}",
         ) from None
 
@@ -272,7 +272,7 @@ def refuse_gone(place: location.FileLocation) -> None:
         left = [each.name for each in (place.mark, place.key) if each.exists()]
     if left:
         raise StateLost(
-            f"there is no state at {place}, although {' and '.join(left)} "
+            f"no state at {place}, although {' and '.join(left)} "
             f"{'are' if len(left) > 1 else 'is'} still there: it was lost",
             hint=f"{_RESTORE}; to begin again without it, {_AGAIN}",
         )

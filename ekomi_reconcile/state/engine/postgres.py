@@ -256,7 +256,7 @@ def obstacles(connection: Connection) -> list[tuple[str, str]]:
         statement = f"SELECT {rights} FROM to_regclass('\"{table.name}\"') AS found"  # noqa: S608
         if connection.exec_driver_sql(statement).scalar() is False:
             hint = f"grant this user {', '.join(_RIGHTS)} on all tables of the schema"
-            found.append((f"this user may not change the table {table.name}", hint))
+            found.append((f"this user cannot change the table {table.name}", hint))
     return found
 
 

@@ -116,7 +116,7 @@ _NO_DATABASE = (StateError, "has no such database", "make it (createdb), or corr
 _BUSY = (StateError, "takes no more connections", "raise max_connections, or run fewer at once")
 _READ_ONLY = (
     StateError,
-    "may not be written: the server is read-only",
+    "cannot be written: the server is read-only",
     "name the primary server, not a standby; with several hosts add ?target_session_attrs=read-write",
 )
 _STARTING = (StateError, "is not ready: the server is starting or stopping", "run again in a moment")
@@ -130,7 +130,7 @@ _MEANINGS: dict[str, _Meaning] = {
     "25006": _READ_ONLY,
     "42501": (
         StateError,
-        "may not be used in this way by this user",
+        "cannot be used in this way by this user",
         "grant the user USAGE and CREATE on the schema, and all on its tables",
     ),
     "42P01": _LACKS,

@@ -143,7 +143,7 @@ def force_unlock(location: PostgresLocation, lock_id: str) -> LockInfo:
     """End the connection that holds the lock with this id; its holder notices at its next ``verify``.
 
     Raises:
-        StateError: nobody holds the lock, somebody with another id does, or this user may not break it.
+        StateError: nobody holds the lock, somebody with another id does, or this user cannot break it.
     """
     found = _find(location)
     info = held_as(None if found is None else found[1], lock_id)

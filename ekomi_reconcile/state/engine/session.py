@@ -45,7 +45,7 @@ class Dialect(Protocol):
         """Insert rows at once, without those that break a unique index; how many there were."""
 
     def drops_index(self, *, new: int, existing: int) -> bool:
-        """Is it better to make an index anew than to keep it while so many rows are inserted?"""
+        """Is it faster to rebuild an index than to keep it while this number of rows is inserted?"""
 
     def has_index(self, connection: Connection, index: Index) -> bool:
         """Is this index there, which ``drops_index`` may have let somebody drop?"""
@@ -122,11 +122,11 @@ class Session:
         self._meta: Mapping[str, str] | None = None
 
     def guard_by(self, lock: Lock) -> None:
-        """From now on every transaction makes sure that this writer lock is still held."""
+        """Let every transaction check that this writer lock is still held."""
         self._lock = lock
 
     def keep_mark(self, marker: Marker) -> None:
-        """From now on every transaction is noted by this marker."""
+        """Let this marker record every transaction."""
         self._marker = marker
 
     @contextmanager
@@ -199,7 +199,7 @@ class Session:
             self.connection.close()
 
     def leave_mark(self) -> None:
-        """Bring the mark up to date; from now on it is not written any more.
+        """Bring the mark up to date; it is not written again.
 
         Raises:
             StateError: it cannot be written.

@@ -82,7 +82,7 @@ class Runner:
         return ()
 
     def may_settle(self, row: Any, outcome: SendOutcome) -> bool:
-        """May this runner record what became of an invitation in ``sending``? On a file there is no other."""
+        """May this runner record the outcome of an invitation in ``sending``? A file state has one runner."""
         del row, outcome
         return True
 
@@ -114,7 +114,7 @@ _RENEW = (
     .where(invitation.c.status == SENDING, invitation.c.lease_owner == bindparam("runner"))
     .values(lease_until=bindparam("until"))
 )
-# A turn that gets lost with the power is no harm, so nobody waits for the disk.
+# Losing a rate-limit token in a power cut does no harm: the write does not wait for the disk.
 _TAKE = text("""
 WITH clock AS MATERIALIZED (
     SELECT coalesce(CAST(:now AS float8), extract(epoch FROM clock_timestamp())::float8) AS now,

@@ -1,6 +1,6 @@
 """Copies of a state: made, checked and restored.
 
-A copy is a private file without the key of the digests. Copies made by ``apply`` on its own stand beside
+A copy is a private file without the key of the digests. Copies made by ``apply`` on its own are stored beside
 a file state; a database has its own tools for that.
 """
 
@@ -27,10 +27,10 @@ from ekomi_reconcile.state.opening import Mode, build_file, build_state, open_co
 from ekomi_reconcile.state.store import State
 
 EVERY = 20
-"""So many runs of ``apply`` that did something, and a copy is made."""
+"""Runs of ``apply`` that changed something, after which a copy is made."""
 
 KEPT = 5
-"""So many copies made by ``apply`` are kept."""
+"""The number of copies made by ``apply`` that are kept."""
 
 _AUTOMATIC = "apply-"
 
@@ -79,7 +79,7 @@ def automatic_copies(location: engine_location.Location) -> list[Path]:
 
 
 def copies_beside(location: engine_location.Location) -> list[Path]:
-    """Every copy of a file state that stands beside it under a name that this tool gives."""
+    """Every copy of a file state in its folder, by the names that this tool gives."""
     if not isinstance(location, engine_location.FileLocation) or not location.path.parent.is_dir():
         return []
     name = re.compile(re.escape(location.path.name) + r"\..+\.backup(\.\d+)?")
@@ -94,7 +94,7 @@ def needs_file(path: Path) -> None:
     """
     with engine_location.file_errors(path):
         if not path.is_file():
-            raise StateMissing(f"there is no copy at {path}", hint="check the name")
+            raise StateMissing(f"no copy at {path}", hint="check the name")
 
 
 OPERATION = "state restore"
@@ -103,7 +103,7 @@ OPERATION = "state restore"
 def must_be_restorable(copy: Path, place: engine_location.Location) -> None:
     """Refuse a copy that cannot become the missing state there, before anything is made for it.
 
-    Where there is a state, ``restore`` itself finds out: then its lock file is no trace.
+    Where there is a state, ``restore`` itself finds out: then its lock file does not count.
 
     Raises:
         StateError: the copy is missing, damaged or of another state.
@@ -158,7 +158,7 @@ def _must_be_sound(location: str, *, root: Path) -> None:
     """Look before anything is written: it may be the file of another program.
 
     Raises:
-        StateMissing: there is no state.
+        StateMissing: the state does not exist.
         StateDamaged: it is damaged somewhere, or of another program.
     """
     with open_state(location, root=root, mode=Mode.READ, accept_lost=True) as state:
@@ -204,7 +204,7 @@ def _replace(found: State, state: State, *, root: Path, now: Instant) -> Restore
 
 def _refill(found: State, state: State, *, serial: int, now: Instant) -> None:
     copy_content(state, found, serial=serial)
-    state.journal.add(OPERATION, outcome=f"restored as serial {serial}, made anew", now=now)
+    state.journal.add(OPERATION, outcome=f"restored as serial {serial}, created again", now=now)
 
 
 def _restored(state: State, *, replaced: Path | None, closed_since: int | None) -> Restored:

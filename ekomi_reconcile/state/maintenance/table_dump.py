@@ -1,7 +1,7 @@
 """Every row of a state's tables, and what no copy may undo.
 
 A copy knows nothing of what was sent or erased after it. So before its rows replace the present ones, those
-are set aside that end the matter of an order; afterwards the ones that the copy does not have are put back.
+are set aside that settle an order; afterwards the ones that the copy does not have are put back.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ekomi_reconcile.state.repositories.reviews import erase_reviews
 from ekomi_reconcile.state.store import State
 
 RECORDS: tuple[Table, ...] = tuple(each for each in TABLES if each is not journal)
-"""What restoring replaces. The journal tells what was done, which no copy can undo."""
+"""What restoring replaces. The journal records what was done, which no copy can undo."""
 
 
 class Content(Protocol):
@@ -206,7 +206,7 @@ class _ClosedOrders(Repository):
         return len(kept)
 
     def _forget_again(self, erased: Sequence[Any]) -> None:
-        """What was erased since the copy was made goes once more."""
+        """What was erased since the copy was made is erased again."""
         forgotten = update(invitation).where(invitation.c.customer.is_not(None), _WAS_FORGOTTEN)
         self._session.execute(forgotten.values(customer=None, link=None, reason=None))
         owners = {interface_id: key for key, interface_id in self._keys.names().items()}

@@ -119,10 +119,10 @@ class AccountRepository(Repository):
         """Make sure that a live account may be called so.
 
         Raises:
-            StateError: there is no such account, the name belongs to another one, or it is no name.
+            StateError: there is no such account, the name belongs to another one, or it is not a valid name.
         """
         if not 1 <= len(name) <= LONGEST_NAME or not name.strip():
-            raise StateError(f"a name has 1 to {LONGEST_NAME} characters, not all of them blanks")
+            raise StateError(f"a name has 1 to {LONGEST_NAME} characters, not only spaces")
         mine = self._keys.of(interface_id)
         taken = select(account.c.interface_id).where(
             account.c.name_key == name_key(name), account.c.deleted_at.is_(None), account.c.id != mine

@@ -37,7 +37,7 @@ from ekomi_reconcile.state.repositories.journal import APPLY
 from ekomi_reconcile.state.repositories.reviews import of_product
 
 BEFORE = -1
-"""Stands for all days before the first one that is asked for."""
+"""The key of all days before the first requested one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class AggregateRepository(Repository):
     """Sums over many rows, and the latest few of them."""
 
     def sent_by_day(self, since: Instant) -> dict[int, int]:
-        """How many invitations were sent on each day from then on."""
+        """How many invitations were sent on each day since then."""
         sent = (invitation.c.status == Status.SENT.value) & (invitation.c.sent_at >= since)
         return self._by_day(invitation.c.sent_at, sent)
 
@@ -139,7 +139,7 @@ class AggregateRepository(Repository):
         return found
 
     def review_figures(self, since: Instant) -> Iterator[ReviewFigure]:
-        """Reviews of the shop by account and day from then on, and by account before.
+        """Reviews of the shop by account and day since then, and by account before.
 
         What is gone does not count, nor do reviews of products: eKomi's figures leave them out, too.
         Read to the end before anything else.
@@ -219,7 +219,7 @@ class AggregateRepository(Repository):
         return int(self._session.execute(counted).scalar_one())
 
     def run_remarks(self, since: Instant, limit: int) -> Sequence[str]:
-        """The remarks on runs that ended from then on, the latest first."""
+        """The notes of runs that ended since then, the latest first."""
         statement = (
             select(journal.c.detail)
             .where(journal.c.action == APPLY, journal.c.at >= since, journal.c.detail.is_not(None))

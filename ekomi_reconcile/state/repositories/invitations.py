@@ -148,7 +148,7 @@ def record_each(session: Session, changes: Iterable[tuple[int, str, str, Instant
 
 
 def no_invitation(invitation_id: int) -> StateError:
-    """There is no row with this id."""
+    """No invitation has this id."""
     return StateError(
         f"the state has no invitation {invitation_id}", hint="see: ekomi-reconcile invitations list"
     )

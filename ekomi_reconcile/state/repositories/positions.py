@@ -251,7 +251,7 @@ class PositionRepository(Repository):
             self._session.execute(statement, rows)
 
     def forget_observations(self, *, before: Instant, most: int) -> int:
-        """Forget statuses that orders had since an instant before that, at most so many; how many it were."""
+        """Delete order statuses seen before that instant, at most ``most``; return their number."""
         oldest = select(observation.c.source, observation.c.order_id).where(observation.c.since < before)
         mine = tuple_(observation.c.source, observation.c.order_id).in_(oldest.limit(most))
         with self._session.joined():

@@ -120,7 +120,7 @@ _SEEN = select(*(tables.observation.c[name] for name in Observation.__struct_fie
     tables.observation.c.order_id.in_(bindparam("ids", expanding=True)),
 )
 _FEW = 2_000
-"""So many customers are looked up one by one; for more, all pending rows are looked through."""
+"""Up to this number, customers are looked up one by one; beyond it all pending rows are read."""
 
 
 class QueueRepository(Repository):

@@ -110,7 +110,7 @@ class ScheduleRepository(Repository):
     def bulk(self, expected: int) -> Iterator[None]:
         """Make scheduling about ``expected`` new rows fast; transactions go inside.
 
-        The index of customers is dropped and made anew at the end, where that is better. Until then
+        The index of customers is dropped and rebuilt at the end, where that is better. Until then
         looking up customers is slow, but right; after a crash the next writer makes the index.
         """
         if expected < WORTH_IT:

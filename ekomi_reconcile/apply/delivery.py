@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from random import randrange
@@ -26,6 +27,7 @@ from ekomi_reconcile.plan.view import Privacy
 from ekomi_reconcile.rules.case import Case, KnownFacts
 from ekomi_reconcile.rules.judge import first_failed
 from ekomi_reconcile.rules.rulebook import Rule, channel_of, mobile_number, waits_on_hold
+from ekomi_reconcile.state.store import State
 
 _log = logging.getLogger("ekomi_reconcile.apply")
 
@@ -168,6 +170,46 @@ def _recipient(
         sender_email=rule.sender.email,
         products=products,
     )
+
+
+@dataclass(slots=True)
+class RecordedProducts:
+    """What the products of this run's invitations are called at eKomi, as the state keeps it.
+
+    They are recorded before eKomi hears of them. Products of which eKomi took no invitation are removed
+    again, unless they were known before, or other runners may have invited customers to review them.
+    """
+
+    state: State
+    _recorded: dict[str, set[OrderedProduct]] = field(default_factory=lambda: defaultdict(set))
+    _new: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _taken: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def record(self, wanted: Mapping[str, set[OrderedProduct]]) -> None:
+        """Record these products, by interface id, as far as this run has not done it."""
+        new = {key: left for key, each in wanted.items() if (left := each - self._recorded[key])}
+        if not new:
+            return
+        with self.state.transaction():
+            for key, products in new.items():
+                ids = {each.product_id for each in products}
+                self._new[key] |= ids - self.state.products.identifiers(key, ids).keys()
+                self.state.products.save(key, products)
+        for key, products in new.items():
+            self._recorded[key] |= products
+
+    def settled(self, row: Invitation, products: Iterable[OrderedProduct], outcome: SendOutcome) -> None:
+        """Note that eKomi was asked about these products, and what came of it."""
+        if outcome.status in {Status.SENT, Status.UNKNOWN}:
+            self._taken[row.interface_id] |= {each.product_id for each in products}
+
+    def finish(self) -> None:
+        """Remove the new products of which eKomi took no invitation."""
+        left = {key: ids - self._taken[key] for key, ids in self._new.items()}
+        if self.state.runner.alone and any(left.values()):
+            with self.state.transaction():
+                for key, ids in left.items():
+                    self.state.products.remove(key, ids)
 
 
 def delivered(row: Invitation, receipt: Receipt, *, now: Instant) -> SendOutcome:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ekomi_reconcile.apply.context import Context
-from ekomi_reconcile.apply.delivery import deliver
+from ekomi_reconcile.apply.delivery import RecordedProducts, deliver
 from ekomi_reconcile.ekomi import Receipt
 from ekomi_reconcile.ekomi.refusal_texts import refuses_account, refuses_products
 from ekomi_reconcile.model import errors
@@ -208,11 +208,15 @@ class ProductReviews:
 
     context: Context
     _known: dict[str, dict[str, str]] = field(default_factory=dict)
-    _recorded: dict[str, set[OrderedProduct]] = field(default_factory=lambda: defaultdict(set))
+    _recorded: RecordedProducts = field(init=False)
+    _without: set[int] = field(default_factory=set)
     _put: dict[str, set[OrderedProduct]] = field(default_factory=lambda: defaultdict(set))
     _refused: set[str] = field(default_factory=set)
     _noted: set[tuple[str, str]] = field(default_factory=set)
     _refusals: list[tuple[Ready, errors.EkomiError]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._recorded = RecordedProducts(self.context.state)
 
     def add(self, found: Sequence[Ready]) -> list[Ready]:
         """These with their products; where eKomi would take one for another, the invitation waits."""
@@ -226,13 +230,16 @@ class ProductReviews:
         for each in chosen:
             key = each.row.interface_id
             if each.products and key not in self._refused:
-                new[key] |= set(each.products) - self._recorded[key]
-        if any(new.values()):
-            with self.context.state.transaction():
-                for key, products in new.items():
-                    self.context.state.products.save(key, products)
-            for key, products in new.items():
-                self._recorded[key] |= products
+                new[key] |= set(each.products)
+        self._recorded.record(new)
+
+    def settled(self, ready: Ready, outcome: SendOutcome) -> None:
+        """Note what came of a call."""
+        self._recorded.settled(ready.row, () if ready.row.id in self._without else ready.products, outcome)
+
+    def finish(self) -> None:
+        """Forget the products of which eKomi took no invitation."""
+        self._recorded.finish()
 
     def call(self, ready: Ready) -> Receipt:
         """Ask for the reviews of an order; without its products where eKomi refuses those. For any thread.
@@ -253,6 +260,7 @@ class ProductReviews:
             shop_name=ready.shop_name,
         )
         if not products or key in self._refused:
+            self._without.add(ready.row.id)
             return ask(clients.sender(key))
         try:
             if ready.channel is Deliver.LINK:
@@ -262,6 +270,7 @@ class ProductReviews:
             if not _about_products(error):
                 raise
             refused = error
+        self._without.add(ready.row.id)
         receipt = ask(clients.reader(key))
         if refuses_account(_text(refused)):
             self._refused.add(key)

@@ -93,6 +93,7 @@ class Sender:
             self._refusals.any_probe = True
             self._work(pool)
         self._refusals.finish()
+        self._products.finish()
         self._show_failures()
         self._show_closed()
         for key, count in sorted(self._left.items()):
@@ -335,6 +336,7 @@ class Sender:
                 self.sent.append(ready.row)
             self.context.result.count(_COUNTED[outcome.status])
             self._tell(ready, future, outcome)
+            self._products.settled(ready, outcome)
             self._products.tell()
             error = None if outcome.status is invitation.Status.SENT else outcome.reason or ""
             self.context.tasks.end(self._task(ready.row), status=outcome.status, error=error)

@@ -199,12 +199,14 @@ class SendBetween:
         "From the first time on, up to the second, by the local clock. Hours that cross midnight, such as "
         "22:00-02:00, belong to the day on which they begin.",
         default="00:00-24:00",
+        recorded=_ALWAYS,
         absent="the whole day",
         examples=("09:00-19:00",),
     )
     days: Annotated[tuple[Weekday, ...], keys.Several()] = key(
         "Days of the week.",
         default=tuple(Weekday),
+        recorded=_ALWAYS,
         absent="every day",
         examples=(["mon", "tue", "wed", "thu", "fri"],),
     )

@@ -234,6 +234,33 @@ def test_reviews_carry_the_shops_identifier(project, sandbox, capsys):
     assert "<bdi>P1</bdi></th><td><bdi></bdi></td>" in page
 
 
+NO = '{"status": "error", "message": "%s"}'
+
+
+@pytest.mark.parametrize(
+    ("fault", "before", "recorded"),
+    [
+        ({"kind": "wrong_json", "body": NO % "The email address is blacklisted."}, [], ["9"]),
+        ({"kind": "quota"}, [], ["9"]),
+        ({"kind": "wrong_json", "body": NO % "The products_info contains an invalid product id."}, [], ["9"]),
+        ({"kind": "html", "status": 502}, [], ["8", "9"]),
+        ({"kind": "quota"}, [order(3, items=[item(8, 5)])], ["8", "9"]),
+    ],
+    ids=["recipient refused", "account refused", "products refused", "outcome unknown", "known before"],
+)
+def test_products_of_a_refused_request_are_not_recorded(project, sandbox, capsys, fault, before, recorded):
+    """Nobody is invited to review them, unless it was done before, or the outcome is not known."""
+    one_at_a_time(project)
+    asked(project, "{ask: true}", *before)
+    sandbox.world.fault(Fault(match="add-recipient", count=1, **fault))
+    project.orders([*before, order(1, items=[item(8, 5)]), order(2, items=[item(9, 5)])])
+    project.cli("apply", "--auto-approve")
+    assert len(sandbox.world.outbox.entries()) >= 1
+    capsys.readouterr()
+    assert project.cli("state", "pull") == 0
+    assert [each["identifier"] for each in json.loads(capsys.readouterr().out)["products"]] == recorded
+
+
 def test_only_invited_products_are_recorded(project, sandbox, capsys):
     """The state names the products of invitations that were sent, and no other."""
     asked(project, "{ask: true, max: 1}", order(1, items=BASKET))

@@ -33,6 +33,8 @@ class Runner:
     """
 
     reconnected = False
+    alone = True
+    """Does nobody else send through the same state at the same time?"""
 
     def __init__(self, session: Session) -> None:
         self.name = lock.runner()
@@ -137,6 +139,8 @@ FROM clock LEFT JOIN turn AS t ON t.interface_id = :interface_id
 
 class SharedRunner(Runner):
     """One of several runners on PostgreSQL. Leases use the server's clock, not those of the machines."""
+
+    alone = False
 
     def __init__(self, session: Session, location: PostgresLocation) -> None:
         super().__init__(session)

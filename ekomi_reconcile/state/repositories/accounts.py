@@ -63,6 +63,13 @@ class ProductRepository(Repository):
             ]
             self._session.execute(statement, values)
 
+    def remove(self, interface_id: str, product_ids: Iterable[str]) -> None:
+        """Forget what these products, given by their ids at eKomi, are called."""
+        key = self._keys.of(interface_id)
+        with self._session.joined():
+            for chunk in chunks(product_ids):
+                self._session.execute(delete(product).where(_c.account_id == key, _c.product_id.in_(chunk)))
+
 
 LONGEST_NAME = 255
 """Characters of an account's name."""

@@ -15,6 +15,7 @@ from ekomi_reconcile.config.order_sources import DEFAULT_SOURCE, OrdersSettings,
 from ekomi_reconcile.config.source import Document, Tree
 from ekomi_reconcile.model import keys
 from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.instant import seconds
 from ekomi_reconcile.model.invitation import CustomerLimit
 from ekomi_reconcile.model.keys import DEFAULT_OF_EACH, Json, Recorded, build, key
 
@@ -35,12 +36,12 @@ class ScheduleSettings:
 
     sync_every: keys.Duration = key(
         "How old statistics and shop details may become before they are fetched.",
-        default=keys.seconds("6h"),
+        default=seconds("6h"),
         recorded=_ALWAYS,
     )
     import_reviews_every: keys.Duration = key(
         "How old the last import of reviews may become before the next.",
-        default=keys.seconds("12h"),
+        default=seconds("12h"),
         recorded=_ALWAYS,
     )
 
@@ -73,7 +74,7 @@ class EkomiSettings:
     parallelism: Annotated[int, keys.Whole(low=1, high=64)] = key(
         "Calls at the same time.", default=10, recorded=_ALWAYS
     )
-    timeout: keys.Duration = key("How long one call may take.", default=keys.seconds("30s"), recorded=_ALWAYS)
+    timeout: keys.Duration = key("How long one call may take.", default=seconds("30s"), recorded=_ALWAYS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,7 @@ class SafetySettings:
     )
     max_plan_age: keys.Duration = key(
         "The age at which a saved plan is stale: `apply PLAN` refuses an older one.",
-        default=keys.seconds("7d"),
+        default=seconds("7d"),
         recorded=_NEVER,
     )
     send: bool = key(

@@ -49,11 +49,6 @@ def object_of(properties: Mapping[str, Json], *, optional: Iterable[str] = ()) -
     return {"type": "object", "properties": dict(properties), "required": required}
 
 
-def shape_counts_of(keys: Iterable[str]) -> dict[str, Json]:
-    """An object of figures."""
-    return object_of(dict.fromkeys(keys, COUNT))
-
-
 def words_of(kind: type[StrEnum]) -> dict[str, Json]:
     """One of the words of an enumeration."""
     return {"enum": [each.value for each in kind]}

@@ -1,4 +1,4 @@
-"""Instants: whole seconds since 1970 in UTC, as plain integers."""
+"""Instants, whole seconds since 1970 in UTC as plain integers; and durations as the files write them."""
 
 from __future__ import annotations
 
@@ -38,3 +38,17 @@ def iso(instant: Instant) -> str:
 def iso_or_none(instant: Instant | None) -> str | None:
     """Like ``iso``; an absent instant stays absent."""
     return None if instant is None else iso(instant)
+
+
+_SECONDS = {"s": 1, "m": 60, "h": HOUR, "d": DAY, "w": 7 * DAY}
+
+
+def seconds(duration: str) -> int:
+    """The seconds of a ``Duration`` or ``Spread`` such as ``6h``."""
+    return int(duration[:-1]) * _SECONDS[duration[-1]]
+
+
+def duration(span: int) -> str:
+    """Seconds as the files may have them, such as ``6h``: equal spans have equal forms."""
+    unit = next(each for each in "dhms" if span % _SECONDS[each] == 0)
+    return f"{span // _SECONDS[unit]}{unit}"

@@ -17,7 +17,7 @@ from operator import attrgetter
 from types import UnionType
 from typing import Annotated, Any, Final, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from ekomi_reconcile.model.instant import DAY, HOUR
+from ekomi_reconcile.model.instant import duration, seconds
 from ekomi_reconcile.model.paths import CONTROL, SPACE, UUID
 
 Json: TypeAlias = Any
@@ -308,20 +308,6 @@ def _list_form(kind: Kind | None, entry: Callable[[Any], Json] | None) -> Callab
         return list(found) if ordered else sorted(set(found))
 
     return form
-
-
-_SECONDS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": HOUR, "d": DAY, "w": 7 * DAY}
-
-
-def seconds(duration: str) -> int:
-    """The seconds of a ``Duration`` or ``Spread`` such as ``6h``."""
-    return int(duration[:-1]) * _SECONDS[duration[-1]]
-
-
-def duration(span: int) -> str:
-    """Seconds as the files may have them, such as ``6h``: equal spans have equal forms."""
-    unit = next(each for each in "dhms" if span % _SECONDS[each] == 0)
-    return f"{span // _SECONDS[unit]}{unit}"
 
 
 _NAME: Final = f"^[^{CONTROL}{SPACE}]([^{CONTROL}]*[^{CONTROL}{SPACE}])?$"

@@ -7,7 +7,7 @@ does not know by its ``@message``. The first line is of type ``version``. Nothin
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -15,12 +15,13 @@ from msgspec import UNSET, UnsetType
 from ekomi_reconcile.model import run
 from ekomi_reconcile.model.account import Json, account_address
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
-from ekomi_reconcile.model.document import JsonObject
+from ekomi_reconcile.model.document import COUNT, Count, JsonObject, version_of
 from ekomi_reconcile.model.errors import ConfigurationInvalid, ReconcileError
 from ekomi_reconcile.model.instant import Instant, iso
+from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.plan.codec import diagnostic_json
 from ekomi_reconcile.plan.document import Range
-from ekomi_reconcile.plan.plan import AccountChange, Guard, Operation, Plan
+from ekomi_reconcile.plan.plan import AccountChange, Action, Guard, Operation, OperationKind, Plan, Summary
 from ekomi_reconcile.render.plan_text import steps_of, summary_line
 from ekomi_reconcile.render.tables import json_text
 
@@ -33,8 +34,6 @@ FIRST_KEY = "@level"
 
 Body: TypeAlias = Mapping[str, Json]
 """An event without its time."""
-
-_ACCOUNT = "account"
 
 
 class EventDiagnostic(JsonObject, frozen=True, kw_only=True):
@@ -51,6 +50,113 @@ class EventDiagnostic(JsonObject, frozen=True, kw_only=True):
     range: Range | UnsetType | None = UNSET
     detail: str
 
+
+class EventResource(JsonObject, frozen=True, kw_only=True):
+    """An account, in the form in which readers of Terraform's events expect a resource."""
+
+    addr: str
+    module: str = ""
+    resource: str
+    implied_provider: Literal["ekomi"] = "ekomi"
+    resource_type: Literal["account"] = "account"
+    resource_name: str
+    resource_key: None = None
+
+
+class SentInvitation(JsonObject, frozen=True):
+    """The invitation that is sent: its id in the state, and the order number."""
+
+    id: Count
+    order: str
+
+
+class Hook(JsonObject, frozen=True, kw_only=True):
+    """A task that begins, goes on or has ended; ``elapsed_seconds`` from the second event on."""
+
+    resource: EventResource
+    action: run.Work
+    id_key: Literal["interface_id"] = "interface_id"
+    id_value: str
+    invitation: SentInvitation | UnsetType = UNSET
+    elapsed_seconds: Count | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
+    error: str | UnsetType = UNSET
+
+
+class PlannedChange(JsonObject, frozen=True, kw_only=True):
+    """A change of an account; ``blocked`` says why it will not be made."""
+
+    resource: EventResource
+    action: Action
+    reason: str | None
+    previous_resource: EventResource | None
+    changed: list[str]
+    blocked: str | None
+
+
+class PlannedRefresh(JsonObject, frozen=True):
+    """A sync or an import."""
+
+    resource: EventResource
+    action: OperationKind
+    reason: str
+
+
+class PlannedInvitations(JsonObject, frozen=True):
+    """How many invitations of an account change."""
+
+    resource: EventResource
+    schedule: Count
+    reschedule: Count
+    cancel: Count
+    send: Count
+
+
+class QueueChanges(JsonObject, frozen=True):
+    """What was written into the queue; ``left_out`` met an invitation of the same order."""
+
+    schedule: Count
+    reschedule: Count
+    cancel: Count
+    left_out: Count
+
+
+_PLANNED = (*(each.encode_name for each in msgspec.structs.fields(Summary)), "remove")
+_ALL = {name: dict(COUNT) for name in (*_PLANNED, *(each.value for each in run.Done))}
+Figures: TypeAlias = Annotated[
+    dict[str, int | str],
+    msgspec.Meta(
+        description="Figures of a plan or of a run; those of a plan are always there.",
+        extra_json_schema={
+            "properties": {**_ALL, "operation": {"enum": ["plan", "apply"]}},
+            "required": [*_PLANNED, "operation"],
+            "additionalProperties": True,
+        },
+    ),
+]
+
+_KEYS: Mapping[str, list[tuple[str, Any]]] = {
+    "version": [("ekomi_reconcile", str), ("ui", Annotated[str, version_of(UI_VERSION)])],
+    "diagnostic": [("diagnostic", EventDiagnostic)],
+    "log": [],
+    "planned_change": [("change", PlannedChange)],
+    "planned_refresh": [("change", PlannedRefresh)],
+    "planned_invitations": [("change", PlannedInvitations)],
+    "change_summary": [("changes", Figures), ("complete", bool)],
+    "orders_progress": [("done", Count), ("total", Count | None), ("source", str | None)],
+    "queue_progress": [("done", Count), ("total", Count | None), ("source", str | None)],
+    "queue_complete": [("changes", QueueChanges)],
+    **{
+        f"{kind}_{end}": [("hook", Hook)]
+        for kind in ("apply", "refresh", "invitation")
+        for end in ("start", "progress", "complete", "errored")
+    },
+    "cycle_complete": [("outcome", str), ("message", str | None)],
+}
+TYPES: Mapping[str, type[Any]] = {
+    name: msgspec.defstruct(name, keys, bases=(JsonObject,), frozen=True) for name, keys in _KEYS.items()
+}
+"""The types of events, with the keys that each has beside the common ones."""
 
 _REFRESHES = (run.Work.SYNC, run.Work.IMPORT)
 _DOING = {
@@ -122,9 +228,9 @@ def happened(event: run.Progress | run.Started | run.Running | run.Ended | run.Q
 def result_events(result: run.Result, *, complete: bool) -> Iterator[Body]:
     """How the run ended: what failed, what was not tried, what else there is to know, and the figures."""
     for failure in result.failures:
-        yield _diagnostic("error", f"{failure.subject}: {failure.message}", failure.hint)
+        yield _diagnostic(Severity.ERROR, f"{failure.subject}: {failure.message}", failure.hint)
     for text in result.not_tried:
-        yield _diagnostic("warning", f"not tried: {text}", None)
+        yield _diagnostic(Severity.WARNING, f"not tried: {text}", None)
     for text in result.notes:
         yield _body("log", text)
     changes = _result_figures(result)
@@ -141,7 +247,7 @@ def problem_events(error: ReconcileError) -> Iterator[Body]:
     if isinstance(error, ConfigurationInvalid):
         for each in error.diagnostics:
             yield _diagnostic_event(each)
-    yield _diagnostic("error", error.message, error.hint)
+    yield _diagnostic(Severity.ERROR, error.message, error.hint)
 
 
 def cycle_event(outcome: str, message: str | None) -> Body:
@@ -151,7 +257,8 @@ def cycle_event(outcome: str, message: str | None) -> Body:
     return _body("cycle_complete", text, level=level, outcome=outcome, message=message)
 
 
-def _body(kind: str, text: str, *, level: str = "info", **more: Json) -> Body:
+def _body(kind: str, text: str, *, level: str = "info", **keys: Any) -> Body:
+    more: dict[str, Json] = msgspec.to_builtins(TYPES[kind](**keys))
     return {FIRST_KEY: level, "@message": text, "type": kind, **more}
 
 
@@ -165,49 +272,38 @@ def _subject(task: run.Task) -> str:
     return f"order {task.order}" if task.work is run.Work.SEND else account_address(task.account)
 
 
-def _hook(task: run.Task, seconds: int | None = None) -> dict[str, Json]:
-    hook: dict[str, Json] = {"resource": _resource(task.account), "action": task.work.value}
-    hook |= {"id_key": "interface_id", "id_value": task.interface_id}
-    if task.work is run.Work.SEND:
-        hook["invitation"] = {"id": task.invitation, "order": task.order}
-    return hook if seconds is None else {**hook, "elapsed_seconds": seconds}
+def _hook(task: run.Task, seconds: int | UnsetType = UNSET, **ending: Any) -> Hook:
+    return Hook(
+        resource=_resource(task.account),
+        action=task.work,
+        id_value=task.interface_id,
+        invitation=_sent(task),
+        elapsed_seconds=seconds,
+        **ending,
+    )
 
 
-def _resource(name: str) -> dict[str, Json]:
+def _resource(name: str) -> EventResource:
     address = account_address(name)
-    return {
-        "addr": address,
-        "module": "",
-        "resource": address,
-        "implied_provider": "ekomi",
-        "resource_type": _ACCOUNT,
-        "resource_name": name,
-        "resource_key": None,
-    }
+    return EventResource(addr=address, resource=address, resource_name=name)
 
 
 def _ended(event: run.Ended) -> Body:
-    task, work = event.task, event.task.work
-    hook = _hook(task, event.seconds)
-    if event.status is not None:
-        hook["status"] = event.status.value
+    task, work, seconds = event.task, event.task.work, event.seconds
+    status = UNSET if event.status is None else event.status
     if event.error is None:
-        text = f"{_subject(task)}: {_DONE[work]} complete after {event.seconds}s"
+        text = f"{_subject(task)}: {_DONE[work]} complete after {seconds}s"
         text += f" [interface_id={task.interface_id}]"
-        return _body(_kind(task, "complete"), text, hook=hook)
-    text = f"{_subject(task)}: {_DONE[work]} errored after {event.seconds}s: {event.error}"
-    return _body(_kind(task, "errored"), text, level="error", hook={**hook, "error": event.error})
+        return _body(_kind(task, "complete"), text, hook=_hook(task, seconds, status=status))
+    text = f"{_subject(task)}: {_DONE[work]} errored after {seconds}s: {event.error}"
+    hook = _hook(task, seconds, status=status, error=event.error)
+    return _body(_kind(task, "errored"), text, level="error", hook=hook)
 
 
 def _queue_written(event: run.QueueWritten) -> Body:
-    figures = {
-        "schedule": event.scheduled,
-        "reschedule": event.rescheduled,
-        "cancel": event.cancelled,
-        "left_out": event.left_out,
-    }
+    changes = QueueChanges(event.scheduled, event.rescheduled, event.cancelled, event.left_out)
     text = f"Queue: {event.scheduled} scheduled, {event.rescheduled} rescheduled, {event.cancelled} cancelled"
-    return _body("queue_complete", text, changes=figures)
+    return _body("queue_complete", text, changes=changes)
 
 
 def _progress(event: run.Progress) -> Body:
@@ -226,30 +322,23 @@ def _progress(event: run.Progress) -> Body:
 def _planned_change(change: AccountChange) -> Body:
     previous = None if change.previous_name is None else _resource(change.previous_name)
     blocked = f" (not done: {change.blocked})" if change.blocked else ""
+    planned = PlannedChange(
+        resource=_resource(change.name),
+        action=change.action,
+        reason=change.reason,
+        previous_resource=previous,
+        changed=list(change.changed),
+        blocked=change.blocked,
+    )
     return _body(
-        "planned_change",
-        f"{change.address}: Plan to {change.action.value}{blocked}",
-        change={
-            "resource": _resource(change.name),
-            "action": change.action.value,
-            "reason": change.reason,
-            "previous_resource": previous,
-            "changed": list(change.changed),
-            "blocked": change.blocked,
-        },
+        "planned_change", f"{change.address}: Plan to {change.action.value}{blocked}", change=planned
     )
 
 
 def _planned_refresh(operation: Operation) -> Body:
-    return _body(
-        "planned_refresh",
-        f"{account_address(operation.account)}: Plan to {operation.kind.value}",
-        change={
-            "resource": _resource(operation.account),
-            "action": operation.kind.value,
-            "reason": operation.reason,
-        },
-    )
+    account, kind = operation.account, operation.kind
+    planned = PlannedRefresh(_resource(account), kind, operation.reason)
+    return _body("planned_refresh", f"{account_address(account)}: Plan to {kind.value}", change=planned)
 
 
 def _planned_invitations(plan: Plan) -> Iterator[Body]:
@@ -257,11 +346,8 @@ def _planned_invitations(plan: Plan) -> Iterator[Body]:
         counts = steps_of(plan, key)
         if any(counts.values()):
             text = ", ".join(f"{count} to {word}" for word, count in counts.items() if count)
-            yield _body(
-                "planned_invitations",
-                f"{account_address(name)}: {text}",
-                change={"resource": _resource(name), **counts},
-            )
+            planned = PlannedInvitations(_resource(name), **counts)
+            yield _body("planned_invitations", f"{account_address(name)}: {text}", change=planned)
 
 
 def _result_figures(result: run.Result) -> dict[str, Json]:
@@ -289,16 +375,21 @@ def _diagnostic_event(each: Diagnostic) -> Body:
         if text
     )
     known = msgspec.structs.asdict(diagnostic_json(each))
-    body = msgspec.to_builtins(EventDiagnostic(**known, detail=detail))
     level = "error" if each.is_error else "warn"
-    return _body("diagnostic", each.message, level=level, diagnostic=body)
+    return _body("diagnostic", each.message, level=level, diagnostic=EventDiagnostic(**known, detail=detail))
 
 
 def _guard_event(guard: Guard) -> Body:
-    return _diagnostic("warning", guard.message, f"if it is meant: {guard.override}", rule=guard.rule)
+    return _diagnostic(Severity.WARNING, guard.message, f"if it is meant: {guard.override}", rule=guard.rule)
 
 
-def _diagnostic(severity: str, summary: str, hint: str | None, rule: str | None = None) -> Body:
-    body = {"severity": severity, "rule": rule, "summary": summary, "detail": hint or "", "hint": hint}
-    level = "error" if severity == "error" else "warn"
-    return _body("diagnostic", summary, level=level, diagnostic=body)
+def _diagnostic(severity: Severity, summary: str, hint: str | None, rule: str | None = None) -> Body:
+    found = EventDiagnostic(severity=severity, rule=rule, summary=summary, detail=hint or "", hint=hint)
+    level = "error" if severity is Severity.ERROR else "warn"
+    return _body("diagnostic", summary, level=level, diagnostic=found)
+
+
+def _sent(task: run.Task) -> SentInvitation | UnsetType:
+    if task.invitation is None or task.order is None:
+        return UNSET
+    return SentInvitation(task.invitation, task.order)

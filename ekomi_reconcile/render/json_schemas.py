@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from ekomi_reconcile.model import document
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.document import DIALECT, JsonObject, schema_of
-from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.model.run import Done, Work
-from ekomi_reconcile.plan.plan import Action, OperationKind, Summary
+from ekomi_reconcile.model.run import Work
 from ekomi_reconcile.render import (
     accounts,
     explain,
@@ -24,10 +20,8 @@ from ekomi_reconcile.render import (
     state_admin,
     tables,
 )
-from ekomi_reconcile.render.events import MODULE, UI_VERSION, EventDiagnostic
+from ekomi_reconcile.render.events import MODULE, TYPES, UI_VERSION
 from ekomi_reconcile.render.tables import FORMAT_VERSION
-
-_NO_TEXT = document.maybe(document.TEXT)
 
 LISTS: Mapping[str, type[JsonObject]] = {
     "accounts-list": accounts.AccountEntry,
@@ -75,18 +69,6 @@ DOCUMENTS: Mapping[str, type[JsonObject]] = {
 EVENTS = "events"
 NAMES = (*LISTS, *DOCUMENTS, EVENTS)
 
-_RESOURCE = document.object_of(
-    {
-        "addr": document.TEXT,
-        "module": document.TEXT,
-        "resource": document.TEXT,
-        "implied_provider": {"const": "ekomi"},
-        "resource_type": {"const": "account"},
-        "resource_name": document.TEXT,
-        "resource_key": {"type": "null"},
-    }
-)
-_ENDS = ("start", "progress", "complete", "errored")
 _HOOKED = {
     "apply": (Work.CREATE, Work.UPDATE, Work.REPLACE, Work.DELETE),
     "refresh": (Work.SYNC, Work.IMPORT),
@@ -96,7 +78,15 @@ _HOOKED = {
 
 def events_shape() -> dict[str, Json]:
     """Any event; those of unknown types have the common keys."""
-    kinds = _kinds()
+    parts: dict[str, Json] = {}
+    rules = []
+    for kind, payload in TYPES.items():
+        schema = schema_of(payload)
+        parts |= schema.pop("$defs", {})
+        keys = {"type": {"const": kind}, **schema["properties"]}
+        if "hook" in keys:
+            keys["hook"] = _hook(kind)
+        rules.append({"if": {"properties": {"type": {"const": kind}}}, "then": document.object_of(keys)})
     common = {
         "@level": {"enum": ["info", "warn", "error"]},
         "@message": document.TEXT,
@@ -104,97 +94,20 @@ def events_shape() -> dict[str, Json]:
         "@timestamp": document.TIME,
         "type": document.TEXT,
     }
-    rules = [
-        {
-            "if": {"properties": {"type": {"const": kind}}},
-            "then": document.object_of({"type": {"const": kind}, **keys}),
-        }
-        for kind, keys in kinds.items()
+    return {**document.object_of(common), "allOf": rules, "$defs": parts}
+
+
+def _hook(kind: str) -> dict[str, Json]:
+    """The hook of a type of event: which actions it is about, and what it always has."""
+    name, _, end = kind.partition("_")
+    always = [
+        *(["invitation"] if name == "invitation" else []),
+        *(["elapsed_seconds"] if end != "start" else []),
+        *(["status"] if name == "invitation" and end in ("complete", "errored") else []),
+        *(["error"] if end == "errored" else []),
     ]
-    diagnostic = schema_of(EventDiagnostic)
-    parts = diagnostic.pop("$defs")
-    return {**document.object_of(common), "allOf": rules, "$defs": {**parts, "EventDiagnostic": diagnostic}}
-
-
-def _kinds() -> dict[str, Mapping[str, Json]]:
-    """The keys of every type of event beside the common ones."""
-    return {
-        "version": {"ekomi_reconcile": document.TEXT, "ui": document.shape_version_of(UI_VERSION)},
-        "diagnostic": {"diagnostic": {"$ref": "#/$defs/EventDiagnostic"}},
-        "log": {},
-        "planned_change": {"change": _planned_change()},
-        "planned_refresh": {"change": _planned_refresh()},
-        "planned_invitations": {"change": _planned_invitations()},
-        "change_summary": {"changes": _figures(), "complete": document.FLAG},
-        "orders_progress": {
-            "done": document.COUNT,
-            "total": document.maybe(document.COUNT),
-            "source": _NO_TEXT,
-        },
-        "queue_progress": {
-            "done": document.COUNT,
-            "total": document.maybe(document.COUNT),
-            "source": _NO_TEXT,
-        },
-        "queue_complete": {
-            "changes": document.shape_counts_of(("schedule", "reschedule", "cancel", "left_out"))
-        },
-        **{f"{name}_{end}": {"hook": _hook(name, end)} for name in _HOOKED for end in _ENDS},
-        "cycle_complete": {"outcome": document.TEXT, "message": _NO_TEXT},
-    }
-
-
-def _hook(name: str, end: str) -> dict[str, Json]:
-    keys: dict[str, Json] = {
-        "resource": _RESOURCE,
-        "action": {"enum": [each.value for each in _HOOKED[name]]},
-        "id_key": {"const": "interface_id"},
-        "id_value": document.TEXT,
-    }
-    if name == "invitation":
-        keys["invitation"] = document.object_of({"id": document.COUNT, "order": document.TEXT})
-    if name == "invitation" and end in ("complete", "errored"):
-        keys["status"] = document.words_of(Status)
-    if end != "start":
-        keys["elapsed_seconds"] = document.COUNT
-    if end == "errored":
-        keys["error"] = document.TEXT
-    return document.object_of(keys)
-
-
-def _planned_change() -> dict[str, Json]:
-    return document.object_of(
-        {
-            "resource": _RESOURCE,
-            "action": document.words_of(Action),
-            "reason": _NO_TEXT,
-            "previous_resource": document.maybe(_RESOURCE),
-            "changed": document.array_of(document.TEXT),
-            "blocked": _NO_TEXT,
-        }
-    )
-
-
-def _planned_refresh() -> dict[str, Json]:
-    return document.object_of(
-        {"resource": _RESOURCE, "action": document.words_of(OperationKind), "reason": document.TEXT}
-    )
-
-
-def _planned_invitations() -> dict[str, Json]:
-    counts = dict.fromkeys(("schedule", "reschedule", "cancel", "send"), document.COUNT)
-    return document.object_of({"resource": _RESOURCE, **counts})
-
-
-def _figures() -> dict[str, Json]:
-    """Those of the plan are always there, those of a run in the summary of ``apply``."""
-    planned = [*(each.encode_name for each in msgspec.structs.fields(Summary)), "remove"]
-    done = [each.value for each in Done]
-    keys = {**dict.fromkeys(planned, document.COUNT), **dict.fromkeys(done, document.COUNT)}
-    operation = {"enum": ["plan", "apply"]}
-    return document.object_of(
-        {**keys, "operation": operation}, optional=[each for each in done if each not in planned]
-    )
+    actions = {"enum": [each.value for each in _HOOKED[name]]}
+    return {"$ref": "#/$defs/Hook", "properties": {"action": actions}, "required": always}
 
 
 def output_schema(name: str) -> dict[str, Json]:

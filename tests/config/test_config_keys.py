@@ -14,6 +14,7 @@ from ekomi_reconcile.config.models import model_of
 from ekomi_reconcile.config.settings import Project, SafetySettings
 from ekomi_reconcile.model import keys
 from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.instant import seconds
 from ekomi_reconcile.model.keys import Recorded, build, key
 from ekomi_reconcile.model.rule import InvitationRule
 
@@ -119,7 +120,7 @@ def test_a_new_key_of_the_project_at_its_default_changes_no_digest(kind):
 
 def test_a_new_key_is_declared_in_one_place():
     """What is accepted, what editors show and what it becomes follow from one declaration."""
-    rule = _with_key(InvitationRule, keys.Duration, keys.seconds("2h"))
+    rule = _with_key(InvitationRule, keys.Duration, seconds("2h"))
     model = model_of(rule)
     shown = model.model_json_schema()["properties"]["later"]
     assert (shown["default"], shown["description"]) == ("2h", "It came later.")

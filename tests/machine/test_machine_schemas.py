@@ -18,7 +18,7 @@ from ekomi_reconcile.cli.main import app, run
 from ekomi_reconcile.model.document import JsonObject
 from ekomi_reconcile.model.review import Period, ReviewStatistics
 from ekomi_reconcile.plan.document import PlanDocument
-from ekomi_reconcile.render.events import EventDiagnostic
+from ekomi_reconcile.render.events import TYPES
 from ekomi_reconcile.render.json_schemas import DOCUMENTS, LISTS
 from ekomi_reconcile.render.reviews import ListedStatistics, statistics_json
 from ekomi_reconcile.sandbox.server import SandboxServer
@@ -137,7 +137,7 @@ def test_every_struct_is_in_a_schema():
     """What is declared as part of an output is published, as itself or by what inherits from it."""
     for module in pkgutil.iter_modules(render.__path__, f"{render.__name__}."):
         importlib.import_module(module.name)
-    roots = [*LISTS.values(), *DOCUMENTS.values(), PlanDocument, EventDiagnostic]
+    roots = [*LISTS.values(), *DOCUMENTS.values(), *TYPES.values(), PlanDocument]
     published = set(_structs(msgspec.inspect.multi_type_info(roots)))
     published |= {parent for kind in published for parent in kind.__mro__}
     declared = {kind for kind in _heirs(JsonObject) if kind.__module__.startswith("ekomi_reconcile.")}

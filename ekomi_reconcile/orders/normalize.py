@@ -82,9 +82,12 @@ def order_of(
     """The order with these facts and items, and the fields that rules name.
 
     Raises:
-        OrderUnreadable: its order date is before 1970 or out of range, or a spreadsheet changed its number.
+        OrderUnreadable: its order date is before 1970 or out of range, or its number is missing, or was
+            changed by a spreadsheet.
     """
     number = (wire.increment_id or "").strip()
+    if not number:
+        raise OrderUnreadable("increment_id: the order number is missing", order_id=wire.entity_id)
     if changed_by_spreadsheet(number):
         raise OrderUnreadable(
             "increment_id: a decimal point or exponent found: a spreadsheet changed the number",
@@ -104,7 +107,7 @@ def order_of(
     store, group = wire.store_code or _known(codes.stores, wire.store_id), _group_of(wire, codes)
     return Order(
         order_id=wire.entity_id,
-        number=number or str(wire.entity_id),
+        number=number,
         state=wire.state or None,
         status=wire.status or None,
         store_view=store,

@@ -118,7 +118,7 @@ def _monotonic(ids: array[int]) -> bool:
     return all(map(lt, ids, islice(ids, 1, None))) or all(map(gt, ids, islice(ids, 1, None)))
 
 
-RULES = 2
+RULES = 3
 """The rules by which order files are read now."""
 
 _GROWING = frozenset({"jsonl", "csv"})

@@ -94,12 +94,13 @@ def test_cells_of_csv(tmp_path):
     """An empty cell is absent, dotted names are nested, lists are JSON, newlines may be quoted."""
     path = tmp_path / "orders.csv"
     header = "entity_id,created_at,status,coupon_code,billing_address.country_id,items,customer_is_guest"
+    header += ",increment_id"
     rows = [
-        """1,2026-01-31,complete,,AT,"[{""sku"": ""A"", ""qty_ordered"": ""2""}]",1""",
-        '2, 2026-01-31 10:00:00 , "com\nplete",X ,, ,',
+        """1,2026-01-31,complete,,AT,"[{""sku"": ""A"", ""qty_ordered"": ""2""}]",1,a""",
+        '2, 2026-01-31 10:00:00 , "com\nplete",X ,, ,,b',
         "",
-        " ,,,,,,",
-        "3,2026-01-31,,,,,",
+        " ,,,,,,,",
+        "3,2026-01-31,,,,,,c",
     ]
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join([header, *rows]).encode())
     asked = frozenset({"sku", "qty", "coupon_code", "billing_country", "is_guest"})
@@ -114,8 +115,8 @@ def test_damaged_rows_of_csv(tmp_path):
     """Each is a problem at its line; the others are read."""
     path = tmp_path / "orders.csv"
     path.write_bytes(
-        b"entity_id,created_at,items\n1,2026-01-31,\n2,2026-01-31,,too,many\n3,2026-01-31,\xff\n"
-        b'4,2026-01-31,"a"b"\n5,2026-01-31,"[{"\n,2026-01-31,\n7,2026-01-31,\n'
+        b"entity_id,increment_id,created_at,items\n1,a,2026-01-31,\n2,b,2026-01-31,,too,many\n"
+        b'3,c,2026-01-31,\xff\n4,d,2026-01-31,"a"b"\n5,e,2026-01-31,"[{"\n,f,2026-01-31,\n7,g,2026-01-31,\n'
     )
     found = Pass(path, attributes=frozenset({"sku"}))
     assert found.ids == [1, 7]

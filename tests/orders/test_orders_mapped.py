@@ -244,5 +244,9 @@ def test_another_mapping_reads_the_file_again(tmp_path):
         reading = FileSource("default", path, table=settings).read(Wanted(cursors=frozenset(cursors)))
         assert sum(map(len, reading.batches())) == 1
         cursors = [reading.cursor]
-    plain = write_csv(tmp_path / "plain.csv", ["entity_id", "created_at"], [["1", "2026-01-31 12:00:00"]])
+    plain = write_csv(
+        tmp_path / "plain.csv",
+        ["entity_id", "increment_id", "created_at"],
+        [["1", "a", "2026-01-31 12:00:00"]],
+    )
     assert Pass(plain).ids == [1]

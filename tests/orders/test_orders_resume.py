@@ -185,11 +185,13 @@ def test_unreadable_lines_are_remembered_with_the_position(path):
 def test_csv_grows_by_rows(tmp_path):
     """The header counts for rows added later; a cell that nothing closes yet is waited for."""
     path = tmp_path / "orders.csv"
-    path.write_text('entity_id,created_at,status\n1,2026-01-31,complete\n2,2026-01-31,"half\n')
+    path.write_text(
+        'entity_id,increment_id,created_at,status\n1,a,2026-01-31,complete\n2,b,2026-01-31,"half\n'
+    )
     aged(path)
     before = Pass(path)
     assert (before.ids, before.problems[0].rule) == ([1], "order-unfinished")
-    append(path, 'done"\n3,2026-01-31,x\n')
+    append(path, 'done"\n3,c,2026-01-31,x\n')
     after = Pass(path, before.cursor)
     assert after.statuses == {2: "half\ndone", 3: "x"}
     append(path, "nonsense,,\n")
@@ -199,11 +201,11 @@ def test_csv_grows_by_rows(tmp_path):
 def test_another_header_is_another_file(tmp_path):
     """Columns in another order would give other orders."""
     path = tmp_path / "orders.csv"
-    path.write_text("entity_id,created_at,status,state\n1,2026-01-31,a,b\n")
+    path.write_text("entity_id,increment_id,created_at,status,state\n1,n,2026-01-31,a,b\n")
     aged(path)
     before = Pass(path)
     with path.open("r+") as file:
-        file.write("entity_id,created_at,state,status\n1,2026-01-31,a,b\n2,2026-01-31,a,b\n")
+        file.write("entity_id,increment_id,created_at,state,status\n1,n,2026-01-31,a,b\n2,m,2026-01-31,a,b\n")
     aged(path)
     assert Pass(path, before.cursor).statuses == {1: "b", 2: "b"}
 

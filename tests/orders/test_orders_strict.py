@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from orders_support import Pass, aged, line, record, source
+from orders_support import Pass, aged, line, record, source, write_csv
 
 from ekomi_reconcile.model.diagnostic import Severity
 from ekomi_reconcile.model.errors import OrderSourceError
@@ -198,10 +198,32 @@ def test_rows_shorter_or_longer_than_the_header_are_record_errors(tmp_path, row)
 def test_spaces_around_cells_are_trimmed(tmp_path):
     """Around quotes too; a cell of spaces is an absent one."""
     path = tmp_path / "o.csv"
-    path.write_text(f'{HEADER} 1 , a ,\t2026-01-31 12:00:00 , complete \n2,  ,2026-01-31, "x, y"\n')
+    path.write_text(f'{HEADER} 1 , a ,\t2026-01-31 12:00:00 , complete \n2,b ,2026-01-31, "x, y"\n')
     one, two = Pass(path).orders
     assert (one.order_id, one.number, one.status) == (1, "a", "complete")
-    assert (two.number, two.status) == ("2", "x, y")
+    assert (two.number, two.status) == ("b", "x, y")
+
+
+@pytest.mark.parametrize("number", [None, "", "  "])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "json"])
+def test_an_order_without_its_number_is_a_faulty_record(tmp_path, suffix, number):
+    """It is reported at its line, and the others are read: eKomi knows orders by their numbers."""
+    path = tmp_path / f"o.{suffix}"
+    orders = [record(1), record(2, increment_id=number), record(3)]
+    if suffix == "csv":
+        write_csv(path, orders[0].keys(), [list(each.values()) for each in orders])
+    else:
+        lines = [json.dumps(each) for each in orders]
+        document = "[\n" + ",\n".join(lines) + "\n]"
+        path.write_text("\n".join(lines) + "\n" if suffix == "jsonl" else document)
+    found = Pass(path)
+    assert found.ids == [1, 3]
+    (problem,) = found.problems
+    assert (problem.rule, problem.message) == (
+        "order-unreadable",
+        "order 2: increment_id: the order number is missing",
+    )
+    assert problem.place.line == (2 if suffix == "jsonl" else 3)
 
 
 PER_ITEM = [
@@ -226,13 +248,13 @@ def test_a_row_per_item_refuses_the_file(tmp_path, header, rows):
 def test_a_row_per_item_that_is_added_later_refuses_the_file(tmp_path):
     """A file with columns of items is read whole again when it has grown."""
     path = tmp_path / "o.csv"
-    path.write_text("entity_id,created_at,sku\n1,2026-01-31,A\n2,2026-01-31,A\n")
+    path.write_text("entity_id,increment_id,created_at,sku\n1,a,2026-01-31,A\n2,b,2026-01-31,A\n")
     aged(path)
     before = Pass(path)
     assert [each.severity for each in before.problems] == [Severity.WARNING]
     assert "sku" in before.problems[0].message
     with path.open("a") as file:
-        file.write("1,2026-01-31,B\n")
+        file.write("1,a,2026-01-31,B\n")
     with pytest.raises(OrderSourceError, match="per_row"):
         Pass(path, before.cursor)
 

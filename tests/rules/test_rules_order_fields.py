@@ -20,7 +20,12 @@ from ekomi_reconcile.rules.judge import Decision, first_failed
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook
 
 PATHS = ["extension_attributes.optin", "custom_attributes.optin", "optin"]
-HEAD = {"entity_id": 1, "created_at": "2027-01-14 08:00:00", "customer_email": "kim@example.com"}
+HEAD = {
+    "entity_id": 1,
+    "increment_id": "1",
+    "created_at": "2027-01-14 08:00:00",
+    "customer_email": "kim@example.com",
+}
 scalars = st.sampled_from([None, "", " ", "1", " 1 ", "0", "Yes", "yes", "TRUE", True, False, 1, 1.0, 0, 1.5])
 values = scalars | st.lists(scalars, max_size=3) | st.just({"a": "1"})
 

@@ -3,6 +3,8 @@
 import io
 import json
 import sqlite3
+import sys
+from pathlib import Path
 
 import pytest
 from notify_support import CANARY
@@ -11,6 +13,9 @@ from project_support import order, settings
 from ekomi_reconcile.apply.run_control import StopSignal
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.sandbox.shops import Fault, SandboxReview
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
+from docs_blocks import DOCS, blocks
 
 
 @pytest.fixture
@@ -45,11 +50,15 @@ def test_apply_tells_what_it_did(told, hook, capsys):
     assert [each["counts"]["sent"] for each in hook.posted[2:]] == [0]  # on success only
 
 
-def test_bad_reviews_are_told(told, hook, sandbox):
-    """By order number and stars, of at most so many; not the past that a first import brings."""
+def test_bad_reviews_are_told(told, hook, sandbox, monkeypatch):
+    """By order number and stars, of at most so many, as in the guide; not what a first import brings."""
     project = told("on: [review], rating: {lte: 2}", "on: [review], format: slack", "on: [failure]")
+    (guide,) = [each.text for each in blocks(DOCS / "how-to" / "notifications.md") if "rating:" in each.text]
+    monkeypatch.setenv("SLACK_URL", hook.url)
+    entry = guide.partition("notify:\n")[2]
     project.settings(
-        (project.folder / "ekomi-reconcile.yaml").read_text() + "schedule: {import_reviews_every: 1s}\n"
+        f"{(project.folder / 'ekomi-reconcile.yaml').read_text()}{entry}"
+        "schedule: {import_reviews_every: 1s}\n"
     )
     assert project.cli("apply", "--auto-approve") == 0
     assert hook.posted == []
@@ -69,10 +78,12 @@ def test_bad_reviews_are_told(told, hook, sandbox):
     with sqlite3.connect(project.state) as database:
         database.execute("UPDATE account SET last_import_at = last_import_at - 10")
     assert project.cli("apply", "--auto-approve") == 0
-    plain, slack = hook.posted
+    plain, slack, guided = hook.posted
     assert plain["reviews"] == [{"account": "Germany", "order": "100000779", "rating": 1.0}]
     assert (plain["reviews_total"], "review" in plain["occasions"]) == (1, True)
     assert "Germany: order 100000780, 5 of 5" in json.dumps(slack)
+    assert "Germany: order 100000779, 1 of 5" in json.dumps(guided)
+    assert "100000780" not in json.dumps(guided)
     assert "canary" not in json.dumps(hook.posted)
 
 

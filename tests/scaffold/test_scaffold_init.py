@@ -10,6 +10,8 @@ from required_programs import program
 
 from ekomi_reconcile.config.load import load
 from ekomi_reconcile.config.models import rendered
+from ekomi_reconcile.model import keys
+from ekomi_reconcile.model.rule import InvitationRule
 from ekomi_reconcile.scaffold import CI, PACKAGE_VARIABLE, account_path, password_variable
 
 FILES = {
@@ -143,6 +145,29 @@ def test_any_name_makes_a_valid_account(tmp_path, name, path, variable):
     (account,) = load(tmp_path / "ekomi-reconcile.yaml").accounts
     assert account.name == name
     assert Project(tmp_path).cli("fmt", "--check") == 0
+
+
+def uncommented(path, *, left_out):
+    """The file with its commented keys in force, without the keys of this name that were in force before."""
+    lines = path.read_text("utf-8").splitlines()
+    begin = [at for at, line in enumerate(lines) if re.match(rf"{left_out}:", line)]
+    kept = [line for at, line in enumerate(lines) if not begin or not begin[0] <= at <= begin[0] + 3]
+    found = "\n".join(re.sub(r"^( *)# ( *(- )?[{a-z_]+:.*)$", r"\1\2", line) for line in kept) + "\n"
+    path.write_text(found, "utf-8")
+    return found
+
+
+def test_the_commented_keys_can_be_used(tmp_path, capsys):
+    """Every key of a rule is in the account file, maybe as a comment; without the # all of it is valid."""
+    assert Project(tmp_path).cli("init") == 0
+    project = uncommented(tmp_path / "ekomi-reconcile.yaml", left_out="orders")
+    (path,) = (tmp_path / "accounts.d").glob("*.yaml")
+    account = uncommented(path, left_out="nothing")
+    capsys.readouterr()
+    assert Project(tmp_path).cli("validate") == 0, capsys.readouterr().out
+    written_keys = set(re.findall(r"^  ([a-z_]+):", account, re.MULTILINE))
+    assert {each.name for each in keys.keys(InvitationRule)} - written_keys == {"spread", "customer_groups"}
+    assert {"timezone", "notify"} <= set(re.findall(r"^([a-z_]+):", project, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", ["", " x", "a\nb"])

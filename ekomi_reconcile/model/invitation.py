@@ -201,8 +201,8 @@ class ScheduleStep(NewInvitation, frozen=True, gc=False, array_like=True, kw_onl
 
     ``rule_change``: a changed rule, not a new order, is the cause. ``leaves_at`` is when the invitation can
     be sent, after sending windows and pauses (``null``: never); ``channel`` is the first one that the order
-    has an address for, ``products`` are the shop's identifiers of those to review (``null``: known when it is
-    sent). All are decided again before sending.
+    has an address for, ``products`` are the shop's identifiers of those to review. All are decided again
+    before sending.
     """
 
     rule_change: bool = False

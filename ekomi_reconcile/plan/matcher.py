@@ -24,7 +24,7 @@ from ekomi_reconcile.plan.view import Privacy, Queue
 from ekomi_reconcile.rules import rulebook
 from ekomi_reconcile.rules.case import Case, OrderKey, key_of_order, key_of_row
 from ekomi_reconcile.rules.judge import first_failed
-from ekomi_reconcile.rules.order_fields import planned_products
+from ekomi_reconcile.rules.order_fields import products_of
 
 
 @dataclass(slots=True)
@@ -193,7 +193,7 @@ class Matcher:
                 pending_days=days,
                 leaves_at=self._leaves_at(row.interface_id, when),
                 channel=rulebook.channel_of(trace.order, case.rule.account.invitations),
-                products=planned_products(trace.order, case.rule.account.invitations.products),
+                products=_products(trace.order, case.rule),
             )
         )
 
@@ -304,7 +304,7 @@ class Matcher:
                 rule_change=key in request.fresh,
                 leaves_at=self._leaves_at(key, when),
                 channel=rulebook.channel_of(order, rule.account.invitations),
-                products=planned_products(order, rule.account.invitations.products),
+                products=_products(order, rule),
             )
         )
 
@@ -383,3 +383,8 @@ def cancel_reason(failed: invitation.Criterion | None, order: Order, rule: ruleb
     if failed is invitation.Criterion.ORDER_STATUS and ended is not None:
         return f"{failed.value}: {ended}"
     return (failed or invitation.Criterion.ORDER_STATUS).value
+
+
+def _products(order: Order, rule: rulebook.Rule) -> tuple[str, ...]:
+    """The shop's identifiers of the products that an invitation would ask about."""
+    return tuple(each.identifier for each in products_of(order, rule.account.invitations.products))

@@ -10,7 +10,6 @@ from ekomi_reconcile.model.errors import PlanError
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.rule import InvitationRule
 from ekomi_reconcile.plan.view import Queue
-from ekomi_reconcile.rules.conditions import CATEGORY_ID
 from ekomi_reconcile.rules.order_fields import product_attributes
 from ekomi_reconcile.rules.rulebook import RuleBook
 
@@ -60,12 +59,9 @@ class Need:
 
     @property
     def attributes(self) -> frozenset[str]:
-        """The attributes of orders that the rules look at, and those that tell the products to ask about.
-
-        Categories are read for rules only.
-        """
+        """The attributes of orders that the rules look at, and those that tell the products to ask about."""
         products = product_attributes(rule.account.invitations for rule in self.book.rules)
-        return self.book.attributes | (products - {CATEGORY_ID})
+        return self.book.attributes | products
 
 
 def looks_at(account: Account, attribute: str) -> bool:
@@ -75,7 +71,7 @@ def looks_at(account: Account, attribute: str) -> bool:
         return rule.store_views.names is not None
     if attribute == "customer_group":
         return rule.customer_groups.names is not None
-    return attribute in RuleBook([account]).attributes
+    return attribute in RuleBook([account]).attributes | product_attributes([rule])
 
 
 def _blind(account: Account, attribute: str) -> Account:
@@ -88,7 +84,7 @@ def _blind(account: Account, attribute: str) -> Account:
         case "customer_group":
             rule = replace(rule, customer_groups=default.customer_groups)
         case _:
-            rule = replace(rule, conditions=None)
+            rule = replace(rule, conditions=None, products=default.products)
     return replace(account, invitations=rule)
 
 

@@ -22,7 +22,7 @@ import msgspec
 from ekomi_reconcile.model.order import Agreement, Item, Order
 from ekomi_reconcile.model.review import OrderedProduct
 from ekomi_reconcile.model.rule import Consent, InvitationRule, ProductIdentifier, ProductRule
-from ekomi_reconcile.rules.conditions import CATEGORY_ID, FIELD_PREFIX, Test, attributes, compile_node, fold
+from ekomi_reconcile.rules.conditions import FIELD_PREFIX, Test, attributes, compile_node, fold
 
 _TAKEN = re.compile(r"[A-Za-z0-9]{1,32}", re.ASCII)
 _DIGITS = 32
@@ -55,17 +55,6 @@ def products_of(order: Order, wanted: ProductRule) -> tuple[OrderedProduct, ...]
         if identifier is not None and identifier not in found:
             found[identifier] = _product(item, identifier)
     return tuple(found.values())[: wanted.max]
-
-
-def planned_products(order: Order, wanted: ProductRule) -> tuple[str, ...] | None:
-    """The shop's identifiers of the products to ask about, of an order that is only planned.
-
-    ``None`` where an exclusion by category decides: categories of products are read when an order is sent.
-    """
-    excluded = frozenset[str]() if wanted.exclude is None else attributes([wanted.exclude])
-    if wanted.ask and CATEGORY_ID in excluded and any(each.category_ids is None for each in order.items):
-        return None
-    return tuple(each.identifier for each in products_of(order, wanted))
 
 
 def lacks_identifiers(order: Order, wanted: ProductRule) -> bool:

@@ -211,20 +211,25 @@ NEEDED = {
 }
 """Rules that cannot be judged without a permission."""
 
+EXCLUDING = "store_views: [fr]\nproducts: {ask: true, exclude: {category_id: {in: [12]}}}"
+"""A rule whose invitations cannot be made without reading the catalogue."""
 
-def both(project, lacking):
+
+def both(project, more):
     """An account that needs nothing but store views, and one that needs the permission."""
     rule = "pending_period: 0\nskip_orders_older_than: 60\n"
     project.account("Germany", "28374", f"{rule}store_views: [de, at]")
-    project.account("France", "28375", rule + NEEDED[lacking])
+    project.account("France", "28375", rule + more)
 
 
 @pytest.mark.sampled(2)
-@pytest.mark.parametrize("lacking", NEEDED)
-def test_a_missing_permission_stops_only_the_accounts_that_need_it(served, capsys, monkeypatch, lacking):
+@pytest.mark.parametrize(("lacking", "rule"), [*NEEDED.items(), ("Magento_Catalog::products", EXCLUDING)])
+def test_a_missing_permission_stops_only_the_accounts_that_need_it(
+    served, capsys, monkeypatch, lacking, rule
+):
     """The other account is planned and sent as if nothing were missing; exit 1; later everybody goes on."""
     project, shop, server = served
-    both(project, lacking)
+    both(project, rule)
     login(monkeypatch, shop, ALL)
     assert project.cli("plan", "--format", "json") == 0
     wanted = json.loads(capsys.readouterr().out)["invitations"]["send"]

@@ -233,14 +233,3 @@ def test_steps_of_recorded_invitations_show_what_is_known(window):
     window.write_accounts([account("9", send_between=WEEKDAYS, **rules)])
     window.apply()
     assert steps_of(window.plan(MONDAY), "send") == dict.fromkeys((1, 2), (None, None, None))
-
-
-@pytest.mark.parametrize(
-    ("exclude", "known"), [({"category_id": {"in": [5]}}, False), ({"sku": {"eq": "BK-3"}}, True)]
-)
-def test_products_excluded_by_category_are_known_when_sent(loop, exclude, known):
-    """Categories are not read for a plan, so it shows no products rather than wrong ones."""
-    loop.write_accounts([account("9", products=PRODUCTS | {"exclude": exclude})])
-    loop.write_orders([order(1, items=BASKET)])
-    ((_, products, _),) = steps_of(loop.plan(), "schedule").values()
-    assert products == (["BK-2", "BK-1"] if known else None)

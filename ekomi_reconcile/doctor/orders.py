@@ -17,10 +17,10 @@ from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.order import Agreement, status_key
 from ekomi_reconcile.orders.magento import source as magento_source
-from ekomi_reconcile.reconcile.absent_fields import CONSENT_KEY, nameless, other_languages
+from ekomi_reconcile.reconcile.absent_fields import CONSENT_KEY, ENOUGH, nameless, other_languages
 from ekomi_reconcile.reconcile.sources import nearest
+from ekomi_reconcile.rules import order_fields
 from ekomi_reconcile.rules.conditions import CATEGORY_ID
-from ekomi_reconcile.rules.order_fields import consent_attribute, consent_key, product_attributes
 from ekomi_reconcile.rules.rulebook import RuleBook
 
 
@@ -213,7 +213,7 @@ def rule_fields(subject: DoctorContext) -> Iterator[CheckNote]:
     """Orders carry what the conditions of rules ask for."""
     for name in subject.source_names:
         accounts = subject.enabled(name)
-        if all(each.invitations.conditions is None for each in accounts):
+        if not any(each.invitations.all_conditions for each in accounts):
             continue
         try:
             found = list(subject.absent_fields(name))
@@ -224,7 +224,18 @@ def rule_fields(subject: DoctorContext) -> Iterator[CheckNote]:
         for each in found:
             yield warned(each.message, hint=each.hint, account=each.account)
         if not found:
-            yield passed(f"{name}: nothing that conditions ask for is missing from every order")
+            yield passed(_nothing_absent(subject, name))
+
+
+def _nothing_absent(subject: DoctorContext, source: str) -> str:
+    """No field is known to be absent: because orders have them all, or because few orders were read."""
+    found = subject.survey(source)
+    missing = (each for each in found.carried.missing if not order_fields.is_consent(each))
+    fields = ", ".join(sorted(order_fields.path_of(each) or each for each in missing))
+    if fields and found.orders < ENOUGH and source in subject.shop_names:
+        few = f"none of {found.orders} recent order(s) has {fields}"
+        return f"{source}: {few}; too few to tell whether orders can have it (at least {ENOUGH})"
+    return f"{source}: nothing that conditions ask for is missing from every order"
 
 
 def consent(subject: DoctorContext) -> Iterator[CheckNote]:
@@ -234,7 +245,8 @@ def consent(subject: DoctorContext) -> Iterator[CheckNote]:
         for account in subject.enabled(name):
             wanted = account.invitations.consent
             if wanted is not None:
-                verdicts = found.consents.get(consent_key(consent_attribute(wanted)), Counter())
+                key = order_fields.consent_key(order_fields.consent_attribute(wanted))
+                verdicts = found.consents.get(key, Counter())
                 yield _consented(name, account, wanted.field, verdicts)
 
 
@@ -292,7 +304,7 @@ def _needs(subject: DoctorContext, account: Account, key: str) -> bool:
         return rule.store_views.names is not None and not source.stores
     if key == magento_source.GROUPS:
         return rule.customer_groups.names is not None and not source.customer_groups
-    looked_at = RuleBook([account]).attributes | product_attributes([rule])
+    looked_at = RuleBook([account]).attributes | order_fields.product_attributes([rule])
     return key == magento_source.PRODUCTS and CATEGORY_ID in looked_at
 
 

@@ -190,3 +190,24 @@ def test_nothing_is_left_behind(clinic):
     """Looking at a shop's orders leaves no progress of a first load behind."""
     clinic.examine()
     assert not (clinic.project.folder / ".ekomi-reconcile").exists()
+
+
+@pytest.mark.parametrize(
+    ("shop", "rule"),
+    [
+        (5, "conditions: {field: {path: extension_attributes.market, ne: ebay}}"),
+        (
+            200,
+            "pending_period_overrides: [{when: {field: {path: extension_attributes.tier, eq: a}}, days: 9}]",
+        ),
+    ],
+    indirect=["shop"],
+)
+def test_a_field_that_no_order_has_is_named(clinic, shop, rule):
+    """It is a warning where enough orders were read; a few are not enough, and the message shows that."""
+    clinic.project.account("Germany", "28374", f"pending_period: 7\nstore_views: [de]\n{rule}")
+    (check,) = clinic.examine()["rule-fields"]
+    few = len(shop.orders) < 200
+    assert check["status"] == ("pass" if few else "warn")
+    assert "has extension_attributes." in check["message"]
+    assert ("too few" in check["message"]) is few

@@ -163,7 +163,7 @@ def _window_flaws(rule: InvitationRule) -> Iterator[tuple[KeyPath, str, str]]:
         yield (
             ("send_between", "hours"),
             "the window never opens: it closes when it opens",
-            "such as 09:00-19:00",
+            "another closing time, such as 09:00-19:00",
         )
 
 
@@ -171,7 +171,11 @@ def _pause_flaws(rule: InvitationRule) -> Iterator[tuple[KeyPath, str, str]]:
     for index, pause in enumerate(rule.pauses):
         for key, text in (("from", pause.first), ("until", pause.last)):
             if not _is_day(text):
-                yield ("pauses", index, key), f"there is no day {text}", "a day of the calendar"
+                yield (
+                    ("pauses", index, key),
+                    f"there is no day {text}",
+                    "a date of the calendar, such as 2026-12-24",
+                )
         if pause.last < pause.first:
             yield ("pauses", index, "until"), "the pause ends before it begins", f"{pause.first} or later"
 

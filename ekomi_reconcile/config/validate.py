@@ -205,6 +205,7 @@ _FLAWED: Final = frozenset({"invalid-text"})
 """Rules behind which a character may stand that nobody sees."""
 
 _EMPTY_HINTS: Final[Mapping[str, str]] = {
+    "deliver": "leave the key out to mean ekomi-email, or name at least one channel",
     "store_views": "leave the key out to mean all store views, or name at least one",
     "customer_groups": "leave the key out to mean all customer groups, or name at least one",
     "order_statuses": "leave the key out to take [complete], or name at least one",
@@ -342,6 +343,8 @@ def _message(rule: str, value: Any, allowed: str) -> str:
 def _hint(rule: str, path: KeyPath, value: Any, allowed: str, expected: Expectation) -> str:
     if rule == "empty-list":
         return _EMPTY_HINTS.get(str(path[-1]), "write at least one entry")
+    if value == "link" and path[-2:-1] == ("deliver",):
+        return "link stands alone: write `deliver: link`, or remove it from the list"
     if rule == "interface-id-quotes":
         return f'quote it: interface_id: "{value}"'
     if rule in _FLAWED and isinstance(value, str) and flaw(value) is not None:

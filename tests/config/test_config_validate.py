@@ -125,6 +125,8 @@ BROKEN_ACCOUNTS = {
     ),
     "no days": (RULE + "send_between: {days: []}\n", "empty-list", 5, 24, "every day"),
     "hours of another kind": (RULE + "send_between: {hours: 9-17}\n", "invalid-text", 5, 25, "09:00-19:00"),
+    "no channel": (RULE + "deliver: []\n", "empty-list", 5, 12, "leave the key out to mean ekomi-email"),
+    "a link among channels": (RULE + "deliver: [link]\n", "unknown-value", 5, 13, "write `deliver: link`"),
     "no window": (RULE + "send_between: {}\n", "empty-mapping", 5, 17, '`send_between: {"days": ["mon"'),
     "no sender": (RULE + "sender: {}\n", "empty-mapping", 5, 11, '`sender: {"email"'),
     "no products": (RULE + "products: {}\n", "empty-mapping", 5, 13, '`products: {"ask": true'),

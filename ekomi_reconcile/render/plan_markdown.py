@@ -167,8 +167,8 @@ def _difference(key: str, old: Json, new: Json) -> Iterator[str]:
         yield f"! {key}"
         yield from _tree_difference(old, new)
     else:
-        yield f"- {key} = {plan_text.value_text(old)}"
-        yield f"+ {key} = {plan_text.value_text(new)}"
+        yield f"- {key} = {plan_text.value_text(old, key_order=True)}"
+        yield f"+ {key} = {plan_text.value_text(new, key_order=True)}"
 
 
 def _tree_difference(old: Json, new: Json) -> Iterator[str]:

@@ -129,7 +129,8 @@ def _differences(change: AccountChange, paint: Paint) -> Iterator[str]:
         if old == new == SENSITIVE:
             yield f"    {symbol} {key} = {SENSITIVE}"
         else:
-            yield f"    {symbol} {key} = {value_text(old)} → {value_text(new)}"
+            before, after = value_text(old, key_order=True), value_text(new, key_order=True)
+            yield f"    {symbol} {key} = {before} → {after}"
 
 
 def field_at(fields: Mapping[str, Json] | None, path: str) -> Json:
@@ -140,13 +141,13 @@ def field_at(fields: Mapping[str, Json] | None, path: str) -> Json:
     return value
 
 
-def value_text(value: Json) -> str:
-    """A value of the files as JSON on one line."""
+def value_text(value: Json, *, key_order: bool = False) -> str:
+    """A value of the files as JSON on one line; with ``key_order`` mappings are sorted by their keys."""
     if value is None:
         return "(none)"
     if value == SENSITIVE:
         return SENSITIVE
-    return printable(json.dumps(value, ensure_ascii=False))
+    return printable(json.dumps(value, ensure_ascii=False, sort_keys=key_order))
 
 
 def _operations_block(operations: Iterable[Operation]) -> str:

@@ -7,7 +7,7 @@ from golden import check_golden
 from plan_examples import empty_plan, full_plan
 
 from ekomi_reconcile.model.run import Done, Failure, Result
-from ekomi_reconcile.plan.plan import Summary
+from ekomi_reconcile.plan.plan import AccountChange, Action, Summary
 from ekomi_reconcile.plan.saved_plan import encode
 from ekomi_reconcile.render.plan_text import plan_text, summary_line
 from ekomi_reconcile.render.results import result_text
@@ -21,6 +21,23 @@ def test_a_full_plan_reads_as_approved(colour):
     """Legend, every kind of change and step, warnings and the line of figures stand as approved."""
     name = "plan-full-colour.txt" if colour else "plan-full.txt"
     check_golden(GOLDEN / name, plan_text(full_plan(), Paint(colour)))
+
+
+def test_a_changed_mapping_shows_only_what_changes():
+    """Before and after have their keys in one order, whatever the file and the state have."""
+    hours, days = {"hours": "09:00-19:00"}, {"days": ["mon"]}
+    pairs = ({**days, **hours}, {"hours": "10:00-19:00", **days})
+    before, after = ({"invitations": {"send_between": each}} for each in pairs)
+    change = AccountChange(
+        action=Action.UPDATE,
+        name="A",
+        interface_id="1",
+        before=before,
+        after=after,
+        changed=("invitations.send_between",),
+    )
+    text = plan_text(empty_plan(changes=(change,)), Paint())
+    assert '{"days": ["mon"], "hours": "09:00-19:00"} → {"days": ["mon"], "hours": "10:00-19:00"}' in text
 
 
 def test_an_empty_plan_says_so():

@@ -163,7 +163,7 @@ Clean = Callable[[str], str]
 
 
 def json_payload(report: RunReport, clean: Clean) -> dict[str, Json]:
-    """Everything that is told; of long lists the beginning, and how many there are."""
+    """Everything that is sent; of long lists the beginning and the length."""
     accounts: list[Json] = [
         {"name": clean(each.name), "action": each.action} for each in report.accounts[:MOST_ACCOUNTS]
     ]
@@ -306,7 +306,7 @@ def address_problem(url: str) -> str | None:
 def post(url: str, body: bytes, *, rest: Callable[[float], bool]) -> Problem | None:
     """Post JSON, with two more attempts; ``None`` once it was taken.
 
-    No redirect is followed, no proxy used. ``rest`` waits so many seconds, and is true when the run must
+    No redirect is followed, no proxy used. ``rest`` waits a number of seconds, and is true when the run must
     end: then nothing is repeated.
     """
     for pause in (*PAUSES, None):

@@ -54,14 +54,14 @@ class SentRequest:
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """What is wrong with a line. The text never holds what stands there: it may be personal."""
+    """What is wrong with a line. The text never repeats the value: it may be personal."""
 
     line: int
     problem: str
 
 
 def read_past(text: bytes, *, now: Instant) -> tuple[list[SentRequest], list[BadLine]]:
-    """The requests that the file tells of, and the lines that cannot be used, both in their order.
+    """The requests in the file, and the lines that cannot be used, both in their order.
 
     Raises:
         ReconcileError: it is neither CSV with the columns needed nor JSON lines.
@@ -160,7 +160,7 @@ def _entry(line: int, row: Mapping[str, Any], now: Instant) -> SentRequest | str
 def _unclear(number: str | None, key: str | None) -> str | None:
     """What is wrong with the order that these name."""
     if number is None and key is None:
-        return "there is no order"
+        return "no such order"
     if any(each is not None and changed_by_spreadsheet(each) for each in (number, key)):
         return "a spreadsheet changed the order number: a decimal point or exponent found"
     return None
@@ -192,7 +192,7 @@ class _Source(Protocol):
 class Adoption:
     """How orders are found. ``open_source`` gives the order source of a name, ``customer`` a keyed digest.
 
-    ``source`` and ``account`` (an interface id) stand in where an entry does not say; ``names`` are the
+    ``source`` and ``account`` (an interface id) apply where an entry has none; ``names`` are the
     order sources there are.
     """
 
@@ -293,11 +293,11 @@ def _order(
     if entry.order_id is not None:
         order = by_key.get(entry.order_id)
         if order is None:
-            return "there is no order with this id in the order source, or it cannot be read"
+            return "no order with this id in the order source, or it cannot be read"
         if entry.number not in (None, order.number):
             return "the order with this id has another number"
         return order
     found = by_number.get(entry.number or "", ())
     if len(found) > 1:
         return f"{len(found)} orders have this number: give the order_id"
-    return found[0] if found else "there is no order with this number in the order source"
+    return found[0] if found else "no order with this number in the order source"

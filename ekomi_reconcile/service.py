@@ -178,7 +178,7 @@ class Metrics(ServiceRun):
 
 
 PATIENCE = 4
-"""So many intervals without the end of a cycle, and the service counts as stuck."""
+"""Intervals without the end of a cycle, after which the service counts as stuck."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +204,7 @@ class Health:
             self._last, self._last_end = cycle, cycle.ended_at
 
     def alive(self, now: Instant) -> ProbeAnswer:
-        """Does the loop still turn? A long cycle is no fault until it lasts several intervals."""
+        """Does the loop still turn? A long cycle is healthy until it lasts several intervals."""
         with self._lock:
             age = now - self._last_end
         if age > max(PATIENCE * self._every, 600):
@@ -226,11 +226,11 @@ def address(text: str) -> tuple[str, int]:
     """``:9108`` is loopback only; another interface has to be named: ``0.0.0.0:9108``.
 
     Raises:
-        ReconcileError: the text is no address.
+        ReconcileError: the text is not an address.
     """
     host, _, port = text.rpartition(":")
     if not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise ReconcileError(f"{text!r} is no address to listen at", hint="write :9108 or 0.0.0.0:9108")
+        raise ReconcileError(f"{text!r} is not an address to listen on", hint="write :9108 or 0.0.0.0:9108")
     return host.strip("[]") or "127.0.0.1", int(port)
 
 

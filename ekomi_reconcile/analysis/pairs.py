@@ -24,9 +24,9 @@ from ekomi_reconcile.model.rule import Selection
 from ekomi_reconcile.rules.conditions import GROUPS, ITEM_TESTS, SUM_ITEMS, fold
 
 _BROAD: Final = object()
-"""Stands for "all" and for exclusions."""
+"""The value for "all" and for exclusions."""
 _ANY: Final = object()
-"""Stands for every account, whatever it selects."""
+"""Every account, whatever it selects."""
 _CAPPED: Final = "too many alternatives"
 _UNCONFIRMED: Final = "the order found is not confirmed"
 

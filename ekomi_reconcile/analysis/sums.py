@@ -324,7 +324,7 @@ def _drive_out(table: list[list[Fraction]], basis: list[int], first: int) -> Non
 def _descend(
     table: list[list[Fraction]], basis: list[int], costs: Sequence[Fraction], usable: Iterable[int]
 ) -> bool:
-    """Pivot until no step makes it cheaper; false if there is no end to that."""
+    """Pivot until no step makes it cheaper; false if it would go on for ever."""
     usable = list(usable)
     while True:
         paid = [costs[each] for each in basis]

@@ -2,7 +2,7 @@
 
 Every operator is a set of patterns over case-folded text. A finite set is tried text by text; otherwise a
 breadth-first search over the product of small automata finds the shortest text, or shows that there is none.
-The empty text is no value: readers turn it into a missing one.
+The empty text is not a value: readers turn it into a missing one.
 """
 
 from __future__ import annotations
@@ -244,7 +244,7 @@ def _accepted(state: Sequence[int], like: Sequence[_Automaton], unlike: Sequence
 
 
 def _alphabet(patterns: Iterable[Pattern]) -> Sequence[str]:
-    """The characters that patterns tell apart, and one that stands for all others."""
+    """The characters that patterns tell apart, and one that represents all others."""
     used = {char for operator, text in patterns for char in text if operator != "glob" or char not in "*?"}
     other = next((each for each in _FILL if each not in used), None)
     spare = other or next(chr(code) for code in range(0x4E00, 0x9FFF) if chr(code) not in used)

@@ -22,7 +22,7 @@ Numbered: TypeAlias = Mapping[str, int]
 _ABSENT: Final = -1
 """Marks an attribute that a cube leaves free; as an index it is the last place of a row."""
 _WORTH: Final = 4
-"""A row is filled where at least one in so many of its sets is asked about."""
+"""A row is filled where at least one in this number of its sets is looked up."""
 
 
 class Grid:

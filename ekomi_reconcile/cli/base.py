@@ -108,7 +108,7 @@ def _project_in(tree: GitTree, configuration: Configuration, revision: Revision)
     except ConfigurationNotFound:
         path = posixpath.join(revision.prefix, configuration.path.name)
         raise RevisionUnreadable(
-            f"there is no project file {path} at {revision.ref} ({revision.commit[:12]})",
+            f"no project file {path} at {revision.ref} ({revision.commit[:12]})",
             hint="if this branch adds or moves the project there is nothing to compare with: "
             "run `ekomi-reconcile validate`, and merge the move without other changes",
         ) from None

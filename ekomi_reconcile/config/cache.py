@@ -4,7 +4,7 @@ A file begins with the digest of the rest: whatever is wrong with it, it counts 
 where the folder cannot be written, nor before the project has a folder ``.ekomi-reconcile``: looking at files
 leaves no traces beside them. References to secrets may be in it, secrets never are.
 
-Only files without any mistake are kept: what is wrong is always found anew, with its place.
+Only files without any mistake are kept: errors are always found again, with their place.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ _KIND = re.compile(r"\$\{([a-z][a-z0-9_-]*):")
 
 
 class _Body(msgspec.Struct, array_like=True, gc=False):
-    """``files`` says for every account which file of the listing it stands in."""
+    """``files`` has for every account the file of the listing that defines it."""
 
     project: Project
     accounts: tuple[Account, ...]
@@ -216,7 +216,7 @@ def recall(cache: Cache, tree: KeepingTree, path: str) -> Configuration | None:
 
 
 def remember(cache: Cache, tree: KeepingTree, path: str, configuration: Configuration) -> None:
-    """Keep a configuration made of what ``tree`` has read, unless a name of a file is no text."""
+    """Keep a configuration made of what ``tree`` has read, unless a file name is not valid text."""
     with suppress(UnicodeEncodeError):
         cache.write(_WHOLE_NAME, _packed(tree, path, configuration))
 

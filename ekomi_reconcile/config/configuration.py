@@ -67,7 +67,7 @@ class Secret:
 class _Redaction:
     """All secrets of this process, in every form in which they may turn up in a text.
 
-    There may be thousands, so they are looked up, not tried one by one: a place in a text is worth a look
+    There may be thousands, so they are looked up, not tried one by one: a place in a text is checked
     if a form begins like it, and then in the lengths of those that do.
     """
 
@@ -77,7 +77,7 @@ class _Redaction:
         self._lengths: dict[str, tuple[int, ...]] = {}
 
     def learn(self, value: str) -> None:
-        """From now on this value is redacted."""
+        """Redact this value in all later output."""
         if len(value) < _SHORTEST or value in self._forms:
             return
         with self._lock:
@@ -128,7 +128,7 @@ def kinds() -> tuple[str, ...]:
 
 
 def resolve(reference: str, *, root: Path | None = None) -> Secret:
-    """The secret that ``reference`` stands for. Relative paths start at ``root`` (default: here).
+    """The secret that ``reference`` names. Relative paths start at ``root`` (default: here).
 
     Raises:
         SecretError: it cannot be resolved; the message names the reference, never a value.

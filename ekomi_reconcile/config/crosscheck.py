@@ -37,7 +37,7 @@ _RULE_PATH: Final = ("invitations",)
 
 
 def source_of(data: Mapping[str, Any], defaults: Mapping[str, Any], sources: Sequence[str]) -> str | None:
-    """The order source of an account; ``None`` when it cannot be told or does not exist."""
+    """The order source of an account; ``None`` if it is ambiguous or does not exist."""
     wanted: str | None = data.get("orders", defaults.get("orders"))
     if wanted is not None:
         return wanted if wanted in sources else None
@@ -67,7 +67,7 @@ def unknown_source(document: Document, path: KeyPath, wanted: str, sources: Sequ
     add = "add it under `orders:` in the project file"
     return error(
         "order-source-unknown",
-        f"there is no order source `{wanted}`",
+        f"unknown order source `{wanted}`",
         document.place(path),
         path=path,
         found=shown(wanted, path),
@@ -117,7 +117,7 @@ def timezone_problems(document: Document) -> Iterator[Diagnostic]:
             guess = did_you_mean(name, sorted(available_timezones()))
             yield error(
                 "timezone-unknown",
-                f"there is no time zone `{name}`",
+                f"unknown time zone `{name}`",
                 document.place(path),
                 path=path,
                 found=shown(name),
@@ -173,7 +173,7 @@ def _pause_flaws(rule: InvitationRule) -> Iterator[tuple[KeyPath, str, str]]:
             if not _is_day(text):
                 yield (
                     ("pauses", index, key),
-                    f"there is no day {text}",
+                    f"{text} is not a calendar day",
                     "a date of the calendar, such as 2026-12-24",
                 )
         if pause.last < pause.first:
@@ -344,7 +344,12 @@ def table_problems(document: Document) -> Iterator[Diagnostic]:
     """Keys for CSV files of a valid project file that fit no file, or each other."""
     for path, source in _order_sources(document.data):
         for key in (each for each in _TABLE if each in source and "file" not in source):
-            yield _table(document, (*path, key), "is for CSV files, and this source is no file", "remove it")
+            yield _table(
+                document,
+                (*path, key),
+                "applies to CSV files only, and this source is not a file",
+                "remove it",
+            )
         rows = [name for name in source.get("columns", ()) if name.startswith("items.")]
         if rows and source.get("items") != "per_row":
             hint = f"add `items: per_row`, or remove {rows[0]}"

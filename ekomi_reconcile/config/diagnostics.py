@@ -87,7 +87,7 @@ def key_path(path: KeyPath) -> str:
 
 
 def shown_key(key: str) -> str:
-    """A key for a message. ``interface_password:abc``, a forgotten blank, would tell the secret."""
+    """A key for a message. ``interface_password:abc``, a forgotten space, would show the secret."""
     match = _SECRET_KEY.search(key)
     return _short(key) if match is None else f"{key[: match.end()]}{SENSITIVE}"
 

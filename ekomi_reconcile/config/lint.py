@@ -102,7 +102,7 @@ def _of_account(entry: WrittenAccount) -> Iterator[Diagnostic]:
         yield _warn(
             entry,
             "no-age-limit",
-            "there is no age limit: when the account is new, orders of any age are invited",
+            "no age limit: when the account is new, orders of any age are invited",
             ("invitations", "skip_orders_older_than"),
             hint="write a number of days, such as 30",
         )
@@ -302,7 +302,7 @@ def _of_project(
     if not settings.orders and any(each.account.invitations.enabled for each in entries):
         yield warning(
             "no-order-source",
-            "an account is enabled, but there is no order source: no order will be invited",
+            "an account is enabled, but the project has no order source: no order will be invited",
             project.document.place(),
             path=("orders",),
             hint="add `orders: {magento: {...}}` or `orders: {file: orders.jsonl}`",
@@ -341,7 +341,7 @@ def _told_twice(project: ProjectEntry, settings: Project) -> Iterator[Diagnostic
                 path: KeyPath = ("notify", index, "webhook")
                 yield warning(
                     "notified-twice",
-                    f"the same webhook is told of {' and '.join(both)} twice",
+                    f"the same webhook is notified of {' and '.join(both)} twice",
                     project.document.place(path),
                     path=path,
                     hint="remove one of the two, or give them different `on:`",

@@ -3,7 +3,7 @@
 They are derived from the records that declare the keys (``model.account``, ``config.settings``); formats that
 no record has are written here and in ``config.conditions``. The JSON Schemas are generated from them.
 
-Editors show what stands here: every key has a title and a description that also says its default, or what
+Editors show these texts: every key has a title and a description that also says its default, or what
 leaving it out means, once as text and once as Markdown (``markdownDescription``, which the YAML language
 server prefers).
 """

@@ -98,7 +98,7 @@ def ask(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     """Run git and return what it said.
 
     Raises:
-        RevisionUnreadable: there is no git, or it does not answer.
+        RevisionUnreadable: git is not installed, or does not answer.
     """
     try:
         return subprocess.run(

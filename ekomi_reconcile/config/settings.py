@@ -85,19 +85,21 @@ class SafetySettings:
     """
 
     max_delete_percent: Annotated[int, keys.Whole(low=0, high=100)] = key(
-        "So many percent of the accounts may be deleted in one run; all of them never without "
+        "The share of the accounts, in percent, that one run may delete; all of them never without "
         "--allow-deletes.",
         default=30,
         recorded=_ALWAYS,
     )
     max_sends: keys.Limit = key(
-        "So many invitations are sent in one run. More wait for the next; where a change of the files would "
+        "The most invitations sent in one run. More wait for the next; where a change of the files would "
         "send more, apply stops.",
         default=1000,
         recorded=_ALWAYS,
     )
     max_schedules: keys.Limit = key(
-        "So many invitations may a change of the files schedule at once.", default=10000, recorded=_ALWAYS
+        "The most invitations that a change of the files may schedule at once.",
+        default=10000,
+        recorded=_ALWAYS,
     )
     max_plan_age: keys.Duration = key(
         "The age at which a saved plan is stale: `apply PLAN` refuses an older one.",
@@ -130,7 +132,7 @@ class PrivacySettings:
         examples=("730d",),
     )
     max_per_customer: CustomerLimit | None = keys.key(
-        "At most so many invitations per customer within so many days.",
+        "The most invitations per customer within a number of days.",
         default=None,
         recorded=_ALWAYS,
         absent="one per order is the only limit",
@@ -147,7 +149,7 @@ class PrivacySettings:
 
 
 class Occasion(StrEnum):
-    """After which runs somebody is told."""
+    """The runs after which a notification is sent."""
 
     SUCCESS = "success"
     CHANGES = "changes"
@@ -164,14 +166,14 @@ class NotifyFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatingLimit:
-    """Of which reviews somebody is told, by their stars."""
+    """The reviews that are notified, by their stars."""
 
-    lte: Annotated[int, keys.Whole(low=1, high=5)] = key("At most so many stars.", examples=(2,))
+    lte: Annotated[int, keys.Whole(low=1, high=5)] = key("At most this number of stars.", examples=(2,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifySettings:
-    """Where to tell how a run ended, how, and when."""
+    """Where the outcome of a run is posted, in which format, and when."""
 
     SCHEMA: ClassVar = "Notification"
 
@@ -224,7 +226,7 @@ class Project:
     """Settings of a project: ekomi-reconcile.yaml.
 
     ``defaults`` is the partial account document of the file; accounts have it merged in already. Where files,
-    state and defaults are kept decides nothing about what a run does, nor does who is told of it.
+    state and defaults are kept decides nothing about what a run does, nor do notifications.
     """
 
     SCHEMA: ClassVar = "ProjectDocument"
@@ -290,7 +292,7 @@ class Project:
         absent=DEFAULT_OF_EACH,
     )
     notify: Annotated[tuple[NotifySettings, ...], keys.Several(distinct=False, ordered=True)] = key(
-        "Who is told how runs ended.",
+        "Webhooks that are notified of the outcome of runs.",
         default=(),
         recorded=_NEVER,
         absent="nobody",

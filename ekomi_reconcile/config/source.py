@@ -80,7 +80,7 @@ class Document:
 def _compose(document: Document) -> Any:
     from ekomi_reconcile.config.yaml_nodes import composer
 
-    # The blanks put the first line back at its column: indentation has a meaning.
+    # The spaces put the first line back at its column: indentation has a meaning.
     text = " " * document.column + document.source.text[document.start : document.end]
     return composer(text).get_single_node()
 
@@ -222,9 +222,9 @@ def account_files(tree: Tree, project: str, folder: str) -> Listing:
 
 
 def no_project(path: str) -> ConfigurationNotFound:
-    """There is no project file at ``path``."""
+    """The error that ``path`` has no project file."""
     return ConfigurationNotFound(
-        f"there is no project file {path}",
+        f"no project file {path}",
         hint="run in the folder of the project, or name it: -C DIR or --config FILE; `init` makes a new one",
     )
 

@@ -148,7 +148,7 @@ def _bounds(schema: dict[str, Any]) -> str:
     if low is not None:
         return f" from {low:,}" + (f" to {high:,}" if high is not None else "")
     if "maxLength" in schema:
-        return f" of 1 to {schema['maxLength']:,} characters, no blanks at its ends"
+        return f" of 1 to {schema['maxLength']:,} characters, no spaces at its ends"
     return ""
 
 
@@ -181,8 +181,8 @@ _RULES: Final[Mapping[str, str]] = {
     "between_order": "between-order",
 }
 _MESSAGES: Final[Mapping[str, str]] = {
-    "null-value": "null is no value here",
-    "empty-list": "an empty list is no value here",
+    "null-value": "null is not allowed",
+    "empty-list": "an empty list is not allowed",
     "empty-mapping": "an empty mapping is not allowed here",
     "secret-literal": "a secret must be a reference, never the secret itself",
     "interface-id-quotes": "an interface id is text: as a number it would lose leading zeros",

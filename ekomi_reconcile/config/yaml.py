@@ -30,7 +30,7 @@ BOUNDS: Final = {
         f"more than {yaml_nodes.MAX_NODES:,} values in one document",
         "write fewer values, and no aliases of aliases",
     ),
-    "yaml-recursion": ("an alias stands for a value that holds the alias itself", "remove the alias"),
+    "yaml-recursion": ("an alias refers to a value that contains the alias itself", "remove the alias"),
     "yaml-too-deep": (f"more than {yaml_nodes.MAX_DEPTH} levels of nesting", "nest the values less deeply"),
 }
 _ENOUGH: Final = 100
@@ -220,7 +220,7 @@ _QUOTED_WORD = re.compile(r"\s*'[^']*\w[^']*'")
 _SYNTAX_HINTS: Final = (
     ("tab", "indent with spaces, never with tabs"),
     ("cannot start any token", "put the text in quotes, and indent with spaces, never with tabs"),
-    ("expected ':'", "write `key: value`, with a blank after the colon"),
+    ("expected ':'", "write `key: value`, with a space after the colon"),
     ("mapping values are not allowed", "put text that holds `: ` in quotes, and check the indentation"),
     ("undefined alias", "put text that begins with * in quotes"),
     ("duplicate anchor", "give every anchor a name of its own, or put text that begins with & in quotes"),
@@ -337,7 +337,7 @@ def _document(source: Source, node: Any, problems: list[Diagnostic]) -> Document
                 Place(path=source.path, line=start.line + 1, column=start.column + 1),
                 found=node.id,
                 allowed="keys with values",
-                hint="write `key: value` lines, with a blank after each colon",
+                hint="write `key: value` lines, with a space after each colon",
             )
         )
     return None

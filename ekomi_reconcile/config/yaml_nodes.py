@@ -58,7 +58,7 @@ def plain(text: str) -> Scalar:
 
 def _number(text: str, kind: str) -> int | float:
     if kind == "never":
-        raise NotANumber("infinity and not-a-number are no values here")
+        raise NotANumber("infinity and not-a-number are not allowed")
     if kind in _BASES:
         if len(text.lstrip("+-")) > _LONGEST:
             raise NotANumber(f"a number has at most {_LONGEST} digits")

@@ -59,7 +59,7 @@ def passed(message: str, *, account: str | None = None) -> CheckNote:
 
 
 def warned(message: str, *, hint: str | None = None, account: str | None = None) -> CheckNote:
-    """Worth a look."""
+    """Should be checked."""
     return CheckNote(status=CheckStatus.WARN, message=message, account=account, hint=hint)
 
 
@@ -77,8 +77,8 @@ class Part(StrEnum):
     """What a check may need; the value says what is missing where it is not there."""
 
     FILES = "the files have errors"
-    PLACE = "there is no place for a state"
-    STATE = "there is no readable state"
+    PLACE = "the state has no valid location"
+    STATE = "the state does not exist or cannot be read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class StateFile:
 
 @dataclass(kw_only=True)
 class DoctorContext:
-    """Everything that the checks look at; ``files_error`` says why there are no files to speak of."""
+    """Everything that the checks look at; ``files_error`` says why the files cannot be used."""
 
     now: Instant
     offline: bool
@@ -249,7 +249,7 @@ class DoctorContext:
         """
         shop = self.shop(source)
         if shop is None:
-            raise OrderSourceError(f"order source {source} is no shop")
+            raise OrderSourceError(f"order source {source} is not a shop")
         if source not in self._probes:
             settings = self.configuration.project.orders[source].magento
             self._probes[source] = shop.probe(annotate=settings is not None and settings.annotate)
@@ -290,7 +290,7 @@ class DoctorContext:
         return survey_of(recent.orders, recent.problems, book, now=self.now)
 
     def _reach(self, source: str) -> None:
-        """A shop that does not answer is asked once: every further question would wait in vain."""
+        """A shop that does not answer is asked once: further requests would only time out."""
         if self.shop(source) is not None and self.probe(source).unreachable is not None:
             raise OrderSourceError("the shop cannot be reached")
 

@@ -144,7 +144,7 @@ def product_reviews(subject: context.DoctorContext) -> Iterator[context.CheckNot
             continue
         if account.interface_id in refused:
             yield context.warned(
-                "eKomi refused the import of product reviews: the tariff may not include them",
+                "eKomi refused the import of product reviews: perhaps the tariff does not include them",
                 hint="ask eKomi for product reviews, or remove `products` from the rule",
                 account=account.name,
             )

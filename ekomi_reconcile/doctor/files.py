@@ -52,7 +52,7 @@ def overlapping_rules(subject: DoctorContext) -> Iterator[CheckNote]:
 
 
 def suppression_list(subject: DoctorContext) -> Iterator[CheckNote]:
-    """The suppression list can be read and has no faulty line; without a list there is no result."""
+    """The suppression list can be read and has no faulty line; without a list it yields nothing."""
     try:
         path = subject.configuration.suppression_list
         if path is None:
@@ -153,10 +153,10 @@ SECRET_CHECKS = (
 
 
 LONG_HELD = 2 * HOUR
-"""A writer lock held for longer than this is worth a look."""
+"""Seconds after which a held writer lock is reported."""
 
 _SHOWN = 5
-"""Flaws of a damaged state that are told one by one."""
+"""Faults of a damaged state that are listed one by one."""
 
 
 def state(subject: DoctorContext) -> Iterator[CheckNote]:
@@ -170,7 +170,7 @@ def state(subject: DoctorContext) -> Iterator[CheckNote]:
         yield warned(f"not checked: {Part.FILES.value}")
     elif found.missing and not found.required:
         yield warned(
-            "there is no state yet",
+            "the state does not exist yet",
             hint="before the first apply that is so; otherwise it is lost: restore a backup",
         )
     else:
@@ -200,9 +200,9 @@ def _writable_file(path: Path) -> CheckNote:
     """Also the folder, in which SQLite keeps its log."""
     folder = next(each for each in path.parents if each.exists())
     if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
-        return failed(f"{folder} is no folder that this user may write", hint="choose another path: --state")
+        return failed(f"no write permission for the folder {folder}", hint="choose another path: --state")
     if path.exists() and not os.access(path, os.W_OK):
-        return failed(f"{path} may not be written by this user", hint="change its owner or mode")
+        return failed(f"no write permission for {path}", hint="change its owner or mode")
     return passed("the state may be written")
 
 
@@ -246,7 +246,7 @@ def key(subject: DoctorContext) -> Iterator[CheckNote]:
 
 
 def lock(subject: DoctorContext) -> Iterator[CheckNote]:
-    """Who holds the writer lock; somebody who has held it for hours is worth a look."""
+    """Who holds the writer lock; one held for hours is reported."""
     info = lock_holder(subject.place)
     if info is None:
         yield passed("nobody holds the writer lock")

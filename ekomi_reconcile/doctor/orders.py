@@ -1,7 +1,7 @@
 """Checks of the order sources and of the names in the rules.
 
 A shop is asked for its lists. For a file the names are those that recent orders have, and a name that none
-of them has is only worth a look.
+of them has is only reported as a warning.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ekomi_reconcile.rules.rulebook import RuleBook
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """The names that there are. ``listed``: the shop says that there are no others."""
+    """The names that there are. ``listed``: the shop's own list, which is complete."""
 
     names: frozenset[str]
     listed: bool
@@ -110,7 +110,7 @@ def _named(
         if unnamed and not known.names:
             continue
         if not known.names:
-            yield warned(f"{source}: not checked: there are no recent orders to compare with")
+            yield warned(f"{source}: not checked: no recent orders to compare with")
             continue
         notes = [note for name, mine in wanted.items() for note in _unknown(name, mine, what, known)]
         yield from notes or [passed(f"{source}: every {what} named by a rule is known")]
@@ -165,7 +165,7 @@ FEWEST_ORDERS = 10
 """Below this number a share says nothing."""
 
 WARN_SHARE, FAIL_SHARE = 0.05, 0.5
-"""From these shares of late orders on a rule is worth a look, or hardly ever invites anybody."""
+"""Shares of late orders from which a rule gets a warning, or hardly ever invites anybody."""
 
 
 def order_source(subject: DoctorContext) -> Iterator[CheckNote]:
@@ -179,7 +179,7 @@ def order_source(subject: DoctorContext) -> Iterator[CheckNote]:
         else:
             yield passed(f"{name}: {said}")
     if not subject.configuration.project.orders:
-        yield warned("there is no order source: no order is invited", hint="name one under orders:")
+        yield warned("the project has no order source: no order is invited", hint="name one under orders:")
 
 
 def _surveyed(found: Survey) -> str:

@@ -146,7 +146,7 @@ def _pending(subject: DoctorContext) -> list[tuple[str, int]]:
 
 
 def consistency(subject: DoctorContext) -> Iterator[CheckNote]:
-    """Rows that contradict themselves. Dates come from the shop: a wrong one there is no damage here."""
+    """Rows that contradict themselves. Dates come from the shop: a wrong date there is not damage here."""
     wanted = InvitationFilter(statuses=frozenset({Status.SENT, Status.PENDING}))
     flaws, early, example = Counter[str](), 0, ""
     for row in subject.state.invitations.search(wanted):

@@ -22,7 +22,7 @@ from ekomi_reconcile.model.account import Json
 E = TypeVar("E", bound=errors.EkomiError)
 
 NOT_JSON = object()
-"""Stands for a body that is no JSON array or object."""
+"""The value of a body that is not a JSON array or object."""
 
 _SINGLE_BYTE = frozenset({"iso-8859-1", "iso-8859-15", "latin-1", "windows-1252", "cp1252"})
 _PASSING = frozenset({408, 425, 429})
@@ -127,7 +127,7 @@ def read_json(reply: Reply, reporter: Reporter, *, empty: Json = NOT_JSON) -> Js
 
 
 def _raise_for_text(answer: Answer, body: Body, reporter: Reporter) -> None:
-    """Credentials errors are told with any status, refusals not with those of a failing server."""
+    """Credentials errors count with any status, refusals not with those of a failing server."""
     said, message = meaning_of(answer, body)
     if said is refusal_texts.Said.CREDENTIALS:
         raise reporter.credentials(answer, message)
@@ -211,7 +211,7 @@ def read_object(reply: Reply, reporter: Reporter) -> dict[str, Json]:
 
 
 def read_reviews(reply: Reply, reporter: Reporter) -> Reviews:
-    """The rows of a dump; an answer of which nothing can be read is no empty list."""
+    """The rows of a dump; an answer of which nothing can be read is not an empty list."""
     rows = read_json(reply, reporter, empty=None)
     reviews = reviews_from(rows or []) if isinstance(rows, list | None) else None
     if reviews is None or (reviews.unreadable and not reviews):

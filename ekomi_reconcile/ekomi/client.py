@@ -107,7 +107,7 @@ class EkomiClient:
         """Shop details and statistics; a function that the account is not offered is left out.
 
         ``total_reviews`` is getAverage's count; where it tells none, ``imported_reviews`` (how many a
-        full import brought; ``None``: there was no import, and the total stays ``None``), and if that
+        full import brought; ``None``: never imported, and the total stays ``None``), and if that
         is 0 the last resort, the count of the last 365 days.
         """
         names = ("getShopDetails", "getSnapshot", "getAverage")

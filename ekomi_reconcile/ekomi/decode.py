@@ -38,7 +38,7 @@ def number(value: Json) -> float | None:
 
 
 def text(value: Json) -> str:
-    """Text with real line breaks (they may come as backslash and n); what is no text or number is ``""``.
+    """Text with real line breaks (they may come as backslash and n); anything else is ``""``.
 
     Nothing is left that a terminal or a database would stumble over.
     """
@@ -129,7 +129,7 @@ class Reviews(list[Review]):
     """The reviews of one answer.
 
     ``unreadable`` counts the rows that lack what makes a review: date and rating, of a product also its id.
-    ``silent``: there was no answer at all, which mostly means that there are no reviews, but proves nothing.
+    ``silent``: an empty answer, which mostly means no reviews, but proves nothing.
     """
 
     unreadable: int = 0
@@ -203,7 +203,7 @@ _COUNT_KEYS = (
     "total",
     "ratings",
 )
-"""Under one of these getAverage tells how many reviews there are: its documentation names no key."""
+"""Under one of these getAverage has the number of reviews: its documentation names no key."""
 
 _CERTIFICATE_PAGE = "https://www.ekomi.de/cert/"
 

@@ -99,7 +99,7 @@ _REFUSAL_LINE = re.compile(
 
 
 def meaning_of_line(text: str) -> Said:
-    """What a bare line says; ``NOTHING`` if it is no text of eKomi's."""
+    """What a bare line says; ``NOTHING`` if it is not a text of eKomi's."""
     text = text.strip().strip('"')[:_LONGEST_TEXT]
     if _CREDENTIALS_LINE.fullmatch(text):
         return Said.CREDENTIALS

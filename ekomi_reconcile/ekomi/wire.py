@@ -30,7 +30,7 @@ _BEFORE_SENDING = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
 )
-"""Raised while there was no connection yet: name lookup, connecting, TLS handshake."""
+"""Raised before a connection exists: name lookup, connecting, TLS handshake."""
 
 _WORDS: tuple[tuple[type[Exception], str], ...] = (
     (httpx.ConnectTimeout, "the connection could not be made in time"),
@@ -172,7 +172,7 @@ def new_transport() -> httpx.HTTPTransport:
 
 
 def _words_for(error: Exception) -> str:
-    """Plain words; the library's own are told only where no address can be in them."""
+    """Plain words; the library's own are shown only where no address can be in them."""
     words = next((words for kind, words in _WORDS if isinstance(error, kind)), "the connection was cut")
     return f"{words} ({error})" if isinstance(error, httpx.ConnectError) and str(error) else words
 

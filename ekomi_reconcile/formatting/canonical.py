@@ -102,9 +102,9 @@ def _nodes(node: Node) -> Iterator[Node]:
 
 
 def _keep_head(before: list[EntryNode], after: list[EntryNode], *, is_header: bool) -> None:
-    """What stands above all keys is about all of them: it stays there, whichever key is now the first.
+    """Comments above all keys are about all of them: it stays there, whichever key is now the first.
 
-    It ends with a blank line, or with the line that names the schema. Without a blank line all of a header
+    It ends with an empty line, or with the line that names the schema. Without an empty line all of a header
     of the file stays: a licence, an owner, a line for yamllint or an editor.
     """
     if not before or before[0] is after[0]:
@@ -126,7 +126,7 @@ _NO_NEWLINE: Final = "\n\\ No newline at end of file\n"
 def difference(path: str, before: bytes, after: bytes) -> str:
     """The unified diff between two forms of the file ``path``; empty where they are the same.
 
-    A literal secret is an error, but it may stand in a line next to one that changes: it is masked.
+    A literal secret is an error, but it may be in a line next to one that changes: it is masked.
     """
     old, new = (_lines(each) for each in (before, after))
     lines = difflib.unified_diff(old, new, fromfile=path, tofile=f"{path} (formatted)")

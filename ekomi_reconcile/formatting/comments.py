@@ -1,4 +1,4 @@
-"""Comments and blank lines: finding them between the tokens, and giving each to the entry it is about.
+"""Comments and empty lines: finding them between the tokens, and giving each to the entry it is about.
 
 A comment at the end of a line is about what that line begins. One on a line of its own is about the entry
 below, unless it is indented deeper than that: then it ends the block above in whose column it stands.
@@ -21,7 +21,7 @@ _HEADER: Final = re.compile(r"[|>][-+0-9]*")
 
 @dataclass(frozen=True, slots=True)
 class CommentNote:
-    """A comment, or a blank line (its text is empty)."""
+    """A comment, or an empty line (its text is empty)."""
 
     index: int
     column: int
@@ -30,7 +30,7 @@ class CommentNote:
 
 
 def notes(text: str, tokens: list[Token]) -> list[CommentNote]:
-    """Every comment and blank line of a text, in order; ``tokens`` are its tokens."""
+    """Every comment and empty line of a text, in order; ``tokens`` are its tokens."""
     found: list[CommentNote] = []
     position = 0
     for token in tokens:
@@ -45,7 +45,7 @@ def notes(text: str, tokens: list[Token]) -> list[CommentNote]:
 
 
 def _in_gap(text: str, start: int, end: int) -> Iterator[CommentNote]:
-    """What stands between two tokens: blanks, line breaks and comments, nothing else."""
+    """Everything between two tokens: spaces, line breaks and comments."""
     at = start
     for number, line in enumerate(text[start:end].split("\n")):
         begin = text.rfind("\n", 0, at) + 1
@@ -68,7 +68,7 @@ def _in_header(text: str, start: int, end: int) -> Iterator[CommentNote]:
 
 
 def _end_of_block(text: str, start: int, end: int) -> int:
-    """Where a block's content ends. The blank lines below are content only where the header keeps them."""
+    """Where a block's content ends. The empty lines below are content only where the header keeps them."""
     match = _HEADER.match(text, start)
     if match and "+" in match.group():
         return end
@@ -118,7 +118,7 @@ class _Attachment:
         self._advance(self._entries[-1].start + 1 if self._entries else 0)
 
     def _advance(self, index: int) -> None:
-        """Go on to the gap that holds ``index``; blank lines that nobody took stand above its first entry."""
+        """Go on to the gap that holds ``index``; remaining empty lines belong above its first entry."""
         while self._next < len(self._entries) and self._entries[self._next].start < index:
             self._put(self._entries[self._next].lead)
             self._ended = []

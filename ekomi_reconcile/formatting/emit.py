@@ -79,7 +79,7 @@ class Beside:
 class EntryNode:
     """A pair of a mapping or an item of a sequence, and its comments.
 
-    ``lead`` stands above it, ``tail`` below it and deeper than it; an empty text is a blank line.
+    ``lead`` is above it, ``tail`` below it and deeper than it; an empty text is an empty line.
     """
 
     key: Alias | Scalar | None
@@ -176,7 +176,7 @@ def flattened(node: Node) -> Iterator[tuple[EntryNode, Collection]]:
 
 
 STEP: Final = 2
-"""Blanks of one level of indentation."""
+"""Spaces of one level of indentation."""
 
 _INDICATORS: Final = tuple("-?:,[]{}#&*!|>'\"%@`")
 _MARKERS: Final = ("---", "...")
@@ -254,7 +254,7 @@ def _is_read_as_text(value: str) -> bool:
 
 
 def block(scalar: Scalar, indent: int) -> list[str]:
-    """A literal or folded text: its header, and its lines at ``indent`` blanks."""
+    """A literal or folded text: its header, and its lines at ``indent`` spaces."""
     source = scalar.block or ""
     body = source.rstrip().split("\n")[1:]
     first = next(line for line in body if line.strip())
@@ -276,7 +276,7 @@ WIDTH: Final = 100
 """Columns that a collection in brackets may reach."""
 
 _GAP: Final = 2
-"""Blanks at least between what stands on a line and the comment beside it."""
+"""The least number of spaces between a line and the comment beside it."""
 
 _ALWAYS_QUOTED: Final = frozenset({"interface_id"})
 
@@ -386,6 +386,6 @@ def _anchor(node: Scalar | Collection) -> str:
 
 
 def _without_blanks(lead: list[str]) -> list[str]:
-    """Without the blank lines at the beginning: nothing stands above them."""
+    """Without the empty lines at the beginning."""
     first = next((number for number, line in enumerate(lead) if line), len(lead))
     return lead[first:]

@@ -179,7 +179,7 @@ def open_client(
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Let what this thread asks over bounded transports be over after so many seconds, answers included.
+    """End every request of this thread over bounded transports after ``seconds``, answers included.
 
     Whoever still waits then gets the timeout error of the library.
     """

@@ -60,7 +60,7 @@ class Derived(NamedTuple):
 
 
 class _Derives:
-    """Room for what is derived; no field, so that a changed copy derives anew."""
+    """Room for what is derived; no field, so that a changed copy derives again."""
 
     __slots__ = ("_derived",)
 

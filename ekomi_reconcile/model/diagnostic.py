@@ -37,8 +37,8 @@ class Place:
 class Diagnostic:
     """One finding: ``rule`` is its stable id, ``hint`` says what to write instead.
 
-    ``key`` is the path of the key (``invitations.pending_period``), ``found`` what stands there,
-    ``allowed`` what may stand there.
+    ``key`` is the path of the key (``invitations.pending_period``), ``found`` the value there,
+    ``allowed`` the values allowed there.
     """
 
     severity: Severity

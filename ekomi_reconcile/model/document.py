@@ -99,7 +99,7 @@ def _times(kind: type[JsonObject]) -> list[str]:
 
 
 def one_of(values: Iterable[Json]) -> msgspec.Meta:
-    """One of these values, where there is no enumeration that holds exactly them."""
+    """One of these values, where no enumeration has exactly them."""
     return msgspec.Meta(extra_json_schema={"enum": list(values)})
 
 

@@ -1,8 +1,8 @@
 """Every error this project raises, as one tree.
 
-ReconcileError                  anything a user is told in plain words; exit 1
+ReconcileError                  anything that a user sees as an error; exit 1
 ├── ConfigurationError          the files are wrong
-│   ├── ConfigurationNotFound   there is no ekomi-reconcile.yaml
+│   ├── ConfigurationNotFound   ekomi-reconcile.yaml not found
 │   ├── ConfigurationInvalid    the files have errors; carries the diagnostics
 │   └── RevisionUnreadable      the files cannot be read as they are at a git revision
 ├── SecretError                 a secret reference cannot be resolved
@@ -16,7 +16,7 @@ ReconcileError                  anything a user is told in plain words; exit 1
 │   │   └── RecipientRefused    eKomi refused the recipient for good
 │   └── OutcomeUnknown          the call may have taken effect; never repeated on its own
 ├── StateError                  the state cannot be used
-│   ├── StateMissing            there is no state and this run may not make one
+│   ├── StateMissing            the state does not exist, and this run must not create it
 │   ├── StateLost               there was a state, which is gone or has lost what was recorded last
 │   ├── StateLocked             another process holds the writer lock
 │   └── StateDamaged            the file is not a state of ours, damaged, or of a newer format
@@ -74,7 +74,7 @@ class SecretError(ReconcileError):
 class OrderSourceError(ReconcileError):
     """An order source cannot be read; ``refused``: its credentials do not allow it.
 
-    ``lacks`` is the attribute of orders that may not be read, where only rules about it are concerned.
+    ``lacks`` is the attribute of orders that cannot be read, where only rules about it are concerned.
     """
 
     refused: bool = False
@@ -150,7 +150,7 @@ class StateError(ReconcileError):
 
 
 class StateMissing(StateError):
-    """There is no state, and this run may not create one."""
+    """The state does not exist, and this run must not create it."""
 
 
 class StateLost(StateError):

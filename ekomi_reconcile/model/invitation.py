@@ -148,10 +148,10 @@ class CustomerLimit:
     SCHEMA: ClassVar = "CustomerCap"
 
     count: Annotated[int, keys.Whole(low=1, high=1_000)] = keys.key(
-        "At most so many invitations.", recorded=keys.Recorded.ALWAYS, examples=(1,)
+        "The most invitations.", recorded=keys.Recorded.ALWAYS, examples=(1,)
     )
     days: Annotated[int, keys.Whole(low=1, high=3_650)] = keys.key(
-        "Within so many days.", recorded=keys.Recorded.ALWAYS, examples=(90,)
+        "The number of days.", recorded=keys.Recorded.ALWAYS, examples=(90,)
     )
 
     def reached(self, when: Instant, asked: Iterable[Instant]) -> bool:

@@ -102,7 +102,7 @@ class Key:
     ``absent`` says what leaving it out means, where the default does not say it; ``labels`` explain the words
     that it takes. ``own`` keys belong to one account, and cannot be set for all of them. ``called`` is the
     name in the files where that is not the one of the field. A change of a key that is not ``part_of_rule``
-    is no rule change: pending invitations are not judged again.
+    is not a rule change: pending invitations are not judged again.
     """
 
     description: str
@@ -269,7 +269,7 @@ def undigested(record: Any) -> dict[str, Json]:
 
 @cache
 def beside_rule(record: Any) -> frozenset[str]:
-    """The keys that are no part of the rule: a change of them judges no invitation again."""
+    """The keys that are not part of the rule: a change of them judges no invitation again."""
     return frozenset(each.name for each in keys(record) if not each.key.part_of_rule)
 
 

@@ -33,7 +33,7 @@ def _about(description: str, *, examples: list[Any] | None = None) -> msgspec.Me
 
 
 MASKED: Final = "(masked)"
-"""Stands for a personal value that is not shown."""
+"""Shown instead of a personal value."""
 
 
 class OrderState(StrEnum):
@@ -81,7 +81,7 @@ def order_state_of(word: str) -> OrderState | None:
 
 @lru_cache(maxsize=4096)
 def status_key(word: str) -> str:
-    """The form in which statuses and states compare: without surrounding blanks, whatever the case."""
+    """The form in which statuses and states compare: without surrounding whitespace, whatever the case."""
     return word.strip().casefold()
 
 

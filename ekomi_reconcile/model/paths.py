@@ -69,7 +69,7 @@ def expand(text: str) -> str:
 
 
 def local_path(text: str, *, root: Path, what: str, error: type[ReconcileError] = ConfigurationError) -> Path:
-    """The path that ``text`` stands for: checked, ``~`` expanded, relative ones below ``root``.
+    """The path in ``text``: checked, ``~`` expanded, relative ones below ``root``.
 
     ``what`` begins the message: ``the suppression list (privacy.suppress)``.
 

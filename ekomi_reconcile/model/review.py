@@ -13,7 +13,7 @@ from ekomi_reconcile.model.instant import DAY, Instant
 
 
 class ProductDetails(msgspec.Struct, frozen=True, gc=False):
-    """What a shop tells of a product: its name in the customer's language, its page and its picture."""
+    """A product as a shop describes it: its name in the customer's language, its page and its picture."""
 
     name: str | None = None
     link: str | None = None
@@ -80,7 +80,7 @@ STARS = (5, 4, 3, 2, 1)
 """From good to bad, as distributions are shown."""
 
 _MONDAY = 3
-"""1970-01-01 was a Thursday: so many days after a Monday."""
+"""1970-01-01 was a Thursday: the days after a Monday."""
 
 
 class Period(StrEnum):

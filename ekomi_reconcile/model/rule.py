@@ -18,7 +18,7 @@ from ekomi_reconcile.model.sender import SenderSettings, sms_sender_fault
 _ALWAYS: Final = Recorded.ALWAYS
 
 DELETED_STORE_VIEW = "(deleted)"
-"""Stands for the store view of an order whose store view the shop no longer has; no code is written so."""
+"""The store view of an order whose store view the shop no longer has; it is not a valid code."""
 
 
 class Deliver(StrEnum):
@@ -32,7 +32,7 @@ class Deliver(StrEnum):
 DELIVERIES: Final = (
     "eKomi writes an e-mail; an order without a usable address is not invited.",
     "eKomi writes a text message; an order without a mobile number is not invited.",
-    "Nobody is written to: the review link stands in the queue for a mailer of your own.",
+    "Nobody is written to: the review link is in the queue for a mailer of your own.",
 )
 """What the ways of ``Deliver`` mean, in their order."""
 
@@ -116,13 +116,13 @@ class ProductRule:
 
     ask: bool = key("Is the customer asked to review products of the order, too?", default=False)
     max: Annotated[int, keys.Whole(low=1, high=100)] | None = key(
-        "At most so many products of an order; the most expensive come first.",
+        "The most products of an order; the most expensive come first.",
         default=None,
         absent="every product of the order",
         examples=(5,),
     )
     identifier: ProductIdentifier = key(
-        "What a product is called at eKomi. Its reviews belong to that: after a change they begin anew.",
+        "What a product is called at eKomi. Its reviews belong to that: after a change they start again.",
         default=ProductIdentifier.ID,
         labels=(
             "The shop's id of the product; of a configurable product that of the parent.",
@@ -148,7 +148,7 @@ class Consent:
     )
     accept: keys.Names = key(
         "The values that mean yes, in quotes; upper and lower case are the same, and true is `true`. Of a "
-        "list one of its entries is enough. An absent field is no consent.",
+        "list one of its entries is enough. An absent field is not consent.",
         examples=(["1", "true"],),
     )
 
@@ -244,7 +244,7 @@ class InvitationRule:
     SCHEMA: ClassVar = "Invitations"
 
     enabled: bool = key(
-        "Are invitations sent at all? While false, what waits in the queue is held back.",
+        "Are invitations sent at all? While false, pending invitations are held back.",
         default=False,
         recorded=_ALWAYS,
     )
@@ -255,7 +255,7 @@ class InvitationRule:
         recorded=_ALWAYS,
     )
     spread: keys.Spread = key(
-        "Sends up to so much later than the pending period says, by an offset that every order keeps: a "
+        "The longest additional delay after the pending period. Every order keeps its offset: a "
         "day with many orders does not become a minute with many requests.",
         default=0,
         recorded=_ALWAYS,
@@ -287,8 +287,8 @@ class InvitationRule:
         examples=([{"from": "2026-12-24", "until": "2026-12-26", "reason": "holidays"}],),
     )
     skip_orders_older_than: keys.Days = key(
-        "Orders older than so many days are never invited, counted from the order date; an order of exactly "
-        "this age still is. 0 means no limit: then a first apply may ask for years back.",
+        "Orders older than this number of days are never invited, counted from the order date; an order of "
+        "exactly this age still is. 0 means no limit: then a first apply may ask for years back.",
         default=30,
         recorded=_ALWAYS,
     )

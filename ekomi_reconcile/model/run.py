@@ -137,7 +137,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A task has ended after ``seconds``; ``error`` says why it failed, ``status`` where a row stands now."""
+    """A task has ended after ``seconds``; ``error`` is why it failed, ``status`` the one of its invitation."""
 
     task: Task
     seconds: int
@@ -238,10 +238,10 @@ class Result:
 
 
 KEPT_ACCOUNTS = 100
-"""For so many accounts a run keeps its reasons apart; those with fewer orders are summed up."""
+"""The number of accounts whose reasons a run keeps apart; those with fewer orders are summed up."""
 
 OTHERS = ""
-"""Stands for the accounts that are summed up."""
+"""The name of the accounts that are summed up."""
 
 
 class RunFigures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

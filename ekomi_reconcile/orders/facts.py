@@ -160,7 +160,7 @@ ITEM_FACTS = {
 """Attributes of an order's items, and the fields that tell them."""
 
 CONTACT = "contact"
-"""Asked for where a customer is written to: everything that a request for a review tells of the person."""
+"""Asked for where a customer is written to: everything that a review request contains about the person."""
 
 EVERYTHING = frozenset({*FACTS, *ITEM_FACTS, CONTACT})
 """All that can be asked of an order beside its head."""

@@ -3,7 +3,7 @@
 Unchanged since the position asked for, the file is not read; only grown, its new lines are; anything
 else, and it is read whole. The last record of an order is the one that counts. A record that cannot
 be read is a problem of the reading, and remembered with the position: it is reported again as long as
-it stands in the file. The last line, not ended by a newline, may still be being written: it is read if
+it appears in the file. The last line, not ended by a newline, may still be being written: it is read if
 it can be, but the position stays before it.
 """
 

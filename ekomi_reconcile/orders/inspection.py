@@ -136,7 +136,7 @@ def inspect_file(path: Path) -> FileInspection:
     """Look at a file of orders; of a CSV file of another system its columns are recognised by their titles.
 
     Raises:
-        OrderSourceError: it cannot be read, or is no order file.
+        OrderSourceError: it cannot be read, or is not an order file.
     """
     file = OrderFile(path, Codes(), lambda: None, order_sources.TableSettings())
     with file.opened() as (stream, identity):

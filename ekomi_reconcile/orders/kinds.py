@@ -70,7 +70,7 @@ class CheckedSource:
     """A source of another package. Its orders are checked and brought into the form of our own.
 
     An order with a field of a wrong type, or an id that is not printable, is reported and left out. One
-    without a known state is ``OrderState.UNKNOWN``: its status alone does not tell that it is a normal order.
+    without a known state is ``OrderState.UNKNOWN``: its status alone does not make it a normal order.
     """
 
     def __init__(self, name: str, inner: OrderSource) -> None:

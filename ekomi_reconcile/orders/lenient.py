@@ -53,7 +53,7 @@ class LenientDecoder(Generic[T]):
         """The struct in this JSON text.
 
         Raises:
-            Unfit: it is not JSON, or not of this shape even with goodwill.
+            Unfit: it is not JSON, or does not match the expected shape.
         """
         try:
             return self._strict.decode(raw)
@@ -66,7 +66,7 @@ class LenientDecoder(Generic[T]):
         """The struct in this parsed JSON value.
 
         Raises:
-            Unfit: it is not of this shape even with goodwill.
+            Unfit: it is does not match the expected shape.
         """
         if not isinstance(value, Mapping):
             raise Unfit("an object is expected")
@@ -161,7 +161,7 @@ def _text(value: Any, path: str) -> str:
 
 
 def _order_number(value: Any, path: str) -> str:
-    """The number people see. One that a spreadsheet changed stands for many orders, or for none."""
+    """The number people see. One that a spreadsheet changed matches many orders, or none."""
     text = "" if isinstance(value, float) else _text(value, path).strip()
     if isinstance(value, float) or _SPREADSHEET.fullmatch(text):
         raise Unfit(f"{path}: a decimal point or exponent found: a spreadsheet changed the number")

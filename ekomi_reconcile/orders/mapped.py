@@ -321,7 +321,7 @@ def mapped_rows(path: Path, stream: BinaryIO, table: TableSettings) -> MappedRow
     """The layout of this file with this mapping.
 
     Raises:
-        OrderSourceError: it is no CSV file, or lacks a column that is mapped or that every order needs.
+        OrderSourceError: it is not a CSV file, or lacks a column that is mapped or that every order needs.
     """
     if json_layout(path, stream) is not None:
         raise OrderSourceError(
@@ -359,5 +359,5 @@ def _refuse_unknown_zone(zone: str) -> None:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise OrderSourceError(
-            f"there is no time zone {zone}", hint="write a name of the IANA database, such as Europe/Berlin"
+            f"unknown time zone {zone}", hint="write a name of the IANA database, such as Europe/Berlin"
         ) from None

@@ -48,7 +48,7 @@ class _Dated(NamedTuple):
     shipments: Sequence[Instant]
 
     def before(self, created: Instant) -> tuple[str, ...]:
-        """The fields with times before the order date: such a time is no evidence."""
+        """The fields with times before the order date: such a time is not evidence."""
         updated, history, invoices, shipments = self
         return tuple(
             name
@@ -187,7 +187,7 @@ def _known(names: Mapping[int, str], key: int | None) -> str | None:
 
 
 def _nameless(names: Mapping[int, str], key: int | None) -> int | None:
-    """The id, if there is no name for it. A shop's unknown ids stand for themselves."""
+    """The id, if it has no name."""
     return None if key in names else key
 
 

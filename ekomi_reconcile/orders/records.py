@@ -105,7 +105,7 @@ MAX_LINE = 8 * 1024 * 1024
 """Bytes of the longest line that is read; an order with 1,000 rows has about 1 MB."""
 
 TOO_LONG = b""
-"""Stands for a line longer than that; no line of ``Lines`` is empty, they end in a newline."""
+"""The value of a line longer than that; no line of ``Lines`` is empty, they end in a newline."""
 
 _SNIFFED = 65_536
 
@@ -202,7 +202,7 @@ SHAPES = (
 
 @dataclass(frozen=True, slots=True)
 class JsonLines:
-    """One JSON object per line; blank lines do not count."""
+    """One JSON object per line; empty lines do not count."""
 
     name: str = "jsonl"
     repeats: bool = True

@@ -36,7 +36,7 @@ class Wanted:
     that a source may ask for less; history and e-mail address are always wanted. With ``reread_from`` orders
     created since are read again whether or not they say that they changed.
 
-    ``lacking`` are attributes that may not be read, and that no rule of this pass looks at.
+    ``lacking`` are attributes that cannot be read, and that no rule of this pass looks at.
 
     ``pseudonym`` makes a keyed digest of a canonical address. With it a source may keep the facts of orders
     it read, and hand them out in a later ``full`` pass with ``Contact.pseudonym`` in place of the contact.
@@ -132,7 +132,7 @@ class DescribesProducts(Protocol):
     def describe_products(
         self, product_ids: Collection[int], store_view: str | None
     ) -> Mapping[int, ProductDetails]:
-        """What it tells of these products (``Item.product_id``), as customers of this store view see them.
+        """Look up these products (``Item.product_id``), as customers of this store view see them.
 
         Raises:
             OrderSourceError: the source cannot be read.
@@ -186,7 +186,7 @@ class Opening:
 
     ``settings`` is the record of the kind, ``root`` the folder of the project file, ``cache`` a folder that
     may be deleted at any time and must never hold personal data. ``stores`` and ``customer_groups`` turn ids
-    into names, ``uses`` tells what rules look at. All waiting goes through ``stop``, if there is one.
+    into names, ``uses`` has what rules look at. All waiting goes through ``stop``, if it is given.
     """
 
     name: str
@@ -199,7 +199,7 @@ class Opening:
     stop: Stop | None = None
 
     def secret(self, reference: str) -> str:
-        """The secret that this reference stands for; from now on it is redacted in all output.
+        """The secret that this reference names; it is redacted in all later output.
 
         Raises:
             OrderSourceError: it cannot be resolved.

@@ -15,7 +15,7 @@ import msgspec
 from ekomi_reconcile.model import invitation
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Order, OrderId, id_rank, status_key
-from ekomi_reconcile.model.rule import DELETED_STORE_VIEW
+from ekomi_reconcile.model.rule import DELETED_STORE_VIEW, Deliver, InvitationRule
 from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.plan import decision_trace
 from ekomi_reconcile.plan.plan import InvitationSteps
@@ -192,7 +192,7 @@ class Matcher:
                 rule_change=True,
                 pending_days=days,
                 leaves_at=self._leaves_at(row.interface_id, when),
-                channel=rulebook.channel_of(trace.order, case.rule.account.invitations),
+                channel=_channel(trace.order, case.rule.account.invitations),
                 products=_products(trace.order, case.rule),
             )
         )
@@ -303,7 +303,7 @@ class Matcher:
                 pending_days=case.pending_days,
                 rule_change=key in request.fresh,
                 leaves_at=self._leaves_at(key, when),
-                channel=rulebook.channel_of(order, rule.account.invitations),
+                channel=_channel(order, rule.account.invitations),
                 products=_products(order, rule),
             )
         )
@@ -388,3 +388,8 @@ def cancel_reason(failed: invitation.Criterion | None, order: Order, rule: ruleb
 def _products(order: Order, rule: rulebook.Rule) -> tuple[str, ...]:
     """The shop's identifiers of the products that an invitation would ask about."""
     return tuple(each.identifier for each in products_of(order, rule.account.invitations.products))
+
+
+def _channel(order: Order, rule: InvitationRule) -> Deliver | None:
+    """The channel of an order that passed all criteria: so an only one has an address."""
+    return rule.channels[0] if len(rule.channels) == 1 else rulebook.channel_of(order, rule)

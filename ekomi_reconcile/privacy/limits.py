@@ -86,7 +86,7 @@ def scratch_key(folder: Path) -> bytes:
     """A random key kept in a cache folder, for plans made before there is a state.
 
     It lets an interrupted first load go on without any customer in the cache. Where it cannot be kept it is
-    made anew: then a load starts from its beginning.
+    created again: then a load starts from its beginning.
     """
     path = folder / "plan.key"
     with suppress(OSError):

@@ -91,7 +91,7 @@ class SuppressionFault:
 
 @dataclass(frozen=True, slots=True)
 class SuppressionLines:
-    """Every line of a list, sorted out: ``passed`` are blank lines, comments and a header."""
+    """Every line of a list, sorted out: ``passed`` are empty lines, comments and a header."""
 
     entries: tuple[SuppressionEntry, ...]
     faults: tuple[SuppressionFault, ...]

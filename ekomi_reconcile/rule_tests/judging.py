@@ -272,7 +272,7 @@ class _GivenQueue(EmptyQueue):
 
 
 class _NoPrivacy(Privacy):
-    """Nobody has opted out, and there is no limit per customer."""
+    """Nobody has opted out, and no limit per customer applies."""
 
     @property
     @override

@@ -206,7 +206,7 @@ class _Difference:
         return verdict.overlap is Overlap.NONE
 
     def _witnesses(self, forms: Sequence[RuleForm]) -> tuple[list[Witness], bool]:
-        """Orders that only one of the rules admits, and whether it is certain that there are no others."""
+        """Orders that only one of the rules admits, and whether these are certainly all."""
         key, (original, changed) = self._mutant.key, self._rules
         if key in MATCHING:
             parts = [

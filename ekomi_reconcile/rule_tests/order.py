@@ -47,7 +47,7 @@ _SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
     **dict.fromkeys(("is_guest", *MADE_UP), _FLAG),
     "category_id": {"type": ["integer", "null"]},
 }
-"""What a test may write for an attribute that is no text."""
+"""What a test may write for an attribute that is not text."""
 
 _VALUES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "email_domain": lambda domain: f"customer@{domain}",

@@ -182,7 +182,7 @@ class Case(Struct, gc=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownFacts:
-    """What is known about an order, given as values; by default nothing stands against inviting it.
+    """What is known about an order, given as values; by default nothing prevents inviting it.
 
     All instants are seconds since 1970 (UTC). ``observed`` says since when the order has had a status that it
     was seen to change to; ``recorded`` is the status in which it was last seen, whether or not that was a

@@ -135,7 +135,7 @@ def glob(pattern: str) -> Callable[[str], bool]:
 
 
 def _piece(part: str) -> re.Pattern[str]:
-    """A stretch without stars: every character stands for itself, ``?`` for any one."""
+    """A stretch without stars: every character matches itself, ``?`` for any one."""
     return re.compile("".join("." if each == "?" else re.escape(each) for each in part), re.DOTALL)
 
 

@@ -226,7 +226,7 @@ def _may_be_invited(case: rules_case.Case) -> bool:
 def _too_often(case: rules_case.Case) -> bool:
     """Would the customer be invited more often than the limit allows? What is overdue is sent now.
 
-    The limit stands against an order only while no account has it: else it would count itself.
+    The limit applies to an order only while no account has it: else it would count itself.
     """
     known = case.known
     if known.cap is None or known.holder is not None or known.claim(case.rule) is not None:

@@ -15,7 +15,7 @@ For one status, best first:
 An order has passed a status if it is in it, or its history has it, or (for ``processing``) its state is
 complete, or evidence of the second or third kind says so. Shipments and invoices say so of ``complete``
 only where the order's state is complete: a partial shipment completes nothing. Dates before the order's own
-are no evidence: sources leave them out (``Order.misdated``).
+are not evidence: sources leave them out (``Order.misdated``).
 
 Pure: no state, no clock and no I/O. The plan asks ``first_failed`` for each order and account; ``explain``
 reads the criteria of a ``Decision``. Both go through ``rules.criteria.CRITERIA``, so they cannot disagree.
@@ -55,7 +55,7 @@ def reached(
 
     Of several trigger statuses the earliest instant counts; one in the future counts as now. ``seen``
     is our own first observation of statuses that the order changed to, ``recorded`` the status that was last
-    observed, whether or not it was a change. ``frozen`` is what was found out earlier: it stands for its
+    observed, whether or not it was a change. ``frozen`` is what was found earlier: it replaces its
     status as long as that is a trigger status. The ``status`` of the answer is spelled as in the files.
     """
     best: Reached | None = None
@@ -150,7 +150,7 @@ def _is_complete(order: Order) -> bool:
 
 
 def _contradicted(at: Instant, known: _OrderFacts) -> bool:
-    """Was the order in a status that is no trigger status after this document was made?"""
+    """Was the order in a status other than a trigger status after this document was made?"""
     later = [*known.order.history, *(() if known.recorded is None else (known.recorded,))]
     return any(
         entry.created_at > at and entry.status is not None and status_key(entry.status) not in known.triggers

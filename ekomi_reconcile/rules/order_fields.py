@@ -82,7 +82,7 @@ def product_attributes(rules: Iterable[InvitationRule]) -> frozenset[str]:
 def collisions(
     products: Iterable[OrderedProduct], known: dict[str, str]
 ) -> Iterator[tuple[OrderedProduct, str]]:
-    """The products whose id at eKomi stands for another identifier already, and that identifier.
+    """The products whose id at eKomi belongs to another identifier already, and that identifier.
 
     ``known`` are identifiers by id; the products are added to it.
     """

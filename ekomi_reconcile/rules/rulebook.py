@@ -25,10 +25,10 @@ TELEPHONE = "telephone"
 """The attribute that an order source is asked for where customers are reached by telephone."""
 
 WITHHELD_NUMBER = "+9999999"
-"""Stands for a mobile number that a cache does not keep; no country has this prefix."""
+"""Replaces a mobile number that a cache does not keep; no country has this prefix."""
 
 WITHHELD_ADDRESS = "withheld@example.com"
-"""Stands for a usable address that a cache does not keep."""
+"""Replaces a usable address that a cache does not keep."""
 
 NUMBER_PREFIX = "tel:"
 """Begins a telephone number where addresses and domains may be meant too."""
@@ -39,6 +39,11 @@ MAX_ADDRESS = 254
 _MAX_LABEL = 63
 _LOCAL = re.compile(r"(?:[\w!#$%&'+/=?^`{|}~.-])+")  # what an address may hold unquoted, without the asterisk
 _LABEL = re.compile(r"[^\W_](?:(?:[^\W_]|-)*[^\W_])?")
+_PLAIN = re.compile(
+    r"[A-Za-z0-9!#$%&+/=?^_`{|}~.-]+@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+"
+    r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+)
+"""Addresses as nearly all are: they have no fault, and need no closer look."""
 _NAMED = {
     ":": "a colon (such as in mailto:)",
     "<": "an angle bracket",
@@ -89,6 +94,8 @@ def address_fault(text: str) -> str | None:
     Strict: what mail programs and spreadsheets add (``<a@b.de>``, ``mailto:``, quotes, commas, invisible
     characters) is a fault, because an opt-out would not match such an address.
     """
+    if len(text) <= MAX_ADDRESS and _PLAIN.fullmatch(text) is not None:
+        return None
     name, _, domain = text.rpartition("@")
     if text.count("@") != 1 or not name:
         return "exactly one @ with something on both sides is expected"

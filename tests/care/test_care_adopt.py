@@ -154,7 +154,7 @@ PROBLEMS = {
     9: "cannot be read",
     10: "in the future",
     11: "no order with this number",
-    12: "there is no order",
+    12: "no such order",
     13: "cells where the header has",
 }
 

@@ -175,7 +175,7 @@ def test_a_wrong_command_line_stays_one(offline, full):
     assert full(offline, "plan", "--offline", err=True)[0] == 1
     (offline.folder / "ekomi-reconcile.yaml").unlink()
     code, shown = full(offline, "plan")
-    assert (code, "there is no project file" in shown.err) == (1, True)
+    assert (code, "no project file" in shown.err) == (1, True)
 
 
 @pytest.mark.sampled(5)

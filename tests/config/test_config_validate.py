@@ -202,7 +202,7 @@ def test_a_trigger_that_the_defaults_cancel_is_found() -> None:
     ("written", "said"),
     [
         ("send_between: {hours: '09:00-09:00'}", "never opens"),
-        ("pauses: [{from: 2026-02-30, until: 2026-03-01}]", "there is no day 2026-02-30"),
+        ("pauses: [{from: 2026-02-30, until: 2026-03-01}]", "2026-02-30 is not a calendar day"),
         ("pauses: [{from: 2026-12-26, until: 2026-12-24}]", "ends before it begins"),
         ("pauses: [{from: 2000-01-01, until: 2999-12-31}]", "no invitation can ever leave"),
     ],

@@ -68,7 +68,7 @@ def test_a_first_run_has_no_state(clinic):
     before = snapshot(clinic.project.folder)
     found = clinic.examine()
     assert found["state"][0]["status"] == "warn"
-    assert found["queue-stuck"][0]["message"] == "not checked: there is no readable state"
+    assert found["queue-stuck"][0]["message"] == "not checked: the state does not exist or cannot be read"
     assert snapshot(clinic.project.folder) == before
     assert not clinic.project.state.parent.exists()
 
@@ -102,7 +102,7 @@ def test_an_unusable_state_fails(clinic, damage):
         clinic.sql("DROP TABLE meta")
     found = clinic.examine("--offline")
     assert found["state"][0]["status"] == "fail"
-    assert found["queue-failed"][0]["message"] == "not checked: there is no readable state"
+    assert found["queue-failed"][0]["message"] == "not checked: the state does not exist or cannot be read"
 
 
 def test_a_place_that_cannot_be_written_fails(clinic):

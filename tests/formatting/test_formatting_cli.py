@@ -140,6 +140,6 @@ def test_without_a_project_a_path_is_needed(tmp_path, capsys):
     """No project file is an error that says what to do; files can be formatted without one."""
     (tmp_path / "a.yaml").write_text(CROOKED)
     assert Project(tmp_path).cli("fmt") == 1
-    assert "there is no project file" in capsys.readouterr().err
+    assert "no project file" in capsys.readouterr().err
     assert Project(tmp_path).cli("fmt", "a.yaml") == 0
     assert (tmp_path / "a.yaml").read_text() == STRAIGHT

@@ -214,7 +214,7 @@ def test_items_without_the_key_are_refused(tmp_path):
         ({"columns": {**COLUMNS, "status": "Statsu"}}, "no column Statsu (status); did you mean Status?"),
         ({"columns": {"increment_id": "No"}}, "no column has the field created_at"),
         ({"columns": {"created_at": "Date"}}, "no column has the field increment_id"),
-        ({"timezone": "Europe/Berlyn"}, "there is no time zone Europe/Berlyn"),
+        ({"timezone": "Europe/Berlyn"}, "unknown time zone Europe/Berlyn"),
         ({"columns": {**COLUMNS, "items.sku": "Sum"}}, "columns of items are mapped, but rows are orders"),
     ],
 )

@@ -32,7 +32,7 @@ class IntegrationKeys:
 
 
 class OAuthLogin:
-    """Signs every request anew: a nonce is never used twice. Safe to share among threads."""
+    """Signs every request separately: a nonce is never used twice. Safe to share among threads."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class BearerLogin:
         self._token = token
         if _SENDABLE.fullmatch(token.reveal()) is None:
             raise OrderSourceError(
-                "the access token of the shop has blanks or characters that cannot be sent",
+                "the access token of the shop has spaces or characters that cannot be sent",
                 hint="copy it again from System > Extensions > Integrations",
             )
 

@@ -32,7 +32,7 @@ ATTEMPTS: Mapping[wire.FailureKind, int] = {
     wire.FailureKind.GATEWAY: 2,
     wire.FailureKind.BROKEN: 2,
 }
-"""Requests altogether. What is not named is asked once: waiting again for the same page is no help."""
+"""Requests altogether. Kinds not listed are not retried."""
 
 _PAUSE = wait_exponential(multiplier=1, max=30) + wait_random(0, 1)
 

@@ -43,7 +43,7 @@ class Warnings:
 
 
 class Withheld:
-    """The resources that the login may not see."""
+    """The resources that the integration cannot read."""
 
     def __init__(self, warnings: Warnings) -> None:
         self._warnings = warnings
@@ -53,12 +53,12 @@ class Withheld:
         return name in self._names
 
     def add(self, name: str, failure: ShopFailure, *, instead: str) -> None:
-        """From now on do without; ``instead`` says what is taken in its place."""
+        """Do without it for this run; ``instead`` says what is used in its place."""
         self._names.add(name)
         resource = failure.resource or name
         self._warnings.add(
             f"{name}-withheld",
-            f"the login may not read {name} ({resource}): {instead}",
+            f"the integration cannot read {name} ({resource}): {instead}",
             hint=f"give the integration the permission {resource}",
         )
 
@@ -268,7 +268,7 @@ class _ProductDocument(Struct, gc=False):
 
 
 class ProductPages:
-    """What a shop tells of its products, each asked for once per store view. For any thread.
+    """Products as a shop describes them, each read once per store view. For any thread.
 
     Needs ``Magento_Catalog::products``; pages and pictures also need ``Magento_Backend::store``.
     """
@@ -303,7 +303,7 @@ class ProductPages:
         return found
 
     def _config(self, store_view: str | None) -> StoreConfig | None:
-        """The settings of a store view; ``None`` where it has none, or they may not be read."""
+        """The settings of a store view; ``None`` where it has none, or they cannot be read."""
         if self._configs is None:
             try:
                 self._configs = {each.code: each for each in self._directory.store_configs()}

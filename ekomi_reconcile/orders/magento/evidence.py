@@ -38,7 +38,7 @@ _INSTEAD = {
     "their last update, never by an invoice",
     INVOICES: "orders are dated by shipments, the status history, our own observations or their last update",
 }
-"""What dates orders where the documents may not be read."""
+"""What dates orders where the documents cannot be read."""
 
 _CANCELED_INVOICE = 3
 _FIELDS = {

@@ -2,7 +2,7 @@
 
 It saves bytes and keeps personal data out of the process; the shop's time stays the same.
 
-Groups are ANDed, the filters within one ORed. Blanks never occur, everything but letters and digits is
+Groups are ANDed, the filters within one ORed. Spaces never occur, everything but letters and digits is
 percent-encoded, and indexes stay below ten: all three matter to OAuth signatures (measured on 2.4.7). The
 page number is always 1: what comes after a page is asked for by its last key.
 """
@@ -38,7 +38,7 @@ _NOT_MAGENTOS = frozenset(
 
 _NOT_OF_ITEMS = frozenset({"items.category_ids", "items.extension_attributes.category_links.category_id"})
 _ITEM_KEYS = frozenset({"items.item_id", "items.parent_item_id", "items.product_id"})
-"""By these rows and products are told apart, and categories found."""
+"""The keys of rows, products and categories."""
 
 
 def order_fields(attributes: frozenset[str]) -> str:
@@ -60,7 +60,7 @@ MOST_GROUPS = 10
 
 
 class Is(StrEnum):
-    """Condition types. Magento takes one it does not know for ``eq``, so there are no others."""
+    """Condition types. Magento treats an unknown one as ``eq``; these are all."""
 
     EQ = "eq"
     GT = "gt"
@@ -154,7 +154,7 @@ LARGEST_PAGE = 300
 """2.4.3 always refuses more."""
 
 HOPELESS = 10
-"""So many orders that cannot be read and none that can, and the shop itself is taken to be broken."""
+"""Unreadable orders, with no readable one, from which the shop itself counts as broken."""
 
 BATCH = 100
 """Ids in one list: a longer address is cut off or refused by some web servers."""
@@ -207,7 +207,7 @@ class Searcher:
             raise failure
 
     def shrink(self, size: int) -> bool:
-        """A page of ``size`` was too much; false if there are no smaller ones."""
+        """A page of ``size`` was too much; false if none is smaller."""
         self.size = min(self.size, max(size // 2, 1))
         return size > 1
 

@@ -118,7 +118,7 @@ def probe(shop: MagentoShop, *, annotate: bool = False) -> Probe:
 
 
 def _newest(shop: MagentoShop) -> tuple[Harvest | None, int | None, Answered | None]:
-    """The newest orders and how many there are, or why they may not be read."""
+    """The newest orders and how many there are, or why they cannot be read."""
     try:
         return *shop.table(EVERYTHING | shop.naming_fields).newest(RECENT), None
     except ShopFailure as failure:
@@ -141,7 +141,7 @@ def _check_login(shop: MagentoShop, refused: Answered) -> None:
 
 
 def _recent(shop: MagentoShop, harvest: Harvest) -> Recent | None:
-    """The orders of these rows; ``None`` where what their ids mean may not be read."""
+    """The orders of these rows; ``None`` where the meaning of their ids cannot be read."""
     flaws = UnreadableOrders()
     flaws.extend(harvest.unreadable)
     try:
@@ -331,7 +331,7 @@ class MagentoSource:
     def probe(self, *, annotate: bool = False) -> Probe:
         """What a self-test wants to know; never raises for what the shop answers.
 
-        ``annotate``: whether comments are to be written. From now on no request is repeated.
+        ``annotate``: whether comments are to be written. Requests are no longer retried.
         """
         return probe(self._shop, annotate=annotate)
 

@@ -231,7 +231,7 @@ class OrderTable:
         return _Edge(None, _TRIES, 0)
 
     def _page(self, segment: Segment) -> tuple[list[Row], bool] | ShopFailure:
-        """The next rows and whether there are more, or a failure that a smaller part may not have."""
+        """The next rows and whether there are more, or a failure that a smaller part might not have."""
         size = self.searcher.size
         search = magento_search.Search(
             groups=(*segment.groups(), *self._left_out()),
@@ -296,7 +296,7 @@ PARALLEL = 2
 """Requests at the same time: two nearly double the throughput of a shop with two cores, four add nothing."""
 
 _WIDEST = 100
-"""So many times wider than a page a window may be where most ids are not wanted."""
+"""How many times wider than a page a window may be where most ids are not wanted."""
 
 
 def windows(

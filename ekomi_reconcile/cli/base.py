@@ -1,23 +1,41 @@
-"""``plan --base``: what the files change since a git revision. No state, no secret, no shop, no network."""
+"""``plan --base`` and ``backtest``: what the files change since a git revision.
+
+``plan --base`` needs no state, no secret, no shop and no network; ``backtest`` reads orders, and no state.
+"""
 
 from __future__ import annotations
 
 import posixpath
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.config.configuration import Configuration
+from ekomi_reconcile.analysis.backtest import Backtest, ReplayedRules
+from ekomi_reconcile.cli import lists
+from ekomi_reconcile.cli.main import Exit
+from ekomi_reconcile.cli.options import common, option, options
+from ekomi_reconcile.cli.progress import progress
+from ekomi_reconcile.cli.session import load_configuration
+from ekomi_reconcile.config.configuration import Configuration, redact
 from ekomi_reconcile.config.load import load_from
-from ekomi_reconcile.config.revision import GitTree, Revision, merge_base, tree_at
+from ekomi_reconcile.config.revision import GitTree, Revision, ask, merge_base, tree_at
+from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import ConfigurationInvalid, ConfigurationNotFound, RevisionUnreadable
-from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.model.run import Progress, Stage
+from ekomi_reconcile.orders.source import Wanted
 from ekomi_reconcile.plan.diff import Comparison, between, settings_changed
 from ekomi_reconcile.plan.plan import Plan, Scope
-from ekomi_reconcile.reconcile.planning import limits_of
+from ekomi_reconcile.reconcile.planning import limits_of, read_privacy
+from ekomi_reconcile.reconcile.sources import Sources
+from ekomi_reconcile.render.results import diagnostics_text
+from ekomi_reconcile.render.rule_tests import backtest_json, backtest_text
+from ekomi_reconcile.render.tables import Paint
+from ekomi_reconcile.rules.rulebook import TELEPHONE, RuleBook
 
 
 def check_revision(flag: str, ref: str) -> None:
@@ -112,3 +130,86 @@ def _project_in(tree: GitTree, configuration: Configuration, revision: Revision)
             hint="if this branch adds or moves the project there is nothing to compare with: "
             "run `ekomi-reconcile validate`, and merge the move without other changes",
         ) from None
+
+
+FILES = "."
+"""Stands for the files as they are: no revision of git can be named like this."""
+
+
+@click.command()
+@option(
+    "--since",
+    type=lists.Since(),
+    metavar="TIME",
+    help="Only orders created from then on: 2026-11-30, or 90d ago.  [default: 365d]",
+)
+@option(
+    "--rules",
+    "refs",
+    multiple=True,
+    metavar="REF",
+    help="The accounts of this git revision, '.' for the files as they are; twice to compare.  [default: .]",
+)
+@lists.format_option
+@common()
+def backtest(since: Instant | None, refs: tuple[str, ...], form: str) -> int:
+    """Replay past orders: whom the rules would have invited, and what a change of them does.
+
+    Every order is judged at its own times, by its status history. Orders are read from the sources of the
+    project; nothing is written or sent, and no state is read. Today's suppression list, customer groups and
+    categories apply. Not replayed: reviews, the limit per customer, order numbers that occur twice.
+
+    With two --rules the difference is shown, from the first to the second: --rules main --rules .
+    """
+    if len(refs) > 2:
+        raise click.UsageError("--rules: at most two revisions can be compared.")
+    for ref in refs:
+        check_revision("--rules", ref)
+    configuration, now = load_configuration(), instant.now()
+    rules = [_rules_at(ref, configuration) for ref in refs or (FILES,)]
+    run = Backtest(
+        since=now - 365 * DAY if since is None else since,
+        now=now,
+        revisions=rules,
+        opted_out=read_privacy(configuration).opted_out,
+    )
+    problems = _replay(run, configuration)
+    lists.write_one(run, form, as_text=backtest_text, as_json=backtest_json)
+    return Exit.ERROR if any(each.is_error for each in problems) else Exit.OK
+
+
+def _rules_at(ref: str, configuration: Configuration) -> ReplayedRules:
+    """The accounts of a revision.
+
+    Raises:
+        RevisionUnreadable: it cannot be read, or has no project at this path.
+        ConfigurationInvalid: its files have errors.
+    """
+    if ref == FILES:
+        return ReplayedRules(ref, configuration.accounts)
+    base = merge_base(ref, configuration.root)
+    tip = ask(configuration.root, "rev-parse", "--verify", f"{ref}^{{commit}}").stdout.decode().strip()
+    revision = replace(base, commit=tip)
+    with tree_at(revision) as tree:
+        return ReplayedRules(ref, _project_in(tree, configuration, revision).accounts)
+
+
+def _replay(run: Backtest, configuration: Configuration) -> list[Diagnostic]:
+    """Replay the orders of every source in use; what could not be read is shown and returned."""
+    accounts = [each for rules in run.revisions for each in rules.accounts if each.invitations.enabled]
+    wanted = Wanted(
+        full=True,
+        created_from=run.since,
+        attributes=RuleBook(accounts).attributes | {TELEPHONE, "store_view", "customer_group"},
+    )
+    problems: list[Diagnostic] = []
+    with Sources(configuration) as sources, progress() as listen:
+        for name in sorted({each.orders for each in accounts}):
+            reading = sources.get(name).read(wanted)
+            for done in run.read(name, iter(reading.batches())):
+                listen(Progress(stage=Stage.ORDERS, done=done, subject=name))
+            problems += reading.problems
+    if problems:
+        text = diagnostics_text(problems, Paint(options().colour_on(sys.stderr)))
+        click.echo(redact(text), err=True, nl=False)
+    return problems

@@ -98,6 +98,10 @@ _COMMANDS = {
         "ekomi_reconcile.cli.explain:analyze",
         "Which accounts can match the same order, and which rules never match; offline.",
     ),
+    "backtest": (
+        "ekomi_reconcile.cli.base:backtest",
+        "Replay past orders: whom the rules would have invited, and what a change of them does.",
+    ),
     "fmt": ("ekomi_reconcile.cli.fmt:fmt", "Format the files: canonical YAML, comments kept."),
     "plan": ("ekomi_reconcile.cli.plan:plan", "Show what apply would do, and why."),
     "apply": ("ekomi_reconcile.cli.apply:apply", "Make the state and eKomi's queue like the files."),

@@ -40,6 +40,7 @@ LISTS: Mapping[str, type[JsonObject]] = {
 DOCUMENTS: Mapping[str, type[JsonObject]] = {
     "validate": results.ValidationDocument,
     "analyze": explain.AnalysisDocument,
+    "backtest": rule_tests.BacktestDocument,
     "test-results": rule_tests.RuleTestsDocument,
     "test-mutants": rule_tests.MutantsDocument,
     "accounts-show": accounts.AccountDocument,

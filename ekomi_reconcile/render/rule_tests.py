@@ -1,4 +1,4 @@
-"""How rule tests ended, and which mutants they notice: text, JSON, JUnit."""
+"""How rule tests ended, which mutants they notice, and what a backtest found: text, JSON, JUnit."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
+from ekomi_reconcile.analysis import backtest
 from ekomi_reconcile.model.diagnostic import Diagnostic
-from ekomi_reconcile.model.document import Count, JsonObject
+from ekomi_reconcile.model.document import Count, JsonObject, Time
+from ekomi_reconcile.model.instant import iso
 from ekomi_reconcile.plan.codec import diagnostic_json
 from ekomi_reconcile.plan.document import DiagnosticEntry
 from ekomi_reconcile.render.explain import VerdictEntry, account_text, verdict_json
 from ekomi_reconcile.render.results import diagnostic_text
-from ekomi_reconcile.render.tables import Paint, Tone, plural, printable
+from ekomi_reconcile.render.tables import Paint, Tone, at, plural, printable
 from ekomi_reconcile.rule_tests.document import rule_test_yaml
 from ekomi_reconcile.rule_tests.judging import Mismatch, RuleTestResult
 from ekomi_reconcile.rule_tests.mutation import MutantResult, MutantVerdict, MutationRun
@@ -223,3 +225,151 @@ def _share(run: MutationRun) -> str:
     left = f" ({equivalent} equivalent, left out)" if equivalent else ""
     total = plural(noticed + survived, "mutant")
     return f"{total}: {noticed} noticed, {survived} survived{left}: {run.share:.1f} % noticed."
+
+
+class BacktestAccountEntry(JsonObject, frozen=True):
+    """How many invitations an account would have got."""
+
+    account: str
+    invited: Count
+
+
+class BacktestWeekEntry(JsonObject, frozen=True):
+    """How many invitations of an account would have been due in a week; ``week`` is its Monday in UTC."""
+
+    week: str
+    account: str
+    invited: Count
+
+
+class RevisionEntry(JsonObject, frozen=True):
+    """What the rules of one revision would have done; ``ref`` is ``.`` for the files as they are."""
+
+    ref: str
+    invited: Count
+    accounts: list[BacktestAccountEntry]
+    weeks: list[BacktestWeekEntry]
+
+
+class ReplayedEntry(JsonObject, frozen=True):
+    """The invitation of an order: which account, and when it would have been due."""
+
+    account: str
+    scheduled_at: Time
+
+
+class DifferentOrderEntry(JsonObject, frozen=True):
+    """An order that the two revisions treat differently."""
+
+    order: str
+    kind: backtest.Difference
+    first: ReplayedEntry | None
+    second: ReplayedEntry | None
+
+
+class DifferenceEntry(JsonObject, frozen=True):
+    """How many orders the second revision treats differently, with a few examples of each kind."""
+
+    only_first: Count
+    only_second: Count
+    other_account: Count
+    other_time: Count
+    examples: list[DifferentOrderEntry]
+
+
+class BacktestDocument(JsonObject, frozen=True):
+    """Whom the rules would have invited. ``approximate`` orders have no complete history.
+
+    ``difference`` is ``null`` for one revision.
+    """
+
+    since: Time
+    orders: Count
+    approximate: Count
+    revisions: list[RevisionEntry]
+    difference: DifferenceEntry | None
+
+
+def backtest_json(run: backtest.Backtest) -> BacktestDocument:
+    """The object of ``backtest --format json``."""
+    return BacktestDocument(
+        since=iso(run.since),
+        orders=run.orders,
+        approximate=run.approximate,
+        revisions=[_revision_entry(each) for each in run.revisions],
+        difference=_difference_entry(run) if len(run.revisions) > 1 else None,
+    )
+
+
+def _revision_entry(revision: backtest.ReplayedRules) -> RevisionEntry:
+    names = {each.interface_id: each.name for each in revision.accounts}
+    weeks = sorted((week, names[key], count) for (week, key), count in revision.weeks.items())
+    return RevisionEntry(
+        ref=revision.ref,
+        invited=revision.invited.total(),
+        accounts=[
+            BacktestAccountEntry(each.name, revision.invited[each.interface_id])
+            for each in sorted(revision.accounts, key=lambda each: each.name)
+        ],
+        weeks=[BacktestWeekEntry(iso(week)[:10], name, count) for week, name, count in weeks],
+    )
+
+
+def _difference_entry(run: backtest.Backtest) -> DifferenceEntry:
+    examples = [
+        DifferentOrderEntry(each.number, each.kind, _replayed(each.first), _replayed(each.second))
+        for each in run.examples
+    ]
+    kind = backtest.Difference
+    return DifferenceEntry(
+        only_first=run.differences[kind.ONLY_FIRST],
+        only_second=run.differences[kind.ONLY_SECOND],
+        other_account=run.differences[kind.OTHER_ACCOUNT],
+        other_time=run.differences[kind.OTHER_TIME],
+        examples=examples,
+    )
+
+
+def _replayed(found: backtest.Replayed | None) -> ReplayedEntry | None:
+    return None if found is None else ReplayedEntry(found.account.name, iso(found.due))
+
+
+def backtest_text(run: backtest.Backtest, paint: Paint) -> str:
+    """The same for people."""
+    approximate = f"{run.approximate} approximate (no complete status history)"
+    lines = [f"{plural(run.orders, 'order')} since {at(run.since)}; {approximate}."]
+    for each in run.revisions:
+        lines += ["", *_revision_lines(_revision_entry(each), paint)]
+    if len(run.revisions) > 1:
+        lines += ["", *_difference_lines(run, _difference_entry(run), paint)]
+    return "\n".join([*lines, "", *_LIMITS]) + "\n"
+
+
+_LIMITS = (
+    "Today's suppression list, customer groups and categories apply. Not replayed: reviews,",
+    "the limit per customer, order numbers that occur twice, and what was done by hand.",
+)
+
+
+def _revision_lines(entry: RevisionEntry, paint: Paint) -> Iterator[str]:
+    where = "the files as they are" if entry.ref == "." else printable(entry.ref)
+    yield f"{paint(Tone.STRONG, where)}: {entry.invited} invited"
+    for each in entry.accounts:
+        yield f"  {printable(each.account)}: {each.invited}"
+    for week in entry.weeks:
+        yield f"    week of {week.week}  {printable(week.account)}: {week.invited}"
+
+
+def _difference_lines(run: backtest.Backtest, entry: DifferenceEntry, paint: Paint) -> Iterator[str]:
+    first, second = (printable(each.ref) for each in run.revisions)
+    yield f"{paint(Tone.STRONG, 'Difference')} from {first} to {second}:"
+    yield f"  only under {first}: {entry.only_first}"
+    yield f"  only under {second}: {entry.only_second}"
+    yield f"  through another account: {entry.other_account}"
+    yield f"  at another time: {entry.other_time}"
+    for each in entry.examples:
+        yield f"  order {printable(each.order)}: {_end(each.first)} → {_end(each.second)}"
+
+
+def _end(entry: ReplayedEntry | None) -> str:
+    return "not invited" if entry is None else f"{printable(entry.account)}, due {entry.scheduled_at}"

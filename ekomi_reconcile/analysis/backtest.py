@@ -1,0 +1,284 @@
+"""Replay past orders at their own times: whom one or two revisions of the rules would have invited.
+
+The reconciler sees an order at ticks, every 15 minutes. Between two changes of an order only its age grows,
+and that only ever speaks against it: so an order is judged at the first tick after each change. At each one
+it is judged as it was then: with the history up to that instant, and the status that the history gives it.
+The first account that takes it has it.
+
+The history of an order may lack changes; Magento leaves out most invoices, refunds and cancellations. What
+it has is replayed; a final status that it lacks is dated by the latest later document, else by
+``updated_at``. An order whose history has no status at all is judged by its final state. Both are counted as
+``approximate``.
+
+Pure: memory does not grow with the orders. So the limit per customer and numbers that occur twice, which need
+all earlier orders, are not replayed; nor are reviews.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+from ekomi_reconcile.model import invitation
+from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.model.order import Order, order_state_of, status_key
+from ekomi_reconcile.rules.case import Case
+from ekomi_reconcile.rules.judge import first_failed, reached
+from ekomi_reconcile.rules.rulebook import Rule, RuleBook
+
+TICK = 15 * 60
+"""Seconds between two looks of the reconciler."""
+
+EXAMPLES = 5
+"""Orders that are shown for each kind of difference."""
+
+_MONDAY = 3  # 1970-01-01 was a Thursday
+
+
+class Replayed(NamedTuple):
+    """The invitation that an order would have got: scheduled at ``judged_at`` to be sent at ``due``."""
+
+    account: Account
+    judged_at: Instant
+    due: Instant
+
+
+class Difference(StrEnum):
+    """How two revisions treat one order differently."""
+
+    ONLY_FIRST = "only_first"
+    ONLY_SECOND = "only_second"
+    OTHER_ACCOUNT = "other_account"
+    OTHER_TIME = "other_time"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An order that two revisions treat differently."""
+
+    number: str
+    kind: Difference
+    first: Replayed | None
+    second: Replayed | None
+
+
+@dataclass(slots=True)
+class ReplayedRules:
+    """The rules of one revision, and whom they invited so far.
+
+    ``weeks`` counts by the Monday (as an instant) of the week in which invitations are due, and by account.
+    """
+
+    ref: str
+    accounts: Sequence[Account]
+    invited: Counter[str] = field(default_factory=Counter)
+    weeks: Counter[tuple[Instant, str]] = field(default_factory=Counter)
+
+    def books(self) -> dict[str, RuleBook]:
+        """The rules by order source."""
+        sources = {each.orders for each in self.accounts}
+        return {
+            name: RuleBook(each for each in self.accounts if each.orders == name) for name in sorted(sources)
+        }
+
+    def count(self, found: Replayed) -> None:
+        """Count an invitation."""
+        self.invited[found.account.interface_id] += 1
+        self.weeks[week_of(found.due), found.account.interface_id] += 1
+
+
+def week_of(at: Instant) -> Instant:
+    """The Monday, 00:00 UTC, of the week of this instant."""
+    days = at // DAY
+    return (days - (days + _MONDAY) % 7) * DAY
+
+
+class _Known:
+    """What is known of an order in a replay: today's opt-outs, and nothing else."""
+
+    source = "default"
+    cap = None
+    asked = ()
+    holder = None
+    __slots__ = ("_opted_out", "now", "order")
+
+    def __init__(self, order: Order, now: Instant, opted_out: Callable[[Order], bool]) -> None:
+        self.order = order
+        self.now = now
+        self._opted_out = opted_out
+
+    @property
+    def opted_out(self) -> bool:
+        return self._opted_out(self.order)
+
+    def reviewed_at(self, interface_id: str) -> Instant | None:  # noqa: ARG002 - as in Known
+        return None
+
+    def rival(self, interface_id: str) -> invitation.Invitation | None:  # noqa: ARG002 - as in Known
+        return None
+
+    def claim(self, rule: Rule) -> invitation.Invitation | Account | None:  # noqa: ARG002 - as in Known
+        return None
+
+    def name(self, interface_id: str) -> str:
+        return interface_id
+
+
+@dataclass(slots=True)
+class Backtest:
+    """A replay of the orders that were created since an instant, under one or two revisions.
+
+    ``opted_out`` tells whether a customer is on the suppression list of today.
+    """
+
+    since: Instant
+    now: Instant
+    revisions: Sequence[ReplayedRules]
+    opted_out: Callable[[Order], bool]
+    orders: int = 0
+    approximate: int = 0
+    differences: Counter[Difference] = field(default_factory=Counter)
+    examples: list[Example] = field(default_factory=list)
+
+    def read(self, source: str, batches: Iterator[Sequence[Order]]) -> Iterator[int]:
+        """Replay these orders of a source, and tell after each batch how many were replayed so far."""
+        books = [each.books().get(source, RuleBook(())) for each in self.revisions]
+        for batch in batches:
+            for order in batch:
+                if order.created_at >= self.since:
+                    self._replay(order, books)
+            yield self.orders
+
+    def _replay(self, order: Order, books: Sequence[RuleBook]) -> None:
+        self.orders += 1
+        moments = tuple(moments_of(order, self.now))
+        self.approximate += not (moments and complete_history(order))
+        found = [self._invited(order, moments, book) for book in books]
+        for revision, each in zip(self.revisions, found, strict=True):
+            if each is not None:
+                revision.count(each)
+        if len(found) > 1:
+            self._compare(order, found[0], found[1])
+
+    def _invited(
+        self, order: Order, moments: Sequence[tuple[Instant, Order]], book: RuleBook
+    ) -> Replayed | None:
+        rules = book.candidates(order.store_view)
+        if not moments:
+            return self._by_final_state(order, rules)
+        for at, then in moments:
+            for rule in rules:
+                known = reached(rule, then, now=at)
+                found = None if known is None else self._judged(rule, then, at, known)
+                if found is not None:
+                    return found
+        return None
+
+    def _by_final_state(self, order: Order, rules: Sequence[Rule]) -> Replayed | None:
+        """Of the accounts that take the order as it is today, the one that could have had it first."""
+        best: Replayed | None = None
+        for rule in rules:
+            known = reached(rule, order, now=self.now)
+            found = None if known is None else self._judged(rule, order, self._tick(known.at), known)
+            if found is not None and (best is None or found.judged_at < best.judged_at):
+                best = found
+        return best
+
+    def _tick(self, at: Instant) -> Instant:
+        return min(tick_after(at), self.now)
+
+    def _judged(self, rule: Rule, order: Order, at: Instant, known: invitation.Reached) -> Replayed | None:
+        case = Case(rule, order, at, known, _Known(order, at, self.opted_out))
+        if first_failed(case, candidate=True) is not None:
+            return None
+        due = case.scheduled_at
+        return None if due is None else Replayed(rule.account, at, due)
+
+    def _compare(self, order: Order, first: Replayed | None, second: Replayed | None) -> None:
+        kind = _difference(first, second)
+        if kind is None:
+            return
+        if self.differences[kind] < EXAMPLES:
+            self.examples.append(Example(order.number, kind, first, second))
+        self.differences[kind] += 1
+
+
+def _difference(first: Replayed | None, second: Replayed | None) -> Difference | None:
+    if first is None or second is None:
+        if first is second:
+            return None
+        return Difference.ONLY_SECOND if first is None else Difference.ONLY_FIRST
+    if first.account.interface_id != second.account.interface_id:
+        return Difference.OTHER_ACCOUNT
+    return None if first.due == second.due else Difference.OTHER_TIME
+
+
+def tick_after(at: Instant) -> Instant:
+    """The first tick at or after this instant."""
+    return -(-at // TICK) * TICK
+
+
+def complete_history(order: Order) -> bool:
+    """Does the history end with the status that the order has?"""
+    last = next((each.status for each in reversed(order.history) if each.status is not None), None)
+    return last is not None and (order.status is None or status_key(last) == status_key(order.status))
+
+
+def moments_of(order: Order, now: Instant) -> Iterator[tuple[Instant, Order]]:
+    """The ticks at which the order has changed, each with the order as it was then, the earliest first.
+
+    None where its history has no status.
+    """
+    history = [each for each in order.history if each.status is not None and each.created_at <= now]
+    if not history:
+        return
+    documents = [
+        each
+        for each in (order.first_invoiced_at, order.last_invoiced_at, order.last_shipped_at)
+        if each is not None and each <= now
+    ]
+    ends = history[-1].created_at
+    whole = complete_history(order) and order.history[-1].created_at <= now
+    if whole:
+        last = max([ends, *documents])
+    else:
+        later = [each for each in documents if each > ends]
+        last = max(later) if later else max(ends, min(order.updated_at or now, now))
+    final = min(tick_after(last), now)
+    ticks = {min(tick_after(at), now) for at in (*(each.created_at for each in history), *documents)}
+    for at in sorted(ticks):
+        if at < final or not whole:
+            yield at, _as_of(order, at)
+    dated = order.updated_at is None or order.updated_at == last
+    yield final, order if dated else msgspec.structs.replace(order, updated_at=last)
+
+
+def _as_of(order: Order, at: Instant) -> Order:
+    """The order as it was at this instant, as far as its history tells."""
+    history = tuple(each for each in order.history if each.created_at <= at)
+    status = next((each.status for each in reversed(history) if each.status is not None), None)
+    first, invoiced, shipped = (
+        each if each is not None and each <= at else None
+        for each in (order.first_invoiced_at, order.last_invoiced_at, order.last_shipped_at)
+    )
+    changes = [*(each.created_at for each in history[-1:]), *filter(None, (invoiced, shipped))]
+    same = status is not None and order.status is not None and status_key(status) == status_key(order.status)
+    state = order.state if same else order_state_of(status or "")
+    return msgspec.structs.replace(
+        order,
+        history=history,
+        status=status,
+        state=state,
+        refunded=order.refunded if same else False,
+        total_refunded=order.total_refunded if same else None,
+        first_invoiced_at=first,
+        last_invoiced_at=invoiced,
+        last_shipped_at=shipped,
+        updated_at=None if order.updated_at is None else max(changes, default=order.created_at),
+    )

@@ -137,7 +137,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A task has ended after ``seconds``; ``error`` is why it failed, ``status`` the one of its invitation."""
+    """A task has ended after ``seconds``; ``error`` is why it failed, ``status`` that of its invitation."""
 
     task: Task
     seconds: int

@@ -112,7 +112,7 @@ _COMMANDS = {
         "ekomi_reconcile.cli.invitations:invitations",
         "The queue: list, show, skip, unskip, push, retry, resolve, history, mark-sent.",
     ),
-    "reviews": ("ekomi_reconcile.cli.reviews:reviews", "The reviews: import, list, stats, export."),
+    "reviews": ("ekomi_reconcile.cli.reviews:reviews", "The reviews: import, list, stats, funnel, export."),
     "explain": (
         "ekomi_reconcile.cli.explain:explain",
         "Why an order is invited or not, and when: every account's every criterion.",

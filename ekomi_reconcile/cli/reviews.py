@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import heapq
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
+from ekomi_reconcile.analysis.backtest import week_of
 from ekomi_reconcile.cli import lists
 from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.files import needs_parquet, private_file
@@ -18,8 +20,9 @@ from ekomi_reconcile.cli.options import Command, FilePath, common, option, optio
 from ekomi_reconcile.cli.output import exact_output
 from ekomi_reconcile.cli.session import load_configuration, reading
 from ekomi_reconcile.config.configuration import redact
-from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.review import Period, RecordedReview
+from ekomi_reconcile.model.instant import Instant, iso
+from ekomi_reconcile.model.review import FunnelGroup, FunnelKey, Period, RecordedReview, SentOutcome
+from ekomi_reconcile.render import invitations as render_invitations
 from ekomi_reconcile.render import reviews as render_reviews
 from ekomi_reconcile.render.tables import array_text
 from ekomi_reconcile.state.store import State
@@ -101,6 +104,77 @@ def _write(found: list[render_reviews.ListedStatistics], form: str) -> None:
         lists.write_pieces(render_reviews.statistics_text(found, signs=signs, paint=lists.stdout_paint()))
 
 
+class _FunnelKeys(click.ParamType[tuple[FunnelKey, ...]]):
+    """Keys of the funnel, separated by commas."""
+
+    name = "keys"
+
+    def convert(
+        self, value: str | tuple[FunnelKey, ...], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[FunnelKey, ...]:
+        """The keys, each once, in a fixed order."""
+        if isinstance(value, tuple):
+            return value
+        names = {each.strip() for each in value.split(",")}
+        if unknown := sorted(names - set(FunnelKey)):
+            known = ", ".join(each.value for each in FunnelKey)
+            self.fail(f"unknown key {unknown[0]!r}; expected one or more of {known}, with commas", param, ctx)
+        return tuple(each for each in FunnelKey if each in names)
+
+
+@click.command("funnel")
+@option(
+    "--by",
+    type=_FunnelKeys(),
+    default="account",
+    metavar="KEYS",
+    help="What to group by: account, week, channel, pending_days, with commas.  [default: account]",
+)
+@patterns_option
+@lists.since_option
+@lists.format_option
+@common()
+def funnel_command(
+    by: tuple[FunnelKey, ...], patterns: tuple[str, ...], since: Instant | None, form: str
+) -> int:
+    """How many invitations led to a review, and how long it took.
+
+    Invitations that were sent, of --since or later, and the shop reviews of their orders that were submitted
+    afterwards. The response rate comes with its 95 % Wilson interval. Customers need time: the rate of the
+    last weeks is not final. A channel or period that was not recorded is left empty.
+    """
+    with reading(load_configuration(), key=False) as state:
+        names = account_names(state)
+        groups: dict[tuple[Any, ...], FunnelGroup] = {}
+        for sent in state.aggregates.sent_invitations(chosen_accounts(state, patterns), since=since):
+            group = groups.setdefault(tuple(_funnel_value(key, sent, names) for key in by), FunnelGroup())
+            group.invited += 1
+            if sent.reviewed_at is not None:
+                group.delays.append(sent.reviewed_at - sent.sent_at)
+    ordered = sorted(groups, key=lambda values: [(each is not None, each) for each in values])
+    lists.write_list(
+        [render_invitations.funnel_json(dict(zip(by, each, strict=True)), groups[each]) for each in ordered],
+        form,
+        layout=render_invitations.FUNNEL_LAYOUT,
+        as_row=render_invitations.funnel_row,
+        as_json=lambda each: each,
+        nothing="No invitation was sent.",
+    )
+    return Exit.OK
+
+
+def _funnel_value(key: FunnelKey, sent: SentOutcome, names: Mapping[str, str]) -> str | int | None:
+    match key:
+        case FunnelKey.ACCOUNT:
+            return names[sent.interface_id]
+        case FunnelKey.WEEK:
+            return iso(week_of(sent.sent_at))[:10]
+        case FunnelKey.CHANNEL:
+            return sent.channel
+        case FunnelKey.PENDING_DAYS:
+            return sent.pending_days
+
+
 CSV, JSONL, PARQUET = "csv", "jsonl", "parquet"
 
 
@@ -180,7 +254,7 @@ _TEXTS: dict[str, Callable[[Iterable[render_reviews.ListedReview]], Generator[st
 @click.group(cls=LazyGroup)
 @common()
 def reviews() -> None:
-    """The reviews: import, list, stats, export."""
+    """The reviews: import, list, stats, funnel, export."""
 
 
 @reviews.command("import")
@@ -237,6 +311,7 @@ def list_command(
 
 
 reviews.add_command(stats_command)
+reviews.add_command(funnel_command)
 reviews.add_command(export_command)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
+from math import sqrt
+from statistics import median
 
 import msgspec
 
@@ -180,3 +182,56 @@ class ImportCounts:
     gone: int = 0
     unchanged: int = 0
     added: tuple[Review, ...] = field(default=(), compare=False, repr=False)
+
+
+class FunnelKey(StrEnum):
+    """By what invitations are grouped; the week is that of sending, in UTC."""
+
+    ACCOUNT = "account"
+    WEEK = "week"
+    CHANNEL = "channel"
+    PENDING_DAYS = "pending_days"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentOutcome:
+    """An invitation that was sent, and when the order's review was first submitted after it, if it was."""
+
+    interface_id: str
+    sent_at: Instant
+    channel: str | None
+    pending_days: int | None
+    reviewed_at: Instant | None
+
+
+@dataclass(slots=True)
+class FunnelGroup:
+    """Invitations with the same keys; ``delays`` are seconds from invitation to review, of those reviewed."""
+
+    invited: int = 0
+    delays: list[int] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        """The response rate: the share that was reviewed."""
+        return len(self.delays) / self.invited
+
+    @property
+    def median_days(self) -> float | None:
+        """The median from invitation to review, in days; ``None`` without a review."""
+        return median(self.delays) / DAY if self.delays else None
+
+
+Z_95 = 1.959964
+"""Standard deviations on both sides that hold 95 % of a normal distribution."""
+
+
+def wilson(successes: int, trials: int, *, z: float = Z_95) -> tuple[float, float]:
+    """The Wilson score interval of a share: reliable for few trials too. Without any: from 0 to 1."""
+    if not trials:
+        return 0.0, 1.0
+    share, spread = successes / trials, z * z / trials
+    middle = share + spread / 2
+    width = z * sqrt(share * (1 - share) / trials + spread / trials / 4)
+    low, high = (middle - width) / (1 + spread), (middle + width) / (1 + spread)
+    return (low if successes else 0.0), (high if successes < trials else 1.0)

@@ -14,6 +14,7 @@ from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Evidence, Invitation, Status, StatusChange
 from ekomi_reconcile.model.order import OrderId, OrderState
+from ekomi_reconcile.model.review import FunnelGroup, FunnelKey, wilson
 from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.render import tables
 from ekomi_reconcile.sent_import import BadLine
@@ -355,3 +356,44 @@ def change_row(change: StatusChange) -> tables.Row:
         tables.cell(change.actor),
         tables.cell(change.detail),
     )
+
+
+class FunnelEntry(JsonObject, frozen=True):
+    """Sent invitations of one group, and how many led to a review; keys that it is not grouped by are null.
+
+    ``rate`` is the response rate, ``low`` and ``high`` are its 95 % Wilson interval.
+    """
+
+    account: str | None
+    week: str | None
+    channel: str | None
+    pending_days: int | None
+    invited: Count
+    reviewed: Count
+    rate: float
+    low: float
+    high: float
+    median_days: float | None
+
+
+def funnel_json(keys: dict[FunnelKey, Any], group: FunnelGroup) -> FunnelEntry:
+    """One item of ``reviews funnel --format json``."""
+    reviewed, days = len(group.delays), group.median_days
+    shares = (round(each, 4) for each in (group.rate, *wilson(reviewed, group.invited)))
+    median_days = None if days is None else round(days, 1)
+    values: Sequence[Any] = (*map(keys.get, FunnelKey), group.invited, reviewed, *shares, median_days)
+    return FunnelEntry(**dict(zip(FunnelEntry.__struct_fields__, values, strict=True)))
+
+
+FUNNEL_LAYOUT: tables.Layout = (
+    tuple(tables.Column(each) for each in ("Account", "Week of", "Channel")),
+    tuple(tables.Column(each, right=True) for each in ("Pending days", "Invited", "Reviewed")),
+    tuple(tables.Column(each, right=True) for each in ("Rate", "95 % interval", "Median days")),
+)
+
+
+def funnel_row(each: FunnelEntry) -> tables.Row:
+    """The same as a row of the table."""
+    rate = (f"{each.rate:.1%}", f"{each.low:.1%} to {each.high:.1%}")
+    keys = (each.account, each.week, each.channel, each.pending_days)
+    return [tables.cell(value) for value in (*keys, each.invited, each.reviewed, *rate, each.median_days)]

@@ -28,6 +28,7 @@ LISTS: Mapping[str, type[JsonObject]] = {
     "accounts-check": accounts.CheckedEntry,
     "invitations-list": invitations.InvitationEntry,
     "invitations-history": invitations.ChangeEntry,
+    "reviews-funnel": invitations.FunnelEntry,
     "reviews-list": reviews.ReviewEntry,
     "reviews-stats": reviews.StatisticsEntry,
     "errors": results.ErrorEntry,

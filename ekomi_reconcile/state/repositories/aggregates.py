@@ -29,12 +29,12 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
-from ekomi_reconcile.model.review import STARS, Period, ReviewStatistics, Tally
+from ekomi_reconcile.model.review import STARS, Period, ReviewStatistics, SentOutcome, Tally
 from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Repository, chunks
 from ekomi_reconcile.state.engine.tables import CANCELLED, PENDING, invitation, journal, product, review
 from ekomi_reconcile.state.repositories.invitations import COLUMNS, to_invitation
 from ekomi_reconcile.state.repositories.journal import APPLY
-from ekomi_reconcile.state.repositories.reviews import of_product
+from ekomi_reconcile.state.repositories.reviews import SOLE, of_product
 
 BEFORE = -1
 """The key of all days before the first requested one."""
@@ -218,6 +218,26 @@ class AggregateRepository(Repository):
         counted = select(func.count()).select_from(review).where(mine, _OF_SHOP, _c.gone_at.is_(None))
         return int(self._session.execute(counted).scalar_one())
 
+    def sent_invitations(
+        self, interface_ids: Iterable[str] | None = None, *, since: Instant | None = None
+    ) -> Iterator[SentOutcome]:
+        """What was sent by these accounts (none named: by all) since then, and whether it led to a review.
+
+        A review counts from the instant of sending, also one that eKomi no longer shows, unless another order
+        has the number there: then it may be that one's.
+        """
+        keys = None if interface_ids is None else self._keys.any_of(interface_ids)
+        names = self._keys.names()
+        for chunk in [None] if keys is None else chunks(keys):
+            for row in self._session.rows(_sent(chunk, since)):
+                yield SentOutcome(
+                    interface_id=names[row.account_id],
+                    sent_at=row.sent_at,
+                    channel=row.channel,
+                    pending_days=row.pending_days,
+                    reviewed_at=row.reviewed_at,
+                )
+
     def run_remarks(self, since: Instant, limit: int) -> Sequence[str]:
         """The notes of runs that ended since then, the latest first."""
         statement = (
@@ -255,6 +275,25 @@ def _month_in_sqlite(element: _Month, compiler: SQLCompiler, **more: Any) -> str
 def _month_in_postgresql(element: _Month, compiler: SQLCompiler, **more: Any) -> str:
     instant = compiler.process(element.clauses, **more)
     return f"CAST(to_char(to_timestamp({instant}) AT TIME ZONE 'UTC', 'YYYYMM') AS INTEGER)"
+
+
+def _sent(keys: Collection[int] | None, since: Instant | None) -> Select[Any]:
+    """The sent invitations of these accounts, each with its first review."""
+    table = invitation.c
+    own = (
+        _OF_SHOP
+        & (_c.account_id == table.account_id)
+        & (_c.order_id == table.number)
+        & (_c.submitted_at >= table.sent_at)
+    )
+    first = select(func.min(_c.submitted_at)).where(own, SOLE).correlate(invitation).scalar_subquery()
+    columns = (table.account_id, table.sent_at, table.channel, table.pending_days)
+    statement = select(*columns, first.label("reviewed_at")).where(
+        table.status == Status.SENT.value, table.sent_at.is_not(None)
+    )
+    if keys is not None:
+        statement = statement.where(table.account_id.in_(keys))
+    return statement if since is None else statement.where(table.sent_at >= since)
 
 
 def _sums(

@@ -20,7 +20,7 @@ _ANY = select(review.c.id).limit(1)
 _PAIRS = 400
 _LIVE = review.c.gone_at.is_(None)
 _OTHER = invitation.alias("other")
-_SOLE = ~exists().where(
+SOLE = ~exists().where(
     _OTHER.c.number == invitation.c.number,
     _OTHER.c.account_id == invitation.c.account_id,
     _OTHER.c.id != invitation.c.id,
@@ -92,7 +92,7 @@ class ReviewedRepository(Repository):
             invitation.c.account_id.in_(self._keys.any_of([interface_id])),
             invitation.c.status == Status.UNKNOWN.value,
             exists().where(_of_invitation()),
-            _SOLE,
+            SOLE,
         )
         with self._session.joined():
             ids = [row.id for row in self._session.rows(mine)]

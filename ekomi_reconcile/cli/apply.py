@@ -158,7 +158,7 @@ def _run(order: _Order, events: Events, metrics: MetricsFile) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Watch:
-    """Who is told what happens, beside the person at the terminal."""
+    """Listeners that receive the events of the run, beside the terminal."""
 
     events: Events
     metrics: MetricsFile

@@ -41,7 +41,7 @@ from ekomi_reconcile.rules.rulebook import TELEPHONE, RuleBook
 def check_revision(flag: str, ref: str) -> None:
     """Refuse what git would take for a flag of its own."""
     if not ref or ref.startswith("-"):
-        raise click.UsageError(f"{flag}: {ref!r} is no revision of git.")
+        raise click.UsageError(f"{flag}: {ref!r} is not a git revision.")
 
 
 def check_base(base: str, *, out: Path | None, refresh_only: bool, at: Instant | None) -> None:

@@ -40,7 +40,7 @@ class Word:
 
 
 def words(line: str) -> list[Word]:
-    """The words of the line; the last one is that at the cursor, empty after a blank."""
+    """The words of the line; the last one is that at the cursor, empty after a space."""
     found: list[Word] = []
     raw, text, quote, escape = "", "", "", False
     for char in line:

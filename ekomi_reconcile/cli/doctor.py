@@ -42,7 +42,7 @@ def doctor(offline: bool, form: str) -> int:
 
 
 def _subject(stack: ExitStack, stop: StopSignal, *, offline: bool) -> DoctorContext:
-    """What there is to examine, as far as it can be opened; what cannot is told, not raised."""
+    """What there is to examine, as far as it can be opened; failures are recorded, not raised."""
     now = instant.now()
     try:
         files, diagnostics = check(session.configuration_path())

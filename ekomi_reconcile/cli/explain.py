@@ -305,7 +305,7 @@ def _files(configuration: Configuration, path: str | None) -> Sequence[str]:
     folder = configuration.resolve(written)
     if written == TESTS and not folder.exists():
         if not options().quiet:
-            click.echo(f"There are no tests yet: the folder {folder.as_posix()} does not exist.", err=True)
+            click.echo(f"No tests yet: the folder {folder.as_posix()} does not exist.", err=True)
         return ()
     return rule_test_files(folder.as_posix())
 

@@ -100,7 +100,7 @@ def change(
 def _number(text: str) -> int:
     if not _is_id(text):
         raise ReconcileError(
-            f'"{text}" is no id of an invitation', hint="see: ekomi-reconcile invitations list"
+            f'"{text}" is not the id of an invitation', hint="see: ekomi-reconcile invitations list"
         )
     return int(text)
 
@@ -327,12 +327,12 @@ def _confirmed(count: int, verb: str) -> int:
     """The number, after somebody has agreed to it.
 
     Raises:
-        ReconcileError: there is no terminal to confirm on, or the answer was not yes.
+        ReconcileError: no terminal to confirm on, or the answer was not yes.
     """
     what = plural(count, "invitation")
     if not interactive():
         raise ReconcileError(
-            f"{what} {_match(count)}, and there is no terminal to confirm on",
+            f"{what} {_match(count)}, and no terminal to confirm on",
             hint=f"if that is right, run again with --expect {count}",
         )
     with interruptible():

@@ -109,7 +109,7 @@ def _check_source(configuration: Configuration, source: str | None) -> None:
     known = configuration.project.orders
     if source is not None and source not in known:
         raise ReconcileError(
-            f"there is no order source {source}", hint=f"known are: {', '.join(sorted(known)) or 'none'}"
+            f"unknown order source {source}", hint=f"known are: {', '.join(sorted(known)) or 'none'}"
         )
 
 

@@ -110,7 +110,7 @@ def _unknown(name: str, known: Sequence[Named]) -> ReconcileError:
     by_fold = {text.casefold(): text for each in known for text in (each.interface_id, each.name)}
     near = difflib.get_close_matches(name.casefold(), by_fold, n=1)
     hint = f'did you mean "{by_fold[near[0]]}"?' if near else "see: ekomi-reconcile accounts list"
-    return ReconcileError(f'there is no account "{name}"', hint=hint)
+    return ReconcileError(f'unknown account "{name}"', hint=hint)
 
 
 Digest = Callable[[str], str]
@@ -128,7 +128,7 @@ def given(texts: Sequence[str]) -> list[str]:
     if list(texts) == [STDIN]:
         texts = [each for each in sys.stdin.read().splitlines() if each.strip()]
     if not texts:
-        raise click.UsageError("there is no address.")
+        raise click.UsageError("an address is expected.")
     try:
         return checked(texts)
     except ValueError as error:
@@ -152,7 +152,7 @@ def customer_digest(configuration: Configuration, state: State | None) -> Digest
     key = state.key.require() if state is not None else state_key(configuration)
     if key is None:
         raise ReconcileError(
-            "customers cannot be told apart yet: there is no state, and no privacy.key",
+            "customers cannot be distinguished yet: neither a state nor a privacy.key exists",
             hint="make a state with `ekomi-reconcile apply`, or set privacy.key",
         )
     return KeyedDigest(key, Purpose.CUSTOMER)
@@ -202,7 +202,9 @@ class Since(click.ParamType[Instant]):
         try:
             return instant.parse(value)
         except ValueError:
-            self.fail(f"{value!r} is no time; write it like 2026-11-30T12:00:00Z, or 24h, or 7d", param, ctx)
+            self.fail(
+                f"{value!r} is not a time; write it like 2026-11-30T12:00:00Z, or 24h, or 7d", param, ctx
+            )
 
 
 def format_option(command: Command) -> Command:
@@ -232,7 +234,7 @@ def accounts_option(command: Command) -> Command:
 
 def since_option(command: Command) -> Command:
     """``--since TIME``."""
-    return option("--since", type=Since(), metavar="TIME", help="Only from then on: 2026-11-30, or 24h ago.")(
+    return option("--since", type=Since(), metavar="TIME", help="Only since then: 2026-11-30, or 24h ago.")(
         command
     )
 

@@ -205,7 +205,7 @@ def _judged(code: int, stdout: Output, stderr: Output) -> int:
 def _run(arguments: Sequence[str]) -> int:
     """Turn what happens into an exit code.
 
-    A broad ``except`` stands here, at the outermost edge, and nowhere else: no traceback reaches a user.
+    The only broad ``except`` is here, at the outermost edge: no traceback reaches a user.
     """
     gc.set_threshold(*_COLLECT)
     try:

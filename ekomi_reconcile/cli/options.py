@@ -34,7 +34,7 @@ class Duration(click.ParamType[int]):
             return value
         found = re.fullmatch(r"([0-9]{1,9})([smhdw])", value.strip())
         if found is None:
-            self.fail(f"{value!r} is no duration; write it like 30s, 10m, 6h or 14d", param, ctx)
+            self.fail(f"{value!r} is not a duration; write it like 30s, 10m, 6h or 14d", param, ctx)
         return int(found[1]) * _SECONDS[found[2]]
 
 

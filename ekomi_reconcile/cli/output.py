@@ -24,7 +24,7 @@ _GONE: Final = frozenset({errno.EPIPE, errno.EBADF, errno.EIO})
 class Output(io.TextIOBase):
     """A text stream whose ``write`` and ``flush`` do not raise; ``problem`` is the first error, in words.
 
-    ``reader_left``: that was a pipe whose reader went away, as in ``… | head``, which is no fault.
+    ``reader_left``: that was a pipe whose reader went away, as in ``… | head``, which is not an error.
     It has no ``buffer``, on purpose: nothing gets past it.
     """
 
@@ -70,7 +70,7 @@ class Output(io.TextIOBase):
         self._attempt(self._stream.flush)
 
     def write_exactly(self) -> None:
-        """From now on encode as UTF-8, whatever the locale: for documents that are read again by programs."""
+        """Encode all later output as UTF-8, whatever the locale: for documents that are read again by programs."""
         stream = self._stream
         if isinstance(stream, io.TextIOWrapper):
             self._attempt(lambda: stream.reconfigure(encoding="utf-8"))

@@ -119,7 +119,7 @@ class InstantType(click.ParamType[Instant]):
         try:
             return instant.parse(value)
         except ValueError:
-            self.fail(f"{value!r} is no time; write it like 2026-11-30T12:00:00Z", param, ctx)
+            self.fail(f"{value!r} is not a time; write it like 2026-11-30T12:00:00Z", param, ctx)
 
 
 def selections(command: cli_options.Command) -> cli_options.Command:
@@ -131,7 +131,7 @@ def selections(command: cli_options.Command) -> cli_options.Command:
             multiple=True,
             metavar="NAME",
             shell_complete=account_completions,
-            help="Delete this account and create it anew.",
+            help="Delete this account and re-create it.",
         ),
         cli_options.option(
             "--exclude",
@@ -281,7 +281,7 @@ def check_selection(target: tuple[str, ...], exclude: tuple[str, ...]) -> None:
 
 
 def _make(scope: Scope, *, at: Instant | None, accept_clock: bool) -> tuple[Plan, Sign | None]:
-    """The plan, and how to sign it; without a state, or offline, there is no key to do so."""
+    """The plan, and how to sign it; ``None`` without a state, or offline: then no key is known."""
     now = instant.now() if at is None else at
     configuration = session.load_configuration()
     session.mention_warnings(configuration)

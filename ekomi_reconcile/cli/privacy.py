@@ -70,7 +70,7 @@ def add(addresses: tuple[str, ...], form: str) -> int:
 
 
 def put_on_list(path: Path, entries: Mapping[str, str]) -> frozenset[str]:
-    """Add the entries, with what each stands for, that are not on the list in either form; which were."""
+    """Add the entries that are not on the list in either form, with their digests; return those that were."""
     plain = list_plain(path)
     return frozenset(add_entries(path, [entry for entry, each in entries.items() if each not in plain]))
 
@@ -111,7 +111,7 @@ def remove(addresses: tuple[str, ...], form: str) -> int:
 
 
 _SHOWN_DIGITS = 8
-"""So much of a digest stands in the journal: enough to find an entry again, not to follow a customer."""
+"""The digits of a digest in the journal: enough to find an entry again, not to follow a customer."""
 
 _address = click.argument("address", metavar="ADDRESS|-")
 
@@ -145,7 +145,7 @@ def export(address: str) -> int:
 def erase(address: str, suppressing: bool, lock_timeout: int, form: str) -> int:
     """Forget a customer; with - the address is read from stdin.
 
-    Keeps that the orders were dealt with: nobody is asked twice. What waits to be sent is skipped. The texts
+    The orders stay marked as settled, so nobody is invited twice. Pending invitations are skipped. The texts
     of the reviews of the orders go, and no import brings them back.
     """
     wanted = one(address)

@@ -1,7 +1,7 @@
 """Progress, logs and events of a run.
 
 Every line is one write, so a killed run leaves whole lines. What cannot be written any more stops nothing:
-it is told on stderr, and the run ends with an error.
+that is reported on stderr, and the run ends with an error.
 """
 
 from __future__ import annotations
@@ -137,9 +137,9 @@ def _bars() -> Iterator[Listener]:
 
 @dataclass(slots=True)
 class ProgressLines:
-    """Tells how far a stage is every so many seconds, and how it ended if it took that long.
+    """Prints the progress of a stage at an interval, and its end if it took that long.
 
-    ``clock`` gives seconds from anywhere; what is told is a line without its end.
+    ``clock`` gives seconds from anywhere; each report is a line without its end.
     """
 
     tell: Callable[[str], None]
@@ -170,7 +170,7 @@ class ProgressLines:
         self._stage = None
 
     def _enter_for(self, task: Task) -> None:
-        """New accounts are fetched while they are made: that is no stage of its own."""
+        """New accounts are fetched while they are made: that is not a stage of its own."""
         stage = _STAGES.get(task.work, Stage.ACCOUNTS)
         if not (stage is Stage.FETCHES and self._stage is Stage.ACCOUNTS):
             self._enter(stage)
@@ -336,7 +336,7 @@ def events_into(path: Path | None) -> Iterator[Events]:
 
 
 def _ends_whole(path: Path) -> bool:
-    """Is the end of the file the end of a line? Whatever is not a stream of events is not overwritten."""
+    """Is the end of the file the end of a line? A file that is not a stream of events is not overwritten."""
     if not path.is_file() or not path.stat().st_size:
         return True
     with path.open("rb") as file:

@@ -98,7 +98,7 @@ def _write(found: list[render_reviews.ListedStatistics], form: str) -> None:
     if form == "json":
         lists.write_pieces(array_text(map(render_reviews.statistics_json, found)))
     elif not found and not options().quiet:
-        click.echo("There are no accounts.", err=True)
+        click.echo("No accounts.", err=True)
     else:
         signs = render_reviews.signs_for(sys.stdout.encoding)
         lists.write_pieces(render_reviews.statistics_text(found, signs=signs, paint=lists.stdout_paint()))

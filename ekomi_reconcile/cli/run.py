@@ -136,7 +136,7 @@ def _figures_after(path: Path) -> ServiceRun:
         figures.go_on_from(path.read_text("utf-8"))
     except FileNotFoundError:
         if not path.parent.is_dir():
-            raise ReconcileError(f"{path.parent} is no folder", hint=_ELSEWHERE) from None
+            raise ReconcileError(f"{path.parent} is not a folder", hint=_ELSEWHERE) from None
     except OSError as error:
         raise ReconcileError(f"{path} cannot be read: {error.strerror}", hint=_ELSEWHERE) from None
     except ValueError:
@@ -222,9 +222,9 @@ def run(
 ) -> int:
     """The loop as a service: apply, again and again.
 
-    The files are read anew at each cycle. While they have errors, or a guard refuses what they ask for,
+    The files are re-read at each cycle. While they have errors, or a guard refuses what they ask for,
     the last good ones stay in force, and what is due is still sent. SIGTERM and SIGHUP let it
-    finish what is in flight. The file of --json-events is opened anew at each cycle, and added to.
+    finish what is in flight. The file of --json-events is re-opened at each cycle, and appended to.
     """
     from ekomi_reconcile.service import Metrics
 
@@ -275,7 +275,7 @@ class _Service:
     _record: RunRecord = field(default_factory=_new_record)
 
     def cycle(self) -> Ended:
-        """One cycle; whatever goes wrong in it is told, and the next one comes all the same."""
+        """One cycle; errors are reported, and the next one follows all the same."""
         began = instant.now()
         self._open_events()
         self._record = _new_record()
@@ -323,7 +323,7 @@ class _Service:
             self._lose_events(self._events.problem)
 
     def _lose_events(self, why: str) -> None:
-        """Missing events stop nothing, but they are told, now and when the service ends."""
+        """Missing events stop nothing, but are reported, now and when the service ends."""
         self.events_lost = True
         _log.error("%s", why)
 

@@ -132,7 +132,7 @@ def check_pin(configuration: Configuration) -> None:
     """Make sure that the state is the pinned one, if one is pinned.
 
     Raises:
-        StateError: it is another one, or there is none. Not ``StateMissing``: nothing may stand in for it.
+        StateError: it is another one, or there is none. Not ``StateMissing``: no other state can replace it.
     """
     pinned = pinned_lineage(configuration)
     if pinned is None:

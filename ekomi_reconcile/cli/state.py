@@ -127,7 +127,7 @@ def _check_source_names(old: str, new: str, defined: Collection[str]) -> None:
 def rm(name: str, dry_run: bool, lock_timeout: int, form: str) -> int:
     """Forget an account; eKomi is not told. Its rows stay on record, so that nobody is asked twice.
 
-    What is pending is cancelled. If the account still stands in the files, the next apply makes it anew.
+    Pending invitations are cancelled. If the account is still in the files, the next apply re-creates it.
     """
     with _opened("state rm", dry_run=dry_run, lock_timeout=lock_timeout) as state:
         record = _named(state, name)

@@ -107,12 +107,12 @@ def _found(state: State, *, since: Instant, until: Instant, dry_run: bool) -> Lo
 
 def _confirm(found: LossAccepted) -> None:
     """Raises:
-    ReconcileError: there is no terminal to confirm on, or the answer was not yes.
+    ReconcileError: no terminal to confirm on, or the answer was not yes.
     """
     what = plural(found.unknown, "pending invitation")
     if not interactive():
         raise ReconcileError(
-            f"approval required to turn {what} into unknown ones, but there is no terminal",
+            f"approval required to turn {what} into unknown ones, but no terminal to confirm on",
             hint="see them with --dry-run, then use --auto-approve",
         )
     with interruptible():

@@ -1,6 +1,6 @@
 """Documents and whole configurations read before, recognised by the digest of their bytes.
 
-A file begins with the digest of the rest: whatever is wrong with it, it counts as not there. There is none
+A file begins with the digest of the rest: a damaged file counts as missing. There is none
 where the folder cannot be written, nor before the project has a folder ``.ekomi-reconcile``: looking at files
 leaves no traces beside them. References to secrets may be in it, secrets never are.
 

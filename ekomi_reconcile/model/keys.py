@@ -354,7 +354,7 @@ Spread: TypeAlias = Annotated[
         more={"examples": ["3d", "36h", "2w"]},
     ),
 ]
-"""Whole hours, in seconds; 0 is no spread."""
+"""Whole hours, in seconds; 0 means none."""
 
 PageUrl: TypeAlias = Annotated[
     str,

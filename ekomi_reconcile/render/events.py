@@ -209,7 +209,7 @@ def plan_events(plan: Plan) -> Iterator[Body]:
 
 
 def happened(event: run.Progress | run.Started | run.Running | run.Ended | run.QueueWritten) -> Body | None:
-    """What has just happened; ``None`` where it is told already by other lines."""
+    """What has just happened; ``None`` where other lines report it already."""
     match event:
         case run.Started(task):
             return _body(_kind(task, "start"), f"{_subject(task)}: {_DOING[task.work]}...", hook=_hook(task))

@@ -35,7 +35,7 @@ REASONS = {
     Criterion.ORDER_AGE.value: ("Order age", "the order is older than the account allows"),
     Criterion.CONSENT.value: ("No consent", "the order has no consent that the account accepts"),
     Criterion.CONDITIONS.value: ("Conditions", "a custom condition of the account does not hold"),
-    Criterion.DELIVERABLE.value: ("No address", "there is no address or number that can be used"),
+    Criterion.DELIVERABLE.value: ("No address", "no usable address or number"),
     Criterion.REVIEWED.value: ("Reviewed", "the order has a review already"),
     Criterion.SUPPRESSED.value: ("Opted out", "the customer opted out, or was asked often enough"),
     Criterion.DUPLICATE_NUMBER.value: (

@@ -1,6 +1,6 @@
 """The plan as a pull-request comment.
 
-Whatever a user wrote stands in code: in a span, in a fence, or, where HTML is asked for, in ``<code>``. There
+Everything a user wrote is set as code: in a span, in a fence, or, where HTML is asked for, in ``<code>``. There
 neither markup nor a mention works. Sizes are in bytes of UTF-8, which no service counts as more.
 
 Its first line is a hidden marker by which the comment is found again. What matters is always whole and on
@@ -206,7 +206,7 @@ BUDGET = 60_000
 """Bytes of a comment. GitHub takes 65,536 characters, GitLab 1,000,000."""
 
 _HEAD_FINDINGS = (20, 8_000)
-"""Of the findings, so many and so many bytes are shown on top."""
+"""The number of findings, and of bytes, shown on top."""
 
 _SHARE = 3 / 4
 """How much of the room changes of accounts may take where there is more to show."""

@@ -127,7 +127,7 @@ class Signs:
         return self.full * whole + (self.eighths[rest - 1] if rest else "")
 
     def line(self, values: Sequence[float | None], *, low: float, high: float) -> str:
-        """One sign per value between ``low`` and ``high``; a blank where there is none."""
+        """One sign per value between ``low`` and ``high``; a space where there is none."""
         return "".join(" " if each is None else self._step(each, low, high) for each in values)
 
     def _step(self, value: float, low: float, high: float) -> str:
@@ -249,7 +249,7 @@ def _distribution(found: ReviewStatistics, signs: Signs) -> Iterator[str]:
 
 
 def _trend(trend: Mapping[int, Tally], by: Period, signs: Signs) -> Iterator[str]:
-    """Two lines of signs: how many, and how good. An empty period is a blank."""
+    """Two lines of signs: how many, and how good. An empty period is a space."""
     periods = _filled(trend)
     shown = periods[-LONGEST_TREND:]
     cut = f", the last {len(shown)} of {len(periods)}" if len(shown) < len(periods) else ""
@@ -299,7 +299,7 @@ _FORMULA = re.compile(
 """Where a spreadsheet may see the beginning of a cell, and a formula in it.
 
 Not only at the beginning: a program that takes another separator than the comma begins a cell after that,
-one that does not know quotes after a line break. Blanks before the sign do not always help.
+one that does not know quotes after a line break. Spaces before the sign do not always help.
 """
 
 

@@ -319,7 +319,7 @@ class HeldDocument(JsonObject, frozen=True):
 
 
 class Erased(JsonObject, frozen=True):
-    """What was erased. ``suppressed`` tells that the customer is on the suppression list now.
+    """What was erased. ``suppressed``: the customer is on the suppression list now.
 
     ``copies`` are the paths of copies of the state that still hold what was erased.
     """

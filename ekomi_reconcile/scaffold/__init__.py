@@ -82,7 +82,7 @@ def _check(name: str) -> None:
     except ValidationError:
         raise ConfigurationError(
             "an account cannot be called that",
-            hint="1 to 255 characters, no line breaks, and no blanks at the ends",
+            hint="1 to 255 characters, no line breaks, and no spaces at the ends",
         ) from None
 
 

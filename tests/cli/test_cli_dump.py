@@ -48,7 +48,7 @@ def test_some_accounts_by_name(applied, capsys):
     out = capsys.readouterr().out
     assert [line for line in out.splitlines() if line.startswith("name:")] == ["name: France", "name: Norway"]
     assert applied.cli("dump", "Germny") == 1
-    assert 'there is no account "Germny"' in capsys.readouterr().err
+    assert 'unknown account "Germny"' in capsys.readouterr().err
 
 
 def test_defaults_that_came_later_are_told(applied, capsys):

@@ -29,7 +29,7 @@ def test_errors_are_chosen_by_account_and_time(recorded, capsys):
 def test_an_unknown_account_is_an_error(recorded, capsys):
     """It is not an empty list."""
     assert recorded.cli("errors", "--account", "Nowhere") == 1
-    assert 'there is no account "Nowhere"' in capsys.readouterr().err
+    assert 'unknown account "Nowhere"' in capsys.readouterr().err
 
 
 def test_a_deleted_account_can_be_named(recorded, capsys):

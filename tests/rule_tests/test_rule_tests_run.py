@@ -230,7 +230,7 @@ def test_the_output_for_ci_systems(shop, capsys):
 def test_tests_are_found_where_the_project_or_the_argument_says(shop, capsys):
     """`tests:` names a folder; PATH a folder or one file; a folder that does not exist is an error."""
     assert shop.cli("test") == 0
-    assert "There are no tests yet" in capsys.readouterr().err
+    assert "No tests yet" in capsys.readouterr().err
     path = write(shop, f"name: A\n{PASSING[0]}\n")
     write(shop, f"name: B\n{PASSING[0]}\n", name="more/b.yaml")
     for arguments, count in (((), 2), ((str(path),), 1), (("tests.d/more",), 1)):

@@ -42,7 +42,7 @@ class ChartPoint:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar within the plot, with the words that it stands for."""
+    """A bar within the plot, with the words that describe it."""
 
     x: float
     y: float

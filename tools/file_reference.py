@@ -19,7 +19,7 @@ a file each, or several in a file, separated by `---`. Editors show the same tex
 
 - Only `true` and `false` are yes and no: a store view called `no` or `on` is text. Numbers are decimal.
 - Unknown keys, a key given twice, `null`, empty lists and merge keys `<<` are errors that say what to write
-  instead. All errors of all files are told in one run, with line and column.
+  instead. All errors of all files are reported in one run, with line and column.
 - A key that is left out has its default, or what `defaults` of the project file says.
 - A duration is a whole number and a unit: `30s`, `15m`, `6h`, `90d`, `2w`.
 

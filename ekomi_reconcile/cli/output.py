@@ -70,7 +70,7 @@ class Output(io.TextIOBase):
         self._attempt(self._stream.flush)
 
     def write_exactly(self) -> None:
-        """Encode all later output as UTF-8, whatever the locale: for documents that are read again by programs."""
+        """Encode all later output as UTF-8, whatever the locale: for documents that programs read."""
         stream = self._stream
         if isinstance(stream, io.TextIOWrapper):
             self._attempt(lambda: stream.reconfigure(encoding="utf-8"))

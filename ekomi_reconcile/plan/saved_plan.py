@@ -124,8 +124,8 @@ def check_fresh(plan: Plan, present: Present) -> None:
         raise made_before_the_state()
     if plan.lineage is not None and present.lineage is None:
         raise PlanStale(
-            f"the saved plan is stale: it was made for the state with lineage {plan.lineage}, and there is "
-            "no state at this location",
+            f"the saved plan is stale: it was made for the state with lineage {plan.lineage}, which "
+            "does not exist at this location",
             hint="name the right state with --state",
         )
     if plan.lineage not in (None, present.lineage):

@@ -1,6 +1,6 @@
 """The plan as a pull-request comment.
 
-Everything a user wrote is set as code: in a span, in a fence, or, where HTML is asked for, in ``<code>``. There
+Everything a user wrote is set as code: in a span, in a fence, or, in HTML, in ``<code>``. There
 neither markup nor a mention works. Sizes are in bytes of UTF-8, which no service counts as more.
 
 Its first line is a hidden marker by which the comment is found again. What matters is always whole and on

@@ -73,7 +73,7 @@ _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ","
 
 
 def github_commands(found: Iterable[Diagnostic]) -> str:
-    """One command per finding and line; paths are kept as they are and should start at the repository's top."""
+    """One command per finding and line; paths are kept, and should start at the repository's top."""
     return "".join(f"{_command(each)}\n" for each in found)
 
 
@@ -106,7 +106,7 @@ _TOP = "%SRCROOT%"
 
 
 def sarif_json(found: Sequence[Diagnostic], *, tool_version: str) -> dict[str, Json]:
-    """A log of one run; paths are kept as they are and should start at the repository's top.
+    """A log of one run; paths are kept, and should start at the repository's top.
 
     Lines and columns count from 1, columns in characters; an end column is the first one after the place.
     """

@@ -105,7 +105,7 @@ def test_a_base_without_a_project_at_this_path_is_an_error(tmp_path, capsys, fla
     made.git("mv", "shops/de", "shops/germany")
     made.commit("move")
     assert run(["-C", str(made.folder / "shops" / "germany"), "plan", "--offline", flag, "HEAD^"]) == 1
-    assert "there is no project file shops/germany/ekomi-reconcile.yaml at HEAD^" in capsys.readouterr().err
+    assert "no project file shops/germany/ekomi-reconcile.yaml at HEAD^" in capsys.readouterr().err
     named = ("-C", str(made.folder / "shops" / "germany"), "--config", "other.yaml")
     (made.folder / "shops" / "germany" / "other.yaml").write_text("version: 1\n")
     assert run([*named, "plan", "--offline", flag, "HEAD"]) == 1

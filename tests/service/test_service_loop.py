@@ -143,7 +143,7 @@ def test_listening_is_loopback_unless_told_otherwise(text, expected):
 @pytest.mark.parametrize("text", ["9108x", "host", ":70000", ":", "a:b"])
 def test_no_address_is_told(text):
     """What is no address is refused in words."""
-    with pytest.raises(ReconcileError, match="no address"):
+    with pytest.raises(ReconcileError, match="is not an address"):
         address(text)
 
 

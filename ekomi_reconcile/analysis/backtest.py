@@ -29,7 +29,7 @@ from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.order import Order, order_state_of, status_key
 from ekomi_reconcile.rules.case import Case
-from ekomi_reconcile.rules.judge import first_failed, reached
+from ekomi_reconcile.rules.judge import COMPLETE, first_failed, reached
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook
 
 TICK = 15 * 60
@@ -149,15 +149,17 @@ class Backtest:
     def read(self, source: str, batches: Iterator[Sequence[Order]]) -> Iterator[int]:
         """Replay these orders of a source, and tell after each batch how many were replayed so far."""
         books = [each.books().get(source, RuleBook(())) for each in self.revisions]
+        keys = {key for book in books for rule in book.rules for key, _ in rule.triggers}
+        triggers = frozenset(keys | {COMPLETE})  # an order that is complete has passed processing
         for batch in batches:
             for order in batch:
                 if order.created_at >= self.since:
-                    self._replay(order, books)
+                    self._replay(order, books, triggers)
             yield self.orders
 
-    def _replay(self, order: Order, books: Sequence[RuleBook]) -> None:
+    def _replay(self, order: Order, books: Sequence[RuleBook], triggers: frozenset[str]) -> None:
         self.orders += 1
-        moments = tuple(moments_of(order, self.now))
+        moments = tuple(moments_of(order, self.now, triggers))
         self.approximate += not (moments and complete_history(order))
         found = [self._invited(order, moments, book) for book in books]
         for revision, each in zip(self.revisions, found, strict=True):
@@ -230,10 +232,10 @@ def complete_history(order: Order) -> bool:
     return last is not None and (order.status is None or status_key(last) == status_key(order.status))
 
 
-def moments_of(order: Order, now: Instant) -> Iterator[tuple[Instant, Order]]:
+def moments_of(order: Order, now: Instant, triggers: frozenset[str]) -> Iterator[tuple[Instant, Order]]:
     """The ticks at which the order has changed, each with the order as it was then, the earliest first.
 
-    None where its history has no status.
+    None where its history has no status. Those before it may have reached one of ``triggers`` are left out.
     """
     history = [each for each in order.history if each.status is not None and each.created_at <= now]
     if not history:
@@ -251,9 +253,12 @@ def moments_of(order: Order, now: Instant) -> Iterator[tuple[Instant, Order]]:
         later = [each for each in documents if each > ends]
         last = max(later) if later else max(ends, min(order.updated_at or now, now))
     final = min(tick_after(last), now)
+    wanted = triggers | {status_key(order.status or "")}
+    started = [each.created_at for each in history if status_key(each.status or "") in wanted]
+    start = min([*started, *documents], default=last)
     ticks = {min(tick_after(at), now) for at in (*(each.created_at for each in history), *documents)}
     for at in sorted(ticks):
-        if at < final or not whole:
+        if at >= start and (at < final or not whole):
             yield at, _as_of(order, at)
     dated = order.updated_at is None or order.updated_at == last
     yield final, order if dated else msgspec.structs.replace(order, updated_at=last)

@@ -133,7 +133,7 @@ def _project_in(tree: GitTree, configuration: Configuration, revision: Revision)
 
 
 FILES = "."
-"""Stands for the files as they are: no revision of git can be named like this."""
+"""The files as they are: no git revision can have this name."""
 
 
 @click.command()
@@ -141,7 +141,7 @@ FILES = "."
     "--since",
     type=lists.Since(),
     metavar="TIME",
-    help="Only orders created from then on: 2026-11-30, or 90d ago.  [default: 365d]",
+    help="Only orders created since then: 2026-11-30, or 90d ago.  [default: 365d]",
 )
 @option(
     "--rules",

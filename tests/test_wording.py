@@ -14,6 +14,14 @@ ODD = re.compile(
     r"|\bstands? (in|here|for|beside|as|there|above|below|now|against)\b|\bfrom (now|then) on\b",
     re.IGNORECASE,
 )
+ODD_IN_ERRORS = re.compile(
+    ODD.pattern + r"|\bblanks?\b|\bgoodwill\b|\bthe matter\b|\bmay not be (read|written)\b|\bno value here\b"
+    r"|\bnot known here\b|\bneither yes nor no\b|\bthe login\b",
+    re.IGNORECASE,
+)
+REPORTS = re.compile(
+    r"Error|Refused|Missing|NotFound|Unreadable|Unfit|NotANumber|^(error|warning|failed|warned|passed|note)$"
+)
 PAGES = [
     *(ROOT / "docs").glob("*.md"),
     *(ROOT / "docs" / "how-to").glob("*.md"),
@@ -39,6 +47,32 @@ def test_no_message_has_an_odd_phrase():
         for match in ODD.finditer(text)
     ]
     assert found == []
+
+
+def errors(path):
+    """First argument, second argument and hint of each exception and diagnostic of a module."""
+    for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(call, ast.Call):
+            continue
+        name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+        parts = [word.value for word in call.keywords if word.arg == "hint"]
+        if REPORTS.search(name):
+            parts += call.args[:2]
+        for node in (node for part in parts for node in ast.walk(part)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.lineno, node.value
+
+
+def test_no_error_or_hint_has_an_odd_phrase():
+    """Errors, hints and results of checks keep to a stricter list than other texts."""
+    listed = [
+        (f"{path.relative_to(ROOT)}:{line}", text)
+        for path in sorted((ROOT / "ekomi_reconcile").rglob("*.py"))
+        for line, text in errors(path)
+    ]
+    assert len(listed) > 500
+    odd = [(place, match[0]) for place, text in listed for match in ODD_IN_ERRORS.finditer(text)]
+    assert odd == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

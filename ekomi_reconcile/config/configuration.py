@@ -164,7 +164,7 @@ def _check(reference: str, value: str) -> None:
     if value != value.strip() or value.startswith(_MARK):
         raise SecretError(
             f"{reference} {flaw(value) or 'has whitespace at its beginning or end'}",
-            hint="remove it: eKomi and shops refuse such a secret, and nobody sees why",
+            hint="remove it: eKomi and shops refuse such a secret, and do not report why",
         )
 
 

@@ -330,7 +330,7 @@ def _told_twice(project: ProjectEntry, settings: Project) -> Iterator[Diagnostic
             unused: KeyPath = ("notify", index, "rating")
             yield warning(
                 "rating-unused",
-                "`rating` says of which new reviews to tell, and `on` does not have `review`",
+                "`rating` selects new reviews to report, but `on` does not have `review`",
                 project.document.place(unused),
                 path=unused,
                 hint="add `review` to `on`, or remove `rating`",
@@ -367,7 +367,7 @@ def _unused_defaults(project: ProjectEntry, entries: Sequence[WrittenAccount]) -
         if all(holds(each.document.data, path) for each in entries):
             yield warning(
                 "unused-default",
-                "every account says this itself: the default is never used",
+                "every account sets this itself: the default is never used",
                 project.document.place(("defaults", *path), "key"),
                 path=("defaults", *path),
                 hint="remove it",

@@ -197,7 +197,7 @@ class NotifySettings:
         examples=(["failure"], ["success", "failure"]),
     )
     rating: RatingLimit | None = key(
-        "Of which new reviews to tell, with `on: [review]`.",
+        "Which new reviews to report, with `on: [review]`.",
         default=None,
         absent="all of them",
         examples=({"lte": 2},),

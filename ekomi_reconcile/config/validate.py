@@ -294,7 +294,7 @@ def _unknown_key(document: Document, path: KeyPath, expected: Expectation) -> Di
     hint = f"did you mean `{guess}`?" if guess else "remove it, or write one of the allowed keys"
     return diagnostics.error(
         "unknown-key",
-        f"{name} is not known here",
+        "unknown key" if name == "a key" else f"unknown key {name}",
         document.place(path, "key"),
         path=path,
         found=name.strip("`"),

@@ -95,7 +95,7 @@ def _answer(
 def _delay(client: EkomiClient, account: Account) -> context.CheckNote:
     own, theirs = account.invitations.pending_period, client.mail_delay()
     if not theirs:
-        return context.passed("eKomi asks without a delay of its own", account=account.name)
+        return context.passed("no additional delay is configured at eKomi", account=account.name)
     if not own:
         return context.passed(f"eKomi waits {theirs} days, and this rule adds none", account=account.name)
     return context.warned(

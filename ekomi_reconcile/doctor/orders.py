@@ -254,7 +254,7 @@ def _consented(source: str, account: Account, path: str, verdicts: Mapping[Agree
     total, absent = sum(verdicts.values()), verdicts.get(Agreement.ABSENT, 0)
     accepted = verdicts.get(Agreement.ACCEPTED, 0)
     if not total:
-        return passed(f"{source}: no recent order to tell whether {path} exists", account=account.name)
+        return passed(f"{source}: no recent order shows whether {path} exists", account=account.name)
     if absent == total:
         return warned(
             f"{source}: none of {total} recent order(s) has {path}: nobody is invited",
@@ -313,7 +313,7 @@ def clock(subject: DoctorContext) -> Iterator[CheckNote]:
     for name in subject.shop_names:
         skew = subject.probe(name).clock_skew
         if skew is None:
-            yield warned(f"{name}: the shop does not tell its time")
+            yield warned(f"{name}: the shop does not report its time")
         elif abs(skew) > CLOCK_SKEW:
             said = f"{abs(skew)} seconds {'ahead of' if skew > 0 else 'behind'} this machine"
             yield warned(f"{name}: the shop's clock is {said}", hint="set both clocks by NTP")
@@ -336,7 +336,7 @@ def _starved(account: Account, found: Survey) -> CheckNote | None:
     if limit == 0:
         return None
     if timing is None or timing.reached < FEWEST_ORDERS:
-        return passed("too few recent orders to tell", account=account.name)
+        return passed("too few recent orders to judge", account=account.name)
     share = timing.late / timing.reached
     said = (
         f"{share:.0%} of {timing.reached} recent orders reached their trigger status "

@@ -234,7 +234,7 @@ def _compare(path: str, *, before: bytes, after: bytes) -> None:
             [
                 error(
                     "format-refused",
-                    "the canonical form would not say the same, so the file is left as it is",
+                    "formatting would change the meaning; the file is unchanged",
                     Place(path=path),
                     hint="please report this file, without its secrets, as a fault of ekomi-reconcile",
                 )

@@ -64,7 +64,7 @@ def expand(text: str) -> str:
     expanded = os.path.expanduser(text)  # noqa: PTH111 - a path of the files may be a git path
     if expanded.startswith(_HOME):
         name = text.partition("/")[0]
-        raise ValueError(f"begins with {name}, a home folder that is not known here")
+        raise ValueError(f"begins with {name}, a home folder of an unknown user")
     return expanded
 
 

@@ -306,7 +306,7 @@ class MagentoClient:
             place = "nowhere" if target is None else f"{target.scheme}://{target.netloc.decode('ascii')}"
             raise wire.ShopFailure(
                 wire.FailureKind.REJECTED,
-                f"{self._base.host}: the shop redirects to {place}; the login is not sent there",
+                f"{self._base.host}: the shop redirects to {place}; the credentials are not sent there",
                 status=reply.status,
                 hint="write the address that the shop is reached at without redirects: orders.base_url",
             )

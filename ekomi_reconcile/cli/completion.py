@@ -1,4 +1,4 @@
-"""``completion`` and ``version``: for shells and scripts.
+"""``completion``, ``version`` and ``help``: for shells, scripts and people.
 
 click completes and formats. Reading the line and the scripts are our own, because names of accounts are free
 text: click's script for bash does not quote, that of fish splits at commas, that of zsh offers no files after
@@ -253,4 +253,24 @@ def version(as_json: bool) -> int:
         click.echo(document_text(facts), nl=False)
     else:
         click.echo(f"ekomi-reconcile {__version__}")
+    return 0
+
+
+@click.command("help")
+@click.argument("names", nargs=-1, metavar="[COMMAND]...")
+@common()
+@click.pass_context
+def help_(context: click.Context, names: tuple[str, ...]) -> int:
+    """Print the help of a command.
+
+    `help plan` is `plan --help`, and `help state mv` is `state mv --help`.
+    """
+    shown = context.find_root()
+    for name in names:
+        group = shown.command
+        command = group.get_command(shown, name) if isinstance(group, click.Group) else None
+        if command is None:
+            raise click.UsageError(f"No such command {' '.join(names)!r}.")
+        shown = click.Context(command, info_name=name, parent=shown)
+    click.echo(shown.get_help())
     return 0

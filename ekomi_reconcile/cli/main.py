@@ -15,6 +15,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from ekomi_reconcile import __version__
 from ekomi_reconcile.cli.options import COMPLETION, common
 from ekomi_reconcile.cli.output import Output, outputs
 from ekomi_reconcile.model.errors import ConfigurationInvalid, ReconcileError
@@ -156,6 +157,7 @@ _COMMANDS = {
     "sandbox": ("ekomi_reconcile.cli.demo:sandbox", "Run a local eKomi and Magento to try things on."),
     "demo": ("ekomi_reconcile.cli.demo:demo", "See the whole loop on a sandbox in one minute."),
     "version": ("ekomi_reconcile.cli.completion:version", "Print the version."),
+    "help": ("ekomi_reconcile.cli.completion:help_", "Print the help of a command."),
 }
 
 _EPILOG = "Exit codes: " + "; ".join(f"{code.value} {meaning}" for code, meaning in MEANINGS.items()) + "."
@@ -167,6 +169,7 @@ _EPILOG = "Exit codes: " + "; ".join(f"{code.value} {meaning}" for code, meaning
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+@click.version_option(__version__, "--version", message="%(prog)s %(version)s", help="Print the version.")
 @common(env=True)
 def app() -> None:
     """Terraform for eKomi review invitations: accounts and rules as YAML files, plan and apply."""

@@ -95,7 +95,8 @@ def test_every_path_is_checked(path):
 
 def test_common_options_have_environment_names_at_the_root():
     """The common options are read from the environment once, so that a flag anywhere wins."""
-    assert {name: option.envvar for name, option in flags(app)} == {name: env_name(name) for name in COMMON}
+    found = {name: option.envvar for name, option in flags(app) if name != "--version"}
+    assert found == {name: env_name(name) for name in COMMON}
 
 
 def test_the_list_of_commands_is_the_help_of_each():
@@ -233,3 +234,15 @@ def test_starting_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
+
+
+@pytest.mark.parametrize("names", [(), ("plan",), ("state", "mv")])
+def test_help_is_a_command_too(capsys, names):
+    """It prints what --help prints; an unknown command is a usage error."""
+    assert run(["help", *names]) == 0
+    shown = capsys.readouterr().out
+    assert run([*names, "--help"]) == 0
+    assert capsys.readouterr().out == shown
+    assert run(["help", *names, "nope"]) == 64
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"ekomi-reconcile {__version__}\n"

@@ -291,19 +291,19 @@ def _enforce(made: Plan, order: _Order) -> None:
 
 
 def _agreed() -> bool:
-    """Ask whether to go on; without somebody to ask, that is a no."""
+    """Ask whether to go on; without a terminal that is an error."""
     sys.stdout.flush()
     if not cli_options.interactive():
         raise ReconcileError(
-            "there are changes to make, and nobody to ask",
+            "approval required, but no terminal to confirm on",
             hint="run with --auto-approve, or apply a saved plan",
         )
     with cli_options.interruptible():
-        click.echo("\nDo you want to do this? Only 'yes' is taken as a yes: ", err=True, nl=False)
+        click.echo("\nDo you want to do this? Only 'yes' will be accepted: ", err=True, nl=False)
         answer = sys.stdin.readline().strip()
     if answer == "yes":
         return True
-    click.echo("Nothing was done.", err=True)
+    click.echo("Apply cancelled. No changes were made.", err=True)
     return False
 
 

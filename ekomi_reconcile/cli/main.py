@@ -144,7 +144,7 @@ _COMMANDS = {
     "lock": ("ekomi_reconcile.cli.state:lock", "The writer lock: show."),
     "force-unlock": (
         "ekomi_reconcile.cli.state:force_unlock",
-        "Break the writer lock of a process that is certainly dead.",
+        "Release a stale lock.",
     ),
     "schema": (
         "ekomi_reconcile.cli.fmt:schema",

@@ -196,7 +196,7 @@ def stopping(deadline: float | None = None) -> Iterator[StopSignal]:
         del number, frame
         if stop.is_set():
             raise KeyboardInterrupt
-        click.echo("Stopping: what is in flight is finished first; Ctrl-C again to interrupt.", err=True)
+        click.echo("Finishing requests in progress; press Ctrl-C again to abort.", err=True)
         stop.set()
 
     before = {number: signal.getsignal(number) for number in _STOPPING}

@@ -285,7 +285,7 @@ _OPERATION = "force-unlock"
 @format_option
 @common()
 def force_unlock(lock_id: str, form: str) -> int:
-    """Break the writer lock of a process that is certainly dead.
+    """Release a stale lock.
 
     ID is what `lock show` tells. A holder that is alive after all notices before it writes.
     """

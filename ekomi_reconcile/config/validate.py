@@ -360,7 +360,7 @@ def _hint(rule: str, path: KeyPath, value: Any, allowed: str, expected: Expectat
 def _quotes(value: Any, allowed: str) -> str:
     """A hint at the quotes that are missing, or too many."""
     if isinstance(value, str) and not allowed.startswith(("text", "a list", "a mapping")):
-        return ", without quotes; only true and false are yes and no"
+        return ", without quotes; use true or false, not yes/no"
     if isinstance(value, bool | int | float) and allowed.startswith("text"):
         return "; in quotes it is text"
     return ""

@@ -37,7 +37,7 @@ def credentials(subject: context.DoctorContext) -> Iterator[context.CheckNote]:
 
 def _credential(checked: Checked) -> context.CheckNote:
     if checked.verdict is Credential.OK:
-        return context.passed("eKomi takes interface id and password", account=checked.name)
+        return context.passed("credentials accepted", account=checked.name)
     said = f"{checked.verdict.value}: {checked.message or 'eKomi did not say why'}"
     # A password that cannot be resolved fails already, by the checks of secrets.
     make = context.warned if checked.verdict is Credential.UNRESOLVED else context.failed

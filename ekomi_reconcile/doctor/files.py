@@ -96,7 +96,7 @@ def passwords(subject: DoctorContext) -> Iterator[CheckNote]:
     for account in subject.configuration.accounts:
         error = subject.passwords.unresolved.get(account.interface_id)
         if error is None:
-            yield passed("the password can be had", account=account.name)
+            yield passed("password resolved", account=account.name)
         else:
             yield failed(error.message, hint=error.hint, account=account.name)
 
@@ -171,7 +171,7 @@ def state(subject: DoctorContext) -> Iterator[CheckNote]:
     elif found.missing and not found.required:
         yield warned(
             "the state does not exist yet",
-            hint="before the first apply that is so; otherwise it is lost: restore a backup",
+            hint="normal before the first apply; otherwise the state is lost: restore a backup",
         )
     else:
         yield failed(found.error.message, hint=found.error.hint)

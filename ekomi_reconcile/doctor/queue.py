@@ -44,7 +44,7 @@ def stuck(subject: DoctorContext) -> Iterator[CheckNote]:
             yield failed(f"{said}, and no run has looked at them since", hint=hint, account=name)
         else:
             hint = "orders on hold or unreadable wait; see also safety.max_sends and ekomi-reconcile errors"
-            yield warned(f"{said}, though runs look at them", hint=hint, account=name)
+            yield warned(f"{said} despite recent runs", hint=hint, account=name)
     if not counts:
         yield passed("nothing is overdue")
 

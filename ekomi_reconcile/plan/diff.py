@@ -364,7 +364,7 @@ def settings_changed(before: Mapping[str, Json], after: Mapping[str, Json]) -> t
             severity=Severity.WARNING,
             rule="settings-changed",
             message=f"settings of the project change, too: {', '.join(changed)}",
-            hint="look at the difference of the project file: no account moves, but a run acts otherwise",
+            hint="see the project file: accounts are unchanged, but runs will behave differently",
         ),
     )
 

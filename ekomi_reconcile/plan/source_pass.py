@@ -184,7 +184,7 @@ def _one_sided(account: Account, held: bool, orders: int) -> Diagnostic:  # noqa
     return Diagnostic(
         severity=Severity.WARNING,
         rule="conditions-one-sided",
-        message=f"the conditions of {account.name} hold for {share} of the {orders} orders that got so far",
+        message=f"the conditions of {account.name} hold for {share} of the {orders} candidate orders",
         hint="is that meant? `explain ORDER` shows every part with its value",
         account=account.name,
     )

@@ -210,7 +210,7 @@ def _missing_passwords(passwords: Passwords) -> Iterator[Diagnostic]:
         yield Diagnostic(
             severity=Severity.WARNING,
             rule="password-unresolved",
-            message=f"{error.message}; counts as unchanged here, and apply will need it",
+            message=f"{error.message}; treated as unchanged; apply requires it",
             hint=error.hint,
             account=key,
         )

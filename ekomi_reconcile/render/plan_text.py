@@ -104,7 +104,7 @@ def _change_block(change: AccountChange, paint: Paint) -> str:
             f"    {paint(tone, '+')} {key} = {value_text(value)}"
             for key, value in given_fields(change.after or {})
         ]
-        lines.append("      (everything else as by default)")
+        lines.append("      (other settings: defaults)")
     elif change.action in (Action.UPDATE, Action.REPLACE):
         lines += _differences(change, paint)
     return "\n".join(lines)

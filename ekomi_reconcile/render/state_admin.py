@@ -15,10 +15,10 @@ from ekomi_reconcile.model.run import Moved, Restored
 from ekomi_reconcile.render import tables
 from ekomi_reconcile.render.tables import Paint, Tone, plural, printable
 
-_NOT_THE_WORLD = "This restores records, not the world: what eKomi has and whom it has asked is as before.\n"
+_NOT_THE_WORLD = "This restores local records only; eKomi is unchanged.\n"
 _NOBODY_KNOWS = (
-    "What was sent after the copy was made is not known here, and would be sent again. Before the next\n"
-    "apply mark it with `invitations mark-sent`; `plan` shows what would be sent.\n"
+    "Invitations sent after the copy was made are not recorded, and would be sent again. Before the next\n"
+    "apply record them with `invitations mark-sent`; `plan` shows what would be sent.\n"
 )
 _KEY = (
     "The key of the digests is missing or another one: put the file <state>.key or privacy.key back,\n"

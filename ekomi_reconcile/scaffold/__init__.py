@@ -115,7 +115,7 @@ def write_project(folder: Path, project: Mapping[str, str]) -> Scaffolded:
     """
     if _exists(folder / FILE_NAME):
         raise ConfigurationError(
-            f"there is a project here already: {(folder / FILE_NAME).as_posix()}",
+            f"this folder already contains a project: {(folder / FILE_NAME).as_posix()}",
             hint="go on with `ekomi-reconcile validate`; for another project, run this in another folder",
         )
     accounts = _accounts(folder)

@@ -99,7 +99,7 @@ def test_apply_asks_and_takes_only_yes(project, sandbox, terminal, answer, code,
     project.account("Germany", "28374", "pending_period: 0")
     project.orders([order(1)])
     running = terminal("apply")
-    running.until(b"Only 'yes' is taken as a yes")
+    running.until(b"Only 'yes' will be accepted")
     os.write(running.side, answer)
     found, out = running.end()
     assert found == code
@@ -129,7 +129,7 @@ def test_ctrl_c_at_the_question_is_a_no_at_once(project, sandbox, terminal):
     project.account("Germany", "28374", "pending_period: 0")
     project.orders([order(1)])
     running = terminal("apply")
-    running.until(b"Only 'yes' is taken as a yes")
+    running.until(b"Only 'yes' will be accepted")
     running.process.send_signal(signal.SIGINT)
     assert running.end()[0] == 130
     assert b"Traceback" not in running.shown

@@ -42,7 +42,7 @@ def slow(gate, rate):
 def await_notice(process):
     """Come back when the process has said that it is stopping."""
     for line in process.stderr:
-        if line.startswith("Stopping"):
+        if line.startswith("Finishing requests"):
             return
     raise AssertionError("it ended without a word")
 
@@ -192,7 +192,7 @@ def test_a_signal_while_planning_leaves_nothing(tmp_path, monkeypatch, slow_shop
         while not asked.acquire(timeout=0.1):
             assert process.poll() is None, process.communicate()
         process.send_signal(number)
-        assert any(line.startswith(("Stopping", "Interrupted")) for line in process.stderr)
+        assert any(line.startswith(("Finishing requests", "Interrupted")) for line in process.stderr)
         release.set()
         process.communicate(timeout=PATIENCE)
     assert process.returncode == 130

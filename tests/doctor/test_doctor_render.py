@@ -15,7 +15,7 @@ FINDINGS = (
         "overlapping-rules", "Files", warned("overlaps", hint="set `priority`", account="Fran\033[31mce")
     ),
     CheckResult("passwords", "Secrets", failed("${env:X} is not set", hint="set X", account="Germany")),
-    CheckResult("passwords", "Secrets", passed("the password can be had", account="France")),
+    CheckResult("passwords", "Secrets", passed("password resolved", account="France")),
     CheckResult("order-source", "Orders", failed("default: cannot be read")),
     CheckResult("queue-stuck", "Queue", passed("nothing is overdue")),
 )

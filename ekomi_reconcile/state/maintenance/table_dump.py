@@ -102,7 +102,7 @@ def _fill(session: Session, table: Table, rows: Iterable[Sequence[Any]]) -> None
     for chunk in chunks(rows):
         if session.insert_rows(table, columns, chunk) < len(chunk):
             raise StateError(
-                f"two rows of {table.name} contradict each other: they are of the same key or order",
+                f"duplicate rows in {table.name}: they have the same key or order",
                 hint="nothing was changed; is the copy whole, and was it edited?",
             )
 

@@ -100,7 +100,7 @@ _COMMANDS = {
         "Which accounts can match the same order, and which rules never match; offline.",
     ),
     "backtest": (
-        "ekomi_reconcile.cli.base:backtest",
+        "ekomi_reconcile.cli.backtest:backtest",
         "Replay past orders: whom the rules would have invited, and what a change of them does.",
     ),
     "fmt": ("ekomi_reconcile.cli.fmt:fmt", "Format the files: canonical YAML, comments kept."),

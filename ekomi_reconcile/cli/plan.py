@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ekomi_reconcile.cli import base as base_revision
+from ekomi_reconcile.cli import files as base_revision
 from ekomi_reconcile.cli import options as cli_options
 from ekomi_reconcile.cli import session
 from ekomi_reconcile.cli.completion import account_completions

@@ -67,7 +67,7 @@ def test_the_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert str(locate("sqlite:///~/x.db", root=Path("/elsewhere"))) == f"{tmp_path}/x.db"
     with pytest.raises(StateError, match="~nobody-of-this-name"):
         locate("~nobody-of-this-name/x.db", root=tmp_path)
-    with pytest.raises(ValueError, match="not known"):
+    with pytest.raises(ValueError, match="unknown user"):
         expand("~nobody-of-this-name")
 
 

@@ -254,8 +254,8 @@ def test_a_gap_in_the_migrations_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("mysql://db.example.com/x", "no place for a state"),
-        ("sqlite://host/x", "no place for a state"),
+        ("mysql://db.example.com/x", "unsupported state URL"),
+        ("sqlite://host/x", "unsupported state URL"),
         ("sqlite://", "no path"),
         ("", "no path"),
         (":memory:", "no path"),

@@ -11,7 +11,7 @@ from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.invitation import NewInvitation
 from ekomi_reconcile.state.engine.location import Location, locate
 from ekomi_reconcile.state.engine.lock import Lock
-from ekomi_reconcile.state.engine.writer_lock import writer_lock
+from ekomi_reconcile.state.engine.runner import writer_lock
 from ekomi_reconcile.state.opening import Mode, open_state
 from ekomi_reconcile.state.store import State
 

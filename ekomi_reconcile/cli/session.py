@@ -23,7 +23,7 @@ from ekomi_reconcile.state import UNREADABLE
 from ekomi_reconcile.state.engine.location import FileLocation, locate
 from ekomi_reconcile.state.engine.lock import Lock
 from ekomi_reconcile.state.engine.mark import configured_key
-from ekomi_reconcile.state.engine.writer_lock import writer_lock
+from ekomi_reconcile.state.engine.runner import writer_lock
 
 if TYPE_CHECKING:
     from ekomi_reconcile.model.run import NewState

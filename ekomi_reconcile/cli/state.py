@@ -26,7 +26,7 @@ from ekomi_reconcile.render import state_admin
 from ekomi_reconcile.render.tables import array_text, export_text
 from ekomi_reconcile.state.engine.location import locate
 from ekomi_reconcile.state.engine.lock import user
-from ekomi_reconcile.state.engine.writer_lock import lock_holder, release_lock
+from ekomi_reconcile.state.engine.runner import lock_holder, release_lock
 from ekomi_reconcile.state.maintenance.push import export_header, export_tables
 from ekomi_reconcile.state.store import State
 

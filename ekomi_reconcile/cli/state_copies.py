@@ -24,7 +24,7 @@ from ekomi_reconcile.render.state_admin import LossAccepted, LossOfAccount, loss
 from ekomi_reconcile.render.tables import plural
 from ekomi_reconcile.state.engine.location import FileLocation, Location, copy_path, locate
 from ekomi_reconcile.state.engine.lock import user
-from ekomi_reconcile.state.engine.writer_lock import writer_lock
+from ekomi_reconcile.state.engine.runner import writer_lock
 from ekomi_reconcile.state.maintenance.backup import copy_to, needs_file
 from ekomi_reconcile.state.repositories.journal import ACCEPT_LOSS
 from ekomi_reconcile.state.store import State

@@ -17,7 +17,7 @@ from ekomi_reconcile.model.errors import ConfigurationError, ConfigurationInvali
 from ekomi_reconcile.model.instant import HOUR
 from ekomi_reconcile.privacy.suppression import read_suppression_list
 from ekomi_reconcile.state.engine.location import FileLocation, PostgresLocation
-from ekomi_reconcile.state.engine.writer_lock import lock_holder
+from ekomi_reconcile.state.engine.runner import lock_holder
 from ekomi_reconcile.state.maintenance.check import check_state
 from ekomi_reconcile.state.store import State
 

@@ -31,8 +31,16 @@ def parse(text: str) -> Instant:
 
 
 def iso(instant: Instant) -> str:
-    """ISO 8601 with ``Z``, as in every JSON output."""
-    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """ISO 8601 with ``Z``, as in every JSON output.
+
+    Raises:
+        OverflowError, ValueError: the year is out of range.
+    """
+    try:
+        moment = datetime.fromtimestamp(instant, UTC)
+    except OSError as error:  # what the C library says of years that do not fit its type
+        raise OverflowError(str(error)) from None
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def iso_or_none(instant: Instant | None) -> str | None:

@@ -18,8 +18,8 @@ from ekomi_reconcile.state.engine import location as location_module
 from ekomi_reconcile.state.engine import mark as engine_mark
 from ekomi_reconcile.state.engine import migrations as engine_migrations
 from ekomi_reconcile.state.engine import sqlite
+from ekomi_reconcile.state.engine.runner import Runner
 from ekomi_reconcile.state.engine.session import Session, read_meta
-from ekomi_reconcile.state.engine.shared import Runner
 from ekomi_reconcile.state.engine.sqlite import back_up, whole_file
 from ekomi_reconcile.state.engine.tables import metadata
 from ekomi_reconcile.state.store import State

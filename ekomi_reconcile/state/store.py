@@ -9,8 +9,8 @@ from typing import Self
 from ekomi_reconcile.model.errors import StateError
 from ekomi_reconcile.state.engine.location import Location
 from ekomi_reconcile.state.engine.mark import StateKey
+from ekomi_reconcile.state.engine.runner import Runner
 from ekomi_reconcile.state.engine.session import Session
-from ekomi_reconcile.state.engine.shared import Runner
 from ekomi_reconcile.state.repositories import positions
 from ekomi_reconcile.state.repositories.accounts import AccountRepository, ProductRepository
 from ekomi_reconcile.state.repositories.aggregates import AggregateRepository

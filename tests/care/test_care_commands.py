@@ -63,7 +63,7 @@ def test_backup_and_restore(applied, capsys):
     capsys.readouterr()
     assert applied.cli("state", "restore", made["path"]) == 0
     text = capsys.readouterr().out
-    assert "not the world" in text
+    assert "eKomi is unchanged" in text
     assert "The state before is kept: " in text
 
 

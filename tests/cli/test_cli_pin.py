@@ -20,7 +20,7 @@ OTHER = "2f0c6a52-9b1e-4d0f-8a57-3c2f5f0e7b22"
 WITHOUT_A_STATE = {
     "init", "validate", "fmt", "schema", "completion", "version", "sandbox", "demo", "run", "state init",
     "lock show", "force-unlock", "suppress list", "accounts open", "accounts check", "orders inspect", "test",
-    "analyze",
+    "analyze", "backtest", "help",
 }  # fmt: skip
 """Commands that work without any state, or are tested on their own."""
 

@@ -14,7 +14,7 @@ from ekomi_reconcile.model.errors import StateLocked
 from ekomi_reconcile.model.run import Progress, Stage
 from ekomi_reconcile.plan.plan import Scope
 from ekomi_reconcile.reconcile.cycle import Cycle
-from ekomi_reconcile.state.engine.writer_lock import release_lock
+from ekomi_reconcile.state.engine.runner import release_lock
 from ekomi_reconcile.state.opening import Mode
 
 

@@ -11,7 +11,7 @@ from report_support import opened
 from ekomi_reconcile.model.run import read_figures
 from ekomi_reconcile.state.engine.location import locate
 from ekomi_reconcile.state.engine.lock import Lock
-from ekomi_reconcile.state.engine.writer_lock import writer_lock
+from ekomi_reconcile.state.engine.runner import writer_lock
 
 
 @pytest.fixture

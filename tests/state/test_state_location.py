@@ -9,7 +9,7 @@ from ekomi_reconcile.model.errors import StateError, StateLocked
 from ekomi_reconcile.model.paths import expand, flaw
 from ekomi_reconcile.state.engine.location import locate
 from ekomi_reconcile.state.engine.lock import holder
-from ekomi_reconcile.state.engine.writer_lock import writer_lock
+from ekomi_reconcile.state.engine.runner import writer_lock
 from ekomi_reconcile.state.opening import Mode, open_copy, open_state
 
 FLAWS = {

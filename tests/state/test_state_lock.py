@@ -12,7 +12,7 @@ from state_support import Store, kill, process
 from ekomi_reconcile import __version__
 from ekomi_reconcile.model.errors import StateError, StateLocked
 from ekomi_reconcile.state.engine.lock import WriterLock, job_url
-from ekomi_reconcile.state.engine.writer_lock import lock_holder, release_lock
+from ekomi_reconcile.state.engine.runner import lock_holder, release_lock
 
 HOLD = "lock = store.lock('apply'); lock.acquire(); wait()"
 

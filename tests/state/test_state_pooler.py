@@ -13,7 +13,7 @@ from state_support import KEY, NOW, Store, an_account, schedule
 
 from ekomi_reconcile.model.errors import StateError, StateLocked
 from ekomi_reconcile.model.invitation import SendOutcome, Status
-from ekomi_reconcile.state.engine.writer_lock import lock_holder
+from ekomi_reconcile.state.engine.runner import lock_holder
 from ekomi_reconcile.state.opening import Mode
 
 _NUMBERS = count(1)

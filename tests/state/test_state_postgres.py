@@ -15,7 +15,7 @@ from state_support import KEY, NOW, Store, an_account, schedule
 from ekomi_reconcile.model.errors import StateDamaged, StateError, StateLocked, StateMissing
 from ekomi_reconcile.model.review import Review
 from ekomi_reconcile.state.engine.location import PostgresLocation, locate
-from ekomi_reconcile.state.engine.writer_lock import lock_holder, release_lock
+from ekomi_reconcile.state.engine.runner import lock_holder, release_lock
 from ekomi_reconcile.state.maintenance.check import check_database
 from ekomi_reconcile.state.opening import Mode
 

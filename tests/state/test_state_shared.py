@@ -27,7 +27,7 @@ from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import SendOutcome, Status
 from ekomi_reconcile.sandbox.server import SandboxServer
 from ekomi_reconcile.sandbox.shops import Fault
-from ekomi_reconcile.state.engine.shared import LEASE
+from ekomi_reconcile.state.engine.runner import LEASE
 from ekomi_reconcile.state.opening import Mode
 from ekomi_reconcile.state.repositories.sending import PROBE_LASTS
 from ekomi_reconcile.state.store import State

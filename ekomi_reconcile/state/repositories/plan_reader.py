@@ -145,8 +145,8 @@ class _File:
     @cached_property
     def state(self) -> State:
         """The whole state, in the same snapshot."""
+        from ekomi_reconcile.state.engine.runner import Runner
         from ekomi_reconcile.state.engine.session import Session
-        from ekomi_reconcile.state.engine.shared import Runner
         from ekomi_reconcile.state.engine.sqlite import SqliteDialect, adopt_reader
         from ekomi_reconcile.state.store import State
 

@@ -11,8 +11,8 @@ from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, Observation, Status
 from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.state.engine import tables
+from ekomi_reconcile.state.engine.runner import Runner
 from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Repository, Session, chunks
-from ekomi_reconcile.state.engine.shared import Runner
 from ekomi_reconcile.state.repositories.invitations import COLUMNS, to_invitation
 from ekomi_reconcile.state.repositories.reviews import ReviewedRepository
 

@@ -14,8 +14,8 @@ from ekomi_reconcile.model.account import AccountStop
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import LOOP, Invitation, SendOutcome, Status
 from ekomi_reconcile.model.rule import Deliver
+from ekomi_reconcile.state.engine.runner import Runner
 from ekomi_reconcile.state.engine.session import Repository, Session, chunks
-from ekomi_reconcile.state.engine.shared import Runner
 from ekomi_reconcile.state.engine.tables import CANCELLED, PENDING, account_stop, invitation
 from ekomi_reconcile.state.repositories.invitations import COLUMNS, record_changes, record_each, to_invitation
 from ekomi_reconcile.state.repositories.journal import LostRecords

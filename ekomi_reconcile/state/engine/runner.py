@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
-
-from sqlalchemy import ColumnElement
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Invitation, SendOutcome
@@ -14,7 +12,11 @@ from ekomi_reconcile.model.run import LockInfo
 from ekomi_reconcile.state.engine import lock
 from ekomi_reconcile.state.engine.location import FileLocation, Location, needs_postgres
 from ekomi_reconcile.state.engine.lock import Lock, WriterLock, force_unlock, holder
-from ekomi_reconcile.state.engine.session import Session
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
+    from ekomi_reconcile.state.engine.session import Session
 
 
 def writer_lock(

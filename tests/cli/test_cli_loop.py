@@ -404,7 +404,7 @@ def test_a_condition_that_divides_nobody_is_a_warning(project, capsys, limit, sh
     assert project.cli("plan") == 0
     shown = capsys.readouterr().out
     assert "conditions-one-sided" in shown
-    assert f"hold for {share} of the 30 orders" in shown
+    assert f"hold for {share} of the 30 candidate orders" in shown
 
 
 def test_a_condition_that_divides_is_no_warning(project, capsys):

@@ -145,15 +145,6 @@ def test_imports_are_a_small_part_of_the_code():
     assert imports <= 0.075 * code
 
 
-def test_a_class_name_means_one_thing():
-    """At most five names are used for more than one class."""
-    names = Counter(
-        node.name for _, tree in modules() for node in tree.body if isinstance(node, ast.ClassDef)
-    )
-    repeated = {name for name, times in names.items() if times > 1 and not name.startswith("_")}
-    assert len(repeated) <= 5, repeated
-
-
 def test_no_class_is_wide_or_deep():
     """A class has at most 25 public methods, those of its bases included, and three bases of this project."""
     classes = {

@@ -84,11 +84,11 @@ def _find(text: str, names: Sequence[str], sources: Sources, state: State | None
         if state is not None and any(state.invitations.search(InvitationFilter(order=number, limit=1))):
             error.hint = f"the queue has it: ekomi-reconcile invitations list --order '{number}'"
         raise
-    _mention(search)
+    _mention_unread(search)
     return search.found
 
 
-def _mention(search: order_lookup.SearchResult) -> None:
+def _mention_unread(search: order_lookup.SearchResult) -> None:
     for name, error in search.unread:
         click.echo(redact(f"not searched: order source {name}: {printable(error.message)}"), err=True)
 
@@ -150,7 +150,7 @@ def _store_codes(path: Path) -> Iterator[str]:
     try:
         documents, _ = read(str(path), path.read_bytes())
     except OSError as problem:
-        _analyze_mention(f"{path} cannot be read ({problem.strerror})")
+        _mention_unchecked(f"{path} cannot be read ({problem.strerror})")
         return
     for each in documents:
         order = each.data.get("order")
@@ -165,12 +165,12 @@ def _of_state(configuration: Configuration) -> Iterator[KnownStoreView]:
     from ekomi_reconcile.state.engine.location import FileLocation, locate
 
     if options().state is None and configuration.project.state_location.startswith("${"):
-        _analyze_mention("the state is not read: its location is a secret reference")
+        _mention_unchecked("the state is not read: its location is a secret reference")
         return
     location, root = state_location(configuration)
     place = locate(location, root=root)
     if not isinstance(place, FileLocation):
-        _analyze_mention("the state is not read: it is on a server")
+        _mention_unchecked("the state is not read: it is on a server")
         return
     if not place.path.exists():
         return
@@ -183,10 +183,10 @@ def _of_state(configuration: Configuration) -> Iterator[KnownStoreView]:
                     name, "state", source if source in configuration.project.orders else None
                 )
     except ReconcileError as error:
-        _analyze_mention(f"the state is not read: {error.message}")
+        _mention_unchecked(f"the state is not read: {error.message}")
 
 
-def _analyze_mention(text: str) -> None:
+def _mention_unchecked(text: str) -> None:
     if not options().quiet:
         click.echo(f"{printable(text)}; its store views are not checked", err=True)
 

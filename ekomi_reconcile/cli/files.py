@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import os
 import posixpath
@@ -113,7 +112,7 @@ def from_the_top(found: Iterable[Diagnostic], folder: Path) -> tuple[Diagnostic,
     Without a repository paths start where GitHub checked the files out, or else in the working directory.
     """
     top = _top(folder.absolute())
-    return tuple(dataclasses.replace(each, place=each.place and _moved(each.place, top)) for each in found)
+    return tuple(replace(each, place=each.place and _moved(each.place, top)) for each in found)
 
 
 def _top(folder: Path) -> Path:
@@ -126,7 +125,7 @@ def _top(folder: Path) -> Path:
 def _moved(place: Place, top: Path) -> Place:
     absolute = Path(os.path.abspath(place.path))  # noqa: PTH100 - links stay as they are written
     seen = absolute.relative_to(top) if absolute.is_relative_to(top) else absolute
-    return dataclasses.replace(place, path=seen.as_posix())
+    return replace(place, path=seen.as_posix())
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ekomi_reconcile.cli import files as base_revision
+from ekomi_reconcile.cli import files, session
 from ekomi_reconcile.cli import options as cli_options
-from ekomi_reconcile.cli import session
 from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.output import write_result
@@ -244,9 +243,9 @@ def plan(
     """Show what apply would do, and why. Takes no lock and writes no state."""
     check_selection(target, exclude)
     if base is not None:
-        base_revision.check_base(base, out=out, refresh_only=refresh_only, at=at)
+        files.check_base(base, out=out, refresh_only=refresh_only, at=at)
     if changed_since is not None:
-        base_revision.check_revision("--changed-since", changed_since)
+        files.check_revision("--changed-since", changed_since)
     scope = Scope(
         targets=target,
         excludes=exclude,
@@ -286,11 +285,9 @@ def _make(scope: Scope, *, at: Instant | None, accept_clock: bool) -> tuple[Plan
     configuration = session.load_configuration()
     session.mention_warnings(configuration)
     if scope.changed_since is not None:
-        scope = dataclasses.replace(
-            scope, changed=base_revision.changed_accounts(configuration, scope.changed_since)
-        )
+        scope = dataclasses.replace(scope, changed=files.changed_accounts(configuration, scope.changed_since))
     if scope.base is not None:
-        return base_revision.base_plan(configuration, scope, now=now), None
+        return files.base_plan(configuration, scope, now=now), None
     from ekomi_reconcile.reconcile.planning import Passwords, digester, make_plan, read_passwords
     from ekomi_reconcile.reconcile.sources import Sources
     from ekomi_reconcile.state.engine.mark import Purpose

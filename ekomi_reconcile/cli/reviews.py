@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-from ekomi_reconcile.analysis.backtest import week_of
 from ekomi_reconcile.cli import lists
 from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.files import needs_parquet, private_file
@@ -21,7 +20,7 @@ from ekomi_reconcile.cli.output import exact_output
 from ekomi_reconcile.cli.session import load_configuration, reading
 from ekomi_reconcile.config.configuration import redact
 from ekomi_reconcile.model.instant import Instant, iso
-from ekomi_reconcile.model.review import FunnelGroup, FunnelKey, Period, RecordedReview, SentOutcome
+from ekomi_reconcile.model.review import FunnelGroup, FunnelKey, Period, RecordedReview, SentOutcome, week_of
 from ekomi_reconcile.render import invitations as render_invitations
 from ekomi_reconcile.render import reviews as render_reviews
 from ekomi_reconcile.render.tables import array_text

@@ -54,11 +54,6 @@ def words_of(kind: type[StrEnum]) -> dict[str, Json]:
     return {"enum": [each.value for each in kind]}
 
 
-def shape_version_of(format_version: str) -> dict[str, Json]:
-    """Any minor version of this major."""
-    return {"type": "string", "pattern": rf"^{format_version.partition('.')[0]}\.[0-9]+$"}
-
-
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]

@@ -107,6 +107,11 @@ class Period(StrEnum):
         return f"{year:04}-W{week:02}"
 
 
+def week_of(at: Instant) -> Instant:
+    """The Monday, 00:00 UTC, of the week of this instant."""
+    return (7 * Period.WEEK.number(at) - _MONDAY) * DAY
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """How many reviews there are, and the sum of their ratings."""

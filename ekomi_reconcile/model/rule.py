@@ -381,6 +381,11 @@ class InvitationRule:
         """The ways to ask, the preferred one first."""
         return (self.deliver,) if isinstance(self.deliver, Deliver) else self.deliver
 
+    @property
+    def only_channel(self) -> Deliver | None:
+        """The channel of a rule that has no other one."""
+        return self.deliver if isinstance(self.deliver, Deliver) else None
+
     def sender_name(self, channel: Deliver, shop_name: str | None) -> str | None:
         """The sender that is sent along; ``None`` leaves it to eKomi.
 

@@ -12,7 +12,7 @@ from ekomi_reconcile.model.account import Account, AccountRecord
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.order import OrderId, id_rank
-from ekomi_reconcile.model.rule import Deliver, InvitationRule
+from ekomi_reconcile.model.rule import InvitationRule
 from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.plan import plan
 from ekomi_reconcile.plan.diff import PASSWORD
@@ -171,7 +171,7 @@ def _due(
             order_id=row.order_id,
             number=row.number,
             scheduled_at=row.scheduled_at,
-            channel=rule.deliver if isinstance(rule.deliver, Deliver) else None,
+            channel=rule.only_channel,
             products=None if rule.products.ask else (),
         )
     for step in steps.reschedule:

@@ -392,4 +392,4 @@ def _products(order: Order, rule: rulebook.Rule) -> tuple[str, ...]:
 
 def _channel(order: Order, rule: InvitationRule) -> Deliver | None:
     """The channel of an order that passed all criteria: so an only one has an address."""
-    return rule.channels[0] if len(rule.channels) == 1 else rulebook.channel_of(order, rule)
+    return rule.only_channel or rulebook.channel_of(order, rule)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from ekomi_reconcile.model import document
 from ekomi_reconcile.model.account import Json
@@ -126,7 +126,7 @@ def output_schema(name: str) -> dict[str, Json]:
         return {**_head(name, title, FORMAT_VERSION), **schema_of(kind)}
     schema = schema_of(DOCUMENTS[name])
     schema["properties"] = {
-        "format_version": document.shape_version_of(FORMAT_VERSION),
+        "format_version": schema_of(Annotated[str, document.version_of(FORMAT_VERSION)]),
         **schema["properties"],
     }
     schema["required"] = ["format_version", *schema["required"]]

@@ -169,11 +169,16 @@ def compile_condition(condition: Condition | None) -> Predicate:
 
     Equal conditions, which a default gives to many accounts, share one test.
     """
-    return _always if condition is None else _compiled(msgspec.json.encode(condition))
+    return _always if condition is None else shared_test(condition)
+
+
+def shared_test(condition: Condition) -> Test:
+    """Like ``compile_node``, but equal conditions share one test."""
+    return _compiled(msgspec.json.encode(condition))
 
 
 @lru_cache(maxsize=4096)
-def _compiled(condition: bytes) -> Predicate:
+def _compiled(condition: bytes) -> Test:
     return compile_node(msgspec.json.decode(condition))
 
 

@@ -22,7 +22,7 @@ import msgspec
 from ekomi_reconcile.model.order import Agreement, Item, Order
 from ekomi_reconcile.model.review import OrderedProduct
 from ekomi_reconcile.model.rule import Consent, InvitationRule, ProductIdentifier, ProductRule
-from ekomi_reconcile.rules.conditions import FIELD_PREFIX, Test, attributes, compile_node, fold
+from ekomi_reconcile.rules.conditions import FIELD_PREFIX, attributes, fold, shared_test
 
 _TAKEN = re.compile(r"[A-Za-z0-9]{1,32}", re.ASCII)
 _DIGITS = 32
@@ -46,7 +46,7 @@ def products_of(order: Order, wanted: ProductRule) -> tuple[OrderedProduct, ...]
     """
     if not wanted.ask:
         return ()
-    excluded = None if wanted.exclude is None else _compiled(msgspec.json.encode(wanted.exclude))
+    excluded = None if wanted.exclude is None else shared_test(wanted.exclude)
     items = [item for item in order.items if excluded is None or not excluded(item)]
     items.sort(key=lambda item: -(item.price or 0))
     found: dict[str, OrderedProduct] = {}
@@ -90,11 +90,6 @@ def collisions(
         other = known.setdefault(each.product_id, each.identifier)
         if other != each.identifier:
             yield each, other
-
-
-@lru_cache(maxsize=256)
-def _compiled(condition: bytes) -> Test:
-    return compile_node(msgspec.json.decode(condition))
 
 
 def _product(item: Item, identifier: str) -> OrderedProduct:

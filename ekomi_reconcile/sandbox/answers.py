@@ -21,8 +21,7 @@ from ekomi_reconcile.sandbox import core_api, shops
 from ekomi_reconcile.sandbox.magento.login import Integration
 from ekomi_reconcile.sandbox.magento.settings import BearerTokens
 from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
-from ekomi_reconcile.sandbox.shops import Fault, Product
-from ekomi_reconcile.sandbox.shops import SandboxShop as shops_Shop
+from ekomi_reconcile.sandbox.shops import Fault, Product, SandboxShop
 from ekomi_reconcile.sandbox.world import OutboxEntry, World
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -286,7 +285,7 @@ def _store(world: World, fields: Mapping[str, str]) -> None:
         raise core_api.RecipientRejected(DUPLICATE)
 
 
-def _keep_products(world: World, shop: shops_Shop, fields: Mapping[str, str]) -> None:
+def _keep_products(world: World, shop: SandboxShop, fields: Mapping[str, str]) -> None:
     """Store the products of a request as putProduct does, where the shop's tier has product reviews."""
     if fields.get("has_products") != "1":
         return
@@ -313,7 +312,7 @@ def _password(fields: Mapping[str, str]) -> str:
     return fields.get("password") or fields.get("interface_password", "")
 
 
-def _recipient(world: World, shop: shops_Shop, fields: Mapping[str, str]) -> OutboxEntry:
+def _recipient(world: World, shop: SandboxShop, fields: Mapping[str, str]) -> OutboxEntry:
     now = world.clock.now()
     return OutboxEntry(
         shop_id=shop.interface_id,
@@ -366,7 +365,7 @@ def _set_setting(world: World, request: Request, body: bytes) -> Response:
     return JSONResponse({"status_code": 200, "data": {"smartcheck_on": shop.smartcheck_on}})
 
 
-def _shop_of_headers(world: World, request: Request) -> shops_Shop | None:
+def _shop_of_headers(world: World, request: Request) -> SandboxShop | None:
     shop = world.shops.get(request.headers.get("shop-id", ""))
     if shop is None or shop.password != request.headers.get("interface-password"):
         return None

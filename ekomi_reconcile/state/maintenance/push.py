@@ -73,10 +73,10 @@ def export_tables(state: State) -> Iterator[tuple[str, Iterator[dict[str, Json]]
 def _rows(session: Session, table: Table) -> Iterator[dict[str, Json]]:
     with session.stream(select(table).order_by(*table.primary_key)) as rows:
         for row in rows.mappings():
-            yield _export_plain(dict(row))
+            yield _exported(dict(row))
 
 
-def _export_plain(row: dict[str, Any]) -> dict[str, Json]:
+def _exported(row: dict[str, Any]) -> dict[str, Json]:
     row.pop("name_key", None)
     if "desired" in row:
         row["desired"] = json.loads(row["desired"])
@@ -84,13 +84,14 @@ def _export_plain(row: dict[str, Any]) -> dict[str, Json]:
 
 
 _WHOLE: Mapping[str, Json] = {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
-_WORDS: Mapping[str, Mapping[str, Json]] = {
-    "status": model_document.words_of(Status),
-    "from_status": model_document.words_of(Status),
-    "to_status": model_document.words_of(Status),
-    "reached_source": model_document.words_of(Evidence),
-    "channel": model_document.words_of(Deliver),
+_ENUMS: Mapping[str, type[StrEnum]] = {
+    "status": Status,
+    "from_status": Status,
+    "to_status": Status,
+    "reached_source": Evidence,
+    "channel": Deliver,
 }
+"""Columns of the queue that hold one of a few words."""
 _QUEUE = ("invitation", "invitation_history")
 _DERIVED = {"name_key"}
 """What the export leaves out, as it follows from the rest."""
@@ -107,7 +108,8 @@ def state_schema() -> dict[str, Json]:
         "tool_version": model_document.TEXT,
     }
     tables = {
-        name: model_document.array_of(_row(metadata.tables[table])) for name, table in TABLE_NAMES.items()
+        name: model_document.array_of(_row_schema(metadata.tables[table]))
+        for name, table in TABLE_NAMES.items()
     }
     return {
         "$schema": model_document.DIALECT,
@@ -119,22 +121,22 @@ def state_schema() -> dict[str, Json]:
     }
 
 
-def _row(table: Table) -> dict[str, Json]:
+def _row_schema(table: Table) -> dict[str, Json]:
     columns = [each for each in table.columns if each.name not in _DERIVED]
     shapes = {str(each.name): _shape(table, each) for each in columns}
     return _closed(shapes, optional={str(each.name) for each in columns if each.nullable})
 
 
 def _shape(table: Table, column: Column[Any]) -> Mapping[str, Json]:
-    shape = _plain(table, column)
+    shape = _column_schema(table, column)
     return model_document.maybe(shape) if column.nullable else shape
 
 
-def _plain(table: Table, column: Column[Any]) -> Mapping[str, Json]:
+def _column_schema(table: Table, column: Column[Any]) -> Mapping[str, Json]:
     if column.name == "desired":
         return {"$ref": "#/$defs/Settings"}
-    if table.name in _QUEUE and column.name in _WORDS:
-        return _WORDS[column.name]
+    if table.name in _QUEUE and column.name in _ENUMS:
+        return model_document.words_of(_ENUMS[column.name])
     if isinstance(column.type, OrderKey):
         return model_document.ORDER_ID
     if isinstance(column.type, Boolean):
@@ -186,15 +188,6 @@ def _closed(properties: Mapping[str, Json], *, optional: set[str] | None = None)
 
 OPERATION = "state push"
 _AGAIN = "pull the state again, and edit that"
-
-_ENUMS: Mapping[str, type[StrEnum]] = {
-    "status": Status,
-    "from_status": Status,
-    "to_status": Status,
-    "reached_source": Evidence,
-    "channel": Deliver,
-}
-"""Columns of the queue that hold one of a few words."""
 
 _EDITED = {"name_key"}
 """What the export leaves out, as it follows from the rest."""
@@ -315,13 +308,13 @@ def _whole() -> type[msgspec.Struct]:
     """The form of an export, made from the tables."""
     header = [(each.name, each.type) for each in msgspec.structs.fields(_Header)]
     tables: list[tuple[str, Any]] = [
-        (name, list[_push_row(metadata.tables[table])])  # type: ignore[misc]
+        (name, list[_row_struct(metadata.tables[table])])  # type: ignore[misc]
         for name, table in TABLE_NAMES.items()
     ]
     return msgspec.defstruct("State", [*header, *tables], kw_only=True, forbid_unknown_fields=True)
 
 
-def _push_row(table: Table) -> type[msgspec.Struct]:
+def _row_struct(table: Table) -> type[msgspec.Struct]:
     fields: list[Any] = []
     for each in table.columns:
         name, kind = str(each.name), _kind(table, each)

@@ -30,6 +30,7 @@ from ekomi_reconcile.config.yaml import read
 from ekomi_reconcile.formatting.emit import text as scalar
 from ekomi_reconcile.model import keys
 from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.document import DIALECT
 from ekomi_reconcile.model.errors import ConfigurationError
 from ekomi_reconcile.model.rule import DELIVERIES, Deliver
 
@@ -249,7 +250,6 @@ AccountDocument: Final = model_of(Account)
 ProjectDocument: Final = model_of(Project)
 
 
-DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _MODELS: Final[dict[str, type[BaseModel]]] = {"account": AccountDocument, "project": ProjectDocument}
 KINDS: Final = tuple(_MODELS)
 _ACRONYMS: Final = {"api": "API", "id": "id", "qty": "quantity", "sku": "SKU", "srr": "SRR", "url": "URL"}

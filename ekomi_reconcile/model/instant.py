@@ -43,6 +43,11 @@ def iso(instant: Instant) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def parse_or_none(text: str | None) -> Instant | None:
+    """Like ``parse``; an absent time stays absent."""
+    return None if text is None else parse(text)
+
+
 def iso_or_none(instant: Instant | None) -> str | None:
     """Like ``iso``; an absent instant stays absent."""
     return None if instant is None else iso(instant)

@@ -15,7 +15,7 @@ from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place
 from ekomi_reconcile.model.document import from_records
 from ekomi_reconcile.model.errors import PlanInvalid
-from ekomi_reconcile.model.instant import iso, parse
+from ekomi_reconcile.model.instant import iso, iso_or_none, parse, parse_or_none
 from ekomi_reconcile.model.invitation import Observation
 from ekomi_reconcile.plan import document as plan_document
 from ekomi_reconcile.plan import plan as plan_plan
@@ -101,7 +101,7 @@ def _steps_json(steps: Iterable[Any], kind: type[Any], names: Mapping[str, str])
         row: dict[str, Json] = {} if kind is Observation else {"account": names.get(step.interface_id)}
         row.update(zip(keys, msgspec.structs.astuple(step), strict=True))
         for key in times:
-            row[key] = None if row[key] is None else iso(row[key])
+            row[key] = iso_or_none(row[key])
         found.append(row)
     return found
 
@@ -160,7 +160,7 @@ def _plan(body: plan_document.PlanBody, steps: Mapping[str, Any], queue: Mapping
                 plan_plan.WindowWait(
                     interface_id=each.interface_id,
                     count=each.count,
-                    leaves_at=None if each.leaves_at is None else parse(each.leaves_at),
+                    leaves_at=parse_or_none(each.leaves_at),
                     timezone=each.timezone,
                 )
                 for each in rest.windows
@@ -208,7 +208,7 @@ def _steps(items: Iterable[Mapping[str, Any]], kind: type[Step]) -> Steps[Step]:
     for item in items:
         values: list[Any] = [item.get(key) if key in plan_document.LATER else item[key] for key in keys]
         for place in times:
-            values[place] = None if values[place] is None else parse(values[place])
+            values[place] = parse_or_none(values[place])
         steps.append(msgspec.convert(values, kind))
     return steps
 

@@ -39,8 +39,7 @@ DELIVERIES: Final = (
 
 def _deliver(written: Json) -> Deliver | tuple[Deliver, ...]:
     """The way that a valid file has, or several, the preferred one first; a list of one is that one."""
-    ways = [written] if isinstance(written, str) else written
-    found = tuple(map(Deliver, ways))
+    found = tuple(map(Deliver, [written] if isinstance(written, str) else written))
     return found[0] if len(found) == 1 else found
 
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import settings
 from tiers import LONG, left_out
 
-settings.register_profile("steady", deadline=None, max_examples=200 if LONG else 25)
-settings.load_profile("steady")
-"""Whether a test passes does not depend on how busy the machine is."""
+settings.register_profile("push", deadline=None, max_examples=25, derandomize=True)
+settings.register_profile("nightly", deadline=None, max_examples=200)
+settings.load_profile("nightly" if LONG else "push")
+"""A push is judged by the same examples every time, however busy the machine is; nights try new ones."""
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 

@@ -1,6 +1,7 @@
 """How much is tried: a part with every push, everything where SLOW_TESTS is set (the nightly tier).
 
-``SLOW_TESTS=1 python -m pytest -n auto`` runs every case, all kills and four times the random examples.
+``SLOW_TESTS=1 python -m pytest -n auto`` runs every case, all kills, and four times the
+random examples, new ones each night; a push tries the same examples every time.
 """
 
 import os

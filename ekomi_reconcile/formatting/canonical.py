@@ -322,10 +322,16 @@ def _mapping(dumper: yaml.SafeDumper, values: dict[str, Any]) -> yaml.Node:
     return dumper.represent_mapping("tag:yaml.org,2002:map", values, flow_style=flow)
 
 
+def _in_quotes(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
+    """In quotes: PyYAML leaves ``0E0`` bare, a number here; ``canonical`` removes those nobody needs."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style='"')
+
+
 def _is_plain(values: list[Any]) -> bool:
     return not any(isinstance(each, list | dict) for each in values)
 
 
+_Dumper.add_representer(str, _in_quotes)
 _Dumper.add_representer(list, _sequence)
 _Dumper.add_representer(dict, _mapping)
 

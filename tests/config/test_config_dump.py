@@ -36,6 +36,14 @@ def test_any_account_comes_back(document, defaults):
     assert canonical("dump", found.text.encode()).decode() == found.text
 
 
+@pytest.mark.parametrize("name", ["0E0", "1e5", "0E+0", ".5e1", "0x1F", "no", "~", "2026-01-01"])
+def test_text_that_looks_like_something_else(name):
+    """A name that a reader of YAML would take for a number, a word or a date comes back as text."""
+    made = loaded(GERMANY.replace("Germany", f'"{name}"'))
+    found = dumped(made, SOURCES)
+    assert loaded(found.text).accounts[0].name == name
+
+
 def test_only_what_matters_is_written():
     """Defaults are left out, collections stay readable, and what looks like something else is in quotes."""
     conditions = "{all: [{grand_total: {gte: 50}}, {not: {shipping_method: {in: [a, b]}}}]}"

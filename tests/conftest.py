@@ -32,6 +32,19 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.skip(reason="set SLOW_TESTS=1 for the nightly tier"))
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Print how many processes the crash tests killed."""
+    reports = [each for found in terminalreporter.stats.values() for each in found]
+    kept = [
+        dict(getattr(each, "user_properties", ()))
+        for each in reports
+        if getattr(each, "when", "") == "teardown"
+    ]
+    kills = sum(each.get("kills", 0) for each in kept)
+    if kills:
+        terminalreporter.write_line(f"{kills} processes killed by crash tests")
+
+
 def pytest_xdist_auto_num_workers(config):
     """More workers than processors: tests of faults, kills and browsers wait a good part of their time."""
     return 2 * (os.cpu_count() or 1)

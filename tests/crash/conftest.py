@@ -7,6 +7,16 @@ import pytest
 _NUMBERS = count(1)
 
 
+@pytest.fixture(autouse=True)
+def _counted(record_property):
+    """How many processes a test killed is a figure of the run (``pytest_terminal_summary``)."""
+    from crash_support import KILLS
+
+    before = KILLS.total()
+    yield
+    record_property("kills", KILLS.total() - before)
+
+
 @pytest.fixture
 def gate():
     """An eKomi whose add-recipient a test watches, holds and uses as the moment of a kill."""

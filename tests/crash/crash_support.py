@@ -36,6 +36,9 @@ PATIENCE = 60.0
 
 NOW_DUE = "pending_period: 0"
 
+KILLS: Counter[str] = Counter()
+"""How many processes got SIGKILL in this test process; the end of a run prints it (``conftest``)."""
+
 
 @dataclass(frozen=True)
 class Gated(Project):
@@ -221,6 +224,7 @@ def started(
     finally:
         process.kill()
         process.communicate()
+        KILLS["kills"] += process.returncode == -signal.SIGKILL
 
 
 def killed(
@@ -309,6 +313,6 @@ def serving(project: Project) -> Iterator[Service]:
         yield service
     finally:
         service.process.kill()
-        service.process.wait()
+        KILLS["kills"] += service.process.wait() == -signal.SIGKILL
         service._reader.join()
         service.process.stderr.close()

@@ -209,11 +209,7 @@ def validate(form: str, strict: bool) -> int:
             write_result(results.github_commands(from_the_top(found, path.parent)))
             write_result(results.verdict_text(found, accounts=accounts) + "\n")
         case _:
-            click.echo(
-                results.diagnostics_text(found, Paint(options().colour_on(sys.stderr))),
-                err=True,
-                nl=False,
-            )
+            write_result(results.diagnostics_text(found, Paint(options().colour_on(sys.stdout))))
             write_result(results.verdict_text(found, accounts=accounts) + "\n")
     return Exit.ERROR if _fails(found, strict=strict) else Exit.OK
 

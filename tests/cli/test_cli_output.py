@@ -165,7 +165,7 @@ def test_a_full_disk_is_named_once_by_the_process(offline):
     done = ran(offline, "version", redirect=">/dev/full")
     assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr == b"Error: stdout cannot be written: No space left on device\n"
-    assert ran(offline, "validate", redirect="2>/dev/full").returncode == 1
+    assert ran(offline, "plan", "--offline", redirect="2>/dev/full").returncode == 1
 
 
 @needs_full

@@ -20,20 +20,26 @@ from tools import command_reference, file_reference
 
 ROOT: Final = Path(__file__).parent.parent
 SCHEMAS: Final = "schemas"
+GENERATED: Final = (SCHEMAS, "docs/commands")
+"""Folders in which every file is generated."""
 COMMAND: Final = "python -m tools.generate"
 
 FILES: Final[Mapping[str, Callable[[], str]]] = {
     **{f"{SCHEMAS}/{name}.schema.json": partial(schema_text, name) for name in schema_names()},
-    "docs/commands.md": command_reference.reference,
+    "docs/commands.md": command_reference.overview,
+    **{
+        f"docs/{path}": partial(command_reference.page, name)
+        for name, path in command_reference.pages().items()
+    },
     "docs/reference/configuration.md": file_reference.reference,
 }
 """Every generated file, from the root of the checkout, with what makes its text."""
 
 
 def outdated(folder: Path) -> list[str]:
-    """Return the generated files that are missing or different, and schemas that are no longer generated."""
+    """Return the generated files that are missing or different, and those that are no longer generated."""
     differing = [path for path, text in FILES.items() if _content(folder / path) != text()]
-    committed = {f"{SCHEMAS}/{each.name}" for each in (folder / SCHEMAS).glob("*")}
+    committed = {f"{part}/{each.name}" for part in GENERATED for each in (folder / part).glob("*")}
     return [*differing, *sorted(committed - FILES.keys())]
 
 
@@ -42,7 +48,7 @@ def _content(path: Path) -> str | None:
 
 
 def write(folder: Path) -> list[str]:
-    """Write the files that are outdated, delete schemas that are no longer generated, and return both."""
+    """Write the files that are outdated, delete those that are no longer generated, and return both."""
     changed = outdated(folder)
     for path in changed:
         if path in FILES:

@@ -22,7 +22,7 @@ from ekomi_reconcile.sandbox.shops import Fault
 PAGES = [
     page
     for page in (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))
-    if page.parent.name != "decisions" and page.name != "commands.md"
+    if page.parent.name not in ("commands", "decisions")
 ]
 
 ACCOUNTS = {
@@ -128,12 +128,12 @@ def test_a_block_of_commands_works(block, example, tmp_path, monkeypatch, capsys
     shutil.copytree(example.folder, project.folder)
     for command in commands(block):
         if command.arguments[0] not in NOT_RUN:
-            code = _type(project, command, monkeypatch)
+            code = type_command(project, command, monkeypatch)
             told = capsys.readouterr()
             assert code == block.exit_code, f"{command}\n{told.out}{told.err}"
 
 
-def _type(project: Project, command: Command, monkeypatch: pytest.MonkeyPatch) -> int:
+def type_command(project: Project, command: Command, monkeypatch: pytest.MonkeyPatch) -> int:
     words = [ELSEWHERE.get(word, word) for word in command.arguments]
     if words[0] in ASKS and "--auto-approve" not in words:
         words.append("--auto-approve")

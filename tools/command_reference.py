@@ -154,8 +154,10 @@ def page(name: str) -> str:
 
 
 def _example(example: Mapping[str, Any]) -> Iterator[str]:
-    ends = f" (exits with {example['exit']})" if "exit" in example else ""
-    yield f"{example['about']}{ends}:"
+    ends = f", which exits with {example['exit']}" if "exit" in example else ""
+    edits = [f"`{old}` became `{new}` in {path}" for path, (old, new) in example.get("edit", {}).items()]
+    after = f", after {' and '.join(edits)}" if edits else ""
+    yield f"{example['about']}{after}{ends}:"
     yield f"```sh\n{example['run']}\n```"
     if printed := outputs().get(example["run"]):
         yield f"```console\n{printed.rstrip()}\n```"

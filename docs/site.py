@@ -29,8 +29,12 @@ COPIES = "source"
 CHANGELOG = "changelog.md"
 DECISIONS = "decisions/README.md"
 _LINK = re.compile(r"(?<=\]\()(?P<target>[^()#:\s]+)(?=(?:#[^()\s]*)?\))")
-_OUTPUT = re.compile(r"^(?P<fence> *```)(?P<kind>console|text)(?: (?P<title>title=\"[^\"]*\"))?$", re.MULTILINE)
-_DIAGRAM = re.compile(r"^!\[(?P<text>[^\]]+)\]\((?P<target>[^()\s]*images/diagram-[a-z-]+\.svg)\)$", re.MULTILINE)
+_OUTPUT = re.compile(
+    r"^(?P<fence> *```)(?P<kind>console|text)(?: (?P<title>title=\"[^\"]*\"))?$", re.MULTILINE
+)
+_DIAGRAM = re.compile(
+    r"^!\[(?P<text>[^\]]+)\]\((?P<target>[^()\s]*images/diagram-[a-z-]+\.svg)\)$", re.MULTILINE
+)
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:

@@ -8,7 +8,7 @@ import pytest
 
 from ekomi_reconcile.cli.main import app
 from tools.command_reference import pages
-from tools.generate import FILES, main
+from tools.generate import COMMAND, FILES, main
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

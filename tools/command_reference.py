@@ -91,7 +91,7 @@ def overview() -> str:
         _NOTE,
         "",
         "Results go to stdout, everything else to stderr. A flag on the command line wins over its",
-        "environment variable. Without a terminal there are no prompts.",
+        "environment variable. Without a terminal nothing prompts.",
         "",
     ]
     for title, names in grouped():

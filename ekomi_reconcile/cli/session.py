@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import click
 
 from ekomi_reconcile.cli.options import REQUIRE_STATE, interactive, options
 from ekomi_reconcile.cli.progress import set_up_logging
+from ekomi_reconcile.config.cache import hand_over_first_key
 from ekomi_reconcile.config.configuration import Configuration, resolve
 from ekomi_reconcile.config.load import find, load
 from ekomi_reconcile.model.errors import ConfigurationError, StateError, StateLost, StateMissing
@@ -278,14 +280,16 @@ def locking(
     mode = Mode.CREATE if new_state or (new_state is None and may_begin()) else Mode.WRITE
     if isinstance(place, FileLocation) and (mode is not Mode.CREATE or place.path.exists()):
         must_exist(place)  # before there is a lock file
+    new_key = new_state_of(configuration).key if mode is Mode.CREATE else None
     lock = writer_lock(place, operation=operation, about=about)
     lock.acquire(lock_timeout)
-    accept_lost = accept_lost or new_state is True
+    lost = accept_lost or new_state is True
     with (
         lock,
         _naming_damage(location, root),
-        open_state(location, root=root, mode=mode, key=key, accept_lost=accept_lost) as state,
+        open_state(location, root=root, mode=mode, key=key, new_key=new_key, accept_lost=lost) as state,
     ):
+        hand_over_first_key(configuration.root)
         state.session.guard_by(lock)
         yield state, lock
 
@@ -320,10 +324,12 @@ def refuse_beginning(configuration: Configuration) -> None:
 def new_state_of(configuration: Configuration) -> NewState:
     """The state that an approved plan will create, with the key that its digests are made with already."""
     from ekomi_reconcile.model.run import NewState
+    from ekomi_reconcile.reconcile.planning import key_before_state
     from ekomi_reconcile.state.opening import key_to_be
 
     location, root = state_location(configuration)
-    return NewState(key=key_to_be(locate(location, root=root), state_key(configuration)))
+    place, used = locate(location, root=root), partial(key_before_state, configuration)
+    return NewState(key=key_to_be(place, state_key(configuration), used))
 
 
 @contextmanager
@@ -360,6 +366,7 @@ def creating(
         ) as state:
             if state.key.require() != new.key:
                 raise made_before_the_state()
+            hand_over_first_key(configuration.root)
             state.session.guard_by(lock)
             yield state, lock
 

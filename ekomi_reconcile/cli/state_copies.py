@@ -15,6 +15,7 @@ from ekomi_reconcile.cli.lists import Since, format_option, lock_timeout_option,
 from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.options import FilePath, common, interactive, interruptible, option, options
 from ekomi_reconcile.cli.session import load_configuration, locking, reading
+from ekomi_reconcile.config.cache import hand_over_first_key
 from ekomi_reconcile.config.configuration import Configuration, resolve
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ConfigurationError, ReconcileError, StateError
@@ -187,7 +188,7 @@ def _ensure(
 ) -> tuple[str, bool]:
     """The lineage of the state, and whether it was created just now."""
     from ekomi_reconcile.state.engine.mark import refuse_gone
-    from ekomi_reconcile.state.opening import build_state, key_to_be, lineage_of
+    from ekomi_reconcile.state.opening import build_state, lineage_of
 
     location, root = session.state_location(configuration)
     key = session.state_key(configuration)
@@ -195,14 +196,15 @@ def _ensure(
     if found is None:
         if isinstance(place, FileLocation) and not place.path.exists():
             refuse_gone(place)
-        key_to_be(place, key)  # says what is wrong before anything is made
+        new = session.new_state_of(configuration)
         lock = writer_lock(place, operation=_OPERATION)
         lock.acquire(lock_timeout)
         with lock:
             found = lineage_of(place)
             if found is None:
                 fill = partial(_begin, lineage=wanted)
-                with build_state(location, root=root, key=key, fill=fill) as state:
+                with build_state(location, root=root, key=key, fill=fill, new_key=new.key) as state:
+                    hand_over_first_key(configuration.root)
                     return state.meta.read().lineage, True
     if wanted is not None and found.lower() != wanted:
         raise StateError(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, cached_property
@@ -60,6 +61,44 @@ class Cache:
                 draft.replace(self._folder / name)
             finally:
                 draft.unlink(missing_ok=True)
+
+
+_FIRST_KEY: Final = "plan.key"
+_FIRST_KEY_BYTES: Final = 32
+
+
+def first_key(root: Path) -> bytes:
+    """The random key of digests that are made before there is a state, kept in the cache of a project.
+
+    The state that is created later takes it over, so that orders read by then need not be read again. Where
+    it cannot be kept, the next one is another.
+    """
+    path = root / FOLDER / _FIRST_KEY
+    known = _private(path, _FIRST_KEY_BYTES)
+    if known is not None:
+        return known
+    made = secrets.token_bytes(_FIRST_KEY_BYTES)
+    with suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        _write(path, made)
+    return made
+
+
+def _private(path: Path, size: int) -> bytes | None:
+    """The content of this size that nobody but this user could read or write, if it is that."""
+    with suppress(OSError), os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+        found = os.fstat(file.fileno())
+        private = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+        content = file.read(size + 1) if private else b""
+        return content if len(content) == size else None
+    return None
+
+
+def hand_over_first_key(root: Path) -> None:
+    """Remove the key from the cache, which may be shared: there is a state now, which has it."""
+    with suppress(OSError):
+        (root / FOLDER / _FIRST_KEY).unlink()
 
 
 @cache

@@ -6,7 +6,6 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +15,6 @@ from ekomi_reconcile.model.invitation import CustomerLimit
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.privacy import suppression
 from ekomi_reconcile.rules.rulebook import NUMBER_PREFIX, canonical_address, usable_telephone
-
-SCRATCH_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -80,25 +77,6 @@ class CustomerPrivacy:
             return self.opted_out_digests | self.suppressed.number_digests
         named = {self.digest(each) for each in self.suppressed.aliases}
         return self.opted_out_digests | self.suppressed.number_digests | named
-
-
-def scratch_key(folder: Path) -> bytes:
-    """A random key kept in a cache folder, for plans made before there is a state.
-
-    It lets an interrupted first load go on without any customer in the cache. Where it cannot be kept it is
-    created again: then a load starts from its beginning.
-    """
-    path = folder / "plan.key"
-    with suppress(OSError):
-        known = path.read_bytes()
-        if len(known) == SCRATCH_BYTES:
-            return known
-    made = secrets.token_bytes(SCRATCH_BYTES)
-    with suppress(OSError):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(made)
-    return made
 
 
 _MODE = 0o644

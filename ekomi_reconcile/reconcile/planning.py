@@ -9,13 +9,14 @@ from __future__ import annotations
 import secrets
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from ekomi_reconcile import __version__
 from ekomi_reconcile.apply.run_control import Listener, StopSignal, nobody
-from ekomi_reconcile.config.cache import FOLDER
+from ekomi_reconcile.config.cache import first_key
 from ekomi_reconcile.config.configuration import Configuration, Secret, resolve
 from ekomi_reconcile.config.revision import environment
 from ekomi_reconcile.ekomi import Call, Endpoints
@@ -31,11 +32,11 @@ from ekomi_reconcile.plan.due import Intervals
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.plan.read_requests import gone_sources, sources_gone
 from ekomi_reconcile.plan.view import EmptyQueue, Privacy
-from ekomi_reconcile.privacy.limits import CustomerPrivacy, scratch_key
+from ekomi_reconcile.privacy.limits import CustomerPrivacy
 from ekomi_reconcile.privacy.suppression import SuppressionList, read_suppression_list
 from ekomi_reconcile.reconcile.sources import SourcePass, Sources
 from ekomi_reconcile.rules.rulebook import TELEPHONE, RuleBook
-from ekomi_reconcile.state.engine.mark import KEY_BYTES, KeyedDigest, Purpose
+from ekomi_reconcile.state.engine.mark import KEY_BYTES, KeyedDigest, Purpose, configured_key
 
 if TYPE_CHECKING:
     from ekomi_reconcile.apply.context import Context
@@ -134,7 +135,7 @@ def make_plan(  # noqa: PLR0913 - everything meets here
     project = configuration.project
     safety = project.safety
     customer = None if scope.offline else digester(state, Purpose.CUSTOMER)
-    pseudonym = customer or (None if scope.offline else _scratch_pseudonym(configuration))
+    pseudonym = customer or (None if scope.offline else _first_pseudonym(configuration))
     if sources.clock is not None and not (state is None or isinstance(state, NewState)):
         sources.clock.check_last_run(state.journal.last_run_at())
     circumstances = Circumstances(
@@ -198,11 +199,24 @@ def _refuse_gone_sources(configuration: Configuration, state: Readable | NewStat
         raise sources_gone(gone, defined, state.queue.sources())
 
 
-def _scratch_pseudonym(configuration: Configuration) -> Callable[[str], str] | None:
-    """Before there is a state, a shop's orders are kept in the cache under a key that is kept there too."""
+def _first_pseudonym(configuration: Configuration) -> Callable[[str], str] | None:
+    """The digest of customers in the cache before there is a state: with the key that it will get."""
+    key = key_before_state(configuration)
+    return None if key is None else KeyedDigest(key, Purpose.CUSTOMER)
+
+
+def key_before_state(configuration: Configuration) -> bytes | None:
+    """The key of digests made before there is a state, which then takes it over; only shops need one.
+
+    It is the configured one, else one that is kept in the cache.
+    """
     if all(each.magento is None for each in configuration.project.orders.values()):
         return None
-    return KeyedDigest(scratch_key(configuration.root / FOLDER), Purpose.CUSTOMER)
+    reference, root = configuration.project.privacy.key, configuration.root
+    if reference is not None:
+        with suppress(SecretError):
+            return configured_key(resolve(reference, root=root).reveal())
+    return first_key(root)
 
 
 def _missing_passwords(passwords: Passwords) -> Iterator[Diagnostic]:

@@ -150,8 +150,12 @@ def must_exist(place: engine_location.FileLocation) -> None:
     raise engine_location.no_state(place)
 
 
-def key_to_be(place: engine_location.Location, configured: bytes | None) -> bytes:
+def key_to_be(
+    place: engine_location.Location, configured: bytes | None, used: Callable[[], bytes | None]
+) -> bytes:
     """The key that a new state gets there: the configured one, the one beside the file, or a random one.
+
+    ``used`` returns the key that was used before there was a state, if one was: then it is that one.
 
     Raises:
         StateError: a database needs a configured key, or the file of the key holds none.
@@ -160,7 +164,7 @@ def key_to_be(place: engine_location.Location, configured: bytes | None) -> byte
         return configured
     if isinstance(place, engine_location.PostgresLocation):
         raise engine_mark.key_needed()
-    return engine_mark.read_key(place.key) or secrets.token_bytes(engine_mark.KEY_BYTES)
+    return engine_mark.read_key(place.key) or used() or secrets.token_bytes(engine_mark.KEY_BYTES)
 
 
 def open_copy(path: Path) -> State:
@@ -186,11 +190,13 @@ def build_state(
     key: bytes | None,
     fill: Callable[[State], object],
     make_room: Callable[[], None] | None = None,
+    new_key: bytes | None = None,
 ) -> State:
     """Make a state where there is none, filled in the same step, and open it for writing.
 
     Killed at whatever moment, there is the filled state or none. ``fill`` works within one transaction;
-    ``make_room`` is called before a file gets its name. An unused state is filled in place.
+    ``make_room`` is called before a file gets its name. An unused state is filled in place. ``new_key`` is
+    the key of a state without digests, where ``key`` leaves it to the file beside it.
 
     Raises:
         StateError: there is a state, or it cannot be made; nothing was changed.
@@ -208,7 +214,7 @@ def build_state(
         except FileExistsError:
             raise StateError(f"there is a state at {place} by now", hint="run it again") from None
     steps_known = (engine_migrations.MIGRATIONS, FORMAT_VERSION)
-    return _open_writer(place, key, steps_known, creating=False, accept_lost=True, made=True)
+    return _open_writer(place, key, steps_known, creating=False, accept_lost=True, made=True, new_key=new_key)
 
 
 def build_file(

@@ -35,12 +35,13 @@ def login(monkeypatch, shop, resources):
     monkeypatch.setenv("MAGENTO_TOKEN", shop.integrate(resources).token)
 
 
-def settings(server, more=""):
+def settings(server, more="", privacy=""):
     """A project file for this server."""
     return (
         "version: 1\n"
         f"orders: {{magento: {{base_url: '{server.url}', token: '${{env:MAGENTO_TOKEN}}'{more}}}}}\n"
         f"ekomi: {{api_url: {server.api_url}, srr_url: {server.srr_url}, requests_per_second: 100000}}\n"
+        f"{privacy}"
     )
 
 
@@ -71,6 +72,54 @@ def test_a_shop_is_read_and_asked_once(served, capsys):
     assert project.cli("apply", "--auto-approve") == 0
     assert outbox(server) == dict.fromkeys(planned, 1)
     assert project.cli("plan", "--detailed-exitcode") == 0
+
+
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize(
+    ("before", "created_by", "privacy"),
+    [
+        (["plan"], ["apply", "--auto-approve", "--no-send"], ""),
+        (["plan", "--out", "p.json"], ["apply", "p.json", "--no-send"], ""),
+        (["apply"], ["apply", "--auto-approve", "--no-send"], ""),
+        (["plan"], ["state", "init"], ""),
+        (["plan"], ["apply", "--auto-approve", "--no-send"], "privacy: {key: '${env:DIGEST_KEY}'}\n"),
+    ],
+    ids=["plan", "saved plan", "declined apply", "state init", "configured key"],
+)
+def test_a_shop_is_read_once_before_the_first_apply(served, monkeypatch, before, created_by, privacy):
+    """Orders read before there was a state are not read again; the state takes over the key."""
+    project, shop, server = served
+    monkeypatch.setenv("DIGEST_KEY", "an example of a key")
+    project.settings(settings(server, privacy=privacy))
+    germany(project)
+    project.cli(*before)
+    assert shop.log.orders_served() > 100
+    key = project.folder / ".ekomi-reconcile" / "cache" / "plan.key"
+    first = key.read_bytes() if key.exists() else None
+    shop.log.clear()
+    assert project.cli(*created_by) == 0
+    assert project.cli("apply", "--auto-approve", "--no-send") == 0
+    assert shop.log.orders_served() == 0
+    beside = project.state.with_name("state.db.key")
+    assert (first is None) == bool(privacy)
+    assert first is None or bytes.fromhex(beside.read_text()) == first
+    assert not key.exists()
+
+
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize("flaw", ["readable by others", "a link", "too short"])
+def test_a_key_that_others_may_know_is_not_taken_over(served, flaw):
+    """What somebody else could read or write is no key of a state."""
+    project, _, _ = served
+    germany(project)
+    key = project.folder / ".ekomi-reconcile" / "cache" / "plan.key"
+    key.parent.mkdir(parents=True)
+    key.write_bytes(b"k" * (31 if flaw == "too short" else 32))
+    key.chmod(0o644 if flaw == "readable by others" else 0o600)
+    if flaw == "a link":
+        key.symlink_to(key.rename(project.folder / "elsewhere"))
+    assert project.cli("apply", "--auto-approve", "--no-send") == 0
+    assert b"k" * 31 not in bytes.fromhex(project.state.with_name("state.db.key").read_text())
 
 
 def test_a_refund_between_scheduling_and_sending_is_noticed(served, capsys):
@@ -129,7 +178,7 @@ def test_each_missing_permission_is_named(served, monkeypatch, capsys, missing):
     assert outbox(server) == {}
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("annotate", "failing"), [(True, False), (False, False), (True, True)])
 def test_a_remark_on_the_order_only_if_it_is_wanted(served, monkeypatch, annotate, failing):
     """`annotate: true` writes one remark per order asked, also where the shop fails after it stored one."""
@@ -222,7 +271,7 @@ def both(project, more):
     project.account("France", "28375", rule + more)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("lacking", "rule"), [*NEEDED.items(), ("Magento_Catalog::products", EXCLUDING)])
 def test_a_missing_permission_stops_only_the_accounts_that_need_it(
     served, capsys, monkeypatch, lacking, rule
@@ -270,7 +319,7 @@ def test_an_order_that_a_stopped_account_may_win_is_left_to_it(served, capsys, m
     assert project.cli("plan") == 1
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("ahead", [-2 * 3600, 365 * 86_400])
 def test_a_wrong_clock_is_noticed_by_the_date_of_the_shop(served, capsys, ahead):
     """Before any order is judged or sent: exit 1, the queue and eKomi's outbox stay empty."""

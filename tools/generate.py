@@ -31,7 +31,9 @@ FILES: Final[Mapping[str, Callable[[], str]]] = {
         f"docs/{path}": partial(command_reference.page, name)
         for name, path in command_reference.pages().items()
     },
-    "docs/reference/configuration.md": file_reference.reference,
+    "docs/reference/configuration.md": file_reference.overview,
+    "docs/reference/account.md": partial(file_reference.page, "account"),
+    "docs/reference/project.md": partial(file_reference.page, "project"),
 }
 """Every generated file, from the root of the checkout, with what makes its text."""
 

@@ -6,11 +6,13 @@ import re
 
 import pytest
 from docs_blocks import DOCS, blocks
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 from project_support import Project
 
+from ekomi_reconcile.config import yaml
 from ekomi_reconcile.config.models import schema
-from tools.file_reference import reference
-from tools.generate import COMMAND
+from tools.file_reference import places
 
 MINIMAL = "version: 1\norders: {file: orders.jsonl}\n"
 GUIDES = [
@@ -27,7 +29,13 @@ ROWS = {
     *(f"F{number}" for number in range(1, 8)),
 }
 """What is expected of a tool of this kind, by its number."""
-CONDITIONS = {
+NEEDED = {
+    "account": {"name": "A", "interface_id": "1", "interface_password": "${env:A}"},
+    "project": {"version": 1},
+}
+"""What no document may lack."""
+ELSEWHERE = {
+    "AccountDefaults",
     "CategoryTest",
     "Condition",
     "Exclude",
@@ -38,23 +46,49 @@ CONDITIONS = {
     "SumTest",
     "TextTest",
 }
-"""Parts of the schema that stand on a page of their own."""
+"""Parts of the schema that are described on another page."""
 
 
-def test_the_reference_of_the_files_is_up_to_date():
-    """docs/reference/configuration.md is what the schemas say."""
-    committed = (DOCS / "reference" / "configuration.md").read_text("utf-8")
-    assert committed == reference(), f"run: {COMMAND}"
+@pytest.mark.parametrize("kind", ["account", "project"])
+def test_every_key_has_a_heading_and_a_valid_example(kind):
+    """The reference has each key once, with type and default, and an example that the schema accepts."""
+    page = DOCS / "reference" / f"{kind}.md"
+    headings = re.findall(r"^#{2,4} (\S+)$", page.read_text("utf-8"), re.MULTILINE)
+    assert headings == places(kind)
+    assert len(headings) == len(set(headings))
+    whole = schema(kind)
+    validator = Draft202012Validator(whole)
+    shown = [block.text for block in blocks(page)]
+    assert len(shown) == len(headings)
+    for place, text in zip(headings, shown, strict=True):
+        (document,), problems = yaml.read("example.yaml", text.encode())
+        assert problems == []
+        problem = best_match(validator.iter_errors({**NEEDED[kind], **document.data}))
+        assert problem is None, f"{text}{problem and problem.message}"
+        assert place in paths(document.data), text
 
 
-def test_the_reference_names_every_key():
-    """Every key of the project file and of an account has a row, conditions aside."""
-    text = reference()
-    for kind in ("account", "project"):
+def test_no_key_of_the_schemas_is_left_out():
+    """Every key of the project file and of an account has a heading, conditions aside."""
+    keys = {place.rpartition(".")[2] for kind in NEEDED for place in places(kind)}
+    for kind in NEEDED:
         whole = schema(kind)
-        parts = [whole, *(each for name, each in whole["$defs"].items() if name not in CONDITIONS)]
-        missing = [key for part in parts for key in part.get("properties", {}) if f"| `{key}`" not in text]
-        assert missing == []
+        parts = [whole, *(each for name, each in whole["$defs"].items() if name not in ELSEWHERE)]
+        assert {key for part in parts for key in part.get("properties", {})} <= keys
+
+
+def paths(value, path=""):
+    """The paths of all keys; entries of a list, and the fields of `columns`, have none of their own."""
+    if isinstance(value, list):
+        return set().union(*(paths(each, path) for each in value))
+    if not isinstance(value, dict):
+        return set()
+    found = set()
+    for key, each in value.items():
+        place = f"{path}.{key}".lstrip(".")
+        fields = each.values() if place == "orders.columns" else [each]
+        found |= {place}.union(*(paths(field, place) for field in fields))
+    return found
 
 
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)

@@ -308,9 +308,8 @@ class Seen:
                 document.place((key,)),
                 path=(key,),
                 found=shown(document.data[key]),
-                allowed=f"{word}s that occur once"
-                + (", whatever the case of the letters" if key == "name" else ""),
-                hint=f"change one of the two, here or at {other}",
+                allowed=f"unique {word}s" + (" (case-insensitive)" if key == "name" else ""),
+                hint="change one of the two",
             )
 
 

@@ -1,11 +1,11 @@
-"""Making diagnostics, such that no value of a secret ever gets into one."""
+"""Making diagnostics, such that no value of a secret ever gets into one, and what the schemas allow."""
 
 from __future__ import annotations
 
 import difflib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from ekomi_reconcile.config.source import KeyPath
@@ -115,11 +115,11 @@ def kind(value: Any) -> str:
         case None:
             return "null"
         case bool():
-            return "a yes/no value"
+            return "a boolean"
         case int() | float():
             return "a number"
         case str():
-            return "text"
+            return "a string"
         case list():
             return "a list" if value else "an empty list"
         case _:
@@ -154,3 +154,144 @@ def _open_part(path: KeyPath) -> KeyPath:
 def _short(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+
+
+_TYPES: Final = {
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "a string",
+    "array": "a list",
+    "object": "a mapping",
+}
+_PLACEHOLDERS: Final = {"boolean": "true", "integer": "1", "number": "1", "string": "...", "array": "[...]"}
+
+_LISTED: Final = re.compile(r"[a-z_]+(\.[a-z_]+)?")
+
+_FEW: Final = 12
+"""Keys that are still named in a message."""
+
+
+class Expectation:
+    """What one of the schemas (of accounts or of the project file) allows."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self._root = schema
+
+    def keys(self, path: KeyPath) -> list[str]:
+        """The keys that a mapping at ``path`` may have."""
+        names = [
+            name for each in self._at(path) for name, part in _properties(each).items() if part is not False
+        ]
+        listed = [name for each in self._at(path) for name in _listed(each)]
+        return list(dict.fromkeys([*names, *listed]))
+
+    def key_pattern(self, path: KeyPath) -> str | None:
+        """The pattern of the keys of a mapping that has names of its own as keys."""
+        patterns = [
+            f"keys like {pattern}" for each in self._at(path) for pattern in each.get("patternProperties", ())
+        ]
+        return patterns[0] if patterns else None
+
+    def allowed(self, path: KeyPath) -> str:
+        """What is allowed at ``path``."""
+        words = [_words(each) for each in self._at(path)]
+        return " or ".join(dict.fromkeys(words)) or "something else"
+
+    def example(self, path: KeyPath) -> str:
+        """A value that is allowed at ``path``, as YAML in one line."""
+        for each in self._at(path):
+            if "const" in each:
+                return str(each["const"])
+            if each.get("examples"):
+                return _flow(each["examples"][0])
+            if "enum" in each:
+                return str(each["enum"][0])
+            if each.get("minProperties"):
+                return _flow({next(iter(_properties(each))): 1})
+            return _PLACEHOLDERS.get(each.get("type", ""), "{...}")
+        return "..."
+
+    def _at(self, path: KeyPath) -> list[dict[str, Any]]:
+        schemas = list(self._alternatives(self._root))
+        for step in path:
+            parts = [part for each in schemas for part in _child(each, step)]
+            schemas = [found for part in parts for found in self._alternatives(part)]
+        return schemas
+
+    def _alternatives(self, schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if "$ref" in schema:
+            named = self._root["$defs"][schema["$ref"].rpartition("/")[2]]
+            yield from self._alternatives({**named, **{k: v for k, v in schema.items() if k != "$ref"}})
+        elif "oneOf" in schema and "properties" not in schema:
+            for each in schema["oneOf"]:
+                yield from self._alternatives(each)
+        else:
+            yield schema
+
+
+def _properties(schema: dict[str, Any]) -> dict[str, Any]:
+    properties: dict[str, Any] = schema.get("properties", {})
+    return properties
+
+
+def _listed(schema: dict[str, Any]) -> Iterator[str]:
+    """The keys of a mapping whose pattern lists them."""
+    for pattern in schema.get("patternProperties", ()):
+        if pattern.startswith("^(") and pattern.endswith(")$") and "|" in pattern:
+            names = pattern[2:-2].replace("[.]", ".").split("|")
+            yield from (each for each in names if _LISTED.fullmatch(each))
+
+
+def _child(schema: dict[str, Any], step: str | int) -> Iterator[dict[str, Any]]:
+    if isinstance(step, int):
+        if "items" in schema:
+            yield schema["items"]
+    elif isinstance(_properties(schema).get(step), dict):
+        yield _properties(schema)[step]
+    elif step not in _properties(schema):
+        yield from schema.get("patternProperties", {}).values()
+
+
+def _words(schema: dict[str, Any]) -> str:
+    if "const" in schema or "enum" in schema:
+        return " or ".join(map(str, schema.get("enum", [schema.get("const")])))
+    if "oneOf" in schema:
+        return "exactly one of " + ", ".join(f"`{each['required'][0]}`" for each in schema["oneOf"])
+    words = _TYPES.get(schema.get("type", ""), "something else") + _bounds(schema)
+    match schema.get("type"):
+        case "array":
+            return f"{words} of {_plural(schema.get('items', {}))}"
+        case "object":
+            return words + _some_keys(schema)
+        case "string" if "pattern" in schema and schema.get("examples"):
+            return f"a string such as {', '.join(_flow(each) for each in schema['examples'][:3])}"
+    return words
+
+
+def _some_keys(schema: dict[str, Any]) -> str:
+    keys = list(_properties(schema))
+    return f" with {', '.join(keys)}" if 0 < len(keys) <= _FEW else ""
+
+
+def _plural(schema: dict[str, Any]) -> str:
+    return {"string": "strings", "integer": "whole numbers", "number": "numbers"}.get(
+        schema.get("type", ""), "conditions"
+    )
+
+
+def _bounds(schema: dict[str, Any]) -> str:
+    if "exclusiveMinimum" in schema:
+        return f" above {schema['exclusiveMinimum']}"
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None:
+        return f" from {low:,}" + (f" to {high:,}" if high is not None else "")
+    if "maxLength" in schema:
+        return f" of 1 to {schema['maxLength']:,} characters, no spaces at its ends"
+    return ""
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, str) and not value.isdigit():
+        return value
+    return json.dumps(value, ensure_ascii=False)

@@ -5,21 +5,24 @@ Nothing here imports what parsing and checking need: a configuration that is kno
 
 from __future__ import annotations
 
+import difflib
 import posixpath
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from ekomi_reconcile.config import configuration as config_configuration
-from ekomi_reconcile.config import crosscheck, lint
+from ekomi_reconcile.config import crosscheck, diagnostics, lint
 from ekomi_reconcile.config import source as config_source
 from ekomi_reconcile.config.cache import KnownFiles
 from ekomi_reconcile.config.diagnostics import error, shown, sort_key, warning
 from ekomi_reconcile.config.settings import ACCOUNTS, Project, account_of
 from ekomi_reconcile.config.validate import account_problems, project_problems
 from ekomi_reconcile.config.yaml import read
-from ekomi_reconcile.model.diagnostic import Diagnostic, Place
+from ekomi_reconcile.model.diagnostic import Diagnostic, Excerpt, Place
 from ekomi_reconcile.model.keys import build
 
 _MOST_UNREADABLE: Final = 20
@@ -51,7 +54,16 @@ class Loader:
     def run(self) -> tuple[config_configuration.Configuration | None, tuple[Diagnostic, ...]]:
         """The configuration, unless there are errors, and everything there is to say about the files."""
         configuration = self._configuration()
-        return configuration, tuple(sorted(self.diagnostics, key=sort_key))
+        return configuration, self._found() if configuration is None else configuration.diagnostics
+
+    def _found(self) -> tuple[Diagnostic, ...]:
+        return tuple(with_excerpts(sorted(self.diagnostics, key=sort_key), self._text))
+
+    def _text(self, path: str) -> str | None:
+        try:
+            return self._tree.read(path).decode("utf-8-sig")
+        except (OSError, UnicodeDecodeError):
+            return None
 
     def _configuration(self) -> config_configuration.Configuration | None:
         project = self._project()
@@ -70,7 +82,7 @@ class Loader:
             project=project.settings,
             accounts=accounts,
             digest=config_configuration.digest_of(project.settings, accounts),
-            diagnostics=tuple(sorted(self.diagnostics, key=sort_key)),
+            diagnostics=self._found(),
             written={each.account.interface_id: each for each in entries},
         )
 
@@ -259,3 +271,116 @@ def _misnamed(path: str) -> Diagnostic:
         found=f"{dot}{extension}",
         hint=f"rename it to {posixpath.basename(stem)}{dot}{extension.lower()}",
     )
+
+
+_REFERENCE: Final = re.compile(r"""(["']?)\$\{[a-z][a-z0-9_-]*:[^{}]*\}\1\s*(?:[,}\]#]|$)""")
+_WRITTEN_KEY: Final = re.compile(r"""(?P<name>[\w-]+)["']?\s*[:=]""")
+_SECRET_WORD: Final = re.compile(r"pas+w|pwd|secret|token|webhook|credential|oauth|(?:^|_)key$", re.I)
+_USER_IN_URL: Final = re.compile(r"://(?=\S*@)")
+_FIRST_KEY: Final = re.compile(r"""[\s{\[,-]*(?:$|["']?[\w.-]+["']?\s*:(?:\s|$))""")
+_OPEN_SECRET: Final = re.compile(r"""[:=]\s*(?:[|>].*|"[^"]*|'[^']*)?$""")
+_WITHOUT_EXCERPT: Final = frozenset(
+    {
+        "yaml-control-character",
+        "yaml-encoding",
+        "yaml-too-deep",
+        "yaml-too-large",
+        "yaml-too-many",
+        "git-conflict",
+        "not-a-mapping",
+    }
+)
+"""Findings in lines of which nothing is known: there may be a secret in them, under whatever name."""
+_LONGEST_LINE: Final = 72
+
+
+def with_excerpts(found: Iterable[Diagnostic], text_of: Callable[[str], str | None]) -> list[Diagnostic]:
+    """The findings with the lines that they are about; ``text_of`` has the text of a file, by its path."""
+
+    @lru_cache(maxsize=1)
+    def lines_of(path: str) -> list[str]:
+        return re.split("\r\n|\n|\r", text_of(path) or "")
+
+    return [
+        each if each.place is None else replace(each, excerpt=_excerpt(each, each.place, lines_of))
+        for each in found
+    ]
+
+
+def _excerpt(found: Diagnostic, place: Place, lines_of: Callable[[str], list[str]]) -> Excerpt | None:
+    is_syntax = found.rule == "yaml-syntax"
+    is_whole_file = place.line == place.column == 1 and place.end_line is None
+    if found.rule in _WITHOUT_EXCERPT or (is_whole_file and not is_syntax):
+        return None
+    lines = lines_of(place.path)
+    if place.line > len(lines) or (is_syntax and not _is_public(lines[: place.line])):
+        return None
+    return _marked(lines[place.line - 1].replace("\t", " "), place, found)
+
+
+def _is_public(lines: list[str]) -> bool:
+    """Is the last of these lines one with a key of its own? A secret may go on over several lines."""
+    before = next((each for each in reversed(lines[:-1]) if each.strip()), "")
+    if _secret_at(before) is not None or (_is_secret_line(before) and _OPEN_SECRET.search(before)):
+        return False
+    return bool(lines[-1].strip()) and _FIRST_KEY.match(lines[-1]) is not None
+
+
+def _is_secret_line(line: str) -> bool:
+    return any(_is_secret_word(each["name"]) for each in _WRITTEN_KEY.finditer(line))
+
+
+def _is_secret_word(name: str) -> bool:
+    """Is it, or does it look like, the name of a secret?"""
+    close = difflib.get_close_matches(name.lower(), diagnostics.SECRET_KEYS, n=1, cutoff=0.7)
+    return name != "interface_id" and bool(close or _SECRET_WORD.search(name))
+
+
+def _secret_at(line: str) -> int | None:
+    """Where the first value begins that may be a secret, unless it is a reference."""
+    starts = [each.end() for each in _USER_IN_URL.finditer(line)]
+    for each in _WRITTEN_KEY.finditer(line):
+        value = line[each.end() :].lstrip()
+        if value and value[0] not in "#" and _is_secret_word(each["name"]) and not _REFERENCE.match(value):
+            starts.append(each.end() + 1)
+    return min(starts, default=None)
+
+
+def _marked(line: str, place: Place, found: Diagnostic) -> Excerpt:
+    start = min(place.column - 1, len(line))
+    end = min(_end_of(place, start, line), len(line))
+    secret = _secret_at(line)
+    if _is_sensitive(found) and not _REFERENCE.match(line[start:]):
+        secret = start if secret is None else min(secret, start)
+    before = line[:start] if _FIRST_KEY.match(line) else "… "
+    if secret is not None and secret <= start:
+        return Excerpt(before[:secret], diagnostics.SENSITIVE)
+    shown_line = line if secret is None else f"{line[:secret]}{diagnostics.SENSITIVE}"
+    after = shown_line[end:].partition(" #")[0].rstrip()
+    if found.rule == "unknown-key":
+        after = ": …" if after.lstrip("\"' ").removeprefix(":").strip() else after
+    return _cut(Excerpt(before, shown_line[start:end], after))
+
+
+def _end_of(place: Place, start: int, line: str) -> int:
+    if place.end_line is None or place.end_column is None:
+        return start + 1
+    if place.end_line == place.line:
+        return max(place.end_column - 1, start + 1)
+    return start + len(line[start:].partition(":")[0].rstrip())
+
+
+def _is_sensitive(found: Diagnostic) -> bool:
+    steps = re.split(r"[.\[\]]", found.key or "")
+    return diagnostics.SENSITIVE in (found.found or "") or diagnostics.is_secret(tuple(steps))
+
+
+def _cut(found: Excerpt) -> Excerpt:
+    before, marked, after = found.before, found.marked, found.after
+    if len(before) > _LONGEST_LINE // 2:
+        before = f"… {before[-_LONGEST_LINE // 2 :]}"
+    room = _LONGEST_LINE - len(before)
+    if len(marked) > room:
+        marked, after = f"{marked[: room - 1]}…", ""
+    room -= len(marked)
+    return Excerpt(before, marked, f"{after[: max(room - 1, 0)]}…" if len(after) > room else after)

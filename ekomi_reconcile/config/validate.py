@@ -3,160 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from math import floor
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from ekomi_reconcile.config import diagnostics
-from ekomi_reconcile.config.models import AccountDocument, ProjectDocument
+from ekomi_reconcile.config.diagnostics import Expectation
+from ekomi_reconcile.config.models import AccountDocument, ProjectDocument, schema
 from ekomi_reconcile.config.source import Document, KeyPath, Part
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.paths import flaw
-
-_TYPES: Final = {
-    "boolean": "true or false",
-    "integer": "a whole number",
-    "number": "a number",
-    "string": "text",
-    "array": "a list",
-    "object": "a mapping",
-}
-_PLACEHOLDERS: Final = {"boolean": "true", "integer": "1", "number": "1", "string": "...", "array": "[...]"}
-
-_LISTED: Final = re.compile(r"[a-z_]+(\.[a-z_]+)?")
-
-_FEW: Final = 12
-"""Keys that are still named in a message."""
-
-
-class Expectation:
-    """Questions to one of our schemas (``account`` or ``project``)."""
-
-    def __init__(self, kind: str) -> None:
-        from ekomi_reconcile.config.models import schema
-
-        self._root = schema(kind)
-
-    def keys(self, path: KeyPath) -> list[str]:
-        """The keys that a mapping at ``path`` may have."""
-        names = [
-            name for each in self._at(path) for name, part in _properties(each).items() if part is not False
-        ]
-        listed = [name for each in self._at(path) for name in _listed(each)]
-        return list(dict.fromkeys([*names, *listed]))
-
-    def key_pattern(self, path: KeyPath) -> str | None:
-        """The pattern of the keys of a mapping that has names of its own as keys."""
-        patterns = [
-            f"keys like {pattern}" for each in self._at(path) for pattern in each.get("patternProperties", ())
-        ]
-        return patterns[0] if patterns else None
-
-    def allowed(self, path: KeyPath) -> str:
-        """What may stand at ``path``."""
-        words = [_words(each) for each in self._at(path)]
-        return " or ".join(dict.fromkeys(words)) or "something else"
-
-    def example(self, path: KeyPath) -> str:
-        """A value that may stand at ``path``, as YAML in one line."""
-        for each in self._at(path):
-            if "const" in each:
-                return str(each["const"])
-            if each.get("examples"):
-                return _flow(each["examples"][0])
-            if "enum" in each:
-                return str(each["enum"][0])
-            if each.get("minProperties"):
-                return _flow({next(iter(_properties(each))): 1})
-            return _PLACEHOLDERS.get(each.get("type", ""), "{...}")
-        return "..."
-
-    def _at(self, path: KeyPath) -> list[dict[str, Any]]:
-        schemas = list(self._alternatives(self._root))
-        for step in path:
-            parts = [part for each in schemas for part in _child(each, step)]
-            schemas = [found for part in parts for found in self._alternatives(part)]
-        return schemas
-
-    def _alternatives(self, schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        if "$ref" in schema:
-            named = self._root["$defs"][schema["$ref"].rpartition("/")[2]]
-            yield from self._alternatives({**named, **{k: v for k, v in schema.items() if k != "$ref"}})
-        elif "oneOf" in schema and "properties" not in schema:
-            for each in schema["oneOf"]:
-                yield from self._alternatives(each)
-        else:
-            yield schema
-
-
-def _properties(schema: dict[str, Any]) -> dict[str, Any]:
-    properties: dict[str, Any] = schema.get("properties", {})
-    return properties
-
-
-def _listed(schema: dict[str, Any]) -> Iterator[str]:
-    """The keys of a mapping whose pattern lists them."""
-    for pattern in schema.get("patternProperties", ()):
-        if pattern.startswith("^(") and pattern.endswith(")$") and "|" in pattern:
-            names = pattern[2:-2].replace("[.]", ".").split("|")
-            yield from (each for each in names if _LISTED.fullmatch(each))
-
-
-def _child(schema: dict[str, Any], step: str | int) -> Iterator[dict[str, Any]]:
-    if isinstance(step, int):
-        if "items" in schema:
-            yield schema["items"]
-    elif isinstance(_properties(schema).get(step), dict):
-        yield _properties(schema)[step]
-    elif step not in _properties(schema):
-        yield from schema.get("patternProperties", {}).values()
-
-
-def _words(schema: dict[str, Any]) -> str:
-    if "const" in schema or "enum" in schema:
-        return " or ".join(map(str, schema.get("enum", [schema.get("const")])))
-    if "oneOf" in schema:
-        return "exactly one of " + ", ".join(f"`{each['required'][0]}`" for each in schema["oneOf"])
-    words = _TYPES.get(schema.get("type", ""), "something else") + _bounds(schema)
-    match schema.get("type"):
-        case "array":
-            return f"{words} of {_plural(schema.get('items', {}))}"
-        case "object":
-            return words + _some_keys(schema)
-        case "string" if "pattern" in schema and schema.get("examples"):
-            return f"{words} such as {', '.join(_flow(each) for each in schema['examples'][:3])}"
-    return words
-
-
-def _some_keys(schema: dict[str, Any]) -> str:
-    keys = list(_properties(schema))
-    return f" with {', '.join(keys)}" if 0 < len(keys) <= _FEW else ""
-
-
-def _plural(schema: dict[str, Any]) -> str:
-    return {"string": "texts", "integer": "whole numbers", "number": "numbers"}.get(
-        schema.get("type", ""), "conditions"
-    )
-
-
-def _bounds(schema: dict[str, Any]) -> str:
-    if "exclusiveMinimum" in schema:
-        return f" above {schema['exclusiveMinimum']}"
-    low, high = schema.get("minimum"), schema.get("maximum")
-    if low is not None:
-        return f" from {low:,}" + (f" to {high:,}" if high is not None else "")
-    if "maxLength" in schema:
-        return f" of 1 to {schema['maxLength']:,} characters, no spaces at its ends"
-    return ""
-
-
-def _flow(value: Any) -> str:
-    if isinstance(value, str) and not value.isdigit():
-        return value
-    return json.dumps(value, ensure_ascii=False)
-
 
 _ACCOUNT: Final = TypeAdapter(AccountDocument)
 _PROJECT: Final = TypeAdapter(ProjectDocument)
@@ -185,8 +43,7 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "empty-list": "an empty list is not allowed",
     "empty-mapping": "an empty mapping is not allowed here",
     "secret-literal": "a secret must be a reference, never the secret itself",
-    "interface-id-quotes": "an interface id is text: as a number it would lose leading zeros",
-    "duplicate-entry": "an entry occurs twice in this list",
+    "interface-id-quotes": "an interface id is a string: as a number it would lose leading zeros",
     "missing-operator": "an operator is missing",
     "one-of": "exactly one of two keys is needed",
     "between-order": "the low end is above the high end: nothing would match",
@@ -201,6 +58,30 @@ _HINTS: Final[Mapping[str, str]] = {
     "between-order": "swap the two numbers: [low, high], both included",
     "one-key": "write exactly one condition; several go into `all: [...]` or `any: [...]`",
 }
+_OTHER_NAMES: Final[Mapping[str, str]] = {
+    "min": "gte",
+    "minimum": "gte",
+    ">=": "gte",
+    ">": "gt",
+    "max": "lte",
+    "maximum": "lte",
+    "<=": "lte",
+    "<": "lt",
+    "equals": "eq",
+    "is": "eq",
+    "=": "eq",
+    "==": "eq",
+    "!=": "ne",
+    "and": "all",
+    "or": "any",
+    "like": "glob",
+    "one_of": "in",
+}
+"""Names that conditions have elsewhere."""
+
+_FLAG: Final = "true or false"
+_FLAGS: Final = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+_NUMBERS: Final = ("a number", "a whole number")
 _FLAWED: Final = frozenset({"invalid-text"})
 """Rules behind which a character may stand that nobody sees."""
 
@@ -239,9 +120,9 @@ def project_problems(document: Document) -> list[Diagnostic]:
     return []
 
 
-def _problems(problem: ValidationError, document: Document, schema: str) -> list[Diagnostic]:
-    errors = problem.errors(include_url=False)
-    return [_diagnostic(document, each, Expectation(schema)) for each in errors]
+def _problems(problem: ValidationError, document: Document, kind: str) -> list[Diagnostic]:
+    errors, expected = problem.errors(include_url=False), Expectation(schema(kind))
+    return [_diagnostic(document, each, expected) for each in errors]
 
 
 def _diagnostic(document: Document, found: Any, expected: Expectation) -> Diagnostic:
@@ -290,8 +171,6 @@ def _unknown_key(document: Document, path: KeyPath, expected: Expectation) -> Di
         if diagnostics.is_secret(path[:-1]) and key not in diagnostics.SECRET_KEYS
         else f"`{diagnostics.shown_key(key)}`"
     )
-    guess = diagnostics.did_you_mean(key, known)
-    hint = f"did you mean `{guess}`?" if guess else "remove it, or write one of the allowed keys"
     return diagnostics.error(
         "unknown-key",
         "unknown key" if name == "a key" else f"unknown key {name}",
@@ -299,8 +178,24 @@ def _unknown_key(document: Document, path: KeyPath, expected: Expectation) -> Di
         path=path,
         found=name.strip("`"),
         allowed=", ".join(known) or expected.key_pattern(path[:-1]),
-        hint=hint,
+        hint=_key_hint(key, path, known, expected),
     )
+
+
+def _key_hint(key: str, path: KeyPath, known: list[str], expected: Expectation) -> str:
+    """What to write instead of an unknown key: where it belongs, its name here, or the most similar one."""
+    inner = [each for each in known if key in expected.keys((*path[:-1], each))]
+    if inner:
+        return f"`{key}` belongs under `{inner[0]}:`; indent it below that key"
+    outer = path[:-2]
+    if len(path) > 1 and key in expected.keys(outer):
+        above = next((each for each in reversed(outer) if isinstance(each, str)), None)
+        return f"`{key}` belongs {f'under `{above}:`' if above else 'at the top level'}, not here"
+    other = _OTHER_NAMES.get(key.lower())
+    guess = other if other in known else diagnostics.did_you_mean(key, known)
+    if guess is not None:
+        return f"did you mean `{guess}`?"
+    return "remove it, or write one of the allowed keys"
 
 
 def _wrong_value(document: Document, path: KeyPath, found: Any, expected: Expectation) -> Diagnostic:
@@ -310,7 +205,7 @@ def _wrong_value(document: Document, path: KeyPath, found: Any, expected: Expect
     part: Part = "key" if rule in {"one-key", "missing-operator", "one-of"} else "value"
     return diagnostics.error(
         rule,
-        _message(rule, value, allowed),
+        _message(rule, value, allowed, _found(rule, value, path)),
         document.place(path, part),
         path=path,
         found=_found(rule, value, path),
@@ -332,41 +227,99 @@ def _rule(error_type: str, path: KeyPath, value: Any) -> str:
     return _RULES.get(error_type, "wrong-type")
 
 
-def _message(rule: str, value: Any, allowed: str) -> str:
+def _message(rule: str, value: Any, allowed: str, found: str) -> str:
     if rule == "one-key":
         return f"a condition has exactly one key, here are {len(value)}"
-    if rule in _FLAWED and isinstance(value, str) and (found := flaw(value)) is not None:
-        return f"the value {found}"
-    return _MESSAGES.get(rule) or f"{diagnostics.kind(value)} does not fit here: {allowed} is expected"
+    if rule in _FLAWED and isinstance(value, str) and (fault := flaw(value)) is not None:
+        return f"the value {fault}"
+    if rule == "duplicate-entry":
+        return f"{found} occurs twice in this list"
+    return _MESSAGES.get(rule) or f"expected {allowed}, got {found}"
 
 
 def _hint(rule: str, path: KeyPath, value: Any, allowed: str, expected: Expectation) -> str:
+    key = path[-1] if path else ""
     if rule == "empty-list":
-        return _EMPTY_HINTS.get(str(path[-1]), "write at least one entry")
-    if value == "link" and path[-2:-1] == ("deliver",):
-        return "link stands alone: write `deliver: link`, or remove it from the list"
+        return _EMPTY_HINTS.get(str(key), "write at least one entry")
+    if isinstance(value, str) and (special := _string_hint(rule, path, value)) is not None:
+        return special
     if rule == "interface-id-quotes":
         return f'quote it: interface_id: "{value}"'
-    if rule in _FLAWED and isinstance(value, str) and flaw(value) is not None:
+    if rule in _HINTS:
+        return _HINTS[rule].format(allowed=allowed, key=key, example=expected.example(path))
+    hint = _word_hint(rule, value, allowed) if isinstance(value, str) else _scalar_hint(rule, value, allowed)
+    example = expected.example(path)
+    return hint or (f"write {allowed}" if "..." in example else f"write a value such as {example}")
+
+
+def _string_hint(rule: str, path: KeyPath, value: str) -> str | None:
+    """The hint at a string that is wrong in a way of its own."""
+    if value == "link" and path[-2:-1] == ("deliver",):
+        return "link stands alone: write `deliver: link`, or remove it from the list"
+    if rule in _FLAWED and flaw(value) is not None:
         return "remove this character"
-    if rule == "wrong-type":
-        return f"write {allowed}{_quotes(value, allowed)}"
-    key = path[-1] if path else ""
-    return _HINTS.get(rule, "write {allowed}").format(
-        allowed=allowed, key=key, example=expected.example(path)
-    )
+    if path[-1:] == ("interface_id",) and rule in {"invalid-text", "empty-text"}:
+        return "write the number of the interface at eKomi, in quotes"
+    if rule in {"empty-text", "too-long"}:
+        return "write at least one character" if not value else f"shorten it: it has {len(value)} characters"
+    name = _variable(value) if rule == "secret-literal" else None
+    return None if name is None else f"write ${{env:{name}}}"
 
 
-def _quotes(value: Any, allowed: str) -> str:
-    """A hint at the quotes that are missing, or too many."""
-    if isinstance(value, str) and not allowed.startswith(("text", "a list", "a mapping")):
-        return ", without quotes; use true or false, not yes/no"
-    if isinstance(value, bool | int | float) and allowed.startswith("text"):
-        return "; in quotes it is text"
-    return ""
+def _word_hint(rule: str, value: str, allowed: str) -> str | None:
+    """The value to write instead of a string."""
+    if rule == "unknown-value" and (guess := _similar(value, allowed.split(" or "))) is not None:
+        return f"did you mean `{guess}`?"
+    if allowed == _FLAG and value.lower() in _FLAGS:
+        return f"write {_FLAGS[value.lower()]} without quotes; yes and no are strings"
+    if _is_number(value) and allowed.startswith(_NUMBERS):
+        return f"write {value} without quotes"
+    return f"write it as a list: [{value}]" if allowed.startswith("a list") else None
+
+
+def _scalar_hint(rule: str, value: Any, allowed: str) -> str | None:
+    """The value to write instead of a number or a boolean."""
+    if not isinstance(value, bool | int | float):
+        return None
+    if rule == "out-of-range":
+        low, _, high = allowed.partition(" from ")[2].partition(" to ")
+        return _nearest(value, low, high)
+    if isinstance(value, float) and allowed.startswith("a whole number"):
+        return f"write {floor(value)} or {floor(value) + 1}"
+    if allowed.startswith("a string"):
+        return f"in quotes it is a string: {json.dumps(str(value).lower())}"
+    if allowed == _FLAG:
+        return f"write {'true' if value else 'false'}"
+    return f"write it as a list: [{json.dumps(value)}]" if allowed.startswith("a list") else None
+
+
+def _nearest(value: float, low: str, high: str) -> str | None:
+    if not low:
+        return None
+    is_high = high and value > int(high.replace(",", ""))
+    return f"write {high} or less" if is_high else f"write {low} or more"
+
+
+def _similar(value: str, known: list[str]) -> str | None:
+    whole = [each for each in known if value.lower() in each.split("-")]
+    return whole[0] if whole else diagnostics.did_you_mean(value, known)
+
+
+def _is_number(value: str) -> bool:
+    return value.lstrip("-").replace(".", "", 1).isdigit()
+
+
+def _variable(value: str) -> str | None:
+    """The name in ``${NAME}``: the kind of the reference is missing."""
+    name = value.removeprefix("${").removesuffix("}")
+    is_name = name.isidentifier() and name.isascii() and name.isupper()
+    return name if is_name and value == f"${{{name}}}" else None
 
 
 def _found(rule: str, value: Any, path: KeyPath) -> str:
+    if path[-1:] == ("interface_id",) and isinstance(value, str | list):
+        # It may be the password, pasted into the wrong line.
+        return f"{diagnostics.kind(value)} {diagnostics.SENSITIVE}"
     if rule == "one-key" and value:
         return ", ".join(diagnostics.shown_key(str(each)) for each in value)
     if rule == "duplicate-entry":

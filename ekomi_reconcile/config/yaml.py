@@ -217,6 +217,7 @@ _FORBIDDEN = re.compile(
 )
 _CONFLICT = re.compile(r"^(?:<{7,}|\|{7,}|={7,}|>{7,})(?:[ \t].*)?\r?$", re.M)
 _QUOTED_WORD = re.compile(r"\s*'[^']*\w[^']*'")
+_BARE_REFERENCE = re.compile(r".*[^\"'](?P<reference>\$\{[a-z][a-z0-9_-]*:[^{}\"']+\})")
 _SYNTAX_HINTS: Final = (
     ("tab", "indent with spaces, never with tabs"),
     ("cannot start any token", "put the text in quotes, and indent with spaces, never with tabs"),
@@ -365,4 +366,7 @@ def _syntax(source: Source, problem: yaml.YAMLError) -> Diagnostic:
     parts = (getattr(problem, "context", None), getattr(problem, "problem", None))
     text = ", ".join(_QUOTED_WORD.sub("", str(part)) for part in parts if part) or "it cannot be read"
     hint = next((hint for words, hint in _SYNTAX_HINTS if words in text), _SYNTAX_HINT)
+    bare = _BARE_REFERENCE.match("".join(source.text.splitlines(keepends=True)[place.line - 1 : place.line]))
+    if bare is not None and "flow" in text:
+        hint = f'a reference inside {{ }} needs quotes: "{bare["reference"]}"'
     return error("yaml-syntax", f"this is not YAML: {text}", place, hint=hint)

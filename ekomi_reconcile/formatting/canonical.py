@@ -13,12 +13,11 @@ from typing import Any, Final
 import yaml
 
 from ekomi_reconcile.config.crosscheck import source_of
-from ekomi_reconcile.config.diagnostics import SENSITIVE, error, is_secret
+from ekomi_reconcile.config.diagnostics import SENSITIVE, Expectation, error, is_secret
 from ekomi_reconcile.config.models import KINDS, schema
 from ekomi_reconcile.config.settings import Project, account_of
 from ekomi_reconcile.config.source import Document as source_Document
 from ekomi_reconcile.config.source import KeyPath
-from ekomi_reconcile.config.validate import Expectation
 from ekomi_reconcile.config.yaml import read
 from ekomi_reconcile.formatting import emit
 from ekomi_reconcile.formatting.comments import CommentNote, attach, notes
@@ -61,7 +60,7 @@ def sort(document: DocumentNode, kind: str, *, opens_file: bool = False) -> None
 
 @cache
 def _ranks(kind: str, path: KeyPath) -> dict[str, int]:
-    return {key: rank for rank, key in enumerate(Expectation(kind).keys(path))}
+    return {key: rank for rank, key in enumerate(Expectation(schema(kind)).keys(path))}
 
 
 def _sorted(entries: list[EntryNode], ranks: dict[str, int]) -> list[EntryNode]:

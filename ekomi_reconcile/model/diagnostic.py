@@ -33,12 +33,24 @@ class Place:
         return f"{self.path}:{self.line}:{self.column}"
 
 
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """One line of a file around a finding: what is before the marked part, that part, and what follows it.
+
+    Values of secrets are replaced, and long lines cut.
+    """
+
+    before: str
+    marked: str
+    after: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostic:
     """One finding: ``rule`` is its stable id, ``hint`` says what to write instead.
 
     ``key`` is the path of the key (``invitations.pending_period``), ``found`` the value there,
-    ``allowed`` the values allowed there.
+    ``allowed`` the values allowed there. ``excerpt`` is the line at ``place``, where it can be shown.
     """
 
     severity: Severity
@@ -50,6 +62,7 @@ class Diagnostic:
     allowed: str | None = None
     hint: str | None = None
     account: str | None = None
+    excerpt: Excerpt | None = None
 
     @property
     def is_error(self) -> bool:

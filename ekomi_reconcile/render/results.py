@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from ekomi_reconcile.model.account import Json
-from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
+from ekomi_reconcile.model.diagnostic import Diagnostic, Excerpt, Place, Severity
 from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
 from ekomi_reconcile.model.run import ApiError, Done, Result
 from ekomi_reconcile.plan.codec import diagnostic_json
@@ -19,22 +19,64 @@ from ekomi_reconcile.plan.document import DiagnosticEntry
 from ekomi_reconcile.render import tables
 from ekomi_reconcile.render.tables import Paint, Tone, plural, printable
 
+_HIDDEN = "(sensitive)"
 _TONES = {Severity.ERROR: Tone.REMOVE, Severity.WARNING: Tone.CHANGE}
 
 
-def diagnostic_text(each: Diagnostic, paint: Paint) -> str:
-    """``path:line:column: error[rule] key: message`` and, below it, found, allowed, hint."""
+def diagnostic_text(each: Diagnostic, paint: Paint, *, excerpt: bool = False) -> str:
+    """``path:line:column: error[rule] key: message``; below it the line if asked for, and the notes."""
     where = f"{printable(str(each.place))}: " if each.place else ""
     key = f"{printable(each.key)}: " if each.key else ""
     severity = paint(_TONES[each.severity], each.severity.value)
     head = f"{where}{severity}[{each.rule}] {key}{printable(each.message)}"
-    notes = (("found", each.found), ("allowed", each.allowed), ("hint", each.hint))
-    return "\n".join([head, *(f"    {name}: {printable(text)}" for name, text in notes if text)])
+    line = each.excerpt if excerpt else None
+    shown = [] if line is None or each.place is None else _excerpt_lines(each.place.line, line, each, paint)
+    return "\n".join([head, *shown, *(f"    {name}: {printable(text)}" for name, text in _notes(each, line))])
+
+
+def _excerpt_lines(number: int, line: Excerpt, each: Diagnostic, paint: Paint) -> list[str]:
+    before, marked, after = map(printable, (line.before, line.marked, line.after))
+    margin = " " * len(str(number))
+    carets = paint(_TONES[each.severity], "^" * max(tables.columns_of(marked), 1))
+    return [
+        f" {margin} |",
+        f" {number} | {before}{marked}{after}".rstrip(),
+        f" {margin} | {' ' * tables.columns_of(before)}{carets}",
+    ]
+
+
+_SUGGESTIONS = ("did you mean ", "write ", "leave the key out", "remove the second", "change one")
+"""How a hint begins that has what to write: what else is allowed is in the documentation."""
+
+
+def _notes(each: Diagnostic, line: Excerpt | None = None) -> list[tuple[str, str]]:
+    """What was found, what is allowed and how to fix it, each unless something before it says so."""
+    said = f"{each.message} {line.before}{line.marked}{line.after}" if line else each.message
+    hint = each.hint or ""
+    suggests = hint.startswith(_SUGGESTIONS) or " belongs " in hint
+    hides = line is not None and line.marked == _HIDDEN
+    notes = []
+    if each.found and not _says(said, each.found) and not (hides and each.found.endswith(_HIDDEN)):
+        notes.append(("found", each.found))
+    if each.allowed and not suggests and not _says(said, each.allowed) and not _says(hint, each.allowed):
+        notes.append(("allowed", each.allowed))
+    if hint:
+        notes.append(("hint", hint))
+    return notes
+
+
+def _says(text: str, part: str) -> bool:
+    """Is the part in the text, whatever the punctuation?"""
+    return f" {_words(part)} " in f" {_words(text)} "
+
+
+def _words(text: str) -> str:
+    return " ".join("".join(each if each.isalnum() else " " for each in text.casefold()).split())
 
 
 def diagnostics_text(found: Iterable[Diagnostic], paint: Paint) -> str:
-    """All of them, one below the other, with a newline at the end of each."""
-    return "".join(diagnostic_text(each, paint) + "\n" for each in found)
+    """All of them with their lines, one below the other, with a newline at the end of each."""
+    return "".join(diagnostic_text(each, paint, excerpt=True) + "\n" for each in found)
 
 
 def verdict_text(found: Iterable[Diagnostic], *, accounts: int | None) -> str:
@@ -80,8 +122,7 @@ def github_commands(found: Iterable[Diagnostic]) -> str:
 def message_text(each: Diagnostic) -> str:
     """The message, and on lines of their own what was found, what is allowed and how to fix it."""
     key = f"{printable(each.key)}: " if each.key else ""
-    notes = (("found", each.found), ("allowed", each.allowed), ("hint", each.hint))
-    lines = [key + printable(each.message), *(f"{name}: {printable(text)}" for name, text in notes if text)]
+    lines = [key + printable(each.message), *(f"{name}: {printable(text)}" for name, text in _notes(each))]
     return "\n".join(lines)
 
 

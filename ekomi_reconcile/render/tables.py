@@ -255,7 +255,7 @@ def _form(plain: Sequence[int], dated: Sequence[int], width: int | None) -> _For
 
 def _grown(widths: Sequence[int], rows: Iterable[Row]) -> Sequence[int]:
     for row in rows:
-        widths = [max(known, _width(each.text)) for known, each in zip(widths, row, strict=True)]
+        widths = [max(known, columns_of(each.text)) for known, each in zip(widths, row, strict=True)]
     return widths
 
 
@@ -263,7 +263,7 @@ def _with_distance(each: Cell, now: Instant) -> Cell:
     return each if each.at is None else replace(each, text=f"{each.text} ({ago(each.at, now)})")
 
 
-def _width(text: str) -> int:
+def columns_of(text: str) -> int:
     """How many columns of a terminal the text takes."""
     if text.isascii():
         return len(text)
@@ -275,7 +275,7 @@ def _width(text: str) -> int:
 def _line(row: Row, columns: Sequence[Column], widths: Sequence[int], paint: Paint) -> str:
     parts = []
     for each, column, width in zip(row, columns, widths, strict=True):
-        blank = " " * (width - _width(each.text))
+        blank = " " * (width - columns_of(each.text))
         text = paint(each.tone, each.text) if each.tone and each.text else each.text
         parts.append(blank + text if column.right else text + blank)
     return _GAP.join(parts).rstrip() + "\n"

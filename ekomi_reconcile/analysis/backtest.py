@@ -12,12 +12,15 @@ it has is replayed; a final status that it lacks is dated by the latest later do
 
 Pure: memory does not grow with the orders. So the limit per customer and numbers that occur twice, which need
 all earlier orders, are not replayed; nor are reviews.
+
+``RecordedQueue`` replays the rules that were in force, at the times of the runs, beside the queue.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -27,8 +30,8 @@ import msgspec
 from ekomi_reconcile.model import invitation
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.order import Order, order_state_of, status_key
-from ekomi_reconcile.model.review import week_of
+from ekomi_reconcile.model.order import Order, OrderId, order_state_of, status_key
+from ekomi_reconcile.model.review import Responses, week_of
 from ekomi_reconcile.rules.case import Case
 from ekomi_reconcile.rules.judge import COMPLETE, first_failed, reached
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook
@@ -79,17 +82,95 @@ class ReplayedRules:
     invited: Counter[str] = field(default_factory=Counter)
     weeks: Counter[tuple[Instant, str]] = field(default_factory=Counter)
 
-    def books(self) -> dict[str, RuleBook]:
-        """The rules by order source."""
-        sources = {each.orders for each in self.accounts}
-        return {
-            name: RuleBook(each for each in self.accounts if each.orders == name) for name in sorted(sources)
-        }
+    def book(self, source: str) -> RuleBook:
+        """The rules for the orders of one source."""
+        return book_of(self.accounts, source)
 
     def count(self, found: Replayed) -> None:
         """Count an invitation."""
         self.invited[found.account.interface_id] += 1
         self.weeks[week_of(found.due), found.account.interface_id] += 1
+
+
+def book_of(accounts: Sequence[Account], source: str) -> RuleBook:
+    """The rules for the orders of one source."""
+    return RuleBook(each for each in accounts if each.orders == source)
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """A run of the reconciler; ``accounts`` are those of its files, ``None`` where they are unknown."""
+
+    at: Instant
+    accounts: Sequence[Account] | None
+
+
+@dataclass(slots=True)
+class RecordedQueue:
+    """What the runs did, beside a replay of their own rules: is the replay to be believed?
+
+    ``queue`` gives the account that each of these orders of a source was scheduled for first, by interface
+    id. ``agreed`` of ``compared`` orders have the same account in the replay, or none in both. Compared are
+    orders with a complete history that were placed after the first of ``runs`` (ascending).
+    """
+
+    runs: Sequence[PastRun]
+    queue: Callable[[str, Sequence[OrderId]], Mapping[OrderId, str]]
+    agreed: int = 0
+    compared: int = 0
+
+    @property
+    def agreement(self) -> float | None:
+        """The share that agreed; ``None`` where nothing could be compared."""
+        return self.agreed / self.compared if self.compared else None
+
+    def compare(self, source: str, orders: Sequence[Order], opted_out: Callable[[Order], bool]) -> None:
+        """Compare a batch of orders of one source."""
+        if not self.runs:
+            return
+        placed = [each for each in orders if each.created_at >= self.runs[0].at and complete_history(each)]
+        found = self.queue(source, [each.order_id for each in placed])
+        books = self._books(source)
+        times = [run.at for run in self.runs]
+        for order in placed:
+            seen = _runs_that_saw(order, times, books)
+            if any(books[number] is None for number in seen):
+                continue
+            self.compared += 1
+            account = _first_account(order, [(times[each], books[each]) for each in seen], opted_out)
+            self.agreed += account == found.get(order.order_id)
+
+    def _books(self, source: str) -> list[RuleBook | None]:
+        """The rules at each run; the same object as long as they stay the same."""
+        made: dict[int, RuleBook] = {}
+        for run in self.runs:
+            if run.accounts is not None and id(run.accounts) not in made:
+                made[id(run.accounts)] = book_of(run.accounts, source)
+        return [None if run.accounts is None else made[id(run.accounts)] for run in self.runs]
+
+
+def _runs_that_saw(order: Order, times: Sequence[Instant], books: Sequence[RuleBook | None]) -> list[int]:
+    """The numbers of the runs that looked at the order: the first after each change of it or of the rules."""
+    documents = (order.first_invoiced_at, order.last_invoiced_at, order.last_shipped_at)
+    changes = {order.created_at, *(each.created_at for each in order.history), *filter(None, documents)}
+    found = {bisect_left(times, each) for each in changes}
+    first = bisect_left(times, order.created_at)
+    found.update(n for n in range(first + 1, len(times)) if books[n] is not books[n - 1])
+    return sorted(each for each in found if each < len(times))
+
+
+def _first_account(
+    order: Order, seen: Sequence[tuple[Instant, RuleBook | None]], opted_out: Callable[[Order], bool]
+) -> str | None:
+    """The account that takes the order first, at the runs that saw it."""
+    for at, book in seen:
+        then = _as_of(order, at)
+        for rule in () if book is None else book.candidates(order.store_view):
+            if (known := reached(rule, then, now=at)) is None:
+                continue
+            if first_failed(Case(rule, then, at, known, _Known(then, at, opted_out)), candidate=True) is None:
+                return rule.account.interface_id
+    return None
 
 
 class _Known:
@@ -130,13 +211,16 @@ class _Known:
 class Backtest:
     """A replay of the orders that were created since an instant, under one or two revisions.
 
-    ``opted_out`` tells whether a customer is on the suppression list of today.
+    ``opted_out`` tells whether a customer is on the suppression list of today; ``recorded`` is what the state
+    has to compare with, ``responses`` what it knows about accounts by interface id.
     """
 
     since: Instant
     now: Instant
     revisions: Sequence[ReplayedRules]
     opted_out: Callable[[Order], bool]
+    recorded: RecordedQueue | None = None
+    responses: Mapping[str, Responses] = field(default_factory=dict)
     orders: int = 0
     approximate: int = 0
     differences: Counter[Difference] = field(default_factory=Counter)
@@ -144,13 +228,16 @@ class Backtest:
 
     def read(self, source: str, batches: Iterator[Sequence[Order]]) -> Iterator[int]:
         """Replay these orders of a source, and tell after each batch how many were replayed so far."""
-        books = [each.books().get(source, RuleBook(())) for each in self.revisions]
+        books = [each.book(source) for each in self.revisions]
         keys = {key for book in books for rule in book.rules for key, _ in rule.triggers}
         triggers = frozenset(keys | {COMPLETE})  # an order that is complete has passed processing
         for batch in batches:
             for order in batch:
                 if order.created_at >= self.since:
                     self._replay(order, books, triggers)
+            if self.recorded is not None:
+                wanted = [order for order in batch if order.created_at >= self.since]
+                self.recorded.compare(source, wanted, self.opted_out)
             yield self.orders
 
     def _replay(self, order: Order, books: Sequence[RuleBook], triggers: frozenset[str]) -> None:

@@ -240,3 +240,35 @@ def wilson(successes: int, trials: int, *, z: float = Z_95) -> tuple[float, floa
     width = z * sqrt(share * (1 - share) / trials + spread / trials / 4)
     low, high = (middle - width) / (1 + spread), (middle + width) / (1 + spread)
     return (low if successes else 0.0), (high if successes < trials else 1.0)
+
+
+LEAST_SENT = 30
+"""Invitations below which nothing is said about the reviews to expect."""
+
+Z_90 = 1.644854
+"""The same for 90 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedReviews:
+    """Reviews that invitations would lead to, with a 90 % interval."""
+
+    low: float
+    mid: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """Invitations that an account sent, and how many of them led to a review."""
+
+    sent: int
+    reviewed: int
+
+    def expected(self, invited: int) -> ExpectedReviews | None:
+        """Estimate the reviews of further invitations; ``None`` where too few were sent to tell."""
+        if self.sent < LEAST_SENT:
+            return None
+        low, high = wilson(self.reviewed, self.sent, z=Z_90)
+        values = (invited * share for share in (low, self.reviewed / self.sent, high))
+        return ExpectedReviews(*(round(each, 1) for each in values))

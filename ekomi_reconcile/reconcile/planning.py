@@ -135,7 +135,7 @@ def make_plan(  # noqa: PLR0913 - everything meets here
     project = configuration.project
     safety = project.safety
     customer = None if scope.offline else digester(state, Purpose.CUSTOMER)
-    pseudonym = customer or (None if scope.offline else _first_pseudonym(configuration))
+    pseudonym = customer or (None if scope.offline else first_pseudonym(configuration))
     if sources.clock is not None and not (state is None or isinstance(state, NewState)):
         sources.clock.check_last_run(state.journal.last_run_at())
     circumstances = Circumstances(
@@ -199,7 +199,7 @@ def _refuse_gone_sources(configuration: Configuration, state: Readable | NewStat
         raise sources_gone(gone, defined, state.queue.sources())
 
 
-def _first_pseudonym(configuration: Configuration) -> Callable[[str], str] | None:
+def first_pseudonym(configuration: Configuration) -> Callable[[str], str] | None:
     """The digest of customers in the cache before there is a state: with the key that it will get."""
     key = key_before_state(configuration)
     return None if key is None else KeyedDigest(key, Purpose.CUSTOMER)

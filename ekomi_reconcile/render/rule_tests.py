@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
@@ -10,6 +10,7 @@ from ekomi_reconcile.analysis import backtest
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.document import Count, JsonObject, Time
 from ekomi_reconcile.model.instant import iso
+from ekomi_reconcile.model.review import ExpectedReviews, Responses
 from ekomi_reconcile.plan.codec import diagnostic_json
 from ekomi_reconcile.plan.document import DiagnosticEntry
 from ekomi_reconcile.render.explain import VerdictEntry, account_text, verdict_json
@@ -228,10 +229,14 @@ def _share(run: MutationRun) -> str:
 
 
 class BacktestAccountEntry(JsonObject, frozen=True):
-    """How many invitations an account would have got."""
+    """How many invitations an account would have sent.
+
+    ``expected_reviews`` is ``null`` where fewer than 30 were sent so far, or without a state.
+    """
 
     account: str
     invited: Count
+    expected_reviews: ExpectedReviews | None
 
 
 class BacktestWeekEntry(JsonObject, frozen=True):
@@ -278,9 +283,9 @@ class DifferenceEntry(JsonObject, frozen=True):
 
 
 class BacktestDocument(JsonObject, frozen=True):
-    """Whom the rules would have invited. ``approximate`` orders have no complete history.
+    """Whom the rules would have invited; ``approximate`` orders have no complete history.
 
-    ``difference`` is ``null`` for one revision.
+    Under the rules then in force, the ``agreement`` share of ``compared`` orders has the recorded account.
     """
 
     since: Time
@@ -288,6 +293,8 @@ class BacktestDocument(JsonObject, frozen=True):
     approximate: Count
     revisions: list[RevisionEntry]
     difference: DifferenceEntry | None
+    agreement: float | None
+    compared: Count
 
 
 def backtest_json(run: backtest.Backtest) -> BacktestDocument:
@@ -296,23 +303,29 @@ def backtest_json(run: backtest.Backtest) -> BacktestDocument:
         since=iso(run.since),
         orders=run.orders,
         approximate=run.approximate,
-        revisions=[_revision_entry(each) for each in run.revisions],
+        revisions=[_revision_entry(each, run.responses) for each in run.revisions],
         difference=_difference_entry(run) if len(run.revisions) > 1 else None,
+        agreement=None if run.recorded is None else run.recorded.agreement,
+        compared=0 if run.recorded is None else run.recorded.compared,
     )
 
 
-def _revision_entry(revision: backtest.ReplayedRules) -> RevisionEntry:
+def _revision_entry(revision: backtest.ReplayedRules, responses: Mapping[str, Responses]) -> RevisionEntry:
     names = {each.interface_id: each.name for each in revision.accounts}
     weeks = sorted((week, names[key], count) for (week, key), count in revision.weeks.items())
     return RevisionEntry(
         ref=revision.ref,
         invited=revision.invited.total(),
         accounts=[
-            BacktestAccountEntry(each.name, revision.invited[each.interface_id])
+            _account_entry(each.name, revision.invited[each.interface_id], responses.get(each.interface_id))
             for each in sorted(revision.accounts, key=lambda each: each.name)
         ],
         weeks=[BacktestWeekEntry(iso(week)[:10], name, count) for week, name, count in weeks],
     )
+
+
+def _account_entry(name: str, invited: int, responses: Responses | None) -> BacktestAccountEntry:
+    return BacktestAccountEntry(name, invited, None if responses is None else responses.expected(invited))
 
 
 def _difference_entry(run: backtest.Backtest) -> DifferenceEntry:
@@ -339,9 +352,15 @@ def backtest_text(run: backtest.Backtest, paint: Paint) -> str:
     approximate = f"{run.approximate} approximate (no complete status history)"
     lines = [f"{plural(run.orders, 'order')} since {at(run.since)}; {approximate}."]
     for each in run.revisions:
-        lines += ["", *_revision_lines(_revision_entry(each), paint)]
+        lines += ["", *_revision_lines(_revision_entry(each, run.responses), paint)]
     if len(run.revisions) > 1:
         lines += ["", *_difference_lines(run, _difference_entry(run), paint)]
+    if run.recorded is not None and (share := run.recorded.agreement) is not None:
+        compared = plural(run.recorded.compared, "order")
+        lines += [
+            "",
+            f"Under the rules then in force, {share:.2%} of {compared} agree with the recorded queue.",
+        ]
     return "\n".join([*lines, "", *_LIMITS]) + "\n"
 
 
@@ -355,9 +374,15 @@ def _revision_lines(entry: RevisionEntry, paint: Paint) -> Iterator[str]:
     where = "the files as they are" if entry.ref == "." else printable(entry.ref)
     yield f"{paint(Tone.STRONG, where)}: {entry.invited} invited"
     for each in entry.accounts:
-        yield f"  {printable(each.account)}: {each.invited}"
+        yield f"  {printable(each.account)}: {each.invited}{_expected(each.expected_reviews)}"
     for week in entry.weeks:
         yield f"    week of {week.week}  {printable(week.account)}: {week.invited}"
+
+
+def _expected(reviews: ExpectedReviews | None) -> str:
+    if reviews is None:
+        return ""
+    return f"; about {reviews.mid:.0f} reviews to expect ({reviews.low:.0f} to {reviews.high:.0f})"
 
 
 def _difference_lines(run: backtest.Backtest, entry: DifferenceEntry, paint: Paint) -> Iterator[str]:

@@ -14,19 +14,31 @@ from golden import check_golden
 from project_support import Project, order
 from tiers import LONG
 
-from ekomi_reconcile.analysis.backtest import TICK, Backtest, ReplayedRules, tick_after
+from ekomi_reconcile.analysis.backtest import (
+    TICK,
+    Backtest,
+    PastRun,
+    RecordedQueue,
+    ReplayedRules,
+    tick_after,
+)
 from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import DAY, HOUR, parse
 from ekomi_reconcile.model.order import Contact, HistoryEntry, Order, order_state_of
+from ekomi_reconcile.model.review import Responses
 from ekomi_reconcile.plan.matcher import Matcher
 from ekomi_reconcile.plan.view import EmptyQueue
 from ekomi_reconcile.privacy.limits import CustomerPrivacy
 from ekomi_reconcile.reconcile.order_lookup import match_request
+from ekomi_reconcile.sandbox.magento.render import FaultKind
 
 sys.path.append(str(Path(__file__).parent.parent / "docs"))
 
+sys.path.append(str(Path(__file__).parent.parent / "cli"))
+
 from docs_blocks import DOCS, blocks
+from test_cli_magento import germany, served  # noqa: F401 - a fixture
 from test_docs_tutorial import Reader, check_output
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -77,16 +89,20 @@ def as_of(order, at):
     )
 
 
-def looped(accounts, orders):
-    """What the reconciler schedules, run every 15 minutes: of changed orders, every 6 hours of all."""
+def looped(rules, orders):
+    """What the reconciler schedules, run every 15 minutes: of changed orders, every 6 hours of all.
+
+    ``rules`` are the accounts by the tick from which they are in force; from there on all orders are judged.
+    """
     found = {}
-    request = match_request("default", accounts, (), {}, now=START)
     changes = {}
     for each in orders:
         for entry in each.history:
             changes.setdefault(tick_after(entry.created_at), set()).add(each.order_id)
     for tick in range(tick_after(START), NOW + 1, TICK):
-        whole = tick % (6 * HOUR) == 0
+        if tick in rules:
+            request = match_request("default", rules[tick], (), {}, now=START)
+        whole = tick % (6 * HOUR) == 0 or tick in rules
         some = [each for each in orders if whole or each.order_id in changes.get(tick, ())]
         seen = [as_of(each, tick) for each in some if each.order_id not in found]
         matcher = Matcher(replace(request, now=tick), EmptyQueue(), CustomerPrivacy())
@@ -96,13 +112,17 @@ def looped(accounts, orders):
     return found
 
 
-def accounts_of(folder):
+def accounts_of(folder, least=50):
     """Two accounts that compete, with different triggers, age limits and conditions."""
     made = Project(folder)
+    folder.mkdir(exist_ok=True)
     made.settings("version: 1\norders: {file: orders.jsonl}\n")
     made.account("Germany", "28374", "store_views: [de]\nskip_orders_older_than: 12")
     made.account(
-        "Rich", "28375", "order_statuses: [processing]\nconditions: {grand_total: {gte: 50}}", "priority: 1"
+        "Rich",
+        "28375",
+        f"order_statuses: [processing]\nconditions: {{grand_total: {{gte: {least}}}}}",
+        "priority: 1",
     )
     return load(folder / "ekomi-reconcile.yaml").accounts
 
@@ -123,11 +143,39 @@ def test_complete_histories_agree_with_the_reconciler(tmp_path, seed):
         if run.examples:
             first = run.examples[0].first
             found[each.order_id] = (first.account.interface_id, first.judged_at, first.due)
-    expected = looped(accounts, orders)
+    expected = looped({tick_after(START): accounts}, orders)
     assert len(expected) > ORDERS / 8
     assert {key for key, _, _ in expected.values()} == {"28374", "28375"}
     differing = {key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key)}
     assert not differing
+
+
+def test_a_year_with_changes_of_rules_agrees_with_the_queue(tmp_path):
+    """With the rules that were in force at each run, the replay has the account of nearly every order."""
+    drawn = random.Random(7)
+    orders = [order_at(drawn, number) for number in range(1, ORDERS + 1)]
+    first, second = accounts_of(tmp_path / "a"), accounts_of(tmp_path / "b", least=10)
+    rules = {tick_after(START + at * DAYS * DAY // 4): (first, second)[at % 2] for at in range(4)}
+    queue = {key: account for key, (account, _, _) in looped(rules, orders).items()}
+    runs, accounts = [], ()
+    for tick in range(tick_after(START), NOW + 1, TICK):
+        accounts = rules.get(tick, accounts)
+        runs.append(PastRun(tick, accounts))
+    found = RecordedQueue(runs, lambda _, ids: {key: queue[key] for key in ids if key in queue})
+    found.compare("default", orders, lambda _: False)
+    assert found.compared == ORDERS
+    assert found.agreement >= 0.999
+    only_first = RecordedQueue([PastRun(each.at, first) for each in runs], found.queue)
+    only_first.compare("default", orders, lambda _: False)
+    assert only_first.agreement < found.agreement
+
+
+def test_reviews_to_expect():
+    """From the response rate so far with its 90 % interval; nothing is said below 30 invitations."""
+    assert Responses(29, 20).expected(100) is None
+    found = Responses(200, 50).expected(400)
+    assert (found.low, found.mid, found.high) == (81.3, 100.0, 121.4)
+    assert Responses(30, 0).expected(10).low == 0
 
 
 def history(*entries):
@@ -214,6 +262,92 @@ def test_unreadable_orders_are_shown_and_fail(shop, capsys):
     out, err = capsys.readouterr()
     assert "6 orders since" in out
     assert "orders.jsonl:8" in err
+
+
+@pytest.fixture
+def loop(project, monkeypatch):
+    """A project in git whose account has sent 30 invitations, then had its rules changed by a commit."""
+    for name in ("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"):
+        monkeypatch.setenv(name, "Kim")
+    for name in ("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"):
+        monkeypatch.setenv(name, "kim@example.com")
+
+    def git(*arguments):
+        subprocess.run(["git", "-C", str(project.folder), *arguments], check=True)
+
+    def placed(number, day, total):
+        at = f"2026-11-{day:02} 10:00:00"
+        changes = history(("pending", at), ("complete", at.replace("10:", "11:")))
+        more = {"created_at": at, "updated_at": at.replace("10:", "11:"), "status_histories": changes}
+        return order(number, grand_total=total, store_code="de", **more)
+
+    git("init", "-q", "-b", "main")
+    rich = [placed(number, 2, 80) for number in range(1, 31)]
+    poor = [placed(number, 2, 20) for number in range(31, 41)]
+    with time_machine.travel(parse("2026-11-01T12:00:00Z"), tick=False):
+        project.account("Germany", "28374", "pending_period: 0\nconditions: {grand_total: {gte: 50}}")
+        git("add", "accounts.d", "ekomi-reconcile.yaml")
+        git("commit", "-q", "-m", "Rules")
+        assert project.cli("apply", "--auto-approve") == 0
+    with time_machine.travel(parse("2026-11-03T12:00:00Z"), tick=False):
+        project.orders([*rich, *poor])
+        assert project.cli("apply", "--auto-approve") == 0
+    with time_machine.travel(parse("2026-11-05T12:00:00Z"), tick=False):
+        project.account("Germany", "28374", "pending_period: 0\nconditions: {grand_total: {gte: 100}}")
+        git("commit", "-q", "-a", "-m", "Dearer")
+        project.orders([*rich, *poor, placed(41, 4, 80), placed(42, 4, 120)])
+        assert project.cli("apply", "--auto-approve") == 0
+    return project
+
+
+def replayed(project, capsys, *arguments):
+    """The JSON that a backtest writes on the 30th of November."""
+    capsys.readouterr()
+    with time_machine.travel(NOW, tick=False):
+        assert project.cli("backtest", "--format", "json", *arguments) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_state_tells_agreement_and_expected_reviews(loop, capsys):
+    """Every order is compared with the queue under the rules of its time, by the commits of the journal."""
+    found = replayed(loop, capsys)
+    assert (found["agreement"], found["compared"]) == (1.0, 42)
+    assert found["revisions"][0]["accounts"][0]["invited"] == 1
+    assert found["revisions"][0]["accounts"][0]["expected_reviews"] == {"low": 0.0, "mid": 0.0, "high": 0.1}
+    apart = replayed(loop, capsys, "--no-state")
+    assert (apart["agreement"], apart["compared"]) == (None, 0)
+    assert apart["revisions"][0]["accounts"][0]["expected_reviews"] is None
+
+
+def test_what_the_rules_do_not_explain_is_no_agreement(loop, capsys):
+    """An invitation that rules outside of git have made is counted against the replay."""
+    loop.account("Germany", "28374", "pending_period: 0\nconditions: {grand_total: {gte: 10}}")
+    with time_machine.travel(parse("2026-11-06T12:00:00Z"), tick=False):
+        assert loop.cli("apply", "--auto-approve") == 0
+    found = replayed(loop, capsys)
+    assert (round(found["agreement"] * 42), found["compared"]) == (31, 42)
+
+
+def test_an_interrupted_backtest_of_a_shop_goes_on(served, capsys):  # noqa: F811 - the fixture
+    """What a failing shop gave before is kept without personal data, and not read again."""
+    project, shop, _ = served
+    germany(project)
+    assert project.cli("backtest", "--format", "json", "--since", "400d") == 0
+    whole, needed = json.loads(capsys.readouterr().out), shop.log.orders_served()
+    for path in (project.folder / ".ekomi-reconcile").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    shop.faults.add(FaultKind.REDIRECT, path="/V1/orders", skip=3, location="https://example.com/")
+    assert project.cli("backtest", "--since", "400d") == 1
+    shop.faults.clear()
+    read = shop.log.orders_served()
+    capsys.readouterr()
+    assert project.cli("backtest", "--format", "json", "--since", "400d") == 0
+    assert shop.log.orders_served() - read < needed
+    again = json.loads(capsys.readouterr().out)
+    assert again | {"since": None} == whole | {"since": None}
+    kept = b"".join(path.read_bytes() for path in project.folder.rglob("*") if path.is_file())
+    assert b"@example.com" not in kept.replace(b"withheld@example.com", b"")
 
 
 @pytest.mark.slow

@@ -5,7 +5,14 @@ from __future__ import annotations
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
 from ekomi_reconcile.model.instant import DAY, parse
-from ekomi_reconcile.model.invitation import CancelStep, Observation, RescheduleStep, ScheduleStep, SendStep
+from ekomi_reconcile.model.invitation import (
+    CancelStep,
+    Observation,
+    PassedOrder,
+    RescheduleStep,
+    ScheduleStep,
+    SendStep,
+)
 from ekomi_reconcile.model.rule import Deliver, InvitationRule
 from ekomi_reconcile.plan.diff import masked
 from ekomi_reconcile.plan.plan import (
@@ -111,12 +118,15 @@ def steps() -> InvitationSteps:
     observations.append(
         Observation(source="default", order_id=91, status="processing", since=NOW, moved=False)
     )
+    passed = Steps(PassedOrder)
+    passed.append(PassedOrder(source="default", order_id=92, order_date=NOW - DAY, reason="conditions"))
     return InvitationSteps(
         schedule=schedules,
         reschedule=reschedules,
         cancel=cancels,
         send=sends,
         observations=observations,
+        passed=passed,
         deferred=2,
         due_by_rule_change=0,
         not_invited={"Germany": {"store_view": 4, "order_age": 2}},

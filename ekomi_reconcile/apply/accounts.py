@@ -316,7 +316,7 @@ def _keep_shop(context: Context, key: str, shop: ShopData) -> None:
     """Where eKomi tells no total, the imported reviews are counted."""
     with context.state.transaction():
         if shop.total_reviews is None:
-            shop = replace(shop, total_reviews=context.state.aggregates.count_reviews(key))
+            shop = replace(shop, total_reviews=context.state.reviews.count_reviews(key))
         context.state.accounts.record_shop_data(key, shop, now=context.now())
     context.result.count(Done.SYNCED)
 

@@ -12,7 +12,7 @@ from ekomi_reconcile.model import run
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.errors import EkomiError, EkomiUnavailable, ReconcileError, StateError
 from ekomi_reconcile.model.instant import DAY, Instant
-from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.invitation import PASSED_KEPT, Status
 from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.model.review import ProductDetails
 from ekomi_reconcile.model.sending_times import SendingSchedule
@@ -120,6 +120,7 @@ def keep_up(context: Context) -> None:
         _forget(context)
         if context.result.counts and not context.stop.is_set():
             _forget_sights(context)
+            context.state.positions.forget_passed(before=context.now() - PASSED_KEPT, most=MOST)
             copy_now_and_then(context.state)
     except StateError as error:
         context.result.fail("upkeep of the state", error)

@@ -22,8 +22,8 @@ from ekomi_reconcile.model.invitation import UNREACHABLE, Invitation, SendOutcom
 from ekomi_reconcile.model.order import Order
 from ekomi_reconcile.model.review import OrderedProduct
 from ekomi_reconcile.model.rule import Deliver, InvitationRule
-from ekomi_reconcile.plan.matcher import cancel_reason, in_its_store_view
-from ekomi_reconcile.plan.view import Privacy
+from ekomi_reconcile.plan.matcher import cancel_reason
+from ekomi_reconcile.plan.view import Privacy, in_its_store_view
 from ekomi_reconcile.rules.case import Case, KnownFacts
 from ekomi_reconcile.rules.judge import first_failed
 from ekomi_reconcile.rules.rulebook import Rule, channel_of, mobile_number, waits_on_hold

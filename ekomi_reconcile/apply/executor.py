@@ -106,6 +106,9 @@ def _remember(context: Context, plan: Plan, failed: Collection[str]) -> None:
     for batch in plan.invitations.observations.batches(BATCH):
         with context.state.transaction():
             context.state.positions.observe(batch)
+    for passed in plan.invitations.passed.batches(BATCH):
+        with context.state.transaction():
+            context.state.positions.pass_over(passed)
     with context.state.transaction():
         context.state.positions.save(reached)
 

@@ -175,6 +175,22 @@ class Observation(Struct, frozen=True, gc=False, array_like=True):
     moved: bool = False
 
 
+PASSED_KEPT = 90 * DAY
+"""Seconds after its order date for which an order that no account takes is remembered."""
+
+
+class PassedOrder(Struct, frozen=True, gc=False, array_like=True):
+    """An order that no account takes.
+
+    ``reason`` is the value of the ``Criterion`` that failed at the account that came nearest to taking it.
+    """
+
+    source: str
+    order_id: OrderId
+    order_date: Instant
+    reason: str
+
+
 class NewInvitation(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """An invitation to schedule. ``reached_source`` is the value of an ``Evidence``.
 

@@ -316,6 +316,7 @@ def _merged(parts: Iterable[InvitationSteps]) -> InvitationSteps:
         whole.reschedule.extend(part.reschedule)
         whole.cancel.extend(part.cancel)
         whole.observations.extend(part.observations)
+        whole.passed.extend(part.passed)
         not_invited.update(part.not_invited)
     return replace(whole, not_invited=not_invited)
 

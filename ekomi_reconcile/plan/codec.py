@@ -16,7 +16,6 @@ from ekomi_reconcile.model.diagnostic import Diagnostic, Place
 from ekomi_reconcile.model.document import from_records
 from ekomi_reconcile.model.errors import PlanInvalid
 from ekomi_reconcile.model.instant import iso, iso_or_none, parse, parse_or_none
-from ekomi_reconcile.model.invitation import Observation
 from ekomi_reconcile.plan import document as plan_document
 from ekomi_reconcile.plan import plan as plan_plan
 from ekomi_reconcile.plan.steps import Step, Steps
@@ -96,9 +95,10 @@ def _queue_json(steps: plan_plan.InvitationSteps, names: Mapping[str, str]) -> p
 def _steps_json(steps: Iterable[Any], kind: type[Any], names: Mapping[str, str]) -> list[Json]:
     keys = [plan_document.RENAMED.get(name, name) for name in kind.__struct_fields__]
     times = [key for key in keys if key in plan_document.INSTANTS]
+    alone = kind in plan_document.WITHOUT_ACCOUNT
     found: list[Json] = []
     for step in steps:
-        row: dict[str, Json] = {} if kind is Observation else {"account": names.get(step.interface_id)}
+        row: dict[str, Json] = {} if alone else {"account": names.get(step.interface_id)}
         row.update(zip(keys, msgspec.structs.astuple(step), strict=True))
         for key in times:
             row[key] = iso_or_none(row[key])
@@ -128,8 +128,9 @@ def from_json(document: Mapping[str, Any]) -> plan_plan.Plan:
     try:
         rest = {**queue, **{name: [] for name in plan_document.KINDS}}
         body = msgspec.convert({**document, "invitations": rest}, plan_document.PlanBody)
+        lists = {"passed": [], **queue}
         return _plan(
-            body, {name: _steps(queue[name], kind) for name, kind in plan_document.KINDS.items()}, queue
+            body, {name: _steps(lists[name], kind) for name, kind in plan_document.KINDS.items()}, queue
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise PlanInvalid(
@@ -178,7 +179,7 @@ def _names(body: plan_document.PlanBody, queue: Mapping[str, Any]) -> dict[str, 
     names = {each.interface_id: each.name for each in body.resource_changes}
     names |= {each.interface_id: each.account for each in body.operations}
     for name, kind in plan_document.KINDS.items():
-        if kind is not Observation:
+        if kind not in plan_document.WITHOUT_ACCOUNT:
             names |= {each["interface_id"]: each["account"] for each in queue[name]}
     return names
 

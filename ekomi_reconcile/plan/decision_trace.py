@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from ekomi_reconcile.model import invitation
 from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.instant import DAY, Instant
+from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import HistoryEntry, Order
 from ekomi_reconcile.plan.steps import OrderNumbers
-from ekomi_reconcile.plan.view import Privacy, Queue
+from ekomi_reconcile.plan.view import CustomerLoad, Privacy
 from ekomi_reconcile.rules.case import Case, held_from
 from ekomi_reconcile.rules.judge import Decision, reached
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook
@@ -21,6 +21,8 @@ ACCOUNT_DELETED = "account_deleted"
 
 SOURCE_CHANGED = "order_source"
 """Why an invitation is cancelled whose account now reads its orders elsewhere."""
+
+_RANKS: Mapping[invitation.Criterion, int] = {each: rank for rank, each in enumerate(invitation.Criterion)}
 
 _NOTHING_SEEN: Mapping[str, Instant] = {}
 
@@ -50,37 +52,6 @@ class MatchRequest:
         return SOURCE_CHANGED if interface_id in self.moved else None
 
 
-@dataclass(slots=True)
-class CustomerLoad:
-    """When the customers of a pass were, or will be, invited; needed only where there is a limit."""
-
-    _recorded: dict[str, list[Instant]] = field(default_factory=dict)
-    _planned: defaultdict[str, list[Instant]] = field(default_factory=lambda: defaultdict(list))
-
-    def look_up(self, orders: Sequence[Order], queue: Queue, privacy: Privacy, *, now: Instant) -> None:
-        """Look up what is recorded of the customers of these orders, in place of earlier ones."""
-        if privacy.cap is None:
-            return
-        customers = {digest for order in orders if (digest := privacy.customer(order))}
-        since = now - (privacy.cap.days + 366) * DAY
-        self._recorded = {key: list(each) for key, each in queue.customer_load(customers, since).items()}
-
-    def of(self, customer: str | None) -> Sequence[Instant]:
-        """When this customer (a keyed digest) was, or will be, invited."""
-        if customer is None:
-            return ()
-        return [*self._recorded.get(customer, ()), *self._planned.get(customer, ())]
-
-    def add(self, customer: str, at: Instant) -> None:
-        """An invitation of this customer is planned."""
-        self._planned[customer].append(at)
-
-    def release(self, row: invitation.Invitation) -> None:
-        """This invitation is cancelled."""
-        if row.customer is not None and row.scheduled_at in self._recorded.get(row.customer, ()):
-            self._recorded[row.customer].remove(row.scheduled_at)
-
-
 @dataclass(frozen=True, slots=True)
 class PassContext:
     """What all decisions of one pass share."""
@@ -98,7 +69,8 @@ class OrderTrace:
     order and keeps it, ``winner`` the account that is given it now. ``cancelled`` says why its pending
     invitation leaves the queue, ``due`` when the one that keeps it is due, if that changes. ``on_hold``: its
     invitation waits until the order goes on. ``released``: its invitation gave it up. ``waits``: an account
-    would invite it in another status.
+    would invite it in another status. ``nearest`` is the criterion that failed at the account that came
+    nearest to taking it.
 
     Nothing is looked up before a criterion needs it.
     """
@@ -112,6 +84,7 @@ class OrderTrace:
         "cancelled",
         "due",
         "holder",
+        "nearest",
         "on_hold",
         "order",
         "released",
@@ -136,6 +109,7 @@ class OrderTrace:
         self.winner: Account | None = None
         self.cancelled: str | None = None
         self.due: Instant | None = None
+        self.nearest: invitation.Criterion | None = None
         self.on_hold = self.released = self.waits = False
         self._opted_out: bool | None = None
         self._asked: Sequence[Instant] | None = None
@@ -184,6 +158,21 @@ class OrderTrace:
         """The pending invitation that has the order is cancelled: the order can go to any account."""
         self.holder, self.cancelled, self.released = None, reason, True
         self._opted_out = None
+
+    def stopped_at(self, failed: invitation.Criterion) -> None:
+        """An account does not take the order: this criterion fails first."""
+        if self.nearest is None or _RANKS[failed] > _RANKS[self.nearest]:
+            self.nearest = failed
+
+    def passed(self) -> invitation.PassedOrder | None:
+        """The order, if no account takes it, none ever did, and it is new enough to be remembered."""
+        request, order, nearest = self._context.request, self.order, self.nearest
+        if self.winner is not None or self.rows or nearest is invitation.Criterion.ALREADY_INVITED:
+            return None
+        if order.created_at < request.now - invitation.PASSED_KEPT:
+            return None
+        reason = nearest or request.book.nobody
+        return invitation.PassedOrder(request.source, order.order_id, order.created_at, reason.value)
 
     def look_again(self) -> None:
         """Look up the customer's other invitations again: more may be planned by now."""

@@ -31,7 +31,12 @@ KINDS: Final[Mapping[str, type[Any]]] = {
     "cancel": invitation.CancelStep,
     "send": invitation.SendStep,
     "observations": invitation.Observation,
+    "passed": invitation.PassedOrder,
 }
+
+
+WITHOUT_ACCOUNT: Final = frozenset({invitation.Observation, invitation.PassedOrder})
+"""Kinds of steps that are about an order alone."""
 
 
 INSTANTS: Final = frozenset(
@@ -79,7 +84,7 @@ Hex: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16,64}$")]
 def _written(kind: Any) -> Any:
     """The struct of a step as it is written: with the account's name, and times as text."""
     hints = get_type_hints(kind)
-    fields: list[Any] = [] if kind is invitation.Observation else [("account", str | None)]
+    fields: list[Any] = [] if kind in WITHOUT_ACCOUNT else [("account", str | None)]
     for name, hint in hints.items():
         shape = _WRITTEN.get(name, hint)
         default = (None,) if name in LATER else ()
@@ -152,6 +157,7 @@ class QueueSteps(model_document.JsonObject, frozen=True, kw_only=True):
         dict[Annotated[str, model_document.one_of(each.value for each in invitation.Criterion)], plan.Amount],
     ]
     observations: list[_written(invitation.Observation)]  # type: ignore[valid-type]
+    passed: list[_written(invitation.PassedOrder)] = msgspec.field(default_factory=list)  # type: ignore[valid-type]
 
 
 class Signature(model_document.JsonObject, frozen=True):

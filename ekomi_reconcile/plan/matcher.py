@@ -10,17 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import msgspec
-
 from ekomi_reconcile.model import invitation
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Order, OrderId, id_rank, status_key
-from ekomi_reconcile.model.rule import DELETED_STORE_VIEW, Deliver, InvitationRule
+from ekomi_reconcile.model.rule import Deliver, InvitationRule
 from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.plan import decision_trace
 from ekomi_reconcile.plan.plan import InvitationSteps
 from ekomi_reconcile.plan.steps import OrderNumbers, holders, review_places
-from ekomi_reconcile.plan.view import Privacy, Queue
+from ekomi_reconcile.plan.view import CustomerLoad, Privacy, Queue, in_its_store_view
 from ekomi_reconcile.rules import rulebook
 from ekomi_reconcile.rules.case import Case, OrderKey, key_of_order, key_of_row
 from ekomi_reconcile.rules.judge import first_failed
@@ -43,7 +41,7 @@ class Matcher:
     tally: decision_trace.ReasonTally = field(default_factory=decision_trace.ReasonTally)
     passed_over: set[str] = field(default_factory=set)
     numbers: OrderNumbers = field(init=False)
-    _load: decision_trace.CustomerLoad = field(default_factory=decision_trace.CustomerLoad)
+    _load: CustomerLoad = field(default_factory=CustomerLoad)
     _context: decision_trace.PassContext = field(init=False)
     _contests: list[decision_trace.Contest] = field(default_factory=list)
     _reviews: bool | None = None
@@ -211,6 +209,7 @@ class Matcher:
             tally.judged(key, failed)
             if failed is not None:
                 trace.waits = trace.waits or failed is invitation.Criterion.ORDER_STATUS
+                trace.stopped_at(failed)
                 self._note_rival(case, failed)
             elif key in request.selected and not self.numbers.give(trace.order, key):
                 self._contests.append(decision_trace.Contest(trace, case, rules))
@@ -218,6 +217,8 @@ class Matcher:
             else:
                 self._schedule(trace, case)
         self._observe(trace)
+        if (passed := trace.passed()) is not None:
+            self.steps.passed.append(passed)
 
     def _note_rival(self, case: Case, failed: invitation.Criterion) -> None:
         """Remember which order is invited in place of this one, if its number is the reason."""
@@ -258,6 +259,7 @@ class Matcher:
             invited, other = (mine, first) if wins else (first, mine)
             self.numbers.note(rule.account.name, invited=invited, other=other)
             self.tally.refused(rule.interface_id, invitation.Criterion.DUPLICATE_NUMBER)
+            trace.stopped_at(invitation.Criterion.DUPLICATE_NUMBER)
         self._offer(trace, contest.rules)
         return first if wins else None
 
@@ -334,18 +336,6 @@ class Matcher:
                 moved=seen is not None and (seen.moved or seen.status != order.status),
             )
         )
-
-
-def in_its_store_view(order: Order, rows: Iterable[invitation.Invitation]) -> Order:
-    """The order in the store view that was recorded with its invitation, where the shop no longer tells it.
-
-    A store view that was deleted must not move its orders to an account that excludes it by name.
-    """
-    unknown = (None, DELETED_STORE_VIEW)
-    if order.store_view not in unknown:
-        return order
-    recorded = next((row.store_view for row in rows if row.store_view not in unknown), None)
-    return order if recorded is None else msgspec.structs.replace(order, store_view=recorded, store_id=None)
 
 
 def _documented_since(order: Order, at: Instant) -> bool:

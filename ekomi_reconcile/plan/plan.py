@@ -9,11 +9,11 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
+from ekomi_reconcile.model import invitation
 from ekomi_reconcile.model.account import Json, account_address
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.document import JsonObject
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import CancelStep, Observation, RescheduleStep, ScheduleStep, SendStep
 from ekomi_reconcile.plan.steps import Steps
 
 FORMAT_VERSION = "1.1"
@@ -152,11 +152,14 @@ class WindowWait:
 class InvitationSteps:
     """Everything that happens to the queue."""
 
-    schedule: Steps[ScheduleStep] = field(default_factory=lambda: Steps(ScheduleStep))
-    reschedule: Steps[RescheduleStep] = field(default_factory=lambda: Steps(RescheduleStep))
-    cancel: Steps[CancelStep] = field(default_factory=lambda: Steps(CancelStep))
-    send: Steps[SendStep] = field(default_factory=lambda: Steps(SendStep))
-    observations: Steps[Observation] = field(default_factory=lambda: Steps(Observation))
+    schedule: Steps[invitation.ScheduleStep] = field(default_factory=lambda: Steps(invitation.ScheduleStep))
+    reschedule: Steps[invitation.RescheduleStep] = field(
+        default_factory=lambda: Steps(invitation.RescheduleStep)
+    )
+    cancel: Steps[invitation.CancelStep] = field(default_factory=lambda: Steps(invitation.CancelStep))
+    send: Steps[invitation.SendStep] = field(default_factory=lambda: Steps(invitation.SendStep))
+    observations: Steps[invitation.Observation] = field(default_factory=lambda: Steps(invitation.Observation))
+    passed: Steps[invitation.PassedOrder] = field(default_factory=lambda: Steps(invitation.PassedOrder))
     deferred: int = 0
     waiting: int = 0
     """Due, but the order is on hold, the source does not have it, or the sending window is closed."""

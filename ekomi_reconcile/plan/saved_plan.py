@@ -223,8 +223,8 @@ def _accounts(plan: Plan) -> bytes:
 def empty_queue(plan: Plan) -> bool:
     """Does the plan leave the queue as it is?"""
     steps = plan.invitations
-    kinds = (steps.schedule, steps.reschedule, steps.cancel, steps.send, steps.observations, plan.positions)
-    return not any(len(each) for each in kinds)
+    kinds = (steps.schedule, steps.reschedule, steps.cancel, steps.send, steps.observations, steps.passed)
+    return not any(len(each) for each in (*kinds, plan.positions))
 
 
 def confirmed(saved: Plan, own: Plan) -> tuple[Plan, int]:

@@ -86,6 +86,7 @@ Step = TypeVar(
     invitation.CancelStep,
     invitation.SendStep,
     invitation.Observation,
+    invitation.PassedOrder,
 )
 
 EXAMPLES = 3
@@ -137,7 +138,7 @@ class Steps(Generic[Step]):
         if len(chunk) > _CHUNK:
             self._put_away()
         self._size += 1
-        if not isinstance(step, invitation.Observation):
+        if not isinstance(step, invitation.Observation | invitation.PassedOrder):
             self.by_rule_change += step.rule_change
             self._count(step.interface_id, step)
 

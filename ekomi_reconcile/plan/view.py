@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Protocol
 
+import msgspec
 from typing_extensions import override
 
 from ekomi_reconcile.model.account import Account, AccountRecord, account_address
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.errors import PlanError
-from ekomi_reconcile.model.instant import Instant
+from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import CustomerLimit, Invitation, Observation, Status
 from ekomi_reconcile.model.order import Order, OrderId
+from ekomi_reconcile.model.rule import DELETED_STORE_VIEW
 from ekomi_reconcile.plan.plan import AccountChange, Scope
 
 
@@ -231,3 +235,46 @@ class EmptyQueue(Queue):
     @override
     def reviewed_pending(self, interface_ids: Collection[str], since: Instant) -> Iterator[Invitation]:
         return iter(())
+
+
+@dataclass(slots=True)
+class CustomerLoad:
+    """When the customers of a pass were, or will be, invited; needed only where there is a limit."""
+
+    _recorded: dict[str, list[Instant]] = field(default_factory=dict)
+    _planned: defaultdict[str, list[Instant]] = field(default_factory=lambda: defaultdict(list))
+
+    def look_up(self, orders: Sequence[Order], queue: Queue, privacy: Privacy, *, now: Instant) -> None:
+        """Look up what is recorded of the customers of these orders, in place of earlier ones."""
+        if privacy.cap is None:
+            return
+        customers = {digest for order in orders if (digest := privacy.customer(order))}
+        since = now - (privacy.cap.days + 366) * DAY
+        self._recorded = {key: list(each) for key, each in queue.customer_load(customers, since).items()}
+
+    def of(self, customer: str | None) -> Sequence[Instant]:
+        """When this customer (a keyed digest) was, or will be, invited."""
+        if customer is None:
+            return ()
+        return [*self._recorded.get(customer, ()), *self._planned.get(customer, ())]
+
+    def add(self, customer: str, at: Instant) -> None:
+        """An invitation of this customer is planned."""
+        self._planned[customer].append(at)
+
+    def release(self, row: Invitation) -> None:
+        """This invitation is cancelled."""
+        if row.customer is not None and row.scheduled_at in self._recorded.get(row.customer, ()):
+            self._recorded[row.customer].remove(row.scheduled_at)
+
+
+def in_its_store_view(order: Order, rows: Iterable[Invitation]) -> Order:
+    """The order in the store view that was recorded with its invitation, where the shop no longer tells it.
+
+    A store view that was deleted must not move its orders to an account that excludes it by name.
+    """
+    unknown = (None, DELETED_STORE_VIEW)
+    if order.store_view not in unknown:
+        return order
+    recorded = next((row.store_view for row in rows if row.store_view not in unknown), None)
+    return order if recorded is None else msgspec.structs.replace(order, store_view=recorded, store_id=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -179,7 +180,9 @@ def read_queue(
     ahead = state.aggregates.scheduled_by_day(enabled, after=now, before=end)
     in_time = sum(waiting.get(key, 0) for key in enabled)
     until_end = sum(state.aggregates.scheduled_by_day(enabled, after=-1, before=end).values())
-    behind = state.aggregates.sent_by_day((today - DAYS_BEHIND + 1) * DAY)
+    behind = Counter[int]()
+    for each in state.aggregates.responses((today - DAYS_BEHIND + 1) * DAY):
+        behind[each.day] += each.invited
 
     def listed(limit: int, status: Status | None = None) -> tuple[data.InvitationRow, ...]:
         return tuple(
@@ -224,8 +227,8 @@ def read_reasons(state: State, *, names: Mapping[str, str], now: Instant, limit:
     since = now - DAYS * DAY
     sums: dict[str, dict[str, int]] = {}
     runs = 0
-    for remark in state.aggregates.run_remarks(since, RUNS):
-        figures = read_figures(remark)
+    for entry in state.journal.entries(RUNS):
+        figures = read_figures(entry.detail) if entry.action == APPLY and entry.at >= since else None
         if figures is None or not figures.not_invited:
             continue
         runs += 1

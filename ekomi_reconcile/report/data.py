@@ -11,7 +11,8 @@ from ekomi_reconcile.model.account import AccountRecord, GridRow
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.run import JournalEntry, RunFigures
-from ekomi_reconcile.state.repositories.aggregates import BEFORE, ProductFigure, ReviewFigure
+from ekomi_reconcile.state.repositories.accounts import ProductFigure
+from ekomi_reconcile.state.repositories.aggregates import BEFORE, ReviewFigure
 from ekomi_reconcile.state.store import State
 
 OTHER_REASON = "other"
@@ -252,8 +253,8 @@ def read_reviews(state: State, *, names: Mapping[str, str], now: Instant, limit:
         months=_figures(everything, shown),
         accounts=len(sums),
         rows=tuple(_review_row(names[key], sums[key], shown) for key in largest[:limit]),
-        products=tuple(_product_row(names, each) for each in state.aggregates.product_figures(limit)),
-        product_count=state.aggregates.count_products(),
+        products=tuple(_product_row(names, each) for each in state.products.figures(limit)),
+        product_count=state.products.count_reviewed(),
     )
 
 

@@ -256,6 +256,12 @@ class RuleBook:
         return self._find(store_view) if found is None else found
 
     @cached_property
+    def nobody(self) -> Criterion:
+        """Why an order that meets no rule is not invited."""
+        enabled = any(each.account.invitations.enabled for each in self.rules)
+        return Criterion.STORE_VIEW if enabled else Criterion.ENABLED
+
+    @cached_property
     def attributes(self) -> frozenset[str]:
         """What enabled rules look at in orders: attributes of conditions, refunds, telephones, consent."""
         rules = [each.account.invitations for each in self.rules if each.account.invitations.enabled]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from state_support import NOW, an_account, an_order, schedule
 
 from ekomi_reconcile.model.account import PositionRecord
-from ekomi_reconcile.model.invitation import Observation, SendOutcome, Status
+from ekomi_reconcile.model.invitation import Observation, PassedOrder, SendOutcome, Status
 from ekomi_reconcile.model.review import Review
 from ekomi_reconcile.state.maintenance.push import export
 from ekomi_reconcile.state.store import State
@@ -23,6 +23,7 @@ def fill(state: State) -> dict[int, int]:
     position = PositionRecord(source="default", rule_digest="sha256:0", cursor="c", evaluated_at=NOW)
     state.positions.save({"1": position})
     state.positions.observe([Observation(source="default", order_id=9, status="processing", since=NOW)])
+    state.positions.pass_over([PassedOrder("default", 9, NOW, "order_status")])
     review = Review(order_id="100000002", submitted_at=NOW, rating=4.5, text="Gut\0 & günstig", title="T")
     state.reviews.save_import("1", [review], full=True, now=NOW)
     state.journal.record_error("1", operation="send 100000004", kind="X", message="HTTP 503", now=NOW)

@@ -171,6 +171,7 @@ def test_a_state_of_the_first_format_becomes_one_of_today(store):
             run = state.session.connection.exec_driver_sql
             run("DROP TABLE account_stop")
             run("DROP TABLE product")
+            run("DROP TABLE passed_order")
             for name in ("refusal", "refusals", "unreached", "pending_days", "at_once", "channel"):
                 run(f"ALTER TABLE invitation DROP COLUMN {name}")
             run("UPDATE meta SET value = '1' WHERE key = 'format_version'")
@@ -217,6 +218,7 @@ def test_order_ids_become_text(store):
                 f"ALTER TABLE {table} ALTER COLUMN order_id TYPE BIGINT USING order_id::bigint"
             )
         connection.execute("DROP TABLE product")
+        connection.execute("DROP TABLE passed_order")
         for name in ("pending_days", "at_once", "channel"):
             connection.execute(f"ALTER TABLE invitation DROP COLUMN {name}")
         connection.execute("UPDATE meta SET value = '2' WHERE key = 'format_version'")

@@ -42,6 +42,7 @@ def test_what_is_older_goes_or_is_reduced(state):
         "journal": 1,
         "changes": 3,
         "observations": 1,
+        "passed": 1,
         "reduced": 2,
     }
     assert list(state.reviews.search(include_gone=True)) == []

@@ -109,6 +109,30 @@ def test_a_run_writes_down_its_figures(project, capsys):
     assert "1 scheduled, 1 sent" in capsys.readouterr().out
 
 
+def test_orders_that_no_account_takes_are_remembered_once(project):
+    """Each under the reason of the account that came nearest, as of the last look; by saved plans too."""
+    project.account("Germany", "28374", "store_views: [de]\nconditions: {grand_total: {gte: 50}}")
+    project.account("Norway", "28376", "store_views: [no]")
+    orders = [
+        order(1, store_code="fr"),
+        order(2, store_code="de", grand_total=10),
+        order(3, store_code="de", state="new", status="pending", grand_total=80),
+        order(4, store_code="no"),
+    ]
+    project.orders(orders)
+    assert project.cli("plan", "--out", "plan.json") == 0
+    assert project.cli("apply", "plan.json", "--auto-approve") == 0
+
+    def passed():
+        with opened(project.folder) as state:
+            return state.positions.passed_orders(0)
+
+    assert passed() == {"store_view": 1, "conditions": 1, "order_status": 1}
+    project.orders([orders[0], orders[1] | {"grand_total": 60}, orders[2] | {"grand_total": 90}, orders[3]])
+    assert project.cli("apply", "--auto-approve") == 0
+    assert passed() == {"store_view": 1, "order_status": 1}
+
+
 def test_a_run_that_only_looked_is_remembered_too(project):
     """Orders that nobody invites leave their reasons; where nothing was looked at nothing is written."""
     project.account("Germany", "28374", "store_views: [de]")

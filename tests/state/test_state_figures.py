@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from random import Random
 
+from msgspec.structs import replace
 from state_support import NOW, an_order
 
-from ekomi_reconcile.model.invitation import InvitationFilter, SendOutcome, Status
+from ekomi_reconcile.model.invitation import PassedOrder, SendOutcome, Status
 from ekomi_reconcile.model.review import Review, ReviewKind
 from ekomi_reconcile.state.repositories.aggregates import BEFORE
 from ekomi_reconcile.state.store import State
@@ -42,12 +43,9 @@ def _fill(state: State) -> None:
 
 
 def test_days_are_counted_as_the_rows_say(state: State) -> None:
-    """Sent, scheduled and due rows, by day and by account."""
+    """Scheduled and due rows, by day and by account."""
     _fill(state)
     rows = list(state.invitations.search())
-    sent = [row.sent_at for row in rows if row.status is Status.SENT and row.sent_at is not None]
-    since = NOW - 2 * DAY
-    assert state.aggregates.sent_by_day(since) == Counter(at // DAY for at in sent if at >= since)
     waiting = [row for row in rows if row.status is Status.PENDING]
     found = state.aggregates.scheduled_by_day({"1"}, after=NOW, before=NOW + 3 * DAY)
     times = (row.scheduled_at for row in waiting if row.interface_id == "1")
@@ -55,16 +53,79 @@ def test_days_are_counted_as_the_rows_say(state: State) -> None:
     due = list(state.queue.due({"1", "2"}, NOW))
     figures = state.aggregates.due_by_account(NOW)
     assert {key: each.count for key, each in figures.items()} == Counter(row.interface_id for row in due)
-    assert min(each.oldest for each in figures.values()) == due[0].scheduled_at
+    first = min(max(row.scheduled_at, row.judged_at) for row in due)
+    assert min(each.oldest for each in figures.values()) == first
+
+
+def test_an_order_that_was_late_when_it_was_scheduled_is_due_since_then(state: State) -> None:
+    """The first run makes orders due that are weeks old: nobody was late with them."""
+    state.schedule.add([an_order(1, "1", scheduled_at=NOW - 9 * DAY, judged_at=NOW)], now=NOW)
+    assert state.aggregates.due_by_account(NOW + 60)["1"].oldest == NOW
+
+
+def test_what_was_sent_is_counted_with_its_reviews(state: State) -> None:
+    """By account and day, and by order placed since an instant: the same as the invitations one by one."""
+    _fill(state)
+    sent = [row for row in state.invitations.search() if row.status is Status.SENT and row.sent_at]
+    for key in "12":
+        mine = [row for row in sent if row.interface_id == key]
+        reviews = [
+            Review(order_id=row.number, submitted_at=row.sent_at + offset, rating=5.0)
+            for row, offset in zip(mine, (60, 0, -1, DAY, 120), strict=False)
+        ]
+        state.reviews.save_import(key, reviews, full=True, now=NOW)
+    since = NOW - 3 * DAY
+    expected = list(state.aggregates.sent_invitations(since=since))
+    found = list(state.aggregates.responses(since))
+    days = Counter((each.interface_id, each.sent_at // DAY) for each in expected)
+    reviewed = Counter((each.interface_id, each.sent_at // DAY) for each in expected if each.reviewed_at)
+    assert {(each.interface_id, each.day): each.invited for each in found} == days
+    assert Counter({(each.interface_id, each.day): each.reviewed for each in found}) == reviewed
+    every = [each for each in state.aggregates.sent_invitations() if each.reviewed_at]
+    rows = list(state.invitations.search())
+    cohort = state.aggregates.cohort(min(row.order_date for row in rows))
+    assert (cohort.eligible, cohort.invited, cohort.reviewed) == (len(rows), len(sent), len(every))
+    assert 0 < cohort.reviewed < cohort.invited
+    nobody = state.aggregates.cohort(NOW + DAY)
+    assert (nobody.eligible, nobody.invited, nobody.reviewed) == (0, 0, 0)
+
+
+def test_failed_and_unknown_rows_are_counted_by_day(state: State) -> None:
+    """With the instant of the oldest of each."""
+    _fill(state)
+    kinds = (Status.FAILED, Status.UNKNOWN)
+    rows = [row for row in state.invitations.search() if row.status in kinds]
+    found = state.aggregates.troubles()
+    assert Counter({(each.status, each.day): each.count for each in found}) == Counter(
+        (row.status, row.changed_at // DAY) for row in rows
+    )
+    for kind in kinds:
+        oldest = min(row.changed_at for row in rows if row.status is kind)
+        assert min(each.oldest for each in found if each.status is kind) == oldest
+
+
+def test_passed_orders_count_once_and_not_when_they_were_taken(state: State) -> None:
+    """The last reason counts; an order that has an invitation, or is older, does not."""
+    passed = [
+        PassedOrder("default", order, NOW - order * DAY, reason)
+        for order, reason in ((1, "conditions"), (2, "order_status"), (3, "order_status"), (9, "conditions"))
+    ]
+    state.positions.pass_over(passed)
+    state.positions.pass_over([replace(passed[1], reason="consent")])
+    state.schedule.add([an_order(3, "1", scheduled_at=NOW)], now=NOW)
+    assert state.positions.passed_orders(NOW - 5 * DAY) == {"conditions": 1, "consent": 1}
+    assert state.positions.forget_passed(before=NOW - 5 * DAY, most=9) == 1
+    assert state.positions.passed_orders(0) == {"conditions": 1, "consent": 1}
 
 
 def test_the_latest_rows_come_first(state: State) -> None:
-    """In all, and of one status."""
+    """In all, and of one status, by the time of their last change; of one time the last made first."""
     _fill(state)
-    rows = list(state.invitations.search())
-    assert list(state.aggregates.latest_invitations(7)) == rows[: -7 - 1 : -1]
-    failed = list(state.invitations.search(InvitationFilter(statuses=frozenset({Status.FAILED}))))
-    assert list(state.aggregates.latest_invitations(3, Status.FAILED)) == failed[: -3 - 1 : -1]
+    rows = sorted(state.invitations.search(), key=lambda row: (-row.changed_at, -row.id))
+    assert list(state.aggregates.latest_invitations(7)) == rows[:7]
+    assert [row.id for row in rows] != sorted((row.id for row in rows), reverse=True)
+    failed = [row for row in rows if row.status is Status.FAILED]
+    assert list(state.aggregates.latest_invitations(3, Status.FAILED)) == failed[:3]
 
 
 def test_cancelled_rows_are_counted_by_reason(state: State) -> None:
@@ -106,13 +167,7 @@ def test_reviews_are_summed_by_account_and_day(state: State) -> None:
     figures = list(state.aggregates.review_figures(since))
     assert {(each.interface_id, each.day): each.count for each in figures} == expected
     assert {(each.interface_id, each.day): round(each.stars) for each in figures} == stars
-
-
-def test_remarks_on_runs(state: State) -> None:
-    """Only those on runs, only from then on, the latest first, and no more than asked for."""
-    for place in range(5):
-        state.journal.add("apply", outcome="done", now=NOW + place, detail=f"run {place}")
-    state.journal.add("apply", outcome="started", now=NOW + 9)
-    state.journal.add("invitations skip", outcome="skipped", now=NOW + 9, detail="asked on the telephone")
-    assert list(state.aggregates.run_remarks(NOW + 1, 3)) == ["run 4", "run 3", "run 2"]
-    assert list(state.aggregates.run_remarks(NOW + 4, 3)) == ["run 4"]
+    counted = Counter(
+        int(each.rating) for found in kept.values() for each in found if each.submitted_at >= since
+    )
+    assert state.aggregates.star_counts(since) == {star: counted[star] for star in (5, 4, 3, 2, 1)}

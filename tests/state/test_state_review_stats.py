@@ -45,7 +45,7 @@ def test_figures_by_account(state: State) -> None:
     )
     assert (first.answered_share, second.interface_id, second.total) == (1.0, "2", Tally())
     assert (second.answered_share, second.total.average) == (None, None)
-    assert state.aggregates.count_reviews("1") == 1
+    assert state.reviews.count_reviews("1") == 1
 
 
 def test_one_product_and_a_beginning(state: State) -> None:

@@ -42,11 +42,11 @@ def test_reviews_are_found_by_the_identifier_of_the_shop(state: State) -> None:
     assert len(list(state.reviews.search(product_id="P-1"))) == 2
     stats = state.aggregates.review_statistics(["1", "2"], by=Period.MONTH, product_id="BK 1")
     assert [each.total.reviews for each in stats] == [1, 0]
-    assert [(each.product, each.count) for each in state.aggregates.product_figures(9)] == [
+    assert [(each.product, each.count) for each in state.products.figures(9)] == [
         ("BK 1", 1),
         ("Other", 1),
     ]
-    assert state.aggregates.count_products() == 2
+    assert state.products.count_reviewed() == 2
 
 
 def test_importing_again_changes_nothing(state: State) -> None:

@@ -101,12 +101,23 @@ def _channels(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE invitation ADD COLUMN channel TEXT")
 
 
+def _passed_orders(connection: Connection) -> None:
+    """Format 7: orders that no account takes."""
+    postgres = connection.dialect.name == "postgresql"
+    key, rowid = ('TEXT COLLATE "C"', "") if postgres else ("TEXT", " WITHOUT ROWID")
+    connection.exec_driver_sql(
+        f"CREATE TABLE passed_order (source TEXT NOT NULL, order_id {key} NOT NULL, "
+        f"order_date BIGINT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (source, order_id)){rowid}"
+    )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(2, _count_refusals),
     Migration(3, _order_ids_are_text),
     Migration(4, _times_of_invitations),
     Migration(5, _products),
     Migration(6, _channels),
+    Migration(7, _passed_orders),
 )
 """Every step there has been, the oldest first. Format 1 is the first format."""
 

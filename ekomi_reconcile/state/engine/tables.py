@@ -252,6 +252,17 @@ observation = Table(
     sqlite_with_rowid=False,
 )
 
+passed_order = Table(
+    "passed_order",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("order_id", OrderKey, primary_key=True),
+    _instant("order_date"),
+    _text("reason"),
+    sqlite_with_rowid=False,
+)
+"""Orders that no account takes, by the criterion at which the nearest account stopped; only for reports."""
+
 turn = Table(
     "turn",
     metadata,

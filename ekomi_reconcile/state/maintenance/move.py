@@ -36,6 +36,7 @@ class PruneCounts:
     journal: int = 0
     changes: int = 0
     observations: int = 0
+    passed: int = 0
     reduced: int = 0
 
     @property
@@ -71,6 +72,9 @@ def prune(state: State, before: Instant, now: Instant) -> PruneCounts:
             ),
             observations=_delete(
                 session, engine_tables.observation, engine_tables.observation.c.since < before
+            ),
+            passed=_delete(
+                session, engine_tables.passed_order, engine_tables.passed_order.c.order_date < before
             ),
             reduced=_reduce(session, before),
         )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from msgspec.structs import asdict
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from ekomi_reconcile.model.account import Account, AccountRecord, AppliedAccount, Json
 from ekomi_reconcile.model.errors import StateError
@@ -16,10 +17,22 @@ from ekomi_reconcile.model.invitation import ACCOUNT_DELETED, LOOP, Status
 from ekomi_reconcile.model.review import OrderedProduct, ShopData
 from ekomi_reconcile.state import ACCOUNT_COLUMNS, to_account
 from ekomi_reconcile.state.engine.session import Repository, chunks
-from ekomi_reconcile.state.engine.tables import PENDING, account, invitation, position, product
+from ekomi_reconcile.state.engine.tables import PENDING, account, invitation, position, product, review
 from ekomi_reconcile.state.repositories.invitations import record_changes
 
 _c = product.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductFigure:
+    """The reviews of a product; ``product`` is the shop's own identifier, where it is known."""
+
+    interface_id: str
+    product_id: str
+    product: str | None
+    name: str | None
+    count: int
+    stars: float
 
 
 class ProductRepository(Repository):
@@ -62,6 +75,40 @@ class ProductRepository(Repository):
                 for each in sorted(rows.values(), key=lambda each: each.product_id)
             ]
             self._session.execute(statement, values)
+
+    def figures(self, limit: int) -> tuple[ProductFigure, ...]:
+        """The products with the most reviews that are still at eKomi."""
+        mine = (_c.account_id == review.c.account_id) & (_c.product_id == review.c.product_id)
+        columns = (review.c.account_id, review.c.product_id, _c.identifier, _c.name)
+        statement = (
+            select(*columns, func.count().label("reviews"), func.sum(review.c.rating).label("stars"))
+            .outerjoin_from(review, product, mine)
+            .where(review.c.gone_at.is_(None), review.c.product_id != "")
+            .group_by(*columns)
+            .order_by(func.count().desc(), review.c.account_id, review.c.product_id)
+            .limit(limit)
+        )
+        names = self._keys.names()
+        return tuple(
+            ProductFigure(
+                interface_id=names[row.account_id],
+                product_id=row.product_id,
+                product=row.identifier,
+                name=row.name,
+                count=row.reviews,
+                stars=row.stars,
+            )
+            for row in self._session.rows(statement)
+        )
+
+    def count_reviewed(self) -> int:
+        """How many products have reviews that are still at eKomi."""
+        each = (
+            select(review.c.account_id, review.c.product_id)
+            .where(review.c.gone_at.is_(None), review.c.product_id != "")
+            .distinct()
+        )
+        return int(self._session.execute(select(func.count()).select_from(each.subquery())).scalar_one())
 
     def remove(self, interface_id: str, product_ids: Iterable[str]) -> None:
         """Forget what these products, given by their ids at eKomi, are called."""

@@ -6,7 +6,7 @@ Days are numbers: whole days since 1970-01-01 in UTC.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,9 +31,8 @@ from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.review import STARS, Period, ReviewStatistics, SentOutcome, Tally
 from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Repository, chunks
-from ekomi_reconcile.state.engine.tables import CANCELLED, PENDING, invitation, journal, product, review
+from ekomi_reconcile.state.engine.tables import CANCELLED, PENDING, invitation, review
 from ekomi_reconcile.state.repositories.invitations import COLUMNS, to_invitation
-from ekomi_reconcile.state.repositories.journal import APPLY
 from ekomi_reconcile.state.repositories.reviews import SOLE, of_product
 
 BEFORE = -1
@@ -59,43 +58,115 @@ class ReviewFigure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProductFigure:
-    """The reviews of a product; ``product`` is the shop's own identifier, where it is known."""
+class ResponseFigure:
+    """What an account sent on one day, and how many of these orders were reviewed afterwards."""
 
     interface_id: str
-    product_id: str
-    product: str | None
-    name: str | None
+    day: int
+    invited: int
+    reviewed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TroubleFigure:
+    """Invitations that failed, or are unknown, since one day; ``oldest`` is the first of them."""
+
+    status: Status
+    day: int
     count: int
-    stars: float
+    oldest: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderCohort:
+    """Orders with an invitation (``eligible``), and how many of them were ``invited`` and ``reviewed``."""
+
+    eligible: int
+    invited: int
+    reviewed: int
 
 
 class AggregateRepository(Repository):
     """Sums over many rows, and the latest few of them."""
 
-    def sent_by_day(self, since: Instant) -> dict[int, int]:
-        """How many invitations were sent on each day since then."""
-        sent = (invitation.c.status == Status.SENT.value) & (invitation.c.sent_at >= since)
-        return self._by_day(invitation.c.sent_at, sent)
+    def responses(self, since: Instant) -> Iterator[ResponseFigure]:
+        """What was sent since then, by account and day, as ``sent_invitations`` has it."""
+        sent = _sent(None, since).subquery()
+        keys = (sent.c.account_id, (sent.c.sent_at // DAY).label("day"))
+        counts = (func.count().label("invited"), func.count(sent.c.reviewed_at).label("reviewed"))
+        names = self._keys.names()
+        for row in self._session.rows(select(*keys, *counts).group_by(*keys)):
+            yield ResponseFigure(
+                interface_id=names[row.account_id], day=row.day, invited=row.invited, reviewed=row.reviewed
+            )
+
+    def troubles(self) -> tuple[TroubleFigure, ...]:
+        """The failed and the unknown invitations, by the day since when they are."""
+        table = invitation.c
+        day = (table.changed_at // DAY).label("day")
+        columns = (
+            table.status,
+            day,
+            func.count().label("number"),
+            func.min(table.changed_at).label("oldest"),
+        )
+        wanted = table.status.in_([Status.FAILED.value, Status.UNKNOWN.value])
+        return tuple(
+            TroubleFigure(status=Status(row.status), day=row.day, count=row.number, oldest=row.oldest)
+            for row in self._session.rows(select(*columns).where(wanted).group_by(table.status, day))
+        )
+
+    def cohort(self, since: Instant) -> OrderCohort:
+        """The orders placed since then that an account has taken, each counted once."""
+        table = invitation.c
+        sent = table.status == Status.SENT.value
+        columns = (table.source, table.order_id)
+        orders = (
+            select(
+                func.max(case((sent, 1), else_=0)).label("invited"),
+                func.max(case((sent & _first_review().is_not(None), 1), else_=0)).label("reviewed"),
+            )
+            .where(table.order_date >= since)
+            .group_by(*columns)
+            .subquery()
+        )
+        names = ("invited", "reviewed")
+        sums = (func.coalesce(func.sum(orders.c[name]), 0).label(name) for name in names)
+        (found,) = self._session.rows(select(func.count().label("eligible"), *sums))
+        return OrderCohort(eligible=found.eligible, invited=found.invited, reviewed=found.reviewed)
+
+    def star_counts(self, since: Instant) -> dict[int, int]:
+        """How many reviews of shops since then have how many stars; those that are gone do not count."""
+        ratings = select(_c.rating, func.count()).where(
+            _OF_SHOP, _c.gone_at.is_(None), _c.submitted_at >= since
+        )
+        found = dict.fromkeys(STARS, 0)
+        for rating, count in self._session.rows(ratings.group_by(_c.rating)):
+            found[min(max(int(rating + 0.5), STARS[-1]), STARS[0])] += count
+        return found
 
     def scheduled_by_day(
         self, interface_ids: Collection[str], *, after: Instant, before: Instant
     ) -> dict[int, int]:
         """How many pending rows of these accounts are scheduled on each day within these instants."""
-        at, found = invitation.c.scheduled_at, dict[int, int]()
+        at, found = invitation.c.scheduled_at, defaultdict[int, int](int)
+        day = (at // DAY).label("day")
         waiting = (invitation.c.status == PENDING) & (at > after) & (at < before)
         for ids in chunks(self._keys.any_of(interface_ids)):
-            for day, count in self._by_day(at, waiting & invitation.c.account_id.in_(ids)).items():
-                found[day] = found.get(day, 0) + count
+            mine = select(day, func.count()).where(waiting, invitation.c.account_id.in_(ids)).group_by(day)
+            for number, count in self._session.rows(mine):
+                found[number] += count
         return found
 
     def due_by_account(self, now: Instant) -> dict[str, DueFigure]:
-        """The pending rows whose time has come, for another attempt too; accounts without any: left out."""
+        """The pending rows whose time has come, for another attempt too; accounts without any: left out.
+
+        One that was already late when it was scheduled is due since then.
+        """
         table = invitation.c
+        since = case((table.judged_at > table.scheduled_at, table.judged_at), else_=table.scheduled_at)
         statement = (
-            select(
-                table.account_id, func.count().label("count"), func.min(table.scheduled_at).label("oldest")
-            )
+            select(table.account_id, func.count().label("count"), func.min(since).label("oldest"))
             .where(
                 table.status == PENDING,
                 table.scheduled_at <= now,
@@ -116,8 +187,9 @@ class AggregateRepository(Repository):
         return sorted((row.source, row.store_view) for row in self._session.rows(statement))
 
     def latest_invitations(self, limit: int, status: Status | None = None) -> tuple[Invitation, ...]:
-        """The rows that were made last, the latest first; of one status, or of all."""
-        statement = select(*COLUMNS).order_by(invitation.c.id.desc()).limit(limit)
+        """The rows that changed last, the latest first; of one status, or of all."""
+        latest = (invitation.c.changed_at.desc(), invitation.c.id.desc())
+        statement = select(*COLUMNS).order_by(*latest).limit(limit)
         if status is not None:
             statement = statement.where(invitation.c.status == status.value)
         names = self._keys.names()
@@ -158,38 +230,6 @@ class AggregateRepository(Repository):
             for key, found, count, stars in rows:
                 yield ReviewFigure(interface_id=names[key], day=found, count=count, stars=stars)
 
-    def product_figures(self, limit: int) -> tuple[ProductFigure, ...]:
-        """The products with the most reviews that are still at eKomi."""
-        mine = (product.c.account_id == _c.account_id) & (product.c.product_id == _c.product_id)
-        columns = (_c.account_id, _c.product_id, product.c.identifier, product.c.name)
-        statement = (
-            select(*columns, func.count().label("reviews"), func.sum(_c.rating).label("stars"))
-            .outerjoin_from(review, product, mine)
-            .where(_c.gone_at.is_(None), _c.product_id != "")
-            .group_by(*columns)
-            .order_by(func.count().desc(), _c.account_id, _c.product_id)
-            .limit(limit)
-        )
-        names = self._keys.names()
-        return tuple(
-            ProductFigure(
-                interface_id=names[row.account_id],
-                product_id=row.product_id,
-                product=row.identifier,
-                name=row.name,
-                count=row.reviews,
-                stars=row.stars,
-            )
-            for row in self._session.rows(statement)
-        )
-
-    def count_products(self) -> int:
-        """How many products have reviews that are still at eKomi."""
-        each = (
-            select(_c.account_id, _c.product_id).where(_c.gone_at.is_(None), _c.product_id != "").distinct()
-        )
-        return int(self._session.execute(select(func.count()).select_from(each.subquery())).scalar_one())
-
     def review_statistics(
         self,
         interface_ids: Iterable[str] | None = None,
@@ -212,12 +252,6 @@ class AggregateRepository(Repository):
         known = product_id is None
         return tuple(_statistics(names[key], groups[key], by=by, answers_known=known) for key in keys)
 
-    def count_reviews(self, interface_id: str) -> int:
-        """How many reviews of the shop itself are held of an account; those that are gone do not count."""
-        mine = _c.account_id.in_(self._keys.any_of([interface_id]))
-        counted = select(func.count()).select_from(review).where(mine, _OF_SHOP, _c.gone_at.is_(None))
-        return int(self._session.execute(counted).scalar_one())
-
     def sent_invitations(
         self, interface_ids: Iterable[str] | None = None, *, since: Instant | None = None
     ) -> Iterator[SentOutcome]:
@@ -237,21 +271,6 @@ class AggregateRepository(Repository):
                     pending_days=row.pending_days,
                     reviewed_at=row.reviewed_at,
                 )
-
-    def run_remarks(self, since: Instant, limit: int) -> Sequence[str]:
-        """The notes of runs that ended since then, the latest first."""
-        statement = (
-            select(journal.c.detail)
-            .where(journal.c.action == APPLY, journal.c.at >= since, journal.c.detail.is_not(None))
-            .order_by(journal.c.id.desc())
-            .limit(limit)
-        )
-        return self._session.execute(statement).scalars().all()
-
-    def _by_day(self, at: ColumnElement[Any], wanted: ColumnElement[bool]) -> dict[int, int]:
-        labelled = select((at // DAY).label("day")).where(wanted).subquery()
-        statement = select(labelled.c.day, func.count()).group_by(labelled.c.day)
-        return {row[0]: row[1] for row in self._session.rows(statement)}
 
 
 _c = review.c
@@ -277,8 +296,8 @@ def _month_in_postgresql(element: _Month, compiler: SQLCompiler, **more: Any) ->
     return f"CAST(to_char(to_timestamp({instant}) AT TIME ZONE 'UTC', 'YYYYMM') AS INTEGER)"
 
 
-def _sent(keys: Collection[int] | None, since: Instant | None) -> Select[Any]:
-    """The sent invitations of these accounts, each with its first review."""
+def _first_review() -> Any:
+    """When the order of a sent invitation was first reviewed after it."""
     table = invitation.c
     own = (
         _OF_SHOP
@@ -286,9 +305,14 @@ def _sent(keys: Collection[int] | None, since: Instant | None) -> Select[Any]:
         & (_c.order_id == table.number)
         & (_c.submitted_at >= table.sent_at)
     )
-    first = select(func.min(_c.submitted_at)).where(own, SOLE).correlate(invitation).scalar_subquery()
+    return select(func.min(_c.submitted_at)).where(own, SOLE).correlate(invitation).scalar_subquery()
+
+
+def _sent(keys: Collection[int] | None, since: Instant | None) -> Select[Any]:
+    """The sent invitations of these accounts, each with its first review."""
+    table = invitation.c
     columns = (table.account_id, table.sent_at, table.channel, table.pending_days)
-    statement = select(*columns, first.label("reviewed_at")).where(
+    statement = select(*columns, _first_review().label("reviewed_at")).where(
         table.status == Status.SENT.value, table.sent_at.is_not(None)
     )
     if keys is not None:

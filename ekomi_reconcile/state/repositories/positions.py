@@ -13,10 +13,11 @@ from sqlalchemy import and_, delete, exists, func, insert, or_, select, tuple_, 
 
 from ekomi_reconcile.model.account import PositionRecord
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import BLOCKING, Observation, Status
+from ekomi_reconcile.model.invitation import BLOCKING, Observation, PassedOrder, Status
 from ekomi_reconcile.model.order import id_rank
 from ekomi_reconcile.model.run import Meta
 from ekomi_reconcile.state import ADDRESSES, KEY_CHECK, StateIdentity, parse_addresses, parse_meta
+from ekomi_reconcile.state.engine import tables
 from ekomi_reconcile.state.engine.mark import check_value
 from ekomi_reconcile.state.engine.session import Repository
 from ekomi_reconcile.state.engine.tables import invitation, invitation_history, meta, observation, position
@@ -147,10 +148,11 @@ class OrderSourceRepository(Repository):
             found = self.recorded(old, new)
             for rows in list(self._under_both(old, new)):
                 self._merge(rows, now=now)
-            twin = observation.alias()
-            known = exists().where(twin.c.source == new, twin.c.order_id == observation.c.order_id)
-            self._session.execute(delete(observation).where(observation.c.source == old, known))
-            for table in (invitation, observation, position):
+            for table in (observation, tables.passed_order):
+                twin = table.alias()
+                known = exists().where(twin.c.source == new, twin.c.order_id == table.c.order_id)
+                self._session.execute(delete(table).where(table.c.source == old, known))
+            for table in (invitation, observation, tables.passed_order, position):
                 self._session.execute(update(table).where(table.c.source == old).values(source=new))
         return found
 
@@ -249,6 +251,38 @@ class PositionRepository(Repository):
         )
         with self._session.joined():
             self._session.execute(statement, rows)
+
+    def pass_over(self, orders: Iterable[PassedOrder]) -> None:
+        """Remember orders that no account takes; the reason is that of the last time they were judged."""
+        rows = [asdict(each) for each in orders]
+        if not rows:
+            return
+        insert = self._session.dialect.insert(tables.passed_order)
+        statement = insert.on_conflict_do_update(
+            index_elements=["source", "order_id"],
+            set_={name: insert.excluded[name] for name in ("order_date", "reason")},
+            where=or_(
+                tables.passed_order.c.reason != insert.excluded.reason,
+                tables.passed_order.c.order_date != insert.excluded.order_date,
+            ),
+        )
+        with self._session.joined():
+            self._session.execute(statement, rows)
+
+    def passed_orders(self, since: Instant) -> dict[str, int]:
+        """Orders placed since then that no account has taken, by the reason of the nearest one."""
+        table, taken = tables.passed_order.c, invitation.c
+        known = exists().where(taken.source == table.source, taken.order_id == table.order_id)
+        statement = select(table.reason, func.count()).where(table.order_date >= since, ~known)
+        return {row[0]: row[1] for row in self._session.rows(statement.group_by(table.reason))}
+
+    def forget_passed(self, *, before: Instant, most: int) -> int:
+        """Delete passed orders placed before that instant, at most ``most``; return their number."""
+        table = tables.passed_order.c
+        oldest = select(table.source, table.order_id).where(table.order_date < before).limit(most)
+        with self._session.joined():
+            mine = tuple_(table.source, table.order_id).in_(oldest)
+            return self._session.execute(delete(tables.passed_order).where(mine)).rowcount
 
     def forget_observations(self, *, before: Instant, most: int) -> int:
         """Delete order statuses seen before that instant, at most ``most``; return their number."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, exists, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, exists, func, or_, select, tuple_, update
 
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import LOOP, Criterion, Invitation, Status
@@ -174,6 +174,12 @@ class _KnownReview:
 
 class ReviewRepository(Repository):
     """Importing and listing reviews."""
+
+    def count_reviews(self, interface_id: str) -> int:
+        """How many reviews of the shop itself are held of an account; those that are gone do not count."""
+        mine = review.c.account_id.in_(self._keys.any_of([interface_id]))
+        counted = select(func.count()).select_from(review).where(mine, review.c.product_id == "", _LIVE)
+        return int(self._session.execute(counted).scalar_one())
 
     def save_import(
         self,

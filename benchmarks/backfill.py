@@ -79,10 +79,10 @@ def backfill_cut_down(folder: Path, *, orders: int = 200_000, rounds: int = 3) -
     )
 
 
-def memory_figure(orders: int, fewer: int, many: Run, few: Run) -> Figure:
-    """How the peak memory of a first run grows."""
+def memory_figure(orders: int, fewer: int, many: Run, few: Run, *, what: str = "apply") -> Figure:
+    """How the peak memory of a run over all orders grows."""
     return Figure(
-        f"peak memory, {orders:,} orders in one apply",
+        f"peak memory, {orders:,} orders in one {what}",
         many.megabytes,
         few.megabytes,
         "<= 1.5",

@@ -19,7 +19,7 @@ from noop import noop_plan
 from peers import peers
 from queues import growth_rows, large_state, new_orders
 from results import Results, Taken
-from rule_tests import rule_tests
+from rule_tests import backtest, rule_tests
 from runners import runners
 from sending import sending
 from start import start
@@ -46,6 +46,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "growth_rows": growth_rows,
     "analysis": analysis,
     "rule_tests": rule_tests,
+    "backtest": backtest,
 }
 
 

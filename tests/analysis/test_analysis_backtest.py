@@ -170,6 +170,24 @@ def test_a_year_with_changes_of_rules_agrees_with_the_queue(tmp_path):
     assert only_first.agreement < found.agreement
 
 
+def test_two_revisions_are_each_as_if_alone(tmp_path):
+    """Rules of a store view that are the same in both are replayed once, and the figures are as before."""
+    drawn = random.Random(3)
+    orders = [order_at(drawn, number) for number in range(1, ORDERS + 1)]
+    first, second = accounts_of(tmp_path / "a"), accounts_of(tmp_path / "b")
+    second = [each for each in second if each.interface_id == "28374"]
+
+    def replay(*revisions):
+        run = Backtest(since=START, now=NOW, revisions=revisions, opted_out=lambda _: False)
+        assert list(run.read("default", iter([orders]))) == [ORDERS]
+        return [(each.invited, each.weeks) for each in revisions]
+
+    made = [lambda: ReplayedRules("a", first), lambda: ReplayedRules("b", second)]
+    for left in made:
+        for right in made:
+            assert replay(left(), right()) == replay(left()) + replay(right())
+
+
 def test_reviews_to_expect():
     """From the response rate so far with its 90 % interval; nothing is said below 30 invitations."""
     assert Responses(29, 20).expected(100) is None

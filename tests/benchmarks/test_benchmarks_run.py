@@ -28,6 +28,7 @@ TINY = {
     "growth_rows": {"sizes": (20,), "rounds": 1},
     "analysis": {"pairs": 20, "accounts": 4, "rounds": 1},
     "rule_tests": {"tests": 5, "rounds": 1},
+    "backtest": {"orders": 20, "fewer": 10},
 }
 
 

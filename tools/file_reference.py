@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from ekomi_reconcile.config import diagnostics
 from ekomi_reconcile.config.models import schema
 from ekomi_reconcile.formatting import emit
 
@@ -341,3 +342,25 @@ def _flow(value: Any) -> str:
 def _anchor(place: str) -> str:
     """The anchor of a heading as GitHub and the site make it."""
     return place.replace(".", "")
+
+
+_ABOUT_IDS: Final = """\
+Every finding has a stable id, in brackets after its level: `error[unknown-key]`. Search this page for it, or
+run `ekomi-reconcile help unknown-key`. Errors that stop a command have ids too; a terminal shows them below
+the hint."""
+
+
+def diagnostics_page() -> str:
+    """Return the page that explains every id of a finding, a guard and an error."""
+    parts = [
+        "# Errors and warnings",
+        _NOTE,
+        _ABOUT_IDS,
+    ]
+    for title, group in diagnostics.explanations().items():
+        parts.append(f"## {title}")
+        for id_, found in group.items():
+            parts.append(f"### {id_}")
+            parts.append(found.means)
+            parts.append(f"**Fix:** {found.fix}")
+    return "\n\n".join(parts) + "\n"

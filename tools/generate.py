@@ -32,6 +32,7 @@ FILES: Final[Mapping[str, Callable[[], str]]] = {
         for name, path in command_reference.pages().items()
     },
     "docs/reference/configuration.md": file_reference.overview,
+    "docs/reference/diagnostics.md": file_reference.diagnostics_page,
     "docs/reference/account.md": partial(file_reference.page, "account"),
     "docs/reference/project.md": partial(file_reference.page, "project"),
 }

@@ -257,20 +257,31 @@ def version(as_json: bool) -> int:
 
 
 @click.command("help")
-@click.argument("names", nargs=-1, metavar="[COMMAND]...")
+@click.argument("names", nargs=-1, metavar="[COMMAND|ID]...")
 @common()
 @click.pass_context
 def help_(context: click.Context, names: tuple[str, ...]) -> int:
-    """Print the help of a command.
+    """Print the help of a command, or what an error or warning means.
 
-    `help plan` is `plan --help`, and `help state mv` is `state mv --help`.
+    `help plan` is `plan --help`, and `help state mv` is `state mv --help`. ID is in brackets in a message:
+    `help unknown-key` explains error[unknown-key].
     """
     shown = context.find_root()
     for name in names:
         group = shown.command
         command = group.get_command(shown, name) if isinstance(group, click.Group) else None
+        if command is None and (explained := _explained(names)):
+            click.echo(explained)
+            return 0
         if command is None:
-            raise click.UsageError(f"No such command {' '.join(names)!r}.")
+            raise click.UsageError(f"No such command or ID: {' '.join(names)!r}.")
         shown = click.Context(command, info_name=name, parent=shown)
     click.echo(shown.get_help())
     return 0
+
+
+def _explained(names: tuple[str, ...]) -> str | None:
+    from ekomi_reconcile.config.diagnostics import explanation
+
+    found = explanation(names[0]) if len(names) == 1 else None
+    return found and "\n\n".join([names[0], *map(click.wrap_text, found)])

@@ -157,7 +157,10 @@ _COMMANDS = {
     "sandbox": ("ekomi_reconcile.cli.demo:sandbox", "Run a local eKomi and Magento to try things on."),
     "demo": ("ekomi_reconcile.cli.demo:demo", "See the whole loop on a sandbox in one minute."),
     "version": ("ekomi_reconcile.cli.completion:version", "Print the version."),
-    "help": ("ekomi_reconcile.cli.completion:help_", "Print the help of a command."),
+    "help": (
+        "ekomi_reconcile.cli.completion:help_",
+        "Print the help of a command, or what an error or warning means.",
+    ),
 }
 
 _EPILOG = "Exit codes: " + "; ".join(f"{code.value} {meaning}" for code, meaning in MEANINGS.items()) + "."
@@ -239,6 +242,8 @@ def _explain(error: ReconcileError) -> None:
     click.echo(f"Error: {printable(redact(error.message))}", err=True)
     if error.hint:
         click.echo(f"  {printable(redact(error.hint))}", err=True)
+    if sys.stderr.isatty():
+        click.echo(f"  To learn more: ekomi-reconcile help {error.id}", err=True)
 
 
 def _confess(error: Exception) -> None:

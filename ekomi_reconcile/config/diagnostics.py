@@ -5,11 +5,39 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib import resources
+from typing import Any, Final, NamedTuple
 
 from ekomi_reconcile.config.source import KeyPath
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
+
+_EXPLANATIONS: Final = "explanations.yaml"
+
+
+class MessageHelp(NamedTuple):
+    """What an id of a diagnostic or an error means, and what to do."""
+
+    means: str
+    fix: str
+
+
+@cache
+def explanations() -> Mapping[str, Mapping[str, MessageHelp]]:
+    """The explanation of every id, under the headings of the reference page."""
+    import yaml
+
+    text = resources.files(__package__).joinpath(_EXPLANATIONS).read_text("utf-8")
+    loaded = yaml.safe_load(text)
+    groups = {**loaded["groups"], "Errors": loaded["errors"]}
+    return {title: {id_: MessageHelp(**each) for id_, each in part.items()} for title, part in groups.items()}
+
+
+def explanation(id_: str) -> MessageHelp | None:
+    """What is known of an id; ``None``: there is no such id."""
+    return next((part[id_] for part in explanations().values() if id_ in part), None)
+
 
 SENSITIVE: Final = "(sensitive)"
 SECRET_KEYS: Final = frozenset(

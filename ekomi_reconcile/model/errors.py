@@ -29,6 +29,7 @@ ReconcileError                  anything that a user sees as an error; exit 1
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,6 +45,12 @@ class ReconcileError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    @property
+    def id(self) -> str:
+        """The stable id of this kind of error, such as ``state-locked``: `help ID` explains it."""
+        kinds = (each.__name__ for each in type(self).__mro__ if each.__module__ == __name__)
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", next(kinds)).lower()
 
 
 class ConfigurationError(ReconcileError):

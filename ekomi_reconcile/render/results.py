@@ -167,9 +167,16 @@ def sarif_json(found: Sequence[Diagnostic], *, tool_version: str) -> dict[str, J
 
 
 def _rule(rule: str, level: str) -> dict[str, Json]:
+    from ekomi_reconcile.config.diagnostics import explanation
+
+    known = explanation(rule)
+    texts: dict[str, Json] = (
+        {"fullDescription": {"text": known.means}, "help": {"text": known.fix}} if known else {}
+    )
     return {
         "id": rule,
         "shortDescription": {"text": rule.replace("-", " ")},
+        **texts,
         "defaultConfiguration": {"level": level},
     }
 

@@ -236,6 +236,17 @@ def test_starting_imports_nothing_heavy():
     assert done.stdout.strip().endswith("[]")
 
 
+@pytest.mark.parametrize("id_", ["unknown-key", "outcome-unknown", "state-locked", "max_sends"])
+def test_help_explains_what_is_in_brackets(capsys, id_):
+    """The id of a finding, a guard or an error: what it means, and what to do."""
+    assert run(["help", id_]) == 0
+    shown = capsys.readouterr().out.split("\n\n")
+    assert shown[0] == id_
+    assert len(shown) == 3
+    assert run(["help", f"{id_}-nope"]) == 64
+    assert "No such command or ID" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("names", [(), ("plan",), ("state", "mv")])
 def test_help_is_a_command_too(capsys, names):
     """It prints what --help prints; an unknown command is a usage error."""

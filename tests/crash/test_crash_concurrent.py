@@ -3,7 +3,18 @@
 import re
 
 import pytest
-from crash_support import PATIENCE, check_exactly_once, gated_settings, started, statuses, two_accounts
+from crash_support import (
+    NOW_DUE,
+    PATIENCE,
+    check_exactly_once,
+    gated_settings,
+    started,
+    statuses,
+    two_accounts,
+)
+from project_support import order
+
+from ekomi_reconcile.sandbox.shops import Fault
 
 
 @pytest.mark.slow
@@ -90,3 +101,26 @@ def test_a_plan_warns_of_dead_runners_only(shared, gate, capsys):
     shared.let_leases_end()
     assert shared.cli("plan") == 0
     assert "4 invitation(s) may have been sent" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_overlapping_runs_send_one_probe(shared, gate):
+    """While one run tries a stopped account, another sends nothing of it and says why; later runs try it."""
+    shared.settings(gated_settings(gate, parallelism=1))
+    shared.account("Germany", "28374", NOW_DUE)
+    shared.orders(order(number) for number in range(1, 10))
+    gate.world.fault(Fault(match="add-recipient", kind="quota"))
+    assert shared.cli("apply", "--auto-approve") == 1
+    asked = gate.world.requests.of("add-recipient", "28374")
+    gate.hold()
+    with started(shared, "apply", "--auto-approve") as first:
+        gate.held(first)
+        with started(shared, "apply", "--auto-approve") as second:
+            told, errors = second.communicate(timeout=PATIENCE)
+        assert (second.returncode, "another run is trying it" in told) == (1, True), (told, errors)
+        gate.release()
+        first.communicate(timeout=PATIENCE)
+    assert gate.world.requests.of("add-recipient", "28374") == asked + 1
+    assert statuses(shared) == {"pending": 9}
+    assert shared.cli("apply", "--auto-approve") == 1
+    assert gate.world.requests.of("add-recipient", "28374") == asked + 2

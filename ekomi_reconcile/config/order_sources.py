@@ -118,22 +118,16 @@ class OAuthSettings:
     """The four values of a Magento integration, each as a reference."""
 
     consumer_key: keys.SecretReference = key(
-        "Reference to the consumer key of the integration.",
-        recorded=_ALWAYS,
-        examples=("${env:MAGENTO_CONSUMER_KEY}",),
+        "The integration's consumer key.", recorded=_ALWAYS, examples=("${env:MAGENTO_CONSUMER_KEY}",)
     )
     consumer_secret: keys.SecretReference = key(
-        "Reference to the consumer secret of the integration.",
-        recorded=_ALWAYS,
-        examples=("${env:MAGENTO_CONSUMER_SECRET}",),
+        "The integration's consumer secret.", recorded=_ALWAYS, examples=("${env:MAGENTO_CONSUMER_SECRET}",)
     )
     access_token: keys.SecretReference = key(
-        "Reference to the access token of the integration.",
-        recorded=_ALWAYS,
-        examples=("${env:MAGENTO_ACCESS_TOKEN}",),
+        "The integration's access token.", recorded=_ALWAYS, examples=("${env:MAGENTO_ACCESS_TOKEN}",)
     )
     access_token_secret: keys.SecretReference = key(
-        "Reference to the access token secret of the integration.",
+        "The integration's access token secret.",
         recorded=_ALWAYS,
         examples=("${env:MAGENTO_ACCESS_TOKEN_SECRET}",),
     )
@@ -169,6 +163,11 @@ class MagentoSettings:
         "Writes a comment into the order in the shop when it is invited.",
         default=False,
         recorded=_ALWAYS,
+    )
+    parallelism: Annotated[int, keys.Whole(low=1, high=16)] = key(
+        "Requests at the same time. There are fewer while the shop is slow, or answers 429 or 503.",
+        default=2,
+        recorded=_NEVER,
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -140,3 +143,69 @@ def _span(ahead: int) -> str:
     units = ((86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))
     size, unit = next(each for each in units if seconds >= each[0] * 2 or each[0] == 1)
     return f"{seconds / size:.0f} {unit} {'ahead of' if ahead > 0 else 'behind'}"
+
+
+_SAMPLE = 5
+"""Answers whose median is the present pace."""
+_SLOWER = 2.0
+"""How many times slower than its best pace a shop is slow."""
+_CALM = 4
+"""Samples without trouble after which one more request is tried."""
+_SUBSTANTIAL = 4096
+"""Bytes of an answer from which its time says something."""
+
+
+class Lanes:
+    """The requests in flight: at most ``most``, fewer while the shop has trouble. For any thread.
+
+    A refusal (429, 503) or no answer in time halves their number; answers that take more than twice as long
+    per byte as in the shop's best time make it one less, and some time without either one more.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.limit = most
+        self._taken = 0
+        self._free = threading.Condition()
+        self._recent: list[float] = []
+        self._best = math.inf
+        self._calm = 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Wait for a free lane, and have it."""
+        with self._free:
+            self._free.wait_for(lambda: self._taken < self.limit)
+            self._taken += 1
+        try:
+            yield
+        finally:
+            with self._free:
+                self._taken -= 1
+                self._free.notify_all()
+
+    def trouble(self) -> None:
+        """The shop refused a request, or did not answer in time."""
+        with self._free:
+            self.limit, self._calm = max(self.limit // 2, 1), 0
+            self._recent.clear()
+
+    def answered(self, size: int, seconds: float) -> None:
+        """An answer of this many bytes came within this time."""
+        if size < _SUBSTANTIAL:
+            return
+        with self._free:
+            self._recent.append(seconds / size)
+            if len(self._recent) == _SAMPLE:
+                self._judge(sorted(self._recent)[_SAMPLE // 2])
+                self._recent.clear()
+
+    def _judge(self, pace: float) -> None:
+        self._best = min(self._best, pace)
+        slow = pace > self._best * _SLOWER
+        self._calm = 0 if slow else self._calm + 1
+        if slow:
+            self.limit = max(self.limit - 1, 1)
+        elif self._calm >= _CALM and self.limit < self.most:
+            self.limit, self._calm = self.limit + 1, 0
+            self._free.notify_all()

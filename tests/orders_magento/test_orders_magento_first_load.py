@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from ekomi_reconcile.http import Lanes
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.orders.facts import EVERYTHING
 from ekomi_reconcile.orders.magento.auth import BearerLogin
+from ekomi_reconcile.orders.magento.client import MagentoClient
+from ekomi_reconcile.orders.magento.shop import Naming
+from ekomi_reconcile.orders.magento.source import MagentoSource
 from ekomi_reconcile.orders.magento.wire import ShopFailure
 from ekomi_reconcile.orders.source import Wanted
 from ekomi_reconcile.sandbox.magento.render import FaultKind, OrderDamage
@@ -227,6 +233,91 @@ def test_answers_that_hide_orders(body: str) -> None:
 
     with pytest.raises(OrderSourceError):
         read(source_for(answer))
+
+
+class Together(httpx.HTTPTransport):
+    """Holds the first pages of orders back until ``count`` are in flight; ``most`` is how many ever were."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.most = self._flying = 0
+        self._meeting = threading.Barrier(count)
+        self._lock = threading.Lock()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if "status" not in request.url.params.get("fields", ""):
+            return super().handle_request(request)
+        with self._lock:
+            self._flying += 1
+            self.most = max(self.most, self._flying)
+        try:
+            with suppress(threading.BrokenBarrierError):
+                self._meeting.wait(20)
+                self._meeting.abort()
+            return super().handle_request(request)
+        finally:
+            with self._lock:
+                self._flying -= 1
+
+
+def parallel(case: Case, parallelism: int, transport: httpx.BaseTransport | None = None) -> MagentoClient:
+    """A client with so many requests in flight."""
+    login = BearerLogin(Key(case.shop.admin_token()))
+    return MagentoClient(case.base, login, stop=case.stop, transport=transport, parallelism=parallelism)
+
+
+@pytest.mark.parametrize("parallelism", [1, 2, 5])
+def test_requests_in_flight(parallelism: int) -> None:
+    """As many windows as allowed are asked for at the same time, and no more; orders still come in order."""
+    with opened(orders(800)) as case:
+        transport = Together(parallelism)
+        client = parallel(case, parallelism, transport)
+        found, _, problems = read(MagentoSource("default", client, Naming(uses=frozenset())))
+        assert (ids(found), problems) == (list(range(1, 801)), [])
+        assert transport.most == parallelism
+        client.close()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": FaultKind.TOO_MANY_REQUESTS},
+        {"kind": FaultKind.MAINTENANCE},
+        {"kind": FaultKind.HTML, "status": 504},
+    ],
+    ids=lambda fault: fault["kind"].value,
+)
+def test_fewer_requests_for_a_shop_in_trouble(fault: dict[str, Any]) -> None:
+    """A refusal halves the requests in flight, and is asked for again; nothing is missing."""
+    with opened(orders(500)) as case:
+        case.shop.faults.add(fault.pop("kind"), path="/orders", skip=3, times=1, **fault)
+        client = parallel(case, 8)
+        assert ids(read(MagentoSource("default", client, Naming(uses=frozenset())))[0]) == list(range(1, 501))
+        assert client.lanes.limit == 4
+        client.close()
+
+
+PACES: dict[str, tuple[list[float | None], int]] = {
+    "steady": ([1.0] * 50, 8),
+    "slower": ([1.0] * 5 + [2.5] * 5, 7),
+    "slow for long": ([1.0] * 5 + [2.5] * 100, 1),
+    "faster again": ([1.0] * 5 + [2.5] * 10 + [1.0] * 20, 7),
+    "as before": ([1.0] * 5 + [2.5] * 10 + [1.0] * 200, 8),
+    "a few slow ones": ([1.0] * 5 + [9.0, 1.0, 9.0, 1.0, 1.0] * 9, 8),
+    "refused": ([1.0, None], 4),
+    "refused often": ([None] * 9, 1),
+    "refused once": ([None, *[1.0] * 20], 5),
+}
+
+
+@pytest.mark.parametrize(("answers", "limit"), PACES.values(), ids=PACES)
+def test_the_limit_follows_the_shop(answers: list[float | None], limit: int) -> None:
+    """A shop that is slow or refuses (``None``) gets fewer requests at a time, and more when it recovers."""
+    lanes = Lanes(8)
+    for seconds in answers:
+        lanes.trouble() if seconds is None else lanes.answered(100_000, seconds)
+        lanes.answered(100, 60.0)  # a small answer says nothing about the pace
+    assert lanes.limit == limit
 
 
 class Interrupted(Exception):

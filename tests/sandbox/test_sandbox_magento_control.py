@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from magento_served import Answer, send, served
 
-from ekomi_reconcile.sandbox.magento.settings import ShopClock
+from ekomi_reconcile.sandbox.magento.settings import ShopClock, Workload
 from ekomi_reconcile.sandbox.magento.shop import SimulatedShop
 
 ORDERS = "/rest/V1/orders?searchCriteria[pageSize]=2&fields=items[entity_id,status,updated_at],total_count"
@@ -254,3 +254,15 @@ def test_one_page_of_many_orders_is_quick() -> None:
         page = sandbox.get(target).json()
         assert time.perf_counter() - started < 0.5
     assert (len(page["items"]), page["total_count"], page["items"][0]["entity_id"]) == (100, 10_000, 10_001)
+
+
+@pytest.mark.parametrize(
+    ("workers", "done"),
+    [(0, [2, 2, 2, 2, 3]), (1, [2, 4, 6, 8, 11]), (2, [2, 2, 4, 4, 7]), (9, [2, 2, 2, 2, 3])],
+)
+def test_workers_do_one_request_at_a_time(workers: int, done: list[int]) -> None:
+    """A request waits for a free worker; with enough of them, or any number, it does not."""
+    load = Workload()
+    assert [load.add(cost, workers=workers, now=0.0) for cost in (2, 2, 2, 2, 3)] == done
+    assert load.add(1, workers=workers, now=100.0) == 1
+    assert load.add(0, workers=workers, now=100.0) == 0

@@ -15,7 +15,7 @@ import httpx
 import msgspec
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential, wait_random
 
-from ekomi_reconcile.http import Stop
+from ekomi_reconcile.http import Lanes, Stop
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.orders.magento import wire
@@ -81,6 +81,7 @@ _log = logging.getLogger("ekomi_reconcile.orders.magento")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 3
 _DOWN = frozenset({502, 503, 504})
+_TROUBLE = frozenset({wire.FailureKind.BUSY, wire.FailureKind.SLOW, wire.FailureKind.GATEWAY})
 _PERHAPS_DONE = frozenset(
     {
         wire.FailureKind.UNREACHABLE,
@@ -96,6 +97,8 @@ _WRONG_TIME = b"validating the nonce"
 
 class MagentoClient:
     """Asks one shop; safe to share among a few threads. Every wait ends when ``stop`` is set.
+
+    At most ``parallelism`` reads are in flight.
 
     ``base_url`` is the shop's address, with its path or ``/index.php`` if it needs one. Failures are
     ``ShopFailure``; no message, log or cause holds the login or a customer's data.
@@ -113,7 +116,9 @@ class MagentoClient:
         transport: httpx.BaseTransport | None = None,
         timeout: float = wire.READ_TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
+        parallelism: int = 2,
     ) -> None:
+        self.lanes = Lanes(parallelism)
         self._base = _address(base_url)
         self._login = login
         self._stop: Stop = stop or threading.Event()
@@ -163,7 +168,20 @@ class MagentoClient:
         scope = "" if store is None else f"/{quote(store, safe='')}"
         url = f"{self._base}/rest{scope}/V1/{path}{f'?{query}' if query else ''}"
         attempts = attempts if self.patient else {}
-        return run(lambda: self._ask("GET", url, subject=path), stop=self._stop, attempts=attempts)
+        return run(lambda: self._read(url, path), stop=self._stop, attempts=attempts)
+
+    def _read(self, url: str, subject: str) -> bytes:
+        """One read, once there is a lane for it."""
+        with self.lanes.one():
+            began = time.monotonic()
+            try:
+                body = self._ask("GET", url, subject=subject)
+            except wire.ShopFailure as failure:
+                if failure.kind in _TROUBLE:
+                    self.lanes.trouble()
+                raise
+            self.lanes.answered(len(body), time.monotonic() - began)
+            return body
 
     def annotate(self, order_id: int, text: str) -> None:
         """Write a comment into an order's history, unseen by the customer.

@@ -224,7 +224,7 @@ class MagentoReading:
             start=begun.position if begun else 0,
         )
         jobs: Iterator[Callable[[], _ReadWindow]] = (partial(_read, run, span) for span in spans)
-        for window in in_order(jobs):
+        for window in in_order(jobs, parallel=self._shop.client.lanes.most):
             run.note(window.keys)
             run.flaws.extend(window.unreadable)
             if progress is not None:

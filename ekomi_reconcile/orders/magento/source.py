@@ -268,8 +268,8 @@ class MagentoSource:
             return orders
 
         parts = [wanted[at : at + BATCH] for at in range(0, len(wanted), BATCH)]
-        jobs = (partial(batch, part) for part in parts)
-        return {order.order_id: order for orders in in_order(jobs) for order in orders}
+        jobs, most = (partial(batch, part) for part in parts), self._client.lanes.most
+        return {order.order_id: order for orders in in_order(jobs, parallel=most) for order in orders}
 
     def gone(self, order_ids: Collection[OrderId]) -> frozenset[OrderId]:
         """Of these orders, just looked up by ``by_ids`` and not found, those that the shop does not have."""
@@ -304,7 +304,7 @@ class MagentoSource:
         jobs = [partial(table.numbered_among, part) for part in parts]
         jobs += [partial(table.numbered, each) for each in wanted if "," in each]
         found: dict[str, list[Order]] = {}
-        for rows in in_order(iter(jobs)):
+        for rows in in_order(iter(jobs), parallel=self._client.lanes.most):
             for order in assembly.orders(rows)[0]:
                 found.setdefault(order.number, []).append(order)
         return found
@@ -359,10 +359,6 @@ class MagentoSource:
         self._client.close()
 
 
-def _left_out(order_id: OrderId, failure: ShopFailure) -> None:
-    """An order that cannot be read is not among the results; a pass reports it."""
-
-
 def open_magento(opening: Opening) -> MagentoSource:
     """The source that these settings describe; no request is made yet.
 
@@ -370,7 +366,8 @@ def open_magento(opening: Opening) -> MagentoSource:
         OrderSourceError: the login cannot be resolved, or the address is none.
     """
     shop: MagentoSettings = opening.settings
-    client = MagentoClient(shop.base_url, _login(opening.name, shop, opening.root), stop=opening.stop)
+    login = _login(opening.name, shop, opening.root)
+    client = MagentoClient(shop.base_url, login, stop=opening.stop, parallelism=shop.parallelism)
     naming = Naming(stores=opening.stores, customer_groups=opening.customer_groups, uses=opening.uses())
     return MagentoSource(opening.name, client, naming, cache=opening.cache)
 

@@ -292,9 +292,6 @@ def _key(raw: Raw) -> RowKey:
 
 T = TypeVar("T")
 
-PARALLEL = 2
-"""Requests at the same time: two nearly double the throughput of a shop with two cores, four add nothing."""
-
 _WIDEST = 100
 """How many times wider than a page a window may be where most ids are not wanted."""
 
@@ -322,7 +319,7 @@ def _width(extent: Extent, size: int) -> int:
     return max(size, min(size * ids // max(extent.count, 1), size * _WIDEST))
 
 
-def in_order(jobs: Iterator[Callable[[], T]], *, parallel: int = PARALLEL) -> Iterator[T]:
+def in_order(jobs: Iterator[Callable[[], T]], *, parallel: int) -> Iterator[T]:
     """What the jobs give, in their order, with ``parallel`` of them running and as many waiting.
 
     An error of a job comes at its place, and ends the rest.

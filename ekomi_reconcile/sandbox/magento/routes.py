@@ -5,6 +5,7 @@ GET shows, POST changes, DELETE goes back to the start. They need no login and n
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
@@ -282,6 +283,13 @@ class _Exchange:
             self._log(response.status_code)
             if self.route == "orders" and response.status_code == 200:
                 self.shop.mutations.after_page(self.shop)
+            takes = self.shop.workload.add(
+                self.orders * self.shop.settings.order_seconds,
+                workers=self.shop.settings.workers,
+                now=time.monotonic(),
+            )
+        if takes:
+            await asyncio.sleep(takes)
         return response
 
     def _answer(self) -> Response:

@@ -84,7 +84,11 @@ class HostHeader(StrEnum):
 
 @dataclass(slots=True)
 class Settings:
-    """The present switches; sizes are rows per page."""
+    """The present switches; sizes are rows per page.
+
+    An order takes a shop ``order_seconds``, and it has ``workers`` that do one request at a time (0: any
+    number).
+    """
 
     bearer: BearerTokens = BearerTokens.REFUSED
     past_the_end: PastTheEnd = PastTheEnd.EMPTY
@@ -93,6 +97,24 @@ class Settings:
     default_page_size: int = NO_DEFAULT_PAGE_SIZE
     host: HostHeader = HostHeader.AS_SENT
     version: str = "Magento/2.4 (Community)"
+    order_seconds: float = 0.0
+    workers: int = 0
+
+
+class Workload:
+    """When the workers of a shop will be done with what they have."""
+
+    def __init__(self) -> None:
+        self._ends: list[float] = []
+
+    def add(self, cost: float, *, workers: int, now: float) -> float:
+        """Give a worker a request that costs this many seconds; the seconds until it is answered."""
+        if cost <= 0:
+            return 0.0
+        busy = sorted(end for end in self._ends if end > now)
+        start = busy[-workers] if workers and len(busy) >= workers else now
+        self._ends = [*busy, start + cost]
+        return start + cost - now
 
 
 Row = dict[str, Any]

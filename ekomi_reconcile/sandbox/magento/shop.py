@@ -204,6 +204,7 @@ class SimulatedShop(Workflow):
         self.customer_groups = Table(table_module.GROUPS, key="id", rows=groups)
         self.catalog = catalog
         self.settings = settings.Settings()
+        self.workload = settings.Workload()
         self.credentials = ShopLogins(admins={"admin": AdminUser()})
         self.faults = FaultPlan()
         self.damages: dict[int, OrderDamage] = {}

@@ -67,6 +67,7 @@ _BESIDE: Final[Mapping[str, Mapping[str, Any]]] = {
     "orders.magento.allow_http": {"token": "${env:MAGENTO_TOKEN}"},
     "orders.magento.base_url": {"token": "${env:MAGENTO_TOKEN}"},
     "orders.magento.annotate": {"token": "${env:MAGENTO_TOKEN}"},
+    "orders.magento.parallelism": {"token": "${env:MAGENTO_TOKEN}"},
     "notify.rating": {"on": ["review"]},
 }
 """What an example needs beside its key, and no schema calls required."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,23 +17,16 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
+from ekomi_reconcile import scaffold
 from ekomi_reconcile.cli.files import FOLDER, copy_example
 from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.options import REQUIRE_STATE, FilePath, common, option, options
 from ekomi_reconcile.cli.output import write_result
+from ekomi_reconcile.config.load import find, load
+from ekomi_reconcile.config.settings import ACCOUNTS
+from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.render.tables import Paint, Tone
-from ekomi_reconcile.scaffold import (
-    CI,
-    IGNORE,
-    PACKAGE_VARIABLE,
-    STATE_FOLDER,
-    Scaffolded,
-    account_path,
-    password_variable,
-    project_files,
-    write_project,
-)
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -46,45 +41,82 @@ _NO_CI: Final = "none"
 @click.command()
 @option(
     "--ci",
-    type=click.Choice([*CI, _NO_CI]),
+    type=click.Choice([*scaffold.CI, _NO_CI]),
     default=_NO_CI,
     show_default=True,
     help="Whose workflow to write: check and plan on every pull request, apply on a schedule.",
 )
+@option("--tests", is_flag=True, help="In a project with accounts: a test for each rule that has none.")
 @option("--name", default="Germany", show_default=True, help="Name of the example account.")
 @common()
-def init(ci: str, name: str) -> int:
-    """Start a project: settings, an example account, schemas for editors, CI.
+def init(ci: str, tests: bool, name: str) -> int:
+    """Start a project: settings, an example account and orders, schemas for editors, CI.
 
     Written into the working directory; files that are there already stay as they are. The example account is
-    disabled. Nothing is called, and no secret is needed.
+    disabled. In an existing project, only what is missing is added: schemas, .gitignore, and what --ci and
+    --tests name. Nothing is called, and no secret is needed.
     """
-    files = project_files(name, None if ci == _NO_CI else ci)
-    done = write_project(options().directory, files)
+    folder, system = options().directory, None if ci == _NO_CI else ci
+    is_new = not scaffold.has_project(folder)
+    if is_new:
+        files = scaffold.new_project(name, system, now=instant.now())
+    else:
+        files = scaffold.additions(load(find(folder)).accounts, system, tests=tests)
+    done = scaffold.write_project(folder, files)
     write_result("".join(f"wrote {path}\n" for path in done.written))
-    write_result("".join(f"kept  {path}\n" for path in done.kept))
+    write_result("".join(f"kept  {path}\n" for path in _few(done.kept)))
     if not options().quiet:
-        click.echo(_advice(done, name), err=True)
+        click.echo(_advice(done, name) if is_new else _addition_advice(done), err=True)
     return 0
 
 
-def _advice(done: Scaffolded, name: str) -> str:
-    lines = [] if done.state_is_ignored else [f"Add {STATE_FOLDER} to {IGNORE}: the state is not for git."]
-    workflow = next((path for path in CI.values() if path in done.written), None)
-    install = [f"  6. set {PACKAGE_VARIABLE} in {workflow}: what CI installs"] if workflow else []
-    account, password = account_path(name), f" {password_variable(name)}=…"
-    where = f"ekomi-reconcile.yaml and {account}"
+_FEW_ACCOUNTS: Final = 10
+
+
+def _few(kept: Sequence[str]) -> Iterator[str]:
+    """What was kept; many account files as one line."""
+    accounts = [path for path in kept if path.startswith(f"{ACCOUNTS}/")]
+    if len(accounts) <= _FEW_ACCOUNTS:
+        yield from kept
+        return
+    yield from (path for path in kept if path not in accounts)
+    yield f"{ACCOUNTS}/ ({len(accounts):,} files)"
+
+
+def _addition_advice(done: scaffold.Scaffolded) -> str:
+    lines = [] if done.state_is_ignored else [_NOT_IGNORED]
+    if not done.written:
+        lines.append("Nothing was missing. --ci github, --ci gitlab and --tests add more.")
+    if (workflow := _workflow(done)) is not None:
+        lines.append(f"Next: set {scaffold.PACKAGE_VARIABLE} in {workflow}: what CI installs.")
+    return "\n".join(lines or ["Next: ekomi-reconcile validate"])
+
+
+_NOT_IGNORED: Final = f"Add {scaffold.STATE_FOLDER} to {scaffold.IGNORE}: the state is not for git."
+
+
+def _workflow(done: scaffold.Scaffolded) -> str | None:
+    return next((path for path in scaffold.CI.values() if path in done.written), None)
+
+
+def _advice(done: scaffold.Scaffolded, name: str) -> str:
+    lines = [] if done.state_is_ignored else [_NOT_IGNORED]
+    workflow = _workflow(done)
+    install = [f"  7. set {scaffold.PACKAGE_VARIABLE} in {workflow}: what CI installs"] if workflow else []
+    account, password = scaffold.account_path(name), f"export {scaffold.password_variable(name)}=…"
+    where = f"{account}: interface id, store views, enabled: true"
     if account not in done.written:
-        where, password = "ekomi-reconcile.yaml", " and the passwords of your accounts"
+        where, password = "ekomi-reconcile.yaml", "export the passwords of your accounts"
     return "\n".join(
         [
             *lines,
             "Next:",
             f"  1. put your own values into {where}",
             "  2. ekomi-reconcile validate",
-            f"  3. export MAGENTO_TOKEN=…{password}",
+            f"  3. {password}",
             "  4. ekomi-reconcile state init --pin",
             "  5. ekomi-reconcile plan",
+            f"  6. put your own orders in place of {scaffold.ORDERS}, or your shop into ekomi-reconcile.yaml",
             *install,
         ]
     )
@@ -280,12 +312,14 @@ def _step(target: Path, words: str, arguments: list[str]) -> int:
 
 def _farewell(target: Path, port: int, passwords: Mapping[str, str], *, asked: int) -> None:
     exports = " ".join(f"{name}={value}" for name, value in passwords.items())
+    program = "ekomi-reconcile" if shutil.which("ekomi-reconcile") else shlex.quote(sys.argv[0])
     _say(
         f"\nThe sandbox was asked to invite {asked} customers, each once.\n"
-        f"To play on: cd {target}\n"
-        f"  export {exports}\n"
-        f"  ekomi-reconcile sandbox --port {port} &\n"
-        "  ekomi-reconcile plan"
+        "To go on, paste these lines; `kill %1` stops the sandbox:\n\n"
+        f"cd {shlex.quote(str(target.resolve()))}\n"
+        f"export {exports}\n"
+        f"{program} sandbox --port {port} > sandbox.log 2>&1 &\n"
+        f"{program} plan"
     )
 
 

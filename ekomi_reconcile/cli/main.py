@@ -91,7 +91,7 @@ MEANINGS = {
 _COMMANDS = {
     "init": (
         "ekomi_reconcile.cli.demo:init",
-        "Start a project: settings, an example account, schemas for editors, CI.",
+        "Start a project: settings, an example account and orders, schemas for editors, CI.",
     ),
     "validate": ("ekomi_reconcile.cli.fmt:validate", "Check the files: schema, cross-file rules, lint."),
     "test": ("ekomi_reconcile.cli.explain:test", "Run the unit tests of the rules; offline."),

@@ -1,10 +1,11 @@
-"""The files of a new project, written beside what exists."""
+"""The files of a new project, and what is missing in one; written beside what exists."""
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +18,9 @@ from ekomi_reconcile.config.models import KINDS, rendered, type_of
 from ekomi_reconcile.config.settings import ACCOUNTS, TESTS
 from ekomi_reconcile.config.source import SUFFIXES
 from ekomi_reconcile.formatting.emit import text
+from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.errors import ConfigurationError
+from ekomi_reconcile.model.instant import DAY, Instant, iso
 from ekomi_reconcile.model.keys import Name
 from ekomi_reconcile.rule_tests.document import SCHEMA as RULE_TEST_SCHEMA
 from ekomi_reconcile.rule_tests.document import rule_test_schema_text
@@ -34,24 +37,97 @@ _CI_VARIABLE: Final = "EKOMI_DE_PASSWORD"
 """What the workflows call the password of the account."""
 
 
-def project_files(name: str, ci: str | None) -> dict[str, str]:
+ORDERS: Final = "orders.jsonl"
+"""The example orders; the settings of a new project name them."""
+
+_REFERENCE: Final = re.compile(r"\$\{env:(\w+)\}")
+_EXAMPLES: Final = (
+    (12, "complete", "General", 120.0),
+    (9, "complete", "General", 35.5),
+    (6, "complete", "NOT LOGGED IN", 64.9),
+    (4, "canceled", "General", 80.0),
+    (1, "processing", "Wholesale", 410.0),
+)
+"""Age in days, status, customer group and total. With the 14 days of the example account none is due yet."""
+
+
+def new_project(name: str, ci: str | None, *, now: Instant) -> dict[str, str]:
     """Relative path to content, for a project with one account called ``name`` and CI of one kind or none.
+
+    The dates of its example orders are those of the days before ``now``.
 
     Raises:
         ConfigurationError: no account can be called that.
     """
     _check(name)
-    found = {
+    return {
         FILE_NAME: _template("templates/project.yaml"),
         account_path(name): _account(name),
+        ORDERS: _orders(now),
         rule_tests_path(name): _template("templates/test.yaml").replace("@NAME@", text(name, in_flow=True)),
+        **_for_every_project(ci, [password_variable(name)]),
+    }
+
+
+def additions(accounts: Sequence[Account], ci: str | None, *, tests: bool) -> dict[str, str]:
+    """The same for a project with these accounts: what belongs beside its own files, and a test per rule."""
+    variables = [_REFERENCE.findall(each.interface_password) for each in accounts]
+    tested = {rule_tests_path(each.name): _rule_test(each) for each in accounts} if tests else {}
+    return {**_for_every_project(ci, sorted({each for found in variables for each in found})), **tested}
+
+
+def _for_every_project(ci: str | None, variables: Sequence[str]) -> dict[str, str]:
+    found = {
         **{f"schemas/{kind}.schema.json": rendered(kind) for kind in KINDS},
         f"schemas/{RULE_TEST_SCHEMA}.schema.json": rule_test_schema_text(),
         IGNORE: _template("templates/gitignore"),
     }
     if ci is not None:
-        found[CI[ci]] = _template(f"ci/{ci}.yml").replace(_CI_VARIABLE, password_variable(name))
+        found[CI[ci]] = "".join(_with_variables(_template(f"ci/{ci}.yml"), variables))
     return found
+
+
+def _with_variables(template: str, variables: Sequence[str]) -> Iterable[str]:
+    """The lines of a workflow with the variables of all passwords."""
+    for line in template.splitlines(keepends=True):
+        if f"{_CI_VARIABLE}:" in line:
+            yield from (line.replace(_CI_VARIABLE, each) for each in variables)
+        else:
+            yield line.replace(_CI_VARIABLE, ", ".join(variables) or "the passwords of accounts")
+
+
+def _orders(now: Instant) -> str:
+    """The example orders, as a shop writes them, one per line."""
+    lines = []
+    for number, (age, status, group, total) in enumerate(_EXAMPLES, start=1):
+        at = iso(now - age * DAY).replace("T", " ").rstrip("Z")
+        order = {
+            "entity_id": number,
+            "increment_id": f"{100_000_000 + number}",
+            "state": status,
+            "status": status,
+            "store_code": "de",
+            "customer_group": group,
+            "created_at": at,
+            "updated_at": at,
+            "customer_email": f"customer{number}@example.com",
+            "customer_firstname": "Kim",
+            "customer_lastname": "Example",
+            "grand_total": total,
+            "items": [{"item_id": number, "sku": "BK-1", "name": "Book", "qty_ordered": 1, "price": total}],
+        }
+        lines.append(json.dumps(order) + "\n")
+    return "".join(lines)
+
+
+def _rule_test(account: Account) -> str:
+    """A test that holds for every rule; who wrote the rule knows better ones."""
+    views = account.invitations.store_views
+    view = min(views.names) if views.names and not views.exclude else "de"
+    template = _template("templates/test.yaml")
+    head, _, rest = template.partition("\n\n")
+    last = rest.rpartition("---\n")[2].replace("store_code: de", f"store_code: {text(view, in_flow=True)}")
+    return f"{head}\n\n{last.replace('@NAME@', text(account.name, in_flow=True))}"
 
 
 def account_path(name: str) -> str:
@@ -107,28 +183,27 @@ class Scaffolded:
     state_is_ignored: bool
 
 
+def has_project(folder: Path) -> bool:
+    """Is there a project file in this folder?"""
+    return _exists(folder / FILE_NAME)
+
+
 def write_project(folder: Path, project: Mapping[str, str]) -> Scaffolded:
     """Write the files of ``project`` into a folder. An example is not put beside real accounts.
 
     Raises:
-        ConfigurationError: there is a project already (then nothing is written), or a file cannot be written.
+        ConfigurationError: a file cannot be written.
     """
-    if _exists(folder / FILE_NAME):
-        raise ConfigurationError(
-            f"this folder already contains a project: {(folder / FILE_NAME).as_posix()}",
-            hint="go on with `ekomi-reconcile validate`; for another project, run this in another folder",
-        )
     accounts = _accounts(folder)
-    kept, written = list(accounts), []
+    own = (FILE_NAME,) if has_project(folder) else ()
+    kept, written = [*own, *accounts], []
     for path, content in project.items():
-        if accounts and path.startswith((f"{ACCOUNTS}/", f"{TESTS}/")):
-            continue
         if _exists(folder / path):
             kept.append(path)
-        else:
+        elif not (accounts and FILE_NAME in project and path.startswith((f"{ACCOUNTS}/", f"{TESTS}/"))):
             _write(folder / path, content)
             written.append(path)
-    return Scaffolded(tuple(written), tuple(kept), state_is_ignored=_is_ignored(folder / IGNORE))
+    return Scaffolded(tuple(written), tuple(dict.fromkeys(kept)), _is_ignored(folder / IGNORE))
 
 
 def _exists(path: Path) -> bool:

@@ -115,7 +115,8 @@ def prepare(project: Project, ekomi: SandboxServer) -> None:
         ekomi.world.faults.clear()
     assert project.cli("plan", "--out", "plan.json", "-q") == 0
     kim = ("-c", "user.name=Kim", "-c", "user.email=kim@example.com")
-    for words in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "."), ("update-ref", MAIN, "HEAD")):
+    steps = (("init", "-qb", "main"), ("add", "-A"), ("commit", "-qm", "."), ("update-ref", MAIN, "HEAD"))
+    for words in steps:
         subprocess.run([program("git"), "-C", str(project.folder), *kim, *words], check=True)
 
 

@@ -7,11 +7,12 @@ import re
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from docs_blocks import DOCS, Block, blocks
-from project_support import Project
+from docs_blocks import DOCS, ROOT, Block, blocks
+from project_support import PASSWORDS, Project, settings
 from required_programs import program
 
 PORT = "8021"
@@ -136,6 +137,29 @@ def test_the_tutorial_works_word_for_word(reader, tmp_path):
     assert "plan --base" in workflow
     status = [program("git"), "-C", str(project.folder), "status", "--porcelain"]
     assert subprocess.run(status, check=True, capture_output=True, text=True).stdout == ""
+
+
+def test_the_first_project_of_the_readme_works_word_for_word(reader, tmp_path, sandbox):
+    """From an empty folder to an apply; put in are the address and password of the sandbox, and "yes"."""
+    page = (ROOT / "README.md").read_text("utf-8")
+    section = page.partition("## A first project of your own")[2].partition("\n## ")[0]
+    output = ""
+    for block in [each for each in blocks(ROOT / "README.md") if each.text.strip() in section]:
+        match block.language:
+            case "sh" if block.remark == "asks":
+                project = tmp_path / "reviews" / "ekomi-reconcile.yaml"
+                ekomi = settings(sandbox.url).splitlines()[-1]
+                project.write_text(f"{project.read_text('utf-8')}\n{ekomi}\n", "utf-8")
+                reader.environment["EKOMI_DE_PASSWORD"] = PASSWORDS["28374"]
+                output = reader.run(replace(block, text=f"{block.text.strip()} --auto-approve"))
+            case "sh":
+                output = reader.run(block)
+            case "yaml":
+                (reader.folder / (block.title or "")).write_text(block.text, encoding="utf-8")
+            case "console":
+                check_output(block.text, output)
+    assert "Apply complete. 1 added" in output
+    assert "3 scheduled" in output
 
 
 def test_the_output_of_a_page_is_really_compared():

@@ -17,6 +17,7 @@ from ekomi_reconcile.scaffold import CI, PACKAGE_VARIABLE, account_path, passwor
 FILES = {
     "ekomi-reconcile.yaml",
     "accounts.d/germany.yaml",
+    "orders.jsonl",
     "tests.d/germany.yaml",
     "schemas/account.schema.json",
     "schemas/test.schema.json",
@@ -147,27 +148,28 @@ def test_any_name_makes_a_valid_account(tmp_path, name, path, variable):
     assert Project(tmp_path).cli("fmt", "--check") == 0
 
 
-def uncommented(path, *, left_out):
-    """The file with its commented keys in force, without the keys of this name that were in force before."""
-    lines = path.read_text("utf-8").splitlines()
-    begin = [at for at, line in enumerate(lines) if re.match(rf"{left_out}:", line)]
-    kept = [line for at, line in enumerate(lines) if not begin or not begin[0] <= at <= begin[0] + 3]
-    found = "\n".join(re.sub(r"^( *)# ( *(- )?[{a-z_]+:.*)$", r"\1\2", line) for line in kept) + "\n"
-    path.write_text(found, "utf-8")
-    return found
+def uncommented(text):
+    """The text with its commented keys in force."""
+    return re.sub(r"^( *)# ( *(- )?[{a-z_]+:.*)$", r"\1\2", text, flags=re.MULTILINE)
 
 
 def test_the_commented_keys_can_be_used(tmp_path, capsys):
     """Every key of a rule is in the account file, maybe as a comment; without the # all of it is valid."""
     assert Project(tmp_path).cli("init") == 0
-    project = uncommented(tmp_path / "ekomi-reconcile.yaml", left_out="orders")
-    (path,) = (tmp_path / "accounts.d").glob("*.yaml")
-    account = uncommented(path, left_out="nothing")
-    capsys.readouterr()
-    assert Project(tmp_path).cli("validate") == 0, capsys.readouterr().out
-    written_keys = set(re.findall(r"^  ([a-z_]+):", account, re.MULTILINE))
+    path = tmp_path / "ekomi-reconcile.yaml"
+    file, _, rest = path.read_text("utf-8").partition("# A Magento shop")
+    shop, _, rest = rest.partition("\n\n")
+    (account,) = (tmp_path / "accounts.d").glob("*.yaml")
+    account.write_text(uncommented(account.read_text("utf-8")), "utf-8")
+    without_file = file.partition("# Where orders are read")[0]
+    for text in (file + rest, f"{without_file}#{shop}\n{rest}"):
+        path.write_text(uncommented(text), "utf-8")
+        capsys.readouterr()
+        assert Project(tmp_path).cli("validate") == 0, capsys.readouterr().out
+        keys_of_project = set(re.findall(r"^([a-z_]+):", path.read_text("utf-8"), re.MULTILINE))
+        assert {"orders", "timezone", "notify"} <= keys_of_project
+    written_keys = set(re.findall(r"^  ([a-z_]+):", account.read_text("utf-8"), re.MULTILINE))
     assert {each.name for each in keys.keys(InvitationRule)} - written_keys == {"spread", "customer_groups"}
-    assert {"timezone", "notify"} <= set(re.findall(r"^([a-z_]+):", project, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", ["", " x", "a\nb"])
@@ -201,11 +203,78 @@ def test_no_example_beside_real_accounts(tmp_path, capsys):
     assert [each.name for each in load(tmp_path / "ekomi-reconcile.yaml").accounts] == ["Austria"]
 
 
-def test_a_second_init_writes_nothing(tmp_path, capsys):
-    """With a project file there, exit 1, the way on, and no file touched or added."""
-    Project(tmp_path).settings("version: 1\n")
-    assert Project(tmp_path).cli("init", "--ci", "github") == 1
-    assert "go on with `ekomi-reconcile validate`" in capsys.readouterr().err
+def test_the_example_orders_give_a_first_plan(tmp_path, capsys, monkeypatch):
+    """With the account enabled some are scheduled, none is due, and the others have their reason."""
+    project = Project(tmp_path)
+    assert project.cli("init") == 0
+    (account,) = (tmp_path / "accounts.d").glob("*.yaml")
+    account.write_text(account.read_text("utf-8").replace("enabled: false", "enabled: true"), "utf-8")
+    monkeypatch.setenv("EKOMI_GERMANY_PASSWORD", "made-up-password")
+    capsys.readouterr()
+    assert project.cli("plan") == 0
+    found = capsys.readouterr()
+    assert "not invited: 2 order_status" in found.out
+    assert "3 to schedule, 0 to reschedule, 0 to cancel, 0 to send." in found.out
+    assert "record" not in found.out + found.err
+
+
+@pytest.mark.parametrize("ci", CI)
+def test_a_project_gets_what_is_missing(tmp_path, capsys, ci):
+    """Schemas, .gitignore, the workflow with every password, a test per rule; its own files are listed."""
+    project = Project(tmp_path)
+    project.settings("version: 1\norders: {file: orders.csv}\n")
+    project.account("Germany", "28374", "store_views: [no]")
+    disabled = project.account("'Austria: B2B'", "28375")
+    disabled.write_text(disabled.read_text("utf-8").replace("enabled: true", "enabled: false"), "utf-8")
+    before = {path: (tmp_path / path).read_bytes() for path in written(tmp_path)}
+    assert project.cli("init", "--ci", ci, "--tests") == 0
+    found = capsys.readouterr()
+    assert {path: (tmp_path / path).read_bytes() for path in before} == before
+    assert {line for line in found.out.splitlines() if line.startswith("kept")} == {
+        "kept  ekomi-reconcile.yaml",
+        "kept  accounts.d/28374.yaml",
+        "kept  accounts.d/28375.yaml",
+    }
+    assert written(tmp_path) - set(before) == {
+        "schemas/account.schema.json",
+        "schemas/project.schema.json",
+        "schemas/test.schema.json",
+        ".gitignore",
+        CI[ci],
+        "tests.d/germany.yaml",
+        "tests.d/austria-b2b.yaml",
+    }
+    workflow = (tmp_path / CI[ci]).read_text("utf-8")
+    yaml.safe_load(workflow)
+    assert "PASSWORD_28374" in workflow
+    assert "PASSWORD_28375" in workflow
+    assert "EKOMI_DE_PASSWORD" not in workflow
+    assert project.cli("test") == 0
+    assert "2 tests: 2 passed" in capsys.readouterr().out
+
+
+def test_a_second_init_adds_nothing(tmp_path, capsys):
+    """A whole project is left alone, and it says so; many accounts are one line."""
+    project = Project(tmp_path)
+    assert project.cli("init") == 0
+    (tmp_path / "orders.jsonl").unlink()
+    for number in range(11):
+        project.account(f"Account {number}", f"{100 + number}")
+    before = written(tmp_path)
+    capsys.readouterr()
+    assert project.cli("init") == 0
+    found = capsys.readouterr()
+    assert written(tmp_path) == before
+    assert "wrote" not in found.out
+    assert "kept  accounts.d/ (12 files)" in found.out
+    assert "Nothing was missing. --ci github, --ci gitlab and --tests add more." in found.err
+
+
+def test_what_is_missing_is_not_guessed_from_broken_files(tmp_path, capsys):
+    """The findings are shown, and nothing is written."""
+    Project(tmp_path).settings("version: 1\nacounts: x\n")
+    assert Project(tmp_path).cli("init", "--ci", "github", "--tests") == 1
+    assert "unknown key `acounts`" in capsys.readouterr().err
     assert written(tmp_path) == {"ekomi-reconcile.yaml"}
 
 

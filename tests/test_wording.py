@@ -49,6 +49,38 @@ def test_no_message_has_an_odd_phrase():
     assert found == []
 
 
+def is_command(function):
+    """Is it a command, whose docstring is its help?"""
+    return any("command" in ast.unparse(each) for each in function.decorator_list)
+
+
+def raised(node):
+    """Is something raised in this body, outside of functions inside it?"""
+    inner = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+    found = isinstance(node, ast.Raise) and node.exc is not None
+    return found or any(raised(each) for each in ast.iter_child_nodes(node) if not isinstance(each, inner))
+
+
+def public_functions(node):
+    """Functions and methods without an underscore, that are no command and no part of a private class."""
+    for each in ast.iter_child_nodes(node):
+        if isinstance(each, ast.ClassDef) and not each.name.startswith("_"):
+            yield from public_functions(each)
+        elif isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and not each.name.startswith("_"):
+            yield each
+
+
+def test_public_functions_say_what_they_raise():
+    """Each that raises has a ``Raises:``, or implements what has one."""
+    found = [
+        f"{path.relative_to(ROOT)}:{each.lineno}: {each.name}"
+        for path in sorted((ROOT / "ekomi_reconcile").rglob("*.py"))
+        for each in public_functions(ast.parse(path.read_text("utf-8")))
+        if raised(each) and not re.search(r"Raises:|See ``\w+``|Implements ``", ast.get_docstring(each) or "")
+    ]
+    assert found == []
+
+
 def errors(path):
     """First argument, second argument and hint of each exception and diagnostic of a module."""
     for call in ast.walk(ast.parse(path.read_text("utf-8"))):

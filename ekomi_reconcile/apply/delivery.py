@@ -271,7 +271,11 @@ def spread(pause: int) -> int:
 
 
 def error_of(future: Future[Receipt]) -> model_errors.EkomiError | None:
-    """How a call failed. A fault of this program leaves that one invitation in doubt, not the whole run."""
+    """How a call failed. A fault of this program leaves that one invitation in doubt, not the whole run.
+
+    Raises:
+        Exception: what is not a failure of eKomi or of the connection, as it is.
+    """
     error = future.exception()
     if error is None or isinstance(error, model_errors.EkomiError):
         return error

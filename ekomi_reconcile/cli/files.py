@@ -272,13 +272,21 @@ def about_run(configuration: Configuration, digest: str | None = None) -> str | 
 
 
 def check_revision(flag: str, ref: str) -> None:
-    """Refuse what git would take for a flag of its own."""
+    """Refuse what git would take for a flag of its own.
+
+    Raises:
+        UsageError: it begins like a flag, or is empty.
+    """
     if not ref or ref.startswith("-"):
         raise click.UsageError(f"{flag}: {ref!r} is not a git revision.")
 
 
 def check_base(base: str, *, out: Path | None, refresh_only: bool, at: Instant | None) -> None:
-    """Refuse what makes no sense together with ``--base``."""
+    """Refuse what makes no sense together with ``--base``.
+
+    Raises:
+        UsageError: there is such a flag.
+    """
     check_revision("--base", base)
     if refresh_only or at is not None:
         raise click.UsageError("--base compares files only: no --refresh-only, no --at.")
@@ -353,6 +361,10 @@ def project_in(tree: GitTree, configuration: Configuration, revision: Revision) 
     """The configuration that the revision has at the path of this one.
 
     Nothing there is an error: a project that was moved, or a wrong path, would show every account as new.
+
+    Raises:
+        RevisionUnreadable: it has no project at this path.
+        ConfigurationInvalid: its files have errors.
     """
     try:
         return load_from(tree, configuration.path.as_posix())

@@ -248,7 +248,11 @@ class Selected:
 
 
 def check_selection(which: str | None, tests: Sequence[ColumnTest], expect: int | None) -> None:
-    """Refuse a command line that names no invitation, or names some in two ways."""
+    """Refuse a command line that names no invitation, or names some in two ways.
+
+    Raises:
+        UsageError: it does.
+    """
     if which is not None and tests:
         raise click.UsageError("name one invitation, or select with --where; not both.")
     if which is None and not tests:

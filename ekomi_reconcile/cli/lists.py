@@ -93,7 +93,11 @@ def _matching(pattern: str, known: Sequence[Named]) -> list[str]:
 
 
 def choose_one(name: str, known: Sequence[Named]) -> str:
-    """The interface id of the account with this name; raises like ``choose``."""
+    """The interface id of the account with this name.
+
+    Raises:
+        UsageError: there is no such account.
+    """
     folded = name.casefold()
     tests = (
         lambda each: each.name == name,
@@ -136,7 +140,11 @@ def given(texts: Sequence[str]) -> list[str]:
 
 
 def one(text: str) -> str:
-    """The one address that is meant; raises like ``given``."""
+    """The one address that is meant.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
     found = given([text])
     if len(found) != 1 or not is_address(found[0]):
         raise click.UsageError("this command takes one address.")

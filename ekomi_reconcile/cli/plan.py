@@ -274,7 +274,11 @@ def plan(
 
 
 def check_selection(target: tuple[str, ...], exclude: tuple[str, ...]) -> None:
-    """``--target`` and ``--exclude`` are not used together."""
+    """``--target`` and ``--exclude`` are not used together.
+
+    Raises:
+        UsageError: both are given.
+    """
     if target and exclude:
         raise click.UsageError("--target and --exclude cannot be used together.")
 

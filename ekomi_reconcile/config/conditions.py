@@ -70,7 +70,11 @@ _Item = TypeVar("_Item", bound=Hashable)
 
 
 def distinct(values: list[_Item]) -> list[_Item]:
-    """A list whose entries differ."""
+    """A list whose entries differ.
+
+    Raises:
+        PydanticCustomError: an entry occurs twice.
+    """
     if len(set(values)) != len(values):
         raise PydanticCustomError("duplicate_item", "an entry occurs twice")
     return values
@@ -83,7 +87,11 @@ String: TypeAlias = Annotated[str, StringConstraints(strict=True, min_length=1)]
 
 
 def of_kind(kind: keys.Kind, entry: Any = None) -> Any:
-    """The pydantic type of a kind of values; ``entry`` is that of a list's entries."""
+    """The pydantic type of a kind of values; ``entry`` is that of a list's entries.
+
+    Raises:
+        TypeError: there is no such kind.
+    """
     match kind:
         case keys.Text():
             limits = StringConstraints(

@@ -236,7 +236,11 @@ class DiskTree:
         self._max_entries = max_entries
 
     def read(self, path: str) -> bytes:
-        """Implements ``Tree``; only regular files are read, so that a pipe does not hang the run."""
+        """Implements ``Tree``; only regular files are read, so that a pipe does not hang the run.
+
+        Raises:
+            OSError: it is not a regular file, or cannot be read.
+        """
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             status = os.fstat(handle)

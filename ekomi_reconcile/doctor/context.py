@@ -130,21 +130,33 @@ class DoctorContext:
 
     @property
     def configuration(self) -> Configuration:
-        """The files; only for checks that need them."""
+        """The files; only for checks that need them.
+
+        Raises:
+            RuntimeError: a check that did not say so asks for it.
+        """
         if self.files is None:
             raise RuntimeError("a check that needs the files runs without them")
         return self.files
 
     @property
     def state(self) -> State:
-        """The state; only for checks that need it."""
+        """The state; only for checks that need it.
+
+        Raises:
+            RuntimeError: a check that did not say so asks for it.
+        """
         if self.state_file.state is None:
             raise RuntimeError("a check that needs the state runs without it")
         return self.state_file.state
 
     @property
     def place(self) -> Location:
-        """Where the state is; only for checks that need it."""
+        """Where the state is; only for checks that need it.
+
+        Raises:
+            RuntimeError: a check that did not say so asks for it.
+        """
         if self.state_file.place is None:
             raise RuntimeError("a check that needs the state's place runs without it")
         return self.state_file.place

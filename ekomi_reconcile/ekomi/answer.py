@@ -203,7 +203,11 @@ def _unreadable(text: str | None) -> str:
 
 
 def read_object(reply: Reply, reporter: Reporter) -> dict[str, Json]:
-    """The JSON object of a successful answer; raises as ``read_json``."""
+    """The JSON object of a successful answer.
+
+    Raises:
+        EkomiUnavailable: it is not; beside what ``read_json`` raises.
+    """
     value = read_json(reply, reporter)
     if not isinstance(value, dict):
         raise _unfit(reply, reporter, "the answer is not a JSON object")
@@ -211,7 +215,11 @@ def read_object(reply: Reply, reporter: Reporter) -> dict[str, Json]:
 
 
 def read_reviews(reply: Reply, reporter: Reporter) -> Reviews:
-    """The rows of a dump; an answer of which nothing can be read is not an empty list."""
+    """The rows of a dump; an answer of which nothing can be read is not an empty list.
+
+    Raises:
+        EkomiUnavailable: it is not; beside what ``read_json`` raises.
+    """
     rows = read_json(reply, reporter, empty=None)
     reviews = reviews_from(rows or []) if isinstance(rows, list | None) else None
     if reviews is None or (reviews.unreadable and not reviews):

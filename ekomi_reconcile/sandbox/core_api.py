@@ -121,7 +121,11 @@ def fits_product_id(product_id: str, odd_product_ids: str) -> bool:
 
 
 def put_order(call: sandbox_world.SandboxCall) -> sandbox_world.Payload:
-    """Register an order: its review link, the same at every call, and since when it is known."""
+    """Register an order: its review link, the same at every call, and since when it is known.
+
+    Raises:
+        Refusal: the credentials or the order are wrong.
+    """
     order_id = call.text("order_id")
     method = call.text("product_ids_update_method", "append")
     if not order_id or method not in {"append", "replace"}:
@@ -143,7 +147,11 @@ def put_order(call: sandbox_world.SandboxCall) -> sandbox_world.Payload:
 
 
 def put_product(call: sandbox_world.SandboxCall) -> sandbox_world.Payload:
-    """Store a product; the same id again overwrites it."""
+    """Store a product; the same id again overwrites it.
+
+    Raises:
+        Refusal: the credentials or the product are wrong.
+    """
     product_id, name, other = call.text("product_id"), call.text("product_name"), call.text("product_other")
     if not call.shop.has_product_feedback and call.world.switches.product_tier == "refused":
         raise sandbox_world.Refusal(f"ERROR: {NO_PRODUCT_REVIEWS}")
@@ -158,7 +166,11 @@ def put_product(call: sandbox_world.SandboxCall) -> sandbox_world.Payload:
 
 
 def get_product(call: sandbox_world.SandboxCall) -> sandbox_world.Payload:
-    """What putProduct has stored; with ``content=avg_rating`` the average of all its reviews, too."""
+    """What putProduct has stored; with ``content=avg_rating`` the average of all its reviews, too.
+
+    Raises:
+        Refusal: there is no such product.
+    """
     product_id = call.text("product")
     if not product_id:
         raise sandbox_world.Refusal("Product parameter is empty.")

@@ -39,7 +39,11 @@ def feedback(call: SandboxCall) -> Payload:
 
 
 def product_feedback(call: SandboxCall) -> Payload:
-    """The reviews of products, of one (``product``) or of all; not every tier has them."""
+    """The reviews of products, of one (``product``) or of all; not every tier has them.
+
+    Raises:
+        Refusal: the tier of the shop lacks product reviews.
+    """
     if not call.shop.has_product_feedback:
         raise Refusal(call.world.switches.tier_refusal)
     fields = _fields(call, MORE_PRODUCT_FIELDS, default=PRODUCT_FIELDS)
@@ -142,7 +146,11 @@ MOST_DAYS = 1095
 
 
 def shop_details(call: SandboxCall) -> Payload:
-    """The shop's data, certificate and template language."""
+    """The shop's data, certificate and template language.
+
+    Raises:
+        Refusal: the parameters are wrong.
+    """
     if call.shop.details is None:
         raise Refusal("Not Found")
     language = call.shop.language(call.world.switches.template_language)
@@ -169,7 +177,11 @@ def snapshot(call: SandboxCall) -> Payload:
 
 
 def average(call: SandboxCall) -> Payload:
-    """All ratings ever, or those of the last ``days`` (1-1095)."""
+    """All ratings ever, or those of the last ``days`` (1-1095).
+
+    Raises:
+        Refusal: ``days`` is out of range.
+    """
     days = call.text("days")
     if days and not (days.isascii() and days.isdigit() and 1 <= int(days) <= MOST_DAYS):
         raise Refusal("ERROR: Days is not valid. Possible options: 1 - 1095.")
@@ -184,7 +196,11 @@ def average(call: SandboxCall) -> Payload:
 
 
 def settings(call: SandboxCall) -> Payload:
-    """The mail that asks for a review (``content=request``), reminds or says thanks."""
+    """The mail that asks for a review (``content=request``), reminds or says thanks.
+
+    Raises:
+        Refusal: there is no such content.
+    """
     content = call.text("content", "request")
     subjects = {"request": "Ihre Meinung zählt", "reminder": "Erinnerung", "thankyou": "Vielen Dank"}
     if content not in subjects:

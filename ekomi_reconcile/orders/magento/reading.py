@@ -112,7 +112,11 @@ class MagentoReading:
 
     @property
     def cursor(self) -> str:
-        """Where this pass ended; to be asked for after the last batch."""
+        """Where this pass ended; to be asked for after the last batch.
+
+        Raises:
+            RuntimeError: there are batches left.
+        """
         if self._end is None:
             raise RuntimeError("the batches of this reading were not iterated to their end")
         return self._end.text()

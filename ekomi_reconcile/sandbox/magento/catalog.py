@@ -90,7 +90,11 @@ class Catalog:
         self._by_sku = {product["sku"]: product for product in self.products}
 
     def product(self, sku: str) -> Row:
-        """Raises Refused 404 for an unknown SKU."""
+        """Find a product by its SKU.
+
+        Raises:
+            RequestRejected: 404 for an unknown SKU.
+        """
         if sku not in self._by_sku:
             raise RequestRejected(
                 404, "The product that was requested doesn't exist. Verify the product and try again."

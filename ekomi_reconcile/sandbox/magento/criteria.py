@@ -114,6 +114,9 @@ def condition(kind: ColumnKind, name: str, value: str | None) -> Test:
     """The test for a cell; None is NULL. An unknown condition type is an equality.
 
     Raises Broken for `is`, which becomes invalid SQL.
+
+    Raises:
+        Broken: a real shop would answer 500.
     """
     if name in {"null", "notnull"}:
         return (lambda cell: cell is None) if name == "null" else (lambda cell: cell is not None)
@@ -222,7 +225,8 @@ class Criteria:
 def parse_criteria(query: PhpArray) -> Criteria:
     """The criteria of a request.
 
-    Raises Refused 400 when they are missing, hold an unknown key or a value of the wrong type.
+    Raises:
+        RequestRejected: 400 when they are missing, hold an unknown key or a value of the wrong type.
     """
     given = query.get("searchCriteria", query.get("search_criteria"))
     if given is None:

@@ -138,8 +138,9 @@ def authenticate(
 ) -> Integration:
     """The integration that signed the request.
 
-    Raises Refused 400 for missing or illegal parameters, 401 for an unknown key or token, a used nonce,
-    a time too far ahead, or a wrong signature. The nonce counts as used even when the signature is wrong.
+    Raises:
+        RequestRejected: 400 for missing or illegal parameters, 401 for an unknown key or token, a used nonce,
+            a time too far ahead, or a wrong signature. A wrong signature uses up the nonce, too.
     """
     _check_protocol(parameters)
     consumer = _consumer(parameters["oauth_consumer_key"], credentials)
@@ -252,7 +253,8 @@ def permissions(
 ) -> frozenset[str]:
     """The resources this request may use; a login the shop does not accept counts as none.
 
-    Raises Refused for OAuth parameters or a signature that do not hold.
+    Raises:
+        RequestRejected: for OAuth parameters or a signature that do not hold.
     """
     words = (header or "").split()
     if words and words[0].lower() == "oauth":
@@ -268,7 +270,8 @@ def permissions(
 def admin_token(body: Mapping[str, Any], *, credentials: ShopLogins, now: int) -> str:
     """POST integration/admin/token.
 
-    Raises Refused 401 for a wrong password or a locked account, 400 when two-factor login is on.
+    Raises:
+        RequestRejected: 401 for a wrong password or a locked account, 400 when two-factor login is on.
     """
     user = _checked_user(body, credentials=credentials, now=now)
     match user.two_factor:
@@ -289,7 +292,11 @@ def admin_token(body: Mapping[str, Any], *, credentials: ShopLogins, now: int) -
 
 
 def google_token(body: Mapping[str, Any], *, credentials: ShopLogins, now: int) -> str:
-    """POST tfa/provider/google/authenticate: password and one-time code."""
+    """POST tfa/provider/google/authenticate: password and one-time code.
+
+    Raises:
+        RequestRejected: 401, password or code is wrong.
+    """
     user = _checked_user(body, credentials=credentials, now=now)
     if user.two_factor is not TwoFactor.SET_UP:
         raise RequestRejected(400, "Provider is not configured.")

@@ -191,6 +191,9 @@ def damaged(order: Order, damage: OrderDamage) -> Order:
     """The order as it would be sent; the given one is unchanged.
 
     Raises Broken for what makes the whole page fail.
+
+    Raises:
+        Broken: the damage makes the shop answer 500.
     """
     if damage in POISON:
         raise Broken

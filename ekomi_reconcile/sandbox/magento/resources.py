@@ -37,6 +37,11 @@ class RoutedCall:
     orders: int = 0
 
     def number(self, name: str) -> int:
+        """Read a number from the path.
+
+        Raises:
+            RequestRejected: 400 when it is none.
+        """
         value = self.path[name]
         if not re.fullmatch(r"[+-]?\d+", value):
             raise wrong_type(value, "int")
@@ -45,7 +50,8 @@ class RoutedCall:
     def criteria(self) -> magento_criteria.Criteria:
         """The criteria of the request within the shop's page limit.
 
-        Raises Refused 400 for a page size over the maximum.
+        Raises:
+            RequestRejected: 400 for a page size over the maximum.
         """
         criteria, settings = magento_criteria.parse_criteria(self.query), self.shop.settings
         if settings.page_limit is PageLimit.OFF:
@@ -173,7 +179,11 @@ def _with_quantities(
 
 
 def _quantity(row: Row) -> tuple[int, float]:
-    """Raises Refused 400 for a row without a number of the item or of pieces."""
+    """Read the lines of a document: item and pieces.
+
+    Raises:
+        RequestRejected: 400 for a row without a number of the item or of pieces.
+    """
     values = []
     for name in ("order_item_id", "qty"):
         value = row.get(name)

@@ -249,6 +249,7 @@ class RestRoute(BaseRoute):
         return (Match.FULL, {}) if found else (Match.NONE, {})
 
     def url_path_for(self, name: str, /, **path_params: Any) -> Any:
+        """Implements ``BaseRoute``: no route of the shop has a name."""
         raise NoMatchFound(name, path_params)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -329,7 +330,8 @@ class _Exchange:
     def _segments(self) -> list[str]:
         """The decoded parts below `/V1`; a store code before it is checked and dropped.
 
-        Raises Refused 400 for an unknown store code, 404 for another version.
+        Raises:
+            RequestRejected: 400 for an unknown store code, 404 for another version.
         """
         parts = [part for part in _REST.sub("", self.path).split("/") if part]
         if parts and parts[0] in self.shop.stores.path_codes():
@@ -358,7 +360,8 @@ class _Exchange:
     def _body(self) -> dict[str, Any]:
         """The JSON object of the body, empty when there is none.
 
-        Raises Refused 400 for a body without a type, or one that is not a JSON object.
+        Raises:
+            RequestRejected: 400 for a body without a type, or one that is not a JSON object.
         """
         if self.request.method == "GET" or not self.body:
             return {}

@@ -33,7 +33,11 @@ class Workflow:
         self.changes = 0
 
     def order(self, order_id: int) -> Order:
-        """Raises Refused 404 when there is no such order."""
+        """Find an order.
+
+        Raises:
+            RequestRejected: 404 when there is no such order.
+        """
         found = self.orders.get(order_id)
         if found is None:
             raise no_entity()
@@ -55,7 +59,8 @@ class Workflow:
     def invoice(self, order_id: int, quantities: catalog.Quantities = None) -> int:
         """Invoice; returns the invoice id.
 
-        Raises Refused 400 when the order is on hold or nothing of it can be invoiced.
+        Raises:
+            RequestRejected: 400 when the order is on hold or nothing of it can be invoiced.
         """
         order = self.order(order_id)
         error = "Invoice Document Validation Error(s):\n"
@@ -79,7 +84,8 @@ class Workflow:
     def ship(self, order_id: int, quantities: catalog.Quantities = None) -> int:
         """Ship; returns the shipment id. A partial shipment alone does not touch the order row.
 
-        Raises Refused 400 when nothing of the order can be shipped.
+        Raises:
+            RequestRejected: 400 when nothing of the order can be shipped.
         """
         order = self.order(order_id)
         rows = catalog.taken(order, quantities, catalog.to_ship)
@@ -98,7 +104,8 @@ class Workflow:
     def refund(self, order_id: int, quantities: catalog.Quantities = None) -> int:
         """Refund offline; returns the credit memo id. Writes a history row with the status after it.
 
-        Raises Refused 400 when nothing of the order can be refunded.
+        Raises:
+            RequestRejected: 400 when nothing of the order can be refunded.
         """
         order = self.order(order_id)
         rows = catalog.taken(order, quantities, catalog.to_refund)
@@ -119,7 +126,11 @@ class Workflow:
         return self._document(self.creditmemos, order, rows, {"state": 3, "grand_total": amount})
 
     def hold(self, order_id: int) -> bool:
-        """Raises Refused 400 when the order cannot be put on hold."""
+        """Put an order on hold.
+
+        Raises:
+            RequestRejected: 400 when the order cannot be put on hold.
+        """
         order = self.order(order_id)
         if order["state"] in _UNHOLDABLE:
             raise RequestRejected(400, "A hold action is not available.")
@@ -127,7 +138,11 @@ class Workflow:
         return self.save(order_id, state="holded", status="holded")
 
     def unhold(self, order_id: int) -> bool:
-        """Back to the state and status, also a custom one, from before; Refused 400 when not on hold."""
+        """Put an order back to the state and status, also a custom one, that it had before.
+
+        Raises:
+            RequestRejected: 400 when it is not on hold.
+        """
         order = self.order(order_id)
         if order["state"] != "holded":
             raise RequestRejected(400, "You cannot remove the hold.")
@@ -154,7 +169,8 @@ class Workflow:
     ) -> bool:
         """A comment through REST: a history row without `entity_name`; `updated_at` stays.
 
-        Raises Refused 400 when `status` is not the present one.
+        Raises:
+            RequestRejected: 400 when `status` is not the present one.
         """
         order = self.order(order_id)
         if status is not None and status != order["status"]:
@@ -273,7 +289,8 @@ ACTIONS: dict[str, Callable[[Workflow, int, Step], Any]] = {
 def perform(shop: Workflow, step: Step) -> Any:
     """One action: `{"action": …, "order": …}` and what it needs; `place` takes the order's keys.
 
-    Raises Refused 400 for an action that does not exist, or what the action itself raises.
+    Raises:
+        RequestRejected: 400 for an action that does not exist, or what the action itself raises.
     """
     if step.get("action") == "place":
         return shop.place(**step.get("given", {}))

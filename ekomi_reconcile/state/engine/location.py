@@ -35,7 +35,11 @@ _HINTS = {
 
 @contextmanager
 def file_errors(path: Path) -> Iterator[None]:
-    """Turn errors of the operating system into ``StateError`` with what to do about ``path``."""
+    """Turn errors of the operating system into ``StateError`` with what to do about ``path``.
+
+    Raises:
+        StateError: in place of ``OSError``.
+    """
     try:
         yield
     except OSError as error:

@@ -276,7 +276,11 @@ def maker_lock_key(schema: str) -> int:
 
 
 def driver_of(connection: Connection) -> psycopg.Connection:
-    """The connection of psycopg beneath."""
+    """The connection of psycopg beneath.
+
+    Raises:
+        TypeError: it is the connection of another driver.
+    """
     driver = connection.connection.driver_connection
     if not isinstance(driver, psycopg.Connection):
         raise TypeError("not a connection to PostgreSQL")

@@ -89,7 +89,11 @@ class PostgresLock(Lock):
             connection.close()
 
     def verify(self) -> None:
-        """See ``Lock``."""
+        """See ``Lock``.
+
+        Raises:
+            StateLocked: somebody else has it, or the connection was lost.
+        """
         if self._connection is not None and self.info is not None:
             with suppress(psycopg.Error):
                 row = self._connection.execute(f"{_comment(self.info)} SELECT pg_backend_pid()").fetchone()
@@ -99,7 +103,11 @@ class PostgresLock(Lock):
         raise StateLocked(_LOST, hint=_LOOK)
 
     def fence(self, connection: Connection) -> None:
-        """See ``Lock``."""
+        """See ``Lock``.
+
+        Raises:
+            StateLocked: somebody else has it.
+        """
         if self.info is None:
             return
         statement = _FENCE.format(fence=self._fence, token=self._token)

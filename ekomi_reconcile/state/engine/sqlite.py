@@ -99,7 +99,11 @@ class SqliteDialect:
         return []
 
     def copy(self, connection: Connection, target: Path) -> None:
-        """Copy page by page into the existing file ``target``; readers and this writer may go on."""
+        """Copy page by page into the existing file ``target``; readers and this writer may go on.
+
+        Raises:
+            StateError: the copy failed.
+        """
         source = connection.connection.driver_connection
         if not isinstance(source, sqlite3.Connection):
             raise TypeError("not a connection to SQLite")
@@ -267,7 +271,11 @@ def set_log_aside(path: Path, aside: Path) -> None:
 
 
 def free_name(path: Path) -> Path:
-    """This path, or the first free one with a number."""
+    """This path, or the first free one with a number.
+
+    Raises:
+        StateError: all names are taken.
+    """
     if not path.exists():
         return path
     for number in range(2, 10_000):

@@ -1,9 +1,11 @@
 """Restore, backup, move and creation are killed, or the disk is full: a whole state or copy, or none."""
 
+import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from itertools import count
 
@@ -37,6 +39,12 @@ def parts(project):
     return [each.name for each in project.folder.rglob("*.part")]
 
 
+def age_drafts(project):
+    """Let a minute pass, in which somebody might still be writing the draft of a mark or a key."""
+    for each in project.folder.rglob("*.part"):
+        os.utime(each, (time.time() - 61,) * 2)
+
+
 def check_whole_or_missing(project, monkeypatch):
     """Either every invitation is there, or there is no state for any command, least of all for an apply."""
     if len(project.rows()) == ORDERS:
@@ -52,6 +60,7 @@ def kill_restore(project, monkeypatch, *, at, steps):
     """Kill a restore into a missing state at a step, look, restore again; false if it has fewer steps."""
     lose(project)
     was_killed = killed(project, "state", "restore", COPY, at=at, steps=steps)
+    age_drafts(project)
     check_whole_or_missing(project, monkeypatch)
     assert project.cli("state", "restore", COPY) == 0
     assert len(project.rows()) == ORDERS
@@ -100,6 +109,7 @@ def kill_backup(project, *, at, steps):
     target = project.folder / "second.db"
     target.unlink(missing_ok=True)
     was_killed = killed(project, "state", "backup", "--out", str(target), at=at, steps=steps)
+    age_drafts(project)
     if target.exists():
         check_copy(target)
         target.unlink()

@@ -78,6 +78,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Complete the page: table, diagrams, looks of output, links to where their files are in the site."""
     uri = page.file.src_uri
+    if uri == "index.md":
+        page.meta["hide"] = ["navigation", "toc"]
     source = ROOT / "CHANGELOG.md" if uri == CHANGELOG else DOCS / uri
     if uri == DECISIONS:
         markdown += "\n".join(["", "| | decision | date |", "|---|---|---|", *_decisions(), ""])
@@ -100,7 +102,10 @@ def _inline(source: Path, target: str, text: str) -> str:
 
 
 def _as_output(fence: re.Match[str]) -> str:
+    """Without a button to copy it, unless it is a file."""
     title = f" {fence['title']}" if fence["title"] else ""
+    if fence["kind"] == "text" and title and title != ' title="Usage"':
+        return fence[0]
     return f"{fence['fence']} {{ .{fence['kind']} .no-copy{title} }}"
 
 

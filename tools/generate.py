@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from ekomi_reconcile.cli.fmt import schema_names, schema_text
-from tools import command_reference, file_reference
+from tools import command_reference, diagrams, file_reference
 
 ROOT: Final = Path(__file__).parent.parent
 SCHEMAS: Final = "schemas"
@@ -31,6 +31,7 @@ FILES: Final[Mapping[str, Callable[[], str]]] = {
         f"docs/{path}": partial(command_reference.page, name)
         for name, path in command_reference.pages().items()
     },
+    **{f"docs/images/diagram-{name}.svg": draw for name, draw in diagrams.DIAGRAMS.items()},
     "docs/reference/configuration.md": file_reference.overview,
     "docs/reference/diagnostics.md": file_reference.diagnostics_page,
     "docs/reference/account.md": partial(file_reference.page, "account"),

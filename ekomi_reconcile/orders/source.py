@@ -36,6 +36,9 @@ class Wanted:
     that a source may ask for less; history and e-mail address are always wanted. With ``reread_from`` orders
     created since are read again whether or not they say that they changed.
 
+    ``left`` are positions that are not gone on from, because rules changed: what they tell of the source may
+    help, such as which orders cannot be read.
+
     ``lacking`` are attributes that cannot be read, and that no rule of this pass looks at.
 
     ``pseudonym`` makes a keyed digest of a canonical address. With it a source may keep the facts of orders
@@ -49,6 +52,7 @@ class Wanted:
     reread_from: Instant | None = None
     pseudonym: Callable[[str], str] | None = None
     lacking: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
 
 
 class Reading(Protocol):

@@ -21,9 +21,9 @@ CLOCK_TOLERANCE = 300
 class Need:
     """What must be read from one order source, and what for.
 
-    ``fresh`` accounts have new or changed rules and start from their age limit; ``current`` ones go on
-    from their cursors; rows of ``leaving`` ones (deleted) and of ``moved`` ones (which read another source
-    now) are offered to others. ``shops`` are all order sources in use.
+    ``fresh`` accounts have new or changed rules and start from their age limit, whatever their cursors were
+    (``left``); ``current`` ones go on from their cursors; rows of ``leaving`` ones (deleted) and of ``moved``
+    ones (which read another source now) are offered to others. ``shops`` are all order sources in use.
     """
 
     source: str
@@ -36,6 +36,7 @@ class Need:
     created_from: Instant | None
     shops: frozenset[str] = frozenset()
     lacking: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
 
     def without(self, attribute: str) -> Need | None:
         """The same for the accounts whose rules do not look at this attribute of orders, if there are any.
@@ -162,6 +163,11 @@ def _need(
             positions[each.interface_id].cursor for each in reading if each.interface_id not in keys
         ),
         created_from=_created_from(fresh, now),
+        left=frozenset(
+            position.cursor
+            for key in keys
+            if (position := positions.get(key)) is not None and position.source == source
+        ),
     )
 
 

@@ -296,6 +296,7 @@ class SourcePass:
             reread_from=self.reread_from,
             pseudonym=self.pseudonym,
             lacking=need.lacking,
+            left=need.left,
         )
         source, accounts = self.sources.get(need.source), self.sources.accounts(need.source)
         reading, read, carried = source.read(wanted), 0, reconcile_absent_fields.Carried.for_rules(accounts)

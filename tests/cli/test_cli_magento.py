@@ -8,7 +8,7 @@ from project_support import PASSWORDS, Project
 
 from ekomi_reconcile.orders.magento.segments import LAG
 from ekomi_reconcile.sandbox.answers import READ_ONLY, shop_of
-from ekomi_reconcile.sandbox.magento.render import FaultKind
+from ekomi_reconcile.sandbox.magento.render import FaultKind, OrderDamage
 from ekomi_reconcile.sandbox.magento.routes import routes
 from ekomi_reconcile.sandbox.server import SandboxServer
 from ekomi_reconcile.sandbox.world import World
@@ -104,6 +104,21 @@ def test_a_shop_is_read_once_before_the_first_apply(served, monkeypatch, before,
     assert (first is None) == bool(privacy)
     assert first is None or bytes.fromhex(beside.read_text()) == first
     assert not key.exists()
+
+
+def test_broken_orders_are_remembered_when_rules_change(served):
+    """An order that the shop cannot give is looked for once: with other rules it is only asked for again."""
+    project, shop, server = served
+    germany(project)
+    broken = [each["entity_id"] for each in server.world.orders()][30:90:20]
+    for order_id in broken:
+        shop.damage(order_id, OrderDamage.PAYMENT_INFO_UNREADABLE)
+    assert project.cli("apply", "--auto-approve", "--no-send") == 1
+    shop.log.clear()
+    project.account("Germany", "28374", "pending_period: 3\nskip_orders_older_than: 60\nstore_views: [de]")
+    assert project.cli("plan") == 1
+    failed = [each for each in shop.log.entries if each.status >= 500]
+    assert len(failed) == 1 + len(broken)
 
 
 @pytest.mark.sampled(3)

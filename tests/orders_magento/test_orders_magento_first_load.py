@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiers import examples
 
 from ekomi_reconcile.http import Lanes
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.orders.facts import EVERYTHING
 from ekomi_reconcile.orders.magento.auth import BearerLogin
 from ekomi_reconcile.orders.magento.client import MagentoClient
+from ekomi_reconcile.orders.magento.segments import ShopCursor
 from ekomi_reconcile.orders.magento.shop import Naming
 from ekomi_reconcile.orders.magento.source import MagentoSource
 from ekomi_reconcile.orders.magento.wire import ShopFailure
@@ -83,6 +89,16 @@ def test_sparse_ids() -> None:
         assert len(case.asked()) <= 6
 
 
+@pytest.mark.parametrize("kept", [0.98, 0.9, 0.3])
+def test_gaps_between_ids_cost_nothing(kept: float) -> None:
+    """Where some ids are missing, windows still fit into pages: hardly any needs a second one."""
+    draw = Random(7)
+    documents = [each for each in orders(int(600 / kept)) if draw.random() < kept]
+    with opened(documents) as case:
+        assert len(read(case.source())[0]) == len(documents)
+        assert len(case.asked()) <= 2 + 1.4 * len(documents) / 100
+
+
 @pytest.mark.sampled(6)
 @pytest.mark.parametrize("past", PastTheEnd)
 @pytest.mark.parametrize("limit", [1, 7, 50])
@@ -125,17 +141,67 @@ def test_poison(poison: set[int]) -> None:
 
 
 def test_poison_costs_little() -> None:
-    """One such order costs about two requests per halving of its window, and later runs one."""
+    """One such order costs about a request per halving of its window, and later runs one."""
     with opened(orders(250)) as case:
         case.shop.damage(150, OrderDamage.ITEM_OPTIONS_UNREADABLE)
         _, cursor, _ = read(case.source())
-        assert len(case.asked()) <= 5 + 2 * 8
+        assert len(case.asked()) <= 5 + 9
         case.shop.log.clear()
         _, cursor, problems = read(case.source(), Wanted(cursors=frozenset({cursor})))
         assert len(case.asked()) == 2
         assert len(problems) == 1
         del case.shop.damages[150]
         assert ids(read(case.source(), Wanted(cursors=frozenset({cursor})))[0]) == [150]
+
+
+@pytest.mark.parametrize(
+    ("poison", "most"),
+    [([70, 190, 310, 555], 4 * 9), ([401], 9), ([1, 600], 9 + 20), (range(210, 222), 9 + 12 * 2)],
+    ids=["spread", "first of a page", "the ends", "neighbours"],
+)
+def test_known_poison_is_read_around(poison: Sequence[int], most: int) -> None:
+    """Finding such an order takes a request per halving; a later load asks for each of them once."""
+    with opened(orders(600)) as case:
+        without = 6 + 2
+        for number in poison:
+            case.shop.damage(number, OrderDamage.PAYMENT_INFO_UNREADABLE)
+        found, cursor, _ = read(case.source())
+        assert set(ids(found)) == set(range(1, 601)) - set(poison)
+        assert len(case.asked()) <= without + most
+        case.shop.log.clear()
+        again, _, problems = read(
+            case.source(), Wanted(full=True, left=frozenset({cursor, "of another source"}))
+        )
+        assert (ids(again), len(problems)) == (ids(found), len(poison))
+        assert len(case.asked()) <= without + len(poison) + 1
+        assert case.shop.log.orders_served() <= 602
+        case.shop.damages.clear()
+        assert len(read(case.source(), Wanted(full=True, left=frozenset({cursor})))[0]) == 600
+
+
+@pytest.fixture(scope="module")
+def small_shop() -> Iterator[Case]:
+    """A shop for many examples: starting one takes longer than most of them."""
+    with opened(orders(24)) as case:
+        yield case
+
+
+@settings(max_examples=examples(24), deadline=None)
+@given(
+    poison=st.sets(st.integers(1, 24), max_size=5),
+    size=st.integers(2, 11),
+    wanted=st.sampled_from([FULL, Wanted(cursors=frozenset({ShopCursor(1, 0).text()}))]),
+)
+def test_every_order_that_can_be_read_is_read(
+    small_shop: Case, poison: set[int], size: int, wanted: Wanted
+) -> None:
+    """Wherever they are, orders that break their page are named, and all others come once."""
+    small_shop.shop.damages.clear()
+    for number in poison:
+        small_shop.shop.damage(number, OrderDamage.PAYMENT_INFO_UNREADABLE)
+    found, _, problems = read(small_shop.source(page_size=size), wanted)
+    assert sorted(ids(found)) == sorted(set(range(1, 25)) - poison)
+    assert [each.message.split(":")[0] for each in problems] == [f"order {n}" for n in sorted(poison)]
 
 
 def test_all_orders_poisoned() -> None:

@@ -163,7 +163,7 @@ class MagentoReading:
         progress: LoadProgress | None,
         begun: Begun | None,
     ) -> Iterator[Sequence[Order]]:
-        yield self._once_more(run, positions.unreadable)
+        yield self._once_more(run, positions.unreadable | segments.Positions.of(self._wanted.left).unreadable)
         run.table = replace(run.table, without=tuple(run.flaws.order_ids))
         yield from self._changes(run, positions)
         if scope is None:
@@ -187,6 +187,7 @@ class MagentoReading:
             run.table.searcher,
             run.table.among,
             lambda order_id, failure: run.flaws.add(Unreadable(order_id, failure.message, failure.report)),
+            singly=True,
         )
         rows = asking.run(due)
         orders, unreadable = run.assembly.orders(rows)

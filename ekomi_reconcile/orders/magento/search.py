@@ -295,11 +295,13 @@ class Halving(Generic[T]):
     """Asks for many ids at once, and for less at a time where the shop fails.
 
     ``ask`` gets ids and gives what was found; ``failed`` hears of an id that cannot be had, with the reason.
+    ``singly``: where they fail together most are expected to fail, so each is asked for alone.
     """
 
     searcher: Searcher
     ask: Callable[[Sequence[int]], list[T]]
     failed: Callable[[int, ShopFailure], None]
+    singly: bool = False
 
     def run(self, ids: Sequence[int]) -> list[T]:
         """What there is for these ids, in no order.
@@ -315,8 +317,8 @@ class Halving(Generic[T]):
             if failure is None:
                 continue
             if len(part) > 1:
-                middle = len(part) // 2
-                todo += [part[:middle], part[middle:]]
+                step = 1 if self.singly else (len(part) + 1) // 2
+                todo += [part[at : at + step] for at in range(0, len(part), step)]
             elif failure.kind is FailureKind.BROKEN:
                 self.failed(part[0], failure)
             else:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import isqrt, sqrt
 from typing import TypeVar
 
 from msgspec import Raw, Struct
@@ -65,6 +66,49 @@ class _Edge:
 
 
 @dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of a segment that is still to be read.
+
+    ``broken``: the shop failed on it. ``first``: it is the first half of such a part, whose other half comes
+    next: where this one can be read, that one is broken. ``behind``: the order before it is broken; often
+    so is the next one.
+    """
+
+    segment: Segment
+    broken: bool = False
+    first: bool = False
+    behind: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many ids there are in it."""
+        return self.segment.high - self.segment.low
+
+    def split(self) -> list[_Part]:
+        """Its halves, or its first id and the rest, the first of them last.
+
+        Where it reaches up to ids that no order may have, its lower half is shorter by far.
+        """
+        low, high = self.segment.low, self.segment.high
+        wide = high > 4 * max(low, 1)
+        middle = low + 1 if self.behind else isqrt(max(low, 1) * high) if wide else (low + high) // 2
+        return [_Part(self.segment.part(middle, high)), _Part(self.segment.part(low, middle), first=True)]
+
+
+def _join(todo: list[_Part], *, behind_broken: bool = False) -> None:
+    """Ask for the next parts as one where they are neighbours and nothing is known of either."""
+    if len(todo) > 1:
+        (far, near) = todo[-2:]
+        whole = near.segment.part(near.segment.low, far.segment.high)
+        if not (far.broken or far.first or near.broken) and whole == far.segment.part(
+            near.segment.low, far.segment.high
+        ):
+            todo[-2:] = [_Part(whole)]
+    if todo and behind_broken:
+        todo[-1] = replace(todo[-1], behind=True)
+
+
+@dataclass(frozen=True, slots=True)
 class OrderTable:
     """The shop's orders as rows; ``fields`` are those of one order, ``without`` ids that are left out."""
 
@@ -75,27 +119,36 @@ class OrderTable:
     def read(self, segment: Segment) -> Iterator[Harvest]:
         """The orders of this segment, each once, a page at a time.
 
+        An order that breaks its page is looked for by halves, the first of them first: what follows it is
+        asked for as a whole again.
+
         Raises:
             OrderSourceError: the shop cannot be read.
         """
-        todo: list[Segment] = [segment]
+        todo = [_Part(segment)]
         while todo:
             part = todo.pop()
-            page = self._page(part)
+            if part.broken and part.size > 1:
+                todo += part.split()
+                continue
+            page = self._page(part.segment)
             if not isinstance(page, ShopFailure):
                 rows, more = page
                 self.searcher.readable += len(rows)
                 yield Harvest(rows)
                 if more:
-                    todo.append(self._rest(part, rows))
+                    todo.append(replace(part, segment=self._rest(part.segment, rows), first=False))
+                elif part.first:
+                    todo[-1] = replace(todo[-1], broken=True)
             elif page.kind in SMALLER_HELPS:
                 todo.append(part)
-            elif part.high - part.low > 1:
-                middle = (part.low + part.high) // 2
-                todo += [part.part(middle, part.high), part.part(part.low, middle)]
+            elif part.size > 1:
+                _join(todo)
+                todo.append(replace(part, broken=True, first=False))
             else:
+                _join(todo, behind_broken=True)
                 self.searcher.note_broken(page)
-                yield Harvest(unreadable=[Unreadable(part.high, page.message, page.report)])
+                yield Harvest(unreadable=[Unreadable(part.segment.high, page.message, page.report)])
 
     def newest(self, count: int) -> tuple[Harvest, int]:
         """The ``count`` orders with the highest ids, in one request where none of them is broken.
@@ -202,11 +255,16 @@ class OrderTable:
                 ),
             )
         )
-        first = self._edge(magento_search.Search(groups=since, sort=(BY_ID,), size=1, fields=_KEYS))
+        known = self._left_out()
+        first = self._edge(
+            magento_search.Search(groups=(*since, *known), sort=(BY_ID,), size=1, fields=_KEYS)
+        )
         if first.key is None and not first.broken:
             return Extent(low=0, high=0, count=0)
         last = self._edge(
-            magento_search.Search(sort=(("entity_id", magento_search.Direction.DESC),), size=1, fields=_KEYS)
+            magento_search.Search(
+                groups=known, sort=(("entity_id", magento_search.Direction.DESC),), size=1, fields=_KEYS
+            )
         )
         if first.key is None or last.key is None:
             return Extent(low=0, high=0, count=0, above=True)
@@ -314,9 +372,13 @@ def windows(
 
 
 def _width(extent: Extent, size: int) -> int:
-    """Ids per window: more than ``size`` where few of them are wanted orders."""
-    ids = extent.high - extent.low
-    return max(size, min(size * ids // max(extent.count, 1), size * _WIDEST))
+    """Ids per window: more than ``size`` where few of them are wanted orders.
+
+    With gaps here and there, nearly every window fits into one page.
+    """
+    share = min(extent.count / max(extent.high - extent.low, 1), 1.0)
+    fitting = size - 2 * sqrt(size * (1 - share))
+    return max(size, min(int(fitting / max(share, 1e-9)), size * _WIDEST))
 
 
 def in_order(jobs: Iterator[Callable[[], T]], *, parallel: int) -> Iterator[T]:

@@ -251,7 +251,7 @@ def history(limit: int | None, form: str) -> int:
         layout=render_state.JOURNAL_LAYOUT,
         as_row=render_state.entry_row,
         as_json=render_state.entry_json,
-        nothing="Nothing was done yet.",
+        nothing="The journal is empty.",
     )
     return Exit.OK
 

@@ -274,8 +274,8 @@ def backup(out: Path | None, lock_timeout: int, form: str) -> int:
 def restore(file: Path, lock_timeout: int, form: str) -> int:
     """Bring back a copy that `state backup` or an apply made.
 
-    Refuses a damaged copy and that of another state. Keeps a copy of what it replaces. It restores records,
-    not the world: what was sent since stays sent, as far as the present state can be read.
+    Refuses a damaged copy and that of another state. Keeps a copy of what it replaces. What was sent since
+    the copy was made stays recorded as sent, as far as the present state can be read.
     """
     from ekomi_reconcile.state.maintenance.backup import OPERATION, must_be_restorable
     from ekomi_reconcile.state.maintenance.backup import restore as bring_back

@@ -255,7 +255,7 @@ def lock(subject: DoctorContext) -> Iterator[CheckNote]:
     if subject.now - since > LONG_HELD:
         yield warned(
             f"held for more than {LONG_HELD // HOUR} hours: {info}",
-            hint="if that process is certainly dead or stuck: ekomi-reconcile force-unlock ID",
+            hint="if you are sure that this process is dead or stuck: ekomi-reconcile force-unlock ID",
         )
     else:
         yield passed(f"held: {info}")

@@ -291,7 +291,8 @@ def _locked(info: LockInfo | None) -> StateLocked:
     )
     return StateLocked(
         said,
-        hint="wait for it, give --lock-timeout, or if it is certainly dead: ekomi-reconcile force-unlock ID",
+        hint="wait for it, or give --lock-timeout; if you are sure that it is dead: "
+        "ekomi-reconcile force-unlock ID",
     )
 
 

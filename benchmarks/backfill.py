@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from measure import Figure, Run, beside, command, in_turn, median, python, run
 from projects import ACCOUNTS, ENV, PASSWORD, days_ago, make_project
 from shop_orders import Writer, cut_down, whole, write_orders
+from starlette.routing import BaseRoute
 
 from ekomi_reconcile.sandbox import seed
 from ekomi_reconcile.sandbox.server import SandboxServer
@@ -28,7 +29,7 @@ def backfill(
     folder: Path, *, orders: int = 200_000, fewer: int = 20_000, rounds: int = 3
 ) -> Iterator[Figure]:
     """The first run over so many whole orders, and the runs after it and over ``fewer``; its memory."""
-    with _ekomi() as url:
+    with ekomi() as url:
         make_backfill(folder / "many", orders=orders, url=url, kind=whole)
         make_backfill(folder / "few", orders=fewer, url=url, kind=whole)
         works = {
@@ -66,7 +67,7 @@ def backfill(
 
 def backfill_cut_down(folder: Path, *, orders: int = 200_000, rounds: int = 3) -> Iterator[Figure]:
     """The first run over so many orders that hold little more than what is used."""
-    with _ekomi() as url:
+    with ekomi() as url:
         make_backfill(folder, orders=orders, url=url)
         works = {"first": partial(first_run, folder), "json": partial(bare_json, folder)}
         found = {name: median(runs) for name, runs in in_turn(works, rounds=rounds).items()}
@@ -92,15 +93,15 @@ def memory_figure(orders: int, fewer: int, many: Run, few: Run, *, what: str = "
 
 
 @contextmanager
-def _ekomi() -> Iterator[str]:
-    """An eKomi that knows the accounts, and has no reviews."""
+def ekomi(more: Sequence[BaseRoute] = ()) -> Iterator[str]:
+    """An eKomi that knows the accounts, and has no reviews; beside it what else is served."""
     shops = [
         seed.new_shop(
             str(100_000 + number), PASSWORD, name=f"A{number}", locale="en", seed=1, now=0, review_count=0
         )
         for number in range(ACCOUNTS)
     ]
-    with SandboxServer(World(shops=shops)) as server:
+    with SandboxServer(World(shops=shops), extra_routes=more) as server:
         yield server.url
 
 

@@ -22,6 +22,7 @@ from results import Results, Taken
 from rule_tests import backtest, rule_tests
 from runners import runners
 from sending import sending
+from shop import shop_first_load, shop_requests
 from start import start
 
 RESULTS = Path(__file__).parent.parent / "build" / "benchmarks.json"
@@ -36,6 +37,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "peers": peers,
     "backfill": backfill,
     "backfill_cut_down": backfill_cut_down,
+    "shop_requests": shop_requests,
+    "shop_first_load": shop_first_load,
     "new_orders": new_orders,
     "matching": matching,
     "sending": sending,

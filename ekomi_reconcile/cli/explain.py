@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -45,12 +46,19 @@ from ekomi_reconcile.state.store import State
     shell_complete=account_completions,
     help="Only this account, by name or interface id.",
 )
+@option(
+    "--all",
+    "details",
+    is_flag=True,
+    help="Every criterion of every account, also of those that do not match.",
+)
 @lists.format_option
 @common()
-def explain(order: str, account: str | None, form: str) -> int:
-    """Why an order is invited or not, and when: every account's every criterion.
+def explain(order: str, account: str | None, form: str, *, details: bool) -> int:
+    """Why an order is invited or not, and when: what becomes of it, and every account's verdict.
 
-    ORDER is its number, '#123' its id; 'SOURCE:#123' where several order sources have it.
+    ORDER is its number, '#123' its id; 'SOURCE:#123' where several order sources have it. Every criterion is
+    shown of the accounts that match, or of the nearest one; with --all, --account or as JSON of each.
     """
     configuration = load_configuration()
     only = None if account is None else lists.choose_one(account, lists.written_in(configuration))
@@ -62,10 +70,10 @@ def explain(order: str, account: str | None, form: str) -> int:
     ):
         found = _find(order, _searched(configuration, only), sources, state)
         privacy = read_privacy(configuration, digester(state, Purpose.CUSTOMER) if known else None)
-        told = _told(_explained(configuration, state, found, privacy), state, only)
-        lists.write_one(
-            told, form, as_text=render_explain.explanation_text, as_json=render_explain.explanation_json
-        )
+        explanation = _explained(configuration, state, found, privacy)
+        told = _told(explanation, state, only, details=details or only is not None)
+        as_text = partial(render_explain.explanation_text, width=lists.terminal_width())
+        lists.write_one(told, form, as_text=as_text, as_json=render_explain.explanation_json)
     return Exit.OK
 
 
@@ -110,13 +118,15 @@ def _explained(
 
 
 def _told(
-    explanation: order_lookup.Explanation, state: State | None, only: str | None
+    explanation: order_lookup.Explanation, state: State | None, only: str | None, *, details: bool
 ) -> render_explain.Told:
     histories = (
         {} if state is None else {row.id: state.invitations.history(row.id) for row in explanation.rows}
     )
     shown = [each for each in explanation.verdicts if only in (None, each.account.interface_id)]
-    return render_explain.Told(explanation, shown, histories)
+    return render_explain.Told(
+        explanation, shown, histories, shown if details else order_lookup.detailed(shown)
+    )
 
 
 @click.command()

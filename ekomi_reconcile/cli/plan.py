@@ -21,6 +21,7 @@ from ekomi_reconcile.cli.progress import progress
 from ekomi_reconcile.config.configuration import redact
 from ekomi_reconcile.http import RunClock
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.diagnostic import UNRESOLVED
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.plan.plan import Plan, Scope
@@ -268,7 +269,8 @@ def plan(
         write_result(comment_text(made, comment, detail))
     else:
         show(made, form, detail, sign)
-    if not made.complete or made.blocked:
+    unusable = any(each.rule == UNRESOLVED and each.is_error for each in made.diagnostics)
+    if not made.complete or made.blocked or unusable:
         return Exit.ERROR
     return Exit.CHANGES if detailed_exitcode and made.changes_present else Exit.OK
 

@@ -26,7 +26,7 @@ from ekomi_reconcile.config.settings import Project
 from ekomi_reconcile.config.source import Document, KeyPath, Part
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place
-from ekomi_reconcile.model.errors import SecretError
+from ekomi_reconcile.model.errors import SecretError, SecretUnusable
 from ekomi_reconcile.model.keys import key_paths
 from ekomi_reconcile.model.paths import flaw, local_path, read_bounded
 
@@ -160,9 +160,9 @@ def _read(reference: str, kind: str, rest: str, root: Path) -> str:
 
 def _check(reference: str, value: str) -> None:
     if not value:
-        raise SecretError(f"{reference} is empty", hint="put the secret there")
+        raise SecretUnusable(f"{reference} is empty", hint="put the secret there")
     if value != value.strip() or value.startswith(_MARK):
-        raise SecretError(
+        raise SecretUnusable(
             f"{reference} {flaw(value) or 'has whitespace at its beginning or end'}",
             hint="remove it: eKomi and shops refuse such a secret, and do not report why",
         )

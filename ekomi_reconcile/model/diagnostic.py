@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from ekomi_reconcile.model.order import OrderState
+
+
+UNRESOLVED: Final = "password-unresolved"
+"""The rule of a password that a run does not have. It is an error where it is there and cannot be right."""
 
 
 class Severity(StrEnum):

@@ -6,6 +6,7 @@ ReconcileError                  anything that a user sees as an error; exit 1
 │   ├── ConfigurationInvalid    the files have errors; carries the diagnostics
 │   └── RevisionUnreadable      the files cannot be read as they are at a git revision
 ├── SecretError                 a secret reference cannot be resolved
+│   └── SecretUnusable          it was resolved, and no server would accept what is there
 ├── OrderSourceError            orders cannot be read
 │   └── OrderUnreadable         one order cannot be read; the others can
 ├── EkomiError                  a call to eKomi did not do what was asked
@@ -76,6 +77,10 @@ class RevisionUnreadable(ConfigurationError):
 
 class SecretError(ReconcileError):
     """A secret reference cannot be resolved; the message never holds the secret."""
+
+
+class SecretUnusable(SecretError):
+    """It was resolved, but is empty or has whitespace at its ends, which no server would accept."""
 
 
 class OrderSourceError(ReconcileError):

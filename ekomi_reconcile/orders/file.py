@@ -72,14 +72,34 @@ class FileSource:
         """The orders with this number or, written ``#123`` or bare, this order id.
 
         Raises:
+            OrderUnreadable: the file has it, and it cannot be read.
             OrderSourceError: the file cannot be read.
         """
         number = number.strip()
         digits = number.removeprefix("#")
         whole = digits.isascii() and digits.isdigit() and len(digits) < 19
         order_id = int(digits) if whole else order_id_of(digits)
-        found = self.by_ids(self._file.ids_of(number, order_id)).values()
-        return [each for each in found if each.number == number or each.order_id == order_id]
+        ids = self._file.ids_of(number, order_id)
+        found = self.by_ids(ids)
+        if ids and not found:
+            raise self._unreadable(ids)
+        return [each for each in found.values() if each.number == number or each.order_id == order_id]
+
+    def _unreadable(self, order_ids: Collection[OrderId]) -> OrderUnreadable:
+        """Why the last of these records cannot be read."""
+        error = OrderUnreadable("it cannot be read", order_id=next(iter(order_ids)))
+        with self._file.opened() as (stream, identity):
+            layout = self._file.layout(stream)
+            read = layout.reading(OrderReader(self._file.codes))
+            for _, _, payload in layout.scan(stream, Span(0, identity.size)):
+                key = None if isinstance(payload, OrderUnreadable) else layout.key(payload)
+                if key is None or key.entity_id not in order_ids:
+                    continue
+                try:
+                    read(payload)
+                except OrderUnreadable as problem:
+                    error = problem
+        return error
 
     def find_many(self, numbers: Collection[str]) -> dict[str, list[Order]]:
         """The orders with these numbers, in one pass over the file.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ekomi_reconcile.model.account import Account, AccountRecord, PositionRecord
-from ekomi_reconcile.model.errors import OrderSourceError, ReconcileError
+from ekomi_reconcile.model.errors import OrderSourceError, OrderUnreadable, ReconcileError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Criterion, Invitation, Reached, Status, holder_of
 from ekomi_reconcile.model.order import Order
@@ -66,8 +66,17 @@ def find_order(text: str, names: Sequence[str], open_source: Callable[[str], Ord
     if len(found) > 1:
         raise _ambiguous(wanted, found, names)
     if not found:
-        raise unread[0][1] if unread else _unknown(wanted, searched)
+        raise _cannot_be_read(wanted, unread[0][1]) if unread else _unknown(wanted, searched)
     return SearchResult(found[0], tuple(unread))
+
+
+def _cannot_be_read(wanted: str, error: OrderSourceError) -> ReconcileError:
+    if not isinstance(error, OrderUnreadable):
+        return error
+    return ReconcileError(
+        f"order {wanted} cannot be read: {error.reason}",
+        hint="correct it at its source; until then no account can invite it",
+    )
 
 
 def _narrowed(text: str, names: Sequence[str]) -> tuple[str, Sequence[str]]:
@@ -105,7 +114,7 @@ def _unknown(wanted: str, searched: Sequence[str]) -> ReconcileError:
     where = "order source" if len(searched) == 1 else "order sources"
     return ReconcileError(
         f"order {wanted} not found in the {where} {', '.join(searched)}",
-        hint=f"write its number, or its id as '{BY_ID}123'; an order that cannot be read counts as absent",
+        hint=f"write its number, or its id as '{BY_ID}123'",
     )
 
 
@@ -149,6 +158,18 @@ class AccountVerdict:
         return next((each.criterion for each in self.criteria if not each.ok), None)
 
     @property
+    def matches(self) -> bool:
+        """Does the account invite the order, or has it done so?"""
+        return self.eligible or (self.row is not None and self.row.status is not Status.CANCELLED)
+
+    @property
+    def recorded_due(self) -> Instant | None:
+        """When its pending invitation is due now, if the next apply changes that."""
+        row = self.row
+        moves = row is not None and row.status is Status.PENDING and row.scheduled_at != self.scheduled_at
+        return row.scheduled_at if row is not None and moves else None
+
+    @property
     def pending_leaves_at(self) -> Instant | None:
         """When its own invitation can leave, if that is pending."""
         pending = self.row is not None and self.row.status is Status.PENDING
@@ -179,6 +200,14 @@ class Explanation:
     cancelled: str | None
     names: Mapping[str, str]
     now: Instant
+
+
+def detailed(verdicts: Sequence[AccountVerdict]) -> Sequence[AccountVerdict]:
+    """The accounts that match; if none does, the one that came nearest to it."""
+    matching = [each for each in verdicts if each.matches]
+    if matching or not verdicts:
+        return matching
+    return [max(verdicts, key=lambda each: next(at for at, it in enumerate(each.criteria) if not it.ok))]
 
 
 def match_request(
@@ -252,14 +281,18 @@ def _outcome(trace: OrderTrace) -> tuple[OrderOutcome, str | None]:
 
 def _verdict(rule: Rule, trace: OrderTrace, times: SendingSchedule) -> AccountVerdict:
     decision, row = trace.decision(rule), trace.row(rule.interface_id)
-    due = _due(rule, trace) or decision.scheduled_at
+    held = _due(rule, trace)
+    due = held or decision.scheduled_at
+    kept = row is not None and row.pending_days is not None and held == row.scheduled_at
     at_once = row is not None and row.at_once
     closed = row is not None and row.closed
     return AccountVerdict(
         account=rule.account,
         criteria=decision.criteria,
         reached=decision.reached,
-        pending_days=decision.pending_days,
+        pending_days=row.pending_days
+        if row and row.pending_days is not None and kept
+        else decision.pending_days,
         scheduled_at=due,
         leaves_at=None
         if due is None or closed

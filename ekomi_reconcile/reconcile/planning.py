@@ -21,8 +21,8 @@ from ekomi_reconcile.config.configuration import Configuration, Secret, resolve
 from ekomi_reconcile.config.revision import environment
 from ekomi_reconcile.ekomi import Call, Endpoints
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
-from ekomi_reconcile.model.errors import ReconcileError, SecretError
+from ekomi_reconcile.model.diagnostic import UNRESOLVED, Diagnostic, Severity
+from ekomi_reconcile.model.errors import ReconcileError, SecretError, SecretUnusable
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.run import NewState
 from ekomi_reconcile.model.sending_times import SendingSchedule
@@ -221,10 +221,13 @@ def key_before_state(configuration: Configuration) -> bytes | None:
 
 def _missing_passwords(passwords: Passwords) -> Iterator[Diagnostic]:
     for key, error in passwords.unresolved.items():
+        unusable = isinstance(error, SecretUnusable)
         yield Diagnostic(
-            severity=Severity.WARNING,
-            rule="password-unresolved",
-            message=f"{error.message}; treated as unchanged; apply requires it",
+            severity=Severity.ERROR if unusable else Severity.WARNING,
+            rule=UNRESOLVED,
+            message=error.message
+            if unusable
+            else f"{error.message}; treated as unchanged; apply requires it",
             hint=error.hint,
             account=key,
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ekomi_reconcile.analysis.findings import Analysis, Pair, Shadowed
+from ekomi_reconcile.analysis.findings import Analysis, Pair
 from ekomi_reconcile.analysis.pairs import Overlap
 from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
 from ekomi_reconcile.model.instant import HOUR
@@ -19,11 +19,15 @@ from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.reconcile.order_lookup import AccountVerdict, Explanation, OrderOutcome
 from ekomi_reconcile.render import tables
 from ekomi_reconcile.render.invitations import InvitationEntry, Listed, listed_json
+from ekomi_reconcile.render.labels import NONE
 from ekomi_reconcile.rules.conditions import ConditionTrace
 from ekomi_reconcile.rules.judge import CriterionResult
 
 if TYPE_CHECKING:
     from ekomi_reconcile.model.invitation import StatusChange
+
+
+_name = tables.printable
 
 
 class PairEntry(JsonObject, frozen=True):
@@ -74,26 +78,22 @@ def analysis_text(found: Analysis, paint: tables.Paint) -> str:
     lines += [
         _finding("never matches", _name(each), "no order can match the rule", paint) for each in found.never
     ]
-    lines += [_shadowed_line(each, paint) for each in found.shadowed]
-    lines += [
-        _finding(
-            "not served",
-            tables.printable(each.name),
-            f"no enabled account serves it (known from {each.known_from})",
-            paint,
-        )
-        for each in found.unserved_store_views
-    ]
+    for each in found.shadowed:
+        by = ", ".join(map(_name, each.by))
+        lines.append(_finding("shadowed", _name(each.account), f"every order goes to {by}", paint))
+    for view in found.unserved_store_views:
+        said = f"no enabled account serves it (known from {view.known_from})"
+        lines.append(_finding("not served", _name(view.name), said, paint))
     return "\n".join([*lines, _summary(found)]) + "\n"
 
 
 def _pair_json(pair: Pair) -> PairEntry:
     witness = pair.verdict.witness
-    return PairEntry(
+    return from_records(
+        PairEntry,
+        pair,
         accounts=list(pair.accounts),
         verdict=pair.verdict.overlap,
-        winner=pair.winner,
-        equal_priority=pair.equal_priority,
         witness=None if witness is None else witness.json(),
         reason=pair.verdict.reason,
     )
@@ -109,17 +109,8 @@ def _pair_lines(pair: Pair, paint: tables.Paint) -> Iterator[str]:
     yield f"    {tables.printable(msgspec.json.encode(pair.verdict.witness.json()).decode())}"
 
 
-def _shadowed_line(shadowed: Shadowed, paint: tables.Paint) -> str:
-    by = ", ".join(map(_name, shadowed.by))
-    return _finding("shadowed", _name(shadowed.account), f"every order goes to {by}", paint)
-
-
 def _finding(kind: str, what: str, said: str, paint: tables.Paint) -> str:
     return f"{paint(tables.Tone.CHANGE, kind)}: {what}: {said}"
-
-
-def _name(name: str) -> str:
-    return tables.printable(name)
 
 
 def _summary(found: Analysis) -> str:
@@ -141,17 +132,21 @@ def _summary(found: Analysis) -> str:
     return f"{sizes}: {counted}{''.join(rest)}."
 
 
-_WIDEST = 44
+_WIDEST = 24
 """Columns of a value, beyond which what is wanted goes to the next line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An explanation with the accounts to show, and the history of each row by its id."""
+    """An explanation with the accounts to show, and the history of each row by its id.
+
+    ``detailed`` are the accounts whose criteria are shown; a line is shown of the others.
+    """
 
     explanation: Explanation
     verdicts: Sequence[AccountVerdict]
     histories: Mapping[int, Sequence[StatusChange]]
+    detailed: Sequence[AccountVerdict]
 
 
 class CriterionEntry(JsonObject, frozen=True):
@@ -220,26 +215,64 @@ def verdict_json(verdict: AccountVerdict) -> VerdictEntry:
     )
 
 
-def explanation_text(told: Told, paint: tables.Paint) -> str:
-    """The same for people, with the history of the queue and what would have to change."""
-    blocks = [_head(told.explanation, paint)]
-    blocks += [account_text(each, told.explanation, paint) for each in told.verdicts]
+def explanation_text(told: Told, paint: tables.Paint, *, width: int | None = None) -> str:
+    """The same for people: what becomes of the order, a line per account, and the details of some.
+
+    ``width`` is that of the terminal in columns; ``None`` leaves every line whole.
+    """
+    blocks = [_head(told, paint, width)]
+    blocks += [account_text(each, told.explanation, paint, width=width) for each in told.detailed]
     if told.explanation.rows:
-        blocks.append(_queue(told, paint))
+        blocks.append(tables.folded(_queue(told, paint), width))
+    if hidden := len(told.verdicts) - len(told.detailed):
+        blocks.append(f"Details of {tables.plural(hidden, 'other account')}: --all\n")
     return tables.blocks_text(blocks)
 
 
-def _head(explanation: Explanation, paint: tables.Paint) -> str:
-    order = explanation.order
-    fields = [
-        tables.Field("Placed", tables.at(order.created_at)),
-        tables.Field("Status", f"{tables.plain(order.status)} (state {tables.plain(order.state)})"),
-        tables.Field("Store view", tables.plain(order.store_view)),
-        tables.Field("Customer group", tables.plain(order.customer_group)),
-        tables.Field("Invitation", _outcome(explanation)),
-    ]
-    title = f"Order {order.number} (id {order.order_id}, source {explanation.source})"
-    return tables.fields_text(title, fields, paint)
+def _head(told: Told, paint: tables.Paint, width: int | None) -> str:
+    order = told.explanation.order
+    verdict = paint(tables.Tone.STRONG, f"Order {order.number}: {_outcome(told.explanation)}")
+    status, state = tables.plain(order.status), tables.plain(order.state)
+    views = (
+        f"store view {tables.plain(order.store_view)}, customer group {tables.plain(order.customer_group)}"
+    )
+    placed = f"placed {tables.at(order.created_at)}, status {status} (state {state})"
+    facts = f"Order: {placed}, {views}, id {order.order_id}, source {told.explanation.source}"
+    lines = [tables.folded(verdict, width), "", *_account_lines(told, paint, width), ""]
+    return "\n".join([*lines, tables.folded(facts, width), ""])
+
+
+def _account_lines(told: Told, paint: tables.Paint, width: int | None) -> Iterator[str]:
+    """One line per account, those that match first."""
+    names = max((len(tables.printable(each.account.name)) for each in told.verdicts), default=0)
+    for each in sorted(told.verdicts, key=lambda each: not each.matches):
+        sign, tone, words, why = _mark(each, told.explanation)
+        name = tables.printable(each.account.name).ljust(names)
+        line = f"  {sign} {name}  {words}{why}"
+        if width is not None and len(line) > width:
+            line = f"{line[: width - 1]}…"
+        yield line.replace(f"  {sign} ", f"  {paint(tone, sign)} ", 1)
+
+
+def _mark(verdict: AccountVerdict, explanation: Explanation) -> tuple[str, tables.Tone, str, str]:
+    """Sign, tone and words for what an account makes of the order, and why."""
+    row = verdict.row
+    own = row is not None and row == explanation.row
+    if row is not None and own and row.status is not Status.PENDING:
+        return "→", tables.Tone.SEND, row.status.value, f" {tables.at(row.sent_at)}" if row.sent_at else ""
+    failed = next((each for each in verdict.criteria if not each.ok), None)
+    if failed is None:
+        return "✓", tables.Tone.ADD, "invited", f", due {tables.at(verdict.scheduled_at)}{_moved(verdict)}"
+    waits = f", its pending row {'is cancelled' if explanation.cancelled else 'is held'}" if own else ""
+    words, value = f"not invited: {failed.criterion.value}{waits}", tables.plain(failed.value)
+    if failed.criterion is Criterion.ALREADY_INVITED:
+        return NONE, tables.Tone.FAINT, words, f": {value}"
+    return "✗", tables.Tone.REMOVE, words, f": {value}, wanted: {tables.printable(failed.wanted)}"
+
+
+def _moved(verdict: AccountVerdict) -> str:
+    before = verdict.recorded_due
+    return "" if before is None else f" (recorded: {tables.at(before)}; the next apply changes it)"
 
 
 def _outcome(explanation: Explanation) -> str:
@@ -248,53 +281,60 @@ def _outcome(explanation: Explanation) -> str:
     more = taken if explanation.cancelled else ""
     match explanation.outcome:
         case OrderOutcome.GETS:
-            return f"{name} gets the order with the next apply, due {tables.at(explanation.due)}{more}"
+            return f"{name} invites it, due {tables.at(explanation.due)}; the next apply schedules it{more}"
         case OrderOutcome.KEEPS:
-            return f"{name} has the order, due {tables.at(explanation.due)}"
+            held = next((each.reason for each in explanation.verdicts if each.row == row), None)
+            waits = f"{name} has it in its queue, held by {held}" if held else f"{name} invites it"
+            return f"{waits}, due {tables.at(explanation.due)}"
         case OrderOutcome.CLOSED if row is not None:
-            return f"{row.status.value} through {name}: no other account may ask"
+            when = f" {tables.at(row.sent_at)}" if row.sent_at else ""
+            return f"{row.status.value} through {name}{when}; no other account invites it"
         case _:
-            return f"no account invites this order{more}"
+            return f"no account invites it{more}"
 
 
-def account_text(verdict: AccountVerdict, explanation: Explanation, paint: tables.Paint) -> str:
+def account_text(
+    verdict: AccountVerdict, explanation: Explanation, paint: tables.Paint, *, width: int | None = None
+) -> str:
     """What one account makes of the order: each criterion with value and verdict, and when it is due."""
     account = verdict.account
     name = paint(tables.Tone.STRONG, tables.printable(account.name))
-    lines = [f"{name} ({account.interface_id}): {_standing(verdict, explanation, paint)}"]
-    width = max(len(each.criterion.value) for each in verdict.criteria)
+    _, tone, words, _ = _mark(verdict, explanation)
+    lines = [f"{name} ({account.interface_id}): {paint(tone, words)}"]
+    column = max(len(each.criterion.value) for each in verdict.criteria)
+    is_done = tone is tables.Tone.SEND
     for each in verdict.criteria:
-        lines += _criterion(each, width, paint)
-    lines.append(f"  {_clock(verdict)}")
+        own = is_done and each.criterion is Criterion.ALREADY_INVITED
+        lines += _criterion(each, column, paint, width=width, own=own)
+    lines.append(tables.folded(f"  {_clock(verdict)}", width))
     if verdict.account.invitations.products.ask:
-        lines.append(f"  products: {', '.join(map(_product, verdict.products)) or 'none of this order'}")
+        products = ", ".join(map(_product, verdict.products)) or "none of this order"
+        lines.append(tables.folded(f"  products: {products}", width))
     if verdict.changes:
         lines.append("  would be invited if:")
-        lines += [f"    - {tables.printable(each)}" for each in verdict.changes]
+        lines += [tables.folded(f"    - {tables.printable(each)}", width) for each in verdict.changes]
     return "\n".join(lines) + "\n"
 
 
-def _standing(verdict: AccountVerdict, explanation: Explanation, paint: tables.Paint) -> str:
-    own = verdict.row is not None and verdict.row == explanation.row
-    if own and verdict.row is not None and verdict.row.status is not Status.PENDING:
-        return paint(tables.Tone.SEND, verdict.row.status.value)
-    if verdict.eligible:
-        return paint(tables.Tone.ADD, "invited")
-    waits = f", its pending row {'is cancelled' if explanation.cancelled else 'is held'}" if own else ""
-    return paint(tables.Tone.REMOVE, "not invited") + f": {verdict.reason}{waits}"
-
-
-def _criterion(result: CriterionResult, width: int, paint: tables.Paint) -> Iterator[str]:
+def _criterion(
+    result: CriterionResult, column: int, paint: tables.Paint, *, width: int | None, own: bool
+) -> Iterator[str]:
+    """The lines of a criterion; ``own``: it fails because of the account's own request."""
     sign = paint(tables.Tone.ADD, "✓ ok  ") if result.ok else paint(tables.Tone.REMOVE, "✗ fail")
+    if own:
+        sign = paint(tables.Tone.SEND, "→ done")
+    hang = 12 + column
     value, wanted = tables.plain(result.value), f"wanted: {tables.printable(result.wanted)}"
-    head = f"  {sign}  {result.criterion.value.ljust(width)}  {value}"
-    if len(value) > _WIDEST:
-        yield head
-        yield " " * (12 + width) + wanted
+    head = f"  {sign}  {result.criterion.value.ljust(column)}  {value}"
+    line = head + " " * (_WIDEST - len(value) + 2) + wanted
+    fits = len(value) <= _WIDEST and (width is None or hang + _WIDEST + 2 + len(wanted) <= width)
+    if fits:
+        yield line
     else:
-        yield head + " " * (_WIDEST - len(value) + 2) + wanted
+        yield tables.folded(head, width, hang=hang)
+        yield tables.folded(" " * hang + wanted, width, hang=hang + 2)
     if result.conditions is not None:
-        yield from _tree(result.conditions, 12 + width, paint)
+        yield from (tables.folded(each, width) for each in _tree(result.conditions, hang, paint))
 
 
 def _tree(verdict: ConditionTrace, indent: int, paint: tables.Paint) -> Iterator[str]:
@@ -319,7 +359,7 @@ def _clock(verdict: AccountVerdict) -> str:
     return (
         f"{tables.plain(reached.status)} reached {tables.at(reached.at)} (by {reached.source.value}), "
         f"pending period {verdict.pending_days} days{instead}{_spread(verdict)}, "
-        f"due {tables.at(verdict.scheduled_at)}{_leaves(verdict)}"
+        f"due {tables.at(verdict.scheduled_at)}{_moved(verdict)}{_leaves(verdict)}"
     )
 
 
@@ -346,8 +386,8 @@ def _queue(told: Told, paint: tables.Paint) -> str:
         reason = f": {tables.printable(row.reason)}" if row.reason else ""
         lines.append(
             f"  invitation {row.id}, {tables.printable(name)}: {row.status.value}{reason}, "
-            f"due {tables.at(row.scheduled_at)}{' (pushed)' if row.pushed else ''}, "
-            f"sent {tables.at(row.sent_at)}"
+            f"due {tables.at(row.scheduled_at)}{' (pushed)' if row.pushed else ''}"
+            f"{f', sent {tables.at(row.sent_at)}' if row.sent_at else ''}"
         )
         lines += [f"    {_change(each)}" for each in told.histories.get(row.id, ())]
     return "\n".join(lines) + "\n"

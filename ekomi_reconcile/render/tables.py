@@ -59,6 +59,43 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
+_ESCAPE = re.compile("\033\\[[0-9;]*m")
+_WORD = re.compile(r"\s*\S+")
+_LEAST_ROOM = 24
+
+
+def folded(text: str, width: int | None, *, hang: int | None = None) -> str:
+    """The text with lines of at most ``width`` columns, broken at spaces; ``None`` breaks none.
+
+    What follows in a line is indented by ``hang`` columns, or by two more than its beginning. A word that is
+    longer than a line stays whole.
+    """
+    if width is None:
+        return text
+    return "\n".join(_folded(line, width, hang) for line in text.split("\n"))
+
+
+def _folded(line: str, width: int, hang: int | None) -> str:
+    if _shown_columns(line) <= width:
+        return line
+    indent = len(line) - len(line.lstrip(" "))
+    if hang is None or hang > width - _LEAST_ROOM:
+        hang = min(indent + 2, max(width - _LEAST_ROOM, 0))
+    lines, used = [""], 0
+    for word in _WORD.findall(line):
+        if used + _shown_columns(word) > width and lines[-1].strip():
+            lines.append(" " * hang + word.lstrip())
+            used = _shown_columns(lines[-1])
+        else:
+            lines[-1] += word
+            used += _shown_columns(word)
+    return "\n".join(lines)
+
+
+def _shown_columns(text: str) -> int:
+    return columns_of(_ESCAPE.sub("", text) if "\033" in text else text)
+
+
 def moment(instant_iso: str) -> str:
     """``2026-11-30T12:00:00Z`` as people read it: ``2026-11-30 12:00 UTC``."""
     return f"{instant_iso[:10]} {instant_iso[11:16]} UTC"

@@ -284,9 +284,11 @@ def _already_invited_shown(case: rules_case.Case) -> rules_case.Shown:
 
 
 def _standing(row: Invitation, name: str) -> str:
+    """The status and, unless it is pending (the plan may move it), since when it has it."""
+    if row.status is Status.PENDING:
+        return f"{row.status.value} through {name}"
     at = row.changed_at if row.sent_at is None else row.sent_at
-    when = f"due {iso(row.scheduled_at)}" if row.status is Status.PENDING else f"since {iso(at)}"
-    return f"{row.status.value} through {name}, {when}"
+    return f"{row.status.value} through {name}, since {iso(at)}"
 
 
 def _always(remedy: str) -> Callable[[rules_case.Case], str]:

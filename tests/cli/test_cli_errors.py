@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from recorded_support import THEN
 
 from ekomi_reconcile.model.instant import iso
@@ -35,3 +36,22 @@ def test_an_unknown_account_is_an_error(recorded, capsys):
 def test_a_deleted_account_can_be_named(recorded, capsys):
     """What it left behind is still there."""
     assert listed(recorded, capsys, "--account", "Old") == []
+
+
+@pytest.mark.parametrize(("value", "code"), [("sandbox-de\n", 1), (" sandbox-de", 1), ("", 1), (None, 0)])
+def test_a_password_that_cannot_be_right_fails_in_plan_too(
+    project, sandbox, monkeypatch, capsys, value, code
+):
+    """Whitespace at its ends, or nothing: plan exits as apply would; one that is not set is a warning."""
+    project.account("Germany", "28374")
+    if value is None:
+        monkeypatch.delenv("PASSWORD_28374")
+    else:
+        monkeypatch.setenv("PASSWORD_28374", value)
+    assert project.cli("plan") == code
+    shown = capsys.readouterr().out
+    assert ("error[password-unresolved]" in shown) is bool(code)
+    assert ("treated as unchanged" in shown) is not bool(code)
+    assert "sandbox-de" not in shown
+    assert project.cli("plan", "--offline") == 0
+    assert project.cli("apply", "--auto-approve") == 1

@@ -1,6 +1,7 @@
 """``explain`` as support staff use it."""
 
 import json
+import re
 
 import pytest
 from project_support import order, settings
@@ -155,7 +156,7 @@ def test_a_sent_row_closes_the_order_for_everybody(project, explained, capsys):
     assert germany["invitation"]["status"] == "sent"
     assert project.cli("explain", "1") == 0
     shown = capsys.readouterr().out
-    assert "sent through Germany: no other account may ask" in shown
+    assert "no other account invites it" in shown
     assert "pending → sending" in shown
 
 
@@ -168,7 +169,7 @@ def test_a_row_that_no_longer_matches_passes_on(project, explained, capsys):
     assert (germany["reason"], france["eligible"]) == ("store_view", True)
     project.cli("explain", "100000001")
     shown = capsys.readouterr().out
-    assert "France gets the order with the next apply, due" in shown
+    assert "France invites it, due" in shown
     assert "the next apply cancels the pending one: store_view" in shown
 
 
@@ -289,10 +290,58 @@ def test_nothing_personal_is_shown(project, explained, capsys):
         ]
     )
     for form in ("text", "json"):
-        assert project.cli("explain", "1", "--format", form) == 0
+        assert project.cli("explain", "1", "--all", "--format", form) == 0
         shown = "".join(capsys.readouterr())
         assert "canar" not in shown.lower()
         assert "222777" not in shown
         assert "sandbox-de" not in shown
-    assert project.cli("explain", "1") == 0
+    assert project.cli("explain", "1", "--all") == 0
     assert "shipping_city in [Graz] (it is masked)" in capsys.readouterr().out
+
+
+def test_an_order_that_cannot_be_read_is_not_called_absent(project, capsys):
+    """By number and by id: the field and what is wrong with it, and that the order is there."""
+    project.account("Germany", "28374")
+    project.orders([order(1, grand_total="much"), order(2), order(3, created_at="soon")])
+    for wanted, said in (
+        ("100000001", "order 100000001 cannot be read: grand_total: "),
+        ("#1", "order #1 cannot be read: grand_total: "),
+        ("100000003", "order 100000003 cannot be read: created_at: "),
+    ):
+        shown = refused(project, capsys, wanted)
+        assert said in shown
+        assert "correct it at its source" in shown
+        assert "not found" not in shown
+    assert "not found" in refused(project, capsys, "100000004")
+
+
+def test_details_of_every_account_on_request(project, capsys):
+    """A line of each account, details of those that match; --all and --account show those of others."""
+    project.account("Germany", "28374", "pending_period: 7\nstore_views: [de]")
+    project.account("France", "28375", "pending_period: 7\nstore_views: [fr]")
+    project.orders([order(1)])
+    for flags, shown in (
+        ((), ("Germany",)),
+        (("--all",), ("Germany", "France")),
+        (("--account", "France"), ("France",)),
+    ):
+        capsys.readouterr()
+        assert project.cli("explain", "100000001", *flags) == 0
+        out = capsys.readouterr().out
+        assert out.startswith("Order 100000001: Germany invites it, due ")
+        assert [name for name in ("Germany", "France") if f"\n{name} (" in out] == list(shown)
+
+
+def test_a_changed_pending_period_shows_both_times(project, capsys, sandbox):
+    """Before the apply that moves it: the new time with the new period, and the one that is recorded."""
+    project.account("Germany", "28374", "pending_period: 14")
+    project.orders([order(1)])
+    assert project.cli("apply", "--auto-approve") == 0
+    project.account("Germany", "28374", "pending_period: 9")
+    capsys.readouterr()
+    assert project.cli("explain", "100000001") == 0
+    out = capsys.readouterr().out
+    moved = re.search(r"pending period 9 days, due (\S+ \S+) UTC \(recorded: (\S+ \S+) UTC; ", out)
+    new, old = (instant.parse(f"{each.replace(' ', 'T')}:00Z") for each in moved.groups())
+    assert old - new == 5 * DAY
+    assert f"invites it, due {moved[1]} UTC" in out

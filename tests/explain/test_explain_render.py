@@ -11,7 +11,7 @@ from ekomi_reconcile.model.account import Account, PositionRecord
 from ekomi_reconcile.model.invitation import CustomerLimit, Status, StatusChange
 from ekomi_reconcile.model.order import Contact, HistoryEntry, Order
 from ekomi_reconcile.model.rule import Deliver, InvitationRule, Selection
-from ekomi_reconcile.reconcile.order_lookup import explain_order, match_request
+from ekomi_reconcile.reconcile.order_lookup import detailed, explain_order, match_request
 from ekomi_reconcile.render.explain import Told, explanation_json, explanation_text
 from ekomi_reconcile.render.tables import Paint, json_text
 from ekomi_reconcile.rules.rulebook import Rule
@@ -60,11 +60,11 @@ ACCOUNTS = [
 ]
 
 
-def told(order=ORDER, rows=(), histories=None):
-    """The explanation of an order by four accounts whose rules have not changed."""
+def told(order=ORDER, rows=(), histories=None, *, fresh=False):
+    """The explanation of an order by four accounts whose rules have not changed, or are ``fresh``."""
     positions = {
         each.interface_id: PositionRecord(
-            source="default", rule_digest=Rule(each).digest, cursor="", evaluated_at=NOW
+            source="default", rule_digest="other" if fresh else Rule(each).digest, cursor="", evaluated_at=NOW
         )
         for each in ACCOUNTS
     }
@@ -72,7 +72,7 @@ def told(order=ORDER, rows=(), histories=None):
     request = replace(request, names={**request.names, "99": "Old"})
     privacy = Customers(cap=CustomerLimit(1, 90))
     explanation = explain_order(order, request, Rows(rows), privacy)
-    return Told(explanation, explanation.verdicts, histories or {})
+    return Told(explanation, explanation.verdicts, histories or {}, detailed(explanation.verdicts))
 
 
 def held():
@@ -99,16 +99,43 @@ def sent():
     return told(rows=[mine])
 
 
-CASES = {"new": told, "held": held, "sent": sent}
+def moved():
+    """The order in Germany's queue, due four days later than by its rule as it is now."""
+    mine = row("10", ORDER, scheduled_at=NOW + 14 * DAY, pending_days=18, judged_at=NOW)
+    return told(rows=[mine], fresh=True)
 
 
+CASES = {"new": told, "held": held, "sent": sent, "moved": moved}
+
+
+@pytest.mark.parametrize("width", [80, 120, None])
 @pytest.mark.parametrize("case", CASES)
-def test_text(case):
-    """What people see is what somebody has looked at and found good; colour only adds to it."""
-    text = explanation_text(CASES[case](), Paint(colour=False))
-    check_golden(GOLDEN / f"{case}.txt", text)
+def test_text(case, width):
+    """What people see is what somebody has looked at and found good, at two widths and in a pipe."""
+    text = explanation_text(CASES[case](), Paint(colour=False), width=width)
+    check_golden(GOLDEN / f"{case}-{width or 'pipe'}.txt", text)
     assert "Canaryville" not in text
     assert "mira" not in text.lower()
+    assert width is None or all(len(line) <= width for line in text.splitlines())
+
+
+def test_details_are_of_the_accounts_that_match():
+    """Of all others there is a line; where none matches, the nearest has its details."""
+    shown = told()
+    assert [each.account.name for each in shown.detailed] == ["Germany"]
+    gone = replace(shown, verdicts=[each for each in shown.verdicts if not each.matches])
+    assert [each.account.name for each in detailed(gone.verdicts)] == ["All"]
+    whole = explanation_text(replace(shown, detailed=shown.verdicts), Paint())
+    assert whole.count("✓ ok    reviewed") == 4
+    assert "--all" not in whole
+
+
+def test_a_sent_order_is_no_failure():
+    """Nothing about the account that sent it is red; the others have no red sign for it."""
+    lines = explanation_text(sent(), Paint(colour=True)).splitlines()
+    of_account = [line for line in lines if "All" in line or "already_invited" in line]
+    assert of_account
+    assert not [line for line in of_account if "\033[31m" in line]
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -15,7 +15,7 @@ from pathlib import Path
 from ekomi_reconcile.config.configuration import Secret, resolve
 from ekomi_reconcile.config.order_sources import MagentoSettings
 from ekomi_reconcile.model.diagnostic import Diagnostic
-from ekomi_reconcile.model.errors import OrderSourceError, SecretError
+from ekomi_reconcile.model.errors import OrderSourceError, OrderUnreadable, SecretError
 from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.model.review import ProductDetails
 from ekomi_reconcile.orders.facts import EVERYTHING
@@ -279,13 +279,16 @@ class MagentoSource:
         """The orders with this number or, written ``#123`` or bare, this order id.
 
         Raises:
-            OrderSourceError: the shop cannot be read.
+            OrderSourceError: the shop, or the order that it has, cannot be read.
         """
         number = number.strip()
         digits = number.removeprefix("#")
         order_id = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
         table, assembly = self._shop.look_up()
-        found = {order.order_id: order for order in assembly.orders(table.numbered(number))[0]}
+        orders, unreadable = assembly.orders(table.numbered(number))
+        if unreadable and not orders:
+            raise OrderUnreadable(unreadable[0].reason, order_id=unreadable[0].order_id)
+        found = {order.order_id: order for order in orders}
         if order_id is not None and order_id not in found:
             found |= self.by_ids([order_id])
         return [each for each in found.values() if each.number == number or each.order_id == order_id]

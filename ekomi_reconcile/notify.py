@@ -206,9 +206,10 @@ def slack_payload(report: RunReport, clean: Clean) -> dict[str, Json]:
 
 
 def _details(report: RunReport, clean: Clean) -> Iterator[str]:
-    if report.failures:
-        texts = [_failure_line(each, clean) for each in report.failures]
-        yield _list("Failed", texts, most=_SLACK_TEXTS)
+    for title, in_doubt in (("Failed", False), ("Outcome unknown", True)):
+        texts = [_failure_line(each, clean) for each in report.failures if each.in_doubt is in_doubt]
+        if texts:
+            yield _list(title, texts, most=_SLACK_TEXTS)
     if report.not_tried:
         yield _list(
             "Not tried", [_escaped(_short(clean(each))) for each in report.not_tried], most=_SLACK_TEXTS

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place, Severity
-from ekomi_reconcile.model.instant import DAY, parse
+from ekomi_reconcile.model.instant import DAY, HOUR, parse
 from ekomi_reconcile.model.invitation import (
     CancelStep,
     Observation,
@@ -14,7 +16,7 @@ from ekomi_reconcile.model.invitation import (
     SendStep,
 )
 from ekomi_reconcile.model.rule import Deliver, InvitationRule
-from ekomi_reconcile.plan.diff import masked
+from ekomi_reconcile.plan.diff import differing, masked
 from ekomi_reconcile.plan.plan import (
     AccountChange,
     Action,
@@ -230,3 +232,141 @@ def empty_plan(**changed: object) -> Plan:
         "guards": (),
     }
     return full_plan(**{**nothing, **changed})
+
+
+def changed(name: str, interface_id: str, before: InvitationRule, after: InvitationRule, line: int = 16):
+    """The update of an account whose rule changes."""
+    old, new = (account(name, interface_id, invitations=rule).canonical() for rule in (before, after))
+    return AccountChange(
+        action=Action.UPDATE,
+        name=name,
+        interface_id=interface_id,
+        before=masked(old),
+        after=masked(new),
+        changed=tuple(differing(old, new)),
+        place=Place(path=f"accounts.d/{name.lower().replace(' ', '-')}.yaml", line=line),
+    )
+
+
+def moved(number: int, *, interface_id: str = GERMANY, before: int, after: int) -> RescheduleStep:
+    """A pending invitation that a shorter delay moves."""
+    return RescheduleStep(
+        interface_id=interface_id,
+        row_id=number,
+        source="default",
+        order_id=number,
+        number=f"{400_000_000 + number}",
+        scheduled_at=after,
+        previously=before,
+        reached_at=after - 7 * DAY,
+        reached_status="complete",
+        reached_source="history",
+        rule_change=True,
+        pending_days=7,
+        channel=Deliver.EKOMI_EMAIL,
+        products=(),
+        leaves_at=after,
+    )
+
+
+def sent(step: RescheduleStep) -> SendStep:
+    """What is sent because it was moved into the past."""
+    return SendStep(
+        interface_id=step.interface_id,
+        row_id=step.row_id,
+        source=step.source,
+        order_id=step.order_id,
+        number=step.number,
+        scheduled_at=step.scheduled_at,
+        rule_change=True,
+        channel=step.channel,
+        products=step.products,
+        moved_from=step.previously,
+    )
+
+
+def moving(counts: dict[str, tuple[int, int]]) -> InvitationSteps:
+    """Steps that move invitations: by interface id, how many into the past and how many to a later time."""
+    steps = InvitationSteps.at(NOW)
+    for interface_id, (now, later) in counts.items():
+        for at in range(now + later):
+            due = NOW - DAY * (now - at) + HOUR if at < now else NOW + DAY * (at - now + 1)
+            step = moved(185 + at, interface_id=interface_id, before=due + 7 * DAY, after=due)
+            steps.reschedule.append(step)
+            if at < now:
+                steps.send.append(sent(step))
+    return steps
+
+
+def small_plan() -> Plan:
+    """Five accounts: one whose customers are invited sooner, one deleted, one new, two not changed."""
+    rule = InvitationRule(enabled=True, conditions={"all": [{"grand_total": {"gte": 50}}]})
+    sooner = InvitationRule(
+        enabled=True, pending_period=7, conditions={"all": [{"grand_total": {"gte": 20}}]}
+    )
+    steps = moving({GERMANY: (7, 4)})
+    for number in range(1, 6):
+        steps.cancel.append(
+            CancelStep(
+                interface_id=NORWAY,
+                row_id=number,
+                source="default",
+                order_id=number,
+                number=f"{600_000_000 + number}",
+                reason="account_deleted",
+            )
+        )
+    for number in range(1, 3):
+        steps.schedule.append(schedule(number, interface_id="10002", rule_change=False))
+    created = AccountChange(
+        action=Action.CREATE,
+        name="France",
+        interface_id=FRANCE,
+        after=canonical(name="France", interface_id=FRANCE),
+        place=Place(path="accounts.d/france.yaml", line=2),
+    )
+    deleted = AccountChange(
+        action=Action.DELETE,
+        name="Norway",
+        interface_id=NORWAY,
+        before=canonical(name="Norway", interface_id=NORWAY),
+        reason="not in the files",
+    )
+    names = {GERMANY: "Germany", FRANCE: "France", NORWAY: "Norway", "10001": "Brand A", "10002": "Brand B"}
+    return empty_plan(
+        names=names,
+        git_commit="8704c63" + "0" * 33,
+        changes=(created, changed("Germany", GERMANY, rule, sooner), deleted),
+        operations=tuple(
+            Operation(kind=kind, account=name, interface_id=key, reason="new" if key == FRANCE else "due")
+            for kind in OperationKind
+            for key, name in names.items()
+            if key != NORWAY
+        ),
+        invitations=replace(
+            steps,
+            not_invited={
+                "Germany": {"store_view": 210, "order_status": 19, "order_age": 3},
+                "Brand A": {"store_view": 230, "order_status": 2},
+            },
+        ),
+    )
+
+
+def large_plan() -> Plan:
+    """200 accounts with the same change, each with other customers; and 30 that only send."""
+    rule, sooner = InvitationRule(enabled=True), InvitationRule(enabled=True, pending_period=7)
+    names = {f"{40_000 + number}": f"Shop {number:03}" for number in range(230)}
+    keys = list(names)
+    steps = moving({key: (at % 7, at % 3) for at, key in enumerate(keys[:200])})
+    for key in keys[200:]:
+        steps.schedule.append(schedule(1, interface_id=key, rule_change=False))
+    return empty_plan(
+        names=names,
+        changes=tuple(changed(names[key], key, rule, sooner, line=4) for key in keys[:200]),
+        operations=tuple(
+            Operation(kind=OperationKind.SYNC, account=name, interface_id=key, reason="due")
+            for key, name in names.items()
+        ),
+        invitations=replace(steps, not_invited={names[key]: {"order_status": 2} for key in keys[:50]}),
+    )

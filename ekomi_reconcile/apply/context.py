@@ -216,10 +216,11 @@ class Context:
 
     def note_error(self, interface_id: str, operation: str, error: ReconcileError) -> None:
         """Put a failed call into the error log only."""
-        known = {each.interface_id for each in self.state.accounts.read()}
+        known = any(each.interface_id == interface_id for each in self.state.accounts.read())
         self.state.journal.record_error(
-            interface_id if interface_id in known else None,
-            operation=operation if interface_id in known else f"{self.name(interface_id)}: {operation}",
+            interface_id if known else None,
+            account=None if known else self.name(interface_id),
+            operation=operation,
             kind=type(error).__name__,
             http_status=error.status if isinstance(error, EkomiError) else None,
             message=error.message,

@@ -22,8 +22,7 @@ from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.model.run import Done, Progress, Stage, Task, Work
 from ekomi_reconcile.model.sending_times import local_time
-from ekomi_reconcile.plan.steps import another_shop, difference
-from ekomi_reconcile.rules.case import key_of_row, own_review, rival_of
+from ekomi_reconcile.rules.case import another_shop, difference, key_of_row, own_review, rival_of
 from ekomi_reconcile.rules.rulebook import Rule, waits_on_hold
 
 LOOK = 1_000

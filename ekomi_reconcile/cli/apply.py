@@ -12,20 +12,20 @@ import click
 
 from ekomi_reconcile.apply.run_control import StopSignal, both
 from ekomi_reconcile.cli import options as cli_options
+from ekomi_reconcile.cli import plan as plan_command
 from ekomi_reconcile.cli import session
 from ekomi_reconcile.cli.files import about_run, approved_plan, needs_approval, read_saved
 from ekomi_reconcile.cli.main import Exit
-from ekomi_reconcile.cli.output import write_result
-from ekomi_reconcile.cli.plan import accept_clock_option, check_selection, concise_option, selections, show
 from ekomi_reconcile.cli.progress import Events, events_into, json_events_option, progress
 from ekomi_reconcile.cli.run import MetricsFile, Notifying, metrics_out_option
 from ekomi_reconcile.config.configuration import Configuration, redact
 from ekomi_reconcile.http import RunClock
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.run import Result
-from ekomi_reconcile.plan.diff import Allowed, due_of, enforce
+from ekomi_reconcile.plan.diff import Allowed, accepting, due_of, enforce
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.render.events import plan_events, result_events
+from ekomi_reconcile.render.plan_summary import stake_text
 from ekomi_reconcile.render.plan_text import PlanDetail
 from ekomi_reconcile.render.tables import Paint
 
@@ -52,6 +52,10 @@ class _Order:
     accept_clock: bool
     new_state: bool
     detail: PlanDetail
+
+    def overrides(self, plan: Plan) -> Allowed:
+        """What the guards let pass; where nothing is sent, no number of sends is too high."""
+        return self.allowed if self.sending else dataclasses.replace(self.allowed, sends=due_of(plan))
 
 
 @click.command()
@@ -89,11 +93,11 @@ class _Order:
 @cli_options.option(
     "--allow-sends", env=False, type=int, metavar="N", help="Let exactly N invitations be sent."
 )
-@accept_clock_option
-@concise_option
+@plan_command.accept_clock_option
+@plan_command.detail_options
 @json_events_option
 @metrics_out_option
-@selections
+@plan_command.selections
 @cli_options.common()
 def apply(
     plan_file: Path | None,
@@ -109,6 +113,7 @@ def apply(
     allow_sends: int | None,
     accept_clock: bool,
     concise: bool,
+    full: bool,
     json_events: Path | None,
     metrics_out: Path | None,
     target: tuple[str, ...],
@@ -122,7 +127,7 @@ def apply(
     made, it does exactly that plan, or refuses because something changed since. It asks only about a plan
     that was made with --offline.
     """
-    check_selection(target, exclude)
+    plan_command.check_selection(target, exclude)
     if plan_file is not None and (target or tag or exclude or replace or refresh_only):
         raise click.UsageError(
             "a saved plan is applied as it is: no --target, --exclude, --tag, --replace, --refresh-only."
@@ -138,7 +143,7 @@ def apply(
         lock_timeout=lock_timeout,
         accept_clock=accept_clock,
         new_state=new_state,
-        detail=PlanDetail.CONCISE if concise else PlanDetail.FULL,
+        detail=plan_command.detail_of(concise=concise, full=full),
     )
     metrics = MetricsFile(metrics_out)
     with events_into(json_events) as events:
@@ -236,8 +241,9 @@ class _Run:
         order = self.order
         if saved is not None:
             made = approved_plan(saved, self.configuration, state, planner)
+            made = accepting(made, order.overrides(made))
             if needs_approval(saved):
-                show(made, "text", order.detail)
+                plan_command.show(made, "text", order.detail)
             return made
         with progress() as listen:
             made = planner.plan(
@@ -246,14 +252,17 @@ class _Run:
                 reconcile_window=order.reconcile_window,
                 listen=both(listen, self.watch.events.listen),
             )
-        show(made, "text", order.detail)
+        made = accepting(made, order.overrides(made))
+        plan_command.show(made, "text", order.detail)
         return made
 
     def _approved(self, made: Plan, saved: SavedPlan | None) -> bool:
         self.watch.events.tell(plan_events(made))
-        _enforce(made, self.order)
+        enforce(made, self.order.overrides(made))
         asks = saved is None or needs_approval(saved)
-        return not asks or self.order.approved or made.empty or _agreed()
+        if not asks or self.order.approved or made.empty:
+            return True
+        return _agreed(stake_text(made, sending=self.order.sending))
 
     def _execute(self, cycle: Cycle, state: State, made: Plan, digest: str | None) -> int:
         watch = self.watch
@@ -284,13 +293,7 @@ def _carry_out(configuration: Configuration, order: _Order, *, watch: _Watch, st
     return run.without_state()
 
 
-def _enforce(made: Plan, order: _Order) -> None:
-    """Refuse what the guards refuse; where nothing is sent, no number of sends is too high."""
-    sends = order.allowed.sends if order.sending else due_of(made)
-    enforce(made, dataclasses.replace(order.allowed, sends=sends))
-
-
-def _agreed() -> bool:
+def _agreed(question: str) -> bool:
     """Ask whether to go on; without a terminal that is an error."""
     sys.stdout.flush()
     if not cli_options.interactive():
@@ -299,7 +302,7 @@ def _agreed() -> bool:
             hint="run with --auto-approve, or apply a saved plan",
         )
     with cli_options.interruptible():
-        click.echo("\nDo you want to do this? Only 'yes' will be accepted: ", err=True, nl=False)
+        click.echo(f"\n{question} Only 'yes' will be accepted: ", err=True, nl=False)
         answer = sys.stdin.readline().strip()
     if answer == "yes":
         return True
@@ -311,7 +314,7 @@ def _report(result: Result, stop: StopSignal, *, complete: bool) -> int:
     from ekomi_reconcile.render.results import result_text
 
     paint = Paint(cli_options.options().colour_on(sys.stdout))
-    write_result(redact(result_text(result, paint, complete=complete)))
+    cli_options.write_result(redact(result_text(result, paint, complete=complete)))
     if stop.interrupted:
         return Exit.INTERRUPTED
     return Exit.OK if result.succeeded and complete else Exit.ERROR

@@ -20,8 +20,7 @@ import msgspec
 from ekomi_reconcile import scaffold
 from ekomi_reconcile.cli.files import FOLDER, copy_example
 from ekomi_reconcile.cli.main import Exit
-from ekomi_reconcile.cli.options import REQUIRE_STATE, FilePath, common, option, options
-from ekomi_reconcile.cli.output import write_result
+from ekomi_reconcile.cli.options import REQUIRE_STATE, FilePath, common, option, options, write_result
 from ekomi_reconcile.config.load import find, load
 from ekomi_reconcile.config.settings import ACCOUNTS
 from ekomi_reconcile.model import instant

@@ -94,14 +94,15 @@ def errors(names: tuple[str, ...], since: Instant | None, limit: int | None, for
     The latest first. The messages hold neither secrets nor personal data.
     """
     with session.reading(session.load_configuration(), key=False) as state:
-        wanted = frozenset(lists.choose(names, lists.known_to(state))) if names else None
-        account_names = {each.interface_id: each.name for each in state.accounts.read(include_deleted=True)}
+        known = lists.known_to(state)
+        account_names = {each.interface_id: each.name for each in known}
         found = state.journal.errors(since=since)
-    listed = [
-        results.ListedError(account_names.get(each.interface_id or ""), each)
-        for each in found
-        if wanted is None or each.interface_id in wanted
-    ]
+    others = (lists.Named(each.account, each.account) for each in found if each.account is not None)
+    wanted = {account_names.get(each, each) for each in lists.choose(names, (*known, *others))}
+    every = (
+        results.ListedError(account_names.get(each.interface_id or "", each.account), each) for each in found
+    )
+    listed = [each for each in every if not names or each.account in wanted]
     lists.write_list(
         listed[:limit],
         form,

@@ -35,7 +35,7 @@ from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.paths import read_bounded
 from ekomi_reconcile.plan.diff import Comparison, between, judge_saved, settings_changed
 from ekomi_reconcile.plan.plan import Plan, Scope
-from ekomi_reconcile.reconcile.planning import digester, limits_of
+from ekomi_reconcile.reconcile.planning import digester, limits_of, located
 from ekomi_reconcile.state.engine.mark import Purpose
 
 if TYPE_CHECKING:
@@ -314,7 +314,8 @@ def base_plan(configuration: Configuration, scope: Scope, *, now: Instant) -> Pl
         scope=replace(scope, offline=True, base_commit=revision.commit),
         diagnostics=found,
     )
-    return between(() if before is None else before.accounts, configuration.accounts, comparison)
+    made = between(() if before is None else before.accounts, configuration.accounts, comparison)
+    return located(made, configuration)
 
 
 def changed_accounts(configuration: Configuration, ref: str) -> tuple[str, ...]:

@@ -17,8 +17,7 @@ from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.files import from_the_top, rewrite
 from ekomi_reconcile.cli.lists import choose_matching, live_in, write_pieces
 from ekomi_reconcile.cli.main import Exit
-from ekomi_reconcile.cli.options import common, option, options
-from ekomi_reconcile.cli.output import exact_output, write_result
+from ekomi_reconcile.cli.options import common, exact_output, option, options, write_result
 from ekomi_reconcile.cli.session import configuration_path, reading
 from ekomi_reconcile.config.configuration import redact
 from ekomi_reconcile.config.diagnostics import error

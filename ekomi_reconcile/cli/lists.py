@@ -16,8 +16,7 @@ import click
 
 from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.main import Exit, LazyGroup
-from ekomi_reconcile.cli.options import DURATION, Command, FilePath, common, option, options
-from ekomi_reconcile.cli.output import write_result
+from ekomi_reconcile.cli.options import DURATION, Command, FilePath, common, option, options, write_result
 from ekomi_reconcile.cli.session import state_key
 from ekomi_reconcile.config.configuration import Configuration, redact
 from ekomi_reconcile.model import instant

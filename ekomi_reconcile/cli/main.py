@@ -16,8 +16,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from ekomi_reconcile import __version__
-from ekomi_reconcile.cli.options import COMPLETION, common
-from ekomi_reconcile.cli.output import Output, outputs
+from ekomi_reconcile.cli.options import COMPLETION, Output, common, outputs
 from ekomi_reconcile.model.errors import ConfigurationInvalid, ReconcileError
 
 

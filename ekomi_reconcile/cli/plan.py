@@ -16,7 +16,6 @@ from ekomi_reconcile.cli import files, session
 from ekomi_reconcile.cli import options as cli_options
 from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.main import Exit
-from ekomi_reconcile.cli.output import write_result
 from ekomi_reconcile.cli.progress import progress
 from ekomi_reconcile.config.configuration import redact
 from ekomi_reconcile.http import RunClock
@@ -161,11 +160,25 @@ def selections(command: cli_options.Command) -> cli_options.Command:
     return command
 
 
-def concise_option(command: cli_options.Command) -> cli_options.Command:
-    """``--concise``, shared by plan and apply."""
-    return cli_options.option(
-        "--concise", is_flag=True, help="Only figures and the accounts that change; no examples."
-    )(command)
+def detail_options(command: cli_options.Command) -> cli_options.Command:
+    """``--concise`` and ``--full``, shared by plan and apply."""
+    for add in (
+        cli_options.option(
+            "--full", is_flag=True, help="List every account, also where more than 20 do the same."
+        ),
+        cli_options.option("--concise", is_flag=True, help="One line per account; no examples."),
+    ):
+        command = add(command)
+    return command
+
+
+def detail_of(*, concise: bool, full: bool) -> PlanDetail:
+    """How much of a plan is shown with these flags."""
+    if concise and full:
+        raise click.UsageError("--concise and --full cannot be used together.")
+    if concise:
+        return PlanDetail.CONCISE
+    return PlanDetail.FULL if full else PlanDetail.NORMAL
 
 
 def accept_clock_option(command: cli_options.Command) -> cli_options.Command:
@@ -219,7 +232,7 @@ def accept_clock_option(command: cli_options.Command) -> cli_options.Command:
     help="The plan as it would be at TIME; it cannot be applied.",
 )
 @accept_clock_option
-@concise_option
+@detail_options
 @selections
 @cli_options.common()
 def plan(
@@ -236,6 +249,7 @@ def plan(
     at: Instant | None,
     accept_clock: bool,
     concise: bool,
+    full: bool,
     target: tuple[str, ...],
     tag: tuple[str, ...],
     exclude: tuple[str, ...],
@@ -258,7 +272,7 @@ def plan(
         base=base,
     )
     comment = Comment(key=comment_key, url=details_url)
-    detail = PlanDetail.CONCISE if concise else PlanDetail.FULL
+    detail = detail_of(concise=concise, full=full)
     with telling_failures(comment, shown=form == "markdown", file=markdown_out):
         made, sign = _make(scope, at=at, accept_clock=accept_clock)
     if out is not None:
@@ -266,7 +280,7 @@ def plan(
     if markdown_out is not None:
         save_comment(comment_text(made, comment, detail), markdown_out)
     if form == "markdown":
-        write_result(comment_text(made, comment, detail))
+        cli_options.write_result(comment_text(made, comment, detail))
     else:
         show(made, form, detail, sign)
     unusable = any(each.rule == UNRESOLVED and each.is_error for each in made.diagnostics)
@@ -324,15 +338,17 @@ def _make(scope: Scope, *, at: Instant | None, accept_clock: bool) -> tuple[Plan
 
 def show(made: Plan, form: str, detail: PlanDetail, sign: Sign | None = None) -> None:
     """Write the plan to stdout."""
+    from ekomi_reconcile.cli.lists import terminal_width
     from ekomi_reconcile.render.plan_text import plan_in
     from ekomi_reconcile.render.tables import Paint
 
     if form == "json":
         from ekomi_reconcile.plan.saved_plan import encode
 
-        write_result(redact(encode(made, sign).decode()))
+        cli_options.write_result(redact(encode(made, sign).decode()))
     else:
-        write_result(redact(plan_in(detail, made, Paint(cli_options.options().colour_on(sys.stdout)))))
+        paint = Paint(cli_options.options().colour_on(sys.stdout))
+        cli_options.write_result(redact(plan_in(detail, made, paint, width=terminal_width())))
 
 
 def _save(made: Plan, out: Path, sign: Sign | None) -> None:

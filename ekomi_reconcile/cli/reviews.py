@@ -15,8 +15,7 @@ from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.files import needs_parquet, private_file
 from ekomi_reconcile.cli.lists import choose_matching, known_to
 from ekomi_reconcile.cli.main import Exit, LazyGroup
-from ekomi_reconcile.cli.options import Command, FilePath, common, option, options
-from ekomi_reconcile.cli.output import exact_output
+from ekomi_reconcile.cli.options import Command, FilePath, common, exact_output, option, options
 from ekomi_reconcile.cli.session import load_configuration, reading
 from ekomi_reconcile.config.configuration import redact
 from ekomi_reconcile.model.instant import Instant, iso

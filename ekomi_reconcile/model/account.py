@@ -5,7 +5,7 @@ Every key of the files is declared here, once (``model.keys``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -277,3 +277,43 @@ class AccountStop:
     since: Instant
     probe_id: int | None = None
     probed_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ValueChange:
+    """One value that differs, at its key path in the files; ``None`` where there is none."""
+
+    path: tuple[str | int, ...]
+    before: Json
+    after: Json
+
+
+def value_at(fields: Json, path: Collection[str | int]) -> Json:
+    """The value at a key path; ``None`` where there is none."""
+    value = fields
+    for step in path:
+        value = value.get(step) if isinstance(value, Mapping) and isinstance(step, str) else None
+    return value
+
+
+def value_changes(path: tuple[str | int, ...], before: Json, after: Json) -> Iterator[ValueChange]:
+    """The smallest values that differ: mappings and lists of one shape are compared entry by entry."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping) and before.keys() & after.keys():
+        for key in [*after, *(key for key in before if key not in after)]:
+            if before.get(key) != after.get(key):
+                yield from value_changes((*path, key), before.get(key), after.get(key))
+    elif _same_shape(before, after):
+        for at, (old, new) in enumerate(zip(before, after, strict=True)):
+            if old != new:
+                yield from value_changes((*path, at), old, new)
+    else:
+        yield ValueChange(path, before, after)
+
+
+def _same_shape(before: Json, after: Json) -> bool:
+    if not (isinstance(before, list | tuple) and isinstance(after, list | tuple)):
+        return False
+    return len(before) == len(after) and all(
+        old == new or (isinstance(old, Mapping) and isinstance(new, Mapping) and old.keys() == new.keys())
+        for old, new in zip(before, after, strict=True)
+    )

@@ -218,13 +218,14 @@ class ScheduleStep(NewInvitation, frozen=True, gc=False, array_like=True, kw_onl
     ``rule_change``: a changed rule, not a new order, is the cause. ``leaves_at`` is when the invitation can
     be sent, after sending windows and pauses (``null``: never); ``channel`` is the first one that the order
     has an address for, ``products`` are the shop's identifiers of those to review. All are decided again
-    before sending.
+    before sending. ``released_by`` is the interface id of the account that gives the order up in this plan.
     """
 
     rule_change: bool = False
     leaves_at: Instant | None = None
     channel: Deliver | None = None
     products: tuple[str, ...] | None = None
+    released_by: str | None = None
 
 
 class RescheduleStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -265,8 +266,8 @@ class CancelStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
 class SendStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """Send an invitation now. ``row_id`` is ``None`` for a row that the same plan schedules.
 
-    ``channel`` and ``products`` are ``null`` where they depend on an order that was not read for this plan:
-    it is read again before sending.
+    ``moved_from`` is the time that it had before, where the same plan moves it. ``channel`` and ``products``
+    are ``null`` where they depend on an order that was not read for this plan; it is read before sending.
     """
 
     interface_id: str
@@ -278,6 +279,7 @@ class SendStep(Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     rule_change: bool = False
     channel: Deliver | None = None
     products: tuple[str, ...] | None = None
+    moved_from: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

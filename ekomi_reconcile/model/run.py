@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from ekomi_reconcile.model.errors import ReconcileError
+from ekomi_reconcile.model.errors import OutcomeUnknown, ReconcileError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.review import NewReview
@@ -201,11 +201,15 @@ class Done(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """One thing that failed: ``subject`` names it, ``message`` says why. Nothing personal, no secret."""
+    """One thing that failed: ``subject`` names it, ``message`` says why. Nothing personal, no secret.
+
+    ``in_doubt``: it may have been done; nobody knows.
+    """
 
     subject: str
     message: str
     hint: str | None = None
+    in_doubt: bool = False
 
 
 @dataclass(slots=True)
@@ -229,7 +233,10 @@ class Result:
 
     def fail(self, subject: str, error: ReconcileError) -> None:
         """Record that this failed."""
-        self.failures.append(Failure(subject=subject, message=error.message, hint=error.hint))
+        in_doubt = isinstance(error, OutcomeUnknown)
+        self.failures.append(
+            Failure(subject=subject, message=error.message, hint=error.hint, in_doubt=in_doubt)
+        )
 
     @property
     def succeeded(self) -> bool:
@@ -247,8 +254,8 @@ OTHERS = ""
 class RunFigures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The figures of one run, without anything personal.
 
-    ``counts`` are those of the ``Result``, by the value of ``Done``; ``not_invited`` counts orders by
-    interface id and by the first criterion that failed.
+    ``counts`` are those of the ``Result``, by the value of ``Done``; what is in doubt is counted there, and
+    not in ``failures``. ``not_invited`` counts orders by interface id and by the first criterion that failed.
     """
 
     counts: dict[str, int] = {}
@@ -265,7 +272,7 @@ def figures_of(result: Result, not_invited: Mapping[str, Mapping[str, int]]) -> 
     """The figures of a run; ``not_invited`` is by interface id."""
     return RunFigures(
         counts={what.value: number for what, number in result.counts.items()},
-        failures=len(result.failures),
+        failures=sum(not each.in_doubt for each in result.failures),
         not_tried=len(result.not_tried),
         not_invited=_bounded(not_invited),
     )
@@ -313,7 +320,10 @@ class JournalEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiError:
-    """A failed call to eKomi; ``message`` was redacted by who recorded it."""
+    """A failed call to eKomi; ``message`` was redacted by who recorded it.
+
+    ``account`` is the name of an account that was not in the state then: it has no ``interface_id`` here.
+    """
 
     at: Instant
     interface_id: str | None
@@ -321,3 +331,4 @@ class ApiError:
     kind: str
     http_status: int | None
     message: str
+    account: str | None = None

@@ -15,7 +15,7 @@ from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Diagnostic, Place
 from ekomi_reconcile.model.document import from_records
 from ekomi_reconcile.model.errors import PlanInvalid
-from ekomi_reconcile.model.instant import iso, iso_or_none, parse, parse_or_none
+from ekomi_reconcile.model.instant import Instant, iso, iso_or_none, parse, parse_or_none
 from ekomi_reconcile.plan import document as plan_document
 from ekomi_reconcile.plan import plan as plan_plan
 from ekomi_reconcile.plan.steps import Step, Steps
@@ -78,6 +78,7 @@ def _change_json(change: plan_plan.AccountChange) -> plan_document.ResourceChang
             changed=list(change.changed),
         ),
         action_reason=change.reason,
+        place=change.place and plan_document.ChangePlace(change.place.path, change.place.line),
     )
 
 
@@ -130,7 +131,12 @@ def from_json(document: Mapping[str, Any]) -> plan_plan.Plan:
         body = msgspec.convert({**document, "invitations": rest}, plan_document.PlanBody)
         lists = {"passed": [], **queue}
         return _plan(
-            body, {name: _steps(lists[name], kind) for name, kind in plan_document.KINDS.items()}, queue
+            body,
+            {
+                name: _steps(lists[name], kind, parse(document["created_at"]))
+                for name, kind in plan_document.KINDS.items()
+            },
+            queue,
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise PlanInvalid(
@@ -198,14 +204,15 @@ def _change(each: plan_document.ResourceChange) -> plan_plan.AccountChange:
         changed=tuple(each.change.changed),
         reason=each.action_reason,
         blocked=each.blocked,
+        place=None if each.place is None else Place(path=each.place.path, line=each.place.line),
     )
 
 
-def _steps(items: Iterable[Mapping[str, Any]], kind: type[Step]) -> Steps[Step]:
+def _steps(items: Iterable[Mapping[str, Any]], kind: type[Step], now: Instant) -> Steps[Step]:
     names = kind.__struct_fields__
     keys = [plan_document.RENAMED.get(name, name) for name in names]
     times = [place for place, name in enumerate(names) if name in plan_document.INSTANTS]
-    steps = Steps(kind)
+    steps = Steps(kind, now)
     for item in items:
         values: list[Any] = [item.get(key) if key in plan_document.LATER else item[key] for key in keys]
         for place in times:

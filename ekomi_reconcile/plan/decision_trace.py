@@ -68,9 +68,9 @@ class OrderTrace:
     ``rows`` are its invitations, ``seen`` its recorded observation. ``holder`` is the invitation that has the
     order and keeps it, ``winner`` the account that is given it now. ``cancelled`` says why its pending
     invitation leaves the queue, ``due`` when the one that keeps it is due, if that changes. ``on_hold``: its
-    invitation waits until the order goes on. ``released``: its invitation gave it up. ``waits``: an account
-    would invite it in another status. ``nearest`` is the criterion that failed at the account that came
-    nearest to taking it.
+    invitation waits until the order goes on. ``released_by`` is the interface id of the account that gave it
+    up. ``waits``: an account would invite it in another status. ``nearest`` is the criterion that failed at
+    the account that came nearest to taking it.
 
     Nothing is looked up before a criterion needs it.
     """
@@ -87,7 +87,7 @@ class OrderTrace:
         "nearest",
         "on_hold",
         "order",
-        "released",
+        "released_by",
         "rows",
         "seen",
         "waits",
@@ -110,7 +110,8 @@ class OrderTrace:
         self.cancelled: str | None = None
         self.due: Instant | None = None
         self.nearest: invitation.Criterion | None = None
-        self.on_hold = self.released = self.waits = False
+        self.on_hold = self.waits = False
+        self.released_by: str | None = None
         self._opted_out: bool | None = None
         self._asked: Sequence[Instant] | None = None
         self._held_since: invitation.Reached | None = None
@@ -156,7 +157,9 @@ class OrderTrace:
 
     def give_up(self, reason: str) -> None:
         """The pending invitation that has the order is cancelled: the order can go to any account."""
-        self.holder, self.cancelled, self.released = None, reason, True
+        if self.holder is not None:
+            self.released_by = self.holder.interface_id
+        self.holder, self.cancelled = None, reason
         self._opted_out = None
 
     def stopped_at(self, failed: invitation.Criterion) -> None:

@@ -112,6 +112,25 @@ def _sends(plan: Plan, limits: Limits) -> Guard | None:
     )
 
 
+def accepting(plan: Plan, allowed: Allowed) -> Plan:
+    """The plan with the guards marked that these overrides let pass."""
+    given = _given(plan, allowed)
+    guards = tuple(
+        replace(each, accepted=(number := given[each.override.split()[0]])[0] == number[1])
+        for each in plan.guards
+    )
+    return replace(plan, guards=guards)
+
+
+def _given(plan: Plan, allowed: Allowed) -> Mapping[str, tuple[int | None, int]]:
+    """By override: the number that was given, and the planned one."""
+    return {
+        "--allow-deletes": (allowed.deletes, deletes_of(plan)),
+        "--allow-schedules": (allowed.schedules, len(plan.invitations.schedule)),
+        "--allow-sends": (allowed.sends, due_of(plan)),
+    }
+
+
 def enforce(plan: Plan, allowed: Allowed) -> None:
     """Stop where a limit is exceeded and not overridden by exactly the planned number.
 
@@ -123,20 +142,14 @@ def enforce(plan: Plan, allowed: Allowed) -> None:
 
 
 def _refusals(plan: Plan, allowed: Allowed) -> Iterator[GuardRefused]:
-    planned = (
-        ("--allow-deletes", allowed.deletes, deletes_of(plan)),
-        ("--allow-schedules", allowed.schedules, len(plan.invitations.schedule)),
-        ("--allow-sends", allowed.sends, due_of(plan)),
-    )
-    for flag, given, count in planned:
+    for flag, (given, count) in _given(plan, allowed).items():
         if given is not None and given != count:
             yield GuardRefused(
                 f"{flag} {given} does not fit: the plan has {count}",
                 hint=f"look at the plan, then {flag} {count}",
             )
-    overridden = {flag for flag, given, _ in planned if given is not None}
-    for guard in plan.guards:
-        if guard.override.split()[0] not in overridden:
+    for guard in accepting(plan, allowed).guards:
+        if not guard.accepted:
             yield GuardRefused(guard.message, hint=f"if this is meant, run again with {guard.override}")
 
 

@@ -40,14 +40,18 @@ WITHOUT_ACCOUNT: Final = frozenset({invitation.Observation, invitation.PassedOrd
 
 
 INSTANTS: Final = frozenset(
-    {"order_date", "reached_at", "judged_at", "scheduled_at", "previously", "since", "leaves_at"}
+    {"order_date", "reached_at", "judged_at", "scheduled_at", "previously", "moved_from", "since"}
+    | {"leaves_at"}
 )
 
 
 RENAMED: Final = {"number": "order"}
 
 
-LATER: Final = frozenset({"waiting", "windows", "pending_days", "leaves_at", "channel", "products"})
+LATER: Final = frozenset(
+    {"waiting", "windows", "pending_days", "leaves_at", "channel", "products"}
+    | {"released_by", "moved_from", "place", "accepted"}
+)
 """Keys that plans of earlier formats do not have."""
 
 
@@ -116,8 +120,18 @@ class ChangeDetail(model_document.JsonObject, frozen=True):
     changed: list[str]
 
 
+class ChangePlace(model_document.JsonObject, frozen=True):
+    """A line of a file."""
+
+    path: str
+    line: plan.Amount
+
+
 class ResourceChange(model_document.JsonObject, frozen=True):
-    """A change of one account; ``blocked`` says why it will not be done."""
+    """A change of one account; ``blocked`` says why it will not be done.
+
+    ``place`` is where the first changed value is set in the files.
+    """
 
     address: str
     type: Literal["account"]
@@ -129,6 +143,7 @@ class ResourceChange(model_document.JsonObject, frozen=True):
     change: ChangeDetail
     action_reason: str | None
     blocked: str | None
+    place: ChangePlace | None = None
 
 
 class WindowEntry(model_document.JsonObject, frozen=True):

@@ -186,6 +186,7 @@ def _due(
                 rule_change=True,
                 channel=step.channel,
                 products=step.products,
+                moved_from=step.previously,
             )
     for planned in steps.schedule:
         if planned.scheduled_at <= now:

@@ -50,6 +50,7 @@ class Matcher:
 
     def __post_init__(self) -> None:
         self.numbers = OrderNumbers(self.request.source, self.request.shops | {self.request.source})
+        self.steps = InvitationSteps.at(self.request.now)
         self._context = decision_trace.PassContext(self.request, self.privacy, self.numbers, self._load)
 
     def batch(self, orders: Sequence[Order]) -> None:
@@ -280,7 +281,7 @@ class Matcher:
         trace.winner = rule.account
         key = rule.interface_id
         if key not in request.selected:
-            if trace.released:
+            if trace.released_by is not None:
                 self.passed_over.add(key)
             return
         for row in self.numbers.later(order, key):
@@ -307,6 +308,7 @@ class Matcher:
                 leaves_at=self._leaves_at(key, when),
                 channel=_channel(order, rule.account.invitations),
                 products=_products(order, rule),
+                released_by=trace.released_by,
             )
         )
 

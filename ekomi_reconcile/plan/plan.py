@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, TypeAlias
+from typing import Annotated, Self, TypeAlias
 
 import msgspec
 
 from ekomi_reconcile.model import invitation
-from ekomi_reconcile.model.account import Json, account_address
-from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.model.account import Json, ValueChange, account_address, value_at, value_changes
+from ekomi_reconcile.model.diagnostic import Diagnostic, Place
 from ekomi_reconcile.model.document import JsonObject
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.plan.steps import Steps
+from ekomi_reconcile.plan.steps import Link, Steps
 
 FORMAT_VERSION = "1.1"
 """Minor versions only add; a higher major is refused."""
@@ -49,7 +49,8 @@ class AccountChange:
 
     ``before`` and ``after`` are canonical fields with the password masked; ``changed`` lists the key
     paths that differ. ``blocked`` says why it will not be done (protection). ``previous_id`` is the
-    interface id that a replacement takes out.
+    interface id that a replacement takes out. ``place`` is where the first changed value is set in the
+    files; ``None`` for an account that is not in them.
     """
 
     action: Action
@@ -62,6 +63,22 @@ class AccountChange:
     changed: tuple[str, ...] = ()
     reason: str | None = None
     blocked: str | None = None
+    place: Place | None = None
+
+    @property
+    def values(self) -> tuple[ValueChange, ...]:
+        """The values that differ, as deep in ``changed`` keys as both sides have the same keys."""
+        found = [tuple(key.split(".")) for key in self.changed]
+        return tuple(
+            each
+            for path in found
+            for each in value_changes(path, value_at(self.before, path), value_at(self.after, path))
+        )
+
+    @property
+    def interface_ids(self) -> frozenset[str]:
+        """Under which ids it has invitations: a replacement under the new and the former one."""
+        return frozenset({self.interface_id, *([self.previous_id] if self.previous_id else [])})
 
     @property
     def address(self) -> str:
@@ -103,11 +120,15 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """A safety limit that this plan exceeds; ``override`` is the exact flag that lets it pass."""
+    """A safety limit that this plan exceeds; ``override`` is the exact flag that lets it pass.
+
+    ``accepted``: the run was given that flag.
+    """
 
     rule: str
     message: str
     override: str
+    accepted: bool = False
 
 
 class Summary(JsonObject, frozen=True, kw_only=True):
@@ -148,6 +169,33 @@ class WindowWait:
     timezone: str
 
 
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """What a plan means for customers, in invitations: each of them is in at most one of the figures.
+
+    ``now`` are sent by the plan, ``scheduled`` and ``moved`` later; ``lost`` leave the queue, and
+    ``passed_on`` leave it because another account invites the order. ``waiting`` are due, but wait for their
+    sending window.
+    """
+
+    now: int = 0
+    scheduled: int = 0
+    moved: int = 0
+    lost: int = 0
+    passed_on: int = 0
+    waiting: int = 0
+
+    @property
+    def later(self) -> int:
+        """How many are sent later than this plan, at a time that it sets."""
+        return self.scheduled + self.moved
+
+    @property
+    def empty(self) -> bool:
+        """Does it concern nobody?"""
+        return not (self.now or self.later or self.lost or self.passed_on or self.waiting)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationSteps:
     """Everything that happens to the queue."""
@@ -169,6 +217,32 @@ class InvitationSteps:
     not_invited: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By account name: how many orders fail which criterion first."""
 
+    @classmethod
+    def at(cls, now: Instant) -> Self:
+        """No steps yet, of a plan made at ``now``."""
+        return cls(
+            schedule=Steps(invitation.ScheduleStep, now), reschedule=Steps(invitation.RescheduleStep, now)
+        )
+
+    def impact(self, interface_ids: Collection[str]) -> Impact:
+        """What the steps mean for the customers of these accounts."""
+
+        def count(by_account: Mapping[str, int]) -> int:
+            return sum(by_account.get(key, 0) for key in interface_ids)
+
+        def sent(link: Link) -> int:
+            return sum(self.send.linked.get((link, key), 0) for key in interface_ids)
+
+        released = {pair: n for pair, n in self.schedule.released.items() if pair[0] in interface_ids}
+        return Impact(
+            now=count(self.send.by_account),
+            scheduled=count(self.schedule.by_account) - sent(Link.SCHEDULED),
+            moved=count(self.reschedule.by_account) - sent(Link.MOVED),
+            lost=count(self.cancel.by_account) - sum(released.values()),
+            passed_on=sum(n for (_, taker), n in released.items() if taker not in interface_ids),
+            waiting=sum(each.count for each in self.windows if each.interface_id in interface_ids),
+        )
+
     @property
     def waiting_for_orders(self) -> int:
         """How many wait because the order is on hold or missing."""
@@ -178,6 +252,16 @@ class InvitationSteps:
     def moved_by_rules(self) -> int:
         """How many steps a changed rule causes."""
         return self.schedule.by_rule_change + self.reschedule.by_rule_change + self.cancel.by_rule_change
+
+
+@dataclass(frozen=True, slots=True)
+class AffectedAccount:
+    """An account that changes, or whose invitations do; the ids under which it has invitations."""
+
+    name: str
+    interface_ids: frozenset[str]
+    impact: Impact
+    change: AccountChange | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +334,32 @@ class Plan:
             send=len(self.invitations.send),
             waiting=self.invitations.waiting,
         )
+
+    @property
+    def impact(self) -> Impact:
+        """What it means for the customers of all accounts."""
+        return self.invitations.impact(self.names.keys())
+
+    @property
+    def counted(self) -> bool:
+        """Does it look at invitations at all?"""
+        return not (self.scope.offline or self.scope.refresh_only or self.scope.base is not None)
+
+    @property
+    def affected(self) -> tuple[AffectedAccount, ...]:
+        """Every account that changes, in order, then by name those whose invitations alone do."""
+        steps = self.invitations
+        changed = [
+            AffectedAccount(each.name, each.interface_ids, steps.impact(each.interface_ids), each)
+            for each in self.changes
+        ]
+        known = {key for each in self.changes for key in each.interface_ids}
+        others = (
+            AffectedAccount(name, frozenset({key}), impact)
+            for key, name in sorted(self.names.items(), key=lambda each: each[1].casefold())
+            if key not in known and not (impact := steps.impact([key])).empty
+        )
+        return (*changed, *others)
 
     @property
     def blocked(self) -> tuple[AccountChange, ...]:

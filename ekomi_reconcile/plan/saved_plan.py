@@ -216,7 +216,8 @@ def same_accounts(saved: Plan, own: Plan) -> bool:
 
 
 def _accounts(plan: Plan) -> bytes:
-    body = to_json(replace(plan, invitations=InvitationSteps()))
+    changes = tuple(replace(each, place=None) for each in plan.changes)
+    body = to_json(replace(plan, changes=changes, invitations=InvitationSteps()))
     return msgspec.json.encode([body.resource_changes, body.operations], order="sorted")
 
 
@@ -234,7 +235,7 @@ def confirmed(saved: Plan, own: Plan) -> tuple[Plan, int]:
     that the next run judges those orders.
     """
     times = {_order(step): step.scheduled_at for step in saved.invitations.schedule}
-    schedule, send = Steps(ScheduleStep), Steps(SendStep)
+    schedule, send = Steps(ScheduleStep, own.created_at), Steps(SendStep)
     for step in own.invitations.schedule:
         if times.get(_order(step)) == step.scheduled_at:
             schedule.append(step)

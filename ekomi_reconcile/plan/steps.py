@@ -8,6 +8,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from itertools import islice
 from typing import IO, Generic, Self, TypeAlias, TypeVar
 
@@ -15,8 +16,7 @@ import msgspec
 
 from ekomi_reconcile.model import invitation
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
-from ekomi_reconcile.model.errors import OrderSourceError
-from ekomi_reconcile.model.instant import Instant, iso
+from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Order, OrderId
 from ekomi_reconcile.rules import case
 from ekomi_reconcile.rules.rulebook import RuleBook
@@ -98,11 +98,22 @@ _Ends: TypeAlias = "array[int]"
 """Where the steps of a chunk end."""
 
 
+class Link(Enum):
+    """Which other step of the same plan concerns the invitation that is sent."""
+
+    SCHEDULED = auto()
+    """The plan schedules it."""
+    MOVED = auto()
+    """The plan moves it to another time."""
+
+
 class Steps(Generic[Step]):
     """A growing sequence of steps of one kind, in order.
 
-    ``by_account`` counts them per interface id, ``by_rule_change`` those that a changed rule causes;
-    ``examples`` holds the first few of each account.
+    ``by_account`` counts them per interface id, ``by_rule_change`` those that a changed rule causes,
+    ``linked`` sends by account, and ``released`` scheduled orders by the account that gives them up and the
+    one that takes them. ``examples`` holds the first few of each account, without scheduled and moved ones
+    that are due at ``now``: those are examples of sends.
     """
 
     __slots__ = (
@@ -111,14 +122,18 @@ class Steps(Generic[Step]):
         "_encoder",
         "_ends",
         "_full",
+        "_now",
         "_size",
         "_spool",
         "by_account",
         "by_rule_change",
         "examples",
+        "linked",
+        "released",
     )
 
-    def __init__(self, kind: type[Step]) -> None:
+    def __init__(self, kind: type[Step], now: Instant | None = None) -> None:
+        self._now = now
         self._decoder: msgspec.msgpack.Decoder[Step] = msgspec.msgpack.Decoder(kind)
         self._encoder = msgspec.msgpack.Encoder()
         self._spool = SpooledBuffer()
@@ -129,6 +144,8 @@ class Steps(Generic[Step]):
         self.by_account: Counter[str] = Counter()
         self.by_rule_change = 0
         self.examples: dict[str, list[Step]] = {}
+        self.linked: Counter[tuple[Link, str]] = Counter()
+        self.released: Counter[tuple[str, str]] = Counter()
 
     def append(self, step: Step) -> None:
         """Add one step at the end."""
@@ -149,8 +166,16 @@ class Steps(Generic[Step]):
             self._chunk, self._ends = bytearray(), array("I")
 
     def _count(self, owner: str, step: Step) -> None:
-        count = self.by_account[owner] = self.by_account[owner] + 1
-        if count <= EXAMPLES:
+        self.by_account[owner] += 1
+        due = False
+        if isinstance(step, invitation.SendStep):
+            if step.row_id is None or step.moved_from is not None:
+                self.linked[Link.SCHEDULED if step.row_id is None else Link.MOVED, owner] += 1
+        elif isinstance(step, invitation.ScheduleStep | invitation.RescheduleStep):
+            due = self._now is not None and step.scheduled_at <= self._now
+            if isinstance(step, invitation.ScheduleStep) and step.released_by is not None:
+                self.released[step.released_by, owner] += 1
+        if not due and len(self.examples.get(owner, ())) < EXAMPLES:
             self.examples.setdefault(owner, []).append(step)
 
     def extend(self, other: Steps[Step]) -> None:
@@ -161,13 +186,15 @@ class Steps(Generic[Step]):
         self._size += other._size
         self.by_account.update(other.by_account)
         self.by_rule_change += other.by_rule_change
+        self.linked.update(other.linked)
+        self.released.update(other.released)
         for owner, more in other.examples.items():
             mine = self.examples.setdefault(owner, [])
             mine += more[: EXAMPLES - len(mine)]
 
     def without(self, unwanted: Callable[[Step], bool]) -> Self:
         """The steps for which ``unwanted`` does not hold."""
-        kept = type(self)(self._decoder.type)
+        kept = type(self)(self._decoder.type, self._now)
         for step in self:
             if not unwanted(step):
                 kept.append(step)
@@ -193,9 +220,6 @@ class Steps(Generic[Step]):
         while batch := list(islice(steps, size)):
             yield batch
 
-
-MOVED_ORDERS = 3
-"""Known order ids with another number or creation date from which on a source is another shop's."""
 
 _SAME_DATE = 900
 """Seconds by which an order's creation date may differ, say because an export was made in another way."""
@@ -312,9 +336,9 @@ class OrderNumbers:
         row = rows[0]
         if row.number == order.number and abs(row.order_date - order.created_at) < _SAME_DATE:
             return
-        self._moved[order.order_id] = difference(row, order)
-        if len(self._moved) >= MOVED_ORDERS:
-            raise another_shop(self.source, list(self._moved.values()))
+        self._moved[order.order_id] = case.difference(row, order)
+        if len(self._moved) >= case.MOVED_ORDERS:
+            raise case.another_shop(self.source, list(self._moved.values()))
 
     @property
     def warnings(self) -> Iterator[Diagnostic]:
@@ -362,30 +386,6 @@ def holders(
     return {
         spot: case.key_of_row(step) for step in steps if (spot := (step.interface_id, step.number)) in spots
     }
-
-
-def difference(row: invitation.Invitation, order: Order) -> str:
-    """What an order id refers to now, and what it referred to before."""
-    return (
-        f"id {order.order_id} was {row.number} of {iso(row.order_date)} and is {order.number} of "
-        f"{iso(order.created_at)}"
-    )
-
-
-def another_shop(source: str, differences: Sequence[str]) -> OrderSourceError:
-    """The error about a source that has other orders under known ids; a few may only have changed."""
-    if len(differences) < MOVED_ORDERS:
-        return OrderSourceError(
-            f"{len(differences)} of the recorded orders have another number now, so their invitations are "
-            f"not sent: {'; '.join(differences)}",
-            hint="correct the number where the orders come from, or take the invitation out: "
-            "ekomi-reconcile invitations skip ID",
-        )
-    return OrderSourceError(
-        f"{len(differences)} of the recorded orders have another number or creation date now, so this is "
-        f"another shop: {'; '.join(differences[:MOVED_ORDERS])}",
-        hint=f"point {source} back to the shop it was; give another shop a name of its own under orders:",
-    )
 
 
 def _duplicate(account: str | None, message: str) -> Diagnostic:

@@ -10,18 +10,18 @@ import secrets
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ekomi_reconcile import __version__
 from ekomi_reconcile.apply.run_control import Listener, StopSignal, nobody
 from ekomi_reconcile.config.cache import first_key
-from ekomi_reconcile.config.configuration import Configuration, Secret, resolve
+from ekomi_reconcile.config.configuration import Configuration, Secret, WrittenAccount, resolve
 from ekomi_reconcile.config.revision import environment
 from ekomi_reconcile.ekomi import Call, Endpoints
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.diagnostic import UNRESOLVED, Diagnostic, Severity
+from ekomi_reconcile.model.diagnostic import UNRESOLVED, Diagnostic, Place, Severity
 from ekomi_reconcile.model.errors import ReconcileError, SecretError, SecretUnusable
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.run import NewState
@@ -29,7 +29,7 @@ from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.plan.build import Circumstances, RecordedState, build
 from ekomi_reconcile.plan.diff import Desired, Limits
 from ekomi_reconcile.plan.due import Intervals
-from ekomi_reconcile.plan.plan import Plan, Scope
+from ekomi_reconcile.plan.plan import AccountChange, Plan, Scope
 from ekomi_reconcile.plan.read_requests import gone_sources, sources_gone
 from ekomi_reconcile.plan.view import EmptyQueue, Privacy
 from ekomi_reconcile.privacy.limits import CustomerPrivacy
@@ -161,13 +161,38 @@ def make_plan(  # noqa: PLR0913 - everything meets here
     more = frozenset({TELEPHONE}) if protected.by_number else frozenset[str]()
     recorded = _recorded(state, now=now)
     spoken = _spoken(recorded)
-    return build(
+    made = build(
         desired,
         recorded,
         circumstances,
         privacy=protected,
         orders=lambda need: SourcePass(sources, need, reread_from, pseudonym, more, spoken),
     )
+    return located(made, configuration)
+
+
+LOCATED: Final = 200
+"""The number of changes whose places are looked up: each costs parsing a file again."""
+
+
+def located(plan: Plan, configuration: Configuration) -> Plan:
+    """The plan with the places in the files of its first changes; paths start at the project file."""
+    found = [
+        replace(each, place=_place(each, entry, configuration.root))
+        if (entry := configuration.written.get(each.interface_id)) is not None
+        else each
+        for each in plan.changes[:LOCATED]
+    ]
+    return replace(plan, changes=(*found, *plan.changes[LOCATED:]))
+
+
+def _place(change: AccountChange, entry: WrittenAccount, root: Path) -> Place:
+    """Where the first changed value is set; where the account begins if none is."""
+    values = change.values
+    place = entry.place(values[0].path if values else ("name",), "key")
+    path = Path(place.path)
+    shown = path.relative_to(root) if path.is_relative_to(root) else path
+    return Place(path=shown.as_posix(), line=place.line)
 
 
 def _spoken(recorded: RecordedState) -> dict[str, str]:

@@ -22,7 +22,7 @@ from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.plan.codec import diagnostic_json
 from ekomi_reconcile.plan.document import Range
 from ekomi_reconcile.plan.plan import AccountChange, Action, Guard, Operation, OperationKind, Plan, Summary
-from ekomi_reconcile.render.plan_text import steps_of, summary_line
+from ekomi_reconcile.render.plan_summary import steps_of, summary_line
 from ekomi_reconcile.render.tables import json_text
 
 UI_VERSION = "1.0"

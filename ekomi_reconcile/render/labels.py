@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant, iso
 from ekomi_reconcile.model.invitation import Criterion, Status
 
 NONE = "\N{EN DASH}"
+SENSITIVE = "(sensitive)"
+"""Shown in place of a password."""
 MINUTE = 60
 _UNITS = ((365 * DAY, "year"), (30 * DAY, "month"), (DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"))
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -91,6 +96,49 @@ def lasting(seconds: int) -> str:
         return f"{seconds} s"
     minutes = round(seconds / MINUTE)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def short_moment(instant: Instant, now: Instant) -> str:
+    """``30 Nov 12:00``, in UTC; with the year where it is another one than that of ``now``."""
+    at, this = datetime.fromtimestamp(instant, UTC), datetime.fromtimestamp(now, UTC)
+    year = "" if at.year == this.year else f" {at.year}"
+    return f"{at.day} {_MONTHS[at.month - 1]}{year} {at:%H:%M}"
+
+
+def overdue(since: Instant, now: Instant) -> str:
+    """``overdue 7 d`` or ``overdue 3 h``; empty where it is less than an hour."""
+    for seconds, unit in ((DAY, "d"), (HOUR, "h")):
+        if now - since >= seconds:
+            return f"overdue {(now - since) // seconds} {unit}"
+    return ""
+
+
+def yaml_text(value: Json) -> str:
+    """A value as the files have it, on one line; ``(none)`` where there is none."""
+    return "(none)" if value is None else _flow(value)
+
+
+def _flow(value: Json) -> str:
+    from ekomi_reconcile.formatting.emit import text
+
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{text(key, in_flow=True)}: {_flow(value[key])}" for key in value) + "}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_flow, value))}]"
+    if isinstance(value, str):
+        return value if value == SENSITIVE else text(value, in_flow=True)
+    return json.dumps(value)
+
+
+def difference_text(before: Json, after: Json) -> str:
+    """``14 → 7``; a password only by the fact that it differs."""
+    return SENSITIVE if before == after == SENSITIVE else f"{yaml_text(before)} → {yaml_text(after)}"
+
+
+def key_text(path: Sequence[str | int]) -> str:
+    """A key path as people write it: ``conditions.all[0].grand_total.gte``; ``invitations`` is left out."""
+    steps = path[1:] if len(path) > 1 and path[0] == "invitations" else path
+    return "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in steps).removeprefix(".")
 
 
 def day_name(day: int) -> str:

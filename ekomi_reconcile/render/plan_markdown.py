@@ -11,7 +11,6 @@ not fit, cut between objects and counted.
 from __future__ import annotations
 
 import difflib
-import html
 import json
 import re
 from bisect import bisect_right
@@ -23,8 +22,8 @@ from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.errors import ConfigurationInvalid, ReconcileError
 from ekomi_reconcile.model.instant import iso
-from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, OperationKind, Plan
-from ekomi_reconcile.render import plan_text
+from ekomi_reconcile.plan.plan import AccountChange, Action, AffectedAccount, Plan
+from ekomi_reconcile.render import labels, plan_summary, plan_text
 from ekomi_reconcile.render.results import diagnostic_text
 from ekomi_reconcile.render.tables import Paint, moment, plural, printable
 
@@ -49,11 +48,6 @@ def code(text: str) -> str:
     ticks = "`" * (1 + max(map(len, _BACKTICKS.findall(line)), default=0))
     space = " " if line.startswith(("`", " ")) or line.endswith(("`", " ")) or not line else ""
     return f"{ticks}{space}{line}{space}{ticks}"
-
-
-def html_code(text: str) -> str:
-    """The same in HTML; for text in a ``<summary>``."""
-    return f"<code>{html.escape(clipped(text, 60))}</code>"
 
 
 def fence(texts: Iterable[str], language: str) -> str:
@@ -114,61 +108,115 @@ def _left_out(count: int) -> str:
     return f"… {count} more, left out here"
 
 
-_ORDER = (Action.DELETE, Action.REPLACE, Action.UPDATE, Action.CREATE)
-"""What takes away is read first, and kept where there is not room for all."""
+OPEN = 10
+"""Accounts whose rows are open to view; of more, those that change in the same way share a row."""
 
 _NAMED = 3
 _ONE_LINE = 60
 
 
-def change_folds(changes: Sequence[AccountChange]) -> list[Fold]:
-    """One fold per change; accounts that change in the same way share one."""
-    groups: dict[tuple[object, ...], list[AccountChange]] = {}
-    for each in sorted(changes, key=lambda each: _ORDER.index(each.action)):
-        groups.setdefault((each.action, each.reason, each.blocked, *_lines(each)), []).append(each)
-    return [_change_fold(group) for group in groups.values()]
+def _cell(text: str, longest: int = _LONGEST) -> str:
+    """Text in a cell of a table; bars and backticks would end it, so such text is HTML."""
+    line = clipped(text, longest)
+    if not any(each in line for each in "`|\\"):
+        return code(line)
+    return f"<code>{''.join(each if each.isalnum() else f'&#{ord(each)};' for each in line)}</code>"
 
 
-def _change_fold(group: Sequence[AccountChange]) -> Fold:
-    first, names = group[0], ", ".join(html_code(each.name) for each in group[:_NAMED])
-    notes = [first.reason, first.blocked and f"not done: {first.blocked}"]
-    note = html.escape("".join(f" ({printable(each)})" for each in notes if each))
-    which, head = names, list(_lines(first))
-    if len(group) > 1:
-        which = f"the same change on {len(group)} accounts: {names}{', …' if len(group) > _NAMED else ''}"
-        head.append(f"@@ {len(group)} accounts @@")
-    sign = "- " if first.action is Action.DELETE else "  "
-    return Fold(
-        summary=f"<b>{first.action.value}</b> {which}{note}",
-        head=head,
-        items=[f"{sign}{plan_text.value_text(each.name)}  {each.interface_id}" for each in group],
+def _change_cell(each: AffectedAccount) -> str:
+    change = each.change
+    if change is None:
+        return ""
+    if change.blocked:
+        return f"not {plan_summary.DONE[change.action]}: protected"
+    values = () if change.action is Action.CREATE else change.values
+    said = [
+        " ".join(_cell(text, _ONE_LINE) if own else text for text, own in plan_summary.said(each))
+        for each in values
+    ]
+    word = [] if change.action is Action.UPDATE else [plan_summary.DONE[change.action]]
+    return ", ".join([*word, *said[:_NAMED], *([f"{len(said) - _NAMED} more"] if len(said) > _NAMED else [])])
+
+
+def _row(members: Sequence[AffectedAccount], *, counted: bool) -> str:
+    """The row of accounts that change in the same way; a change of rules also says that nobody is lost."""
+    change = members[0].change
+    mark = "❌ " if change and change.removes and not change.blocked else ""
+    names = ", ".join(_cell(each.name, _ONE_LINE) for each in members[:_NAMED])
+    if len(members) > 1:
+        names = f"{len(members)} accounts: {names}{', …' if len(members) > _NAMED else ''}"
+    cells = [f"{mark}{names}", _change_cell(members[0])]
+    if counted:
+        figures = [(each.impact.now, each.impact.later, each.impact.lost) for each in members]
+        sums = [sum(values) for values in zip(*figures, strict=True)]
+        updated = change is not None and change.action is Action.UPDATE and any(sums)
+        cells += [f"{each:,}" if each or updated else "" for each in sums]
+    return f"| {' | '.join(cells)} |"
+
+
+def _table(plan: Plan) -> tuple[list[str], list[str]]:
+    """The head of the table, and its rows: deletions first, then what concerns most customers."""
+    ordered = sorted(
+        plan_summary.by_stake(plan.affected),
+        key=lambda each: plan_summary.rank(each.change),
     )
+    groups: dict[object, list[AffectedAccount]] = {}
+    for at, each in enumerate(ordered):
+        alike = (each.change and each.change.action, _change_cell(each)) if len(ordered) > OPEN else at
+        groups.setdefault(alike, []).append(each)
+    titles = ["account", "change", *(["now", "later", "lost"] if plan.counted else [])]
+    rules = ["---", "---", *(["---:"] * 3 if plan.counted else [])]
+    head = [f"| {' | '.join(titles)} |", f"| {' | '.join(rules)} |"]
+    return head, [_row(members, counted=plan.counted) for members in groups.values()]
+
+
+def change_fold(changes: Sequence[AccountChange]) -> Fold | None:
+    """All that changes, value by value; accounts that change in the same way are listed together."""
+    groups: dict[tuple[object, ...], list[AccountChange]] = {}
+    for each in sorted(changes, key=plan_summary.rank):
+        groups.setdefault((each.action, each.reason, each.blocked, *_lines(each)), []).append(each)
+    items = [item for group in groups.values() for item in _diff(group)]
+    return Fold(summary="full diff", items=items) if items else None
+
+
+def _diff(group: Sequence[AccountChange]) -> Iterator[str]:
+    """One item per account; what is the same for all is in the first one."""
+    first = group[0]
+    notes = [first.reason, first.blocked and f"not done: {first.blocked}"]
+    note = "".join(f" ({each})" for each in notes if each)
+    count = f" {len(group)} accounts" if len(group) > 1 else ""
+    head = [f"@@ {first.action.value}{count}{note} @@", *_lines(first)]
+    sign = "- " if first.action is Action.DELETE else "  "
+    for each in group:
+        place = "" if each.place is None else f"  {each.place.path}:{each.place.line}"
+        yield "\n".join(
+            [*head, f"{sign}{json.dumps(each.name, ensure_ascii=False)}  {each.interface_id}{place}"]
+        )
+        head = []
 
 
 def _lines(change: AccountChange) -> Iterator[str]:
     match change.action:
         case Action.CREATE:
-            for key, value in plan_text.given_fields(change.after or {}):
-                if key not in ("name", "interface_id"):
-                    yield f"+ {key} = {plan_text.value_text(value)}"
+            for each in plan_summary.given_values(change.after or {}):
+                if each.path != ("interface_id",):
+                    yield f"+ {labels.key_text(each.path)}: {labels.yaml_text(each.after)}"
         case Action.UPDATE | Action.REPLACE:
-            for key in change.changed:
-                yield from _difference(
-                    key, plan_text.field_at(change.before, key), plan_text.field_at(change.after, key)
-                )
+            for each in change.values:
+                yield from _difference(labels.key_text(each.path), each.before, each.after)
         case Action.DELETE:
             return
 
 
 def _difference(key: str, old: Json, new: Json) -> Iterator[str]:
-    if old == new == plan_text.SENSITIVE:
-        yield f"! {key} = {plan_text.SENSITIVE}"
-    elif isinstance(old, dict) and isinstance(new, dict) and len(plan_text.value_text(new)) > _ONE_LINE:
+    if old == new == labels.SENSITIVE:
+        yield f"! {key}: {labels.SENSITIVE}"
+    elif isinstance(old, dict) and isinstance(new, dict) and len(labels.yaml_text(new)) > _ONE_LINE:
         yield f"! {key}"
         yield from _tree_difference(old, new)
     else:
-        yield f"- {key} = {plan_text.value_text(old, key_order=True)}"
-        yield f"+ {key} = {plan_text.value_text(new, key_order=True)}"
+        yield f"- {key}: {labels.yaml_text(old)}"
+        yield f"+ {key}: {labels.yaml_text(new)}"
 
 
 def _tree_difference(old: Json, new: Json) -> Iterator[str]:
@@ -177,29 +225,10 @@ def _tree_difference(old: Json, new: Json) -> Iterator[str]:
     yield from (line for line in lines if not line.startswith("@@"))
 
 
-def invitation_folds(plan: Plan) -> list[Fold]:
-    """What happens to the queue, account by account."""
-    blocks = list(plan_text.invitation_blocks(plan, Paint()))
-    if not blocks:
-        return []
-    figures = plan.summary.as_json()
-    words = [f"{figures[name]} to {name}" for name in ("schedule", "reschedule", "cancel", "send")]
-    return [Fold(summary=f"<b>invitations</b> {', '.join(words)}", items=blocks, language="text")]
-
-
-def fetch_folds(operations: Iterable[Operation]) -> list[Fold]:
-    """What is fetched from eKomi."""
-    listed = list(operations)
-    if not listed:
-        return []
-    syncs = sum(each.kind is OperationKind.SYNC for each in listed)
-    return [
-        Fold(
-            summary=f"<b>from eKomi</b> {plural(syncs, 'sync')}, {plural(len(listed) - syncs, 'import')}",
-            items=[f"{each.kind.value:6} {printable(each.account)}   ({each.reason})" for each in listed],
-            language="text",
-        )
-    ]
+def order_fold(plan: Plan) -> Fold | None:
+    """Which orders are invited, account by account, and why others are not."""
+    blocks = plan_text.order_blocks(plan)
+    return Fold(summary="orders", items=blocks, language="text") if blocks else None
 
 
 BUDGET = 60_000
@@ -208,8 +237,8 @@ BUDGET = 60_000
 _HEAD_FINDINGS = (20, 8_000)
 """The number of findings, and of bytes, shown on top."""
 
-_SHARE = 3 / 4
-"""How much of the room changes of accounts may take where there is more to show."""
+_SHARE = 1 / 2
+"""How much of the room the rows, and the orders, may take where there is more to show."""
 
 _LINE = 400
 
@@ -235,22 +264,34 @@ def plan_markdown(
     plan: Plan,
     comment: Comment,
     *,
-    detail: plan_text.PlanDetail = plan_text.PlanDetail.FULL,
+    detail: plan_text.PlanDetail = plan_text.PlanDetail.NORMAL,
     budget: int = BUDGET,
 ) -> str:
     """The comment, ending with a newline; never longer than ``budget`` bytes, as long as that is 20,000."""
+    head, rows = _table(plan)
     top = "\n\n".join([comment.heading(_outcome(plan)), *_top(plan)])
-    folds = change_folds(plan.changes)
-    more = (
-        [*invitation_folds(plan), *fetch_folds(plan.operations)]
-        if detail is plan_text.PlanDetail.FULL
-        else []
-    )
-    room = budget - size(top) - size(_cut(comment, len(plan.changes), sum(len(each.items) for each in more)))
-    parts, changes_left = _fitting(folds, int(room * _SHARE) if more else room)
-    further, more_left = _fitting(more, room - sum(map(_taken, parts)))
-    foot = [_cut(comment, changes_left, more_left)] if changes_left or more_left else []
-    return "\n\n".join([top, *parts, *further, *foot]) + "\n"
+    room = budget - size(top) - size(_foot(plan)) - size(_cut(comment, len(rows), 10**9)) - 8
+    open_rows, folded, rows_left = _fitting_rows(head, rows, int(room * _SHARE))
+    room -= sum(map(_taken, [*open_rows, *folded]))
+    orders = None if detail is plan_text.PlanDetail.CONCISE else order_fold(plan)
+    folds = [orders, change_fold(plan.changes)]
+    parts, left = _fitting([each for each in folds if each is not None], room)
+    cut = [_cut(comment, rows_left, left)] if rows_left or left else []
+    return "\n\n".join([top, *open_rows, *folded, *parts, *cut, _foot(plan)]) + "\n"
+
+
+def _fitting_rows(head: Sequence[str], rows: Sequence[str], room: int) -> tuple[list[str], list[str], int]:
+    """The table with the first rows, the others folded away, and how many did not fit."""
+    if not rows:
+        return [], [], 0
+    table = "\n".join([*head, *rows[:OPEN]])
+    rest, folded = rows[OPEN:], []
+    room -= size(table) + 200
+    shown = bisect_right(list(accumulate(size(each) + 1 for each in rest)), room)
+    if shown:
+        body = "\n".join([*head, *rest[:shown]])
+        folded = [f"<details><summary>{plural(len(rest), 'more row')}</summary>\n\n{body}\n\n</details>"]
+    return [table], folded, len(rest) - shown
 
 
 def failure_markdown(error: ReconcileError, comment: Comment) -> str:
@@ -262,30 +303,50 @@ def failure_markdown(error: ReconcileError, comment: Comment) -> str:
 
 
 def _outcome(plan: Plan) -> str:
-    if plan.empty and plan.complete and plan.scope.base is not None:
-        return "No changes of accounts."
-    return plan_text.last_line(plan, Paint())
+    """The title: who is contacted, then what happens to accounts."""
+    if plan.empty:
+        return plan_summary.last_line(plan, Paint()) if plan.scope.base is None else "No changes of accounts"
+    if plan.scope.base is not None:
+        return "Files only: customers not counted"
+    accounts, customers = plan_summary.consequences(plan)
+    now = plan.impact.now
+    if now:
+        customers = [f"{plural(now, 'customer')} invited on apply", *customers[1:]]
+    warned = now or plan.impact.lost or any(each.removes for each in plan.changes)
+    return f"{'⚠ ' if warned else ''}{' · '.join([*customers, *accounts])}"
 
 
 def _top(plan: Plan) -> Iterator[str]:
     scope = plan.scope
     if scope.base is not None:
-        commit = code((scope.base_commit or "")[:12])
-        yield f"Files only, compared with {code(scope.base)} ({commit}): neither state nor orders were read."
+        accounts = ", ".join(plan_summary.consequences(plan)[0]) or "No changes of accounts"
+        yield f"{accounts}; compared with {code(scope.base)} ({code((scope.base_commit or '')[:12])})."
     if scope.partial:
-        which = "; ".join(f"{words} {_list(those)}" for words, those in plan_text.scope_parts(scope).items())
-        yield f"**Only part of the accounts**, those {which}."
+        parts = [f"{words} {_list(each)}" for words, each in plan_summary.scope_parts(scope).items()]
+        yield f"**Only part of the accounts**, those {'; '.join(parts)}."
     if not plan.complete:
         yield _alert("This plan is **not complete**: what could not be read is left out of it.")
     for guard in plan.guards:
-        yield _alert(f"`apply` will refuse: {code(guard.message)}", f"If it is meant: {code(guard.override)}")
+        if not guard.accepted:
+            yield _alert(
+                f"`apply` will refuse: {code(guard.message)}", f"If it is meant: {code(guard.override)}"
+            )
     if plan.blocked:
         count = plural(len(plan.blocked), "account")
         yield _alert(f"`apply` will leave {count} as it is, for protection, and do the rest.")
     if plan.diagnostics:
         yield fence(_findings(plan.diagnostics, *_HEAD_FINDINGS), "text")
-    commit = f" from commit {code(plan.git_commit[:12])}" if plan.git_commit else ""
-    yield f"Made at {moment(iso(plan.created_at))}{commit} by ekomi-reconcile {plan.tool_version}."
+
+
+def _foot(plan: Plan) -> str:
+    """The figures, what is fetched, commit, time and version."""
+    lines = [] if plan.empty else [f"`{plan_summary.last_line(plan, Paint())}`"]
+    if fetches := plan_summary.fetch_text(plan.operations):
+        lines.append(f"From eKomi: {code(clipped(fetches, _LINE))}")
+    commit = [code(plan.git_commit[:7])] if plan.git_commit else []
+    made = moment(iso(plan.created_at))
+    lines.append(" · ".join([*commit, made, f"ekomi-reconcile {plan.tool_version}"]))
+    return "\n\n".join(lines)
 
 
 def _list(texts: Sequence[str]) -> str:
@@ -332,7 +393,7 @@ def _taken(part: str) -> int:
 
 
 def _cut(comment: Comment, changes: int, more: int) -> str:
-    counts = [f"{plural(changes, 'changed account')}"] if changes else []
+    counts = [f"{plural(changes, 'row')}"] if changes else []
     counts += [f"{plural(more, 'further entry')}"] if more else []
     where = f"[here](<{comment.url}>)" if comment.url else "by running `ekomi-reconcile plan`"
     return f"**Cut to fit into a comment**: {' and '.join(counts)} left out above. Read it all {where}."

@@ -1,373 +1,343 @@
-"""The plan as text."""
+"""The plan as text: the consequence first, then account by account."""
 
 from __future__ import annotations
 
-import json
+import re
+import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TypeVar
+from itertools import chain
+from typing import TypeAlias, TypeVar
 
-from ekomi_reconcile.model.account import Account, Json
-from ekomi_reconcile.model.instant import Instant, iso
+from ekomi_reconcile.model.account import ValueChange
 from ekomi_reconcile.model.invitation import CancelStep, RescheduleStep, ScheduleStep, SendStep
 from ekomi_reconcile.model.rule import Deliver
-from ekomi_reconcile.model.sending_times import local_time
-from ekomi_reconcile.plan.plan import AccountChange, Action, Operation, Plan, Scope, Summary
-from ekomi_reconcile.plan.steps import Steps
+from ekomi_reconcile.plan import plan as plans
+from ekomi_reconcile.plan.plan import AccountChange, Action, AffectedAccount, Plan
+from ekomi_reconcile.plan.steps import EXAMPLES, Steps
+from ekomi_reconcile.render import labels, plan_summary, tables
 from ekomi_reconcile.render.results import diagnostic_text
-from ekomi_reconcile.render.tables import Paint, Tone, moment, plural, printable
+from ekomi_reconcile.render.tables import Paint, Tone, plural, printable
 
-SENSITIVE = "(sensitive)"
 _SYMBOLS = {
     Action.CREATE: ("+", Tone.ADD),
     Action.UPDATE: ("~", Tone.CHANGE),
     Action.DELETE: ("-", Tone.REMOVE),
     Action.REPLACE: ("-/+", Tone.REMOVE),
 }
-_DEFAULTS = {
-    key: value
-    for key, value in Account(name="", interface_id="0", interface_password="").canonical().items()
-    if key not in ("name", "interface_id")
-}
+_NO_TERMINAL = 80
+"""Columns up to which places are set to the right without a terminal."""
+_JOINED = re.compile(r"(?<!·) (?!·)|(?<=\S) (?=·)")
+"""Spaces at which a line of phrases is not broken: all but those after a ``·``."""
+_KEYS = 34
+"""Columns of keys before values; longer keys push their values to the right."""
+LISTED = 20
+"""Accounts with the same action that are listed one by one; more are a table."""
 
 Owned = TypeVar("Owned", ScheduleStep, RescheduleStep, CancelStep, SendStep)
 
 
-def plan_text(plan: Plan, paint: Paint) -> str:
-    """The whole plan, ending with its line of figures and a newline."""
-    blocks = [*_sections(plan, paint), *_warnings_block(plan, paint)]
-    blocks.append(last_line(plan, paint))
-    return "\n\n".join(blocks) + "\n"
-
-
-def _sections(plan: Plan, paint: Paint) -> Iterator[str]:
-    if plan.empty:
-        return
-    if plan.scope.base is not None:
-        yield paint(Tone.STRONG, "Files only") + f": {base_text(plan)}; neither state nor orders were read."
-    if plan.scope.partial:
-        yield paint(Tone.STRONG, "This plan is partial") + f": {scope_text(plan)}."
-    yield _legend(paint)
-    for change in plan.changes:
-        yield _change_block(change, paint)
-    if plan.operations:
-        yield _operations_block(plan.operations)
-    yield from invitation_blocks(plan, paint)
-
-
-def scope_text(plan: Plan) -> str:
-    """Which accounts a partial plan looks at."""
-    parts = scope_parts(plan.scope).items()
-    return "only accounts " + "; ".join(
-        f"{words} {', '.join(map(printable, those))}" for words, those in parts
-    )
-
-
-def scope_parts(scope: Scope) -> dict[str, tuple[str, ...]]:
-    """What was asked for, by the words before it; all of it holds for each account that is looked at."""
-    parts = {
-        "that match": scope.targets,
-        "that do not match": scope.excludes,
-        "with the tag": scope.tags,
-        "that changed since": (scope.changed_since,) if scope.changed_since else (),
-    }
-    return {words: those for words, those in parts.items() if those}
-
-
-def base_text(plan: Plan) -> str:
-    """With which revision the files are compared."""
-    commit = (plan.scope.base_commit or "")[:12]
-    return f"compared with {printable(plan.scope.base or '')} ({commit})"
-
-
-def _legend(paint: Paint) -> str:
-    signs = [paint(tone, symbol) + f" {action.value}" for action, (symbol, tone) in _SYMBOLS.items()]
-    return "Legend:  " + "   ".join([*signs, paint(Tone.SEND, "→") + " send"])
-
-
-def change_head(change: AccountChange, paint: Paint) -> str:
-    """``~ account["Germany"]`` with its notes."""
-    symbol, tone = _SYMBOLS[change.action]
-    notes = [change.reason, change.previous_name and f"was {value_text(change.previous_name)}"]
-    note = "".join(f"   ({each})" for each in notes if each)
-    return f"{paint(tone, symbol)} {paint(Tone.STRONG, printable(change.address))}{note}"
-
-
-def _change_block(change: AccountChange, paint: Paint) -> str:
-    tone = _SYMBOLS[change.action][1]
-    lines = [change_head(change, paint)]
-    if change.blocked:
-        lines.append(f"    ! not done: {change.blocked}")
-    if change.action is Action.CREATE:
-        lines += [
-            f"    {paint(tone, '+')} {key} = {value_text(value)}"
-            for key, value in given_fields(change.after or {})
-        ]
-        lines.append("      (other settings: defaults)")
-    elif change.action in (Action.UPDATE, Action.REPLACE):
-        lines += _differences(change, paint)
-    return "\n".join(lines)
-
-
-def given_fields(
-    fields: Mapping[str, Json], defaults: Mapping[str, Json] = _DEFAULTS, prefix: str = ""
-) -> Iterator[tuple[str, Json]]:
-    """Every field that is not as by default, nested keys as paths."""
-    for key, value in fields.items():
-        usual = defaults.get(key)
-        if isinstance(value, Mapping) and isinstance(usual, Mapping):
-            yield from given_fields(value, usual, f"{prefix}{key}.")
-        elif value != usual:
-            yield f"{prefix}{key}", value
-
-
-def _differences(change: AccountChange, paint: Paint) -> Iterator[str]:
-    symbol = paint(Tone.CHANGE, "~")
-    for key in change.changed:
-        old, new = field_at(change.before, key), field_at(change.after, key)
-        if old == new == SENSITIVE:
-            yield f"    {symbol} {key} = {SENSITIVE}"
-        else:
-            before, after = value_text(old, key_order=True), value_text(new, key_order=True)
-            yield f"    {symbol} {key} = {before} → {after}"
-
-
-def field_at(fields: Mapping[str, Json] | None, path: str) -> Json:
-    """The value at a key path; ``None`` where there is none."""
-    value: Json = fields
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
-
-
-def value_text(value: Json, *, key_order: bool = False) -> str:
-    """A value of the files as JSON on one line; with ``key_order`` mappings are sorted by their keys."""
-    if value is None:
-        return "(none)"
-    if value == SENSITIVE:
-        return SENSITIVE
-    return printable(json.dumps(value, ensure_ascii=False, sort_keys=key_order))
-
-
-def _operations_block(operations: Iterable[Operation]) -> str:
-    lines = ["From eKomi:"]
-    lines += [f"    {each.kind.value:6} {printable(each.account)}   ({each.reason})" for each in operations]
-    return "\n".join(lines)
-
-
-def invitation_blocks(plan: Plan, paint: Paint) -> Iterator[str]:
-    """What happens to the queue: a block of lines per account, its first line ending with a colon."""
-    steps = plan.invitations
-    for key, name in sorted(plan.names.items(), key=lambda each: each[1].casefold()):
-        lines = [
-            *_group(steps.schedule, key, "to schedule", _schedule_example, paint),
-            *_group(steps.reschedule, key, "to reschedule", _reschedule_example, paint),
-            *_group(steps.cancel, key, "to cancel", _cancel_example, paint),
-            *_group(steps.send, key, "to send", _send_example, paint),
-            *(f"    {each}" for each in window_lines(plan, key)),
-            *_not_invited(steps.not_invited.get(name, {})),
-            *_impact(plan, key),
-        ]
-        if lines:
-            yield "\n".join([f"Invitations of {printable(name)}:", *lines])
-    if steps.waiting_for_orders:
-        yield f"{steps.waiting_for_orders} waiting: due, but the order is on hold or missing."
-    if steps.deferred:
-        yield f"{steps.deferred} deferred: due, but beyond max_sends; the oldest go first, the rest wait."
-
-
-def window_lines(plan: Plan, interface_id: str) -> Iterator[str]:
-    """How many due invitations of an account wait for its sending window, and until when."""
-    for each in plan.invitations.windows:
-        if each.interface_id == interface_id:
-            at = each.leaves_at
-            when = "never" if at is None else local_time(at, each.timezone, now=plan.created_at)
-            yield f"{each.count} waiting for their sending window, next: {when}"
-
-
-def _group(
-    steps: Steps[Owned], key: str, verb: str, example: Callable[[Owned], str], paint: Paint
-) -> Iterator[str]:
-    count = steps.by_account.get(key, 0)
-    if not count:
-        return
-    arrow = paint(Tone.SEND, "→") if verb == "to send" else " "
-    yield f"  {arrow} {count} {verb}"
-    shown = steps.examples.get(key, [])
-    yield from (f"        {example(step)}" for step in shown)
-    if count > len(shown):
-        yield f"        … and {count - len(shown)} more"
-
-
-def _schedule_example(step: ScheduleStep) -> str:
-    evidence = _evidence(step)
-    return f"{printable(step.number)}  {_at_time(step.scheduled_at)}{_leaves(step)}   ({evidence})"
-
-
-def _reschedule_example(step: RescheduleStep) -> str:
-    times = f"{_at_time(step.previously)} → {_at_time(step.scheduled_at)}"
-    evidence = _evidence(step)
-    return f"{printable(step.number)}  {times}{_leaves(step)}   ({evidence})"
-
-
-def _evidence(step: ScheduleStep | RescheduleStep) -> str:
-    known = f"{printable(step.reached_status)} by {step.reached_source}{_days(step.pending_days)}"
-    return f"{known}{_how(step)}"
-
-
-def _how(step: ScheduleStep | RescheduleStep | SendStep) -> str:
-    """The channel, where it is not the usual one, and the number of products to review, if there are any."""
-    channel = "" if step.channel is None or step.channel is Deliver.EKOMI_EMAIL else f"; {step.channel.value}"
-    return f"{channel}; {plural(len(step.products), 'product')}" if step.products else channel
-
-
-def _leaves(step: ScheduleStep | RescheduleStep) -> str:
-    """When it leaves, where a sending window or a pause makes that later than it is due."""
-    if step.leaves_at in {None, step.scheduled_at}:
-        return ""
-    return f", leaves {_at_time(step.leaves_at)}"
-
-
-def _days(pending_days: int | None) -> str:
-    return "" if pending_days is None else f", {plural(pending_days, 'day')} later"
-
-
-def _cancel_example(step: CancelStep) -> str:
-    return f"{printable(step.number)}  {printable(step.reason)}"
-
-
-def _send_example(step: SendStep) -> str:
-    return f"{printable(step.number)}  due since {_at_time(step.scheduled_at)}{_how(step)}"
-
-
-def _at_time(instant: Instant) -> str:
-    return moment(iso(instant))
-
-
-def _not_invited(counts: Mapping[str, int]) -> Iterator[str]:
-    if counts:
-        reasons = ", ".join(f"{count} {criterion}" for criterion, count in counts.items())
-        yield f"    not invited: {reasons}"
-
-
-def _impact(plan: Plan, key: str) -> Iterator[str]:
-    """What a changed rule means, in customers."""
-    updated = any(each.interface_id == key and each.action is Action.UPDATE for each in plan.changes)
-    steps = plan.invitations
-    more, fewer = steps.schedule.by_account.get(key, 0), steps.cancel.by_account.get(key, 0)
-    moved = steps.reschedule.by_account.get(key, 0)
-    if updated and (more or fewer or moved):
-        yield f"    this change: {more} more customers asked, {fewer} fewer, {moved} at another time"
-
-
-def _warnings_block(plan: Plan, paint: Paint) -> Iterator[str]:
-    found = [diagnostic_text(each, paint) for each in plan.diagnostics]
-    found += [
-        f"{paint(Tone.CHANGE, 'warning')}: {each.message}\n"
-        f"    apply will refuse; if it is meant: {each.override}"
-        for each in plan.guards
-    ]
-    if not plan.complete:
-        found.append(paint(Tone.REMOVE, "This plan is not complete") + ": see the errors above.")
-    if found:
-        yield "\n".join(found)
-
-
-_FIGURES = (
-    ("add", "change", "destroy"),
-    ("sync", "import"),
-    ("schedule", "reschedule", "cancel", "send"),
-)
-
-
-def summary_line(summary: Summary, groups: Sequence[Sequence[str]] = _FIGURES) -> str:
-    """``Plan: 1 to add, 1 to change, 0 to destroy; 2 to sync, …``."""
-    figures = summary.as_json()
-    words = {name: f"{count} to {name}" for name, count in figures.items()}
-    return "Plan: " + "; ".join(", ".join(words[name] for name in group) for group in groups) + "."
-
-
-def last_line(plan: Plan, paint: Paint) -> str:
-    """The figures, or that there is nothing to do."""
-    compared = plan.scope.base is not None
-    if not plan.empty:
-        return paint(Tone.STRONG, summary_line(plan.summary, _FIGURES[:1] if compared else _FIGURES))
-    if not plan.complete:
-        return paint(Tone.STRONG, "No changes found") + " in what could be read."
-    if compared:
-        return paint(Tone.STRONG, "No changes") + f" of accounts, {base_text(plan)}."
-    return paint(Tone.STRONG, "No changes.") + " The state matches the files, and nothing is due."
-
-
 class PlanDetail(Enum):
-    """How much of a plan is shown."""
+    """How much of a plan is shown: by default more than 20 accounts with the same action are a table."""
 
     FULL = auto()
+    NORMAL = auto()
     CONCISE = auto()
 
 
-def plan_in(detail: PlanDetail, plan: Plan, paint: Paint) -> str:
-    """The plan in this detail, ending with its line of figures and a newline."""
-    return plan_text(plan, paint) if detail is PlanDetail.FULL else concise_text(plan, paint)
+def plan_in(detail: PlanDetail, plan: Plan, paint: Paint, *, width: int | None = None) -> str:
+    """The plan in this detail, ending with its line of figures and a newline.
+
+    ``width`` is that of the terminal in columns; ``None`` breaks no lines.
+    """
+    if detail is PlanDetail.CONCISE:
+        return concise_text(plan, paint)
+    return plan_text(plan, paint, width=width, full=detail is PlanDetail.FULL)
 
 
-def concise_text(plan: Plan, paint: Paint) -> str:
-    """One line for every account that changes, for what is fetched, and for every queue that moves."""
-    lines = [*_scope(plan, paint)]
-    lines += [_change(each, paint) for each in plan.changes]
-    lines += [*_operations(plan), *_invitations(plan), *_warnings(plan, paint)]
-    return "\n".join([*lines, last_line(plan, paint)]) + "\n"
+def plan_text(plan: Plan, paint: Paint, *, width: int | None = None, full: bool = False) -> str:
+    """The whole plan, ending with its line of figures and a newline."""
+    page = _Page(plan, paint, None if width is None else max(width, tables.NARROWEST))
+    blocks = [*_scope(plan, paint), *page.sections(full=full), *page.warnings()]
+    return "\n\n".join([*blocks, plan_summary.last_line(plan, paint)]) + "\n"
 
 
-def steps_of(plan: Plan, interface_id: str) -> dict[str, int]:
-    """How many steps of each kind the plan has for the queue of one account."""
-    steps = plan.invitations
-    return {
-        "schedule": steps.schedule.by_account.get(interface_id, 0),
-        "reschedule": steps.reschedule.by_account.get(interface_id, 0),
-        "cancel": steps.cancel.by_account.get(interface_id, 0),
-        "send": steps.send.by_account.get(interface_id, 0),
-    }
+def order_blocks(plan: Plan) -> list[str]:
+    """For each account what happens to its invitations, with a few orders, and why others are not invited."""
+    page, affected = _Page(plan, Paint(), None), plan.affected
+    found = [(each.name, page.invitations(each)) for each in affected]
+    blocks = ["\n".join([f"{printable(name)}:", *lines]) for name, lines in found if lines]
+    return [*blocks, *page.others({each.name for each in affected}), *_general(plan)]
 
 
 def _scope(plan: Plan, paint: Paint) -> Iterator[str]:
     if plan.empty:
         return
     if plan.scope.base is not None:
-        yield paint(Tone.STRONG, "Files only") + f": {base_text(plan)}."
+        yield paint(Tone.STRONG, "Files only") + f": customers not counted; {plan_summary.base_text(plan)}."
     if plan.scope.partial:
-        yield paint(Tone.STRONG, "This plan is partial") + f": {scope_text(plan)}."
+        yield paint(Tone.STRONG, "This plan is partial") + f": {plan_summary.scope_text(plan)}."
 
 
-def _change(change: AccountChange, paint: Paint) -> str:
-    fields = f": {', '.join(change.changed)}" if change.changed else ""
-    blocked = f"   ! not done: {change.blocked}" if change.blocked else ""
-    return change_head(change, paint) + fields + blocked
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A plan on a page ``width`` columns wide."""
+
+    plan: Plan
+    paint: Paint
+    width: int | None
+
+    def sections(self, *, full: bool) -> Iterator[str]:
+        """Legend, consequence, accounts, the queue in general, and what is fetched."""
+        if self.plan.empty:
+            return
+        yield self._legend()
+        yield from self._line(plan_summary.headline(self.plan), tone=Tone.STRONG)
+        listed, affected = set[str](), self.plan.affected
+        for action in (*plan_summary.DONE, None):
+            members = [each for each in affected if (each.change and each.change.action) == action]
+            if len(members) > LISTED and not full:
+                yield self._table(action, members)
+            else:
+                listed |= {each.name for each in members}
+                yield from map(self._account, members)
+        yield from self.others(listed)
+        yield from _general(self.plan)
+        if fetches := plan_summary.fetch_text(self.plan.operations):
+            yield from self._line(f"From eKomi: {fetches}")
+
+    def _legend(self) -> str:
+        signs = [self.paint(tone, symbol) + f" {each.value}" for each, (symbol, tone) in _SYMBOLS.items()]
+        return "Legend:  " + "   ".join([*signs, self.paint(Tone.SEND, "→") + " send", "(times in UTC)"])
+
+    def _line(self, text: str, indent: int = 0, tone: Tone | None = None) -> list[str]:
+        """A text as one block, broken between words for a terminal."""
+        lead, more = " " * indent, " " * (indent + 2)
+        lines = [lead + text]
+        if self.width is not None and len(lines[0]) > self.width:
+            lines = textwrap.wrap(
+                _JOINED.sub("\N{NO-BREAK SPACE}", text) if " · " in text else text,
+                self.width,
+                initial_indent=lead,
+                subsequent_indent=more,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        shown = [each.replace("\N{NO-BREAK SPACE}", " ") for each in lines]
+        return ["\n".join(shown if tone is None else [self.paint(tone, each) for each in shown])]
+
+    def _account(self, each: AffectedAccount) -> str:
+        lines = self._head(each)
+        if each.change is not None:
+            lines += self._values(each.change)
+        lines += self.invitations(each)
+        return "\n".join(lines)
+
+    def invitations(self, each: AffectedAccount) -> list[str]:
+        """What happens to the invitations of an account; nothing where they are not looked at."""
+        lines: list[str] = []
+        if self.plan.counted:
+            if text := plan_summary.impact_text(each.impact, each.change):
+                lines += self._line(text, 4)
+            for shown in chain(*(self._examples(key) for key in sorted(each.interface_ids))):
+                lines += self._line(shown, 6)
+            for wait in plan_summary.window_lines(self.plan, each.interface_ids):
+                lines += self._line(wait, 4)
+            if reasons := plan_summary.not_invited_text(self.plan.invitations.not_invited.get(each.name, {})):
+                lines += self._line(f"not invited: {reasons}", 4)
+        return lines
+
+    def _head(self, each: AffectedAccount) -> list[str]:
+        """``~ Germany``, and to the right the place in the files."""
+        sign, change = self._sign(each), each.change
+        note = f"   ({change.reason})" if change is not None and change.reason else ""
+        text = f"{sign[0]} {self.paint(Tone.STRONG, printable(each.name))}{note}"
+        if change is None or change.place is None:
+            return [text]
+        place = f"{printable(change.place.path)}:{change.place.line}"
+        taken = len(f"{sign[1]} {printable(each.name)}{note}") + len(place)
+        gap = (self.width or _NO_TERMINAL) - taken
+        at = self.paint(Tone.FAINT, place)
+        return [f"{text}{' ' * gap}{at}"] if gap > 1 else [text, f"    {at}"]
+
+    def _sign(self, each: AffectedAccount) -> tuple[str, str]:
+        """The sign with and without its colour."""
+        if each.change is not None:
+            symbol, tone = _SYMBOLS[each.change.action]
+        else:
+            symbol, tone = ("→" if each.impact.now else " "), Tone.SEND
+        return self.paint(tone, symbol) if symbol.strip() else symbol, symbol
+
+    def _values(self, change: AccountChange) -> Iterator[str]:
+        if change.blocked:
+            yield from self._line(f"! not done: {change.blocked}", 4)
+        created = change.action is Action.CREATE
+        rows = list(plan_summary.given_values(change.after or {})) if created else change.values
+        if change.action is Action.DELETE or not rows:
+            return
+        keys = [printable(labels.key_text(each.path)) for each in rows]
+        pad = min(max(map(len, keys)), _KEYS)
+        for key, each in zip(keys, rows, strict=True):
+            value = labels.yaml_text(each.after)
+            text = value if created else labels.difference_text(each.before, each.after)
+            yield from self._value(f"{key:<{pad}}  {printable(text)}", key, each)
+        if created:
+            yield "    (other settings: defaults)"
+
+    def _value(self, text: str, key: str, each: ValueChange) -> Iterator[str]:
+        """One value on a line; where that is too long, before and after on lines of their own."""
+        if each.before is None or self.width is None or len(text) + 4 <= self.width:
+            yield from self._line(text, 4)
+            return
+        yield f"    {key}"
+        for sign, value in (("-", each.before), ("+", each.after)):
+            yield from self._line(f"{sign} {printable(labels.yaml_text(value))}", 6)
+
+    def _examples(self, key: str) -> Iterator[str]:
+        """A few orders for each thing that happens, and how many more there are."""
+        steps, impact = self.plan.invitations, self.plan.invitations.impact([key])
+        yield from _listed(steps.send, key, self._sent, impact.now)
+        later: list[ScheduleStep | RescheduleStep] = [*steps.reschedule.examples.get(key, ())]
+        shown = [*later, *steps.schedule.examples.get(key, ())][:EXAMPLES]
+        yield from (self._later(step) for step in shown)
+        if shown and impact.later > len(shown):
+            yield f"… {impact.later - len(shown):,} more"
+        yield from _listed(steps.cancel, key, _cancelled, steps.cancel.by_account.get(key, 0))
+
+    def _sent(self, step: SendStep) -> str:
+        now = self.plan.created_at
+        was = "" if step.moved_from is None else f"was {labels.short_moment(step.moved_from, now)} → "
+        late = labels.overdue(step.scheduled_at, now)
+        notes = "; ".join([*([late] if late else []), *_how(step)])
+        return f"{printable(step.number)}   {was}now{f' ({notes})' if notes else ''}"
+
+    def _later(self, step: ScheduleStep | RescheduleStep) -> str:
+        now = self.plan.created_at
+        was = (
+            f"was {labels.short_moment(step.previously, now)} → " if isinstance(step, RescheduleStep) else ""
+        )
+        leaves = ""
+        if step.leaves_at is not None and step.leaves_at != step.scheduled_at:
+            leaves = f", leaves {labels.short_moment(step.leaves_at, now)}"
+        days = "" if step.pending_days is None else f" + {step.pending_days} d"
+        notes = [f"{printable(step.reached_status)} by {step.reached_source}{days}", *_how(step)]
+        when = labels.short_moment(step.scheduled_at, now)
+        return f"{printable(step.number)}   {was}{when}{leaves} ({'; '.join(notes)})"
+
+    def _table(self, action: Action | None, members: Sequence[AffectedAccount]) -> str:
+        """Many accounts with the same action: one line and a table of those that concern most customers."""
+        texts = {plan_summary.change_text(each.change) for each in members if each.change}
+        same = f": {texts.pop()}" if len(texts) == 1 and "" not in texts else ""
+        symbol, tone = _SYMBOLS[action] if action else ("→", Tone.SEND)
+        words = f"accounts {plan_summary.DONE[action]}" if action else "unchanged accounts with invitations"
+        head = f"{len(members)} {words}{same}"
+        shown = plan_summary.by_stake(members)[:LISTED]
+        columns = _columns(shown, same=bool(same))
+        rows = [[tables.cell(value(each)) for value in columns.values()] for each in shown]
+        layout = [
+            (tables.Column(title, right=title in _FIGURES, whole=title != "change"),) for title in columns
+        ]
+        width = None if self.width is None else self.width - 4
+        table = "".join(tables.table_text(layout, rows, width=width, paint=self.paint))
+        more = f"… {len(members) - len(shown)} more; list all with --full"
+        first = f"{self.paint(tone, symbol)} {self._line(head)[0]}"
+        return "\n".join([first, *(f"    {line}" for line in [*table.splitlines(), more])])
+
+    def others(self, listed: set[str]) -> Iterator[str]:
+        """Why accounts that are not listed invite no more orders, in sum."""
+        others = {
+            name: each for name, each in self.plan.invitations.not_invited.items() if name not in listed
+        }
+        total = Counter[str]()
+        for counts in others.values():
+            total.update(counts)
+        if reasons := plan_summary.not_invited_text(total):
+            yield from self._line(f"Not invited by {plural(len(others), 'other account')}: {reasons}")
+
+    def concise(self, each: AffectedAccount) -> str:
+        """An account on one line."""
+        change, waits = each.change, plan_summary.window_lines(self.plan, each.interface_ids)
+        parts = [plan_summary.impact_text(each.impact, change), *waits]
+        if change is not None:
+            keys = ", ".join(dict.fromkeys(labels.key_text(value.path) for value in change.values))
+            parts = [printable(keys), *parts, f"! not done: {change.blocked}" if change.blocked else ""]
+        sign, shown = self._sign(each)[0], " · ".join(filter(None, parts))
+        return f"{sign} {self.paint(Tone.STRONG, printable(each.name))}{shown and '   '}{shown}"
+
+    def warnings(self) -> Iterator[str]:
+        """Diagnostics, and what apply will refuse."""
+        found = [diagnostic_text(each, self.paint) for each in self.plan.diagnostics]
+        found += [
+            f"{self.paint(Tone.CHANGE, 'warning')}: {each.message}\n    {_consequence(each)}"
+            for each in self.plan.guards
+        ]
+        if not self.plan.complete:
+            found.append(self.paint(Tone.REMOVE, "This plan is not complete") + ": see the errors above.")
+        if found:
+            yield "\n".join(found)
 
 
-def _operations(plan: Plan) -> Iterator[str]:
-    kinds = Counter(each.kind.value for each in plan.operations)
-    if kinds:
-        yield "From eKomi: " + ", ".join(f"{count} to {kind}" for kind, count in kinds.items())
+def _listed(steps: Steps[Owned], key: str, example: Callable[[Owned], str], count: int) -> Iterator[str]:
+    shown = steps.examples.get(key, [])
+    yield from map(example, shown)
+    if shown and count > len(shown):
+        yield f"… {count - len(shown):,} more"
 
 
-def _invitations(plan: Plan) -> Iterator[str]:
-    for key, name in sorted(plan.names.items(), key=lambda each: each[1].casefold()):
-        counts = [f"{count} to {step}" for step, count in steps_of(plan, key).items() if count]
-        counts += window_lines(plan, key)
-        if counts:
-            yield f"Invitations of {printable(name)}: {', '.join(counts)}"
-    if plan.invitations.waiting_for_orders:
-        yield f"{plan.invitations.waiting_for_orders} waiting: due, but the order is on hold or missing"
-    if plan.invitations.deferred:
-        yield f"{plan.invitations.deferred} deferred: due, but beyond max_sends"
+def _cancelled(step: CancelStep) -> str:
+    return f"{printable(step.number)}   cancelled: {printable(step.reason)}"
 
 
-def _warnings(plan: Plan, paint: Paint) -> Iterator[str]:
+def _how(step: ScheduleStep | RescheduleStep | SendStep) -> Iterator[str]:
+    """The channel, where it is not the usual one, and the number of products to review, if there are any."""
+    if step.channel is not None and step.channel is not Deliver.EKOMI_EMAIL:
+        yield step.channel.value
+    if step.products:
+        yield plural(len(step.products), "product")
+
+
+_Value: TypeAlias = Callable[[AffectedAccount], str | int | None]
+_FIGURES: Mapping[str, _Value] = {
+    "now": lambda each: each.impact.now or None,
+    "later": lambda each: each.impact.later or None,
+    "lost": lambda each: each.impact.lost or None,
+}
+
+
+def _columns(shown: Sequence[AffectedAccount], *, same: bool) -> dict[str, _Value]:
+    """The columns of the table, without those in which there would be nothing."""
+    columns: dict[str, _Value] = {"account": lambda each: each.name}
+    if not same and any(each.change and each.change.changed for each in shown):
+        columns["change"] = lambda each: plan_summary.change_text(each.change) if each.change else None
+    return columns | {title: value for title, value in _FIGURES.items() if any(map(value, shown))}
+
+
+def _general(plan: Plan) -> Iterator[str]:
+    if count := plan.invitations.waiting_for_orders:
+        yield f"{count} waiting: due, but the order is on hold or missing."
+    if count := plan.invitations.deferred:
+        yield f"{count} deferred: due, but beyond max_sends; the oldest go first, the rest wait."
+
+
+def _consequence(guard: plans.Guard) -> str:
+    if guard.accepted:
+        return f"accepted with {guard.override}"
+    return f"apply will refuse; if it is meant: {guard.override}"
+
+
+def concise_text(plan: Plan, paint: Paint) -> str:
+    """The consequence, and one line for every account that changes or whose queue moves."""
+    page, lines = _Page(plan, paint, None), [*_scope(plan, paint)]
+    if not plan.empty:
+        lines += [plan_summary.headline(plan), *map(page.concise, plan.affected), *_general(plan)]
+        if fetches := plan_summary.fetch_text(plan.operations):
+            lines.append(f"From eKomi: {fetches}")
     for each in plan.diagnostics:
-        yield diagnostic_text(each, paint).partition("\n")[0]
+        lines.append(diagnostic_text(each, paint).partition("\n")[0])
     for guard in plan.guards:
-        yield f"{paint(Tone.CHANGE, 'warning')}: {guard.message}; if it is meant: {guard.override}"
+        lines.append(f"{paint(Tone.CHANGE, 'warning')}: {guard.message}; {_consequence(guard)}")
     if not plan.complete:
-        yield paint(Tone.REMOVE, "This plan is not complete") + ": see the errors above."
+        lines.append(paint(Tone.REMOVE, "This plan is not complete") + ": see the errors above.")
+    return "\n".join([*lines, plan_summary.last_line(plan, paint)]) + "\n"

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Diagnostic, Excerpt, Place, Severity
 from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
-from ekomi_reconcile.model.run import ApiError, Done, Result
+from ekomi_reconcile.model.run import ApiError, Done, Failure, Result
 from ekomi_reconcile.plan.codec import diagnostic_json
 from ekomi_reconcile.plan.document import DiagnosticEntry
 from ekomi_reconcile.render import tables
@@ -250,8 +250,8 @@ _IF_ANY = {
 
 
 def result_text(result: Result, paint: tables.Paint, *, complete: bool) -> str:
-    """Failures, what was not tried, then the figures; ends with a newline."""
-    lines = list(details(result, paint))
+    """What there is to know, failures with the next commands, then the figures; ends with a newline."""
+    lines = [*details(result, paint), *_next_commands(result)]
     good = result.succeeded and complete
     head = (
         paint(tables.Tone.ADD, "Apply complete.") if good else paint(tables.Tone.REMOVE, "Apply incomplete.")
@@ -261,14 +261,7 @@ def result_text(result: Result, paint: tables.Paint, *, complete: bool) -> str:
 
 
 def details(result: Result, paint: tables.Paint) -> Iterator[str]:
-    """What failed, what was not tried, and what else there is to know: one line each."""
-    for failure in result.failures:
-        subject, message = tables.printable(failure.subject), tables.printable(failure.message)
-        yield f"{paint(tables.Tone.REMOVE, 'failed')}: {subject}: {message}"
-        if failure.hint:
-            yield f"    hint: {tables.printable(failure.hint)}"
-    for text in result.not_tried:
-        yield f"{paint(tables.Tone.CHANGE, 'not tried')}: {tables.printable(text)}"
+    """What there is to know, what was not tried, and last what failed: one line each."""
     for text in result.notes:
         yield f"note: {tables.printable(text)}"
     if any(result.counts.get(each) for each in (Done.IMPORTED, *_REVIEWS)):
@@ -276,6 +269,38 @@ def details(result: Result, paint: tables.Paint) -> Iterator[str]:
     for what, words in _IF_ANY.items():
         if count := result.counts.get(what):
             yield f"{count} {words}"
+    for text in result.not_tried:
+        yield f"{paint(tables.Tone.CHANGE, 'not tried')}: {tables.printable(text)}"
+    yield from _failures(result.failures, paint)
+
+
+_ALIKE = 3
+"""Failures with the same message that are shown; more are counted."""
+
+
+def _failures(failures: Iterable[Failure], paint: tables.Paint) -> Iterator[str]:
+    """One line each, those with the same message together, with one hint; what is in doubt comes last."""
+    groups: dict[tuple[bool, str, str | None], list[Failure]] = {}
+    for each in sorted(failures, key=lambda each: each.in_doubt):
+        groups.setdefault((each.in_doubt, each.message, each.hint), []).append(each)
+    for (in_doubt, message, hint), members in groups.items():
+        word = paint(tables.Tone.CHANGE, "unknown") if in_doubt else paint(tables.Tone.REMOVE, "failed")
+        for each in members[:_ALIKE]:
+            yield f"{word}: {tables.printable(each.subject)}: {tables.printable(message)}"
+        if len(members) > _ALIKE:
+            yield f"    … {len(members) - _ALIKE:,} more with the same message"
+        if hint:
+            yield f"    hint: {tables.printable(hint)}"
+
+
+def _next_commands(result: Result) -> Iterator[str]:
+    """What to type after a run that did not do everything."""
+    if result.counts.get(Done.UNKNOWN):
+        yield "next: ekomi-reconcile invitations list --status unknown"
+    if any(not each.in_doubt for each in result.failures):
+        yield "next: ekomi-reconcile errors, then ekomi-reconcile apply to do the rest"
+    elif result.not_tried:
+        yield "next: ekomi-reconcile apply, to do the rest"
 
 
 def _figures(result: Result) -> str:

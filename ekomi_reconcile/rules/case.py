@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from ekomi_reconcile.model import invitation
 from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.model.order import Agreement, HistoryEntry, Order, OrderId, id_rank
 from ekomi_reconcile.model.rule import Deliver
@@ -326,3 +327,31 @@ CONSENT = CriterionRule(invitation.Criterion.CONSENT, _consent, _consent_shown, 
 DELIVERABLE = CriterionRule(
     invitation.Criterion.DELIVERABLE, _deliverable, _deliverable_shown, _deliverable_remedy
 )
+
+
+MOVED_ORDERS = 3
+"""Known order ids with another number or creation date from which on a source is another shop's."""
+
+
+def difference(row: invitation.Invitation, order: Order) -> str:
+    """What an order id refers to now, and what it referred to before."""
+    return (
+        f"id {order.order_id} was {row.number} of {iso(row.order_date)} and is {order.number} of "
+        f"{iso(order.created_at)}"
+    )
+
+
+def another_shop(source: str, differences: Sequence[str]) -> OrderSourceError:
+    """The error about a source that has other orders under known ids; a few may only have changed."""
+    if len(differences) < MOVED_ORDERS:
+        return OrderSourceError(
+            f"{len(differences)} of the recorded orders have another number now, so their invitations are "
+            f"not sent: {'; '.join(differences)}",
+            hint="correct the number where the orders come from, or take the invitation out: "
+            "ekomi-reconcile invitations skip ID",
+        )
+    return OrderSourceError(
+        f"{len(differences)} of the recorded orders have another number or creation date now, so this is "
+        f"another shop: {'; '.join(differences[:MOVED_ORDERS])}",
+        hint=f"point {source} back to the shop it was; give another shop a name of its own under orders:",
+    )

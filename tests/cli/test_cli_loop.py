@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import pytest
 from project_support import order, settings
@@ -86,7 +87,7 @@ def test_a_changed_interface_id_is_immutable(project, capsys):
 
 
 def test_replace_takes_out_the_old_account(project, capsys):
-    """--replace shows -/+, deletes the old interface id and creates the new one."""
+    """--replace shows -/+ in one block, deletes the old interface id and creates the new one."""
     project.account("Germany", "28374", NOW)
     assert project.cli("apply", "--auto-approve") == 0
     (project.folder / "accounts.d" / "28374.yaml").unlink()
@@ -94,7 +95,8 @@ def test_replace_takes_out_the_old_account(project, capsys):
     capsys.readouterr()
     assert project.cli("plan", "--replace", "Germany") == 0
     shown = capsys.readouterr().out
-    assert '-/+ account["Germany"]' in shown
+    assert shown.count("Germany") == shown.count("-/+ Germany   (replace requested)") + 1 == 2
+    assert ' "28374" → "28375"\n' in shown
     assert "1 to add, 0 to change, 1 to destroy" in shown
     assert project.cli("apply", "--auto-approve", "--replace", "Germany") == 0
     assert project.cli("plan", "--detailed-exitcode") == 0
@@ -424,6 +426,8 @@ def test_a_rule_change_is_told_in_customers(project, capsys):
     capsys.readouterr()
     assert project.cli("plan") == 0
     shown = capsys.readouterr().out
-    assert "this change: 3 more customers asked, 3 fewer, 3 at another time" in shown
-    for example in ("100000002", "100000008  conditions", "100000005"):
+    assert "1 account changed · 3 customers scheduled · 3 rescheduled · 3 lost" in shown
+    assert re.search(r"^    pending_period +14 → 21$", shown, re.MULTILINE)
+    assert "    later 6 · 3 customers lost\n" in shown
+    for example in ("100000002", "100000008   cancelled: conditions", "100000005   was "):
         assert example in shown

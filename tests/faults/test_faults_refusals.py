@@ -240,7 +240,7 @@ def test_a_distinct_unclear_answer_is_shown_once(trial, sandbox, capsys, answer)
     german = started(trial, german=4)
     sandbox.world.fault(fault(kind=answer))
     assert trial.apply() == 1
-    lines = [each for each in capsys.readouterr().out.splitlines() if "failed: Germany: send" in each]
+    lines = [each for each in capsys.readouterr().out.splitlines() if "unknown: Germany: send" in each]
     assert len(lines) == 1
     assert f"send {german[0]} and 3 more: add-recipient: " in lines[0]
     assert {"unclear": "vielleicht", "redirect": "redirects to", "html": "Bad Gateway"}[answer] in lines[0]

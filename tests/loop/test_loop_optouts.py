@@ -44,7 +44,7 @@ def test_the_plan_shows_and_apply_does_it(shop):
     assert steps(made) == [(1, "suppressed"), (3, "suppressed")]
     assert made.summary.cancel == 2
     assert not made.changes_present
-    assert "000000001  suppressed" in plan_text(made, Paint(False))
+    assert "000000001   cancelled: suppressed" in plan_text(made, Paint(False))
     _, result = shop.apply(made=made)
     assert result.succeeded
     assert cancelled(shop) == steps(made)

@@ -209,7 +209,7 @@ def test_plans_show_channel_products_and_when_each_invitation_leaves(window, san
     }
     assert list(decode(encode(made)).plan.invitations.schedule) == list(made.invitations.schedule)
     text = plan_text(made, Paint())
-    assert text.count(", leaves 2025-11-24 08:00 UTC   (complete by updated_at, 5 days later") == 2
+    assert text.count(", leaves 24 Nov 08:00 (complete by updated_at + 5 d") == 2
     assert (text.count("; ekomi-sms; 2 products)"), text.count("; 1 product)")) == (1, 1)
     assert "; ekomi-email" not in text
     opened = window.plan(MONDAY)

@@ -173,7 +173,7 @@ def test_a_plan_becomes_one_comment_that_is_kept_up_to_date(on_branch, tmp_path)
     assert [job.output(name) for name in ("exit-code", "changes", "plan-file")] == ["2", "true", ""]
     *others, text = github.bodies
     assert others == [f"{MARKER}\nfake", None]
-    assert text.startswith(f"{MARKER}\n### Plan: 1 to add, 0 to change, 0 to destroy.\n")
+    assert text.startswith(f"{MARKER}\n### Files only: customers not counted\n\n1 account added; ")
     assert job.runner.summary == text
     assert (
         job.programs / "tools" / "pip.log"
@@ -182,7 +182,9 @@ def test_a_plan_becomes_one_comment_that_is_kept_up_to_date(on_branch, tmp_path)
     on_branch.project.account('"##[error]pwned"', "28376", more="tags: [digital]")
     assert job.run() == 0, job.runner.log
     assert len(github.bodies) == 3
-    assert github.bodies[2].startswith(f"{MARKER}\n### Plan: 2 to add,")
+    assert github.bodies[2].startswith(
+        f"{MARKER}\n### Files only: customers not counted\n\n2 accounts added; "
+    )
     calls = github.world["calls"]
     assert [call[call.index("--method") + 1] for call in calls if "--method" in call] == ["POST", "PATCH"]
     check_that_the_runner_obeys_none_of(job.runner.log, "##[error]pwned")
@@ -295,12 +297,12 @@ def test_the_workflow_of_init_runs_as_it_is_written(on_branch, tmp_path):
     jobs = workflow["jobs"]
     for step in jobs["check"]["steps"]:
         assert "uses" in step or runner.run(step) == 0, runner.log
-    assert runner.summary.startswith(f"{MARKER}\n### Plan: 1 to add, 0 to change, 0 to destroy.\n")
+    assert runner.summary.startswith(f"{MARKER}\n### Files only: customers not counted\n\n1 account added; ")
     plan = {each["name"]: each for each in jobs["plan"]["steps"] if "run" in each}
     codes = [runner.run(plan[name]) for name in ("Install", "Plan", "Comment", "Comment")]
     assert codes == [0, 1, 0, 0], runner.log
     assert len(github.bodies) == 1
-    assert github.bodies[0].startswith(f"{MARKER}\n### Plan: 2 to add,")
+    assert github.bodies[0].startswith(f"{MARKER}\n### not complete · 2 accounts added\n")
     assert "not complete" in github.bodies[0]
     apply = [each for each in jobs["apply"]["steps"] if each.get("name", "").startswith("Apply")]
     assert runner.run(apply[0]) == 1

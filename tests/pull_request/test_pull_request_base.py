@@ -33,7 +33,8 @@ def test_it_shows_what_the_files_change_in_every_format(repo, capsys):
     changed(repo)
     assert repo.project.cli("plan", "--base", "main") == 0
     text = capsys.readouterr().out
-    assert text.startswith("Files only: compared with main (")
+    assert text.startswith("Files only: customers not counted; compared with main (")
+    assert "1 account deleted, 1 changed, 1 added · customers not counted" in text
     assert text.endswith("\nPlan: 1 to add, 1 to change, 1 to destroy.\n")
     assert repo.project.cli("plan", "--base", "main", "--format", "json") == 0
     found = json.loads(capsys.readouterr().out)
@@ -42,7 +43,10 @@ def test_it_shows_what_the_files_change_in_every_format(repo, capsys):
     assert found["scope"]["base"] == "main"
     assert found["scope"]["base_commit"] == repo.git("rev-parse", "main")
     assert repo.project.cli("plan", "--base", "main", "--format", "markdown") == 0
-    assert "Plan: 1 to add, 1 to change, 1 to destroy.\n" in capsys.readouterr().out
+    comment = capsys.readouterr().out
+    assert "\n### Files only: customers not counted\n" in comment
+    assert "| account | change |\n" in comment
+    assert "`Plan: 1 to add, 1 to change, 1 to destroy.`\n" in comment
 
 
 def test_it_needs_no_secret_no_order_and_no_state(repo, capsys):
@@ -81,7 +85,8 @@ def test_defaults_count_as_changes_of_accounts_and_limits_are_pointed_out(repo, 
     )
     repo.project.cli("plan", "--base", "main")
     out = capsys.readouterr().out
-    assert "~ invitations.pending_period = 14 → 21" in out
+    assert "    pending_period  14 → 21\n" in out
+    assert " ekomi-reconcile.yaml:4\n" in out
     assert "settings of the project change, too: orders, safety.max_sends" in out
 
 

@@ -140,7 +140,7 @@ def test_the_plan_becomes_one_note_that_is_kept_up_to_date(pipeline):
     assert len(notes) == 101
     assert notes[0]["body"] == f"{MARKER}\nfake"
     assert notes[-1]["body"] == (pipeline.checkout / "plan.md").read_text()
-    assert notes[-1]["body"].startswith(f"{MARKER}\n### Plan: 2 to add")
+    assert notes[-1]["body"].startswith(f"{MARKER}\n### not complete · 2 accounts added\n")
 
 
 def test_apply_never_makes_a_state_by_itself(pipeline):

@@ -10,7 +10,16 @@ from golden import check_golden
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from plan_examples import GERMANY, NOW, account, canonical, empty_plan, full_plan, schedule
+from plan_examples import (
+    GERMANY,
+    NOW,
+    account,
+    canonical,
+    empty_plan,
+    full_plan,
+    schedule,
+    small_plan,
+)
 from project_support import order
 from tiers import examples
 
@@ -34,13 +43,14 @@ from ekomi_reconcile.render.plan_markdown import (
     code,
     failure_markdown,
     fence,
-    html_code,
     plan_markdown,
 )
 from ekomi_reconcile.render.plan_text import PlanDetail
 
 GOLDEN = Path(__file__).parent / "golden"
-TAGS = {"h3", "p", "code", "pre", "blockquote", "details", "summary", "b", "strong", "a"}
+TAGS = {"h3", "p", "code", "pre", "blockquote", "details", "summary", "strong", "a"} | {
+    *("table", "thead", "tbody", "tr", "th", "td")
+}
 TRAPS = (
     *("`", "```", "~~~", "</details>", "</code>", "<img src=x onerror=y>", "<!--", "-->", "&lt;", "|", "\\"),
     *("@octocat", "[x](https://example.com)", "https://example.com", "#12", "\n", "\n/close\n", "\n\n# x"),
@@ -75,7 +85,7 @@ class Outside(HTMLParser):
 
 def shown(markdown):
     """The comment as a page. Tags are closed in their order, or this fails."""
-    return Outside(MarkdownIt("commonmark", {"html": True}).render(markdown))
+    return Outside(MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown))
 
 
 def compared(before, after, **changes):
@@ -117,6 +127,7 @@ def regional():
     ("name", "plan", "comment"),
     [
         ("full", full_plan(git_commit="c" * 40), Comment(key="shop/de", url="https://ci.example.com/runs/1")),
+        ("small", small_plan(), Comment()),
         ("empty", empty_plan(), Comment()),
         ("base", regional(), Comment()),
     ],
@@ -126,29 +137,48 @@ def test_a_comment_reads_as_approved(name, plan, comment):
     check_golden(GOLDEN / f"comment-{name}.md", plan_markdown(plan, comment))
 
 
-def test_equal_changes_share_one_fold():
-    """41 accounts with the same change are read once."""
+def test_equal_changes_share_one_row():
+    """41 accounts with the same change are read once; all their names are in the diff."""
     text = plan_markdown(compared(many(41), many(41, priority=5)), Comment())
-    assert text.count("<details>") == 1
-    assert "<b>update</b> the same change on 41 accounts:" in text
-    assert text.count("+ priority = 5") == 1
+    assert "| 41 accounts: `Shop 0`, `Shop 1`, `Shop 10`, … | `priority` 0 → 5 |" in text
+    assert text.count("+ priority: 5") == 1
     assert all(f'"Shop {number}"' in text for number in range(41))
+
+
+def test_up_to_ten_accounts_are_open_to_view():
+    """Ten accounts have a row each, even with the same change; of more, rows beyond the tenth are folded."""
+    few = plan_markdown(compared(many(10), many(10, priority=5)), Comment())
+    assert all(f"| `Shop {number}` | `priority` 0 → 5 |" in few for number in range(10))
+    many_rows = plan_markdown(compared(many(31), different(31)), Comment())
+    assert "<details><summary>20 more rows</summary>" in many_rows
+    assert many_rows.index("`Shop 18`") < many_rows.index("<details>") < many_rows.index("`Shop 2`")
+
+
+def test_deletions_come_first_and_are_marked():
+    """Who is contacted is in the title; the first row is what takes away, whatever else there is."""
+    text = plan_markdown(small_plan(), Comment())
+    assert text.split("\n")[1].startswith("### ⚠ 7 customers invited on apply · ")
+    rows = [each for each in text.split("\n") if each.startswith("| ")][2:]
+    assert rows[0] == "| ❌ `Norway` | deleted |  |  | 5 |"
+    assert rows[1].endswith("| 7 | 4 | 0 |")
 
 
 @pytest.mark.parametrize("count", [200, 1000])
 def test_a_comment_that_is_cut_says_what_is_missing_and_where_it_is(count):
-    """Cut at the border of an account; shown and left out make all; the figures are whole."""
+    """Cut between rows and between accounts; shown and left out make all; the figures are whole."""
     plan = compared(many(count), different(count))
     text = plan_markdown(plan, Comment(url="https://ci.example.com/runs/1"))
     assert len(text.encode()) <= BUDGET
-    assert f"Plan: 0 to add, {count - 1} to change, 0 to destroy." in text.split("\n")[1]
-    folds = text.count("<details>")
-    assert text.count("</details>") == folds
-    cut = re.search(r"\*\*Cut to fit into a comment\*\*: (\d+) changed accounts left out above. (.*)\n", text)
+    assert f"Plan: 0 to add, {count - 1} to change, 0 to destroy." in text
+    assert text.count("</details>") == text.count("<details>") == 2
+    rows = len(re.findall(r"^\| `Shop", text, re.MULTILINE))
+    entries = len(re.findall(r'^  "Shop \d+"', text, re.MULTILINE))
+    cut = re.search(r"\*\*Cut to fit into a comment\*\*: (.*) left out above. (.*)\n", text)
     if cut is None:
-        assert folds == count - 1
+        assert rows == entries == count - 1
     else:
-        assert folds + int(cut[1]) == count - 1
+        left = {words: int(number) for number, words in re.findall(r"(\d+) (row|further entr)", cut[1])}
+        assert rows + left.get("row", 0) == entries + left.get("further entr", 0) == count - 1
         assert cut[2] == "Read it all [here](<https://ci.example.com/runs/1>)."
     assert (cut is not None) is (count == 1000)
 
@@ -157,19 +187,22 @@ def test_one_group_that_is_too_large_is_cut_between_its_accounts():
     """What is the same for all stays; names go, and are counted."""
     text = plan_markdown(compared(many(5000), many(5000, priority=5)), Comment())
     assert len(text.encode()) <= BUDGET
-    assert "+ priority = 5" in text
+    assert "+ priority: 5" in text
     names = len(re.findall(r'^  "Shop \d+"  \d+$', text, re.MULTILINE))
     assert names > 1000
     assert f"… {5000 - names} more, left out here" in text
-    assert f"{5000 - names} changed accounts left out above." in text
-    assert text.endswith("Read it all by running `ekomi-reconcile plan`.\n")
+    assert (
+        f"{5000 - names} further entries left out above. Read it all by running `ekomi-reconcile plan`."
+        in text
+    )
 
 
 def test_what_takes_away_is_kept_when_there_is_not_room_for_all():
     """A deletion is never cut in favour of a thousand small changes."""
     before = [*many(1000), account("Old", "1")]
     text = plan_markdown(compared(before, different(1000)), Comment())
-    assert "<b>delete</b> <code>Old</code>" in text
+    assert "| ❌ `Old` | deleted |" in text
+    assert '- "Old"  1' in text
     assert "Cut to fit" in text
 
 
@@ -177,19 +210,19 @@ def test_changes_leave_room_for_what_happens_to_customers():
     """The queue is shown although the changes alone would fill the comment."""
     changes = compared(many(1000), different(1000)).changes
     text = plan_markdown(full_plan(changes=changes), Comment())
-    assert "100000001  2026-12-05" in text
+    assert "100000001   5 Dec 12:00" in text
     assert "Cut to fit" in text
 
 
 def test_a_concise_comment_has_figures_and_changes_only():
-    """--concise leaves queues and fetches to the figures."""
+    """--concise leaves out the orders."""
     text = plan_markdown(full_plan(), Comment(), detail=PlanDetail.CONCISE)
     assert "5 to schedule" in text
     assert "100000001" not in text
-    assert "<b>update</b>" in text
+    assert "<summary>full diff</summary>" in text
 
 
-def hostile_plan(name, other):
+def hostile_plan(name, other, base):
     """Every text that a stranger can write, in every place where it is shown."""
     steps = Steps(ScheduleStep)
     steps.append(schedule(1, number=other, reached_status=other))
@@ -203,7 +236,7 @@ def hostile_plan(name, other):
     finding = {"message": name, "found": other, "hint": name, "place": place}
     return full_plan(
         names={GERMANY: name},
-        scope=Scope(targets=(name, other), base=other, base_commit="a" * 40),
+        scope=Scope(targets=(name, other), base=base, base_commit=base and "a" * 40),
         changes=(change, update, replace(change, action=Action.DELETE, before=before, blocked="protected")),
         operations=(Operation(kind=OperationKind.SYNC, account=name, interface_id=GERMANY, reason="new"),),
         invitations=InvitationSteps(schedule=steps),
@@ -211,18 +244,18 @@ def hostile_plan(name, other):
     )
 
 
-@given(HOSTILE, HOSTILE, st.booleans())
-@example("".join(TRAPS), "`" * 50 + "\n</details>@octocat", True)
+@given(HOSTILE, HOSTILE, st.sampled_from(["plan", "base", "failed"]))
+@example("".join(TRAPS), "`" * 50 + "\n</details>@octocat", "failed")
+@example("".join(TRAPS), "`" * 50 + "\n</details>@octocat", "plan")
 @settings(max_examples=examples(60), deadline=None)
-def test_no_name_breaks_out_of_its_place(name, other, failed):
+def test_no_name_breaks_out_of_its_place(name, other, kind):
     """Tags, mentions, links, quick actions: as text of code they do nothing, and nowhere else are they."""
     error = RevisionUnreadable(f"no {name}", hint=other)
-    text = (
-        failure_markdown(error, Comment()) if failed else plan_markdown(hostile_plan(name, other), Comment())
-    )
+    plan = hostile_plan(name, other, other if kind == "base" else None)
+    text = failure_markdown(error, Comment()) if kind == "failed" else plan_markdown(plan, Comment())
     page = shown(text)
     assert set(page.tags) <= TAGS - {"a"}
-    assert page.tags.count("details") == (0 if failed else 5)
+    assert page.tags.count("details") == {"failed": 0, "base": 1, "plan": 2}[kind]
     assert page.comments == [" ekomi-reconcile:plan "]
     for trap in ("@", "<", "://", "#", "|", "~~~", "::", "octocat", "😀", "\\", "`"):
         assert trap not in page.text.replace("[!CAUTION]", "").replace("ekomi-reconcile", "")
@@ -232,9 +265,8 @@ def test_no_name_breaks_out_of_its_place(name, other, failed):
 
 @given(HOSTILE)
 def test_code_shows_the_text_and_nothing_but_the_text(text):
-    """A span, a fence and an HTML element are each exactly one element, with the text in it."""
-    summary = f"<details><summary>{html_code(text)}</summary></details>"
-    for markdown in (code(text), fence([text], "diff"), summary):
+    """A span and a fence are each exactly one element, with the text in it."""
+    for markdown in (code(text), fence([text], "diff")):
         page = shown(markdown)
         assert page.tags.count("code") == 1
         assert page.text.strip() == ""
@@ -268,7 +300,7 @@ def test_a_comment_never_exceeds_its_budget(count, width, char, alike, fetches, 
     text = plan_markdown(plan, Comment(key="k" * 300, url="https://ci.example.com/" + "x" * 270))
     assert len(text.encode()) <= BUDGET
     assert text.count("<details>") == text.count("</details>")
-    assert plan_markdown(plan, Comment()).split("\n")[1].startswith(f"### Plan: 0 to add, {count} to change")
+    assert f"`Plan: 0 to add, {count} to change" in plan_markdown(plan, Comment())
 
 
 def test_the_command_writes_the_comment_to_stdout_and_to_a_file(project, monkeypatch, capsys):
@@ -280,12 +312,12 @@ def test_the_command_writes_the_comment_to_stdout_and_to_a_file(project, monkeyp
     saved = (project.folder / "comment.md").read_text()
     assert text.endswith("Plan: 1 to add, 0 to change, 0 to destroy; 1 to sync, 1 to import; "
                          "1 to schedule, 0 to reschedule, 0 to cancel, 0 to send.\n")  # fmt: skip
-    assert saved.startswith("<!-- ekomi-reconcile:plan -->\n### Plan: 1 to add,")
+    assert saved.startswith("<!-- ekomi-reconcile:plan -->\n### 1 customer scheduled · 1 account added\n")
     assert "100000001" in saved
     assert "(sensitive)" in saved
     project.cli("plan", "--format", "markdown")
 
     def timeless(each):
-        return re.sub(r"Made at \S+ \S+ UTC", "", each)
+        return re.sub(r"\S+ \S+ UTC · ", "", each)
 
     assert timeless(capsys.readouterr().out) == timeless(saved)

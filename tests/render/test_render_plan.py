@@ -1,15 +1,17 @@
 """The plan as people read it, held to golden files."""
 
+import re
 from pathlib import Path
 
 import pytest
 from golden import check_golden
-from plan_examples import empty_plan, full_plan
+from plan_examples import empty_plan, full_plan, large_plan, small_plan
 
-from ekomi_reconcile.model.run import Done, Failure, Result
-from ekomi_reconcile.plan.plan import AccountChange, Action, Summary
-from ekomi_reconcile.plan.saved_plan import encode
-from ekomi_reconcile.render.plan_text import plan_text, summary_line
+from ekomi_reconcile.model.run import Done, Failure, Result, figures_of
+from ekomi_reconcile.plan.plan import AccountChange, Action, Scope, Summary
+from ekomi_reconcile.plan.saved_plan import decode, encode
+from ekomi_reconcile.render.plan_summary import headline, stake_text, summary_line
+from ekomi_reconcile.render.plan_text import plan_text
 from ekomi_reconcile.render.results import result_text
 from ekomi_reconcile.render.tables import Paint
 
@@ -37,7 +39,85 @@ def test_a_changed_mapping_shows_only_what_changes():
         changed=("invitations.send_between",),
     )
     text = plan_text(empty_plan(changes=(change,)), Paint())
-    assert '{"days": ["mon"], "hours": "09:00-19:00"} → {"days": ["mon"], "hours": "10:00-19:00"}' in text
+    assert "    send_between.hours  09:00-19:00 → 10:00-19:00\n" in text
+    assert "days" not in text
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize(
+    ("name", "plan", "full"),
+    [("5", small_plan, False), ("200", large_plan, False), ("200-full", large_plan, True)],
+)
+def test_a_plan_fits_the_terminal(name, plan, full, width):
+    """The consequence comes first; no line but the last, which programs read, is wider than the terminal."""
+    text = plan_text(plan(), Paint(), width=width, full=full)
+    if not full:
+        check_golden(GOLDEN / f"plan-{name}-{width}.txt", text)
+    *lines, last = text.splitlines()
+    assert max(map(len, lines)) <= width
+    assert last.startswith("Plan: ")
+    assert text.count("accounts.d/shop-") == (200 if full else 0)
+
+
+@pytest.mark.parametrize("plan", [small_plan, large_plan, full_plan])
+def test_a_plan_that_was_saved_reads_the_same(plan):
+    """Nothing that the text needs is lost in the file."""
+    made = plan()
+    assert plan_text(decode(encode(made)).plan, Paint(), full=True) == plan_text(made, Paint(), full=True)
+
+
+def test_an_order_is_listed_once():
+    """An invitation that is moved and sent is among those that are sent, and nowhere else."""
+    text = plan_text(small_plan(), Paint())
+    numbers = re.findall(r"^ +(\d{9}) ", text, re.MULTILINE)
+    assert len(numbers) == len(set(numbers)) > 8
+    assert "now 7 · later 4 · no customer lost" in text
+
+
+def test_the_consequence_has_no_zeros():
+    """What does not happen is not mentioned; where no customer is concerned it says that."""
+    assert re.search(r"\b0\b", headline(small_plan())) is None
+    assert headline(small_plan()).startswith(
+        "1 account deleted, 1 changed, 1 added · 7 customers invited now"
+    )
+    only = AccountChange(action=Action.UPDATE, name="A", interface_id="1", changed=("tags",))
+    assert headline(empty_plan(changes=(only,))) == "1 account changed · no customer affected"
+
+
+@pytest.mark.parametrize(
+    ("changed", "ending"),
+    [
+        ({"complete": False}, "1 account changed · not complete"),
+        ({"scope": Scope(offline=True)}, "1 account changed · customers not counted"),
+        ({"scope": Scope(refresh_only=True)}, "1 account changed · customers not counted"),
+        ({"scope": Scope(base="main")}, "1 account changed · customers not counted"),
+    ],
+)
+def test_nobody_is_said_to_be_unaffected_who_was_not_counted(changed, ending):
+    """Where orders were not read, or could not be, the text makes no claim about customers."""
+    only = AccountChange(action=Action.UPDATE, name="A", interface_id="1", changed=("tags",))
+    plan = empty_plan(changes=(only,), **changed)
+    assert headline(plan) == ending
+    assert "no customer" not in plan_text(plan, Paint())
+
+
+@pytest.mark.parametrize(
+    ("plan", "sending", "question"),
+    [
+        (small_plan(), True, "Delete 1 account and invite 7 customers now? This cannot be undone."),
+        (small_plan(), False, "Delete 1 account?"),
+        (large_plan(), True, "Invite 594 customers now? This cannot be undone."),
+        (large_plan(), False, "Apply this plan? No customer is invited now."),
+        (
+            full_plan(),
+            True,
+            "Delete 1 account, replace 1 account and invite 1 customer now? This cannot be undone.",
+        ),
+    ],
+)
+def test_the_prompt_states_the_stake(plan, sending, question):
+    """Before anybody types yes, they read how many customers and accounts it is about."""
+    assert stake_text(plan, sending=sending) == question
 
 
 def test_an_empty_plan_says_so():
@@ -74,12 +154,30 @@ def test_control_characters_in_names_cannot_play_tricks():
     assert "\x1b" not in plan_text(plan, Paint())
 
 
-def test_a_result_with_every_figure_stands_as_approved():
-    """Failures, what was not tried, every figure, and the summary line."""
+def failed_result():
+    """A run in which much went wrong."""
     result = Result(counts={each: number for number, each in enumerate(Done, start=1)})
-    result.failures.append(Failure(subject="France: create", message="wrong password", hint="correct it"))
+    for name in ("France", "Norway", "Spain", "Italy", "Poland"):
+        result.failures.append(Failure(subject=f"{name}: sync", message="HTTP 503", hint="try later"))
+    result.failures.append(
+        Failure(subject="Germany: send 100000001", message="no complete answer", in_doubt=True)
+    )
+    result.failures.append(Failure(subject="Austria: create", message="wrong password", hint="correct it"))
     result.not_tried.append("Norway: 3 due invitations not tried: eKomi could not be reached")
-    check_golden(GOLDEN / "result-full.txt", result_text(result, Paint(), complete=True))
+    return result
+
+
+def test_a_result_with_every_figure_stands_as_approved():
+    """What there is to know, then failures by their message, the next commands, and the figures."""
+    check_golden(GOLDEN / "result-full.txt", result_text(failed_result(), Paint(), complete=True))
+
+
+def test_what_may_have_been_sent_is_not_called_failed():
+    """A send without a clear answer is unknown: in the text, and in the figures of the run."""
+    text = result_text(failed_result(), Paint(), complete=True)
+    assert "unknown: Germany: send 100000001: no complete answer" in text
+    assert "failed: Germany" not in text
+    assert figures_of(failed_result(), {}).failures == 6
 
 
 def test_a_good_result_is_one_line():

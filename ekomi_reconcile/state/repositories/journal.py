@@ -27,6 +27,8 @@ _SETTLING = (ACCEPT_LOSS, "state restore", "state push")
 """Actions of the journal after which a state counts as it is, whatever it had recorded before."""
 
 _PAGE = 10_000
+_NAMED = ": "
+"""Between the name of an account that the state does not have and the operation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,8 +232,11 @@ class JournalRepository(Repository):
         message: str,
         now: Instant,
         http_status: int | None = None,
+        account: str | None = None,
     ) -> None:
         """Write down a failed call; ``message`` must be redacted already.
+
+        ``account`` is the name of an account that the state does not have: it has no ``interface_id`` here.
 
         Raises:
             StateError: there is no such live account.
@@ -240,7 +245,7 @@ class JournalRepository(Repository):
             entry = {
                 "at": now,
                 "account_id": None if interface_id is None else self._keys.of(interface_id),
-                "operation": operation,
+                "operation": operation if account is None else f"{account}{_NAMED}{operation}",
                 "kind": kind,
                 "http_status": http_status,
                 "message": message,
@@ -289,10 +294,13 @@ def to_entry(row: Row[Any]) -> JournalEntry:
 
 def to_error(row: Row[Any], interface_ids: Mapping[int, str]) -> ApiError:
     """The failed call in a row of the log."""
+    known = row.account_id is not None
+    account, _, operation = ("", "", row.operation) if known else row.operation.rpartition(_NAMED)
     return ApiError(
         at=row.at,
-        interface_id=None if row.account_id is None else interface_ids[row.account_id],
-        operation=row.operation,
+        interface_id=interface_ids[row.account_id] if known else None,
+        account=account or None,
+        operation=operation,
         kind=row.kind,
         http_status=row.http_status,
         message=row.message,

@@ -173,7 +173,11 @@ def detail_options(command: cli_options.Command) -> cli_options.Command:
 
 
 def detail_of(*, concise: bool, full: bool) -> PlanDetail:
-    """How much of a plan is shown with these flags."""
+    """How much of a plan is shown with these flags.
+
+    Raises:
+        UsageError: both are given.
+    """
     if concise and full:
         raise click.UsageError("--concise and --full cannot be used together.")
     if concise:

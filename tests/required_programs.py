@@ -20,6 +20,7 @@ _PACKAGES = {
     "git": "git",
     "jq": "jq",
     "pgbouncer": "pgbouncer",
+    "promtool": "prometheus",
 }
 _SYSTEM = "/usr/sbin"
 

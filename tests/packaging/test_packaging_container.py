@@ -102,3 +102,30 @@ def test_what_it_copies_is_enough_to_build(context, tmp_path):
     (extras,) = re.findall(r"'\.\[([\w,]+)\]'", " ".join(steps("RUN")))
     assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"])
     assert f"ekomi-reconcile:{__version__}" in RECIPE
+
+
+def test_it_compares_revisions(tmp_path, monkeypatch, capsys):
+    """Git is in the last stage, and with the image's settings it reads a checkout of somebody else."""
+    import subprocess
+
+    from ekomi_reconcile.cli.main import run
+
+    last = max(number for number, (name, _) in enumerate(STEPS) if name == "FROM")
+    (install,) = (rest for name, rest in STEPS[last:] if name == "RUN" and "apt-get install" in rest)
+    commands = [shlex.split(each) for each in install.split("&&")]
+    assert "git" in commands[1]
+    (trusts,) = (each for each in commands if each[:3] == ["git", "config", "--system"])
+    assert trusts[-1] == steps("WORKDIR")[-1]
+    project = tmp_path / "project"
+    (project / "accounts.d").mkdir(parents=True)
+    (project / "ekomi-reconcile.yaml").write_text("version: 1\norders: {file: orders.jsonl}\n")
+    identity = ["-c", "user.name=Kim", "-c", "user.email=kim@example.com"]
+    for step in (["init", "-qb", "main"], ["add", "-A"], [*identity, "commit", "-qm", "First"]):
+        subprocess.run(["git", "-C", str(project), *step], check=True, timeout=60)
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", str(tmp_path / "gitconfig"))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert run(["-C", str(project), "plan", "--base", "main"]) == 1
+    assert "safe.directory" in capsys.readouterr().err
+    subprocess.run([*trusts[:-1], str(project)], check=True, timeout=60)
+    assert run(["-C", str(project), "plan", "--base", "main"]) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import click
@@ -31,11 +32,17 @@ from ekomi_reconcile.state.opening import Mode, open_state
 @lists.format_option
 @common()
 def doctor(offline: bool, form: str) -> int:
-    """Self-test: files, state, secrets, eKomi, orders, queue. Nothing is written."""
+    """Self-test: files, state, secrets, eKomi, orders, queue. Nothing is written.
+
+    What passed is one line per area; with -v one line per check.
+    """
     with ExitStack() as stack:
         stop = stack.enter_context(stopping())
         findings = examine(_subject(stack, stop, offline=offline))
-    lists.write_one(findings, form, as_text=state_admin.findings_text, as_json=state_admin.findings_json)
+    as_text = partial(
+        state_admin.findings_text, width=lists.terminal_width(), details=bool(options().verbose)
+    )
+    lists.write_one(findings, form, as_text=as_text, as_json=state_admin.findings_json)
     if stop.interrupted:
         return Exit.INTERRUPTED
     return Exit.OK if healthy(findings) else Exit.ERROR

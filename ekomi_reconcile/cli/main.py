@@ -115,7 +115,7 @@ _COMMANDS = {
     "reviews": ("ekomi_reconcile.cli.reviews:reviews", "The reviews: import, list, stats, funnel, export."),
     "explain": (
         "ekomi_reconcile.cli.explain:explain",
-        "Why an order is invited or not, and when: every account's every criterion.",
+        "Why an order is invited or not, and when: what becomes of it, and every account's verdict.",
     ),
     "orders": ("ekomi_reconcile.cli.lists:orders", "Order files: inspect."),
     "doctor": (

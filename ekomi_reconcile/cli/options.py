@@ -123,12 +123,35 @@ def env_name(flag: str) -> str:
     return PREFIX + flag.lstrip("-").replace("-", "_").upper()
 
 
+_FORMATS = frozenset({"text", "json", "junit", "github", "sarif", "markdown", "csv", "jsonl", "parquet"})
+_YES = frozenset({"true", "yes", "on"})
+_NO = frozenset({"false", "no", "off"})
+
+
+class EnvironmentOption(click.Option):
+    """An option whose environment variable is set for several commands.
+
+    A format that this command does not have is left to those that have it. ``-v`` takes true and false, too.
+    """
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """The value of the variable, unless it is for other commands."""
+        value = super().resolve_envvar_value(ctx)
+        if value is None:
+            return None
+        if self.count and value.lower() in _YES | _NO:
+            return "1" if value.lower() in _YES else None
+        is_format = isinstance(self.type, click.Choice) and "--format" in self.opts
+        others = _FORMATS.difference(self.type.choices) if isinstance(self.type, click.Choice) else _FORMATS
+        return None if is_format and value in others else value
+
+
 def option(*names: str, env: bool = True, **attributes: Any) -> Callable[[Command], Command]:
     """A click option that also has its environment name (selections and overrides have none)."""
     long = next(name for name in names if name.startswith("--"))
     if env:
         attributes.setdefault("envvar", env_name(long.split("/")[0]))
-    return click.option(*names, **attributes)
+    return click.option(*names, cls=EnvironmentOption, **attributes)
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -175,7 +198,7 @@ def common(*, env: bool = False) -> Callable[[Command], Command]:
 
     def add(command: Command) -> Command:
         for names, attributes in reversed(_COMMON):
-            extra: dict[str, Any] = {"envvar": env_name(names[-1])} if env else {}
+            extra: dict[str, Any] = {"cls": EnvironmentOption, "envvar": env_name(names[-1])} if env else {}
             command = click.option(*names, expose_value=False, callback=_remember, **attributes, **extra)(
                 command
             )

@@ -43,6 +43,15 @@ class CheckNote:
     account: str | None = None
     hint: str | None = None
 
+    @property
+    def left_out(self) -> str | None:
+        """Why a whole check could not be made, if it could not."""
+        made = self.account is not None or not self.message.startswith(_NOT_CHECKED)
+        return None if made else self.message.removeprefix(_NOT_CHECKED)
+
+
+_NOT_CHECKED = "not checked: "
+
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:

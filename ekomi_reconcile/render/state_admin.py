@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 import msgspec
@@ -13,6 +13,7 @@ from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
 from ekomi_reconcile.model.invitation import STATE_LOST
 from ekomi_reconcile.model.run import Moved, Restored
 from ekomi_reconcile.render import tables
+from ekomi_reconcile.render.labels import NONE
 from ekomi_reconcile.render.tables import Paint, Tone, plural, printable
 
 _NOT_THE_WORLD = "This restores local records only; eKomi is unchanged.\n"
@@ -313,24 +314,56 @@ def findings_json(findings: Sequence[CheckResult]) -> DoctorDocument:
     return DoctorDocument(healthy(findings), checks)
 
 
-def findings_text(findings: Sequence[CheckResult], paint: tables.Paint) -> str:
-    """One line per finding by group, failures last with what to do, and a line of figures."""
-    width = max((len(each.check) for each in findings), default=0)
-    blocks = []
-    for group, members in groupby(findings, key=lambda each: each.group):
-        lines = [line for each in _brief(members) for line in _finding_lines(each, width, paint)]
-        if lines:
-            blocks.append("\n".join([paint(tables.Tone.STRONG, group), *lines]))
-    failures = [each for each in findings if each.note.status is CheckStatus.FAIL]
-    if failures:
-        lines = [line for each in failures for line in _finding_lines(each, width, paint)]
-        blocks.append("\n".join([paint(tables.Tone.STRONG, "Failures"), *lines]))
-    return "\n\n".join([*blocks, _findings_summary(findings, paint)]) + "\n"
+def findings_text(
+    findings: Sequence[CheckResult], paint: tables.Paint, *, width: int | None = None, details: bool = False
+) -> str:
+    """One line per area of what passed, then warnings and failures with what to do, and a line of figures.
+
+    With ``details`` each check that passed has a line of its own. ``width`` is that of the terminal.
+    """
+    listed = [each for each in findings if details or each.note.status is not CheckStatus.PASS]
+    column = max((len(each.check) for each in listed if each.note.left_out is None), default=0)
+    left_out = [each for each in findings if each.note.left_out is not None]
+    by_status = {
+        status: [each for each in findings if each.note.status is status and each.note.left_out is None]
+        for status in CheckStatus
+    }
+    passes = by_status[CheckStatus.PASS]
+    blocks = [
+        [line for each in passes for line in _finding_lines(each, column, paint)]
+        if details
+        else list(_areas(passes, paint)),
+        [line for each in by_status[CheckStatus.WARN] for line in _finding_lines(each, column, paint)],
+        [line for each in by_status[CheckStatus.FAIL] for line in _finding_lines(each, column, paint)],
+        list(_left_out(left_out, details=details)),
+        [_findings_summary(by_status, len(left_out), paint)],
+    ]
+    shown = ("\n".join(tables.folded(line, width, hang=12) for line in lines) for lines in blocks if lines)
+    return "\n\n".join(shown) + "\n"
 
 
-def _brief(findings: Iterable[CheckResult]) -> Iterator[CheckResult]:
-    """Without failures, which come last."""
-    return (each for each in findings if each.note.status is not CheckStatus.FAIL)
+def _areas(passes: Sequence[CheckResult], paint: tables.Paint) -> Iterator[str]:
+    """What passed, one line per area; a check that was made several times has a number."""
+    sign = paint(tables.Tone.ADD, "✓ pass")
+    column = max((len(each.group) for each in passes), default=0)
+    for group, members in groupby(passes, key=lambda each: each.group):
+        times = Counter(each.check for each in members)
+        names = [name if count == 1 else f"{name} ({count:,})" for name, count in times.items()]
+        yield f"  {sign}  {group.ljust(column)}  {', '.join(names)}"
+
+
+_FEW = 5
+"""Checks that were left out and are named without being asked for."""
+
+
+def _left_out(findings: Sequence[CheckResult], *, details: bool) -> Iterator[str]:
+    """What was not checked, one line per reason."""
+    reasons: dict[str, list[str]] = {}
+    for each in findings:
+        reasons.setdefault(each.note.left_out or "", []).append(each.check)
+    for reason, checks in reasons.items():
+        names = ", ".join(checks) if details or len(checks) <= _FEW else f"{len(checks)} checks"
+        yield f"  {NONE} not checked, {tables.printable(reason)}: {names}"
 
 
 def _finding_lines(finding: CheckResult, width: int, paint: tables.Paint) -> Iterator[str]:
@@ -340,15 +373,13 @@ def _finding_lines(finding: CheckResult, width: int, paint: tables.Paint) -> Ite
     sign = paint(tone, f"{symbol} {note.status.value}")
     yield f"  {sign}  {finding.check.ljust(width)}  {account}{tables.printable(note.message)}"
     if note.hint:
-        yield f"{' ' * (width + 12)}hint: {tables.printable(note.hint)}"
+        yield f"{' ' * 12}hint: {tables.printable(note.hint)}"
 
 
-def _findings_summary(findings: Sequence[CheckResult], paint: tables.Paint) -> str:
-    counts = Counter(each.note.status for each in findings)
-    head = (
-        paint(tables.Tone.ADD, "Healthy.") if healthy(findings) else paint(tables.Tone.REMOVE, "Not healthy.")
-    )
-    return (
-        f"{head} {counts[CheckStatus.PASS]} passed, {tables.plural(counts[CheckStatus.WARN], 'warning')}, "
-        f"{tables.plural(counts[CheckStatus.FAIL], 'failure')}."
-    )
+def _findings_summary(
+    by_status: Mapping[CheckStatus, Sequence[CheckResult]], left_out: int, paint: tables.Paint
+) -> str:
+    passed, warned, failed = (len(by_status[each]) for each in CheckStatus)
+    head = paint(tables.Tone.REMOVE, "Not healthy.") if failed else paint(tables.Tone.ADD, "Healthy.")
+    figures = f"{passed} passed, {tables.plural(warned, 'warning')}, {tables.plural(failed, 'failure')}"
+    return f"{head} {figures}{f', {left_out} not checked' if left_out else ''}."

@@ -14,7 +14,7 @@ from project_support import order
 from ekomi_reconcile import __version__
 from ekomi_reconcile.cli.completion import FORMATS
 from ekomi_reconcile.cli.main import MEANINGS, Exit, app, run
-from ekomi_reconcile.cli.options import FilePath, env_name
+from ekomi_reconcile.cli.options import FilePath, common, env_name, options
 from ekomi_reconcile.plan.plan import FORMAT_VERSION as PLAN_FORMAT
 from ekomi_reconcile.state import FORMAT_VERSION as STATE_FORMAT
 
@@ -165,6 +165,37 @@ def test_the_environment_gives_options(project, monkeypatch, capsys):
     assert run(["apply", "--auto-approve"]) == 0
     assert (project.folder / "elsewhere" / "s.db").exists()
     assert not project.state.exists()
+
+
+def test_a_format_of_other_commands_is_left_to_them(project, monkeypatch, capsys):
+    """A command without the format of the environment writes text; one that no command has is an error."""
+    project.account("Germany", "28374", more="tags: [digital]")
+    monkeypatch.setenv("EKOMI_RECONCILE_FORMAT", "github")
+    for command in (["validate"], ["plan"], ["accounts", "list"], ["analyze"], ["test"]):
+        assert project.cli(*command) in (0, 1), command
+    assert project.cli("validate", "--format", "github") == 0
+    for value, flags in (("nonsense", ()), ("github", ("--format", "github"))):
+        monkeypatch.setenv("EKOMI_RECONCILE_FORMAT", value)
+        assert project.cli("plan", *flags) == Exit.USAGE
+    assert "is not one of 'text', 'json', 'markdown'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("value", "level"), [("true", 1), ("ON", 1), ("1", 1), ("2", 2), ("false", 0), ("no", 0), ("0", 0)]
+)
+def test_verbose_in_the_environment_is_a_number_or_a_word(monkeypatch, value, level):
+    """true counts as once, a number as that often; anything else is an error."""
+    found = []
+    monkeypatch.setenv("EKOMI_RECONCILE_VERBOSE", value)
+
+    @common(env=True)
+    def command():
+        found.append(options().verbose)
+
+    click.command()(command).main([], standalone_mode=False)
+    assert found == [level]
+    monkeypatch.setenv("EKOMI_RECONCILE_VERBOSE", "much")
+    assert run(["version"]) == Exit.USAGE
 
 
 @pytest.mark.parametrize(

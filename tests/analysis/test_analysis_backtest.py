@@ -293,8 +293,8 @@ def loop(project, monkeypatch):
     def git(*arguments):
         subprocess.run(["git", "-C", str(project.folder), *arguments], check=True)
 
-    def placed(number, day, total):
-        at = f"2026-11-{day:02} 10:00:00"
+    def placed(number, day, total, month=11):
+        at = f"2026-{month}-{day:02} 10:00:00"
         changes = history(("pending", at), ("complete", at.replace("10:", "11:")))
         more = {"created_at": at, "updated_at": at.replace("10:", "11:"), "status_histories": changes}
         return order(number, grand_total=total, store_code="de", **more)
@@ -302,18 +302,19 @@ def loop(project, monkeypatch):
     git("init", "-q", "-b", "main")
     rich = [placed(number, 2, 80) for number in range(1, 31)]
     poor = [placed(number, 2, 20) for number in range(31, 41)]
+    earlier = [placed(50, 31, 80, month=10)]
     with time_machine.travel(parse("2026-11-01T12:00:00Z"), tick=False):
         project.account("Germany", "28374", "pending_period: 0\nconditions: {grand_total: {gte: 50}}")
         git("add", "accounts.d", "ekomi-reconcile.yaml")
         git("commit", "-q", "-m", "Rules")
         assert project.cli("apply", "--auto-approve") == 0
     with time_machine.travel(parse("2026-11-03T12:00:00Z"), tick=False):
-        project.orders([*rich, *poor])
+        project.orders([*earlier, *rich, *poor])
         assert project.cli("apply", "--auto-approve") == 0
     with time_machine.travel(parse("2026-11-05T12:00:00Z"), tick=False):
         project.account("Germany", "28374", "pending_period: 0\nconditions: {grand_total: {gte: 100}}")
         git("commit", "-q", "-a", "-m", "Dearer")
-        project.orders([*rich, *poor, placed(41, 4, 80), placed(42, 4, 120)])
+        project.orders([*earlier, *rich, *poor, placed(41, 4, 80), placed(42, 4, 120)])
         assert project.cli("apply", "--auto-approve") == 0
     return project
 
@@ -329,7 +330,7 @@ def replayed(project, capsys, *arguments):
 def test_the_state_tells_agreement_and_expected_reviews(loop, capsys):
     """Every order is compared with the queue under the rules of its time, by the commits of the journal."""
     found = replayed(loop, capsys)
-    assert (found["agreement"], found["compared"]) == (1.0, 42)
+    assert (found["orders"], found["agreement"], found["compared"]) == (43, 1.0, 42)
     assert found["revisions"][0]["accounts"][0]["invited"] == 1
     assert found["revisions"][0]["accounts"][0]["expected_reviews"] == {"low": 0.0, "mid": 0.0, "high": 0.1}
     apart = replayed(loop, capsys, "--no-state")

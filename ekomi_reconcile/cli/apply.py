@@ -311,10 +311,11 @@ def _agreed(question: str) -> bool:
 
 
 def _report(result: Result, stop: StopSignal, *, complete: bool) -> int:
+    from ekomi_reconcile.cli.lists import terminal_width
     from ekomi_reconcile.render.results import result_text
 
     paint = Paint(cli_options.options().colour_on(sys.stdout))
-    cli_options.write_result(redact(result_text(result, paint, complete=complete)))
+    cli_options.write_result(redact(result_text(result, paint, complete=complete, width=terminal_width())))
     if stop.interrupted:
         return Exit.INTERRUPTED
     return Exit.OK if result.succeeded and complete else Exit.ERROR

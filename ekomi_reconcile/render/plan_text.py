@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,8 +27,6 @@ _SYMBOLS = {
 }
 _NO_TERMINAL = 80
 """Columns up to which places are set to the right without a terminal."""
-_JOINED = re.compile(r"(?<!·) (?!·)|(?<=\S) (?=·)")
-"""Spaces at which a line of phrases is not broken: all but those after a ``·``."""
 _KEYS = 34
 """Columns of keys before values; longer keys push their values to the right."""
 LISTED = 20
@@ -114,19 +110,8 @@ class _Page:
 
     def _line(self, text: str, indent: int = 0, tone: Tone | None = None) -> list[str]:
         """A text as one block, broken between words for a terminal."""
-        lead, more = " " * indent, " " * (indent + 2)
-        lines = [lead + text]
-        if self.width is not None and len(lines[0]) > self.width:
-            lines = textwrap.wrap(
-                _JOINED.sub("\N{NO-BREAK SPACE}", text) if " · " in text else text,
-                self.width,
-                initial_indent=lead,
-                subsequent_indent=more,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-        shown = [each.replace("\N{NO-BREAK SPACE}", " ") for each in lines]
-        return ["\n".join(shown if tone is None else [self.paint(tone, each) for each in shown])]
+        lines = tables.wrapped(text, self.width, indent)
+        return ["\n".join(lines if tone is None else [self.paint(tone, each) for each in lines])]
 
     def _account(self, each: AffectedAccount) -> str:
         lines = self._head(each)

@@ -249,9 +249,12 @@ _IF_ANY = {
 }
 
 
-def result_text(result: Result, paint: tables.Paint, *, complete: bool) -> str:
-    """What there is to know, failures with the next commands, then the figures; ends with a newline."""
-    lines = [*details(result, paint), *_next_commands(result)]
+def result_text(result: Result, paint: tables.Paint, *, complete: bool, width: int | None = None) -> str:
+    """What there is to know, failures with the next commands, then the figures; ends with a newline.
+
+    ``width`` is that of the terminal in columns; ``None`` breaks no lines.
+    """
+    lines = [*details(result, paint, width=width), *_next_commands(result)]
     good = result.succeeded and complete
     head = (
         paint(tables.Tone.ADD, "Apply complete.") if good else paint(tables.Tone.REMOVE, "Apply incomplete.")
@@ -260,37 +263,55 @@ def result_text(result: Result, paint: tables.Paint, *, complete: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def details(result: Result, paint: tables.Paint) -> Iterator[str]:
+def details(result: Result, paint: tables.Paint, *, width: int | None = None) -> Iterator[str]:
     """What there is to know, what was not tried, and last what failed: one line each."""
+    lines = _Lines(paint, None if width is None else max(width, tables.NARROWEST))
     for text in result.notes:
-        yield f"note: {tables.printable(text)}"
+        yield lines.headed("note", text)
     if any(result.counts.get(each) for each in (Done.IMPORTED, *_REVIEWS)):
         yield f"reviews: {', '.join(f'{result.counts.get(each, 0)} {_REVIEWS[each]}' for each in _REVIEWS)}"
     for what, words in _IF_ANY.items():
         if count := result.counts.get(what):
             yield f"{count} {words}"
     for text in result.not_tried:
-        yield f"{paint(tables.Tone.CHANGE, 'not tried')}: {tables.printable(text)}"
-    yield from _failures(result.failures, paint)
+        yield lines.headed("not tried", text, tables.Tone.CHANGE)
+    yield from _failures(result.failures, lines)
 
 
 _ALIKE = 3
 """Failures with the same message that are shown; more are counted."""
 
 
-def _failures(failures: Iterable[Failure], paint: tables.Paint) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Lines on a page ``width`` columns wide."""
+
+    paint: tables.Paint
+    width: int | None
+
+    def headed(self, word: str, text: str, tone: tables.Tone | None = None) -> str:
+        """``failed: …``, with the word in colour."""
+        shown = "\n".join(tables.wrapped(f"{word}: {tables.printable(text)}", self.width))
+        return shown if tone is None else self.paint(tone, word) + shown.removeprefix(word)
+
+    def hint(self, text: str) -> str:
+        """What to do, below a line."""
+        return "\n".join(tables.wrapped(f"hint: {tables.printable(text)}", self.width, 4))
+
+
+def _failures(failures: Iterable[Failure], lines: _Lines) -> Iterator[str]:
     """One line each, those with the same message together, with one hint; what is in doubt comes last."""
     groups: dict[tuple[bool, str, str | None], list[Failure]] = {}
     for each in sorted(failures, key=lambda each: each.in_doubt):
         groups.setdefault((each.in_doubt, each.message, each.hint), []).append(each)
     for (in_doubt, message, hint), members in groups.items():
-        word = paint(tables.Tone.CHANGE, "unknown") if in_doubt else paint(tables.Tone.REMOVE, "failed")
+        word, tone = ("unknown", tables.Tone.CHANGE) if in_doubt else ("failed", tables.Tone.REMOVE)
         for each in members[:_ALIKE]:
-            yield f"{word}: {tables.printable(each.subject)}: {tables.printable(message)}"
+            yield lines.headed(word, f"{each.subject}: {message}", tone)
         if len(members) > _ALIKE:
             yield f"    … {len(members) - _ALIKE:,} more with the same message"
         if hint:
-            yield f"    hint: {tables.printable(hint)}"
+            yield lines.hint(hint)
 
 
 def _next_commands(result: Result) -> Iterator[str]:

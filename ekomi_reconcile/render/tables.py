@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum, auto
@@ -94,6 +95,29 @@ def _folded(line: str, width: int, hang: int | None) -> str:
 
 def _shown_columns(text: str) -> int:
     return columns_of(_ESCAPE.sub("", text) if "\033" in text else text)
+
+
+_JOINED = re.compile(r"(?<!·) (?!·)|(?<=\S) (?=·)")
+"""Spaces at which a line of phrases is not broken: all but those after a ``·``."""
+
+
+def wrapped(text: str, width: int | None, indent: int = 0) -> list[str]:
+    """A text without colours as lines, broken between words, those after the first set in by two more.
+
+    Phrases with a ``·`` between them stay whole. ``None`` breaks nothing.
+    """
+    lead = " " * indent
+    if width is None or len(lead) + len(text) <= width:
+        return [lead + text]
+    lines = textwrap.wrap(
+        _JOINED.sub("\N{NO-BREAK SPACE}", text) if " · " in text else text,
+        width,
+        initial_indent=lead,
+        subsequent_indent=lead + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [each.replace("\N{NO-BREAK SPACE}", " ") for each in lines]
 
 
 def moment(instant_iso: str) -> str:

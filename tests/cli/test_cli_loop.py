@@ -176,8 +176,11 @@ def test_deleting_every_account_needs_the_exact_number(project, capsys, allowed,
         file.unlink()
     capsys.readouterr()
     assert project.cli("apply", "--auto-approve", *allowed) == code
+    told = capsys.readouterr()
+    assert ("apply will refuse" in told.out) is bool(code)
+    assert ("accepted with --allow-deletes 2" in told.out) is (code == 0)
     if code:
-        assert "--allow-deletes 2" in capsys.readouterr().err
+        assert "--allow-deletes 2" in told.err
 
 
 def test_a_protected_account_stays_and_the_rest_proceeds(project, capsys):
@@ -243,7 +246,14 @@ def test_wrong_credentials_stop_only_their_account(project, sandbox, monkeypatch
     assert project.cli("apply", "--auto-approve") == 1
     shown = capsys.readouterr().out
     assert "failed: France: create" in shown
+    assert (
+        "next: ekomi-reconcile errors, then ekomi-reconcile apply to do the rest\nApply incomplete." in shown
+    )
     assert "1 added" in shown
+    for selected in ((), ("--account", "France")):
+        assert project.cli("errors", *selected, "--format", "json") == 0
+        (error,) = json.loads(capsys.readouterr().out)
+        assert (error["account"], error["interface_id"], error["operation"]) == ("France", None, "create")
     assert set(outbox(sandbox).values()) == {1}
     assert len(outbox(sandbox)) == 10
     monkeypatch.setenv("PASSWORD_28375", "sandbox-fr")
@@ -415,6 +425,24 @@ def test_a_condition_that_divides_is_no_warning(project, capsys):
     project.orders(order(number, grand_total=number * 5) for number in range(1, 31))
     assert project.cli("plan") == 0
     assert "conditions-one-sided" not in capsys.readouterr().out
+
+
+def test_an_order_that_goes_to_another_account_is_not_lost(project, capsys):
+    """The account that gives it up says so, and the one that takes it; the customer is invited."""
+    project.account("Germany", "28374", more="priority: 1")
+    project.account("Austria", "10001")
+    project.orders(order(number, grand_total=number * 10) for number in range(1, 6))
+    assert project.cli("apply", "--auto-approve") == 0
+    project.account("Germany", "28374", "conditions: {grand_total: {gte: 30}}", more="priority: 1")
+    project.account("Austria", "10001", "conditions: {grand_total: {gte: 20}}")
+    capsys.readouterr()
+    assert project.cli("plan") == 0
+    shown = capsys.readouterr().out
+    assert "2 accounts changed · 1 customer scheduled · 1 lost\n" in shown
+    german, austrian = shown.partition("~ Germany")[2], shown.partition("~ Austria")[2].partition("\n\n")[0]
+    assert "    1 order to other accounts · 1 customer lost\n" in german
+    assert "    later 1 · no customer lost\n" in austrian
+    assert "100000002   " in austrian
 
 
 def test_a_rule_change_is_told_in_customers(project, capsys):

@@ -1,13 +1,17 @@
 """Safety limits and their overrides."""
 
+from dataclasses import replace
+
 import pytest
 from plan_examples import empty_plan, schedule
 
 from ekomi_reconcile.model.errors import GuardRefused
 from ekomi_reconcile.model.invitation import ScheduleStep
-from ekomi_reconcile.plan.diff import Allowed, Limits, enforce, judge
+from ekomi_reconcile.plan.diff import Allowed, Limits, accepting, enforce, judge
 from ekomi_reconcile.plan.plan import AccountChange, Action, InvitationSteps
 from ekomi_reconcile.plan.steps import Steps
+from ekomi_reconcile.render.plan_text import plan_text
+from ekomi_reconcile.render.tables import Paint
 
 LIMITS = Limits(max_delete_percent=30, max_sends=10, max_schedules=10)
 
@@ -49,6 +53,29 @@ def test_all_of_them_are_refused_even_at_one_hundred_percent():
     limits = Limits(max_delete_percent=100, max_sends=1, max_schedules=1)
     (guard,) = judge(deleting(2), limits, accounts_in_state=2)
     assert guard.override == "--allow-deletes 2"
+
+
+@pytest.mark.parametrize(
+    ("plan", "flag", "count"),
+    [
+        (deleting(4), "deletes", 4),
+        (scheduling(11), "schedules", 11),
+        (
+            replace(empty_plan(), invitations=InvitationSteps(deferred=12, due_by_rule_change=12)),
+            "sends",
+            12,
+        ),
+    ],
+)
+def test_only_the_exact_override_is_shown_as_accepted(plan, flag, count):
+    """With another number, another flag or none a plan still says that apply will refuse."""
+    judged = replace(plan, guards=judge(plan, LIMITS, accounts_in_state=4))
+    assert [each.accepted for each in judged.guards] == [False]
+    for given in ({}, {flag: count + 1}, {"deletes": 99, "schedules": 99, "sends": 99}):
+        assert "apply will refuse" in plan_text(accepting(judged, Allowed(**given)), Paint())
+    text = plan_text(accepting(judged, Allowed(**{flag: count})), Paint())
+    assert "apply will refuse" not in text
+    assert f"accepted with --allow-{flag} {count}" in text
 
 
 @pytest.mark.parametrize(("deletes", "refused"), [(0, False), (1, True), (3, True)])

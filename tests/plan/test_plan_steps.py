@@ -2,12 +2,16 @@
 
 import tempfile
 import tracemalloc
+from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
-from plan_examples import schedule
+from plan_examples import NOW, empty_plan, schedule
 
+from ekomi_reconcile.model.instant import DAY
 from ekomi_reconcile.model.invitation import ScheduleStep
+from ekomi_reconcile.plan.plan import InvitationSteps
+from ekomi_reconcile.plan.saved_plan import decode, encode
 from ekomi_reconcile.plan.steps import EXAMPLES, IN_MEMORY, Steps
 
 steps_of = st.lists(st.tuples(st.integers(1, 10**6), st.sampled_from("123"), st.booleans()), max_size=60)
@@ -44,6 +48,34 @@ def test_joined_steps_are_both(first, second):
         assert (
             steps.examples.get(key, []) == [each for each in one + two if each.interface_id == key][:EXAMPLES]
         )
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("123"), st.sampled_from(["1", None]), st.booleans()), max_size=40),
+    st.integers(0, 40),
+)
+def test_what_is_counted_of_steps_is_the_same_in_any_way(items, cut):
+    """Orders that change the account, and examples of later times, survive joining and saving."""
+
+    def made(some):
+        steps = Steps(ScheduleStep, NOW)
+        for number, (key, giver, due) in some:
+            when = NOW if due else NOW + DAY
+            step = schedule(number, interface_id=key, released_by=giver, scheduled_at=when)
+            steps.append(step)
+        return steps
+
+    numbered = list(enumerate(items, start=1))
+    joined = made(numbered[:cut])
+    joined.extend(made(numbered[cut:]))
+    kept = joined.without(lambda step: False)
+    saved = decode(encode(empty_plan(invitations=InvitationSteps(schedule=joined)))).plan.invitations.schedule
+    for steps in (joined, kept, saved):
+        assert steps.released == Counter(("1", key) for key, giver, _ in items if giver)
+        later = [each for each in joined if each.scheduled_at > NOW]
+        for key in "123":
+            expected = [each for each in later if each.interface_id == key][:EXAMPLES]
+            assert steps.examples.get(key, []) == expected
 
 
 MANY = 50_000

@@ -172,6 +172,20 @@ def test_a_result_with_every_figure_stands_as_approved():
     check_golden(GOLDEN / "result-full.txt", result_text(failed_result(), Paint(), complete=True))
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_result_fits_the_terminal(width):
+    """Long messages and hints are broken between words; the last line, of figures, is whole."""
+    result = failed_result()
+    message = "an answer that says neither yes nor no, as a proxy in between writes it: Bad Gateway " * 2
+    hint = "find out with eKomi whether the customer got the request, then `invitations resolve ID --sent`"
+    result.failures.append(Failure(subject="Italy: import", message=message.strip(), hint=hint))
+    text = result_text(result, Paint(), complete=True, width=width)
+    check_golden(GOLDEN / f"apply-{width}.txt", text)
+    *lines, last = text.splitlines()
+    assert max(map(len, lines)) <= width
+    assert last.startswith("Apply incomplete. ")
+
+
 def test_what_may_have_been_sent_is_not_called_failed():
     """A send without a clear answer is unknown: in the text, and in the figures of the run."""
     text = result_text(failed_result(), Paint(), complete=True)

@@ -151,7 +151,13 @@ def report(out: Path) -> int:
     configuration = session.load_configuration()
     schedule = SendingSchedule(configuration.accounts, configuration.project.timezone)
     with session.reading(configuration, key=False) as state:
-        made = make_report(state, now=instant.now(), schedule=schedule)
+        made = make_report(
+            state,
+            now=instant.now(),
+            schedule=schedule,
+            project=configuration.root.absolute().name,
+            timezone=configuration.project.timezone or "UTC",
+        )
     _write(page, page_html(made, clean=redact))
     lists.write_text(f"{page}\n")
     return Exit.OK

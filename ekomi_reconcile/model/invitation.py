@@ -34,6 +34,9 @@ BLOCKING = frozenset({Status.SENDING, Status.SENT, Status.SKIPPED, Status.FAILED
 LOOP = "loop"
 """The actor of every change that no person asked for."""
 
+SOURCE_CHANGED = "order_source"
+"""Why an invitation is cancelled whose account now reads its orders elsewhere."""
+
 ACCOUNT_DELETED = "account_deleted"
 """Why the pending rows of a deleted account are cancelled."""
 

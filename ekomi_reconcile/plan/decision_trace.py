@@ -19,9 +19,6 @@ from ekomi_reconcile.rules.rulebook import Rule, RuleBook
 ACCOUNT_DELETED = "account_deleted"
 """Why an invitation is cancelled whose account leaves the files."""
 
-SOURCE_CHANGED = "order_source"
-"""Why an invitation is cancelled whose account now reads its orders elsewhere."""
-
 _RANKS: Mapping[invitation.Criterion, int] = {each: rank for rank, each in enumerate(invitation.Criterion)}
 
 _NOTHING_SEEN: Mapping[str, Instant] = {}
@@ -49,7 +46,7 @@ class MatchRequest:
         """Why this account gives up its invitations here, if it does."""
         if interface_id in self.leaving:
             return ACCOUNT_DELETED
-        return SOURCE_CHANGED if interface_id in self.moved else None
+        return invitation.SOURCE_CHANGED if interface_id in self.moved else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from ekomi_reconcile.model.account import Account, PositionRecord
 from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import DAY, Instant
-from ekomi_reconcile.model.invitation import CancelStep, Criterion, Invitation, Status
+from ekomi_reconcile.model.invitation import SOURCE_CHANGED, CancelStep, Criterion, Invitation, Status
 from ekomi_reconcile.model.order import OrderId
 from ekomi_reconcile.model.sending_times import SendingSchedule
-from ekomi_reconcile.plan.decision_trace import ACCOUNT_DELETED, SOURCE_CHANGED, MatchRequest, ReasonTally
+from ekomi_reconcile.plan.decision_trace import ACCOUNT_DELETED, MatchRequest, ReasonTally
 from ekomi_reconcile.plan.matcher import Matcher, cancellation
 from ekomi_reconcile.plan.plan import InvitationSteps, Position
 from ekomi_reconcile.plan.read_requests import Need

@@ -19,7 +19,6 @@ from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.reconcile.order_lookup import AccountVerdict, Explanation, OrderOutcome
 from ekomi_reconcile.render import tables
 from ekomi_reconcile.render.invitations import InvitationEntry, Listed, listed_json
-from ekomi_reconcile.render.labels import NONE
 from ekomi_reconcile.rules.conditions import ConditionTrace
 from ekomi_reconcile.rules.judge import CriterionResult
 
@@ -266,7 +265,7 @@ def _mark(verdict: AccountVerdict, explanation: Explanation) -> tuple[str, table
     waits = f", its pending row {'is cancelled' if explanation.cancelled else 'is held'}" if own else ""
     words, value = f"not invited: {failed.criterion.value}{waits}", tables.plain(failed.value)
     if failed.criterion is Criterion.ALREADY_INVITED:
-        return NONE, tables.Tone.FAINT, words, f": {value}"
+        return tables.DASH, tables.Tone.FAINT, words, f": {value}"
     return "✗", tables.Tone.REMOVE, words, f": {value}, wanted: {tables.printable(failed.wanted)}"
 
 

@@ -23,7 +23,7 @@ from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.errors import ConfigurationInvalid, ReconcileError
 from ekomi_reconcile.model.instant import iso
 from ekomi_reconcile.plan.plan import AccountChange, Action, AffectedAccount, Plan
-from ekomi_reconcile.render import labels, plan_summary, plan_text
+from ekomi_reconcile.render import plan_summary, plan_text
 from ekomi_reconcile.render.results import diagnostic_text
 from ekomi_reconcile.render.tables import Paint, moment, plural, printable
 
@@ -200,23 +200,23 @@ def _lines(change: AccountChange) -> Iterator[str]:
         case Action.CREATE:
             for each in plan_summary.given_values(change.after or {}):
                 if each.path != ("interface_id",):
-                    yield f"+ {labels.key_text(each.path)}: {labels.yaml_text(each.after)}"
+                    yield f"+ {plan_summary.key_text(each.path)}: {plan_summary.yaml_text(each.after)}"
         case Action.UPDATE | Action.REPLACE:
             for each in change.values:
-                yield from _difference(labels.key_text(each.path), each.before, each.after)
+                yield from _difference(plan_summary.key_text(each.path), each.before, each.after)
         case Action.DELETE:
             return
 
 
 def _difference(key: str, old: Json, new: Json) -> Iterator[str]:
-    if old == new == labels.SENSITIVE:
-        yield f"! {key}: {labels.SENSITIVE}"
-    elif isinstance(old, dict) and isinstance(new, dict) and len(labels.yaml_text(new)) > _ONE_LINE:
+    if old == new == plan_summary.SENSITIVE:
+        yield f"! {key}: {plan_summary.SENSITIVE}"
+    elif isinstance(old, dict) and isinstance(new, dict) and len(plan_summary.yaml_text(new)) > _ONE_LINE:
         yield f"! {key}"
         yield from _tree_difference(old, new)
     else:
-        yield f"- {key}: {labels.yaml_text(old)}"
-        yield f"+ {key}: {labels.yaml_text(new)}"
+        yield f"- {key}: {plan_summary.yaml_text(old)}"
+        yield f"+ {key}: {plan_summary.yaml_text(new)}"
 
 
 def _tree_difference(old: Json, new: Json) -> Iterator[str]:

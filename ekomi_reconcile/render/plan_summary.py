@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 from ekomi_reconcile.model.account import Account, Json, ValueChange
+from ekomi_reconcile.model.instant import DAY, HOUR, Instant
 from ekomi_reconcile.model.invitation import Criterion
 from ekomi_reconcile.model.sending_times import local_time
 from ekomi_reconcile.plan import plan as plans
 from ekomi_reconcile.plan.plan import AccountChange, Action, AffectedAccount, Impact, Plan, Summary
-from ekomi_reconcile.render import labels
 from ekomi_reconcile.render.tables import Paint, Tone, plural, printable
 
 DONE = {
@@ -121,8 +123,7 @@ def change_text(change: AccountChange) -> str:
     """What changes, on one line: ``pending_period 14 → 7, priority 0 → 5``."""
     return printable(
         ", ".join(
-            f"{labels.key_text(each.path)} {labels.difference_text(each.before, each.after)}"
-            for each in change.values
+            f"{key_text(each.path)} {difference_text(each.before, each.after)}" for each in change.values
         )
     )
 
@@ -143,9 +144,9 @@ def said(each: ValueChange) -> Iterator[tuple[str, bool]]:
         yield ("switched off" if each.before else "switched on"), False
         return
     plain = tuple(str(step) for step in path if step != "all" and isinstance(step, str))
-    yield (_SAID[plain], False) if plain in _SAID else (labels.key_text(each.path), True)
+    yield (_SAID[plain], False) if plain in _SAID else (key_text(each.path), True)
     figures = all(isinstance(value, int | float) for value in (each.before, each.after))
-    yield labels.difference_text(each.before, each.after), not figures
+    yield difference_text(each.before, each.after), not figures
     if plain in _IN_DAYS:
         yield "d", False
 
@@ -270,3 +271,50 @@ def stake_text(plan: Plan, *, sending: bool = True) -> str:
         return "Apply this plan? No customer is invited now."
     question = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
     return f"{question[0].upper()}{question[1:]}?{' This cannot be undone.' if invited else ''}"
+
+
+SENSITIVE = "(sensitive)"
+"""Shown in place of a password."""
+
+
+def short_moment(instant: Instant, now: Instant) -> str:
+    """``30 Nov 12:00``, in UTC; with the year where it is another one than that of ``now``."""
+    at, this = datetime.fromtimestamp(instant, UTC), datetime.fromtimestamp(now, UTC)
+    year = "" if at.year == this.year else f" {at.year}"
+    return f"{at.day} {at:%b}{year} {at:%H:%M}"
+
+
+def overdue(since: Instant, now: Instant) -> str:
+    """``overdue 7 d`` or ``overdue 3 h``; empty where it is less than an hour."""
+    for seconds, unit in ((DAY, "d"), (HOUR, "h")):
+        if now - since >= seconds:
+            return f"overdue {(now - since) // seconds} {unit}"
+    return ""
+
+
+def yaml_text(value: Json) -> str:
+    """A value as the files have it, on one line; ``(none)`` where there is none."""
+    return "(none)" if value is None else _flow(value)
+
+
+def _flow(value: Json) -> str:
+    from ekomi_reconcile.formatting.emit import text
+
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{text(key, in_flow=True)}: {_flow(value[key])}" for key in value) + "}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_flow, value))}]"
+    if isinstance(value, str):
+        return value if value == SENSITIVE else text(value, in_flow=True)
+    return json.dumps(value)
+
+
+def difference_text(before: Json, after: Json) -> str:
+    """``14 → 7``; a password only by the fact that it differs."""
+    return SENSITIVE if before == after == SENSITIVE else f"{yaml_text(before)} → {yaml_text(after)}"
+
+
+def key_text(path: Sequence[str | int]) -> str:
+    """A key path as people write it: ``conditions.all[0].grand_total.gte``; ``invitations`` is left out."""
+    steps = path[1:] if len(path) > 1 and path[0] == "invitations" else path
+    return "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in steps).removeprefix(".")

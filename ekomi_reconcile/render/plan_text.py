@@ -15,7 +15,7 @@ from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.plan import plan as plans
 from ekomi_reconcile.plan.plan import AccountChange, Action, AffectedAccount, Plan
 from ekomi_reconcile.plan.steps import EXAMPLES, Steps
-from ekomi_reconcile.render import labels, plan_summary, tables
+from ekomi_reconcile.render import plan_summary, tables
 from ekomi_reconcile.render.results import diagnostic_text
 from ekomi_reconcile.render.tables import Paint, Tone, plural, printable
 
@@ -162,11 +162,11 @@ class _Page:
         rows = list(plan_summary.given_values(change.after or {})) if created else change.values
         if change.action is Action.DELETE or not rows:
             return
-        keys = [printable(labels.key_text(each.path)) for each in rows]
+        keys = [printable(plan_summary.key_text(each.path)) for each in rows]
         pad = min(max(map(len, keys)), _KEYS)
         for key, each in zip(keys, rows, strict=True):
-            value = labels.yaml_text(each.after)
-            text = value if created else labels.difference_text(each.before, each.after)
+            value = plan_summary.yaml_text(each.after)
+            text = value if created else plan_summary.difference_text(each.before, each.after)
             yield from self._value(f"{key:<{pad}}  {printable(text)}", key, each)
         if created:
             yield "    (other settings: defaults)"
@@ -178,7 +178,7 @@ class _Page:
             return
         yield f"    {key}"
         for sign, value in (("-", each.before), ("+", each.after)):
-            yield from self._line(f"{sign} {printable(labels.yaml_text(value))}", 6)
+            yield from self._line(f"{sign} {printable(plan_summary.yaml_text(value))}", 6)
 
     def _examples(self, key: str) -> Iterator[str]:
         """A few orders for each thing that happens, and how many more there are."""
@@ -193,22 +193,22 @@ class _Page:
 
     def _sent(self, step: SendStep) -> str:
         now = self.plan.created_at
-        was = "" if step.moved_from is None else f"was {labels.short_moment(step.moved_from, now)} → "
-        late = labels.overdue(step.scheduled_at, now)
+        was = "" if step.moved_from is None else f"was {plan_summary.short_moment(step.moved_from, now)} → "
+        late = plan_summary.overdue(step.scheduled_at, now)
         notes = "; ".join([*([late] if late else []), *_how(step)])
         return f"{printable(step.number)}   {was}now{f' ({notes})' if notes else ''}"
 
     def _later(self, step: ScheduleStep | RescheduleStep) -> str:
         now = self.plan.created_at
-        was = (
-            f"was {labels.short_moment(step.previously, now)} → " if isinstance(step, RescheduleStep) else ""
-        )
+        was = ""
+        if isinstance(step, RescheduleStep):
+            was = f"was {plan_summary.short_moment(step.previously, now)} → "
         leaves = ""
         if step.leaves_at is not None and step.leaves_at != step.scheduled_at:
-            leaves = f", leaves {labels.short_moment(step.leaves_at, now)}"
+            leaves = f", leaves {plan_summary.short_moment(step.leaves_at, now)}"
         days = "" if step.pending_days is None else f" + {step.pending_days} d"
         notes = [f"{printable(step.reached_status)} by {step.reached_source}{days}", *_how(step)]
-        when = labels.short_moment(step.scheduled_at, now)
+        when = plan_summary.short_moment(step.scheduled_at, now)
         return f"{printable(step.number)}   {was}{when}{leaves} ({'; '.join(notes)})"
 
     def _table(self, action: Action | None, members: Sequence[AffectedAccount]) -> str:
@@ -246,7 +246,7 @@ class _Page:
         change, waits = each.change, plan_summary.window_lines(self.plan, each.interface_ids)
         parts = [plan_summary.impact_text(each.impact, change), *waits]
         if change is not None:
-            keys = ", ".join(dict.fromkeys(labels.key_text(value.path) for value in change.values))
+            keys = ", ".join(dict.fromkeys(plan_summary.key_text(value.path) for value in change.values))
             parts = [printable(keys), *parts, f"! not done: {change.blocked}" if change.blocked else ""]
         sign, shown = self._sign(each)[0], " · ".join(filter(None, parts))
         return f"{sign} {self.paint(Tone.STRONG, printable(each.name))}{shown and '   '}{shown}"

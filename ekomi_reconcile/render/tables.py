@@ -19,8 +19,7 @@ import msgspec
 
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.document import JsonObject, strings_of
-from ekomi_reconcile.model.instant import Instant, iso
-from ekomi_reconcile.render.labels import ago
+from ekomi_reconcile.model.instant import DAY, HOUR, Instant, iso
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -184,6 +183,7 @@ def _lines(opening: str, items: Iterable[str], closing: str) -> Generator[str, N
 
 
 _NONE = "-"
+DASH = "\N{EN DASH}"
 _WIDEST = 44
 """Values longer than this do not push the remarks of all others away."""
 
@@ -388,3 +388,17 @@ def _stack(cells: Row) -> Text:
     return Text("\n").join(
         Text(each.text, style=_STYLES[each.tone] if each.tone else "") for each in cells[: last + 1]
     )
+
+
+_UNITS = ((365 * DAY, "year"), (30 * DAY, "month"), (DAY, "day"), (HOUR, "hour"), (60, "minute"))
+
+
+def ago(instant: Instant, now: Instant) -> str:
+    """``3 hours ago``, ``in 2 days``, ``just now``."""
+    distance = abs(now - instant)
+    for seconds, unit in _UNITS:
+        if distance >= seconds:
+            count = distance // seconds
+            words = f"{count} {unit}{'' if count == 1 else 's'}"
+            return f"in {words}" if instant > now else f"{words} ago"
+    return "just now" if instant <= now else "in less than a minute"

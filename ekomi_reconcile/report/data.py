@@ -1,18 +1,26 @@
-"""What the report shows, read from the state."""
+"""What the report shows, read from the state.
+
+Days, weeks (from Monday) and months are those of UTC, as in `reviews stats` and `reviews funnel`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
+from typing import TypeAlias
 
-from ekomi_reconcile.model.account import AccountRecord, GridRow
+from ekomi_reconcile.model.account import GridRow
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
-from ekomi_reconcile.model.run import JournalEntry, RunFigures
+from ekomi_reconcile.model.review import Tally, wilson
+from ekomi_reconcile.model.run import JournalEntry, RunFigures, read_figures
 from ekomi_reconcile.state.repositories.accounts import ProductFigure
 from ekomi_reconcile.state.repositories.aggregates import BEFORE, ReviewFigure
+from ekomi_reconcile.state.repositories.journal import APPLY, STARTED
 from ekomi_reconcile.state.store import State
 
 OTHER_REASON = "other"
@@ -27,7 +35,76 @@ class ListLimits:
     invitations: int = 50
     unclear: int = 20
     runs: int = 20
-    by_account: int = 50
+    products: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """Invitations that were sent, and how many of them led to a review."""
+
+    invited: int = 0
+    reviewed: int = 0
+
+    @property
+    def rate(self) -> float | None:
+        """The share that was reviewed; ``None`` where nothing was sent."""
+        return self.reviewed / self.invited if self.invited else None
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % Wilson interval of the share."""
+        return wilson(self.reviewed, self.invited)
+
+    def __add__(self, other: Response) -> Response:
+        return Response(self.invited + other.invited, self.reviewed + other.reviewed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeekFigure:
+    """What happened to invitations in the week that begins on day ``monday``.
+
+    ``response`` is about those that were sent in it; the others failed, or became unknown, in it.
+    """
+
+    monday: int
+    response: Response
+    unknown: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseFigures:
+    """What was sent since the first of ``weeks`` (of which the last one is running).
+
+    ``last_month`` is what was sent in 30 days, ``month_before`` in the 30 days before them.
+    """
+
+    since: Instant
+    weeks: tuple[WeekFigure, ...]
+    whole: Response
+    last_month: int
+    month_before: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFunnel:
+    """The orders placed since then, each counted once: all, taken by an account, invited, reviewed."""
+
+    since: Instant
+    orders: int
+    eligible: int
+    response: Response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRow:
+    """An account with its queue, what it sent in 30 days, its response and its months of reviews."""
+
+    grid: GridRow
+    last_month: int
+    response: Response
+    problems: tuple[str, ...]
+    months: tuple[MonthFigure, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +113,7 @@ class AccountGrid:
 
     count: int
     inviting: int
-    rows: tuple[GridRow, ...]
+    rows: tuple[AccountRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +138,11 @@ class DayCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueFigures:
-    """The queue as it stands, of deleted accounts too.
+    """The queue of all accounts, of deleted ones too.
 
-    ``due`` and ``oldest_due`` are of enabled accounts; ``held`` are pending rows of disabled ones.
-    ``scheduled`` has the coming days, the present one first; ``later`` is what comes after them.
+    ``due`` and ``oldest_due`` are of enabled accounts; ``held`` are pending invitations of disabled ones.
+    ``scheduled`` has the coming days, the present one first; ``later`` is what comes after them; ``waiting``
+    is what is due within ``data.WAITING_DAYS``. ``oldest`` tells since when the first one has a status.
     """
 
     total: int
@@ -72,32 +150,25 @@ class QueueFigures:
     due: int
     oldest_due: Instant | None
     held: int
-    sent: tuple[DayCount, ...]
+    waiting: int
     scheduled: tuple[DayCount, ...]
     later: int
+    oldest: Mapping[Status, Instant]
     latest: tuple[InvitationRow, ...]
     unknown: tuple[InvitationRow, ...]
     failed: tuple[InvitationRow, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReasonRow:
-    """How many orders of an account were not invited, by reason; ``account`` is ``None`` for all others."""
+class ReasonFigures:
+    """Why orders placed since then were not invited, and why invitations were cancelled: counts by reason.
 
-    account: str | None
-    counts: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reasons:
-    """Why orders were not invited: ``runs`` runs since then looked at them; ``reasons`` are the columns."""
+    An order that no account takes counts once, with the reason of the account that came nearest.
+    """
 
     since: Instant
-    runs: int
-    reasons: tuple[str, ...]
-    rows: tuple[ReasonRow, ...]
-    cancelled_reasons: tuple[str, ...]
-    cancelled: tuple[ReasonRow, ...]
+    not_invited: Mapping[str, int]
+    cancelled: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,16 +179,6 @@ class MonthFigure:
     month: int
     count: int
     average: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountReviews:
-    """The imported reviews of an account, in all and by month."""
-
-    account: str
-    count: int
-    average: float
-    months: tuple[MonthFigure, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,16 +194,20 @@ class ReviewedProduct:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewFigures:
-    """The imported reviews; ``rows`` are the accounts with the most, of ``accounts`` that have any.
+    """The imported reviews of the shop, of ``accounts`` that have any; ``stars`` are those of the months.
 
-    ``products`` are those with the most reviews, of ``product_count`` that have any.
+    ``recent`` is about the last 90 days, ``before`` about the 90 days before them. ``by_account`` has the
+    months by interface id. ``products`` are those with the most reviews, of ``product_count``.
     """
 
     count: int
     average: float | None
+    recent: Tally
+    before: Tally
+    stars: Mapping[int, int]
     months: tuple[MonthFigure, ...]
     accounts: int
-    rows: tuple[AccountReviews, ...]
+    by_account: Mapping[str, tuple[MonthFigure, ...]]
     products: tuple[ReviewedProduct, ...] = ()
     product_count: int = 0
 
@@ -165,20 +230,26 @@ class Run:
         return None if self.ended_at is None else self.entry.outcome
 
 
-class Urgency(StrEnum):
-    """Does somebody have to do something?"""
+class NoticeLevel(StrEnum):
+    """How much a notice matters, the worst first."""
 
-    ACT = "to do"
-    KNOW = "to know"
+    CRITICAL = "critical"
+    WARNING = "warning"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something that a person should see: what it is, what to do, and the ``commands`` for it."""
+    """Something that a person should see: what it is, what to do, and the ``commands`` for it.
 
-    urgency: Urgency
+    ``since`` is how long the oldest case has been open, ``section`` where the report shows more.
+    """
+
+    level: NoticeLevel
     title: str
     text: str
+    section: str
+    since: Instant | None = None
     commands: tuple[str, ...] = ()
 
 
@@ -186,9 +257,11 @@ class Notice:
 class ReportData:
     """Everything that the report shows, as of ``made_at``.
 
-    ``looked_at`` is when orders were evaluated last.
+    ``looked_at`` is when orders were evaluated last. Instants are shown in ``timezone``, an IANA name.
     """
 
+    project: str
+    timezone: str
     made_at: Instant
     tool_version: str
     lineage: str
@@ -196,26 +269,19 @@ class ReportData:
     looked_at: Instant | None
     accounts: AccountGrid
     queue: QueueFigures
-    reasons: Reasons
+    responses: ResponseFigures
+    funnel: OrderFunnel
+    reasons: ReasonFigures
     reviews: ReviewFigures
     runs: tuple[Run, ...]
     notices: tuple[Notice, ...]
 
 
-def account_grid(
-    records: Collection[AccountRecord], counts: Mapping[str, Mapping[Status, int]], *, limit: int
-) -> AccountGrid:
-    """The live accounts by name; ``counts`` are their invitations by interface id and status."""
-    ordered = sorted(records, key=lambda each: (each.name.casefold(), each.interface_id))
-    return AccountGrid(
-        count=len(ordered),
-        inviting=sum(each.invites for each in ordered),
-        rows=tuple(GridRow(each, counts.get(each.interface_id, {})) for each in ordered[:limit]),
-    )
-
-
 MONTHS = 24
 """The number of months shown, the current one last."""
+
+RECENT_DAYS = 90
+"""The days whose average is compared with that of as many days before."""
 
 
 @dataclass(slots=True)
@@ -228,31 +294,39 @@ class _Sum:
         self.stars += figure.stars
 
     @property
-    def average(self) -> float | None:
-        return self.stars / self.count if self.count else None
+    def tally(self) -> Tally:
+        return Tally(self.count, self.stars)
 
 
-@dataclass(slots=True)
-class _Sums:
-    """Sums in all, and by number of the month."""
-
-    whole: _Sum = field(default_factory=_Sum)
-    months: dict[int, _Sum] = field(default_factory=dict)
+_Months: TypeAlias = dict[int, _Sum]
 
 
 def read_reviews(state: State, *, names: Mapping[str, str], now: Instant, limit: int) -> ReviewFigures:
-    """The reviews of all accounts, and of those that have the most."""
-    last = month_of(now // DAY)
-    shown = range(last - MONTHS + 1, last + 1)
-    sums = _summed(state.aggregates.review_figures(first_instant(shown[0])))
-    everything = _everything(sums.values())
-    largest = sorted(sums, key=lambda key: (-sums[key].whole.count, names[key].casefold()))
+    """The reviews of all accounts, and of the ``limit`` products that have the most."""
+    today = now // DAY
+    shown = range(month_of(today) - MONTHS + 1, month_of(today) + 1)
+    since = first_instant(shown[0])
+    month = cache(month_of)
+    whole, recent, before = _Sum(), _Sum(), _Sum()
+    months, by_account = defaultdict[int, _Sum](_Sum), defaultdict[str, _Months](lambda: defaultdict(_Sum))
+    for each in state.aggregates.review_figures(since):
+        whole.add(each)
+        mine = by_account[each.interface_id]
+        if each.day == BEFORE:
+            continue
+        mine[month(each.day)].add(each)
+        months[month(each.day)].add(each)
+        if today - each.day < 2 * RECENT_DAYS:
+            (recent if today - each.day < RECENT_DAYS else before).add(each)
     return ReviewFigures(
-        count=everything.whole.count,
-        average=everything.whole.average,
-        months=_figures(everything, shown),
-        accounts=len(sums),
-        rows=tuple(_review_row(names[key], sums[key], shown) for key in largest[:limit]),
+        count=whole.count,
+        average=whole.tally.average,
+        recent=recent.tally,
+        before=before.tally,
+        stars=state.aggregates.star_counts(since),
+        months=_figures(months, shown),
+        accounts=len(by_account),
+        by_account={key: _figures(each, shown) for key, each in by_account.items()},
         products=tuple(_product_row(names, each) for each in state.products.figures(limit)),
         product_count=state.products.count_reviewed(),
     )
@@ -269,36 +343,10 @@ def first_instant(month: int) -> Instant:
     return int(datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC).timestamp())
 
 
-def _summed(figures: Iterable[ReviewFigure]) -> dict[str, _Sums]:
-    sums: dict[str, _Sums] = {}
-    months: dict[int, int] = {}
-    for each in figures:
-        mine = sums.setdefault(each.interface_id, _Sums())
-        mine.whole.add(each)
-        if each.day == BEFORE:
-            continue
-        if each.day not in months:
-            months[each.day] = month_of(each.day)
-        mine.months.setdefault(months[each.day], _Sum()).add(each)
-    return sums
-
-
-def _everything(sums: Iterable[_Sums]) -> _Sums:
-    found = _Sums()
-    for each in sums:
-        found.whole.count += each.whole.count
-        found.whole.stars += each.whole.stars
-        for month, one in each.months.items():
-            total = found.months.setdefault(month, _Sum())
-            total.count += one.count
-            total.stars += one.stars
-    return found
-
-
-def _figures(sums: _Sums, months: Iterable[int]) -> tuple[MonthFigure, ...]:
-    found = ((month, sums.months.get(month, _Sum())) for month in months)
+def _figures(sums: _Months, months: Iterable[int]) -> tuple[MonthFigure, ...]:
+    found = ((month, sums[month].tally if month in sums else Tally()) for month in months)
     return tuple(
-        MonthFigure(year=month // 12, month=month % 12 + 1, count=each.count, average=each.average)
+        MonthFigure(year=month // 12, month=month % 12 + 1, count=each.reviews, average=each.average)
         for month, each in found
     )
 
@@ -313,10 +361,39 @@ def _product_row(names: Mapping[str, str], figure: ProductFigure) -> ReviewedPro
     )
 
 
-def _review_row(name: str, sums: _Sums, months: Iterable[int]) -> AccountReviews:
-    return AccountReviews(
-        account=name,
-        count=sums.whole.count,
-        average=sums.whole.average or 0.0,
-        months=_figures(sums, months),
+_NOTHING = RunFigures()
+
+
+def read_runs(state: State, *, limit: int) -> tuple[Run, ...]:
+    """The latest entries, the latest first. Remarks of people are left out: they may be personal."""
+    entries = state.journal.entries(2 * limit + 1)
+    runs = sorted(_joined(reversed(entries)), key=lambda each: each.began_at)
+    return tuple(reversed(runs))[:limit]
+
+
+def _joined(entries: Iterable[JournalEntry]) -> list[Run]:
+    """One run per beginning and end of the same runner; what has no end yet keeps its beginning only."""
+    runs: list[Run] = []
+    begun: dict[tuple[str, str], int] = {}
+    for each in entries:
+        runner = (each.who, each.host)
+        if each.action == APPLY and each.outcome == STARTED:
+            begun[runner] = len(runs)
+            runs.append(_run(each, began_at=each.at))
+        elif each.action == APPLY and runner in begun:
+            place = begun.pop(runner)
+            runs[place] = _run(each, began_at=runs[place].began_at)
+        else:
+            runs.append(_run(each, began_at=each.at))
+    return runs
+
+
+def _run(entry: JournalEntry, *, began_at: int) -> Run:
+    open_ended = entry.action == APPLY and entry.outcome == STARTED
+    figures = (read_figures(entry.detail) if entry.action == APPLY else None) or _NOTHING
+    return Run(
+        began_at=began_at,
+        ended_at=None if open_ended else entry.at,
+        entry=replace(entry, detail=None),
+        figures=figures,
     )

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SIZE = {"width": 1280, "height": 1662}
+SIZE = {"width": 1280, "height": 1240}
 
 
 def main() -> None:

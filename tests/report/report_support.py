@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 from ekomi_reconcile.model.account import Account, PositionRecord
-from ekomi_reconcile.model.invitation import NewInvitation, SendOutcome, Status
+from ekomi_reconcile.model.invitation import NewInvitation, PassedOrder, SendOutcome, Status
 from ekomi_reconcile.model.review import Review, ShopData
 from ekomi_reconcile.model.rule import InvitationRule
 from ekomi_reconcile.model.run import RunFigures
@@ -40,7 +40,8 @@ def opened(folder: Path, mode: Mode = Mode.READ) -> Iterator[State]:
 def page_of(folder: Path, limits: ListLimits = LIMITS) -> str:
     """The page about the state of this folder, as of ``NOW``."""
     with opened(folder) as state:
-        return page_html(make_report(state, now=NOW, limits=limits), clean=str)
+        report = make_report(state, now=NOW, limits=limits, project="books", timezone="Europe/Berlin")
+        return page_html(report, clean=str)
 
 
 def an_account(interface_id: str, name: str, *, enabled: bool = True) -> Account:
@@ -93,10 +94,12 @@ def make_shop(folder: Path, *, trouble: float = 0.012) -> None:
                 ),
                 now=NOW - 2 * HOUR,
             )
-            state.reviews.save_import(shop.interface_id, _reviews(shop), full=True, now=NOW - 2 * HOUR)
+            state.reviews.save_import(shop.interface_id, _reviews(shop), full=False, now=NOW - 2 * HOUR)
         if trouble:
             state.accounts.record_error("28376", "sync: HTTP 503, eKomi is down", now=NOW - HOUR)
         _fill_queue(state, trouble)
+        _answer(state)
+        state.positions.pass_over(_passed())
         state.positions.save(
             {
                 key: PositionRecord(source="default", rule_digest="", cursor="", evaluated_at=NOW - 2 * HOUR)
@@ -145,6 +148,38 @@ def _fill_queue(state: State, trouble: float) -> None:
             if fate >= 0.05
         ]
     )
+
+
+def _answer(state: State) -> None:
+    """Every eighth customer who was invited writes a review within ten days."""
+    rng = Random(11)
+    found: dict[str, list[Review]] = {}
+    for row in state.invitations.search():
+        days = rng.randrange(1, 11)
+        if row.sent_at is None or rng.random() > 0.13 or row.sent_at + days * DAY > NOW:
+            continue
+        at, rating = row.sent_at + days * DAY, rng.choices((3, 4, 5), (1, 3, 9))[0]
+        review = Review(order_id=row.number, submitted_at=at, rating=rating, text="Gut")
+        found.setdefault(row.interface_id, []).append(review)
+    for key, reviews in found.items():
+        state.reviews.save_import(key, reviews, full=False, now=NOW - 2 * HOUR)
+
+
+def _passed() -> Iterator[PassedOrder]:
+    """Orders that no account took."""
+    rng = Random(13)
+    reasons = (
+        "store_view",
+        "order_status",
+        "conditions",
+        "customer_group",
+        "consent",
+        "order_age",
+        "refunded",
+    )
+    for number in range(180):
+        reason = rng.choices(reasons, (30, 40, 12, 6, 5, 4, 2))[0]
+        yield PassedOrder("default", 10_000 + number, NOW - number * DAY // 2, reason)
 
 
 def _outcome(key: int, at: int, luck: float) -> SendOutcome:

@@ -7,10 +7,10 @@ import pytest
 import report_support
 from axe_playwright_python.sync_playwright import Axe
 
-from ekomi_reconcile.render.labels import NONE
+from ekomi_reconcile.render.tables import DASH
 from ekomi_reconcile.report.data import ListLimits
 
-PHONE = {"width": 360, "height": 740}
+PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
 HOSTILE = (
     "<script>window.ran = 1</script>",
@@ -89,7 +89,7 @@ def visit(browser):
 def test_nothing_is_asked_for_but_the_page(visit, address):
     """One request, no word of complaint; following a link within stays on the page."""
     seen = visit(address)
-    seen.page.get_by_role("link", name="Runs").click()
+    seen.page.get_by_role("link", name="Runs", exact=True).click()
     assert seen.page.url == f"{address}#runs"
     assert seen.asked == [address]
     assert seen.said == []
@@ -109,13 +109,13 @@ def test_the_policy_forbids_what_the_page_does_not_hold(visit, address):
 def test_sorting_by_mouse(visit, address):
     """A click sorts numbers from the largest, a second one turns them round; the head says so."""
     seen = visit(address)
-    seen.head("accounts-table", "Total reviews").click()
-    numbers = [int(each) for each in seen.column("accounts-table", "Total")]
+    seen.head("accounts-table", "Invited").click()
+    numbers = [int(each) for each in seen.column("accounts-table", "Invited")]
     assert numbers == sorted(numbers, reverse=True)
-    assert seen.sorted_by("accounts-table") == [("Total reviews", "descending")]
-    seen.head("accounts-table", "Total reviews").click()
-    assert [int(each) for each in seen.column("accounts-table", "Total")] == sorted(numbers)
-    assert seen.sorted_by("accounts-table") == [("Total reviews", "ascending")]
+    assert seen.sorted_by("accounts-table") == [("Invited in 30 days", "descending")]
+    seen.head("accounts-table", "Invited").click()
+    assert [int(each) for each in seen.column("accounts-table", "Invited")] == sorted(numbers)
+    assert seen.sorted_by("accounts-table") == [("Invited in 30 days", "ascending")]
 
 
 def test_sorting_by_keyboard(visit, address):
@@ -125,26 +125,34 @@ def test_sorting_by_keyboard(visit, address):
     seen.page.locator("#accounts-table").locator("xpath=..").focus()
     seen.page.keyboard.press("Tab")
     seen.page.keyboard.press("Enter")
-    assert seen.column("accounts-table", "Name") == ["Norway", "Germany", "France", "Brand B", "Brand A"]
+    assert seen.column("accounts-table", "Name") == [
+        "Norway",
+        "Germany",
+        "France",
+        "Brand B disabled",
+        "Brand A",
+    ]
     assert seen.page.locator("#announcer").inner_text() == "Sorted by Name, descending"
     seen.page.keyboard.press("Tab")
     seen.page.keyboard.press("Space")
-    assert seen.column("accounts-table", "Name")[0] == "Brand A"
+    assert seen.sorted_by("accounts-table") == [("Score", "descending")]
+    assert seen.column("accounts-table", "Name")[0] == "Germany"
     shown = seen.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert shown == "solid"
 
 
 def test_absent_values_come_last_either_way(visit, address):
     """Sorting by a time that not every row has never puts the empty ones first."""
-    seen = visit(address)
+    seen = visit(f"{address}#queue")
+    seen.page.get_by_role("search", name="Invitations").get_by_label("Find").fill("0")
     for _ in range(2):
         seen.head("invitations-table", "Scheduled").click()
         seen.head("invitations-table", "Sent").click()
         sent = seen.column("invitations-table", "Sent")
-        first_empty = sent.index(NONE)
-        assert set(sent[first_empty:]) == {NONE}
+        first_empty = sent.index(DASH)
+        assert set(sent[first_empty:]) == {DASH}
         seen.head("invitations-table", "Sent").click()
-        assert seen.column("invitations-table", "Sent")[-1] == NONE
+        assert seen.column("invitations-table", "Sent")[-1] == DASH
 
 
 def test_filtering_by_words_and_state(visit, address):
@@ -152,9 +160,9 @@ def test_filtering_by_words_and_state(visit, address):
     seen = visit(address)
     search = seen.page.get_by_role("search", name="Accounts")
     search.get_by_label("Find").fill("BRAND a")
-    assert seen.column("accounts-table", "Name") == ["Brand A", "Brand B"]
+    assert seen.column("accounts-table", "Name") == ["Brand A", "Brand B disabled"]
     search.get_by_label("Invitations").select_option("disabled")
-    assert seen.column("accounts-table", "Name") == ["Brand B"]
+    assert seen.column("accounts-table", "Name") == ["Brand B disabled"]
     assert search.locator("output").inner_text() == "1 of 5 shown"
     search.get_by_label("Find").fill("")
     search.get_by_label("Invitations").select_option("all")
@@ -168,15 +176,40 @@ def test_filtering_by_keyboard_keeps_the_order(visit, address):
     seen.head("accounts-table", "Name").press("Enter")
     search = seen.page.get_by_role("search", name="Accounts")
     search.get_by_label("Find").press_sequentially("brand")
-    assert seen.column("accounts-table", "Name") == ["Brand B", "Brand A"]
+    assert seen.column("accounts-table", "Name") == ["Brand B disabled", "Brand A"]
     seen.head("accounts-table", "Name").press("Space")
-    assert seen.column("accounts-table", "Name") == ["Brand A", "Brand B"]
+    assert seen.column("accounts-table", "Name") == ["Brand A", "Brand B disabled"]
+
+
+def shown_rows(seen, table):
+    """How many rows of a table are shown."""
+    return seen.page.locator(f"#{table} tbody tr:visible").count()
+
+
+def test_sections_are_folded_and_show_five_rows(visit, address):
+    """A link to a section opens it; more rows come on request, or where something is looked for."""
+    seen = visit(address)
+    assert seen.page.locator(".fold > div:visible").count() == 0
+    seen.page.locator(".notices").get_by_role("link", name="failed").first.click()
+    assert seen.page.locator("#cases").is_visible()
+    seen.page.get_by_role("link", name="Invitations", exact=True).click()
+    assert shown_rows(seen, "invitations-table") == 5
+    seen.page.locator("#queue").get_by_label("Show the latest 50").check()
+    assert shown_rows(seen, "invitations-table") == 50
+    seen.page.locator("#queue").get_by_label("Show the latest 50").uncheck()
+    find = seen.page.get_by_role("search", name="Invitations").get_by_label("Find")
+    find.fill(seen.page.locator("#invitations-table tbody th").nth(20).text_content())
+    assert shown_rows(seen, "invitations-table") == 1
+    seen.head("invitations-table", "Order$").press("Enter")
+    assert seen.said == []
 
 
 def test_without_script_everything_is_there(visit, address):
     """No row, no chart and no table is missing; what needs the script is not shown."""
     plain, full = visit(address, java_script_enabled=False), visit(address)
     rows, shapes = "tbody tr", "svg rect, svg polyline"
+    plain.page.locator("#reasons-title").click()
+    assert plain.page.locator("#not-invited-caption").is_visible()
     assert plain.page.locator(rows).count() == full.page.locator(rows).count() > 100
     assert plain.page.locator(shapes).count() == full.page.locator(shapes).count() > 100
     assert plain.page.locator("button:visible, .filter:visible").count() == 0
@@ -187,46 +220,66 @@ def test_without_script_everything_is_there(visit, address):
 @pytest.fixture(scope="module")
 def brief(shop, tmp_path_factory):
     """The same page with few rows of each kind: looking for faults takes time for every element."""
-    limits = ListLimits(accounts=5, invitations=3, unclear=1, runs=4, by_account=2)
+    limits = ListLimits(accounts=5, invitations=3, unclear=1, runs=4, products=2)
     return written(report_support.page_of(shop, limits), tmp_path_factory.mktemp("brief"))
 
 
-@pytest.mark.sampled(3)
+COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+WIDTHS = {"phone": PHONE, "tablet": {"width": 1024, "height": 800}, "desk": {"width": 1440, "height": 900}}
+
+
+@pytest.mark.sampled(6)
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize(
-    ("more", "rules"),
-    [
-        ({"color_scheme": "light"}, EVERYTHING),
-        ({"color_scheme": "dark"}, {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}),
-        ({"viewport": PHONE}, EVERYTHING),
-    ],
-    ids=["light", "dark", "phone"],
+    ("scheme", "rules"), [("light", EVERYTHING), ("dark", COLOURS)], ids=["light", "dark"]
 )
-def test_no_fault_of_accessibility(visit, brief, more, rules):
+def test_no_fault_of_accessibility(visit, brief, width, scheme, rules):
     """No rule of WCAG A and AA that can be tested is broken; in the dark, no rule about colours."""
-    seen = visit(brief, **more)
-    seen.page.evaluate("document.querySelector('#chart-scores details').open = true")
+    seen = visit(brief, viewport=WIDTHS[width], color_scheme=scheme)
+    seen.page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     found = Axe().run(seen.page, options={"runOnly": rules, "resultTypes": ["violations"]})
     faults = {(each["id"], each["impact"], len(each["nodes"])) for each in found.response["violations"]}
     assert faults == set()
 
 
-@pytest.mark.sampled(2)
-@pytest.mark.parametrize(
-    "viewport", [PHONE, {"width": 768, "height": 1000}, DESK], ids=["phone", "tablet", "desk"]
-)
-def test_the_page_is_as_wide_as_the_window(visit, address, viewport):
-    """Tables scroll within themselves, never the page."""
-    assert visit(address, viewport=viewport).width() == 0
+def test_the_page_is_as_wide_as_the_window(visit, address):
+    """Tables scroll within themselves, never the page; their first column stays in sight, and words whole."""
+    seen = visit(address)
+    seen.page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    for size in WIDTHS.values():
+        seen.page.set_viewport_size(size)
+        assert seen.width() == 0
+    seen.page.set_viewport_size(PHONE)
+    assert seen.width() == 0
+    moved = """() => { const table = document.getElementById("details-table");
+        const place = table.closest(".scroll");
+        place.scrollLeft = 400; const cell = table.tBodies[0].rows[0].cells[0];
+        const left = (each) => each.getBoundingClientRect().left;
+        return [place.scrollLeft, left(cell) - left(place)]; }"""
+    scrolled, left = seen.page.evaluate(moved)
+    assert scrolled == 400
+    assert -9 <= left <= 9
+    broken = """() => [...document.querySelectorAll("td.text bdi, th bdi, .notice-title strong")]
+        .filter((each) => !each.textContent.trim().includes(" ") && each.getClientRects().length > 1)
+        .map((each) => each.textContent)"""
+    assert seen.page.evaluate(broken) == []
 
 
 def test_printing_shows_whole_tables_on_white(visit, address):
-    """Paper gets no tools, no hidden columns and, whatever the screen has, no dark ground."""
+    """Paper gets two pages without tools, and what was unfolded; whatever the screen has, no dark ground."""
     seen = visit(address, color_scheme="dark", viewport={"width": 1032, "height": 700})
     seen.page.emulate_media(media="print")
     assert seen.page.locator("nav:visible, .filter:visible").count() == 0
     assert seen.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert seen.width() <= 0
-    assert seen.page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+    assert pages(seen) == 2
+    seen.page.evaluate("document.querySelectorAll('.fold').forEach((each) => { each.open = true; })")
+    assert pages(seen) > 2
+
+
+def pages(seen):
+    """How many pages the print has."""
+    return len(re.findall(rb"/Type\s*/Page\b", seen.page.pdf(prefer_css_page_size=True)))
 
 
 def test_who_wants_no_motion_gets_none(visit, address):

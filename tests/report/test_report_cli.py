@@ -27,7 +27,9 @@ def test_the_page_is_written_and_its_place_is_told(recorded, capsys):
     out, err = capsys.readouterr()
     page = recorded.folder / "report" / "index.html"
     assert (out, err) == (f"{page}\n", "")
-    assert "<h1>Review invitations</h1>" in page.read_text("utf-8")
+    text = page.read_text("utf-8")
+    assert f"<h1><bdi>{recorded.folder.name}: review invitations</bdi></h1>" in text
+    assert str(recorded.folder) not in text
     assert [each.name for each in page.parent.iterdir()] == ["index.html"]
 
 

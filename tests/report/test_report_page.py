@@ -13,14 +13,14 @@ from report_support import NOW, opened
 
 from ekomi_reconcile import __version__
 from ekomi_reconcile.model.invitation import SendOutcome
-from ekomi_reconcile.model.review import Review
+from ekomi_reconcile.model.review import Review, wilson
 from ekomi_reconcile.render.report import is_ours, page_html
 from ekomi_reconcile.report import make_report
 from ekomi_reconcile.report.data import ListLimits
 from ekomi_reconcile.state.opening import Mode
 
 GOLDEN = Path(__file__).parent / "golden"
-FEW = ListLimits(accounts=3, invitations=4, unclear=1, runs=4, by_account=2)
+FEW = ListLimits(accounts=3, invitations=7, unclear=1, runs=4, products=2)
 CANARY = "canary-of-a-customer"
 
 
@@ -67,13 +67,16 @@ def test_an_empty_state_as_a_page(tmp_path):
     with opened(tmp_path, Mode.CREATE) as state:
         text = page_html(make_report(state, now=NOW), clean=str)
     for said in (
+        "Next: add an account",
         "no accounts yet",
         "Nothing is due",
         "Nothing was done yet",
         "No reviews have been",
-        "Nothing needs",
+        "No invitation failed",
+        "0 orders in 30 days",
     ):
         assert said in text
+    assert 'id="chart-weeks"' not in text
 
 
 def test_the_policy_names_exactly_what_the_page_holds(page):
@@ -101,12 +104,18 @@ def test_nothing_is_loaded_from_anywhere(page):
 
 
 def test_every_column_of_the_grid_is_there(page):
-    """The accounts grid has what ``accounts list`` has, and the way to eKomi."""
+    """Six of the accounts; their details have what ``accounts list`` has, and the way to eKomi."""
     table = page.split('id="accounts-table"')[1].split("</table>")[0]
     heads = re.findall(r"<th scope=\"col\"[^>]*>([^<]+)</th>", table)
     assert heads == [
+        *("Name", "Score", "Invited in 30 days", "Response rate", "Problems"),
+        "Score in 24 months, axis from 1 to 5",
+    ]
+    table = page.split('id="details-table"')[1].split("</table>")[0]
+    heads = re.findall(r"<th scope=\"col\"[^>]*>([^<]+)</th>", table)
+    assert heads == [
         *("Name", "Account name at eKomi", "Interface ID", "Locale", "Total reviews", "Average score"),
-        *("Invitations", "Queue total", "Queue pending", "Updated (UTC)", "Last fetched (UTC)", "Last error"),
+        *("Invitations", "Queue total", "Queue pending", "Updated", "Last fetched", "Last error"),
         *("ID", "Public page"),
     ]
     assert "https://reviews.ekomi.test/de/review-germany.html" in table
@@ -116,10 +125,36 @@ def test_every_column_of_the_grid_is_there(page):
 def test_limited_lists_say_so(shop):
     """What is left out is told, with the command that shows all of it."""
     text = report_support.page_of(shop, FEW)
-    assert re.search(r"The latest 4 of \d{3} invitations\. All of them:", text)
+    assert re.search(r"5 of \d{3} invitations\. .* Show the latest 7</label> All of them:", text)
+    assert re.search(r"1 of \d invitations\.  ?All of them:", text)
     assert "The first 3 of 5 accounts by name." in text
-    assert "The largest 2 of 5 accounts with reviews." in text
-    assert "All other accounts" in text
+
+
+def test_the_page_is_named_and_in_local_time(shop):
+    """The project in the title, times in its zone, the instants of machines in UTC."""
+    text = report_support.page_of(shop)
+    assert "<title>books: review invitations, 2026-11-30 13:00 Europe/Berlin</title>" in text
+    assert '<time datetime="2026-11-30T12:00:00Z">2026-11-30 13:00</time> Europe/Berlin' in text
+    assert "(UTC)" not in text
+    with opened(shop) as state:
+        unnamed = page_html(make_report(state, now=NOW), clean=str)
+    assert "<title>Review invitations, 2026-11-30 12:00 UTC</title>" in unnamed
+
+
+def test_what_needs_a_person_leads_to_its_place(page):
+    """Every link within the page has a target."""
+    targets = set(re.findall(r' id="([^"]+)"', page))
+    links = set(re.findall(r'href="#([^"]+)"', page))
+    assert {"cases", "accounts", "runs", "queue"} <= links <= targets
+    assert len(re.findall(r' id="([^"]+)"', page)) == len(targets)
+
+
+def test_days_in_a_row_look_the_same_wherever_they_are(page):
+    """What the page says of a rate is what ``reviews funnel`` says of the same invitations."""
+    invited, reviewed = (int(each) for each in re.findall(r"; (\d+) of (\d+) invited since", page)[0][::-1])
+    low, high = wilson(reviewed, invited)
+    assert f"95 % interval {100 * low:.1f} to {100 * high:.1f} %" in page
+    assert f"<dd>{100 * reviewed / invited:.1f} %</dd>" in page
 
 
 def test_every_table_has_a_caption_and_every_chart_its_words(page):
@@ -127,8 +162,10 @@ def test_every_table_has_a_caption_and_every_chart_its_words(page):
     tables, charts = page.count("<table"), page.count('<figure class="chart"')
     assert page.count("<caption") == tables
     assert charts == 4
-    assert page.count('aria-describedby="chart-') == charts == page.count("as a table</summary>")
-    assert page.count("<svg") == len(re.findall(r'<svg[^>]* role="img" aria-label="[^"]+"', page))
+    assert page.count('aria-describedby="chart-') == charts + 1
+    assert page.count("as a table</summary>") == charts
+    named = len(re.findall(r'<svg[^>]* role="img" aria-label="[^"]+"', page))
+    assert page.count("<svg") == named + len(re.findall(r'<svg[^>]* aria-hidden="true"', page))
 
 
 def test_nothing_personal_reaches_the_page(tmp_path):

@@ -1,7 +1,4 @@
-"""The HTML report: its charts and its page.
-
-A plot is ``STEP`` wide per value and ``HEIGHT`` high, and is stretched to the place it gets.
-"""
+"""The HTML report: its page, and how figures, instants and reasons read there."""
 
 from __future__ import annotations
 
@@ -9,154 +6,108 @@ import base64
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from importlib.resources import files
 from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ekomi_reconcile.model.instant import Instant, iso
-from ekomi_reconcile.render import labels
-from ekomi_reconcile.render.labels import day_name, month_name, number, score
+from ekomi_reconcile.model.invitation import Criterion, Status
+from ekomi_reconcile.render.report import charts
 from ekomi_reconcile.render.results import run_words
-from ekomi_reconcile.render.tables import printable
-from ekomi_reconcile.report.data import DayCount, MonthFigure, QueueFigures, ReportData, ReviewFigures
+from ekomi_reconcile.render.tables import DASH, ago, printable
+from ekomi_reconcile.report.data import MONTHS, AccountRow, MonthFigure, ReportData
 
-STEP = 10
-HEIGHT = 100
-_GAP = 2
-_BEST = 5.0
-_LOW, _LOWEST = 3.0, 1.0
-_TOPS = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8)
+MINUTE = 60
 
+STATUS_MEANINGS = {
+    Status.PENDING: "is sent when it is due",
+    Status.SENDING: "is being sent, or a killed run left it unfinished",
+    Status.SENT: "handed over to eKomi",
+    Status.SKIPPED: "taken out by a person",
+    Status.CANCELLED: "its order no longer matches; comes back if it does again",
+    Status.FAILED: "refused by eKomi, or attempts used up",
+    Status.UNKNOWN: "sent, or not: a person has to find out",
+}
 
-@dataclass(frozen=True, slots=True)
-class ChartPoint:
-    """A value with its name and the words for it."""
-
-    name: str
-    value: float | None
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A bar within the plot, with the words that describe it."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """A plot and its labels, ``ticks`` from the top down; ``rows`` are the same as a table."""
-
-    id: str
-    title: str
-    summary: str
-    width: int
-    ticks: tuple[str, ...]
-    names: tuple[str, ...]
-    rows: tuple[ChartPoint, ...]
-    bars: tuple[Bar, ...] = ()
-    lines: tuple[str, ...] = ()
-    dots: tuple[tuple[float, float], ...] = ()
+REASONS = {
+    Criterion.ENABLED.value: ("Disabled", "invitations of all accounts are disabled"),
+    Criterion.STORE_VIEW.value: ("Store view", "no account serves the store view"),
+    Criterion.CUSTOMER_GROUP.value: ("Customer group", "the customer is in another group"),
+    Criterion.ORDER_STATUS.value: (
+        "Order status",
+        "the order has not reached a trigger status yet, or ended",
+    ),
+    Criterion.REFUNDED.value: ("Refunded", "the whole order was refunded"),
+    Criterion.ORDER_AGE.value: ("Order age", "the order is older than the account allows"),
+    Criterion.CONSENT.value: ("No consent", "the order has no consent that the account accepts"),
+    Criterion.CONDITIONS.value: ("Conditions", "a custom condition of the account does not hold"),
+    Criterion.DELIVERABLE.value: ("No address", "no usable address or number"),
+    Criterion.REVIEWED.value: ("Reviewed", "the order has a review already"),
+    Criterion.SUPPRESSED.value: ("Opted out", "the customer opted out, or was invited often enough"),
+    Criterion.DUPLICATE_NUMBER.value: (
+        "Duplicate number",
+        "an earlier order with the same number is invited at this interface",
+    ),
+    Criterion.ALREADY_INVITED.value: ("Already invited", "the order has an invitation already"),
+    "account_deleted": ("Account deleted", "its account was deleted"),
+    "order_source": ("Order source", "its account reads orders elsewhere now"),
+    "source_merged": ("Merged source", "the order has another invitation under the new name of its source"),
+    "unreachable": ("Unreachable", "eKomi could not be reached for 14 days"),
+    "order_gone": ("Order gone", "the shop has not had the order for 30 days"),
+    "other": ("Other", "a reason that a person wrote, which is not repeated here"),
+}
 
 
-def bar_chart(key: str, *, title: str, summary: str, points: Sequence[ChartPoint]) -> Chart:
-    """Counts as bars that begin at nothing."""
-    top = ceiling(max((each.value or 0 for each in points), default=0))
-    ticks = (f"{top:,}", f"{top // 2:,}", "0")
-    bars = tuple(
-        Bar(
-            x=index * STEP + _GAP / 2,
-            y=HEIGHT - each.value / top * HEIGHT,
-            width=STEP - _GAP,
-            height=each.value / top * HEIGHT,
-            text=f"{each.name}: {each.text}",
-        )
-        for index, each in enumerate(points)
-        if each.value
-    )
-    return Chart(
-        id=key,
-        title=title,
-        summary=summary,
-        width=len(points) * STEP,
-        ticks=ticks,
-        names=_ends_and_middle(points),
-        rows=tuple(points),
-        bars=bars,
-    )
+def share(part: int, whole: int) -> str:
+    """``12 %`` of the whole; a little is never nothing, and nearly all never all."""
+    if not whole or not part:
+        return "0 %"
+    percent = round(100 * part / whole)
+    if percent == 0:
+        return "<1 %"
+    return ">99 %" if percent == 100 and part < whole else f"{percent} %"
 
 
-def score_chart(key: str, *, title: str, summary: str, points: Sequence[ChartPoint]) -> Chart:
-    """Scores as a line, with a gap where there is none."""
-    low = score_floor(points)
-    lines, dots = score_line(points, low=low)
-    middle = (_BEST + low) / 2
-    return Chart(
-        id=key,
-        title=title,
-        summary=summary,
-        width=len(points) * STEP,
-        ticks=(f"{_BEST:g}", f"{middle:g}", f"{low:g}"),
-        names=_ends_and_middle(points),
-        rows=tuple(points),
-        lines=lines,
-        dots=dots,
-    )
+def moment(instant: Instant, zone: ZoneInfo) -> str:
+    """``2026-11-30 13:00``, in this zone."""
+    return f"{datetime.fromtimestamp(instant, zone):%Y-%m-%d %H:%M}"
 
 
-def score_floor(points: Sequence[ChartPoint]) -> float:
-    """Where the axis begins: good scores lie closely together, and would be one flat line."""
-    return _LOW if min((each.value for each in points if each.value), default=_BEST) >= _LOW else _LOWEST
+def lasting(seconds: int) -> str:
+    """``42 s``, ``3 min``, ``2 h 5 min``."""
+    if seconds < MINUTE:
+        return f"{seconds} s"
+    minutes = round(seconds / MINUTE)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def score_line(
-    points: Sequence[ChartPoint], *, low: float
-) -> tuple[tuple[str, ...], tuple[tuple[float, float], ...]]:
-    """The pieces of the line as lists of points, and the points themselves."""
-    pieces: list[list[tuple[float, float]]] = [[]]
-    for index, each in enumerate(points):
-        if each.value is None:
-            pieces.append([])
-        else:
-            y = HEIGHT - (each.value - low) / (_BEST - low) * HEIGHT
-            pieces[-1].append((index * STEP + STEP / 2, y))
-    lines = tuple(" ".join(f"{x:g},{y:.2f}" for x, y in piece) for piece in pieces if len(piece) > 1)
-    return lines, tuple(point for piece in pieces for point in piece)
+def reason_name(reason: str) -> str:
+    """A reason as the head of a column."""
+    return REASONS[reason][0] if reason in REASONS else reason
 
 
-def ceiling(value: float) -> int:
-    """The least round number that is not below, and has a whole half."""
-    power = 1
-    while True:
-        for top in _TOPS:
-            found = round(top * power)
-            if found >= value and found % 2 == 0:
-                return found
-        power *= 10
+def reason_meaning(reason: str) -> str:
+    """What a reason means."""
+    return REASONS[reason][1] if reason in REASONS else ""
 
 
-def _ends_and_middle(points: Sequence[ChartPoint]) -> tuple[str, ...]:
-    if len(points) < 3:
-        return tuple(each.name for each in points)
-    return (points[0].name, points[len(points) // 2].name, points[-1].name)
-
-
-@dataclass(frozen=True, slots=True)
-class Charts:
-    """All charts by what they show."""
-
-    sent: Chart
-    scheduled: Chart
-    reviews: Chart
-    scores: Chart
+def web_address(text: str | None) -> str | None:
+    """The address if it is one of the web and safe to follow, else ``None``."""
+    if text is None:
+        return None
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+    except ValueError:
+        return None
+    plain = text.isprintable() and not any(char.isspace() or char == "\\" for char in text)
+    return text if plain and host and parts.scheme in ("http", "https") and not parts.username else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,93 +116,24 @@ class Trend:
 
     text: str
     width: int
-    lines: tuple[str, ...]
-    dots: tuple[tuple[float, float], ...]
+    lines: tuple[charts.Line, ...]
+    dots: tuple[charts.Dot, ...]
 
 
-def report_charts(report: ReportData) -> Charts:
-    """The charts of this report."""
-    return Charts(
-        sent=_sent(report.queue),
-        scheduled=_scheduled(report.queue),
-        reviews=_reviews(report.reviews),
-        scores=_scores(report.reviews),
+def trend_floor(rows: Sequence[AccountRow]) -> float:
+    """Where the axis of all small lines begins, so that they can be compared."""
+    return charts.score_floor([charts.month_point(month) for row in rows for month in row.months])
+
+
+def score_trend(months: Sequence[MonthFigure], *, low: float) -> Trend:
+    """The scores of an account; a month without reviews is a gap."""
+    lines, dots = charts.line([charts.month_point(each) for each in months], low=low, high=charts.BEST)
+    return Trend(
+        text=charts.first_and_last(months),
+        width=(len(months) or MONTHS) * charts.STEP,
+        lines=lines,
+        dots=dots[-1:],
     )
-
-
-def score_trend(months: Sequence[MonthFigure]) -> Trend:
-    """The scores of an account over the months that have any."""
-    known = [each for each in _score_points(months) if each.value is not None]
-    lines, dots = score_line(known, low=score_floor(known))
-    text = "no reviews in these months"
-    if known:
-        text = f"{known[0].text} in {known[0].name}, {known[-1].text} in {known[-1].name}"
-    return Trend(text=text, width=len(known) * STEP, lines=lines, dots=dots[-1:])
-
-
-def _sent(queue: QueueFigures) -> Chart:
-    return bar_chart(
-        "sent",
-        title="Sent per day",
-        summary=f"{_sum(queue.sent)} invitations in {len(queue.sent)} days{_most(queue.sent)}.",
-        points=_days(queue.sent),
-    )
-
-
-def _scheduled(queue: QueueFigures) -> Chart:
-    later = f", {number(queue.later)} after that" if queue.later else ""
-    return bar_chart(
-        "scheduled",
-        title="Scheduled per day",
-        summary=f"{_sum(queue.scheduled)} invitations in the coming {len(queue.scheduled)} days{later}.",
-        points=_days(queue.scheduled),
-    )
-
-
-def _reviews(reviews: ReviewFigures) -> Chart:
-    points = [
-        ChartPoint(month_name(each.year, each.month), each.count, number(each.count))
-        for each in reviews.months
-    ]
-    total = sum(each.count for each in reviews.months)
-    return bar_chart(
-        "reviews",
-        title="Reviews per month",
-        summary=f"{number(total)} reviews in {len(points)} months; the present month is not over.",
-        points=points,
-    )
-
-
-def _scores(reviews: ReviewFigures) -> Chart:
-    known = [each for each in reviews.months if each.average is not None]
-    summary = "No reviews in these months."
-    if known:
-        first, last = known[0], known[-1]
-        summary = (
-            f"{score(first.average)} in {month_name(first.year, first.month)}, "
-            f"{score(last.average)} in {month_name(last.year, last.month)}, of 5."
-        )
-    points = _score_points(reviews.months)
-    return score_chart("scores", title="Average score per month", summary=summary, points=points)
-
-
-def _score_points(months: Sequence[MonthFigure]) -> list[ChartPoint]:
-    return [
-        ChartPoint(month_name(each.year, each.month), each.average, score(each.average)) for each in months
-    ]
-
-
-def _days(counts: Sequence[DayCount]) -> list[ChartPoint]:
-    return [ChartPoint(day_name(each.day), each.count, number(each.count)) for each in counts]
-
-
-def _sum(counts: Sequence[DayCount]) -> str:
-    return number(sum(each.count for each in counts))
-
-
-def _most(counts: Sequence[DayCount]) -> str:
-    best = max(counts, key=lambda each: each.count, default=None)
-    return f", at most {number(best.count)} on {day_name(best.day)}" if best and best.count else ""
 
 
 GENERATOR = "ekomi-reconcile"
@@ -260,10 +142,11 @@ GENERATOR = "ekomi-reconcile"
 def page_html(report: ReportData, *, clean: Callable[[str], str]) -> str:
     """The whole page; every text goes through ``clean``, then is escaped."""
     style, script = _part("report.css"), _part("report.js")
-    template = _environment(report.made_at, clean).get_template("page.html")
+    template = _environment(report, clean).get_template("page.html")
     return template.render(
         report=report,
-        charts=report_charts(report),
+        charts=charts.report_charts(report),
+        trend_floor=trend_floor(report.accounts.rows),
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
         policy=_policy(style, script),
@@ -292,7 +175,7 @@ def _part(name: str) -> str:
     return files(__package__).joinpath(name).read_text("utf-8")
 
 
-def _environment(now: Instant, clean: Callable[[str], str]) -> Environment:
+def _environment(report: ReportData, clean: Callable[[str], str]) -> Environment:
     made = Environment(
         loader=PackageLoader(__package__, "templates"),
         autoescape=True,
@@ -302,23 +185,27 @@ def _environment(now: Instant, clean: Callable[[str], str]) -> Environment:
         finalize=partial(_finish, clean),
     )
     made.filters |= {
-        "ago": lambda instant: labels.ago(instant, now),
-        "day": labels.day_name,
+        "ago": lambda instant: ago(instant, report.made_at),
+        "day": charts.day_name,
+        "interval": charts.interval,
         "iso": iso,
-        "lasting": labels.lasting,
-        "moment": labels.moment,
-        "number": labels.number,
-        "reason_meaning": labels.reason_meaning,
-        "reason_name": labels.reason_name,
+        "lasting": lasting,
+        "moment": partial(moment, zone=ZoneInfo(report.timezone)),
+        "number": charts.number,
+        "percent": charts.percent,
+        "reason_meaning": reason_meaning,
+        "reason_name": reason_name,
         "run_words": lambda done: run_words(done.counts, failures=done.failures, not_tried=done.not_tried),
-        "score": labels.score,
-        "web_address": labels.web_address,
+        "score": charts.score,
+        "web_address": web_address,
     }
     made.globals |= {
-        "none_sign": labels.NONE,
+        "few": charts.FEW,
+        "none_sign": DASH,
+        "outcomes": charts.OUTCOMES,
         "score_trend": score_trend,
-        "share": labels.share,
-        "status_meanings": labels.STATUS_MEANINGS,
+        "share": share,
+        "status_meanings": STATUS_MEANINGS,
     }
     return made
 

@@ -45,19 +45,32 @@
     const find = filter.querySelector("input");
     const state = filter.querySelector("select");
     const output = filter.querySelector("output");
+    const all = document.getElementById(filter.dataset.table).closest(".few")?.querySelector(".all input");
     const apply = () => {
       const words = find.value.normalize("NFKC").toLowerCase().split(/\s+/).filter(Boolean);
+      if (all && (words.length || state.value)) all.checked = true;
       let shown = 0;
       rows.forEach((row, index) => {
         const fits = words.every((word) => texts[index].includes(word));
         row.hidden = !(fits && (state.value === "" || row.dataset.state === state.value));
         shown += !row.hidden;
       });
-      output.textContent = shown === rows.length ? `${rows.length} shown` : `${shown} of ${rows.length} shown`;
+      output.textContent = all && !all.checked ? "" : shown === rows.length ? `${rows.length} shown` : `${shown} of ${rows.length} shown`;
     };
     find.addEventListener("input", apply);
     state.addEventListener("change", apply);
+    all?.addEventListener("change", apply);
     filter.hidden = false;
     apply();
   }
+
+  const reveal = () => {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const fold = target?.closest("details");
+    if (!fold || fold.open) return;
+    fold.open = true;
+    target.scrollIntoView();
+  };
+  addEventListener("hashchange", reveal);
+  reveal();
 })();

@@ -196,9 +196,10 @@ class AggregateRepository(Repository):
         return tuple(to_invitation(row, names) for row in self._session.rows(statement))
 
     def cancelled_by_reason(self, reasons: Collection[str], other: str) -> dict[str, dict[str, int]]:
-        """How many rows of each account are cancelled, by reason; reasons but these count as ``other``."""
+        """How many rows of each account are cancelled, by reason (up to a colon); others as ``other``."""
         table = invitation.c
-        reason = case((table.reason.in_(sorted(reasons)), table.reason), else_=literal(other))
+        known = {each: table.reason.in_([each]) | table.reason.startswith(f"{each}: ") for each in reasons}
+        reason = case(*((known[each], literal(each)) for each in sorted(known)), else_=literal(other))
         labelled = (
             select(table.account_id, reason.label("reason")).where(table.status == CANCELLED).subquery()
         )

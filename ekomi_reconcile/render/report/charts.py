@@ -180,7 +180,7 @@ def score_floor(points: Sequence[ChartPoint]) -> float:
 def line(
     points: Sequence[ChartPoint], *, low: float, high: float
 ) -> tuple[tuple[Line, ...], tuple[Dot, ...]]:
-    """A line with a gap where there is no value, and its dots; pieces that end at a faint value are faint."""
+    """A line with a gap for a missing value, and its dots; pieces that end at a faint value are faint."""
     lines: list[Line] = []
     dots: list[Dot] = []
     before: Dot | None = None

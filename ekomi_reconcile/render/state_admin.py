@@ -13,7 +13,6 @@ from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
 from ekomi_reconcile.model.invitation import STATE_LOST
 from ekomi_reconcile.model.run import Moved, Restored
 from ekomi_reconcile.render import tables
-from ekomi_reconcile.render.labels import NONE
 from ekomi_reconcile.render.tables import Paint, Tone, plural, printable
 
 _NOT_THE_WORLD = "This restores local records only; eKomi is unchanged.\n"
@@ -363,7 +362,7 @@ def _left_out(findings: Sequence[CheckResult], *, details: bool) -> Iterator[str
         reasons.setdefault(each.note.left_out or "", []).append(each.check)
     for reason, checks in reasons.items():
         names = ", ".join(checks) if details or len(checks) <= _FEW else f"{len(checks)} checks"
-        yield f"  {NONE} not checked, {tables.printable(reason)}: {names}"
+        yield f"  {tables.DASH} not checked, {tables.printable(reason)}: {names}"
 
 
 def _finding_lines(finding: CheckResult, width: int, paint: tables.Paint) -> Iterator[str]:

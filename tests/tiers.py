@@ -5,10 +5,21 @@ random examples, new ones each night; a push tries the same examples every time.
 """
 
 import os
+import time
 from collections import Counter
 from zlib import crc32
 
 LONG = bool(os.environ.get("SLOW_TESTS"))
+
+
+def phases(stride: int) -> list[int]:
+    """Where a test begins that kills at every so many steps, from 1: each night elsewhere.
+
+    With ``SLOW_TESTS=every-step`` it begins everywhere, so that all steps are tried in one run, for hours.
+    """
+    if os.environ.get("SLOW_TESTS") == "every-step":
+        return list(range(1, stride + 1))
+    return [1 + int(time.time() // 86_400) % stride]
 
 
 def examples(count: int) -> int:

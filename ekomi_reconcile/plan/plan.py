@@ -354,10 +354,12 @@ class Plan:
             for each in self.changes
         ]
         known = {key for each in self.changes for key in each.interface_ids}
+        moving = {key for each in (steps.schedule, steps.reschedule, steps.cancel) for key in each.by_account}
+        moving |= {*steps.send.by_account, *(each.interface_id for each in steps.windows)}
         others = (
             AffectedAccount(name, frozenset({key}), impact)
             for key, name in sorted(self.names.items(), key=lambda each: each[1].casefold())
-            if key not in known and not (impact := steps.impact([key])).empty
+            if key in moving and key not in known and not (impact := steps.impact([key])).empty
         )
         return (*changed, *others)
 

@@ -251,11 +251,28 @@ class _Page:
         sign, shown = self._sign(each)[0], " · ".join(filter(None, parts))
         return f"{sign} {self.paint(Tone.STRONG, printable(each.name))}{shown and '   '}{shown}"
 
+    def _broken(self, text: str, word: str, coloured: str) -> str:
+        """The lines of a finding, broken for a terminal, and the word in colour where it comes first."""
+        lines = [(each.lstrip(), len(each) - len(each.lstrip())) for each in text.split("\n")]
+        shown = [line for each, indent in lines for line in tables.wrapped(each, self.width, indent)]
+        return "\n".join(shown).replace(word, coloured, 1)
+
     def warnings(self) -> Iterator[str]:
         """Diagnostics, and what apply will refuse."""
-        found = [diagnostic_text(each, self.paint) for each in self.plan.diagnostics]
+        found = [
+            self._broken(
+                diagnostic_text(each, Paint()),
+                f"{each.severity.value}[",
+                f"{self.paint(Tone.REMOVE if each.is_error else Tone.CHANGE, each.severity.value)}[",
+            )
+            for each in self.plan.diagnostics
+        ]
         found += [
-            f"{self.paint(Tone.CHANGE, 'warning')}: {each.message}\n    {_consequence(each)}"
+            self._broken(
+                f"warning: {each.message}\n    {_consequence(each)}",
+                "warning",
+                self.paint(Tone.CHANGE, "warning"),
+            )
             for each in self.plan.guards
         ]
         if not self.plan.complete:

@@ -295,7 +295,8 @@ def _ended(event: run.Ended) -> Body:
         text = f"{_subject(task)}: {_DONE[work]} complete after {seconds}s"
         text += f" [interface_id={task.interface_id}]"
         return _body(_kind(task, "complete"), text, hook=_hook(task, seconds, status=status))
-    text = f"{_subject(task)}: {_DONE[work]} errored after {seconds}s: {event.error}"
+    how = "outcome unknown" if event.status is Status.UNKNOWN else "errored"
+    text = f"{_subject(task)}: {_DONE[work]} {how} after {seconds}s: {event.error}"
     hook = _hook(task, seconds, status=status, error=event.error)
     return _body(_kind(task, "errored"), text, level="error", hook=hook)
 

@@ -76,7 +76,7 @@ def example(tmp_path_factory, ekomi):  # noqa: F811
 @pytest.mark.slow
 @pytest.mark.parametrize("block", HERE, ids=lambda block: f"{block.page}-{block.text.splitlines()[0][:40]}")
 def test_a_block_works_as_it_is_written(block, example, tmp_path, monkeypatch):
-    """Pasted into a terminal in a fresh folder, the whole block ends with 0; prompts are answered with yes."""
+    """Pasted into a terminal in a fresh folder, the block ends with 0; prompts are answered with yes."""
     environment(monkeypatch)
     for name in re.findall(r"\b(jq|curl)\b", block.text):
         program(name)

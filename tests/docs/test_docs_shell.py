@@ -50,9 +50,10 @@ PLACES = {
 """What a word of a page is in the folder of the test."""
 REASONS = {
     "needs the network": r"\bpip\b|\bpipx\b|\buvx\b",
-    "needs docker": r"\bdocker\b",
-    "needs docker and kubectl": r"\bkubectl\b",
-    "needs systemd": r"\bsystemctl\b",
+    "docker": r"\bdocker\b",
+    "kubectl": r"\bkubectl\b",
+    "promtool": r"\bpromtool\b",
+    "systemctl": r"\bsystemctl\b",
     "minutes of kills": r"\bSLOW_TESTS=1\b",
     "minutes of measuring": r"benchmarks/run\.py",
     "goes on until it is stopped": r"ekomi-reconcile run ",

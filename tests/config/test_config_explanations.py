@@ -10,7 +10,7 @@ import pytest
 from ekomi_reconcile.config import validate
 from ekomi_reconcile.config.diagnostics import explanation, explanations
 from ekomi_reconcile.config.yaml import BOUNDS
-from ekomi_reconcile.model import errors
+from ekomi_reconcile.model import diagnostic, errors
 
 SOURCE = Path(errors.__file__).parent.parent
 ID = re.compile(r"[a-z]+([-_][a-z]+)*")
@@ -84,8 +84,11 @@ def texts_of(node, constants):
 def known():
     """All ids."""
     returned = {*validate._RULES.values(), *ELSEWHERE, *BOUNDS}
+    constants = (
+        each for each in vars(diagnostic).values() if isinstance(each, str) and is_id(ast.Constant(each))
+    )
     composed = chain.from_iterable(COMPOSED.values())
-    return {*declared(), *returned, *composed, "empty-account-file", "not-ours"}
+    return {*declared(), *returned, *composed, *constants, "empty-account-file", "not-ours"}
 
 
 def classes(base=errors.ReconcileError):

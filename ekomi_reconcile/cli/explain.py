@@ -188,7 +188,7 @@ def _of_state(configuration: Configuration) -> Iterator[KnownStoreView]:
 
     try:
         with open_state(location, root=root, mode=Mode.READ, key=None) as state:
-            for source, name in state.aggregates.store_views():
+            for source, name in state.queue.store_views():
                 yield KnownStoreView(
                     name, "state", source if source in configuration.project.orders else None
                 )

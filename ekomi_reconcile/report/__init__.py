@@ -208,7 +208,8 @@ def read_queue(
     today, end = now // DAY, (now // DAY + DAYS_AHEAD) * DAY
     ahead = state.aggregates.scheduled_by_day(enabled, after=now, before=end)
     in_time = sum(pending.get(key, 0) for key in enabled)
-    soon = state.aggregates.scheduled_by_day(enabled, after=-1, before=now + WAITING_DAYS * DAY)
+    late = sum(state.aggregates.scheduled_by_day(enabled, after=-1, before=now + 1).values())
+    soon = sum(count for day, count in ahead.items() if day < today + WAITING_DAYS)
 
     def listed(limit: int, status: Status | None = None) -> tuple[data.InvitationRow, ...]:
         return tuple(
@@ -216,18 +217,17 @@ def read_queue(
             for each in state.aggregates.latest_invitations(limit, status)
         )
 
-    until_end = sum(state.aggregates.scheduled_by_day(enabled, after=-1, before=end).values())
     return data.QueueFigures(
         total=sum(by_status.values()),
         by_status=by_status,
         due=sum(each.count for each in due.values()),
         oldest_due=min(overdue, default=None),
         held=sum(pending.values()) - in_time,
-        waiting=sum(soon.values()),
+        waiting=late + soon,
         scheduled=tuple(
             data.DayCount(day=day, count=ahead.get(day, 0)) for day in range(today, today + DAYS_AHEAD)
         ),
-        later=in_time - until_end,
+        later=in_time - late - sum(ahead.values()),
         oldest={each.status: each.oldest for each in sorted(troubles, key=lambda each: -each.day)},
         latest=listed(limits.invitations),
         unknown=listed(limits.unclear, Status.UNKNOWN) if by_status[Status.UNKNOWN] else (),

@@ -172,6 +172,7 @@ def test_a_state_of_the_first_format_becomes_one_of_today(store):
             run("DROP TABLE account_stop")
             run("DROP TABLE product")
             run("DROP TABLE passed_order")
+            run("DROP INDEX invitation_sent")
             for name in ("refusal", "refusals", "unreached", "pending_days", "at_once", "channel"):
                 run(f"ALTER TABLE invitation DROP COLUMN {name}")
             run("UPDATE meta SET value = '1' WHERE key = 'format_version'")
@@ -219,6 +220,7 @@ def test_order_ids_become_text(store):
             )
         connection.execute("DROP TABLE product")
         connection.execute("DROP TABLE passed_order")
+        connection.execute("DROP INDEX invitation_sent")
         for name in ("pending_days", "at_once", "channel"):
             connection.execute(f"ALTER TABLE invitation DROP COLUMN {name}")
         connection.execute("UPDATE meta SET value = '2' WHERE key = 'format_version'")

@@ -119,12 +119,23 @@ def test_passed_orders_count_once_and_not_when_they_were_taken(state: State) -> 
 
 
 def test_the_latest_rows_come_first(state: State) -> None:
-    """In all, and of one status, by the time of their last change; of one time the last made first."""
+    """In all, those that were made or changed last; of one status by the time of their last change."""
+    for place, order in enumerate((1, 2, 3)):
+        state.schedule.add([an_order(order, "1", scheduled_at=NOW)], now=NOW + place)
+    ids = {row.order_id: row.id for row in state.invitations.search()}
+    state.invitations.skip(ids[1], now=NOW + 5, actor="kim", reason=None)
+    state.schedule.add([an_order(4, "1", scheduled_at=NOW)], now=NOW + 6)
+    state.schedule.cancel({ids[2]: "conditions"}, now=NOW + 7)
+    assert [row.order_id for row in state.aggregates.latest_invitations(9)] == [2, 4, 1, 3]
+    assert [row.order_id for row in state.aggregates.latest_invitations(2)] == [2, 4]
+
+
+def test_the_latest_rows_of_a_status_come_first(state: State) -> None:
+    """By the time of their last change, of one time the last made first; not by their number."""
     _fill(state)
     rows = sorted(state.invitations.search(), key=lambda row: (-row.changed_at, -row.id))
-    assert list(state.aggregates.latest_invitations(7)) == rows[:7]
-    assert [row.id for row in rows] != sorted((row.id for row in rows), reverse=True)
     failed = [row for row in rows if row.status is Status.FAILED]
+    assert [row.id for row in failed] != sorted((row.id for row in failed), reverse=True)
     assert list(state.aggregates.latest_invitations(3, Status.FAILED)) == failed[:3]
 
 

@@ -102,7 +102,8 @@ def _channels(connection: Connection) -> None:
 
 
 def _passed_orders(connection: Connection) -> None:
-    """Format 7: orders that no account takes."""
+    """Format 7: orders that no account takes; when invitations were sent."""
+    connection.exec_driver_sql("CREATE INDEX invitation_sent ON invitation (sent_at) WHERE status = 'sent'")
     postgres = connection.dialect.name == "postgresql"
     key, rowid = ('TEXT COLLATE "C"', "") if postgres else ("TEXT", " WITHOUT ROWID")
     connection.exec_driver_sql(

@@ -161,6 +161,7 @@ invitation = _table(
 CANCELLED = literal_column("'cancelled'", Text)
 PENDING = literal_column("'pending'", Text)
 SENDING = literal_column("'sending'", Text)
+SENT = literal_column("'sent'", Text)
 
 
 # At most one request per order, across all accounts: kept by the database itself.
@@ -174,6 +175,7 @@ _index_where(
 _index_where(
     "invitation_due", invitation.c.scheduled_at, invitation.c.id, where=invitation.c.status == PENDING
 )
+_index_where("invitation_sent", invitation.c.sent_at, where=invitation.c.status == SENT)
 _index_where("invitation_sending", invitation.c.id, where=invitation.c.status == SENDING)
 Index("invitation_account_status", invitation.c.account_id, invitation.c.status)
 Index("invitation_number", invitation.c.number)

@@ -30,8 +30,9 @@ from sqlalchemy.sql.functions import FunctionElement
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
 from ekomi_reconcile.model.review import STARS, Period, ReviewStatistics, SentOutcome, Tally
+from ekomi_reconcile.state.engine import tables
 from ekomi_reconcile.state.engine.session import ROWS_PER_PAGE, Repository, chunks
-from ekomi_reconcile.state.engine.tables import CANCELLED, PENDING, invitation, review
+from ekomi_reconcile.state.engine.tables import CANCELLED, PENDING, SENT, account, invitation, review
 from ekomi_reconcile.state.repositories.invitations import COLUMNS, to_invitation
 from ekomi_reconcile.state.repositories.reviews import SOLE, of_product
 
@@ -92,7 +93,7 @@ class AggregateRepository(Repository):
     def responses(self, since: Instant) -> Iterator[ResponseFigure]:
         """What was sent since then, by account and day, as ``sent_invitations`` has it."""
         sent = _sent(None, since).subquery()
-        keys = (sent.c.account_id, (sent.c.sent_at // DAY).label("day"))
+        keys = ((sent.c.account_id + 0).label("account_id"), (sent.c.sent_at // DAY).label("day"))
         counts = (func.count().label("invited"), func.count(sent.c.reviewed_at).label("reviewed"))
         names = self._keys.names()
         for row in self._session.rows(select(*keys, *counts).group_by(*keys)):
@@ -104,13 +105,9 @@ class AggregateRepository(Repository):
         """The failed and the unknown invitations, by the day since when they are."""
         table = invitation.c
         day = (table.changed_at // DAY).label("day")
-        columns = (
-            table.status,
-            day,
-            func.count().label("number"),
-            func.min(table.changed_at).label("oldest"),
-        )
-        wanted = table.status.in_([Status.FAILED.value, Status.UNKNOWN.value])
+        oldest = func.min(table.changed_at).label("oldest")
+        columns = (table.status, day, func.count().label("number"), oldest)
+        wanted = table.account_id.in_(_ACCOUNTS) & table.status.in_(["failed", "unknown"])
         return tuple(
             TroubleFigure(status=Status(row.status), day=row.day, count=row.number, oldest=row.oldest)
             for row in self._session.rows(select(*columns).where(wanted).group_by(table.status, day))
@@ -119,7 +116,7 @@ class AggregateRepository(Repository):
     def cohort(self, since: Instant) -> OrderCohort:
         """The orders placed since then that an account has taken, each counted once."""
         table = invitation.c
-        sent = table.status == Status.SENT.value
+        sent = table.status == SENT
         columns = (table.source, table.order_id)
         orders = (
             select(
@@ -180,28 +177,27 @@ class AggregateRepository(Repository):
             for row in self._session.rows(statement)
         }
 
-    def store_views(self) -> list[tuple[str, str]]:
-        """The order sources and store views of all invitations, each pair once, sorted."""
-        table = invitation.c
-        statement = select(table.source, table.store_view).where(table.store_view.is_not(None)).distinct()
-        return sorted((row.source, row.store_view) for row in self._session.rows(statement))
-
     def latest_invitations(self, limit: int, status: Status | None = None) -> tuple[Invitation, ...]:
-        """The rows that changed last, the latest first; of one status, or of all."""
-        latest = (invitation.c.changed_at.desc(), invitation.c.id.desc())
-        statement = select(*COLUMNS).order_by(*latest).limit(limit)
+        """The rows that were made, or whose status changed, last; of one status, or of all."""
+        key, changes = invitation.c.id, tables.invitation_history.c
+        made = select(key).order_by(key.desc()).limit(limit)
+        changed = select(changes.invitation_id).order_by(changes.id.desc()).limit(limit)
+        wanted = key.in_(made) | key.in_(changed)
         if status is not None:
-            statement = statement.where(invitation.c.status == status.value)
+            wanted = invitation.c.account_id.in_(_ACCOUNTS) & (invitation.c.status == status.value)
+        latest = (invitation.c.changed_at.desc(), key.desc())
+        statement = select(*COLUMNS).where(wanted).order_by(*latest).limit(limit)
         names = self._keys.names()
         return tuple(to_invitation(row, names) for row in self._session.rows(statement))
 
     def cancelled_by_reason(self, reasons: Collection[str], other: str) -> dict[str, dict[str, int]]:
         """How many rows of each account are cancelled, by reason (up to a colon); others as ``other``."""
         table = invitation.c
+        mine = table.account_id.in_(_ACCOUNTS)
         known = {each: table.reason.in_([each]) | table.reason.startswith(f"{each}: ") for each in reasons}
         reason = case(*((known[each], literal(each)) for each in sorted(known)), else_=literal(other))
         labelled = (
-            select(table.account_id, reason.label("reason")).where(table.status == CANCELLED).subquery()
+            select(table.account_id, reason.label("reason")).where(mine, table.status == CANCELLED).subquery()
         )
         columns = (labelled.c.account_id, labelled.c.reason)
         statement = select(*columns, func.count()).group_by(*columns).order_by(*columns)
@@ -275,6 +271,8 @@ class AggregateRepository(Repository):
 
 
 _c = review.c
+_ACCOUNTS = select(account.c.id)
+"""Beside a status: then the index of both is used."""
 _OF_SHOP = _c.product_id == ""
 _MONDAY = 3
 
@@ -314,7 +312,7 @@ def _sent(keys: Collection[int] | None, since: Instant | None) -> Select[Any]:
     table = invitation.c
     columns = (table.account_id, table.sent_at, table.channel, table.pending_days)
     statement = select(*columns, _first_review().label("reviewed_at")).where(
-        table.status == Status.SENT.value, table.sent_at.is_not(None)
+        table.status == SENT, table.sent_at.is_not(None)
     )
     if keys is not None:
         statement = statement.where(table.account_id.in_(keys))

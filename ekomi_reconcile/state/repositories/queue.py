@@ -245,6 +245,12 @@ class QueueRepository(Repository):
                 found[customer] = (*found.get(customer, ()), at)
         return found
 
+    def store_views(self) -> list[tuple[str, str]]:
+        """The order sources and store views of all invitations, each pair once, sorted."""
+        table = tables.invitation.c
+        statement = select(table.source, table.store_view).where(table.store_view.is_not(None)).distinct()
+        return sorted((row.source, row.store_view) for row in self._session.rows(statement))
+
     def observations(self, source: str, order_ids: Sequence[OrderId]) -> dict[OrderId, Observation]:
         """In which status these orders were last seen; one never seen is left out."""
         found = {}

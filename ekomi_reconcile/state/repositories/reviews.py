@@ -22,7 +22,7 @@ _LIVE = review.c.gone_at.is_(None)
 _OTHER = invitation.alias("other")
 SOLE = ~exists().where(
     _OTHER.c.number == invitation.c.number,
-    _OTHER.c.account_id == invitation.c.account_id,
+    _OTHER.c.account_id + 0 == invitation.c.account_id,  # or SQLite looks through all of the account
     _OTHER.c.id != invitation.c.id,
 )
 """No other order is recorded with this number at this interface."""

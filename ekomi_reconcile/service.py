@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ekomi_reconcile.ekomi import Call
 from ekomi_reconcile.http import Stop
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.diagnostic import Incident
 from ekomi_reconcile.model.errors import ReconcileError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
@@ -36,7 +37,7 @@ class CycleOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedCycle:
-    """A finished cycle. ``message`` says in words what went wrong.
+    """A finished cycle. ``message`` says in words what went wrong, ``incidents`` which known ones that were.
 
     At ``wake_at`` the next one has to begin at the latest: a sending window opens.
     """
@@ -46,6 +47,7 @@ class FinishedCycle:
     ended_at: Instant
     message: str | None = None
     wake_at: Instant | None = None
+    incidents: frozenset[Incident] = frozenset()
 
 
 @dataclass(slots=True)
@@ -99,6 +101,9 @@ class ServiceRun:
         self._steps = self._gauge("cycle_steps", "What the last cycle did, by kind.", "what")
         self._failures = self._gauge("cycle_failures", "How many things failed in the last cycle.")
         self._queue = self._gauge("queue", "Invitations by account and status.", "account", "status")
+        self._incident = self._gauge(
+            "incident", "1: the last cycle showed this incident; see docs/how-to/incidents.md.", "id"
+        )
         self._oldest = self._gauge(
             "oldest_due_seconds",
             "For how long the oldest invitation that is due has been waiting; 0: nothing is due.",
@@ -115,6 +120,8 @@ class ServiceRun:
             self._outcome.labels(each.value).set(int(each is cycle.outcome))
         if cycle.outcome is CycleOutcome.OK:
             self._success.set(cycle.ended_at)
+        for incident in Incident:
+            self._incident.labels(incident.value).set(int(incident in cycle.incidents))
 
     def did(self, result: Result) -> None:
         """The plan of a cycle was carried out."""

@@ -154,8 +154,8 @@ def apply(
 
 def _run(order: _Order, events: Events, metrics: MetricsFile) -> int:
     configuration = session.load_configuration()
-    session.mention_warnings(configuration)
-    session.mention_sending_off(configuration)
+    plan_command.mention_warnings(configuration)
+    plan_command.mention_sending_off(configuration)
     with cli_options.stopping(order.deadline) as stop, Notifying(configuration, "apply", stop) as notice:
         watch = _Watch(events=events, metrics=metrics, notice=notice)
         return _carry_out(configuration, order, watch=watch, stop=stop)
@@ -190,6 +190,7 @@ class _Run:
                 self.configuration,
                 _OPERATION,
                 accept_lost=self.order.new_state,
+                keep_lost=not self.order.sending,
                 lock_timeout=self.order.lock_timeout,
                 about=about,
             ) as (state, lock),
@@ -269,9 +270,11 @@ class _Run:
         with progress() as listen:
             told = both(listen, watch.events.listen)
             result = cycle.execute(made, digest=digest, sending=self.order.sending, listen=told)
+        if made.complete and made.scope == Scope() and not self.order.sending:
+            state.session.loss_reread()
         watch.events.tell(result_events(result, complete=made.complete))
         watch.notice.ended(made, result)
-        watch.metrics.ended(self.configuration, state, result, complete=made.complete)
+        watch.metrics.ended(self.configuration, state, made, result)
         return _report(result, self.stop, complete=made.complete)
 
     def _nothing(self, made: Plan, reason: str, *, complete: bool) -> int:
@@ -279,7 +282,7 @@ class _Run:
         result, watch = Result(), self.watch
         watch.events.tell(result_events(result, complete=complete))
         watch.notice.ended(made, result)
-        watch.metrics.ended(self.configuration, None, result, complete=complete)
+        watch.metrics.ended(self.configuration, None, dataclasses.replace(made, complete=complete), result)
         return _report(result, self.stop, complete=complete)
 
 

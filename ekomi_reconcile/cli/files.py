@@ -68,6 +68,22 @@ def rewrite(path: Path, content: bytes) -> None:
         raise
 
 
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, readable to everybody.
+
+    Its draft has another ending, which collectors of metrics do not look at.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        draft.touch(0o644, exist_ok=False)
+        draft.chmod(0o644)
+        draft.write_bytes(content)
+        draft.replace(path)
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
 FOLDER = "accounts.d"
 
 

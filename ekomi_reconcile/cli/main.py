@@ -243,6 +243,8 @@ def _explain(error: ReconcileError) -> None:
         click.echo(f"  {printable(redact(error.hint))}", err=True)
     if sys.stderr.isatty():
         click.echo(f"  To learn more: ekomi-reconcile help {error.id}", err=True)
+    if error.incident is not None:
+        click.echo(f"  incident {error.incident}: see {error.incident.guide}", err=True)
 
 
 def _confess(error: Exception) -> None:

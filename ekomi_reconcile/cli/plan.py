@@ -17,7 +17,7 @@ from ekomi_reconcile.cli import options as cli_options
 from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.progress import progress
-from ekomi_reconcile.config.configuration import redact
+from ekomi_reconcile.config.configuration import Configuration, redact
 from ekomi_reconcile.http import RunClock
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.diagnostic import UNRESOLVED
@@ -26,6 +26,7 @@ from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.render.plan_markdown import Comment, failure_markdown, plan_markdown
 from ekomi_reconcile.render.plan_text import PlanDetail
+from ekomi_reconcile.render.tables import plural
 
 if TYPE_CHECKING:
     from ekomi_reconcile.plan.saved_plan import Sign
@@ -307,7 +308,7 @@ def _make(scope: Scope, *, at: Instant | None, accept_clock: bool) -> tuple[Plan
     """The plan, and how to sign it; ``None`` without a state, or offline: then no key is known."""
     now = instant.now() if at is None else at
     configuration = session.load_configuration()
-    session.mention_warnings(configuration)
+    mention_warnings(configuration)
     if scope.changed_since is not None:
         scope = dataclasses.replace(scope, changed=files.changed_accounts(configuration, scope.changed_since))
     if scope.base is not None:
@@ -360,3 +361,16 @@ def _save(made: Plan, out: Path, sign: Sign | None) -> None:
     from ekomi_reconcile.plan.saved_plan import encode
 
     write_private(cli_options.options().directory / out, encode(made, sign))
+
+
+def mention_warnings(configuration: Configuration) -> None:
+    """Say on stderr that ``validate`` has something to say."""
+    count = len(configuration.diagnostics)
+    if count and not cli_options.options().quiet:
+        click.echo(f"{plural(count, 'warning')} about the files: see `ekomi-reconcile validate`", err=True)
+
+
+def mention_sending_off(configuration: Configuration) -> None:
+    """Say on stderr that this run does not send."""
+    if not configuration.project.safety.send:
+        click.echo("safety.send is false: nothing is sent, due invitations stay pending", err=True)

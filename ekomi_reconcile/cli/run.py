@@ -7,26 +7,26 @@ there after a run that failed, too. Where it cannot be written the run goes on, 
 from __future__ import annotations
 
 import logging
-import secrets
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import click
 
-from ekomi_reconcile.cli.files import about_run
+from ekomi_reconcile.cli.files import about_run, replace_file
 from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.options import DURATION, Command, FilePath, common, option, options, stopping
 from ekomi_reconcile.cli.plan import accept_clock_option
 from ekomi_reconcile.cli.progress import Events, json_events_option, open_events
 from ekomi_reconcile.cli.session import load_configuration, locking
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.errors import ConfigurationError, GuardRefused, ReconcileError
+from ekomi_reconcile.model.diagnostic import Incident
+from ekomi_reconcile.model.errors import ConfigurationError, GuardRefused, ReconcileError, incidents_of
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.run import Done, Result
@@ -35,7 +35,7 @@ from ekomi_reconcile.notify import ChangedAccount, RunRecord
 from ekomi_reconcile.plan.diff import Allowed, enforce
 from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.render.events import Body, cycle_event, plan_events, result_events
-from ekomi_reconcile.service import CycleOutcome, FinishedCycle, Health, Loop
+from ekomi_reconcile.service import CycleOutcome, Health, Loop
 from ekomi_reconcile.service import FinishedCycle as Ended
 from ekomi_reconcile.state.engine.session import Memory
 
@@ -95,14 +95,15 @@ class MetricsFile:
         self._figures = None if self._path is None else _figures_after(self._path)
         self._began_at = instant.now()
         self._outcome: CycleOutcome | None = None
+        self._incidents = frozenset[Incident]()
         self._lost = False
 
-    def ended(
-        self, configuration: Configuration, state: State | None, result: Result, *, complete: bool
-    ) -> None:
+    def ended(self, configuration: Configuration, state: State | None, plan: Plan, result: Result) -> None:
         """The plan was carried out, with this result; without a state there was nothing to do."""
         if self._figures is not None:
-            self._outcome = CycleOutcome.OK if result.succeeded and complete else CycleOutcome.INCOMPLETE
+            good = result.succeeded and plan.complete
+            self._outcome = CycleOutcome.OK if good else CycleOutcome.INCOMPLETE
+            self._incidents = plan.incidents | result.incidents
             self._figures.did(result)
             if state is not None:
                 measure(self._figures, configuration, state)
@@ -120,9 +121,11 @@ class MetricsFile:
         outcome = self._outcome if error is None else CycleOutcome.FAILED
         if self._figures is None or self._path is None or outcome is None:
             return
-        self._figures.cycle(FinishedCycle(outcome=outcome, began_at=self._began_at, ended_at=instant.now()))
+        found = self._incidents if error is None else incidents_of(error)
+        began, now = self._began_at, instant.now()
+        self._figures.cycle(Ended(outcome=outcome, began_at=began, ended_at=now, incidents=found))
         try:
-            _replace(self._path, self._figures.text())
+            replace_file(self._path, self._figures.text())
         except OSError as problem:
             self._lost = True
             click.echo(f"Error: figures cannot be written to {self._path}: {problem.strerror}", err=True)
@@ -142,19 +145,6 @@ def _figures_after(path: Path) -> ServiceRun:
     except ValueError:
         raise ReconcileError(f"{path} holds something else than figures", hint=_ELSEWHERE) from None
     return figures
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write the file whole or not at all. Its draft has another ending, which collectors do not look at."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        draft.touch(0o644, exist_ok=False)
-        draft.chmod(0o644)
-        draft.write_bytes(content)
-        draft.replace(path)
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
 
 
 class Notifying:
@@ -271,6 +261,7 @@ class _Service:
     accept_clock: bool = False
     _events: Events = field(default_factory=Events)
     _read: Configuration | None = None
+    _incidents: frozenset[Incident] = frozenset()
     _memory: Memory = field(default_factory=Memory)
     _record: RunRecord = field(default_factory=_new_record)
 
@@ -278,12 +269,13 @@ class _Service:
         """One cycle; errors are reported, and the next one follows all the same."""
         began = instant.now()
         self._open_events()
-        self._record = _new_record()
+        self._record, self._incidents = _new_record(), frozenset()
         hint = None
         try:
             outcome, message = self._run()
         except ReconcileError as error:
             outcome, message, hint = CycleOutcome.FAILED, error.message, error.hint
+            self._incidents |= incidents_of(error)
         level = logging.WARNING if outcome is CycleOutcome.OK else logging.ERROR
         if message is not None:
             _log.log(level, "cycle %s: %s", outcome.value, message)
@@ -292,8 +284,8 @@ class _Service:
             self._record.failed(message or "", hint)
         self._notify()
         now = instant.now()
-        opening = self._next_opening(now)
-        return Ended(outcome=outcome, began_at=began, ended_at=now, message=message, wake_at=opening)
+        cycle = Ended(outcome=outcome, began_at=began, ended_at=now, message=message)
+        return replace(cycle, wake_at=self._next_opening(now), incidents=self._incidents)
 
     def _next_opening(self, now: Instant) -> Instant | None:
         """When a sending window opens that is closed now."""
@@ -345,6 +337,7 @@ class _Service:
         if self.good is None:
             raise error
         _, message = self._carry_out(self.good)
+        self._incidents |= incidents_of(error)
         also = f"; {message}" if message else ""
         return CycleOutcome.FAILED, f"{error.message}; the last good files stay in force{also}"
 
@@ -384,6 +377,7 @@ class _Service:
             result = cycle.execute(plan, listen=self._events.listen)
             self._events.tell(result_events(result, complete=plan.complete))
             ended(self._record, plan, result)
+            self._incidents |= plan.incidents | result.incidents
         return plan, result
 
 

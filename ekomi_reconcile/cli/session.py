@@ -18,9 +18,9 @@ from ekomi_reconcile.cli.progress import set_up_logging
 from ekomi_reconcile.config.cache import hand_over_first_key
 from ekomi_reconcile.config.configuration import Configuration, resolve
 from ekomi_reconcile.config.load import find, load
+from ekomi_reconcile.model.diagnostic import Incident
 from ekomi_reconcile.model.errors import ConfigurationError, StateError, StateLost, StateMissing
 from ekomi_reconcile.model.paths import UUID, flaw
-from ekomi_reconcile.render.tables import plural
 from ekomi_reconcile.state import UNREADABLE
 from ekomi_reconcile.state.engine.location import FileLocation, locate
 from ekomi_reconcile.state.engine.lock import Lock
@@ -59,19 +59,6 @@ def load_configuration() -> Configuration:
     finally:
         gc.freeze()
         gc.enable()
-
-
-def mention_warnings(configuration: Configuration) -> None:
-    """Say on stderr that ``validate`` has something to say."""
-    count = len(configuration.diagnostics)
-    if count and not options().quiet:
-        click.echo(f"{plural(count, 'warning')} about the files: see `ekomi-reconcile validate`", err=True)
-
-
-def mention_sending_off(configuration: Configuration) -> None:
-    """Say on stderr that this run does not send."""
-    if not configuration.project.safety.send:
-        click.echo("safety.send is false: nothing is sent, due invitations stay pending", err=True)
 
 
 def state_location(configuration: Configuration) -> tuple[str, Path]:
@@ -150,6 +137,7 @@ def check_pin(configuration: Configuration) -> None:
             hint="name the right location with --state or EKOMI_RECONCILE_STATE, restore a backup with "
             "`ekomi-reconcile state restore FILE`, or, if there never was one, create it with "
             "`ekomi-reconcile state init`",
+            incident=Incident.STATE_LOST,
         )
     if found.lower() != pinned:
         raise StateError(
@@ -264,12 +252,14 @@ def locking(
     *,
     new_state: bool | None = False,
     accept_lost: bool = False,
+    keep_lost: bool = False,
     lock_timeout: float = 0.0,
     about: str | None = None,
 ) -> Iterator[tuple[State, Lock]]:
     """Like ``writing``, for who lets others write before the end; ``about`` tells others more of it.
 
-    ``accept_lost``: also a state that has lost what was recorded last.
+    ``accept_lost``: also a state that has lost what was recorded last. ``keep_lost``: the same, for who sends
+    nothing; it counts as lost afterwards, too.
     """
     from ekomi_reconcile.state.opening import Mode, must_exist, open_state
 
@@ -287,7 +277,15 @@ def locking(
     with (
         lock,
         _naming_damage(location, root),
-        open_state(location, root=root, mode=mode, key=key, new_key=new_key, accept_lost=lost) as state,
+        open_state(
+            location,
+            root=root,
+            mode=mode,
+            key=key,
+            new_key=new_key,
+            accept_lost=lost,
+            keep_lost=keep_lost,
+        ) as state,
     ):
         hand_over_first_key(configuration.root)
         state.session.guard_by(lock)
@@ -391,6 +389,7 @@ def new_state_refused(configuration: Configuration) -> StateMissing | None:
         "more likely lost than new",
         hint="restore a backup with `ekomi-reconcile state restore FILE`, or create a new one once with "
         "`ekomi-reconcile state init` or `apply --new-state`",
+        incident=Incident.STATE_LOST,
     )
 
 

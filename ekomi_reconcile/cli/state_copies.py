@@ -18,6 +18,7 @@ from ekomi_reconcile.cli.session import load_configuration, locking, reading
 from ekomi_reconcile.config.cache import hand_over_first_key
 from ekomi_reconcile.config.configuration import Configuration, resolve
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.diagnostic import Incident
 from ekomi_reconcile.model.errors import ConfigurationError, ReconcileError, StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.render import state_admin
@@ -61,6 +62,7 @@ def accept_loss(since: Instant, auto_approve: bool, dry_run: bool, lock_timeout:
             found = _found(state, since=since, until=now, dry_run=True)
     else:
         with locking(configuration, ACCEPT_LOSS, accept_lost=True, lock_timeout=lock_timeout) as (state, _):
+            _must_be_reread(state)
             _warn(state, since)
             found = _found(state, since=since, until=now, dry_run=False)
             if found.unknown and not auto_approve:
@@ -79,6 +81,22 @@ def _accept(state: State, *, since: Instant, now: Instant) -> None:
     state.meta.bump_serial()
 
 
+def _must_be_reread(state: State) -> None:
+    """Raises:
+    ReconcileError: the state is an older file, and no run has scheduled again what was lost altogether.
+    """
+    from ekomi_reconcile.state.engine.mark import unread_loss
+
+    place = state.location
+    if isinstance(place, FileLocation) and unread_loss(place, state.session.connection):
+        raise ReconcileError(
+            "the orders of the lost time have not been read again: invitations that were scheduled and sent "
+            "in it are not in this state, and would be sent a second time",
+            hint="ekomi-reconcile apply --no-send --auto-approve, then this command again",
+            incident=Incident.STATE_TOO_OLD,
+        )
+
+
 def _warn(state: State, since: Instant) -> None:
     """Warn on stderr where no run has scheduled again what was lost altogether."""
     last = state.journal.last_run_at()
@@ -86,7 +104,7 @@ def _warn(state: State, since: Instant) -> None:
         click.echo(
             f"Warning: no run is recorded since {instant.iso(since)}. Invitations that were lost as a whole "
             "are not found here and would be sent again: run `ekomi-reconcile apply --no-send` first, which "
-            "schedules them (for a file that is refused as lost: with --new-state).",
+            "schedules them.",
             err=True,
         )
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from ekomi_reconcile.apply.run_control import StopSignal
 from ekomi_reconcile.config.configuration import Configuration
 from ekomi_reconcile.config.order_sources import SourceKind
 from ekomi_reconcile.doctor.shop import ExaminedShop, Names, Survey, survey, survey_of
 from ekomi_reconcile.model.account import Account
-from ekomi_reconcile.model.diagnostic import Diagnostic
+from ekomi_reconcile.model.diagnostic import Diagnostic, Incident
 from ekomi_reconcile.model.errors import OrderSourceError, ReconcileError, StateMissing
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.orders.magento.source import Probe
@@ -36,12 +36,27 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckNote:
-    """One thing to say, about one account or about all; ``hint`` says what to do."""
+    """One thing to say, about one account or about all; ``hint`` says what to do.
+
+    ``incident`` is the known incident that it is a sign of.
+    """
 
     status: CheckStatus
     message: str
     account: str | None = None
     hint: str | None = None
+    incident: Incident | None = None
+
+    @classmethod
+    def of(cls, error: ReconcileError, *, account: str | None = None) -> Self:
+        """What this error says must be put right."""
+        return cls(
+            status=CheckStatus.FAIL,
+            message=error.message,
+            account=account,
+            hint=error.hint,
+            incident=error.incident,
+        )
 
     @property
     def left_out(self) -> str | None:
@@ -67,14 +82,18 @@ def passed(message: str, *, account: str | None = None) -> CheckNote:
     return CheckNote(status=CheckStatus.PASS, message=message, account=account)
 
 
-def warned(message: str, *, hint: str | None = None, account: str | None = None) -> CheckNote:
+def warned(
+    message: str, *, hint: str | None = None, account: str | None = None, incident: Incident | None = None
+) -> CheckNote:
     """Should be checked."""
-    return CheckNote(status=CheckStatus.WARN, message=message, account=account, hint=hint)
+    return CheckNote(status=CheckStatus.WARN, message=message, account=account, hint=hint, incident=incident)
 
 
-def failed(message: str, *, hint: str | None = None, account: str | None = None) -> CheckNote:
+def failed(
+    message: str, *, hint: str | None = None, account: str | None = None, incident: Incident | None = None
+) -> CheckNote:
     """Must be put right."""
-    return CheckNote(status=CheckStatus.FAIL, message=message, account=account, hint=hint)
+    return CheckNote(status=CheckStatus.FAIL, message=message, account=account, hint=hint, incident=incident)
 
 
 def healthy(findings: Iterable[CheckResult]) -> bool:

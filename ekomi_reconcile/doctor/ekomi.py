@@ -9,8 +9,9 @@ from ekomi_reconcile.apply.accounts import check_credentials
 from ekomi_reconcile.apply.fetching import Clients
 from ekomi_reconcile.doctor import context, files, orders, queue
 from ekomi_reconcile.ekomi.client import EkomiClient
+from ekomi_reconcile.model import errors
 from ekomi_reconcile.model.account import Account, AccountRecord, Checked, Credential
-from ekomi_reconcile.model.errors import CredentialsRefused, EkomiError, EkomiUnavailable, ReconcileError
+from ekomi_reconcile.model.diagnostic import Incident
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
 from ekomi_reconcile.model.rule import Deliver
 from ekomi_reconcile.model.sender import sms_sender_fault
@@ -41,7 +42,14 @@ def _credential(checked: Checked) -> context.CheckNote:
     said = f"{checked.verdict.value}: {checked.message or 'eKomi did not say why'}"
     # A password that cannot be resolved fails already, by the checks of secrets.
     make = context.warned if checked.verdict is Credential.UNRESOLVED else context.failed
-    return make(said, hint=checked.hint, account=checked.name)
+    incident = _INCIDENTS.get(checked.verdict)
+    return make(said, hint=checked.hint, account=checked.name, incident=incident)
+
+
+_INCIDENTS = {
+    Credential.WRONG: Incident.WRONG_PASSWORD,
+    Credential.UNCHECKED: Incident.EKOMI_DOWN,
+}
 
 
 def active(subject: context.DoctorContext) -> Iterator[context.CheckNote]:
@@ -86,9 +94,9 @@ def _answer(
 ) -> context.CheckNote:
     try:
         return ask(clients.reader(account.interface_id), account)
-    except CredentialsRefused:
+    except errors.CredentialsRefused:
         return context.warned("not checked: the credentials are wrong", account=account.name)
-    except EkomiError as error:
+    except errors.EkomiError as error:
         return context.warned(f"could not be checked: {error.message}", hint=error.hint, account=account.name)
 
 
@@ -119,13 +127,14 @@ def _standing(client: EkomiClient, account: Account) -> context.CheckNote:
 def _segment(client: EkomiClient, account: Account) -> context.CheckNote:
     try:
         inactive = client.inactive_default_segment()
-    except EkomiUnavailable as error:
+    except errors.EkomiUnavailable as error:
         if error.status is not None:  # something answers there; whether it knows segments is another matter
             raise
         return context.failed(
             f"invitations cannot be sent: {error.message}",
             hint="check ekomi.srr_url in the project file and the network",
             account=account.name,
+            incident=Incident.EKOMI_DOWN,
         )
     if inactive:
         return context.failed(
@@ -263,7 +272,7 @@ def _notes(check: context.Check, subject: context.DoctorContext) -> Iterator[con
         return
     try:
         yield from check.run(subject)
-    except ReconcileError as error:
+    except errors.ReconcileError as error:
         yield context.warned(f"could not be checked: {error.message}", hint=error.hint)
     except _DAMAGE as error:
         yield context.warned(

@@ -11,9 +11,8 @@ from ekomi_reconcile.config.configuration import resolve
 from ekomi_reconcile.config.order_sources import OrdersSettings
 from ekomi_reconcile.config.settings import Project
 from ekomi_reconcile.doctor.context import Check, CheckNote, DoctorContext, Part, failed, passed, warned
-from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.diagnostic import Diagnostic
-from ekomi_reconcile.model.errors import ConfigurationError, ConfigurationInvalid, SecretError, StateError
+from ekomi_reconcile.model import errors, instant
+from ekomi_reconcile.model.diagnostic import Diagnostic, Incident
 from ekomi_reconcile.model.instant import HOUR
 from ekomi_reconcile.privacy.suppression import read_suppression_list
 from ekomi_reconcile.state.engine.location import FileLocation, PostgresLocation
@@ -28,7 +27,7 @@ OVERLAPPING = "overlapping-rules"
 def configuration(subject: DoctorContext) -> Iterator[CheckNote]:
     """Every error with its place; warnings only counted, ``validate`` shows them."""
     if subject.files_error is not None:
-        yield failed(subject.files_error.message, hint=subject.files_error.hint)
+        yield CheckNote.of(subject.files_error)
     for each in subject.diagnostics:
         if each.is_error:
             yield failed(_said(each), hint=each.hint, account=each.account)
@@ -58,12 +57,12 @@ def suppression_list(subject: DoctorContext) -> Iterator[CheckNote]:
         if path is None:
             return
         found = read_suppression_list(path)
-    except ConfigurationInvalid as error:
+    except errors.ConfigurationInvalid as error:
         for each in error.diagnostics:
             yield failed(_said(each), hint=each.hint)
         return
-    except ConfigurationError as error:
-        yield failed(error.message, hint=error.hint)
+    except errors.ConfigurationError as error:
+        yield CheckNote.of(error)
         return
     yield passed(f"{len(found.entries)} entries")
 
@@ -98,7 +97,7 @@ def passwords(subject: DoctorContext) -> Iterator[CheckNote]:
         if error is None:
             yield passed("password resolved", account=account.name)
         else:
-            yield failed(error.message, hint=error.hint, account=account.name)
+            yield CheckNote.of(error, account=account.name)
 
 
 def settings(subject: DoctorContext) -> Iterator[CheckNote]:
@@ -109,7 +108,7 @@ def settings(subject: DoctorContext) -> Iterator[CheckNote]:
     for what, reference, root in references:
         try:
             resolve(reference, root=root)
-        except SecretError as error:
+        except errors.SecretError as error:
             yield failed(f"{what}: {error.message}", hint=error.hint)
         else:
             sound += 1
@@ -174,7 +173,7 @@ def state(subject: DoctorContext) -> Iterator[CheckNote]:
             hint="normal before the first apply; otherwise the state is lost: restore a backup",
         )
     else:
-        yield failed(found.error.message, hint=found.error.hint)
+        yield CheckNote.of(found.error)
 
 
 def writable(subject: DoctorContext) -> Iterator[CheckNote]:
@@ -235,12 +234,12 @@ def pin(subject: DoctorContext) -> Iterator[CheckNote]:
 def key(subject: DoctorContext) -> Iterator[CheckNote]:
     """The key of the digests is there, and the one that they were made with."""
     if subject.state_file.key_error is not None:
-        yield failed(subject.state_file.key_error.message, hint=subject.state_file.key_error.hint)
+        yield CheckNote.of(subject.state_file.key_error)
         return
     try:
         subject.state.key.require()
-    except StateError as error:
-        yield failed(error.message, hint=error.hint)
+    except errors.StateError as error:
+        yield CheckNote.of(error)
         return
     yield passed("present, and the one that this state was made with")
 
@@ -255,7 +254,9 @@ def lock(subject: DoctorContext) -> Iterator[CheckNote]:
     if subject.now - since > LONG_HELD:
         yield warned(
             f"held for more than {LONG_HELD // HOUR} hours: {info}",
-            hint="if you are sure that this process is dead or stuck: ekomi-reconcile force-unlock ID",
+            hint="if you are sure that this process is dead or stuck: "
+            f"ekomi-reconcile force-unlock {info.ID}",
+            incident=Incident.LOCK_HELD,
         )
     else:
         yield passed(f"held: {info}")

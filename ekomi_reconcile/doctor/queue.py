@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ekomi_reconcile.config.order_sources import SourceKind
 from ekomi_reconcile.doctor.context import Check, CheckNote, DoctorContext, Part, failed, passed, warned
 from ekomi_reconcile.http import RunClock
+from ekomi_reconcile.model.diagnostic import Incident
 from ekomi_reconcile.model.errors import ConfigurationError, ReconcileError
 from ekomi_reconcile.model.instant import HOUR, iso
 from ekomi_reconcile.model.invitation import Criterion, Invitation, InvitationFilter, Status
@@ -61,13 +62,15 @@ def sending(subject: DoctorContext) -> Iterator[CheckNote]:
         yield failed(
             f"{left} invitation(s) were being sent when the run died: the outcome is not known",
             hint="the next apply marks them unknown; then: ekomi-reconcile invitations resolve ID",
+            incident=Incident.UNKNOWN_INVITATIONS,
         )
 
 
 def unknown(subject: DoctorContext) -> Iterator[CheckNote]:
     """Rows that wait for a person to say what became of them."""
     hint = "ekomi-reconcile invitations list --status unknown, then: invitations resolve ID --sent|--resend"
-    return _counted(subject, Status.UNKNOWN, "perhaps sent: the outcome is not known", hint)
+    said = "perhaps sent: the outcome is not known"
+    return _counted(subject, Status.UNKNOWN, said, hint, incident=Incident.UNKNOWN_INVITATIONS)
 
 
 def failures(subject: DoctorContext) -> Iterator[CheckNote]:
@@ -89,10 +92,14 @@ def refused(subject: DoctorContext) -> Iterator[CheckNote]:
         yield passed("eKomi refuses no account")
 
 
-def _counted(subject: DoctorContext, status: Status, said: str, hint: str) -> Iterator[CheckNote]:
+def _counted(
+    subject: DoctorContext, status: Status, said: str, hint: str, *, incident: Incident | None = None
+) -> Iterator[CheckNote]:
     counts = {key: found for key, each in subject.state.queue.counts().items() if (found := each.get(status))}
     for key, count in sorted(counts.items()):
-        yield warned(f"{count} invitation(s) {said}", hint=hint, account=subject.names[key])
+        yield warned(
+            f"{count} invitation(s) {said}", hint=hint, account=subject.names[key], incident=incident
+        )
     if not counts:
         yield passed("none")
 
@@ -208,7 +215,7 @@ def next_apply(subject: DoctorContext) -> Iterator[CheckNote]:
         yield warned("not checked: see suppression-list")
         return
     except ReconcileError as error:
-        yield failed(error.message, hint=error.hint)
+        yield CheckNote.of(error)
         return
     obstacles = list(_obstacles(subject, plan))
     yield from obstacles
@@ -243,13 +250,17 @@ def _plan(subject: DoctorContext) -> Plan:
 
 def _obstacles(subject: DoctorContext, plan: Plan) -> Iterator[CheckNote]:
     for guard in plan.guards:
-        yield failed(guard.message, hint=f"if it is meant: ekomi-reconcile apply {guard.override}")
+        yield failed(
+            guard.message,
+            hint=f"if it is meant: ekomi-reconcile apply {guard.override}",
+            incident=guard.incident,
+        )
     for change in plan.blocked:
         yield failed(f"{change.action.value} will not be done: {change.blocked}", account=change.name)
     readable = {f"order source {name}: " for name in subject.readable_names}
     for each in plan.diagnostics:
         if each.rule == "orders-unreadable" and each.message.startswith(tuple(readable)):
-            yield failed(each.message, hint=each.hint, account=each.account)
+            yield failed(each.message, hint=each.hint, account=each.account, incident=each.incident)
 
 
 NEXT_APPLY_CHECKS = (Check(id="next-apply", run=next_apply, needs=frozenset({Part.FILES})),)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
+from ekomi_reconcile.model.diagnostic import Diagnostic, Incident, Severity
 from ekomi_reconcile.model.errors import ClockError
 from ekomi_reconcile.model.instant import HOUR, Instant
 
@@ -134,6 +134,7 @@ class RunClock:
             rule="clock",
             message=f"the clock is {_span(ahead)} the time that servers report",
             hint="set the clock of this machine",
+            incident=Incident.CLOCK_WRONG,
         )
 
 

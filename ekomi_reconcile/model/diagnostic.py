@@ -16,6 +16,28 @@ UNRESOLVED: Final = "password-unresolved"
 """The rule of a password that a run does not have. It is an error where it is there and cannot be right."""
 
 
+class Incident(StrEnum):
+    """What can go badly wrong in operation. The value is its stable id, and the anchor of its guide."""
+
+    EKOMI_DOWN = "ekomi-down"
+    STATE_LOST = "state-lost"
+    STATE_TOO_OLD = "state-too-old"
+    WRONG_PASSWORD = "wrong-password"  # noqa: S105
+    TOO_MANY_MAILS = "too-many-mails"
+    LOCK_HELD = "lock-held"
+    UNKNOWN_INVITATIONS = "unknown-invitations"
+    FAILOVER_LOST_DATA = "failover-lost-data"
+    DISK_FULL = "disk-full"
+    SHOP_REIMPORTED = "shop-re-imported"
+    CLOCK_WRONG = "clock-wrong"
+    SECOND_MAIL = "second-mail"
+
+    @property
+    def guide(self) -> str:
+        """Where the documentation says what to do."""
+        return f"docs/how-to/incidents.md#{self.value}"
+
+
 class Severity(StrEnum):
     """How much a diagnostic matters."""
 
@@ -55,6 +77,7 @@ class Diagnostic:
 
     ``key`` is the path of the key (``invitations.pending_period``), ``found`` the value there,
     ``allowed`` the values allowed there. ``excerpt`` is the line at ``place``, where it can be shown.
+    ``incident`` is the known incident that it is a sign of.
     """
 
     severity: Severity
@@ -67,6 +90,7 @@ class Diagnostic:
     hint: str | None = None
     account: str | None = None
     excerpt: Excerpt | None = None
+    incident: Incident | None = None
 
     @property
     def is_error(self) -> bool:

@@ -33,25 +33,38 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ekomi_reconcile.model.diagnostic import Diagnostic, Incident
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ekomi_reconcile.model.diagnostic import Diagnostic
-
 
 class ReconcileError(Exception):
-    """Base of all errors: ``message`` says what is wrong, ``hint`` how to put it right."""
+    """Base of all errors: ``message`` says what is wrong, ``hint`` how to put it right.
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    ``incident`` is the known incident that it is a sign of, if any.
+    """
+
+    incident: Incident | None = None
+
+    def __init__(self, message: str, *, hint: str | None = None, incident: Incident | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if incident is not None:
+            self.incident = incident
 
     @property
     def id(self) -> str:
         """The stable id of this kind of error, such as ``state-locked``: `help ID` explains it."""
         kinds = (each.__name__ for each in type(self).__mro__ if each.__module__ == __name__)
         return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", next(kinds)).lower()
+
+
+def incidents_of(error: BaseException) -> frozenset[Incident]:
+    """The known incident that this is a sign of, if any."""
+    found = error.incident if isinstance(error, ReconcileError) else None
+    return frozenset() if found is None else frozenset({found})
 
 
 class ConfigurationError(ReconcileError):
@@ -133,6 +146,8 @@ class AccountRefused(EkomiError):
 class CredentialsRefused(AccountRefused):
     """eKomi refused the interface id or password."""
 
+    incident = Incident.WRONG_PASSWORD
+
 
 class EkomiUnavailable(EkomiError):
     """eKomi could not be asked: the request certainly had no effect, or was a read.
@@ -140,6 +155,8 @@ class EkomiUnavailable(EkomiError):
     ``retry_after`` is what the server asked for, in seconds; ``asked`` is false where the run ended
     before the request was made.
     """
+
+    incident = Incident.EKOMI_DOWN
 
     retry_after: float | None = None
     asked: bool = True
@@ -156,6 +173,8 @@ class RecipientRefused(RequestRefused):
 class OutcomeUnknown(EkomiError):
     """The request may have reached eKomi; whether it took effect is not known."""
 
+    incident = Incident.UNKNOWN_INVITATIONS
+
 
 class StateError(ReconcileError):
     """The state cannot be read or written."""
@@ -168,9 +187,13 @@ class StateMissing(StateError):
 class StateLost(StateError):
     """There was a state here: it is gone, or has lost what was recorded last."""
 
+    incident = Incident.STATE_LOST
+
 
 class StateLocked(StateError):
     """Another process holds the writer lock."""
+
+    incident = Incident.LOCK_HELD
 
 
 class StateDamaged(StateError):
@@ -191,6 +214,8 @@ class PlanStale(PlanError):
 
 class ClockError(ReconcileError):
     """The clock of this machine is wrong, or was when the last run was recorded."""
+
+    incident = Incident.CLOCK_WRONG
 
 
 class GuardRefused(ReconcileError):

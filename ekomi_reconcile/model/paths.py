@@ -117,3 +117,16 @@ def read_bounded(path: Path, limit: int) -> bytes:
         elif not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
         return file.read(limit)
+
+
+_LITTLE_ROOM = 128 * 1024
+"""Bytes: with fewer a database cannot even make the index of its log."""
+
+
+def no_room(path: Path) -> bool:
+    """Is the disk of this file as good as full?"""
+    try:
+        found = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < _LITTLE_ROOM

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from ekomi_reconcile.model.diagnostic import Incident
 from ekomi_reconcile.model.errors import OutcomeUnknown, ReconcileError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.invitation import Status
@@ -63,8 +64,8 @@ class Restored:
     """What replaced the records of a state. ``replaced`` is the copy of the state before, if there was one.
 
     ``closed_since`` is the number of orders that were closed after the copy or the export was made, and stay
-    closed; ``None``: not known, as the state before could not be read. ``key_fits``: the digests in it were
-    made with the present key.
+    closed; ``None``: not known, as the state before could not be read or was an older one. Then what was
+    recorded from ``lost_since`` on is lost. ``key_fits``: the digests in it were made with the present key.
     """
 
     serial: int
@@ -72,6 +73,7 @@ class Restored:
     invitations: int
     replaced: Path | None
     closed_since: int | None
+    lost_since: Instant | None = None
     key_fits: bool = True
 
 
@@ -210,6 +212,7 @@ class Failure:
     message: str
     hint: str | None = None
     in_doubt: bool = False
+    incident: Incident | None = None
 
 
 @dataclass(slots=True)
@@ -235,8 +238,20 @@ class Result:
         """Record that this failed."""
         in_doubt = isinstance(error, OutcomeUnknown)
         self.failures.append(
-            Failure(subject=subject, message=error.message, hint=error.hint, in_doubt=in_doubt)
+            Failure(
+                subject=subject,
+                message=error.message,
+                hint=error.hint,
+                in_doubt=in_doubt,
+                incident=error.incident,
+            )
         )
+
+    @property
+    def incidents(self) -> frozenset[Incident]:
+        """The known incidents that the failures are signs of."""
+        unknown = {Incident.UNKNOWN_INVITATIONS} if self.counts.get(Done.UNKNOWN) else set()
+        return frozenset({each.incident for each in self.failures if each.incident} | unknown)
 
     @property
     def succeeded(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ekomi_reconcile.model.account import Account, AccountRecord, PositionRecord
-from ekomi_reconcile.model.diagnostic import Diagnostic, Severity
+from ekomi_reconcile.model.diagnostic import Diagnostic, Incident, Severity
 from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.model.invitation import CancelStep, SendStep
 from ekomi_reconcile.model.sending_times import SendingSchedule
@@ -337,5 +337,6 @@ def _attention(recorded: RecordedState) -> tuple[Diagnostic, ...]:
             rule="outcome-unknown",
             message=f"{recorded.in_doubt} invitation(s) may have been sent: the outcome is not known",
             hint="`invitations list --status unknown`, then `invitations resolve ID --sent` or `--resend`",
+            incident=Incident.UNKNOWN_INVITATIONS,
         ),
     )

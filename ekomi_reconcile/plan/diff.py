@@ -150,7 +150,8 @@ def _refusals(plan: Plan, allowed: Allowed) -> Iterator[GuardRefused]:
             )
     for guard in accepting(plan, allowed).guards:
         if not guard.accepted:
-            yield GuardRefused(guard.message, hint=f"if this is meant, run again with {guard.override}")
+            hint = f"if this is meant, run again with {guard.override}"
+            yield GuardRefused(guard.message, hint=hint, incident=guard.incident)
 
 
 SENSITIVE = "(sensitive)"

@@ -11,7 +11,7 @@ import msgspec
 
 from ekomi_reconcile.model import invitation
 from ekomi_reconcile.model.account import Json, ValueChange, account_address, value_at, value_changes
-from ekomi_reconcile.model.diagnostic import Diagnostic, Place
+from ekomi_reconcile.model.diagnostic import Diagnostic, Incident, Place
 from ekomi_reconcile.model.document import JsonObject
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.plan.steps import Link, Steps
@@ -118,6 +118,10 @@ class Position:
     cursor: str
 
 
+_INVITING = frozenset({"max_sends", "max_schedules"})
+"""Rules of guards about how many customers a change invites."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
     """A safety limit that this plan exceeds; ``override`` is the exact flag that lets it pass.
@@ -129,6 +133,11 @@ class Guard:
     message: str
     override: str
     accepted: bool = False
+
+    @property
+    def incident(self) -> Incident | None:
+        """Too many customers would be invited; one that is about deletes is none."""
+        return Incident.TOO_MANY_MAILS if self.rule in _INVITING else None
 
 
 class Summary(JsonObject, frozen=True, kw_only=True):
@@ -362,6 +371,11 @@ class Plan:
             if key in moving and key not in known and not (impact := steps.impact([key])).empty
         )
         return (*changed, *others)
+
+    @property
+    def incidents(self) -> frozenset[Incident]:
+        """The known incidents that it shows."""
+        return frozenset(each.incident for each in self.diagnostics if each.incident is not None)
 
     @property
     def blocked(self) -> tuple[AccountChange, ...]:

@@ -211,6 +211,7 @@ def _unreadable(need: Need, error: OrderSourceError) -> Diagnostic:
         rule="orders-unreadable",
         message=f"order source {need.source}: {error.message}; its invitations are left as they are",
         hint=error.hint,
+        incident=error.incident,
     )
 
 

@@ -221,9 +221,6 @@ class Steps(Generic[Step]):
             yield batch
 
 
-_SAME_DATE = 900
-"""Seconds by which an order's creation date may differ, say because an export was made in another way."""
-
 _PAIRS_SHOWN = 20
 _EXACT = 50_000
 _BITS = 1 << 26
@@ -334,7 +331,7 @@ class OrderNumbers:
             OrderSourceError: too many orders are others than before; the source is another shop's.
         """
         row = rows[0]
-        if row.number == order.number and abs(row.order_date - order.created_at) < _SAME_DATE:
+        if row.number == order.number and abs(row.order_date - order.created_at) < case.SAME_DATE:
             return
         self._moved[order.order_id] = case.difference(row, order)
         if len(self._moved) >= case.MOVED_ORDERS:
@@ -346,12 +343,10 @@ class OrderNumbers:
         yield from ignored_reviews(self._ignored)
         pairs = sorted(self._pairs.items(), key=lambda each: (each[0][0], each[0][1].rank))
         for (name, other), invited in pairs[:_PAIRS_SHOWN]:
-            yield _duplicate(
-                name, f"two orders have the number {other.number}: {invited} is invited, {other} is not"
-            )
+            yield case.duplicate(name, invited=invited, other=other)
         if len(pairs) > _PAIRS_SHOWN:
             rest = len(pairs) - _PAIRS_SHOWN
-            yield _duplicate(None, f"{rest} more orders are not invited because of their number")
+            yield case.duplicates(None, f"{rest} more orders are not invited because of their number")
 
 
 def review_places(
@@ -386,13 +381,3 @@ def holders(
     return {
         spot: case.key_of_row(step) for step in steps if (spot := (step.interface_id, step.number)) in spots
     }
-
-
-def _duplicate(account: str | None, message: str) -> Diagnostic:
-    return Diagnostic(
-        severity=Severity.WARNING,
-        rule="duplicate-number",
-        message=message,
-        hint="give each store its own number range, or each store an eKomi account of its own",
-        account=account,
-    )

@@ -338,6 +338,8 @@ def concise_text(plan: Plan, paint: Paint) -> str:
             lines.append(f"From eKomi: {fetches}")
     for each in plan.diagnostics:
         lines.append(diagnostic_text(each, paint).partition("\n")[0])
+        if each.incident is not None:
+            lines.append(f"    incident {each.incident}: see {each.incident.guide}")
     for guard in plan.guards:
         lines.append(f"{paint(Tone.CHANGE, 'warning')}: {guard.message}; {_consequence(guard)}")
     if not plan.complete:

@@ -62,6 +62,8 @@ def _notes(each: Diagnostic, line: Excerpt | None = None) -> list[tuple[str, str
         notes.append(("allowed", each.allowed))
     if hint:
         notes.append(("hint", hint))
+    if each.incident is not None:
+        notes.append((f"incident {each.incident}", f"see {each.incident.guide}"))
     return notes
 
 
@@ -276,6 +278,8 @@ def details(result: Result, paint: tables.Paint, *, width: int | None = None) ->
     for text in result.not_tried:
         yield lines.headed("not tried", text, tables.Tone.CHANGE)
     yield from _failures(result.failures, lines)
+    for incident in dict.fromkeys(each.incident for each in result.failures if each.incident):
+        yield f"incident {incident}: see {incident.guide}"
 
 
 _ALIKE = 3

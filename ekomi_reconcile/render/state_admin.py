@@ -9,7 +9,9 @@ from itertools import groupby
 import msgspec
 
 from ekomi_reconcile.doctor.context import CheckResult, CheckStatus, healthy
+from ekomi_reconcile.model.diagnostic import Incident
 from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
+from ekomi_reconcile.model.instant import iso
 from ekomi_reconcile.model.invitation import STATE_LOST
 from ekomi_reconcile.model.run import Moved, Restored
 from ekomi_reconcile.render import tables
@@ -17,8 +19,10 @@ from ekomi_reconcile.render.tables import Paint, Tone, plural, printable
 
 _NOT_THE_WORLD = "This restores local records only; eKomi is unchanged.\n"
 _NOBODY_KNOWS = (
-    "Invitations sent after the copy was made are not recorded, and would be sent again. Before the next\n"
-    "apply record them with `invitations mark-sent`; `plan` shows what would be sent.\n"
+    "Invitations sent after {since} are not recorded, and would be sent again. Before the next run:\n"
+    "  ekomi-reconcile apply --no-send --auto-approve\n"
+    "  ekomi-reconcile state accept-loss --since {since}\n"
+    "Or, with a list of what was sent: ekomi-reconcile invitations mark-sent FILE\n"
 )
 _KEY = (
     "The key of the digests is missing or another one: put the file <state>.key or privacy.key back,\n"
@@ -38,7 +42,8 @@ class Copied(JsonObject, frozen=True):
 class RestoredDocument(JsonObject, frozen=True):
     """What replaced the records of a state, which are kept in ``replaced``.
 
-    ``closed_since`` orders stay closed that were closed after the copy was made; ``null``: not known.
+    ``closed_since`` orders stay closed that were closed after the copy was made; ``null``: not known, then
+    what was recorded from ``lost_since`` on is lost.
     """
 
     serial: Count
@@ -46,6 +51,7 @@ class RestoredDocument(JsonObject, frozen=True):
     invitations: Count
     replaced: str | None
     closed_since: Count | None
+    lost_since: Time | None
     key_fits: bool
 
 
@@ -147,14 +153,15 @@ def copied_text(each: Copied, paint: Paint) -> str:
 def restored_json(each: Restored) -> RestoredDocument:
     """The object of ``state restore`` and ``state push --format json``."""
     replaced = None if each.replaced is None else str(each.replaced)
-    return from_records(RestoredDocument, each, replaced=replaced)
+    since = None if each.lost_since is None else iso(each.lost_since)
+    return from_records(RestoredDocument, each, replaced=replaced, lost_since=since)
 
 
 def restored_text(each: Restored, paint: Paint) -> str:
     """The same for people, with what it did not do."""
     lines = [_head("Restored", each, paint), *_kept(each), _NOT_THE_WORLD]
     if each.closed_since is None:
-        lines.append(_NOBODY_KNOWS)
+        lines.append(_NOBODY_KNOWS.format(since=iso(each.lost_since or 0)))
     if not each.key_fits:
         lines.append(f"{paint(Tone.REMOVE, 'Attention')}: {_KEY}")
     return "".join(lines)
@@ -291,13 +298,14 @@ _SIGNS = {
 
 
 class FindingEntry(JsonObject, frozen=True):
-    """The result of a check."""
+    """The result of a check; ``incident`` is the anchor of its guide in `docs/how-to/incidents.md`."""
 
     check: str
     account: str | None
     status: CheckStatus
     message: str
     hint: str | None
+    incident: Incident | None
 
 
 class DoctorDocument(JsonObject, frozen=True):
@@ -373,6 +381,8 @@ def _finding_lines(finding: CheckResult, width: int, paint: tables.Paint) -> Ite
     yield f"  {sign}  {finding.check.ljust(width)}  {account}{tables.printable(note.message)}"
     if note.hint:
         yield f"{' ' * 12}hint: {tables.printable(note.hint)}"
+    if note.incident is not None:
+        yield f"{' ' * 12}incident {note.incident}: see {note.incident.guide}"
 
 
 def _findings_summary(

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from ekomi_reconcile.model import invitation
 from ekomi_reconcile.model.account import Account
+from ekomi_reconcile.model.diagnostic import Diagnostic, Incident, Severity
 from ekomi_reconcile.model.errors import OrderSourceError
 from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.model.order import Agreement, HistoryEntry, Order, OrderId, id_rank
@@ -329,6 +330,9 @@ DELIVERABLE = CriterionRule(
 )
 
 
+SAME_DATE = 900
+"""Seconds by which an order's creation date may differ, say because an export was made in another way."""
+
 MOVED_ORDERS = 3
 """Known order ids with another number or creation date from which on a source is another shop's."""
 
@@ -354,4 +358,32 @@ def another_shop(source: str, differences: Sequence[str]) -> OrderSourceError:
         f"{len(differences)} of the recorded orders have another number or creation date now, so this is "
         f"another shop: {'; '.join(differences[:MOVED_ORDERS])}",
         hint=f"point {source} back to the shop it was; give another shop a name of its own under orders:",
+        incident=Incident.SHOP_REIMPORTED,
+    )
+
+
+def duplicate(account: str, *, invited: OrderKey, other: OrderKey) -> Diagnostic:
+    """The warning about an order that is not invited, as an order with the same number is."""
+    near = abs(invited.created_at - other.created_at) < SAME_DATE
+    if not near or invited.store_view != other.store_view:
+        said = f"two orders have the number {other.number}: {invited} is invited, {other} is not"
+        return duplicates(account, said)
+    return Diagnostic(
+        severity=Severity.WARNING,
+        rule="duplicate-number",
+        message=f"the order {other.number} has two ids: {invited} is invited, {other} is the same order",
+        hint="if the shop was imported again, give it a name of its own under orders:",
+        account=account,
+        incident=Incident.SHOP_REIMPORTED,
+    )
+
+
+def duplicates(account: str | None, message: str) -> Diagnostic:
+    """A warning about orders of several stores that have the same number."""
+    return Diagnostic(
+        severity=Severity.WARNING,
+        rule="duplicate-number",
+        message=message,
+        hint="give each store its own number range, or each store an eKomi account of its own",
+        account=account,
     )

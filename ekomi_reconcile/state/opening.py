@@ -25,6 +25,14 @@ from ekomi_reconcile.state.engine.tables import metadata
 from ekomi_reconcile.state.store import State
 
 
+class _Lost(StrEnum):
+    """What is done with a state that is behind its mark."""
+
+    REFUSE = "refuse"
+    KEEP = "keep"
+    ACCEPT = "accept"
+
+
 class Mode(StrEnum):
     """What for: to read, to write, to write and make a new state where there is none, or to write and
     bring an older format up to date wherever it is.
@@ -44,6 +52,7 @@ def open_state(  # noqa: PLR0913 - every way of opening meets here
     key: bytes | None = None,
     new_key: bytes | None = None,
     accept_lost: bool = False,
+    keep_lost: bool = False,
     migrations: Sequence[engine_migrations.Migration] = engine_migrations.MIGRATIONS,
     target: int = FORMAT_VERSION,
 ) -> State:
@@ -53,7 +62,8 @@ def open_state(  # noqa: PLR0913 - every way of opening meets here
     new file, and a database is opened for reading only. A writer brings a file of an older format (below
     ``target``) up to date, after a backup; a database, which others use too, only where ``mode`` says so.
 
-    ``accept_lost``: also one that is behind its mark, or in the place of one that is gone.
+    ``accept_lost``: also one that is behind its mark, or in the place of one that is gone. ``keep_lost``:
+    also one that is behind its mark, for who sends nothing; other runs still refuse it.
 
     Raises:
         StateMissing: there is none, or an unused one, and ``mode`` does not make one.
@@ -78,12 +88,13 @@ def open_state(  # noqa: PLR0913 - every way of opening meets here
     if mode is Mode.READ:
         return _open_reader(place, key, steps_known, accept_lost=accept_lost)
     creating = mode is Mode.CREATE
+    unless_accepted = _Lost.KEEP if keep_lost else _Lost.REFUSE
     return _open_writer(
         place,
         key,
         steps_known,
         creating=creating,
-        accept_lost=accept_lost,
+        if_lost=_Lost.ACCEPT if accept_lost else unless_accepted,
         made=missing and creating,
         new_key=new_key,
     )
@@ -214,7 +225,9 @@ def build_state(
         except FileExistsError:
             raise StateError(f"there is a state at {place} by now", hint="run it again") from None
     steps_known = (engine_migrations.MIGRATIONS, FORMAT_VERSION)
-    return _open_writer(place, key, steps_known, creating=False, accept_lost=True, made=True, new_key=new_key)
+    return _open_writer(
+        place, key, steps_known, creating=False, if_lost=_Lost.ACCEPT, made=True, new_key=new_key
+    )
 
 
 def build_file(
@@ -316,15 +329,17 @@ def _open_writer(
     steps_known: tuple[Sequence[engine_migrations.Migration], int],
     *,
     creating: bool,
-    accept_lost: bool,
+    if_lost: _Lost,
     made: bool,
     new_key: bytes | None = None,
 ) -> State:
     location_module.check_header(place.path)
-    mark = None if accept_lost or made else engine_mark.read_mark(place)
+    accepted = made or if_lost is _Lost.ACCEPT
+    mark = None if accepted else engine_mark.read_mark(place)
     with sqlite.connect_reader(place.path).connect() as connection:
         sqlite.check_owner(connection, place.path)  # before anything is written, be it only a switch to WAL
-        engine_mark.refuse_lost(place, mark, connection)
+        lost = engine_mark.lost_mark(mark, connection) if if_lost is _Lost.KEEP else None
+        engine_mark.refuse_lost(place, None if lost else mark, connection)
     dialect = sqlite.SqliteDialect()
     with ExitStack() as stack:
         connection = stack.enter_context(sqlite.connect_writer(place.path).connect())
@@ -339,8 +354,8 @@ def _open_writer(
         if not creating and engine_migrations.unused(connection):
             raise engine_location.no_state(place)
         state = _state(connection, place, key or engine_mark.read_key(place.key), dialect=dialect)
-        marker = engine_mark.Marker(place)
-        if made or not accept_lost:
+        marker = engine_mark.Marker(place, lost=lost)
+        if made or not accepted:
             marker.begin(connection)
             with suppress(OSError):  # what is left then does no harm
                 sqlite.remove_abandoned(place.path)

@@ -55,7 +55,15 @@ def test_backup_and_restore(applied, capsys):
     assert applied.cli("state", "rm", "France") == 0
     capsys.readouterr()
     done = shown(applied, capsys, "state", "restore", made["path"])
-    assert set(done) == {"serial", "accounts", "invitations", "replaced", "closed_since", "key_fits"}
+    assert set(done) == {
+        "serial",
+        "accounts",
+        "invitations",
+        "replaced",
+        "closed_since",
+        "lost_since",
+        "key_fits",
+    }
     assert (done["accounts"], done["invitations"], done["closed_since"]) == (2, 2, 0)
     assert done["serial"] == serial + 2
     assert journal(applied)[::3] == ("state restore", serial + 2)

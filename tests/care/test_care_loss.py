@@ -166,11 +166,33 @@ def test_nobody_is_invited_twice(lost, sandbox, capsys):
     assert lost.cli("plan", "--detailed-exitcode") == 0
 
 
-def test_a_file_may_be_accepted_at_once(lost, capsys):
-    """An older file is taken as it is; a warning names invitations that were lost as a whole."""
-    assert lost.cli("state", "accept-loss", "--since", "0s", "--auto-approve") == 0
+@pytest.mark.parametrize("since", ["0s", "1h", "30d"])
+def test_an_older_file_is_not_accepted_before_its_orders_are_read(lost, sandbox, capsys, since):
+    """What was scheduled and sent in the lost time is not in the file; no run sends in between."""
+    accept = ("state", "accept-loss", "--since", since, "--auto-approve")
+    assert lost.cli(*accept) == 1
     assert "apply --no-send" in capsys.readouterr().err
-    assert lost.cli("plan") == 0
+    for command in (("--no-send", "--target", "Nobody*"), ()):
+        assert lost.cli("apply", "--auto-approve", *command) in (0, 1)
+        assert lost.cli(*accept) == 1
+    for _ in range(3):  # its numbers catch up with those of the mark
+        assert lost.cli("apply", "--auto-approve", "--no-send") == 0
+        assert lost.cli("apply", "--auto-approve") == 1
+    assert lost.cli(*accept) == 0
+    assert lost.cli("apply", "--auto-approve") == 0
+    assert sorted(each.requests for each in sandbox.world.outbox.entries()) == [1, 1]
+
+
+def test_orders_that_could_not_be_read_are_not_read_again(lost, capsys):
+    """A run without its orders does not make an older file acceptable."""
+    orders = lost.folder / "orders.jsonl"
+    kept = orders.read_text()
+    orders.unlink()
+    assert lost.cli("apply", "--auto-approve", "--no-send") == 1
+    assert lost.cli("state", "accept-loss", "--since", "1h", "--auto-approve") == 1
+    orders.write_text(kept)
+    assert lost.cli("apply", "--auto-approve", "--no-send") == 0
+    assert lost.cli("state", "accept-loss", "--since", "1h", "--auto-approve") == 0
 
 
 def test_a_time_in_the_future_is_a_usage_error(lost, capsys):

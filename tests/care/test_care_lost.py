@@ -107,6 +107,20 @@ def test_restoring_puts_a_lost_state_right(lose, invited, capsys):
     state.close()
 
 
+@pytest.mark.parametrize("lose", [rolled_back, gone])
+def test_restoring_prints_how_nobody_is_invited_twice(lose, invited, sandbox, capsys):
+    """Also where an older file is in the place of the state; the commands it prints settle all."""
+    lose(invited)
+    assert invited.cli("state", "restore", "copy.db") == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("  ekomi-")]
+    assert [words[1:3] for words in lines] == [["apply", "--no-send"], ["state", "accept-loss"]]
+    assert [invited.cli(*words[1:]) for words in lines] == [0, 1]
+    assert "use --auto-approve" in capsys.readouterr().err
+    assert invited.cli(*lines[1][1:], "--auto-approve") == 0
+    assert invited.cli("apply", "--auto-approve") == 0
+    assert [each.requests for each in sandbox.world.outbox.entries()] == [1]
+
+
 def marked(project):
     """A list of what was sent after the copy was made."""
     path = project.folder / "sent.csv"

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from docs_blocks import DOCS, ROOT, Block, blocks
+from docs_blocks import DOCS, ROOT, Block, blocks, check_output
 from project_support import PASSWORDS, Project, settings
 from required_programs import program
 
@@ -84,22 +84,6 @@ class Reader:
             each.wait(30)
             if each.stdout is not None:
                 each.stdout.close()
-
-
-def loosely(text: str) -> list[str]:
-    """The lines of an output without what differs from day to day: figures, times, columns."""
-    plain = re.sub(r"\d+", "0", text)
-    return [re.sub(r"\s+", " ", line).strip() for line in plain.splitlines() if line.strip()]
-
-
-def check_output(shown: str, real: str) -> None:
-    """Every line that the page shows is there, in its order; ``…`` stands for anything."""
-    rest = iter(loosely(real))
-    for line in loosely(shown):
-        if line == "…":
-            continue
-        pattern = re.compile(re.escape(line).replace("…", ".*"))
-        assert any(pattern.fullmatch(each) for each in rest), f"not there, or not here: {line}\n{real}"
 
 
 @pytest.fixture

@@ -39,7 +39,8 @@ class Clinic:
         assert found["ok"] is not failed
         assert exit_code == (1 if failed else 0)
         assert all(
-            list(each) == ["check", "account", "status", "message", "hint"] for each in found["checks"]
+            list(each) == ["check", "account", "status", "message", "hint", "incident"]
+            for each in found["checks"]
         )
         by_check: dict[str, list[dict[str, Any]]] = {}
         for each in found["checks"]:

@@ -6,6 +6,7 @@ import pytest
 from golden import check_golden
 
 from ekomi_reconcile.doctor.context import CheckResult, failed, passed, warned
+from ekomi_reconcile.model.diagnostic import Incident
 from ekomi_reconcile.render.state_admin import findings_json, findings_text
 from ekomi_reconcile.render.tables import Paint, json_text
 
@@ -18,6 +19,9 @@ FINDINGS = (
     CheckResult("passwords", "Secrets", failed("${env:X} is not set", hint="set X", account="Germany")),
     CheckResult("passwords", "Secrets", passed("password resolved", account="France")),
     CheckResult("passwords", "Secrets", passed("password resolved", account="Austria")),
+    CheckResult(
+        "credentials", "eKomi", failed("refused", account="Germany", incident=Incident.WRONG_PASSWORD)
+    ),
     CheckResult("order-source", "Orders", failed("default: the shop cannot be read: the connection was cut")),
     CheckResult("store-views", "Orders", warned("not checked: the shop cannot be read")),
     CheckResult("customer-groups", "Orders", warned("not checked: the shop cannot be read")),
@@ -42,7 +46,7 @@ def test_text_with_details():
 
 
 def test_json():
-    """Every finding with its five keys, in the order of the checks, and whether all is well."""
+    """Every finding with its six keys, in the order of the checks, and whether all is well."""
     check_golden(GOLDEN / "findings.json", json_text(findings_json(FINDINGS)) + "\n")
 
 

@@ -172,5 +172,7 @@ def test_the_summary_of_a_fetch():
     )
     result.fail("France: sync", EkomiUnavailable("HTTP 503", hint="try later"))
     assert fetched_text(result, "Sync", [Done.SYNCED], paint=Paint()) == (
-        "failed: France: sync: HTTP 503\n    hint: try later\nSync incomplete. 2 synced, 1 failed.\n"
+        "failed: France: sync: HTTP 503\n    hint: try later\n"
+        "incident ekomi-down: see docs/how-to/incidents.md#ekomi-down\n"
+        "Sync incomplete. 2 synced, 1 failed.\n"
     )

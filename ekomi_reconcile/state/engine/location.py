@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
+from ekomi_reconcile.model.diagnostic import Incident
 from ekomi_reconcile.model.errors import StateDamaged, StateError, StateLocked, StateMissing
-from ekomi_reconcile.model.paths import HINT, flaw, local_path, read_bounded
+from ekomi_reconcile.model.paths import HINT, flaw, local_path, no_room, read_bounded
 
 _HINTS = {
     errno.EACCES: "let this user write there, or choose another path with --state",
@@ -31,6 +32,7 @@ _HINTS = {
     errno.ENOLCK: "its file system cannot lock: keep the state on a local disk",
     errno.ENOTSUP: "its file system cannot lock: keep the state on a local disk",
 }
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @contextmanager
@@ -44,7 +46,8 @@ def file_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         said = error.strerror or "cannot be used"
-        raise StateError(f"{path}: {said}", hint=_HINTS.get(error.errno or 0)) from error
+        full = Incident.DISK_FULL if error.errno in _FULL else None
+        raise StateError(f"{path}: {said}", hint=_HINTS.get(error.errno or 0), incident=full) from error
 
 
 def make_folder(folder: Path) -> None:
@@ -369,12 +372,18 @@ def check_header(path: Path) -> None:
         )
 
 
+_SIGNS_OF_NO_ROOM = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+
+
 def meaning(error: BaseException, path: Path) -> StateError:
     """What an error of the driver means for a user."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _SIGNS_OF_NO_ROOM and no_room(path):
+        code = sqlite3.SQLITE_FULL
     if code in _MEANINGS:
         kind, said, hint = _MEANINGS[code]
-        return kind(f"{path} {said}", hint=hint)
+        full = Incident.DISK_FULL if code == sqlite3.SQLITE_FULL else None
+        return kind(f"{path} {said}", hint=hint, incident=full)
     if isinstance(error, sqlite3.IntegrityError):
         return StateError(f"{path}: refused by a rule of the database: {error}")
     if "Could not decode to UTF-8" in str(error):

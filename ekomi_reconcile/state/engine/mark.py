@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ekomi_reconcile.model import instant
+from ekomi_reconcile.model.diagnostic import Incident
 from ekomi_reconcile.model.errors import StateError, StateLost
 from ekomi_reconcile.model.paths import read_bounded
 from ekomi_reconcile.state.engine import location
@@ -189,7 +190,7 @@ AS_RECORDED = """
 
 _RESTORE = "restore the newest copy: ekomi-reconcile state restore FILE"
 _ACCEPT = (
-    "ekomi-reconcile state accept-loss --since TIME, with a TIME before the first lost record; "
+    "ekomi-reconcile apply --no-send, then ekomi-reconcile state accept-loss --since {since}; "
     "`ekomi-reconcile apply --new-state` goes on as if nothing was lost, and may invite a second time"
 )
 _AGAIN = "where customers may be invited a second time: ekomi-reconcile apply --new-state"
@@ -197,17 +198,23 @@ _AGAIN = "where customers may be invited a second time: ekomi-reconcile apply --
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How many entries of journal and histories the state with this lineage has written."""
+    """How many entries of journal and histories the state with this lineage has written.
+
+    ``lost_since``: a run that sends nothing went on with a state behind this mark, whose last record was made
+    then. ``reread``: it also read the orders again, so that what was lost as a whole is there again.
+    """
 
     lineage: str
     journal: int
     history: int = 0
     written_at: str = ""
+    lost_since: str = ""
+    reread: bool = False
 
     def ahead_of(self, other: Mark) -> bool:
         """Does it know of more than the other, or of another state?"""
         further = self.journal > other.journal or self.history > other.history
-        return further or self.lineage != other.lineage
+        return bool(self.lost_since) or further or self.lineage != other.lineage
 
 
 def read_mark(place: location.FileLocation) -> Mark | None:
@@ -258,8 +265,31 @@ def refuse_lost(place: location.FileLocation, mark: Mark | None, connection: Con
         f"{place} has lost what was recorded last: it ends at journal entry {found.journal} and change "
         f"{found.history} of invitations, {place.mark.name} has {mark.journal} and {mark.history}"
         f"{f' (written {mark.written_at})' if mark.written_at else ''}",
-        hint=f"{_RESTORE}; to go on with the older one without inviting anybody twice: {_ACCEPT}",
+        hint=f"{_RESTORE}; to go on with the older one without inviting anybody twice: "
+        f"{_ACCEPT.format(since=lost_since(mark, connection))}",
+        incident=Incident.STATE_TOO_OLD,
     )
+
+
+def lost_mark(mark: Mark | None, connection: Connection) -> Mark | None:
+    """The mark, where the state is an older one of the same lineage; ``None``: it is not behind."""
+    if mark is None or not mark.ahead_of(found := as_recorded(connection)):
+        return None
+    return mark if mark.lineage == found.lineage else None
+
+
+def lost_since(mark: Mark, connection: Connection) -> str:
+    """When the last record was made before those that this mark knows of and the state has lost; in UTC."""
+    found = connection.exec_driver_sql("SELECT coalesce(max(at), 0) FROM journal").scalar_one()
+    return mark.lost_since or instant.iso(int(found))
+
+
+def unread_loss(place: location.FileLocation, connection: Connection) -> bool:
+    """Is the state behind its mark, and were the orders of the lost time not read again?"""
+    with suppress(StateLost):
+        mark = read_mark(place)
+        return mark is not None and mark.ahead_of(as_recorded(connection)) and not mark.reread
+    return False
 
 
 def refuse_gone(place: location.FileLocation) -> None:
@@ -282,17 +312,23 @@ class Marker:
     """Keeps the mark of an open state up to date.
 
     It is written after a commit: soon after one with a journal entry, else at most twice per second.
-    ``close`` makes up for what it lacks then.
+    ``close`` makes up for what it lacks then. With ``lost``, a mark that the state is behind, that one is
+    kept, so that other runs still refuse the state.
     """
 
-    def __init__(self, place: location.FileLocation) -> None:
+    def __init__(self, place: location.FileLocation, *, lost: Mark | None = None) -> None:
         self._place = place
+        self._lost = lost
         self._noted: Mark | None = None
         self._behind = False
         self._last = float("-inf")
 
     def begin(self, connection: Connection) -> None:
         """Write it at the start of a run, where it is missing or behind."""
+        if self._lost is not None:
+            self._lost = replace(self._lost, lost_since=lost_since(self._lost, connection))
+            self._write(self._lost)
+            return
         found, known = as_recorded(connection), None
         with suppress(StateLost):
             known = read_mark(self._place)
@@ -301,8 +337,8 @@ class Marker:
 
     def before_commit(self, connection: Connection, *, journaled: bool) -> None:
         """Look at what a transaction is about to commit, if it is time to write it down."""
-        self._behind = True
-        if time.monotonic() >= self._last + (_SOON if journaled else _INTERVAL):
+        self._behind = self._lost is None
+        if self._behind and time.monotonic() >= self._last + (_SOON if journaled else _INTERVAL):
             self._noted = as_recorded(connection)
 
     def committed(self) -> None:
@@ -312,6 +348,11 @@ class Marker:
                 self._write(self._noted)
                 self._behind = False
             self._noted, self._last = None, time.monotonic()
+
+    def reread(self) -> None:
+        """Note that the orders of the lost time were read again."""
+        if self._lost is not None:
+            self._write(replace(self._lost, reread=True))
 
     def close(self, connection: Connection) -> None:
         """Write what it lacks.

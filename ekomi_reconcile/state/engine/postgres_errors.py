@@ -14,6 +14,7 @@ from collections.abc import Callable
 import psycopg
 from psycopg import pq
 
+from ekomi_reconcile.model.diagnostic import Incident
 from ekomi_reconcile.model.errors import StateDamaged, StateError, StateLocked
 from ekomi_reconcile.state.engine.location import PostgresLocation
 
@@ -200,7 +201,8 @@ def refusal(error: psycopg.Error, location: PostgresLocation) -> StateError:
 
 def _told(found: _Meaning, location: PostgresLocation) -> StateError:
     kind, said, hint = found
-    return kind(f"{location.name} {said}", hint=hint)
+    full = Incident.DISK_FULL if found is _FULL else None
+    return kind(f"{location.name} {said}", hint=hint, incident=full)
 
 
 def _last_words(said: str, location: PostgresLocation) -> str:

@@ -209,6 +209,11 @@ class Session:
             self._end_snapshot()
             marker.close(self.connection)
 
+    def loss_reread(self) -> None:
+        """Note that the orders of the time that the state has lost, if it has, were read again."""
+        if self._marker is not None:
+            self._marker.reread()
+
     def commit_durably(self) -> None:
         """Let the open transaction survive the loss of the server, as far as the server is set up for it."""
         self.dialect.commit_durably(self.connection)

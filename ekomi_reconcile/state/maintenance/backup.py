@@ -7,10 +7,11 @@ a file state; a database has its own tools for that.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from ekomi_reconcile.model.errors import StateDamaged, StateError, StateMissing
+from ekomi_reconcile.model.errors import StateDamaged, StateError, StateLost, StateMissing
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.run import Restored
 from ekomi_reconcile.state import FORMAT_VERSION, format_version
@@ -18,7 +19,7 @@ from ekomi_reconcile.state.engine import location as engine_location
 from ekomi_reconcile.state.engine import location as location_module
 from ekomi_reconcile.state.engine import sqlite
 from ekomi_reconcile.state.engine.lock import Lock, user
-from ekomi_reconcile.state.engine.mark import check_value, lineage_of_mark
+from ekomi_reconcile.state.engine.mark import check_value, lineage_of_mark, lost_mark, read_mark
 from ekomi_reconcile.state.engine.session import read_meta
 from ekomi_reconcile.state.engine.sqlite import back_up, free_name, remove_abandoned, set_log_aside
 from ekomi_reconcile.state.maintenance.check import check_database
@@ -146,7 +147,8 @@ def restore(
         serial = found.meta.identity.serial + 1
         fill = partial(_refill, found, serial=serial, now=now)
         with build_state(location, root=root, key=key, fill=fill, make_room=make_room) as state:
-            return _restored(state, replaced=aside[0] if aside else None, closed_since=None)
+            replaced = aside[0] if aside else None
+            return _restored(state, replaced=replaced, closed_since=None, lost_since=_last_record(found))
 
 
 def _must_be_sound_copy(found: State, copy: Path) -> None:
@@ -189,6 +191,7 @@ def _replace(found: State, state: State, *, root: Path, now: Instant) -> Restore
             f"the copy is of another state: its lineage is {theirs.lineage}, that of this one {ours.lineage}",
             hint="choose a copy of this state; to go on with that one, move this one away first",
         )
+    older = _is_older(state)
     kept = copy_to(
         state, engine_location.copy_path(state.location, f"before-restore-{ours.serial}", root=root)
     )
@@ -199,7 +202,24 @@ def _replace(found: State, state: State, *, root: Path, now: Instant) -> Restore
         state.journal.add(
             OPERATION, subject=f"serial {theirs.serial}", outcome=f"restored as serial {serial}", now=now
         )
+    if older:
+        return _restored(state, replaced=kept, closed_since=None, lost_since=_last_record(state, found))
     return _restored(state, replaced=kept, closed_since=closed)
+
+
+def _is_older(state: State) -> bool:
+    """Has the state lost what was recorded last, so that it does not know what was sent since the copy?"""
+    if not isinstance(state.location, engine_location.FileLocation):
+        return False
+    with suppress(StateLost):
+        return lost_mark(read_mark(state.location), state.session.connection) is not None
+    return True
+
+
+def _last_record(*states: State) -> Instant:
+    """When one of these recorded anything last; a restore is no record."""
+    found = (each for state in states for each in state.journal.entries() if each.action != OPERATION)
+    return max((each.at for each in found), default=0)
 
 
 def _refill(found: State, state: State, *, serial: int, now: Instant) -> None:
@@ -207,7 +227,9 @@ def _refill(found: State, state: State, *, serial: int, now: Instant) -> None:
     state.journal.add(OPERATION, outcome=f"restored as serial {serial}, created again", now=now)
 
 
-def _restored(state: State, *, replaced: Path | None, closed_since: int | None) -> Restored:
+def _restored(
+    state: State, *, replaced: Path | None, closed_since: int | None, lost_since: Instant | None = None
+) -> Restored:
     expected = state.meta.identity.key_check
     fits = expected is None or (state.key.value is not None and check_value(state.key.value) == expected)
     return Restored(
@@ -216,6 +238,7 @@ def _restored(state: State, *, replaced: Path | None, closed_since: int | None) 
         invitations=sum(sum(each.values()) for each in state.queue.counts().values()),
         replaced=replaced,
         closed_since=closed_since,
+        lost_since=lost_since,
         key_fits=fits,
     )
 

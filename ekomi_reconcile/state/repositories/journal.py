@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, exists, func, insert, or_, select, update
 
+from ekomi_reconcile.model.diagnostic import Incident
 from ekomi_reconcile.model.errors import StateLost
 from ekomi_reconcile.model.instant import Instant, iso
 from ekomi_reconcile.model.invitation import STATE_LOST, Status
@@ -76,6 +77,7 @@ class LostRecords(Repository):
             hint="stop all runs and let `ekomi-reconcile apply --no-send` read the orders of the lost time "
             "again; then, with a TIME before the first lost record: ekomi-reconcile state accept-loss "
             "--since TIME",
+            incident=Incident.FAILOVER_LOST_DATA,
         )
 
     def due_by(self, now: Instant, *, before: Instant) -> tuple[DueCount, ...]:

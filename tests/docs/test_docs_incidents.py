@@ -143,6 +143,7 @@ def test_too_many_mails_would_go_out(shop, sandbox, capsys):
     assert sent(sandbox) == {}
 
 
+@pytest.mark.slow
 def test_a_runner_hangs_with_the_lock(shop, sandbox, capsys):
     """Its lock is taken away; the calls it had under way are not made again."""
     shop.orders([order(number, age_days=8) for number in range(1, 5)])

@@ -192,7 +192,7 @@ def delete_accounts(context: Context, changes: Iterable[AccountChange]) -> None:
         context.tasks.begin([task])
         with context.state.transaction():
             cancelled = context.state.accounts.delete(change.interface_id, now=context.now())
-            _journal(context, "delete", change.name)
+            _journal(context, change)
             context.state.meta.bump_serial()
         context.result.count(Done.DESTROYED)
         context.result.count(Done.CANCELLED, cancelled)
@@ -278,7 +278,7 @@ def _save(context: Context, change: AccountChange, fetched: fetching.Fetched) ->
         state.accounts.save(
             context.accounts[key], now=context.now(), password_digest=context.digests.get(key)
         )
-        _journal(context, change.action.value, change.name)
+        _journal(context, change)
         state.meta.bump_serial()
     for what in _COUNTED[change.action]:
         context.result.count(what)
@@ -329,5 +329,11 @@ def _failed(context: Context, key: str, operation: str, error: ReconcileError) -
         context.state.accounts.record_error(key, f"{operation}: {error.message}", now=context.now())
 
 
-def _journal(context: Context, action: str, subject: str) -> None:
-    context.state.journal.add(action, subject=subject, outcome="done", now=context.now())
+def _journal(context: Context, change: AccountChange) -> None:
+    context.state.journal.record_account(
+        change.action.value,
+        name=change.name,
+        interface_id=change.interface_id,
+        changed=change.changed,
+        now=context.now(),
+    )

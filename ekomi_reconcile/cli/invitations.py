@@ -14,15 +14,6 @@ import click
 from ekomi_reconcile.cli import invitation_changes, lists, session
 from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.files import read_file
-from ekomi_reconcile.cli.lists import (
-    choose,
-    choose_one,
-    format_option,
-    known_to,
-    lock_timeout_option,
-    write_one,
-    written_in,
-)
 from ekomi_reconcile.cli.main import Exit, LazyGroup
 from ekomi_reconcile.cli.options import FilePath, common, option, options
 from ekomi_reconcile.cli.session import load_configuration, reading
@@ -34,6 +25,7 @@ from ekomi_reconcile.model.run import NewState
 from ekomi_reconcile.reconcile.planning import digester, read_privacy
 from ekomi_reconcile.reconcile.sources import Sources
 from ekomi_reconcile.render import invitations as render_invitations
+from ekomi_reconcile.render import state as render_state
 from ekomi_reconcile.render.invitations import SentImport, sent_import_json, sent_import_text
 from ekomi_reconcile.sent_import import Adoption, BadLine, SentRequest, read_past
 from ekomi_reconcile.state.engine.lock import user
@@ -60,8 +52,8 @@ _LARGEST = 1 << 29
 )
 @option("--new-state", env=False, is_flag=True, help="Create a new state where there is none.")
 @option("--dry-run", is_flag=True, help="Only say what it would do.")
-@lock_timeout_option
-@format_option
+@lists.lock_timeout_option
+@lists.format_option
 @common()
 def mark_sent(
     file: Path,
@@ -82,7 +74,7 @@ def mark_sent(
     configuration = session.load_configuration()
     _check_source(configuration, source)
     if account is not None:
-        account = choose_one(account, written_in(configuration))
+        account = lists.choose_one(account, lists.written_in(configuration))
     find = partial(_found, configuration, entries, bad, source=source, account=account)
     if dry_run:
         with session.reading_if_any(configuration) as state:
@@ -95,7 +87,7 @@ def mark_sent(
             configuration, _OPERATION, new_state=new_state, lock_timeout=lock_timeout
         ) as state:
             past = _into(configuration, find(state), state, keep_going=keep_going)
-    write_one(past, form, as_text=sent_import_text, as_json=sent_import_json)
+    lists.write_one(past, form, as_text=sent_import_text, as_json=sent_import_json)
     return Exit.ERROR if past.bad else Exit.OK
 
 
@@ -239,7 +231,7 @@ def list_command(
     configuration = load_configuration()
     with reading(configuration, key=False) as state:
         wanted = InvitationFilter(
-            interface_ids=frozenset(choose(names, known_to(state))) if names else None,
+            interface_ids=frozenset(lists.choose(names, lists.known_to(state))) if names else None,
             statuses=frozenset(map(Status, statuses)) if statuses else None,
             order=order,
             limit=limit,
@@ -277,15 +269,16 @@ def show(which: str, form: str) -> int:
 @lists.format_option
 @common()
 def history(which: str, limit: int | None, form: str) -> int:
-    """Every change: when, by whom, why. The oldest first."""
+    """Every change: when, by whom, and the commit, saved plan and rule behind it. The oldest first."""
     with reading(load_configuration(), key=False) as state:
-        changes = state.invitations.history(invitation_changes.chosen(state, which).id)
+        row = invitation_changes.chosen(state, which)
+        found = state.journal.origins(row.interface_id, state.invitations.history(row.id)[:limit])
     lists.write_list(
-        changes[:limit],
+        found,
         form,
-        layout=render_invitations.HISTORY_LAYOUT,
-        as_row=render_invitations.change_row,
-        as_json=render_invitations.change_json,
+        layout=render_state.HISTORY_LAYOUT,
+        as_row=render_state.origin_row,
+        as_json=render_state.origin_json,
         nothing="Nothing has happened.",
     )
     return Exit.OK

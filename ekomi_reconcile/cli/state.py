@@ -21,8 +21,8 @@ from ekomi_reconcile.model.account import AccountRecord, account_address
 from ekomi_reconcile.model.errors import ReconcileError, SecretError, StateError
 from ekomi_reconcile.model.invitation import Status
 from ekomi_reconcile.model.run import LockInfo
+from ekomi_reconcile.render import results, state_admin
 from ekomi_reconcile.render import state as render_state
-from ekomi_reconcile.render import state_admin
 from ekomi_reconcile.render.tables import array_text, export_text
 from ekomi_reconcile.state.engine.location import locate
 from ekomi_reconcile.state.engine.lock import user
@@ -250,7 +250,7 @@ def history(limit: int | None, form: str) -> int:
         form,
         layout=render_state.JOURNAL_LAYOUT,
         as_row=render_state.entry_row,
-        as_json=render_state.entry_json,
+        as_json=results.entry_json,
         nothing="The journal is empty.",
     )
     return Exit.OK

@@ -329,13 +329,17 @@ class Resolution(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusChange:
-    """One step in the life of an invitation; the first has no ``from_status``."""
+    """One step in the life of an invitation; the first has no ``from_status``.
+
+    ``run_id`` is the number of the run that made it; ``None`` for a person, or where that is not recorded.
+    """
 
     at: Instant
     from_status: Status | None
     to_status: Status
     actor: str
     detail: str | None = None
+    run_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

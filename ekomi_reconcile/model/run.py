@@ -12,7 +12,7 @@ import msgspec
 from ekomi_reconcile.model.diagnostic import Incident
 from ekomi_reconcile.model.errors import OutcomeUnknown, ReconcileError
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import Status
+from ekomi_reconcile.model.invitation import Status, StatusChange
 from ekomi_reconcile.model.review import NewReview
 
 
@@ -331,6 +331,18 @@ class JournalEntry:
     detail: str | None = None
     commit: str | None = None
     plan_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeOrigin:
+    """A change of an invitation, the run that made it, and the change of its account that was in force.
+
+    ``rule`` is the last one before that created the account or changed its rule.
+    """
+
+    change: StatusChange
+    run: JournalEntry | None = None
+    rule: JournalEntry | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from ekomi_reconcile.plan.plan import Plan, Scope
 from ekomi_reconcile.reconcile.planning import Passwords, make_context, make_plan, read_passwords
 from ekomi_reconcile.reconcile.sources import Sources
 from ekomi_reconcile.state.engine.lock import Lock
+from ekomi_reconcile.state.engine.session import CurrentRun
 from ekomi_reconcile.state.repositories.journal import APPLY, DONE, INCOMPLETE, STARTED
 from ekomi_reconcile.state.store import State
 
@@ -180,7 +181,14 @@ class Cycle:
         self._lock.verify()
         noted = digest is not None or not plan.empty or self._clock.accepted
         if noted:
-            self._note(plan, STARTED, digest=digest)
+            number = self._note(plan, STARTED, digest=digest)
+            self._state.session.run = CurrentRun(number=number, commit=plan.git_commit, plan_digest=digest)
+        try:
+            return self._carry_out(plan, noted=noted, sending=sending, listen=listen)
+        finally:
+            self._state.session.run = None
+
+    def _carry_out(self, plan: Plan, *, noted: bool, sending: bool, listen: Listener) -> Result:
         sending = sending and self._configuration.project.safety.send
         context = replace(self._context, listen=listen)
         self._state.meta.record_addresses(self._configuration.project.addresses)
@@ -209,10 +217,8 @@ class Cycle:
         reasons = {keys.get(name, name): counts for name, counts in plan.invitations.not_invited.items()}
         return figures_of(result, reasons).text()
 
-    def _note(
-        self, plan: Plan, outcome: str, *, digest: str | None = None, detail: str | None = None
-    ) -> None:
-        self._state.journal.add(
+    def _note(self, plan: Plan, outcome: str, *, digest: str | None = None, detail: str | None = None) -> int:
+        return self._state.journal.add(
             APPLY,
             outcome=outcome,
             now=instant.now(),

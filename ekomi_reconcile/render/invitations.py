@@ -200,14 +200,8 @@ LAYOUT: tables.Layout = (
         tables.Column("Link", whole=False),
     ),
 )
-HISTORY_LAYOUT: tables.Layout = (
-    (tables.Column("At (UTC)"),),
-    (tables.Column("From"), tables.Column("To")),
-    (tables.Column("By", whole=False),),
-    (tables.Column("Detail", whole=False),),
-)
 
-_TONES = {
+TONES = {
     Status.PENDING: tables.Tone.CHANGE,
     Status.SENDING: tables.Tone.SEND,
     Status.SENT: tables.Tone.ADD,
@@ -290,7 +284,7 @@ def listed_row(each: Listed) -> tables.Row:
         tables.time_cell(row.order_date),
         tables.time_cell(row.scheduled_at),
         tables.time_cell(row.sent_at),
-        tables.Cell(row.status.value, _TONES[row.status]),
+        tables.Cell(row.status.value, TONES[row.status]),
         tables.cell(row.channel),
         tables.cell(row.reason),
         tables.cell(row.link),
@@ -301,7 +295,7 @@ def invitation_text(each: Listed, paint: tables.Paint) -> str:
     """The same for people."""
     row = each.row
     fields = (
-        tables.Field("Status", paint(_TONES[row.status], row.status.value)),
+        tables.Field("Status", paint(TONES[row.status], row.status.value)),
         tables.Field("Reason", tables.plain(row.reason)),
         tables.Field(
             "Order", f"{tables.plain(row.number)} (id {row.order_id}, source {tables.plain(row.source)})"
@@ -343,19 +337,8 @@ class ChangeEntry(JsonObject, frozen=True):
 
 
 def change_json(change: StatusChange) -> ChangeEntry:
-    """One object of ``invitations history --format json``."""
+    """The change as a part of other outputs."""
     return from_records(ChangeEntry, change, from_=change.from_status, to=change.to_status)
-
-
-def change_row(change: StatusChange) -> tables.Row:
-    """One line of the history."""
-    return (
-        tables.time_cell(change.at),
-        tables.cell(change.from_status.value if change.from_status else None),
-        tables.Cell(change.to_status.value, _TONES[change.to_status]),
-        tables.cell(change.actor),
-        tables.cell(change.detail),
-    )
 
 
 class FunnelEntry(JsonObject, frozen=True):

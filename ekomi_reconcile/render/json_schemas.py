@@ -27,13 +27,13 @@ LISTS: Mapping[str, type[JsonObject]] = {
     "accounts-list": accounts.AccountEntry,
     "accounts-check": accounts.CheckedEntry,
     "invitations-list": invitations.InvitationEntry,
-    "invitations-history": invitations.ChangeEntry,
+    "invitations-history": state.OriginEntry,
     "reviews-funnel": invitations.FunnelEntry,
     "reviews-list": reviews.ReviewEntry,
     "reviews-stats": reviews.StatisticsEntry,
     "errors": results.ErrorEntry,
     "state-list": state.AddressEntry,
-    "state-history": state.ActionEntry,
+    "state-history": results.ActionEntry,
     "suppress-list": state.SuppressionEntry,
 }
 """What the items of each list are."""

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from ekomi_reconcile.model.account import Json
 from ekomi_reconcile.model.diagnostic import Diagnostic, Excerpt, Place, Severity
 from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
-from ekomi_reconcile.model.run import ApiError, Done, Failure, Result
+from ekomi_reconcile.model.run import ApiError, Done, Failure, JournalEntry, Result
 from ekomi_reconcile.plan.codec import diagnostic_json
 from ekomi_reconcile.plan.document import DiagnosticEntry
 from ekomi_reconcile.render import tables
@@ -386,3 +386,22 @@ def error_row(each: ListedError) -> tables.Row:
         tables.cell(error.http_status),
         tables.cell(error.message),
     )
+
+
+class ActionEntry(JsonObject, frozen=True):
+    """An entry of the journal: who did what, and how it ended."""
+
+    at: Time
+    who: str
+    host: str
+    action: str
+    subject: str | None
+    outcome: str
+    detail: str | None
+    commit: str | None
+    plan_digest: str | None
+
+
+def entry_json(entry: JournalEntry) -> ActionEntry:
+    """One object of ``state history --format json``."""
+    return from_records(ActionEntry, entry)

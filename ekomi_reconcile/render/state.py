@@ -12,12 +12,12 @@ from ekomi_reconcile.model.account import AccountRecord, account_address
 from ekomi_reconcile.model.document import Count, JsonObject, Time, from_records
 from ekomi_reconcile.model.invitation import StatusChange
 from ekomi_reconcile.model.review import ShopData
-from ekomi_reconcile.model.run import JournalEntry, LockInfo, read_figures
+from ekomi_reconcile.model.run import ChangeOrigin, JournalEntry, LockInfo, read_figures
 from ekomi_reconcile.privacy.limits import OptOut
 from ekomi_reconcile.privacy.suppression import EntryKind
 from ekomi_reconcile.render import invitations as render_invitations
-from ekomi_reconcile.render import tables
-from ekomi_reconcile.render.results import ErrorEntry, ListedError, error_json, run_words
+from ekomi_reconcile.render import results, tables
+from ekomi_reconcile.render.results import ListedError, run_words
 from ekomi_reconcile.render.reviews import ListedReview, ReviewEntry, review_json
 
 JOURNAL_LAYOUT: tables.Layout = (
@@ -112,25 +112,6 @@ def record_text(record: AccountRecord, paint: tables.Paint) -> str:
     )
 
 
-class ActionEntry(JsonObject, frozen=True):
-    """An entry of the journal: who did what, and how it ended."""
-
-    at: Time
-    who: str
-    host: str
-    action: str
-    subject: str | None
-    outcome: str
-    detail: str | None
-    commit: str | None
-    plan_digest: str | None
-
-
-def entry_json(entry: JournalEntry) -> ActionEntry:
-    """One object of ``state history --format json``."""
-    return from_records(ActionEntry, entry)
-
-
 def entry_row(entry: JournalEntry) -> tables.Row:
     """One line of ``state history``."""
     return (
@@ -141,7 +122,7 @@ def entry_row(entry: JournalEntry) -> tables.Row:
         tables.cell(entry.outcome),
         tables.cell(entry.subject),
         tables.cell(_remark(entry)),
-        tables.cell(entry.commit[:_COMMIT_LENGTH] if entry.commit else None),
+        _short(entry.commit),
     )
 
 
@@ -151,6 +132,47 @@ def _remark(entry: JournalEntry) -> str | None:
     if figures is None:
         return entry.detail
     return run_words(figures.counts, failures=figures.failures, not_tried=figures.not_tried) or None
+
+
+HISTORY_LAYOUT: tables.Layout = (
+    (tables.Column("At (UTC)"),),
+    (tables.Column("From"), tables.Column("To")),
+    (tables.Column("By", whole=False), tables.Column("Commit"), tables.Column("Plan")),
+    (tables.Column("Rule of (UTC)"), tables.Column("Rule commit"), tables.Column("Detail", whole=False)),
+)
+
+
+class OriginEntry(render_invitations.ChangeEntry, frozen=True):
+    """A change of an invitation; ``rule``: the change of its account that set the rule in force then."""
+
+    run: results.ActionEntry | None
+    rule: results.ActionEntry | None
+
+
+def origin_json(each: ChangeOrigin) -> OriginEntry:
+    """One object of ``invitations history --format json``."""
+    run, rule = (entry and results.entry_json(entry) for entry in (each.run, each.rule))
+    return from_records(OriginEntry, render_invitations.change_json(each.change), run=run, rule=rule)
+
+
+def origin_row(each: ChangeOrigin) -> tables.Row:
+    """One line of ``invitations history``."""
+    change, run, rule = each.change, each.run, each.rule
+    return (
+        tables.time_cell(change.at),
+        tables.cell(change.from_status),
+        tables.Cell(change.to_status.value, render_invitations.TONES[change.to_status]),
+        tables.cell(f"{run.who}@{run.host}" if run else change.actor),
+        _short(run.commit if run else None),
+        _short(run.plan_digest if run else None),
+        tables.time_cell(rule.at if rule else None),
+        _short(rule.commit if rule else None),
+        tables.cell(change.detail),
+    )
+
+
+def _short(digest: str | None) -> tables.Cell:
+    return tables.cell(digest and digest.removeprefix("sha256:")[:_COMMIT_LENGTH])
 
 
 class LockDocument(JsonObject, frozen=True):
@@ -314,8 +336,8 @@ class HeldDocument(JsonObject, frozen=True):
     suppressed: bool
     invitations: list[HeldInvitation]
     reviews: list[ReviewEntry]
-    errors: list[ErrorEntry]
-    journal: list[ActionEntry]
+    errors: list[results.ErrorEntry]
+    journal: list[results.ActionEntry]
 
 
 class Erased(JsonObject, frozen=True):
@@ -339,8 +361,8 @@ def held_json(held: Held) -> HeldDocument:
         suppressed=held.suppressed,
         invitations=[_held_invitation(each, held.histories[each.row.id]) for each in held.invitations],
         reviews=[review_json(each) for each in held.reviews],
-        errors=[error_json(each) for each in held.errors],
-        journal=[entry_json(each) for each in held.journal],
+        errors=[results.error_json(each) for each in held.errors],
+        journal=[results.entry_json(each) for each in held.journal],
     )
 
 

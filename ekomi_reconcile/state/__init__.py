@@ -123,7 +123,7 @@ def to_account(row: Sequence[Any]) -> AccountRecord:
     return AccountRecord(*[*own, text, ShopData(*shop)])
 
 
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 """The format of the state that this version writes."""
 
 

@@ -1,21 +1,24 @@
 """The invitations grid, one invitation and its history, against golden files."""
 
+from dataclasses import replace
+
 import pytest
 from render_support import DAY, NOW, an_invitation, as_read, drawn, golden
 from rich.cells import cell_len
 
 from ekomi_reconcile.model.invitation import Status, StatusChange
+from ekomi_reconcile.model.run import ChangeOrigin, JournalEntry
 from ekomi_reconcile.render.invitations import (
-    HISTORY_LAYOUT,
     LAYOUT,
     Listed,
     change_json,
-    change_row,
     invitation_json,
     invitation_text,
     listed_json,
     listed_row,
 )
+from ekomi_reconcile.render.results import entry_json
+from ekomi_reconcile.render.state import HISTORY_LAYOUT, origin_json, origin_row
 from ekomi_reconcile.render.tables import Paint, json_text
 
 LINK = "https://reviews.example.com/r/0751686CED61CA0?token=abcdefghijklmnopqrstuvwxyz"
@@ -85,21 +88,47 @@ def test_nothing_that_stands_for_the_customer_is_shown():
 
 def test_the_history():
     """Each change with when, from, to, by whom and why; the first has no state before."""
+    run = JournalEntry(
+        at=NOW - DAY,
+        who="ci",
+        host="runner-1",
+        action="apply",
+        outcome="started",
+        commit="4f2a" * 10,
+        plan_digest="sha256:" + "9b" * 32,
+    )
+    rule = replace(
+        run, at=NOW - 9 * DAY, action="update", outcome="done", subject="Germany", plan_digest=None
+    )
+    rule = replace(rule, detail="28374: invitations.pending_period", commit="c001" * 10)
     changes = [
-        StatusChange(at=NOW - DAY, from_status=None, to_status=Status.PENDING, actor="loop"),
-        StatusChange(
-            at=NOW,
-            from_status=Status.PENDING,
-            to_status=Status.SKIPPED,
-            actor="kim",
-            detail="asked on the telephone",
+        ChangeOrigin(
+            change=StatusChange(at=NOW - DAY, from_status=None, to_status=Status.PENDING, actor="loop"),
+            run=run,
+            rule=rule,
+        ),
+        ChangeOrigin(
+            change=StatusChange(
+                at=NOW,
+                from_status=Status.PENDING,
+                to_status=Status.SKIPPED,
+                actor="kim",
+                detail="asked on the telephone",
+            )
         ),
     ]
-    golden("history.txt", drawn(HISTORY_LAYOUT, map(change_row, changes)))
-    assert as_read(change_json(changes[0])) == {
+    golden("history.txt", drawn(HISTORY_LAYOUT, map(origin_row, changes)))
+    alone = {
         "at": "2026-10-30T12:00:00Z",
         "from": None,
         "to": "pending",
         "actor": "loop",
         "detail": None,
     }
+    assert as_read(change_json(changes[0].change)) == alone
+    assert as_read(origin_json(changes[0])) == {
+        **alone,
+        "run": as_read(entry_json(run)),
+        "rule": as_read(entry_json(rule)),
+    }
+    assert as_read(origin_json(changes[1]))["run"] is None

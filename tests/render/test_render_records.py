@@ -124,7 +124,7 @@ def test_addresses_stand_alone_on_their_lines():
 
 def test_the_journal_as_json():
     """The whole commit, and null for what an entry does not have."""
-    assert as_read(state.entry_json(ENTRIES[0])) == {
+    assert as_read(results.entry_json(ENTRIES[0])) == {
         "at": "2026-10-31T12:00:00Z",
         "who": "kim",
         "host": "ci-1",

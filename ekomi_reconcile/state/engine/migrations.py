@@ -112,6 +112,12 @@ def _passed_orders(connection: Connection) -> None:
     )
 
 
+def _runs(connection: Connection) -> None:
+    """Format 8: the runs that made invitations and changed their status."""
+    for table in ("invitation", "invitation_history"):
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN run_id BIGINT")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(2, _count_refusals),
     Migration(3, _order_ids_are_text),
@@ -119,6 +125,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(5, _products),
     Migration(6, _channels),
     Migration(7, _passed_orders),
+    Migration(8, _runs),
 )
 """Every step there has been, the oldest first. Format 1 is the first format."""
 

@@ -99,11 +99,21 @@ class Memory:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrentRun:
+    """The run that this process carries out: the journal entry with which it began, commit and saved plan."""
+
+    number: int
+    commit: str | None
+    plan_digest: str | None
+
+
 class Session:
     """One connection to a state, which its repositories share. It may be used by one thread at a time.
 
     Reading outside a transaction uses one snapshot, from the first read until ``refresh``, the next
-    transaction or the end. ``memory`` is what this session knows to be committed.
+    transaction or the end. ``memory`` is what this session knows to be committed, ``run`` what its changes
+    are recorded with.
     """
 
     def __init__(
@@ -113,6 +123,7 @@ class Session:
         self.dialect = dialect
         self.location = location
         self.memory = Memory()
+        self.run: CurrentRun | None = None
         self.account_keys = AccountKeys(self)
         self._writable = writable
         self._writing = False
@@ -217,6 +228,11 @@ class Session:
     def commit_durably(self) -> None:
         """Let the open transaction survive the loss of the server, as far as the server is set up for it."""
         self.dialect.commit_durably(self.connection)
+
+    @property
+    def run_id(self) -> int | None:
+        """The number of the run under way."""
+        return None if self.run is None else self.run.number
 
     @property
     def writing(self) -> bool:

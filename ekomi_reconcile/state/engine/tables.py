@@ -153,6 +153,7 @@ invitation = _table(
     Column("pending_days", Integer),
     Column("at_once", Boolean, nullable=False, server_default=false()),
     _maybe_text("channel"),
+    _maybe_instant("run_id"),
     # The order before the account: new orders then land at the end of the index, ten times as fast.
     UniqueConstraint("source", "order_id", "account_id", name="invitation_order_account"),
 )
@@ -192,8 +193,12 @@ invitation_history = _table(
     _text("to_status"),
     _text("actor"),
     _maybe_text("detail"),
+    _maybe_instant("run_id"),
 )
-"""Every change of a status after the row was made; when that was is the row's ``judged_at``."""
+"""Every change of a status after the row was made; when that was is the row's ``judged_at``.
+
+``run_id``, here and of the row, is the entry of the journal with which the run began that made it.
+"""
 
 review = _table(
     "review",

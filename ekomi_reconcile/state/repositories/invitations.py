@@ -63,6 +63,7 @@ NEW_COLUMNS = (
     "customer",
     "changed_at",
     "pending_days",
+    "run_id",
 )
 """What ``new_row`` gives, in its order."""
 
@@ -103,7 +104,11 @@ def to_invitation(row: Sequence[Any], interface_ids: Mapping[int, str]) -> invit
 
 
 def new_row(
-    account_id: int, row: invitations.NewInvitation, status: invitations.Status, now: Instant
+    account_id: int,
+    row: invitations.NewInvitation,
+    status: invitations.Status,
+    now: Instant,
+    run_id: int | None,
 ) -> tuple[object, ...]:
     """A row that is put into the queue, as the values of ``NEW_COLUMNS``."""
     return (
@@ -122,10 +127,11 @@ def new_row(
         row.customer,
         now,
         row.pending_days,
+        run_id,
     )
 
 
-_CHANGE = ("invitation_id", "from_status", "to_status", "at", "actor", "detail")
+_CHANGE = ("invitation_id", "from_status", "to_status", "at", "actor", "detail", "run_id")
 
 
 def record_changes(
@@ -144,7 +150,7 @@ def record_changes(
 
 def record_each(session: Session, changes: Iterable[tuple[int, str, str, Instant, str, str | None]]) -> None:
     """Record changes of status: invitation, status before and after, instant, actor, detail."""
-    session.insert_rows(invitation_history, _CHANGE, list(changes))
+    session.insert_rows(invitation_history, _CHANGE, [(*each, session.run_id) for each in changes])
 
 
 def no_invitation(invitation_id: int) -> StateError:
@@ -221,17 +227,23 @@ class InvitationRepository(Repository):
         Raises:
             StateError: there is no such invitation.
         """
-        judged = select(invitation.c.judged_at).where(invitation.c.id == invitation_id)
-        begun = self._session.execute(judged).scalar()
+        first_step = select(_c.judged_at, _c.status, _c.run_id).where(_c.id == invitation_id)
+        begun = self._session.execute(first_step).first()
         if begun is None:
             raise no_invitation(invitation_id)
         table = invitation_history
         rows = self._session.rows(
             select(table).where(table.c.invitation_id == invitation_id).order_by(table.c.id)
         )
-        first = invitations.Status(rows[0].from_status) if rows else self._status_of(invitation_id)
+        first = invitations.Status(rows[0].from_status if rows else begun.status)
         return (
-            invitations.StatusChange(at=begun, from_status=None, to_status=first, actor=invitations.LOOP),
+            invitations.StatusChange(
+                at=begun.judged_at,
+                from_status=None,
+                to_status=first,
+                actor=invitations.LOOP,
+                run_id=begun.run_id,
+            ),
             *(
                 invitations.StatusChange(
                     at=row.at,
@@ -239,16 +251,10 @@ class InvitationRepository(Repository):
                     to_status=invitations.Status(row.to_status),
                     actor=row.actor,
                     detail=row.detail,
+                    run_id=row.run_id,
                 )
                 for row in rows
             ),
-        )
-
-    def _status_of(self, invitation_id: int) -> invitations.Status:
-        return invitations.Status(
-            self._session.execute(
-                select(invitation.c.status).where(invitation.c.id == invitation_id)
-            ).scalar_one()
         )
 
     def skip(

@@ -6,7 +6,8 @@ time becomes ``unknown``, so that nobody is invited twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -16,8 +17,8 @@ from sqlalchemy import ColumnElement, Row, exists, func, insert, or_, select, up
 from ekomi_reconcile.model.diagnostic import Incident
 from ekomi_reconcile.model.errors import StateLost
 from ekomi_reconcile.model.instant import Instant, iso
-from ekomi_reconcile.model.invitation import STATE_LOST, Status
-from ekomi_reconcile.model.run import ApiError, JournalEntry
+from ekomi_reconcile.model.invitation import STATE_LOST, Status, StatusChange
+from ekomi_reconcile.model.run import ApiError, ChangeOrigin, JournalEntry
 from ekomi_reconcile.state.engine import tables
 from ekomi_reconcile.state.engine.lock import host, user
 from ekomi_reconcile.state.engine.session import Memory, Repository
@@ -210,6 +211,47 @@ class JournalRepository(Repository):
         rows = self._session.rows(select(tables.journal).order_by(tables.journal.c.id.desc()).limit(limit))
         return tuple(map(to_entry, rows))
 
+    def record_account(
+        self, action: str, *, name: str, interface_id: str, changed: Iterable[str], now: Instant
+    ) -> None:
+        """Write down that an account was changed, by which run, and the keys that differ."""
+        run, keys = self._session.run, " ".join(changed)
+        self.add(
+            action,
+            subject=name,
+            outcome=DONE,
+            now=now,
+            detail=f"{interface_id}: {keys}" if keys else interface_id,
+            commit=run.commit if run else None,
+            plan_digest=run.plan_digest if run else None,
+        )
+
+    def origins(self, interface_id: str, changes: Iterable[StatusChange]) -> tuple[ChangeOrigin, ...]:
+        """Each of these changes with its run, and the rule in force; as far as the journal has them."""
+        c = tables.journal.c
+        rules = select(tables.journal).where(
+            c.action.in_(_SETS_RULES),
+            or_(c.detail == interface_id, c.detail.startswith(f"{interface_id}: ", autoescape=True)),
+        )
+        known = [row for row in self._session.rows(rules.order_by(c.id)) if _sets_rule(row)]
+        return tuple(self._origin(change, known) for change in changes)
+
+    def _origin(self, change: StatusChange, rules: Sequence[Row[Any]]) -> ChangeOrigin:
+        run, c = self._run(change), tables.journal.c
+        if run is None:
+            return ChangeOrigin(change=change)
+        # Accounts are changed right after a run begins, under the lock, and before another one begins.
+        later = select(func.min(c.id)).where(c.id > run.id, c.action == APPLY, c.outcome == STARTED)
+        end = self._session.execute(later).scalar() or math.inf
+        rule = next((row for row in reversed(rules) if row.id < end), None)
+        return ChangeOrigin(change=change, run=to_entry(run), rule=None if rule is None else to_entry(rule))
+
+    def _run(self, change: StatusChange) -> Row[Any] | None:
+        """The entry with which the run of a change began; none where it was deleted, or is another one."""
+        c = tables.journal.c
+        began = (c.id == change.run_id, c.action == APPLY, c.outcome == STARTED)
+        return self._session.execute(select(tables.journal).where(*began)).first()
+
     def last_run_at(self) -> Instant | None:
         """When the last run was recorded."""
         runs = (
@@ -277,6 +319,15 @@ class JournalRepository(Repository):
     def note_product_reviews(self, interface_id: str, offer: Offer, *, name: str, now: Instant) -> None:
         """Write down that eKomi offers, or no longer offers, product reviews."""
         self.add(PRODUCT_REVIEWS, subject=name, outcome=offer.value, detail=interface_id, now=now)
+
+
+_SETS_RULES = ("create", "update", "replace")
+
+
+def _sets_rule(row: Row[Any]) -> bool:
+    """Did this change of an account set its rule? What creates one does."""
+    _, _, keys = row.detail.partition(": ")
+    return row.action != "update" or any(key.split(".")[0] == "invitations" for key in keys.split())
 
 
 def to_entry(row: Row[Any]) -> JournalEntry:

@@ -91,10 +91,11 @@ class ScheduleRepository(Repository):
             StateError: an account does not exist or is deleted.
         """
         counts: Counter[str] = Counter()
+        run_id = self._session.run_id
         with self._session.joined():
             for chunk in chunks(rows, self._session.dialect.rows_per_insert):
                 new = [
-                    new_row(self._keys.of(row.interface_id), row, invitations.Status.PENDING, now)
+                    new_row(self._keys.of(row.interface_id), row, invitations.Status.PENDING, now, run_id)
                     for row in chunk
                 ]
                 inserted = self._session.insert_rows(invitation, NEW_COLUMNS, new)
@@ -358,4 +359,4 @@ def _values(each: Adopted, account_id: int, now: Instant) -> tuple[Any, ...]:
         scheduled_at=each.order_date if each.sent_at is None else each.sent_at,
         customer=each.customer,
     )
-    return (*new_row(account_id, row, invitations.Status.SENT, now), each.sent_at, ADOPTED)
+    return (*new_row(account_id, row, invitations.Status.SENT, now, None), each.sent_at, ADOPTED)

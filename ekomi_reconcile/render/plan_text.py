@@ -126,7 +126,8 @@ class _Page:
         if self.plan.counted:
             if text := plan_summary.impact_text(each.impact, each.change):
                 lines += self._line(text, 4)
-            for shown in chain(*(self._examples(key) for key in sorted(each.interface_ids))):
+            leaving = each.impact.lost + each.impact.passed_on
+            for shown in chain(*(self._examples(key, leaving) for key in sorted(each.interface_ids))):
                 lines += self._line(shown, 6)
             for wait in plan_summary.window_lines(self.plan, each.interface_ids):
                 lines += self._line(wait, 4)
@@ -180,8 +181,11 @@ class _Page:
         for sign, value in (("-", each.before), ("+", each.after)):
             yield from self._line(f"{sign} {printable(plan_summary.yaml_text(value))}", 6)
 
-    def _examples(self, key: str) -> Iterator[str]:
-        """A few orders for each thing that happens, and how many more there are."""
+    def _examples(self, key: str, leaving: int) -> Iterator[str]:
+        """A few orders for each thing that happens, and how many more there are.
+
+        ``leaving`` invitations are not invited by the account any more, under whatever interface id.
+        """
         steps, impact = self.plan.invitations, self.plan.invitations.impact([key])
         yield from _listed(steps.send, key, self._sent, impact.now)
         later: list[ScheduleStep | RescheduleStep] = [*steps.reschedule.examples.get(key, ())]
@@ -189,7 +193,8 @@ class _Page:
         yield from (self._later(step) for step in shown)
         if shown and impact.later > len(shown):
             yield f"… {impact.later - len(shown):,} more"
-        yield from _listed(steps.cancel, key, _cancelled, steps.cancel.by_account.get(key, 0))
+        if leaving:
+            yield from _listed(steps.cancel, key, _cancelled, steps.cancel.by_account.get(key, 0))
 
     def _sent(self, step: SendStep) -> str:
         now = self.plan.created_at

@@ -111,6 +111,18 @@ def replaced(project):
     project.account("Germany", "28375", "pending_period: 30")
 
 
+def test_a_replaced_account_is_shown_once(project, capsys):
+    """What leaves under the old interface id and what comes under the new one are one block."""
+    replaced(project)
+    capsys.readouterr()
+    assert project.cli("plan", "--replace", "Germany") == 0
+    shown = capsys.readouterr().out
+    assert shown.count("Germany") == shown.count("-/+ Germany") + shown.count("From eKomi: Germany") == 2
+    assert "1 account replaced · 1 customer scheduled\n" in shown
+    assert "    later 1 · no customer lost\n" in shown
+    assert shown.count("100000001") == 1
+
+
 def rows(project, capsys):
     """The queue as (interface id, status)."""
     capsys.readouterr()

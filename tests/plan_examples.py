@@ -27,6 +27,7 @@ from ekomi_reconcile.plan.plan import (
     Plan,
     Position,
     Scope,
+    WindowWait,
 )
 from ekomi_reconcile.plan.steps import Steps
 
@@ -345,6 +346,10 @@ def small_plan() -> Plan:
         ),
         invitations=replace(
             steps,
+            waiting=3,
+            windows=(
+                WindowWait(interface_id="10001", count=3, leaves_at=NOW + DAY, timezone="Europe/Berlin"),
+            ),
             not_invited={
                 "Germany": {"store_view": 210, "order_status": 19, "order_age": 3},
                 "Brand A": {"store_view": 230, "order_status": 2},

@@ -184,6 +184,7 @@ def _plan(body: plan_document.PlanBody, steps: Mapping[str, Any], queue: Mapping
 def _names(body: plan_document.PlanBody, queue: Mapping[str, Any]) -> dict[str, str]:
     names = {each.interface_id: each.name for each in body.resource_changes}
     names |= {each.interface_id: each.account for each in body.operations}
+    names |= {each.interface_id: each.account for each in body.invitations.windows if each.account}
     for name, kind in plan_document.KINDS.items():
         if kind not in plan_document.WITHOUT_ACCOUNT:
             names |= {each["interface_id"]: each["account"] for each in queue[name]}

@@ -200,9 +200,9 @@ class Impact:
         return self.scheduled + self.moved
 
     @property
-    def empty(self) -> bool:
-        """Does it concern nobody?"""
-        return not (self.now or self.later or self.lost or self.passed_on or self.waiting)
+    def moves(self) -> bool:
+        """Does anything happen to an invitation?"""
+        return bool(self.now or self.later or self.lost or self.passed_on)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -368,7 +368,9 @@ class Plan:
         others = (
             AffectedAccount(name, frozenset({key}), impact)
             for key, name in sorted(self.names.items(), key=lambda each: each[1].casefold())
-            if key in moving and key not in known and not (impact := steps.impact([key])).empty
+            if key in moving
+            and key not in known
+            and ((impact := steps.impact([key])).moves or impact.waiting)
         )
         return (*changed, *others)
 

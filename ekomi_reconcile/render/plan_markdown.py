@@ -156,10 +156,8 @@ def _row(members: Sequence[AffectedAccount], *, counted: bool) -> str:
 
 def _table(plan: Plan) -> tuple[list[str], list[str]]:
     """The head of the table, and its rows: deletions first, then what concerns most customers."""
-    ordered = sorted(
-        plan_summary.by_stake(plan.affected),
-        key=lambda each: plan_summary.rank(each.change),
-    )
+    told = [each for each in plan.affected if each.change or each.impact.moves]
+    ordered = sorted(plan_summary.by_stake(told), key=lambda each: plan_summary.rank(each.change))
     groups: dict[object, list[AffectedAccount]] = {}
     for at, each in enumerate(ordered):
         alike = (each.change and each.change.action, _change_cell(each)) if len(ordered) > OPEN else at

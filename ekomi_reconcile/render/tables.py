@@ -101,22 +101,14 @@ _JOINED = re.compile(r"(?<!·) (?!·)|(?<=\S) (?=·)")
 
 
 def wrapped(text: str, width: int | None, indent: int = 0) -> list[str]:
-    """A text without colours as lines, broken between words, those after the first set in by two more.
-
-    Phrases with a ``·`` between them stay whole. ``None`` breaks nothing.
-    """
+    """A text without colours as lines, broken between words or phrases (``·``); ``None`` breaks nothing."""
     lead = " " * indent
     if width is None or len(lead) + len(text) <= width:
         return [lead + text]
-    lines = textwrap.wrap(
-        _JOINED.sub("\N{NO-BREAK SPACE}", text) if " · " in text else text,
-        width,
-        initial_indent=lead,
-        subsequent_indent=lead + "  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return [each.replace("\N{NO-BREAK SPACE}", " ") for each in lines]
+    whole = _JOINED.sub("\N{NO-BREAK SPACE}", text) if " · " in text else text
+    wrapper = textwrap.TextWrapper(width, initial_indent=lead, subsequent_indent=lead + "  ")
+    wrapper.break_long_words = wrapper.break_on_hyphens = False
+    return [each.replace("\N{NO-BREAK SPACE}", " ") for each in wrapper.wrap(whole)]
 
 
 def moment(instant_iso: str) -> str:

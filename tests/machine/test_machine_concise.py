@@ -71,6 +71,13 @@ def test_plan_and_apply_take_it(due, capsys):
     assert "2 sent." in applied
 
 
+@pytest.mark.parametrize("command", ["plan", "apply"])
+def test_a_plan_cannot_be_concise_and_full(due, capsys, command):
+    """Both flags at once are a mistake of usage."""
+    assert due.cli(command, "--concise", "--full") == 64
+    assert "--concise and --full cannot be used together" in capsys.readouterr().err
+
+
 def test_quiet_keeps_the_plan(due, capsys):
     """-q silences everything but results: the plan and the summary are results."""
     assert due.cli("plan") == 0

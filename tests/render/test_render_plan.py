@@ -1,6 +1,7 @@
 """The plan as people read it, held to golden files."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,7 @@ def test_a_plan_fits_the_terminal(name, plan, full, width):
 @pytest.mark.parametrize("plan", [small_plan, large_plan, full_plan])
 def test_a_plan_that_was_saved_reads_the_same(plan):
     """Nothing that the text needs is lost in the file."""
-    made = plan()
+    made = replace(plan(), operations=())
     assert plan_text(decode(encode(made)).plan, Paint(), full=True) == plan_text(made, Paint(), full=True)
 
 

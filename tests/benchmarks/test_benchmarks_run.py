@@ -18,7 +18,7 @@ TINY = {
     "noop_plan": {"accounts": 3, "rounds": 1},
     "backfill": {"orders": 20, "fewer": 10, "rounds": 1},
     "backfill_cut_down": {"orders": 20, "rounds": 1},
-    "shop_requests": {"orders": 120, "broken": 2},
+    "shop_requests": {"orders": 40, "broken": 1},
     "shop_first_load": {"orders": 20, "order_seconds": 0.001},
     "new_orders": {"sizes": (10, 20), "new": 5, "rounds": 1},
     "matching": {"orders": 40, "many": 4, "few": 2, "rounds": 1},

@@ -145,6 +145,18 @@ def test_random_damage_is_told(tmp_path: Path, seed: int) -> None:
     assert told
 
 
+def test_a_damaged_name_is_told(tmp_path: Path) -> None:
+    """A name that is not UTF-8 is damage of this file, not an error of the driver."""
+    path = filled(tmp_path)
+    data = path.read_bytes()
+    for part in (b"invitation_number", b"CREATE INDEX \x82"):
+        assert part in data
+        data = data.replace(part, b"\x82" * len(part))
+    path.write_bytes(data)
+    with pytest.raises(StateError, match=r"state\.db"):
+        opened(tmp_path, Mode.READ)
+
+
 def test_damage_is_found_by_the_check(tmp_path: Path) -> None:
     """A sound state has nothing to tell; one with a broken page does."""
     path = filled(tmp_path)

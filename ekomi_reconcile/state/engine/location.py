@@ -325,6 +325,10 @@ _MEANINGS: dict[int, tuple[type[StateError], str, str]] = {
 }
 
 
+DRIVER_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What the driver raises: the second where names in the file are damaged."""
+
+
 def connect(path: Path, *, mode: str, prepare: Callable[[sqlite3.Connection], None]) -> sqlite3.Connection:
     """A connection to an existing file, in one of the modes of SQLite's URIs.
 
@@ -337,7 +341,7 @@ def connect(path: Path, *, mode: str, prepare: Callable[[sqlite3.Connection], No
     )
     try:
         prepare(connection)
-    except sqlite3.Error as error:
+    except DRIVER_ERRORS as error:
         connection.close()
         raise meaning(error, path) from error
     return connection
@@ -386,6 +390,8 @@ def meaning(error: BaseException, path: Path) -> StateError:
         return kind(f"{path} {said}", hint=hint, incident=full)
     if isinstance(error, sqlite3.IntegrityError):
         return StateError(f"{path}: refused by a rule of the database: {error}")
+    if isinstance(error, UnicodeDecodeError):  # the driver could not read SQLite's own message about a name
+        return StateDamaged(f"{path} is damaged", hint="restore a backup of the state")
     if "Could not decode to UTF-8" in str(error):
         column = str(error).partition("column ")[2].partition(" with text")[0]
         return StateDamaged(f"{path} is damaged: text that is not UTF-8 in column {column}", hint=_CHECK)

@@ -180,7 +180,7 @@ def _engine(path: Path, connect: Callable[[], sqlite3.Connection]) -> Engine:
 
     @event.listens_for(engine, "handle_error")
     def translate(context: ExceptionContext) -> None:
-        if isinstance(context.original_exception, sqlite3.Error):
+        if isinstance(context.original_exception, location.DRIVER_ERRORS):
             raise location.meaning(context.original_exception, path) from context.original_exception
 
     return engine

@@ -158,7 +158,7 @@ class _File:
         """All rows that this statement finds."""
         try:
             return self._connection.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
+        except location_module.DRIVER_ERRORS as error:
             raise location_module.meaning(error, self._place.path) from error
 
     def close(self) -> None:

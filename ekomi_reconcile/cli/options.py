@@ -225,7 +225,8 @@ def stopping(deadline: float | None = None) -> Iterator[StopSignal]:
         del number, frame
         if stop.is_set():
             raise KeyboardInterrupt
-        click.echo("Finishing requests in progress; press Ctrl-C again to abort.", err=True)
+        # Not click.echo: a bar that is shown replaces the stream, and has its lines above it.
+        sys.stderr.write("Finishing requests in progress; press Ctrl-C again to abort.\n")
         stop.set()
 
     before = {number: signal.getsignal(number) for number in _STOPPING}

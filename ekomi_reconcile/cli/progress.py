@@ -113,6 +113,12 @@ def lines_for(chosen: Globals, *, every: float = LINE_EVERY) -> ProgressLines:
     return ProgressLines(_tell_json if chosen.log_format == "json" else _tell, every=every)
 
 
+def tell_line(line: str) -> None:
+    """Print a line on stderr, with the time, in the form of the log; not with ``--quiet``."""
+    if not options().quiet:
+        lines_for(options()).tell(line)
+
+
 @contextmanager
 def _bars() -> Iterator[Listener]:
     """One bar per stage."""

@@ -22,14 +22,13 @@ from ekomi_reconcile.cli.files import about_run, replace_file
 from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.options import DURATION, Command, FilePath, common, option, options, stopping
 from ekomi_reconcile.cli.plan import accept_clock_option
-from ekomi_reconcile.cli.progress import Events, json_events_option, open_events
+from ekomi_reconcile.cli.progress import Events, json_events_option, open_events, tell_line
 from ekomi_reconcile.cli.session import load_configuration, locking
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.diagnostic import Incident
 from ekomi_reconcile.model.errors import ConfigurationError, GuardRefused, ReconcileError, incidents_of
 from ekomi_reconcile.model.instant import Instant
-from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.model.run import Done, Result
+from ekomi_reconcile.model.run import Result
 from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.notify import ChangedAccount, RunRecord
 from ekomi_reconcile.plan.diff import Allowed, enforce
@@ -382,8 +381,8 @@ class _Service:
 
 
 def _judged(plan: Plan, result: Result) -> tuple[CycleOutcome, str | None]:
-    sent, unknown = result.counts.get(Done.SENT, 0), result.counts.get(Done.UNKNOWN, 0)
-    _log.info("%s sent, %s %s", sent, unknown, Status.UNKNOWN.value)
+    done = ", ".join(f"{count} {each.value}" for each, count in result.counts.items() if count)
+    tell_line(f"Cycle ended: {done or 'nothing to do'}")
     if result.succeeded and plan.complete:
         return CycleOutcome.OK, None
     found = [f"{each.subject}: {each.message}" for each in result.failures] + result.not_tried

@@ -33,8 +33,6 @@ _BEFORE_SENDING = (
 """Raised before a connection exists: name lookup, connecting, TLS handshake."""
 
 _WORDS: tuple[tuple[type[Exception], str], ...] = (
-    (httpx.ConnectTimeout, "the connection could not be made in time"),
-    (httpx.ConnectError, "no connection"),
     (httpx.PoolTimeout, "no connection was free in time"),
     (httpx.UnsupportedProtocol, "the address is not one of http or https"),
     (httpx.TimeoutException, "no answer in time"),
@@ -172,9 +170,10 @@ def new_transport() -> httpx.HTTPTransport:
 
 
 def _words_for(error: Exception) -> str:
-    """Plain words; the library's own are shown only where no address can be in them."""
-    words = next((words for kind, words in _WORDS if isinstance(error, kind)), "the connection was cut")
-    return f"{words} ({error})" if isinstance(error, httpx.ConnectError) and str(error) else words
+    """Plain words; the library's own are shown only where no address of a customer can be in them."""
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        return client.unconnected(error)
+    return next((words for kind, words in _WORDS if isinstance(error, kind)), "the connection was cut")
 
 
 def _seconds(retry_after: str) -> float | None:

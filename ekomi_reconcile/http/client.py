@@ -261,3 +261,20 @@ def http_date(text: str) -> int | None:
         return None if found is None else int(mktime_tz(found))
     except (ValueError, OverflowError):
         return None
+
+
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
+_PORTS = {"http": 80, "https": 443}
+
+
+def unconnected(error: httpx.ConnectError | httpx.ConnectTimeout) -> str:
+    """Why there is no connection, and to which host and port."""
+    try:
+        url = error.request.url
+        where = f" to {url.host}:{url.port or _PORTS.get(url.scheme, 0)}"
+    except RuntimeError:  # the library knows no request
+        where = ""
+    if isinstance(error, httpx.ConnectTimeout):
+        return f"the connection{where} could not be made in time"
+    cause = _ERRNO.sub("", str(error))
+    return f"no connection{where}{f' ({cause})' if cause else ''}"

@@ -10,6 +10,8 @@ import sys
 import pytest
 from project_support import PASSWORDS, order
 
+from ekomi_reconcile.sandbox.shops import Fault
+
 
 class Terminal:
     """A process that believes a person sits before it: stdin and stderr are a terminal, stdout is a pipe."""
@@ -43,11 +45,15 @@ class Terminal:
         except OSError:
             return b""
 
+    def drain(self):
+        """Read what is shown to its end: a terminal that is not read stops the process."""
+        while piece := self._read():
+            self.shown += piece
+
     def end(self):
         """Read to the end and give the exit code and what went to stdout."""
         out = self.process.stdout.read()
-        while piece := self._read():
-            self.shown += piece
+        self.drain()
         return self.process.wait(30), out.decode()
 
 
@@ -135,3 +141,18 @@ def test_ctrl_c_at_the_question_is_a_no_at_once(project, sandbox, terminal):
     assert b"Traceback" not in running.shown
     assert sandbox.world.outbox.entries() == []
     assert not any(project.folder.glob(".ekomi-reconcile/state.db*"))
+
+
+def test_ctrl_c_during_apply_is_answered_above_the_bar(project, sandbox, terminal):
+    """The answer has a line of its own and stays, while the bar below it goes on and is wiped at the end."""
+    project.account("Germany", "28374", "pending_period: 0")
+    project.orders(order(number) for number in range(1, 41))
+    sandbox.world.faults.add(Fault(match="add-recipient", kind="latency", seconds=0.3))
+    running = terminal("apply", "--auto-approve")
+    running.until(b"Sending")
+    running.process.send_signal(signal.SIGINT)
+    running.drain()
+    assert running.end()[0] == 130
+    wiped, _, after = running.shown.partition(b"Finishing requests in progress; press Ctrl-C again to abort.")
+    assert wiped.endswith((b"\x1b[2K", b"\r\n"))
+    assert after.startswith(b"\r\n")

@@ -137,7 +137,8 @@ def test_nobody_listens():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with client_at(f"http://127.0.0.1:{port}") as client:
-        with pytest.raises(EkomiUnavailable, match="no connection") as caught:
+        said = f"no connection to 127.0.0.1:{port} .Connection refused"
+        with pytest.raises(EkomiUnavailable, match=said) as caught:
             client.add_recipient(recipient())
         with pytest.raises(EkomiUnavailable):
             client.check()

@@ -52,7 +52,7 @@ def served(project):
     running = []
 
     def start(*arguments):
-        running.append(Served(project, "-v", *arguments))
+        running.append(Served(project, *arguments))
         return running[-1]
 
     yield start
@@ -76,6 +76,7 @@ def test_it_applies_again_and_again_and_ends_with_sigterm(project, sandbox, serv
     service.says("1 sent")
     project.orders([order(1), order(2), order(3)])
     service.says("2 sent")
+    service.says(r"^\d{4}-\d\d-\d\dT\S+Z Cycle ended: nothing to do$")
     assert service.stop() == 0
     assert outbox(sandbox) == {f"10000000{number}": 1 for number in (1, 2, 3)}
 

@@ -97,8 +97,6 @@ LARGEST_ANSWER = 64 << 20
 _SLOW = (httpx.ReadTimeout, httpx.WriteTimeout)
 _CODINGS = frozenset({"", "identity", "gzip", "deflate"})
 _WORDS: tuple[tuple[type[Exception], str], ...] = (
-    (httpx.ConnectTimeout, "the connection could not be made in time"),
-    (httpx.ConnectError, "no connection"),
     (httpx.PoolTimeout, "no connection was free in time"),
     (httpx.DecodingError, "the answer could not be decoded"),
     (ValueError, "the answer is not valid HTTP"),
@@ -200,6 +198,8 @@ def _answer(response: httpx.Response, body: bytes) -> ShopAnswer:
 def _no_answer(error: Exception) -> NoAnswer:
     if isinstance(error, _SLOW):
         return NoAnswer("no answer in time", slow=True)
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        return NoAnswer(client.unconnected(error))
     return NoAnswer(
         next((words for kind, words in _WORDS if isinstance(error, kind)), "the connection was cut")
     )

@@ -117,7 +117,7 @@ def test_the_search_is_built_in(site):
         ("unsubscribe", "how-to/opt-outs/"),
         ("opt-out", "reference/glossary/"),
         ("dry run", "plan/"),
-        ("stop sending", "how-to/troubleshooting/"),
+        ("stop sending", "how-to/stop-sending-now/"),
         ("unknown-key", "reference/diagnostics/"),
         ("max_sends", "reference/project/"),
     ],

@@ -16,6 +16,7 @@ from docs_blocks import DOCS, ROOT, blocks
 from project_support import Project
 from required_programs import program
 from test_docs_commands import (
+    STAGED,
     ekomi,  # noqa: F401 - a fixture
     environment,
     prepare,
@@ -36,6 +37,7 @@ RUN = [block for block in SHELL if block.language == "sh" and not block.remark]
 ELSEWHERE = {
     "backtest.md": "tests/analysis",
     "delays-and-windows.md": "tests/docs/test_docs_delays.py",
+    **{f"{page}.md": "test_docs_commands.STAGED" for page in STAGED},
     "index.md": "tests/docs/test_docs_home.py",
     "sandbox-faults.md": "tests/sandbox/test_sandbox_guide.py",
     "test-rules.md": "tests/rule_tests/test_rule_tests_guide.py",
@@ -58,6 +60,8 @@ REASONS = {
     "minutes of measuring": r"benchmarks/run\.py",
     "goes on until it is stopped": r"ekomi-reconcile run ",
     "installing is tested elsewhere": r"\bpip install\b",
+    "stages all incidents": r"\bSLOW_TESTS=1\b",
+    "with the version before": r"state\.db|version --json",
     "a test of its own runs this page as a whole": "",
     "a test of its own runs this page as a whole; this block fails": "",
 }

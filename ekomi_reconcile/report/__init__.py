@@ -206,9 +206,10 @@ def read_queue(
     due = {key: each for key, each in state.aggregates.due_by_account(now).items() if key in enabled}
     overdue = (now - schedule.open_seconds(key, each.oldest, now) for key, each in due.items())
     today, end = now // DAY, (now // DAY + DAYS_AHEAD) * DAY
-    ahead = state.aggregates.scheduled_by_day(enabled, after=now, before=end)
     in_time = sum(pending.get(key, 0) for key in enabled)
-    late = sum(state.aggregates.scheduled_by_day(enabled, after=-1, before=now + 1).values())
+    inviting = None if in_time == sum(pending.values()) else enabled
+    ahead = state.aggregates.scheduled_by_day(inviting, after=now, before=end)
+    late = sum(state.aggregates.scheduled_by_day(inviting, after=-1, before=now + 1).values())
     soon = sum(count for day, count in ahead.items() if day < today + WAITING_DAYS)
 
     def listed(limit: int, status: Status | None = None) -> tuple[data.InvitationRow, ...]:

@@ -50,6 +50,8 @@ def test_days_are_counted_as_the_rows_say(state: State) -> None:
     found = state.aggregates.scheduled_by_day({"1"}, after=NOW, before=NOW + 3 * DAY)
     times = (row.scheduled_at for row in waiting if row.interface_id == "1")
     assert found == Counter(at // DAY for at in times if NOW < at < NOW + 3 * DAY)
+    every = Counter(row.scheduled_at // DAY for row in waiting if row.scheduled_at < NOW + 3 * DAY)
+    assert state.aggregates.scheduled_by_day(None, after=-1, before=NOW + 3 * DAY) == every
     due = list(state.queue.due({"1", "2"}, NOW))
     figures = state.aggregates.due_by_account(NOW)
     assert {key: each.count for key, each in figures.items()} == Counter(row.interface_id for row in due)

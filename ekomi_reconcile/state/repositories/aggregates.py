@@ -143,14 +143,17 @@ class AggregateRepository(Repository):
         return found
 
     def scheduled_by_day(
-        self, interface_ids: Collection[str], *, after: Instant, before: Instant
+        self, interface_ids: Collection[str] | None, *, after: Instant, before: Instant
     ) -> dict[int, int]:
-        """How many pending rows of these accounts are scheduled on each day within these instants."""
+        """How many pending rows of these accounts (``None``: all) are scheduled on each day in between."""
         at, found = invitation.c.scheduled_at, defaultdict[int, int](int)
         day = (at // DAY).label("day")
         waiting = (invitation.c.status == PENDING) & (at > after) & (at < before)
-        for ids in chunks(self._keys.any_of(interface_ids)):
-            mine = select(day, func.count()).where(waiting, invitation.c.account_id.in_(ids)).group_by(day)
+        keys = None if interface_ids is None else self._keys.any_of(interface_ids)
+        for ids in [None] if keys is None else chunks(keys):
+            mine = select(day, func.count()).where(waiting).group_by(day)
+            if ids is not None:
+                mine = mine.where(invitation.c.account_id.in_(ids))
             for number, count in self._session.rows(mine):
                 found[number] += count
         return found
@@ -162,14 +165,15 @@ class AggregateRepository(Repository):
         """
         table = invitation.c
         since = case((table.judged_at > table.scheduled_at, table.judged_at), else_=table.scheduled_at)
+        owner = (table.account_id + 0).label("account_id")  # not in the order of accounts, but of times
         statement = (
-            select(table.account_id, func.count().label("count"), func.min(since).label("oldest"))
+            select(owner, func.count().label("count"), func.min(since).label("oldest"))
             .where(
                 table.status == PENDING,
                 table.scheduled_at <= now,
                 or_(table.next_attempt_at.is_(None), table.next_attempt_at <= now),
             )
-            .group_by(table.account_id)
+            .group_by(owner)
         )
         names = self._keys.names()
         return {

@@ -284,5 +284,5 @@ def error_of(future: Future[Receipt]) -> model_errors.EkomiError | None:
     _log.debug("a call ended with an unexpected error", exc_info=error)
     return model_errors.OutcomeUnknown(
         f"unexpected error while sending: {type(error).__name__}",
-        hint="this is a fault of ekomi-reconcile: please report it with the output of -vv",
+        hint="this is a bug in ekomi-reconcile: please report it with the output of -vv",
     )

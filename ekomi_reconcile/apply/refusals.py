@@ -195,7 +195,7 @@ def _stopped(error: EkomiError, known: _Standing) -> EkomiError:
     """What is shown once of an account that was stopped."""
     return AccountRefused(
         f"eKomi refused {len(known.refused)} invitation(s) with the same text: {error.message}",
-        hint="clarify it with eKomi; the next run sends one invitation first and goes on once that succeeds",
+        hint="contact eKomi; the next run tries one invitation first and sends the rest if it succeeds",
     )
 
 
@@ -335,7 +335,7 @@ class ProductReviews:
             errors.StateError(
                 f'the products "{product.identifier}" and "{other}" have the same id at eKomi '
                 f"({product.product_id})",
-                hint="leave one of them out: invitations.products.exclude",
+                hint="exclude one of them: invitations.products.exclude",
             ),
         )
         return False

@@ -37,7 +37,7 @@ from ekomi_reconcile.state.store import State
 def sync(names: tuple[str, ...], lock_timeout: int) -> int:
     """Fetch shop details and statistics from eKomi now.
 
-    Of all accounts of the state, or of the named ones, whether they are due or not.
+    Fetches them for the named accounts, or for all in the state, whether a sync is due or not.
     """
     return fetch_now(
         "sync", names, _sync_task, title="Sync", figures=(Done.SYNCED,), lock_timeout=lock_timeout
@@ -104,7 +104,7 @@ def _passwords(configuration: Configuration, records: Sequence[AccountRecord]) -
     gone = {
         each.interface_id: SecretError(
             f'"{each.name}" is no longer in the files, so its password is not known',
-            hint="apply deletes it; or put its file back",
+            hint="the next apply deletes it; to keep it, restore its file",
         )
         for each in records
         if each.interface_id not in written
@@ -123,7 +123,7 @@ def accounts() -> None:
 @lists.format_option
 @common()
 def list_command(form: str, limit: int | None) -> int:
-    """The accounts grid: every account of the state."""
+    """List the accounts in the state."""
     with reading(load_configuration(), key=False) as state:
         counts = state.queue.counts()
         rows = [
@@ -147,7 +147,7 @@ def list_command(form: str, limit: int | None) -> int:
 @lists.format_option
 @common()
 def show(name: str, form: str) -> int:
-    """One account in full, with where each value comes from."""
+    """Show one account in full, with the origin of each value."""
     configuration = load_configuration()
     with reading(configuration, key=False) as state:
         detail = _detail(configuration, state, name)
@@ -168,10 +168,10 @@ def _detail(configuration: Configuration, state: State, name: str) -> render_acc
 
 @accounts.command("open")
 @click.argument("name", shell_complete=account_completions)
-@option("--print", "only_print", is_flag=True, help="Print the address only; open no browser.")
+@option("--print", "only_print", is_flag=True, help="Print the URL only; do not open a browser.")
 @common()
 def open_command(name: str, only_print: bool) -> int:
-    """View on eKomi: the public review page. Its address is printed; on a terminal a browser opens it."""
+    """Open the public review page at eKomi. Prints its URL; on a terminal, opens it in a browser."""
     configuration = load_configuration()
     with reading(configuration, key=False) as state:
         detail = _detail(configuration, state, name)
@@ -194,7 +194,7 @@ def open_command(name: str, only_print: bool) -> int:
 @lists.format_option
 @common()
 def check(names: tuple[str, ...], form: str) -> int:
-    """Test the credentials of all or the named accounts at eKomi. The state is not touched."""
+    """Test the credentials of the named accounts, or of all, at eKomi. Does not change the state."""
     from ekomi_reconcile.apply.accounts import check_credentials
     from ekomi_reconcile.model.account import Credential
     from ekomi_reconcile.reconcile.planning import make_clients, read_passwords

@@ -63,10 +63,10 @@ class _Order:
     "plan_file", metavar="[PLAN]", required=False, type=cli_options.FilePath(dir_okay=False, path_type=Path)
 )
 @cli_options.option("--auto-approve", env=False, is_flag=True, help="Do not ask.")
-@cli_options.option("--no-send", is_flag=True, help="Everything but sending.")
-@cli_options.option("--refresh-only", is_flag=True, help="Only syncs and imports.")
+@cli_options.option("--no-send", is_flag=True, help="Do everything except sending.")
+@cli_options.option("--refresh-only", is_flag=True, help="Only sync shop details and import reviews.")
 @cli_options.option(
-    "--new-state", env=False, is_flag=True, help="Make a new state where there is none, also in CI."
+    "--new-state", env=False, is_flag=True, help="Create a new state if there is none, also in CI."
 )
 @cli_options.option(
     "--deadline", type=cli_options.DURATION, metavar="TIME", help="Stop cleanly after this long, e.g. 10m."
@@ -75,7 +75,7 @@ class _Order:
     "--reconcile-window",
     type=cli_options.DURATION,
     metavar="TIME",
-    help="Read orders of the last TIME again, e.g. 7d: not every change of an order shows.",
+    help="Re-read orders of the last TIME, e.g. 7d: shops do not report every change of an order.",
 )
 @cli_options.option(
     "--lock-timeout",
@@ -85,13 +85,13 @@ class _Order:
     help="How long to wait for the writer lock.",
 )
 @cli_options.option(
-    "--allow-deletes", env=False, type=int, metavar="N", help="Let exactly N accounts be deleted."
+    "--allow-deletes", env=False, type=int, metavar="N", help="Allow exactly N accounts to be deleted."
 )
 @cli_options.option(
-    "--allow-schedules", env=False, type=int, metavar="N", help="Let exactly N invitations be scheduled."
+    "--allow-schedules", env=False, type=int, metavar="N", help="Allow exactly N invitations to be scheduled."
 )
 @cli_options.option(
-    "--allow-sends", env=False, type=int, metavar="N", help="Let exactly N invitations be sent."
+    "--allow-sends", env=False, type=int, metavar="N", help="Allow exactly N invitations to be sent."
 )
 @plan_command.accept_clock_option
 @plan_command.detail_options
@@ -121,7 +121,7 @@ def apply(
     exclude: tuple[str, ...],
     replace: tuple[str, ...],
 ) -> int:
-    """Make the state and eKomi's queue like the files.
+    """Make the state and eKomi's queue match the files.
 
     Without PLAN it plans, shows the plan, asks, and carries it out. With PLAN, a file that `plan --out`
     made, it does exactly that plan, or refuses because something changed since. It asks only about a plan

@@ -49,27 +49,31 @@ FILES = "."
     "--since",
     type=lists.Since(),
     metavar="TIME",
-    help="Only orders created since then: 2026-11-30, or 90d ago.  [default: 365d]",
+    help="Only orders created since TIME: 2026-11-30, or 90d for the last 90 days.  [default: 365d]",
 )
 @option(
     "--rules",
     "refs",
     multiple=True,
     metavar="REF",
-    help="The accounts of this git revision, '.' for the files as they are; twice to compare.  [default: .]",
+    help="Use the accounts of this git revision; '.' is the working tree; twice to compare.  [default: .]",
 )
-@option("--no-state", is_flag=True, help="Read no state: no expected reviews, no comparison with the queue.")
+@option(
+    "--no-state",
+    is_flag=True,
+    help="Do not read the state: no expected reviews, no comparison with the queue.",
+)
 @lists.format_option
 @common()
 def backtest(since: Instant | None, refs: tuple[str, ...], no_state: bool, form: str) -> int:
-    """Replay past orders: whom the rules would have invited, and what a change of them does.
+    """Replay past orders: show whom the rules would have invited, and what a rule change does.
 
-    Every order is judged at its own times, by its status history. Orders are read from the sources of the
-    project; nothing is sent. With a state, the reviews to expect are estimated from the response rate so far,
-    and the rules of the past are replayed beside the queue. Today's suppression list, customer groups and
+    Every order is evaluated at its own times, by its status history. Orders are read from the sources of the
+    project; nothing is sent. With a state, the expected reviews are estimated from the response rate so far,
+    and the result is compared with the actual queue. Today's suppression list, customer groups and
     categories apply. Not replayed: reviews, the limit per customer, order numbers that occur twice.
 
-    With two --rules the difference is shown, from the first to the second: --rules main --rules .
+    Two --rules show the difference from the first to the second: --rules main --rules .
     """
     if len(refs) > 2:
         raise click.UsageError("--rules: at most two revisions can be compared.")

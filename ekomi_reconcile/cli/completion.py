@@ -237,7 +237,12 @@ EXTRAS = {"keyring": "keyring", "parquet": "pyarrow", "postgres": "psycopg", "sa
 
 
 @click.command()
-@option("--json", "as_json", is_flag=True, help="As JSON, with the versions of the formats and the extras.")
+@option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON, including the versions of the formats and the extras.",
+)
 @common()
 def version(as_json: bool) -> int:
     """Print the version."""
@@ -263,7 +268,7 @@ def version(as_json: bool) -> int:
 def help_(context: click.Context, names: tuple[str, ...]) -> int:
     """Print the help of a command, or what an error or warning means.
 
-    `help plan` is `plan --help`, and `help state mv` is `state mv --help`. ID is in brackets in a message:
+    `help plan` is `plan --help`, and `help state mv` is `state mv --help`. Messages show the ID in brackets:
     `help unknown-key` explains error[unknown-key].
     """
     shown = context.find_root()

@@ -43,17 +43,17 @@ _NO_CI: Final = "none"
     type=click.Choice([*scaffold.CI, _NO_CI]),
     default=_NO_CI,
     show_default=True,
-    help="Whose workflow to write: check and plan on every pull request, apply on a schedule.",
+    help="CI system to write a workflow for: check and plan on every pull request, apply on a schedule.",
 )
-@option("--tests", is_flag=True, help="In a project with accounts: a test for each rule that has none.")
+@option("--tests", is_flag=True, help="In a project with accounts: add a test for each rule that has none.")
 @option("--name", default="Germany", show_default=True, help="Name of the example account.")
 @common()
 def init(ci: str, tests: bool, name: str) -> int:
     """Start a project: settings, an example account and orders, schemas for editors, CI.
 
-    Written into the working directory; files that are there already stay as they are. The example account is
-    disabled. In an existing project, only what is missing is added: schemas, .gitignore, and what --ci and
-    --tests name. Nothing is called, and no secret is needed.
+    Writes into the working directory; existing files are not changed. The example account is
+    disabled. In an existing project, only missing files are added: schemas, .gitignore, and what --ci and
+    --tests select. Needs no network and no secret.
     """
     folder, system = options().directory, None if ci == _NO_CI else ci
     is_new = not scaffold.has_project(folder)
@@ -122,20 +122,28 @@ def _advice(done: scaffold.Scaffolded, name: str) -> str:
 
 
 @click.command()
-@option("--port", type=click.IntRange(0, 65535), default=8021, show_default=True, help="0 takes a free one.")
+@option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8021,
+    show_default=True,
+    help="The port; 0 chooses a free one.",
+)
 @option("--orders", type=click.IntRange(0), default=300, show_default=True, help="How many orders to seed.")
-@option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same world.")
+@option(
+    "--seed", type=int, default=1, show_default=True, help="The same seed creates the same shops and orders."
+)
 @common()
 def sandbox(port: int, orders: int, seed: int) -> int:
-    """Run a local eKomi and Magento to try things on.
+    """Run a local eKomi and Magento for experiments.
 
     It serves the APIs of five eKomi shops and of a Magento shop on this machine only, with reviews,
-    orders, and faults on demand under /_sandbox/faults. Ctrl-C ends it.
+    orders, and faults on demand under /_sandbox/faults. Press Ctrl-C to stop it.
 
-    A fault is a JSON object that is POSTed there, such as {"match": "add-recipient", "kind": "quota"}. Kinds:
+    To add a fault, POST a JSON object there, such as {"match": "add-recipient", "kind": "quota"}. Kinds:
     latency, status, retry_after, html, cut_before, cut_after, cut_body, half_json, wrong_json, bare_text,
-    slow_body, big_body, quota and tariff (eKomi refuses the account), unclear (neither a yes nor a no),
-    redirect (to "location"). "shop", "count", "skip" and "probability" narrow it down; DELETE ends all.
+    slow_body, big_body, quota and tariff (eKomi refuses the account), unclear (an unrecognised response),
+    redirect (to "location"). "shop", "count", "skip" and "probability" limit a fault; DELETE removes all.
     """
     from ekomi_reconcile.cli.files import needs_sandbox
 
@@ -209,17 +217,17 @@ _EDITED = "germany.yaml"
     "folder",
     type=FilePath(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Where to make the project.  [default: a new temporary folder]",
+    help="Where to create the project.  [default: a new temporary folder]",
 )
 @option(
     "--orders", type=click.IntRange(1), default=300, show_default=True, help="How many orders the shop has."
 )
 @common()
 def demo(folder: Path | None, orders: int) -> int:
-    """See the whole loop on a sandbox in one minute.
+    """See the whole workflow on a sandbox in one minute.
 
-    Five accounts, a local eKomi, some hundred orders: validate, plan, apply, an empty plan, an edit of a
-    rule, what it changes for customers who wait, and a report. The folder stays for playing on.
+    Five accounts, a local eKomi, a few hundred orders: validate, plan, apply, an empty plan, an edit of a
+    rule, its effect on pending invitations, and a report. The folder is kept for further experiments.
     """
     from ekomi_reconcile.cli.files import needs_sandbox
 
@@ -251,7 +259,7 @@ def _make_folder(folder: Path | None) -> Path:
         target.mkdir(parents=True)
     except OSError as error:
         raise ReconcileError(
-            f"{target} cannot be made: {error.strerror}", hint="name a folder that does not exist yet"
+            f"{target} cannot be made: {error.strerror}", hint="give --dir a folder that does not exist yet"
         ) from None
     return target
 

@@ -28,7 +28,7 @@ from ekomi_reconcile.state.opening import Mode, open_state
 
 
 @click.command()
-@option("--offline", is_flag=True, help="Leave out everything that asks eKomi or a shop.")
+@option("--offline", is_flag=True, help="Skip every check that sends a request to eKomi or a shop.")
 @lists.format_option
 @common()
 def doctor(offline: bool, form: str) -> int:
@@ -96,9 +96,9 @@ def _key(files: Configuration) -> tuple[bytes | None, ReconcileError | None]:
 @lists.format_option
 @common()
 def errors(names: tuple[str, ...], since: Instant | None, limit: int | None, form: str) -> int:
-    """Calls to eKomi that failed.
+    """List failed calls to eKomi.
 
-    The latest first. The messages hold neither secrets nor personal data.
+    The latest come first. The messages contain neither secrets nor personal data.
     """
     with session.reading(session.load_configuration(), key=False) as state:
         known = lists.known_to(state)
@@ -133,13 +133,13 @@ _HEAD = 4_096
     default=Path("report"),
     show_default=True,
     metavar="DIR",
-    help="The folder to write index.html into; other files in it stay.",
+    help="The folder to write index.html into; other files in it are kept.",
 )
 @common()
 def report(out: Path) -> int:
     """Write the state as a web page: accounts, queue, reviews, runs.
 
-    One file that loads nothing and holds no personal data: open it, mail it, or serve it. The state is only
+    One self-contained file without personal data: open it, mail it, or serve it. The state is only
     read, and no lock is taken.
     """
     from ekomi_reconcile.model.sending_times import SendingSchedule

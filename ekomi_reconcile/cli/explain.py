@@ -50,15 +50,16 @@ from ekomi_reconcile.state.store import State
     "--all",
     "details",
     is_flag=True,
-    help="Every criterion of every account, also of those that do not match.",
+    help="Show every criterion of every account, also of those that do not match.",
 )
 @lists.format_option
 @common()
 def explain(order: str, account: str | None, form: str, *, details: bool) -> int:
-    """Why an order is invited or not, and when: what becomes of it, and every account's verdict.
+    """Show why an order is invited or not, and when: the outcome, and the result of every account.
 
-    ORDER is its number, '#123' its id; 'SOURCE:#123' where several order sources have it. Every criterion is
-    shown of the accounts that match, or of the nearest one; with --all, --account or as JSON of each.
+    ORDER is an order number, or '#123' an order id; 'SOURCE:#123' if several order sources have this id.
+    Lists every criterion of the accounts that match, or of the closest one; with --all, --account or JSON, of
+    each.
     """
     configuration = load_configuration()
     only = None if account is None else lists.choose_one(account, lists.written_in(configuration))
@@ -131,13 +132,13 @@ def _told(
 
 @click.command()
 @lists.format_option
-@option("--strict", is_flag=True, help="Exit with 1 where anything was found.")
+@option("--strict", is_flag=True, help="Exit with 1 if anything was found.")
 @common()
 def analyze(form: str, strict: bool) -> int:
-    """Which accounts can match the same order, and which rules never match; offline.
+    """Find accounts that can match the same order, and rules that never match; offline.
 
-    Needs no secret. Each overlap comes with an order that both accounts would take. Store views that rule
-    tests or the state know are compared with those that accounts serve; a state on a server is not read.
+    Needs no secret. Shows each overlap with an example order that both accounts match. Store views that rule
+    tests or the state contain are compared with those that accounts name; a state on a server is not read.
     """
     configuration = load_configuration()
     known = (*_of_tests(configuration), *_of_state(configuration))
@@ -210,27 +211,31 @@ def _mention_unchecked(text: str) -> None:
     default="text",
     help="How to show the results; junit: XML for CI systems.",
 )
-@option("--mutate", is_flag=True, help="Change the rules one step at a time, and show what no test notices.")
+@option(
+    "--mutate",
+    is_flag=True,
+    help="Change the rules one step at a time, and show the changes that no test detects.",
+)
 @option(
     "--min",
     "least",
     type=click.FloatRange(0, 100),
     metavar="N",
-    help="With --mutate: exit with 1 where less than N percent of the changes are noticed.",
+    help="With --mutate: exit with 1 if tests detect less than N percent of the changes.",
 )
-@option("--suggest", metavar="ORDER", help="Write a test out of a real order, without personal data.")
+@option("--suggest", metavar="ORDER", help="Print a test made from a real order, without personal data.")
 @common()
 def test(path: str | None, form: str, *, mutate: bool, least: float | None, suggest: str | None) -> int:
     """Run the unit tests of the rules; offline.
 
-    Needs no state and no secret. PATH is a file or a folder of tests; left out: the folder that `tests:` in
-    the project file names. Of a test that fails every criterion is shown, as `explain` does.
+    Needs no state and no secret. PATH is a file or a folder of tests; the default is the folder that `tests:`
+    in the project file names. For a test that fails, every criterion is shown, as in `explain`.
 
-    With --mutate every rule is changed by one step at a time (14 days become 13, gte becomes gt, a condition
-    is left out). A change that no test notices is shown with a test that would notice it, ready to paste.
+    --mutate changes every rule one step at a time (14 days become 13, gte becomes gt, a condition
+    is left out). A change that no test detects is shown with a test that would detect it, ready to paste.
 
-    With --suggest a test is written to stdout out of a real order, by its number or '#123' for its id. Only
-    this reads the shop or the order file. Personal data is left out, and named where a rule looks at it.
+    --suggest prints a test made from a real order, given by its number, or its id as '#123'. Only
+    --suggest reads the shop or the order file. Personal data is left out; fields that a rule needs are named.
     """
     if suggest is not None:
         if path is not None or mutate or form != "text":

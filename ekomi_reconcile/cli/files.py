@@ -169,7 +169,7 @@ def private_file(path: Path) -> Iterator[IO[bytes]]:
         draft.replace(path)
     except OSError as error:
         raise ReconcileError(
-            f"{path} cannot be written: {error.strerror}", hint="choose another place for it"
+            f"{path} cannot be written: {error.strerror}", hint="choose another path"
         ) from None
     finally:
         with suppress(OSError):
@@ -369,7 +369,7 @@ def _before(
                 message=f"at {revision.ref} ({revision.commit[:12]}) {error.message}; "
                 "every account is shown as new",
                 found=f"{first.place}: {first.message}" if first.place else first.message,
-                hint="nothing to do here if this change repairs it",
+                hint="ignore this if this change fixes it",
             ),
         )
 

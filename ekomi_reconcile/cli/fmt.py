@@ -56,16 +56,16 @@ class _Outcome:
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@option("--check", is_flag=True, help="Write nothing; exit 1 where a file would change.")
+@option("--check", is_flag=True, help="Write nothing; exit with 1 if a file would change.")
 @option("--diff", is_flag=True, help="Write nothing; print what would change.")
 @common()
 def fmt(paths: tuple[str, ...], check: bool, diff: bool) -> int:
     """Format the files: canonical YAML, comments kept.
 
-    Two spaces of indentation, keys in the order of the schema, quotes only where they are needed; those
-    around what YAML 1.1 reads as another type (no, 12:30, 2026-01-01) stay. So does a comment on the first
-    lines. Without PATH: the project file and all accounts; PATH is a file, a folder, or - for standard input.
-    Changed files are listed. A file that is not YAML, or whose meaning would change, is left as it is.
+    Indents by two spaces, sorts keys as in the schema, and removes unneeded quotes; quotes
+    around what YAML 1.1 reads as another type (no, 12:30, 2026-01-01) stay, and so does a comment on the
+    first lines. Without PATH: the project file and all accounts; PATH is a file, a folder, or - for standard
+    input. Lists changed files. A file that is not YAML, or whose meaning would change, is not changed.
     """
     if _STREAM in paths:
         return _stream(paths, check=check, diff=diff)
@@ -187,9 +187,9 @@ def _summary(outcome: _Outcome, *, would: str) -> str:
     "form",
     type=click.Choice(["text", "json", "github", "sarif"]),
     default="text",
-    help="How to show findings; github: as annotations of a pull request.",
+    help="Output format; github: annotations on a pull request.",
 )
-@option("--strict", is_flag=True, help="Warnings fail too.")
+@option("--strict", is_flag=True, help="Treat warnings as errors.")
 @common()
 def validate(form: str, strict: bool) -> int:
     """Check the files: schema, cross-file rules, lint. Offline, and without any secret."""
@@ -230,11 +230,11 @@ class _WithoutAccounts(DiskTree):
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=account_completions)
 @common()
 def dump(names: tuple[str, ...]) -> int:
-    """Print the accounts of the state as YAML, as they were applied last.
+    """Print the accounts in the state as YAML, as last applied.
 
-    For files that were lost: the result in a file of the accounts folder, the next plan has no changes. Each
-    password is the reference that was applied. NAME is a name, an interface id or a pattern; without one it
-    is all of them. The files of the accounts are not read.
+    Restores lost files: save the output in the accounts folder, and the next plan has no changes. Each
+    password is the reference that was applied. NAME is a name, an interface id or a pattern; the default
+    is all accounts. The account files are not read.
     """
     configuration = load_from(_WithoutAccounts(), configuration_path().as_posix())
     with reading(configuration, key=False) as state:
@@ -295,9 +295,10 @@ class _SchemaName(click.ParamType[str]):
 @click.argument("kind", type=_SchemaName(), metavar="NAME")
 @common()
 def schema(kind: str) -> int:
-    """Print a JSON Schema: of the files, of the plan, of a pulled state, of what a command writes.
+    """Print a JSON Schema: of the files, the plan, a pulled state, or the JSON output of a command.
 
-    A command's is called like it: `accounts-list`, `invitations-show`; `events` is one line of --json-events.
+    The schema of a command has its name: `accounts-list`, `invitations-show`; `events` is a line of
+    --json-events.
     """
     click.echo(schema_text(kind), nl=False)
     return 0

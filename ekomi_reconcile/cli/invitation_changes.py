@@ -235,7 +235,7 @@ def bulk_options(command: Command) -> Command:
         multiple=True,
         metavar="TEST",
         env=False,
-        help="Change all invitations that match, such as status=unknown; may be repeated, all must hold.",
+        help="Change all invitations that match, e.g. status=unknown; if repeated, all must match.",
     )(command)
 
 
@@ -307,7 +307,7 @@ def _acted(act: Callable[..., Invitation], state: State, row: Invitation, now: I
     except StateError as refusal:
         raise ReconcileError(
             f"{refusal.message}; none was changed",
-            hint="leave it out with one more --where, such as --where status=pending",
+            hint="exclude it with another --where, such as --where status=pending",
         ) from None
 
 
@@ -337,13 +337,13 @@ def _confirmed(count: int, verb: str) -> int:
     if not interactive():
         raise ReconcileError(
             f"{what} {_match(count)}, and no terminal to confirm on",
-            hint=f"if that is right, run again with --expect {count}",
+            hint=f"if this number is right, run again with --expect {count}",
         )
     with interruptible():
         click.echo(f"{verb} {what}? Only 'yes' will be accepted: ", err=True, nl=False)
         if sys.stdin.readline().strip() == "yes":
             return count
-    raise ReconcileError("cancelled; no invitation was changed", hint="answer `yes` to go on")
+    raise ReconcileError("cancelled; no invitation was changed", hint="answer `yes` to continue")
 
 
 def _match(count: int) -> str:

@@ -40,18 +40,16 @@ _LARGEST = 1 << 29
 
 @click.command("mark-sent")
 @click.argument("file", type=FilePath(dir_okay=False, allow_dash=True, path_type=Path))
-@option("--source", metavar="NAME", help="The order source of orders whose account does not tell it.")
+@option("--source", metavar="NAME", help="The order source, for orders whose account does not determine it.")
 @option(
     "--account",
     metavar="NAME",
     shell_complete=account_completions,
-    help="The account of orders for which FILE names none.",
+    help="The account, for orders without one in FILE.",
 )
-@option(
-    "--keep-going", is_flag=True, help="Leave lines out that cannot be used; without it, do nothing then."
-)
+@option("--keep-going", is_flag=True, help="Skip unusable lines; without this flag one of them stops it.")
 @option("--new-state", env=False, is_flag=True, help="Create a new state where there is none.")
-@option("--dry-run", is_flag=True, help="Only say what it would do.")
+@option("--dry-run", is_flag=True, help="Only show what it would do.")
 @lists.lock_timeout_option
 @lists.format_option
 @common()
@@ -65,10 +63,10 @@ def mark_sent(
     lock_timeout: int,
     form: str,
 ) -> int:
-    """Mark orders as sent whose customers another tool has asked: they are never asked again.
+    """Mark orders as sent that another tool has invited, so that they are never invited again.
 
-    FILE is CSV with a header, or JSON lines, with - stdin; a column `order` holds the order number, or
-    `order_id` the id; `account` and `date` may be there too. Orders are looked up in their order source.
+    FILE is CSV with a header, or JSON lines; - is stdin. A column `order` holds the order number, or
+    `order_id` the id; `account` and `date` are optional. Orders are looked up in their order source.
     """
     entries, bad = read_past(_read(file), now=instant.now())
     configuration = session.load_configuration()
@@ -101,7 +99,7 @@ def _check_source(configuration: Configuration, source: str | None) -> None:
     known = configuration.project.orders
     if source is not None and source not in known:
         raise ReconcileError(
-            f"unknown order source {source}", hint=f"known are: {', '.join(sorted(known)) or 'none'}"
+            f"unknown order source {source}", hint=f"order sources: {', '.join(sorted(known)) or 'none'}"
         )
 
 
@@ -227,7 +225,7 @@ invitations.add_command(mark_sent)
 def list_command(
     names: tuple[str, ...], statuses: tuple[str, ...], order: str | None, limit: int | None, form: str
 ) -> int:
-    """The invitations, by id."""
+    """List the invitations, sorted by id."""
     configuration = load_configuration()
     with reading(configuration, key=False) as state:
         wanted = InvitationFilter(
@@ -252,7 +250,7 @@ def list_command(
 @lists.format_option
 @common()
 def show(which: str, form: str) -> int:
-    """One invitation in full."""
+    """Show one invitation in full."""
     configuration = load_configuration()
     with reading(configuration, key=False) as state:
         row = invitation_changes.chosen(state, which)
@@ -269,7 +267,7 @@ def show(which: str, form: str) -> int:
 @lists.format_option
 @common()
 def history(which: str, limit: int | None, form: str) -> int:
-    """Every change: when, by whom, and the commit, saved plan and rule behind it. The oldest first."""
+    """Show every change of an invitation: when, by whom, and the commit, plan and rule behind it."""
     with reading(load_configuration(), key=False) as state:
         row = invitation_changes.chosen(state, which)
         found = state.journal.origins(row.interface_id, state.invitations.history(row.id)[:limit])
@@ -342,17 +340,17 @@ def _writer(command: Callable[..., int]) -> Any:
 
 
 @invitations.command("skip")
-@option("--reason", metavar="TEXT", help="Why; shown with the invitation. Nothing personal.")
+@option("--reason", metavar="TEXT", help="The reason, shown with the invitation. No personal data.")
 @_writer
 def skip(call: _Call, reason: str | None) -> int:
-    """Never send it, and never offer its order again. `unskip` takes that back."""
+    """Never send an invitation, and never schedule its order again. `unskip` reverses this."""
     return call.run(partial(InvitationRepository.skip, reason=reason), "skip", reason)
 
 
 @invitations.command("unskip")
 @_writer
 def unskip(call: _Call) -> int:
-    """Let a skipped invitation wait for its time again."""
+    """Make a skipped invitation pending again, at its scheduled time."""
     return call.run(InvitationRepository.unskip, "unskip")
 
 
@@ -362,13 +360,13 @@ def unskip(call: _Call) -> int:
     "at_once",
     is_flag=True,
     env=False,
-    help="Do not wait for the sending window of the account, nor for the end of a pause.",
+    help="Ignore the account's sending window and pauses.",
 )
 @_writer
 def push(call: _Call, at_once: bool) -> int:
-    """Send it with the next run. Its time no longer counts; its order is still looked at again.
+    """Send an invitation with the next run, ignoring its scheduled time. Its order is still re-checked.
 
-    A sending window (`send_between`) and pauses hold it all the same, unless --now is given.
+    A sending window (`send_between`) or a pause still delays it, unless --now is given.
     """
     return call.run(partial(InvitationRepository.push, at_once=at_once), "push", "--now" if at_once else None)
 
@@ -381,11 +379,11 @@ def retry(call: _Call) -> int:
 
 
 @invitations.command("resolve")
-@option("--sent", is_flag=True, help="The customer was asked: it is sent.")
-@option("--resend", is_flag=True, help="The customer was not asked: send it with the next run.")
+@option("--sent", is_flag=True, help="The customer was invited: mark the invitation as sent.")
+@option("--resend", is_flag=True, help="The customer was not invited: send the invitation with the next run.")
 @_writer
 def resolve(call: _Call, sent: bool, resend: bool) -> int:
-    """Say what became of an invitation whose outcome is unknown."""
+    """Record the outcome of an invitation whose outcome is unknown."""
     if sent == resend:
         raise click.UsageError("say what you found out: either --sent or --resend.")
     resolution = Resolution.SENT if sent else Resolution.RESEND

@@ -160,7 +160,7 @@ def customer_digest(configuration: Configuration, state: State | None) -> Digest
     if key is None:
         raise ReconcileError(
             "customers cannot be distinguished yet: neither a state nor a privacy.key exists",
-            hint="make a state with `ekomi-reconcile apply`, or set privacy.key",
+            hint="create a state with `ekomi-reconcile state init`, or set privacy.key",
         )
     return KeyedDigest(key, Purpose.CUSTOMER)
 
@@ -182,7 +182,7 @@ def suppression_path(configuration: Configuration) -> Path:
     if path is None:
         raise ConfigurationError(
             "the project has no suppression list",
-            hint="name one in the project file: privacy: {suppress: suppressed.txt}",
+            hint="set one in the project file: privacy: {suppress: suppressed.txt}",
         )
     return path
 
@@ -241,9 +241,12 @@ def accounts_option(command: Command) -> Command:
 
 def since_option(command: Command) -> Command:
     """``--since TIME``."""
-    return option("--since", type=Since(), metavar="TIME", help="Only since then: 2026-11-30, or 24h ago.")(
-        command
-    )
+    return option(
+        "--since",
+        type=Since(),
+        metavar="TIME",
+        help="Only entries since TIME: 2026-11-30, or 24h for the last 24 hours.",
+    )(command)
 
 
 def lock_timeout_option(command: Command) -> Command:
@@ -328,9 +331,9 @@ def orders() -> None:
 @format_option
 @common()
 def inspect(file: Path, form: str) -> int:
-    """Show what was recognised in an order file and what is missing, and print a mapping to paste.
+    """Show which fields of an order file are recognised or missing, and print a mapping to paste.
 
-    Needs no project. Names, addresses and amounts are not shown. Exit 1 where an order cannot be read, or a
+    Needs no project. Names, addresses and amounts are not shown. Exits with 1 if an order cannot be read or a
     required column is missing.
     """
     from ekomi_reconcile.orders.inspection import inspect_file

@@ -79,9 +79,9 @@ class Exit(IntEnum):
 
 MEANINGS = {
     Exit.OK: "success",
-    Exit.ERROR: "an error, a refusal, or something that was to be done and was not",
-    Exit.CHANGES: "changes are present (only `plan --detailed-exitcode`)",
-    Exit.USAGE: "the command line is wrong",
+    Exit.ERROR: "an error, a refusal, or an incomplete run",
+    Exit.CHANGES: "changes present (only with `plan --detailed-exitcode`)",
+    Exit.USAGE: "invalid command line",
     Exit.INTERRUPTED: "interrupted",
 }
 """The table of ``--help`` and the documentation."""
@@ -96,16 +96,16 @@ _COMMANDS = {
     "test": ("ekomi_reconcile.cli.explain:test", "Run the unit tests of the rules; offline."),
     "analyze": (
         "ekomi_reconcile.cli.explain:analyze",
-        "Which accounts can match the same order, and which rules never match; offline.",
+        "Find accounts that can match the same order, and rules that never match; offline.",
     ),
     "backtest": (
         "ekomi_reconcile.cli.backtest:backtest",
-        "Replay past orders: whom the rules would have invited, and what a change of them does.",
+        "Replay past orders: show whom the rules would have invited, and what a rule change does.",
     ),
     "fmt": ("ekomi_reconcile.cli.fmt:fmt", "Format the files: canonical YAML, comments kept."),
     "plan": ("ekomi_reconcile.cli.plan:plan", "Show what apply would do, and why."),
-    "apply": ("ekomi_reconcile.cli.apply:apply", "Make the state and eKomi's queue like the files."),
-    "run": ("ekomi_reconcile.cli.run:run", "The loop as a service: apply, again and again."),
+    "apply": ("ekomi_reconcile.cli.apply:apply", "Make the state and eKomi's queue match the files."),
+    "run": ("ekomi_reconcile.cli.run:run", "Run apply as a service, at a fixed interval."),
     "accounts": ("ekomi_reconcile.cli.accounts:accounts", "The accounts: list, show, open, check."),
     "sync": ("ekomi_reconcile.cli.accounts:sync", "Fetch shop details and statistics from eKomi now."),
     "invitations": (
@@ -115,7 +115,7 @@ _COMMANDS = {
     "reviews": ("ekomi_reconcile.cli.reviews:reviews", "The reviews: import, list, stats, funnel, export."),
     "explain": (
         "ekomi_reconcile.cli.explain:explain",
-        "Why an order is invited or not, and when: what becomes of it, and every account's verdict.",
+        "Show why an order is invited or not, and when: the outcome, and the result of every account.",
     ),
     "orders": ("ekomi_reconcile.cli.lists:orders", "Order files: inspect."),
     "doctor": (
@@ -127,8 +127,8 @@ _COMMANDS = {
         "Write the state as a web page: accounts, queue, reviews, runs.",
     ),
     "suppress": ("ekomi_reconcile.cli.privacy:suppress", "Opt-outs: add, list, remove."),
-    "privacy": ("ekomi_reconcile.cli.privacy:privacy", "What is held about a customer: export, erase."),
-    "errors": ("ekomi_reconcile.cli.doctor:errors", "Calls to eKomi that failed."),
+    "privacy": ("ekomi_reconcile.cli.privacy:privacy", "Data about a customer: export, erase."),
+    "errors": ("ekomi_reconcile.cli.doctor:errors", "List failed calls to eKomi."),
     "state": (
         "ekomi_reconcile.cli.state:state",
         (
@@ -138,7 +138,7 @@ _COMMANDS = {
     ),
     "dump": (
         "ekomi_reconcile.cli.fmt:dump",
-        "Print the accounts of the state as YAML, as they were applied last.",
+        "Print the accounts in the state as YAML, as last applied.",
     ),
     "lock": ("ekomi_reconcile.cli.state:lock", "The writer lock: show."),
     "force-unlock": (
@@ -147,14 +147,14 @@ _COMMANDS = {
     ),
     "schema": (
         "ekomi_reconcile.cli.fmt:schema",
-        "Print a JSON Schema: of the files, of the plan, of a pulled state, of what a command writes.",
+        "Print a JSON Schema: of the files, the plan, a pulled state, or the JSON output of a command.",
     ),
     "completion": (
         "ekomi_reconcile.cli.completion:completion",
         "Print the script that completes commands, options and account names in a shell.",
     ),
-    "sandbox": ("ekomi_reconcile.cli.demo:sandbox", "Run a local eKomi and Magento to try things on."),
-    "demo": ("ekomi_reconcile.cli.demo:demo", "See the whole loop on a sandbox in one minute."),
+    "sandbox": ("ekomi_reconcile.cli.demo:sandbox", "Run a local eKomi and Magento for experiments."),
+    "demo": ("ekomi_reconcile.cli.demo:demo", "See the whole workflow on a sandbox in one minute."),
     "version": ("ekomi_reconcile.cli.completion:version", "Print the version."),
     "help": (
         "ekomi_reconcile.cli.completion:help_",

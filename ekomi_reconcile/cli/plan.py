@@ -56,19 +56,19 @@ _OPTIONS = (
         "--markdown-out",
         type=cli_options.FilePath(dir_okay=False, path_type=Path),
         metavar="FILE",
-        help="Write it as a comment, too: `--format markdown` into FILE.",
+        help="Also write the plan as a Markdown comment to FILE.",
     ),
     cli_options.option(
         "--comment-key",
         type=_Checked("key", _KEY, "letters and digits, with single . - _ / between them"),
         metavar="KEY",
-        help="Tells the comments of several projects in one repository apart.",
+        help="Distinguishes the comments of several projects in one repository.",
     ),
     cli_options.option(
         "--details-url",
         type=_Checked("url", _URL, "an address that starts with https://"),
         metavar="URL",
-        help="Where the whole plan can be read; named in a comment that had to be cut.",
+        help="URL of the complete plan; linked in a comment that is too long.",
     ),
 )
 
@@ -146,7 +146,8 @@ def selections(command: cli_options.Command) -> cli_options.Command:
             env=False,
             multiple=True,
             metavar="TAG",
-            help="Only accounts with this tag, or with one of several; beside --target both must hold.",
+            help="Only accounts with this tag; if repeated, with any of them. "
+            "With --target, both must match.",
         ),
         cli_options.option(
             "--target",
@@ -165,7 +166,7 @@ def detail_options(command: cli_options.Command) -> cli_options.Command:
     """``--concise`` and ``--full``, shared by plan and apply."""
     for add in (
         cli_options.option(
-            "--full", is_flag=True, help="List every account, also where more than 20 do the same."
+            "--full", is_flag=True, help="List every account, even if more than 20 have the same changes."
         ),
         cli_options.option("--concise", is_flag=True, help="One line per account; no examples."),
     ):
@@ -192,7 +193,7 @@ def accept_clock_option(command: cli_options.Command) -> cli_options.Command:
         "--accept-clock",
         env=False,
         is_flag=True,
-        help="Trust the clock, whatever servers or the last run say.",
+        help="Trust this machine's clock, even if it disagrees with servers or the last run.",
     )(command)
 
 
@@ -208,19 +209,19 @@ def accept_clock_option(command: cli_options.Command) -> cli_options.Command:
     "form",
     type=click.Choice(["text", "json", "markdown"]),
     default="text",
-    help="How to show it; markdown: as a comment of a pull request.",
+    help="Output format; markdown: a pull request comment.",
 )
 @comment_options
 @cli_options.option(
     "--base",
     metavar="REF",
-    help="What the files change since they branched off from REF: no state, no secret, no shop.",
+    help="Compare the files with the merge base of REF; needs no state, no secret and no shop.",
 )
 @cli_options.option(
     "--changed-since",
     env=False,
     metavar="REF",
-    help="Only accounts that the files have changed since they branched off from REF.",
+    help="Only accounts whose files have changed since the merge base with REF.",
 )
 @cli_options.option(
     "--detailed-exitcode", is_flag=True, help="Exit with 2 when accounts change or rules move invitations."
@@ -234,7 +235,7 @@ def accept_clock_option(command: cli_options.Command) -> cli_options.Command:
     env=False,
     type=InstantType(),
     metavar="TIME",
-    help="The plan as it would be at TIME; it cannot be applied.",
+    help="Show the plan as it would be at TIME; such a plan cannot be applied.",
 )
 @accept_clock_option
 @detail_options

@@ -43,10 +43,10 @@ def suppress() -> None:
 @lists.format_option
 @common()
 def add(addresses: tuple[str, ...], form: str) -> int:
-    """Put customers on the suppression list; with - read them from stdin, one per line.
+    """Add customers to the suppression list; with - read them from stdin, one per line.
 
-    An address or a telephone number (tel:+49...) is written as a keyed digest, which only this state's key
-    can compare. @*.example.org means every subdomain of example.org.
+    An address or a telephone number (tel:+49...) is stored as a keyed digest, which only this state's key
+    can match. @*.example.org means every subdomain of example.org.
     """
     wanted = given(addresses)
     configuration = load_configuration()
@@ -98,7 +98,7 @@ def list_command(limit: int | None, form: str) -> int:
 @lists.format_option
 @common()
 def remove(addresses: tuple[str, ...], form: str) -> int:
-    """Take customers or domains off the suppression list, in clear or as a digest."""
+    """Remove customers or domains from the suppression list, given in plain text or as a digest."""
     wanted = given(addresses)
     configuration = load_configuration()
     path = suppression_path(configuration)
@@ -119,14 +119,14 @@ _address = click.argument("address", metavar="ADDRESS|-")
 @click.group(cls=LazyGroup)
 @common()
 def privacy() -> None:
-    """What is held about a customer: export, erase."""
+    """Data about a customer: export, erase."""
 
 
 @privacy.command("export")
 @_address
 @common()
 def export(address: str) -> int:
-    """Everything held about a customer, as JSON; with - the address is read from stdin."""
+    """Print all data about a customer as JSON; with - the address is read from stdin."""
     wanted = one(address)
     configuration = load_configuration()
     with reading(configuration) as state:
@@ -143,10 +143,10 @@ def export(address: str) -> int:
 @lists.format_option
 @common()
 def erase(address: str, suppressing: bool, lock_timeout: int, form: str) -> int:
-    """Forget a customer; with - the address is read from stdin.
+    """Erase the data about a customer; with - the address is read from stdin.
 
-    The orders stay marked as settled, so nobody is invited twice. Pending invitations are skipped. The texts
-    of the reviews of the orders go, and no import brings them back.
+    The orders stay marked as processed, so nobody is invited twice. Pending invitations are skipped. The
+    texts of the reviews of these orders are deleted, and later imports do not restore them.
     """
     wanted = one(address)
     configuration = load_configuration()

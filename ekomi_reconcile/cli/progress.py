@@ -221,7 +221,7 @@ def json_events_option(command: Command) -> Command:
         "--json-events",
         type=FilePath(path_type=Path),
         metavar="FILE",
-        help="Also write what happens to FILE, one JSON object per line.",
+        help="Also write events to FILE, one JSON object per line.",
     )(command)
 
 

@@ -34,7 +34,7 @@ def patterns_option(command: Command) -> Command:
         multiple=True,
         metavar="GLOB",
         shell_complete=account_completions,
-        help="Only accounts whose name or interface id fits; may be repeated.",
+        help="Only accounts whose name or interface id matches; may be repeated.",
     )(command)
 
 
@@ -67,17 +67,17 @@ def account_names(state: State) -> dict[str, str]:
     "--by",
     type=click.Choice([each.value for each in Period]),
     default=Period.MONTH.value,
-    help="The steps of the trend.  [default: month]",
+    help="The interval of the trend.  [default: month]",
 )
 @lists.format_option
 @common()
 def stats_command(
     patterns: tuple[str, ...], product: str | None, since: Instant | None, by: str, form: str
 ) -> int:
-    """How many reviews, how good, how many answered, and the trend.
+    """Show the number of reviews, their rating, how many have a reply, and the trend.
 
-    Of the shop's own reviews, per account; reviews of products are summed up beside, or with --product
-    counted for one of them. What eKomi no longer shows does not count. Months and weeks are those of UTC.
+    Counts shop reviews per account; product reviews are summed up separately, or with --product
+    counted for one product. Reviews that eKomi no longer shows do not count. Months and weeks are in UTC.
     """
     period = Period(by)
     with reading(load_configuration(), key=False) as state:
@@ -126,7 +126,7 @@ class _FunnelKeys(click.ParamType[tuple[FunnelKey, ...]]):
     type=_FunnelKeys(),
     default="account",
     metavar="KEYS",
-    help="What to group by: account, week, channel, pending_days, with commas.  [default: account]",
+    help="Group by account, week, channel or pending_days; separate several by commas.  [default: account]",
 )
 @patterns_option
 @lists.since_option
@@ -135,9 +135,9 @@ class _FunnelKeys(click.ParamType[tuple[FunnelKey, ...]]):
 def funnel_command(
     by: tuple[FunnelKey, ...], patterns: tuple[str, ...], since: Instant | None, form: str
 ) -> int:
-    """How many invitations led to a review, and how long it took.
+    """Show how many invitations led to a review, and how long it took.
 
-    Invitations that were sent, of --since or later, and the shop reviews of their orders that were submitted
+    Counts invitations sent since --since, and the shop reviews of their orders that were submitted
     afterwards. The response rate comes with its 95 % Wilson interval. Customers need time: the rate of the
     last weeks is not final. A channel or period that was not recorded is left empty.
     """
@@ -177,14 +177,14 @@ CSV, JSONL, PARQUET = "csv", "jsonl", "parquet"
 
 
 @click.command("export")
-@option("--format", "form", type=click.Choice([CSV, JSONL, PARQUET]), required=True, help="What to write.")
+@option("--format", "form", type=click.Choice([CSV, JSONL, PARQUET]), required=True, help="Output format.")
 @option(
     "--out",
     type=FilePath(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Where to; only its owner may read it.  [default: stdout]",
+    help="The output file, readable only by its owner.  [default: stdout]",
 )
-@option("--bom", is_flag=True, help="Begin CSV with a byte order mark: Excel takes it for UTF-8 then.")
+@option("--bom", is_flag=True, help="Begin CSV with a byte order mark, so that Excel reads it as UTF-8.")
 @patterns_option
 @product_option
 @lists.since_option
@@ -199,10 +199,10 @@ def export_command(
     since: Instant | None,
     gone: bool,
 ) -> int:
-    """Write the imported reviews for other programs, by account, the oldest first.
+    """Export the imported reviews for other programs, sorted by account, the oldest first.
 
-    The columns are the fields of `reviews list --format json`. In CSV an apostrophe stands before what a
-    spreadsheet would take for a formula; JSON lines and Parquet hold every text as it is.
+    The columns are the fields of `reviews list --format json`. In CSV, an apostrophe precedes values that a
+    spreadsheet would read as a formula; JSON lines and Parquet contain every string unchanged.
     """
     _check(form, out, bom)
     with reading(load_configuration(), key=False) as state:
@@ -257,11 +257,13 @@ def reviews() -> None:
 
 @reviews.command("import")
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=account_completions)
-@option("--full", is_flag=True, help="All reviews, not only recent ones; notices those that are gone.")
+@option(
+    "--full", is_flag=True, help="Import all reviews, not only recent ones; also detects removed reviews."
+)
 @lists.lock_timeout_option
 @common()
 def import_command(names: tuple[str, ...], full: bool, lock_timeout: int) -> int:
-    """Import the reviews of all or the named accounts now, whether it is due or not."""
+    """Import the reviews of the named accounts, or of all, now, whether an import is due or not."""
     from ekomi_reconcile.apply.accounts import import_task
     from ekomi_reconcile.apply.fetching import FetchTask
     from ekomi_reconcile.cli.accounts import fetch_now
@@ -293,7 +295,7 @@ def list_command(
     limit: int | None,
     form: str,
 ) -> int:
-    """The imported reviews, the latest first."""
+    """List the imported reviews, the latest first."""
     with reading(load_configuration(), key=False) as state:
         wanted, names = chosen_accounts(state, patterns), account_names(state)
         listed = state.reviews.search(wanted, since=since, include_gone=gone, product_id=product)

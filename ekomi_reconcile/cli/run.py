@@ -55,7 +55,7 @@ def metrics_out_option(command: Command) -> Command:
         "--metrics-out",
         type=FilePath(dir_okay=False, path_type=Path),
         metavar="FILE",
-        help="Write the figures of the run to FILE, for Prometheus; e.g. /var/lib/node_exporter/ekomi.prom.",
+        help="Write the metrics of the run to FILE, for Prometheus; e.g. /var/lib/node_exporter/ekomi.prom.",
     )(command)
 
 
@@ -200,7 +200,7 @@ _log = logging.getLogger("ekomi_reconcile.run")
 
 
 @click.command()
-@option("--every", type=DURATION, required=True, metavar="TIME", help="From one cycle to the next, e.g. 15m.")
+@option("--every", type=DURATION, required=True, metavar="TIME", help="Interval between cycles, e.g. 15m.")
 @option("--listen", metavar="[HOST]:PORT", help="Serve /healthz, /readyz and /metrics, e.g. at :9108.")
 @option("--lock-timeout", type=DURATION, default="60s", metavar="TIME", help="How long to wait for the lock.")
 @accept_clock_option
@@ -209,11 +209,11 @@ _log = logging.getLogger("ekomi_reconcile.run")
 def run(
     every: int, listen: str | None, lock_timeout: int, accept_clock: bool, json_events: Path | None
 ) -> int:
-    """The loop as a service: apply, again and again.
+    """Run apply as a service, at a fixed interval.
 
-    The files are re-read at each cycle. While they have errors, or a guard refuses what they ask for,
-    the last good ones stay in force, and what is due is still sent. SIGTERM and SIGHUP let it
-    finish what is in flight. The file of --json-events is re-opened at each cycle, and appended to.
+    The files are re-read at each cycle. While they have errors, or a guard refuses their changes,
+    the last valid files stay in effect, and due invitations are still sent. On SIGTERM or SIGHUP it
+    finishes requests in progress. The file of --json-events is re-opened and appended to at each cycle.
     """
     from ekomi_reconcile.service import Metrics
 

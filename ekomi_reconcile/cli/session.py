@@ -134,7 +134,7 @@ def check_pin(configuration: Configuration) -> None:
     if found is None:
         raise StateError(
             f"no state at {place}, and {configuration.path} pins the one with lineage {pinned}",
-            hint="name the right location with --state or EKOMI_RECONCILE_STATE, restore a backup with "
+            hint="set the right location with --state or EKOMI_RECONCILE_STATE, restore a backup with "
             "`ekomi-reconcile state restore FILE`, or, if there never was one, create it with "
             "`ekomi-reconcile state init`",
             incident=Incident.STATE_LOST,
@@ -143,7 +143,7 @@ def check_pin(configuration: Configuration) -> None:
         raise StateError(
             f"{place} is another state than {configuration.path} pins: its lineage is {found}, state.lineage "
             f"is {pinned}",
-            hint="name the right location with --state or EKOMI_RECONCILE_STATE, or the project file of that "
+            hint="set the right location with --state or EKOMI_RECONCILE_STATE, or the project file of that "
             "state with --config",
         )
 

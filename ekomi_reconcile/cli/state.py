@@ -31,7 +31,7 @@ from ekomi_reconcile.state.maintenance.push import export_header, export_tables
 from ekomi_reconcile.state.store import State
 
 _which = click.argument("name", metavar="ADDRESS|NAME", shell_complete=account_completions)
-_dry_run = option("--dry-run", is_flag=True, help="Only say what it would do.")
+_dry_run = option("--dry-run", is_flag=True, help="Only show what it would do.")
 
 
 @click.command()
@@ -42,7 +42,7 @@ _dry_run = option("--dry-run", is_flag=True, help="Only say what it would do.")
 @lists.format_option
 @common()
 def mv(name: str, new_name: str, dry_run: bool, lock_timeout: int, form: str) -> int:
-    """Call an account by another name in the state, for files in which it has that name already."""
+    """Rename an account in the state, after you renamed it in the files."""
     with _opened("state mv", dry_run=dry_run, lock_timeout=lock_timeout) as state:
         record = _named(state, name)
         state.accounts.check_rename(record.interface_id, new_name)
@@ -67,9 +67,9 @@ def mv(name: str, new_name: str, dry_run: bool, lock_timeout: int, form: str) ->
 @lists.format_option
 @common()
 def mv_source(old: str, new: str, dry_run: bool, lock_timeout: int, form: str) -> int:
-    """Record an order source under another name, for a project file in which it has that name already.
+    """Rename an order source in the state, after you renamed it in the project file.
 
-    Without this, apply stops: the same orders under another name would look new.
+    Without this, apply stops, because the same orders under another name would look new.
     """
     defined = load_configuration().project.orders
     _check_source_names(old, new, defined)
@@ -78,7 +78,7 @@ def mv_source(old: str, new: str, dry_run: bool, lock_timeout: int, form: str) -
         if not found:
             raise ReconcileError(
                 f"nothing is recorded for the order source {old}",
-                hint=f"recorded are: {', '.join(state.queue.sources()) or 'none'}",
+                hint=f"recorded order sources: {', '.join(state.queue.sources()) or 'none'}",
             )
         if not dry_run:
             now = instant.now()
@@ -107,7 +107,7 @@ def _check_source_names(old: str, new: str, defined: Collection[str]) -> None:
     if new not in defined:
         raise ReconcileError(
             f"the project file defines no order source {new}",
-            hint=f"orders: defines {', '.join(sorted(defined)) or 'none'}; name the source there first",
+            hint=f"orders: defines {', '.join(sorted(defined)) or 'none'}; add the new name there first",
         )
     if old in defined:
         raise ReconcileError(
@@ -125,14 +125,15 @@ def _check_source_names(old: str, new: str, defined: Collection[str]) -> None:
 @lists.format_option
 @common()
 def rm(name: str, dry_run: bool, lock_timeout: int, form: str) -> int:
-    """Forget an account; eKomi is not told. Its rows stay on record, so that nobody is asked twice.
+    """Remove an account from the state, not from eKomi. Its invitations stay recorded: nobody is invited
+    twice.
 
     Pending invitations are cancelled. If the account is still in the files, the next apply re-creates it.
     """
     with _opened("state rm", dry_run=dry_run, lock_timeout=lock_timeout) as state:
         record = _named(state, name)
         if record.protect:
-            raise ReconcileError(f'"{record.name}" is protected', hint="apply it with `protect: false` first")
+            raise ReconcileError(f'"{record.name}" is protected', hint="set `protect: false` and apply first")
         counts = state.queue.counts().get(record.interface_id, {})
         if not dry_run:
             now = instant.now()
@@ -157,7 +158,7 @@ def rm(name: str, dry_run: bool, lock_timeout: int, form: str) -> int:
 @lists.format_option
 @common()
 def check(form: str) -> int:
-    """Is the state sound: every page, every index, every reference, every account. Reads everything."""
+    """Check the state for damage: every page, index, reference and account. Reads the whole state."""
     from ekomi_reconcile.state.maintenance.check import check_state
 
     with reading(load_configuration(), key=False) as state:
@@ -203,7 +204,7 @@ for _each in (init, push, backup, restore, mv, mv_source, accept_loss, rm, check
 @lists.format_option
 @common()
 def list_command(limit: int | None, form: str) -> int:
-    """The addresses of the accounts."""
+    """List the addresses of the accounts."""
     with reading(load_configuration(), key=False) as opened:
         records = opened.accounts.read()[:limit]
     if form == "json":
@@ -218,7 +219,7 @@ def list_command(limit: int | None, form: str) -> int:
 @lists.format_option
 @common()
 def show(name: str, form: str) -> int:
-    """The record of one account, also of a deleted one."""
+    """Show the record of one account, even if it is deleted."""
     with reading(load_configuration(), key=False) as opened:
         known = known_to(opened)
         addresses = tuple(Named(account_address(each.name), each.interface_id) for each in known)
@@ -231,7 +232,7 @@ def show(name: str, form: str) -> int:
 @state.command("pull")
 @common()
 def pull() -> int:
-    """Everything as JSON, in the state's own form: times are seconds since 1970 in UTC."""
+    """Print the whole state as JSON, in its internal format: times are seconds since 1970 in UTC."""
     with reading(load_configuration(), key=False) as opened:
         lists.write_pieces(export_text(export_header(opened), export_tables(opened)))
     return Exit.OK
@@ -242,7 +243,7 @@ def pull() -> int:
 @lists.format_option
 @common()
 def history(limit: int | None, form: str) -> int:
-    """The journal: who did what and when, the latest first."""
+    """Show the journal: who did what and when, the latest first."""
     with reading(load_configuration(), key=False) as opened:
         entries = opened.journal.entries(limit)
     lists.write_list(
@@ -266,7 +267,7 @@ def lock() -> None:
 @format_option
 @common()
 def show_lock(form: str) -> int:
-    """Who holds the writer lock: where, since when, for what, in which CI job."""
+    """Show who holds the writer lock: where, since when, for what, in which CI job."""
     location, root = state_location(load_configuration())
     write_one(
         lock_holder(locate(location, root=root)),
@@ -287,7 +288,7 @@ _OPERATION = "force-unlock"
 def force_unlock(lock_id: str, form: str) -> int:
     """Release a stale lock.
 
-    ID is what `lock show` tells. A holder that is alive after all notices before it writes.
+    `lock show` prints the ID. A holder that is still running detects this and stops before it writes.
     """
     configuration = load_configuration()
     location, root = state_location(configuration)

@@ -39,7 +39,7 @@ from ekomi_reconcile.state.store import State
     required=True,
     metavar="TIME",
     env=False,
-    help="When the first lost record was made, or earlier: 2026-11-30T12:00:00Z, or 2h ago.",
+    help="When the first lost record was made, or earlier: 2026-11-30T12:00:00Z, or 2h (ago).",
 )
 @option("--auto-approve", env=False, is_flag=True, help="Do not ask.")
 @option("--dry-run", is_flag=True, help="Only show what it would do.")
@@ -47,11 +47,11 @@ from ekomi_reconcile.state.store import State
 @format_option
 @common()
 def accept_loss(since: Instant, auto_approve: bool, dry_run: bool, lock_timeout: int, form: str) -> int:
-    """Go on with a state that lost its last records, after a failover or from an old copy.
+    """Continue with a state that lost its last records, after a failover or a restore of an old copy.
 
     Every pending invitation that may have been sent from TIME until now becomes `unknown` and is not sent:
-    those due in that time, and those due before that were still pending. Settle them with
-    `invitations resolve`. Run `apply --no-send` first, so that orders that were lost are there again.
+    those due in that period, and those due earlier but still pending. Resolve them with
+    `invitations resolve`. Run `apply --no-send` first, so that lost orders are in the state again.
     """
     configuration, now = load_configuration(), instant.now()
     if since > now:
@@ -132,13 +132,13 @@ def _confirm(found: LossAccepted) -> None:
     if not interactive():
         raise ReconcileError(
             f"approval required to turn {what} into unknown ones, but no terminal to confirm on",
-            hint="see them with --dry-run, then use --auto-approve",
+            hint="list the invitations with --dry-run, then use --auto-approve",
         )
     with interruptible():
         click.echo(f"Turn {what} into unknown ones? Only 'yes' will be accepted: ", err=True, nl=False)
         if sys.stdin.readline().strip() == "yes":
             return
-    raise ReconcileError("cancelled; no invitation was changed", hint="answer `yes` to go on")
+    raise ReconcileError("cancelled; no invitation was changed", hint="answer `yes` to continue")
 
 
 _OPERATION = "state init"
@@ -162,17 +162,17 @@ class _Uuid(click.ParamType[str]):
     "--lineage",
     type=_Uuid(),
     metavar="UUID",
-    help="Its identity.  [default: the pinned one, or a random one]",
+    help="The lineage (identity) of the state.  [default: the pinned one, or a random one]",
 )
-@option("--pin", is_flag=True, help="Also write the lineage into the project file; comments stay.")
+@option("--pin", is_flag=True, help="Also write the lineage into the project file; keeps comments.")
 @lock_timeout_option
 @format_option
 @common()
 def init(lineage: str | None, pin: bool, lock_timeout: int, form: str) -> int:
     """Create the state, if there is none yet.
 
-    Run it once per environment. Where the state exists already, with this lineage, nothing is done; another
-    one is an error. A state that was lost is not replaced: restore a backup.
+    Run it once per environment. If the state already exists with this lineage, nothing changes; another
+    lineage is an error. It does not replace a lost state: restore a backup.
     """
     configuration = session.load_configuration()
     wanted = _wanted(configuration, lineage)
@@ -196,7 +196,7 @@ def _wanted(configuration: Configuration, lineage: str | None) -> str | None:
     if lineage is not None and pinned not in (None, lineage):
         raise ConfigurationError(
             f"--lineage is {lineage}, but {configuration.path} pins {pinned}",
-            hint="leave --lineage out, or correct state.lineage in the project file",
+            hint="omit --lineage, or correct state.lineage in the project file",
         )
     return lineage or pinned
 
@@ -227,7 +227,8 @@ def _ensure(
     if wanted is not None and found.lower() != wanted:
         raise StateError(
             f"there is another state at {place}: its lineage is {found}, not {wanted}",
-            hint="name the right location with --state or EKOMI_RECONCILE_STATE, or leave that state in use",
+            hint="set the right location with --state or EKOMI_RECONCILE_STATE, "
+            "or keep using the existing state",
         )
     return found, False
 
@@ -249,7 +250,7 @@ def _pin(configuration: Configuration, lineage: str) -> None:
     except OSError as error:
         raise ConfigurationError(
             f"{path} cannot be written: {error.strerror}",
-            hint=f"let this user write it, or add yourself: lineage: {lineage}",
+            hint=f"give this user write permission, or add it by hand: lineage: {lineage}",
         ) from None
 
 
@@ -258,14 +259,19 @@ _file = FilePath(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@option("--out", type=_file, metavar="FILE", help="Where to.  [default: beside the state, with the time]")
+@option(
+    "--out",
+    type=_file,
+    metavar="FILE",
+    help="The backup file.  [default: next to the state, with the time in its name]",
+)
 @lock_timeout_option
 @format_option
 @common()
 def backup(out: Path | None, lock_timeout: int, form: str) -> int:
-    """Make a copy of the state, without its key: a private file that `state restore` takes.
+    """Back up the state, without its key, to a private file for `state restore`.
 
-    It is journaled, but does not make a reviewed plan stale.
+    The journal records the backup, but saved plans stay valid.
     """
     configuration = session.load_configuration()
     with session.writing(configuration, "state backup", lock_timeout=lock_timeout) as state:
@@ -290,10 +296,10 @@ def backup(out: Path | None, lock_timeout: int, form: str) -> int:
 @format_option
 @common()
 def restore(file: Path, lock_timeout: int, form: str) -> int:
-    """Bring back a copy that `state backup` or an apply made.
+    """Restore a backup that `state backup` or an apply made.
 
-    Refuses a damaged copy and that of another state. Keeps a copy of what it replaces. What was sent since
-    the copy was made stays recorded as sent, as far as the present state can be read.
+    Refuses a damaged backup or one of another state. Backs up what it replaces. Invitations sent since
+    the backup stay recorded as sent, as far as the current state is readable.
     """
     from ekomi_reconcile.state.maintenance.backup import OPERATION, must_be_restorable
     from ekomi_reconcile.state.maintenance.backup import restore as bring_back
@@ -332,15 +338,20 @@ def _check_copy(configuration: Configuration, copy: Path) -> None:
 
 @click.command()
 @click.argument("file", type=_file)
-@option("--force", env=False, is_flag=True, help="Even if the state has changed since FILE was pulled.")
+@option(
+    "--force",
+    env=False,
+    is_flag=True,
+    help="Replace the records even if the state has changed since FILE was pulled.",
+)
 @lock_timeout_option
 @format_option
 @common()
 def push(file: Path, force: bool, lock_timeout: int, form: str) -> int:
-    """Replace the records by the JSON in FILE, which `state pull` wrote and somebody edited.
+    """Replace the records with the JSON in FILE, an edited output of `state pull`.
 
-    All of it or nothing. Refuses that of another state, and one that is out of date. Keeps a copy of what it
-    replaces; the journal, and what was sent since, stay.
+    Replaces all or nothing. Refuses JSON from another state, and JSON that is out of date. Backs up what it
+    replaces; keeps the journal, and records of invitations sent since the pull.
     """
     from ekomi_reconcile.state.maintenance.push import OPERATION, parse
     from ekomi_reconcile.state.maintenance.push import push as put
@@ -359,10 +370,10 @@ def push(file: Path, force: bool, lock_timeout: int, form: str) -> int:
 @format_option
 @common()
 def migrate(url: str | None, lock_timeout: int, form: str) -> int:
-    """Copy the state to URL: a file, sqlite:///… or postgresql://…, also as ${env:NAME}.
+    """Copy the state to URL, or upgrade its format. URL: a file, sqlite:///…, postgresql://… or ${env:NAME}.
 
-    Every row is compared. Refuses a place that has a state already. Without URL the state is brought to
-    the format of this version, after a backup: a shared state only by this.
+    Compares every row. Refuses a URL that already has a state. Without URL, upgrades the state to
+    the format of this version, after a backup. Only this command upgrades a shared state.
     """
     from ekomi_reconcile.state.maintenance.move import OPERATION, move
 
@@ -376,7 +387,7 @@ def migrate(url: str | None, lock_timeout: int, form: str) -> int:
     with session.writing(configuration, OPERATION, lock_timeout=lock_timeout) as state:
         place = locate(target, root=root)
         if str(place) == str(state.location):
-            raise ReconcileError(f"the state is at {place} already", hint="name another place")
+            raise ReconcileError(f"the state is at {place} already", hint="give another URL")
         with writer_lock(place, operation=OPERATION):
             done = move(
                 state, target, root=root, configured=session.state_key(configuration), now=instant.now()

@@ -160,18 +160,21 @@ def _read(reference: str, kind: str, rest: str, root: Path) -> str:
 
 def _check(reference: str, value: str) -> None:
     if not value:
-        raise SecretUnusable(f"{reference} is empty", hint="put the secret there")
+        raise SecretUnusable(f"{reference} is empty", hint="write the secret into it")
     if value != value.strip() or value.startswith(_MARK):
         raise SecretUnusable(
             f"{reference} {flaw(value) or 'has whitespace at its beginning or end'}",
-            hint="remove it: eKomi and shops refuse such a secret, and do not report why",
+            hint="remove it: eKomi and shops reject such a secret without a reason",
         )
 
 
 def _from_environment(reference: str, name: str) -> str:
     value = os.environ.get(name)
     if value is None:
-        raise SecretError(f"{reference}: the variable {name} is not set", hint=f"set {name} where this runs")
+        raise SecretError(
+            f"{reference}: the variable {name} is not set",
+            hint=f"set {name} in the environment of this command",
+        )
     return value
 
 
@@ -232,7 +235,7 @@ def _from_plug_in(reference: str, kind: str, rest: str) -> str:
     except (LookupError, OSError, ValueError) as problem:
         raise SecretError(
             f"{reference}: the plug-in cannot resolve it ({type(problem).__name__})",
-            hint="see the plug-in's manual",
+            hint="see the documentation of the plug-in",
         ) from None
 
 

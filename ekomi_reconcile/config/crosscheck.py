@@ -56,7 +56,7 @@ def source_problem(document: Document, sources: Sequence[str]) -> Diagnostic:
             document.place(("name",)),
             path=("orders",),
             allowed=", ".join(sources),
-            hint=f"add `orders: {sources[0]}`, or call one source `default`",
+            hint=f"add `orders: {sources[0]}`, or name one source `default`",
         )
     return unknown_source(document, ("orders",), str(wanted), sources)
 

@@ -174,7 +174,7 @@ def _wildcards(entry: WrittenAccount) -> Iterator[Diagnostic]:
                 "literal-wildcard",
                 f"`{name}` in a list means a {thing} called `{name}`, not every {thing}",
                 ("invitations", key),
-                hint=f"leave {key} out to mean all {thing}s, unless one of that name exists",
+                hint=f"omit {key} to match all {thing}s, unless one has this name",
             )
 
 
@@ -198,7 +198,7 @@ def _bare_id(entry: WrittenAccount) -> Iterator[Diagnostic]:
             "name-repeats-id",
             "the name only repeats the interface id",
             ("name",),
-            hint="write a name that people know, such as the shop or the country",
+            hint="write a descriptive name, such as the shop or the country",
         )
 
 
@@ -280,7 +280,7 @@ def _shared_passwords(entries: Sequence[WrittenAccount]) -> Iterator[Diagnostic]
                 f"the reference to the password is the same as that of {other.account.name} "
                 f"({other.place(('interface_password',))})",
                 ("interface_password",),
-                hint="every interface has its own password: write its reference",
+                hint="every interface has its own password: use a separate reference for each",
             )
 
 

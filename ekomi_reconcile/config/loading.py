@@ -111,7 +111,7 @@ class Loader:
                     "several-documents",
                     "the project file holds more than one document",
                     each.place(),
-                    hint="remove `---` and what follows; accounts go into files of their own",
+                    hint="remove `---` and everything after it; define accounts in separate files",
                 )
             )
         return self._checked_project(documents[0]) if documents else None
@@ -186,7 +186,7 @@ class Loader:
             found=limit.strerror,
             allowed=f"{config_source.MAX_ENTRIES:,} files and folders, "
             f"{config_source.MAX_TOTAL_BYTES // 1024 // 1024} MiB together",
-            hint="set `accounts:` to a folder that holds account files and nothing else",
+            hint="set `accounts:` to a folder that contains only account files",
         )
 
     def _no_folder(
@@ -247,7 +247,7 @@ class Loader:
                 "unreadable-file",
                 f"it cannot be read: {reason or 'unknown reason'}",
                 Place(path=path),
-                hint="check that it is a regular file that may be read; remove links that lead nowhere",
+                hint="check that it is a regular file with read permission; remove broken links",
             )
         )
 

@@ -355,7 +355,7 @@ def pinned(path: str, content: bytes, lineage: str) -> bytes:
     again, problems = read(path, encoded)
     if problems or [each.data for each in again] != [wanted]:
         raise ConfigurationError(
-            f"{path} is written in a way that --pin cannot edit", hint=f"write it yourself: state: {value}"
+            f"{path} is written in a way that --pin cannot edit", hint=f"add it by hand: state: {value}"
         )
     return encoded
 

@@ -67,7 +67,7 @@ def merge_base(ref: str, folder: Path) -> Revision:
         raise RevisionUnreadable(
             f"{ref} and what is checked out have no common commit"
             + (" in this shallow clone" if shallow else ""),
-            hint=_DEEPER if shallow else "name the branch that this one was made from",
+            hint=_DEEPER if shallow else "give the branch that this one was created from",
         )
     return Revision(ref=ref, commit=_text(found).strip(), head=head, folder=folder, prefix=prefix)
 
@@ -80,7 +80,7 @@ def _prefix(folder: Path) -> str:
     reason = found.stderr.decode(errors="replace").strip().splitlines()[:1] or ["it has no working tree"]
     raise RevisionUnreadable(
         f"{folder} is not a checkout of a git repository: {reason[0]}",
-        hint="check the project out with git; of a folder that belongs to somebody else, git asks for "
+        hint="check the project out with git; if the folder belongs to another user, git requires "
         "`git config --global --add safe.directory FOLDER`",
     )
 
@@ -113,7 +113,7 @@ def ask(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         raise RevisionUnreadable("git is not installed", hint="install git") from None
     except (OSError, ValueError, subprocess.TimeoutExpired) as problem:
         raise RevisionUnreadable(
-            f"git cannot be asked: {problem}", hint="run git by hand to see why"
+            f"git cannot be asked: {problem}", hint="run the same git command to see the reason"
         ) from None
 
 
@@ -341,7 +341,7 @@ def _empty_folder() -> TemporaryDirectory[str]:
     except OSError as problem:
         raise RevisionUnreadable(
             f"cannot create a temporary folder: {problem.strerror or problem}",
-            hint="let TMPDIR lead to a folder that can be written",
+            hint="set TMPDIR to a writable folder",
         ) from None
 
 
@@ -363,7 +363,7 @@ def _entries(revision: Revision) -> dict[str, _Entry]:
     if found.returncode:
         raise RevisionUnreadable(
             f"git cannot list the files of {revision.ref} ({revision.commit[:12]})",
-            hint="fetch it whole: a clone made with --filter leaves folders out",
+            hint="fetch it without --filter: such a clone omits files",
         )
     entries = {}
     for line in found.stdout.split(b"\0")[:-1]:

@@ -225,7 +225,7 @@ def no_project(path: str) -> ConfigurationNotFound:
     """The error that ``path`` has no project file."""
     return ConfigurationNotFound(
         f"no project file {path}",
-        hint="run in the folder of the project, or name it: -C DIR or --config FILE; `init` makes a new one",
+        hint="run in the project folder, or use -C DIR or --config FILE; `init` creates a new project",
     )
 
 

@@ -157,7 +157,7 @@ class Builder:
                 "yaml-merge-key",
                 "merge keys (<<) are not part of the format",
                 node,
-                hint="write the values out, or put common ones under `defaults:` in the project file",
+                hint="repeat the values, or put shared ones under `defaults:` in the project file",
             )
             return None
         # Ids of stores are keys: a whole number is its own text, as in JSON.
@@ -293,7 +293,7 @@ def _conflict_markers(path: str, text: str, first: re.Match[str]) -> Diagnostic:
         "git conflict markers: resolve them",
         _place_of(path, text, first.start()),
         found=first.group().strip()[:_MARKER_SHOWN],
-        hint="keep the lines that are right, and remove those that begin with <<<<<<<, ======= and >>>>>>>",
+        hint="resolve the merge conflict: remove the lines that begin with <<<<<<<, ======= and >>>>>>>",
     )
 
 

@@ -276,5 +276,5 @@ def _notes(check: context.Check, subject: context.DoctorContext) -> Iterator[con
         yield context.warned(f"could not be checked: {error.message}", hint=error.hint)
     except _DAMAGE as error:
         yield context.warned(
-            f"could not be checked: {type(error).__name__}", hint="see the checks of the state"
+            f"could not be checked: {type(error).__name__}", hint="see the state checks of doctor"
         )

@@ -72,7 +72,7 @@ def sending(subject: DoctorContext) -> Iterator[CheckNote]:
     if not subject.configuration.project.safety.send:
         yield warned(
             "safety.send is false: runs plan and schedule, and send nothing",
-            hint="remove it where customers are to be invited",
+            hint="remove it in environments that send invitations",
         )
 
 

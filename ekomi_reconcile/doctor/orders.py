@@ -64,7 +64,7 @@ def unserved_store_views(subject: DoctorContext) -> Iterator[CheckNote]:
         if forgotten:
             yield warned(
                 f"{source}: no enabled account serves the store view(s) {', '.join(forgotten)}",
-                hint="add them to an account, if their customers are to be asked",
+                hint="add them to an account if their customers should be invited",
             )
         else:
             yield passed(f"{source}: every store view is served")
@@ -179,7 +179,7 @@ def order_source(subject: DoctorContext) -> Iterator[CheckNote]:
         else:
             yield passed(f"{name}: {said}")
     if not subject.configuration.project.orders:
-        yield warned("the project has no order source: no order is invited", hint="name one under orders:")
+        yield warned("the project has no order source: no order is invited", hint="add one under orders:")
 
 
 def _surveyed(found: Survey) -> str:
@@ -316,7 +316,7 @@ def clock(subject: DoctorContext) -> Iterator[CheckNote]:
             yield warned(f"{name}: the shop does not report its time")
         elif abs(skew) > CLOCK_SKEW:
             said = f"{abs(skew)} seconds {'ahead of' if skew > 0 else 'behind'} this machine"
-            yield warned(f"{name}: the shop's clock is {said}", hint="set both clocks by NTP")
+            yield warned(f"{name}: the shop's clock is {said}", hint="synchronise both clocks with NTP")
         else:
             yield passed(f"{name}: the shop's clock is right")
 

@@ -85,7 +85,7 @@ def refused(subject: DoctorContext) -> Iterator[CheckNote]:
     for key, stop in sorted(stops.items()):
         yield failed(
             f'eKomi has refused this account since {iso(stop.since)}: "{stop.message}"',
-            hint="clarify it with eKomi; each run sends one invitation first, and all once that succeeds",
+            hint="contact eKomi; each run tries one invitation first, and sends the rest if it succeeds",
             account=subject.names[key],
         )
     if not stops:
@@ -252,7 +252,7 @@ def _obstacles(subject: DoctorContext, plan: Plan) -> Iterator[CheckNote]:
     for guard in plan.guards:
         yield failed(
             guard.message,
-            hint=f"if it is meant: ekomi-reconcile apply {guard.override}",
+            hint=f"if this is intended: ekomi-reconcile apply {guard.override}",
             incident=guard.incident,
         )
     for change in plan.blocked:

@@ -218,7 +218,7 @@ def _foreign(place: Place) -> Diagnostic:
         "this is neither an account nor a project",
         place,
         allowed="mappings most of whose keys are those of accounts or of the project file",
-        hint="leave this file out, or correct its keys: see `ekomi-reconcile validate`",
+        hint="exclude this file, or correct its keys: see `ekomi-reconcile validate`",
     )
 
 
@@ -235,7 +235,7 @@ def _compare(path: str, *, before: bytes, after: bytes) -> None:
                     "format-refused",
                     "formatting would change the meaning; the file is unchanged",
                     Place(path=path),
-                    hint="please report this file, without its secrets, as a fault of ekomi-reconcile",
+                    hint="this is a bug in ekomi-reconcile: please report this file, without its secrets",
                 )
             ]
         )

@@ -82,7 +82,8 @@ def local_path(text: str, *, root: Path, what: str, error: type[ReconcileError] 
             return root / expand(text)
         except ValueError as unknown:
             raise error(
-                f"{what} {unknown}", hint="write the whole path; ./~name means a file of that name"
+                f"{what} {unknown}",
+                hint="write the full path; for a file whose name begins with ~, write ./~name",
             ) from None
     raise error(f"{what} {problem}", hint=HINT)
 

@@ -62,7 +62,7 @@ def foreign(name: str) -> Iterator[None]:
         return
     raise OrderSourceError(
         f"order source {name}: the package that provides it failed ({problem})",
-        hint="upgrade the package, or report this to its author",
+        hint="upgrade the package, or report this bug to its author",
     )
 
 

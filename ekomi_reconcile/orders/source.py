@@ -36,7 +36,7 @@ class Wanted:
     that a source may ask for less; history and e-mail address are always wanted. With ``reread_from`` orders
     created since are read again whether or not they say that they changed.
 
-    ``left`` are positions that are not gone on from, because rules changed: what they tell of the source may
+    ``left`` are positions that are not gone on from, because rules changed: what they say about it may
     help, such as which orders cannot be read.
 
     ``lacking`` are attributes that cannot be read, and that no rule of this pass looks at.

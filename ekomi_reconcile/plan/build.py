@@ -284,7 +284,7 @@ def _sending_off(held: int) -> tuple[Diagnostic, ...]:
             severity=Severity.WARNING,
             rule="sending-off",
             message=f"safety.send is false: nothing is sent; due invitations that stay pending: {held}",
-            hint="set safety.send to true where customers are to be invited",
+            hint="set safety.send to true in environments that send invitations",
         ),
     )
 
@@ -297,7 +297,7 @@ def _conditions(circumstances: Circumstances) -> tuple[Diagnostic, ...]:
         Diagnostic(
             severity=Severity.WARNING,
             rule="hypothetical",
-            message=f"the plan as it would be at {iso(circumstances.now)}: it can be read, not applied",
+            message=f"this is the plan as it would be at {iso(circumstances.now)}; it cannot be applied",
             hint="make a plan without --at to apply it",
         ),
     )
@@ -335,7 +335,7 @@ def _attention(recorded: RecordedState) -> tuple[Diagnostic, ...]:
         Diagnostic(
             severity=Severity.WARNING,
             rule="outcome-unknown",
-            message=f"{recorded.in_doubt} invitation(s) may have been sent: the outcome is not known",
+            message=f"{recorded.in_doubt} invitation(s) with unknown outcome: they may have been sent",
             hint="`invitations list --status unknown`, then `invitations resolve ID --sent` or `--resend`",
             incident=Incident.UNKNOWN_INVITATIONS,
         ),

@@ -37,7 +37,7 @@ def check_version(version: str) -> None:
     if version.partition(".")[0] != major:
         raise PlanInvalid(
             f"the plan has format {version}; this version reads {major}.x",
-            hint="apply it with the version that made it, or make a new plan",
+            hint="apply it with the version that created it, or create a new plan",
         )
 
 

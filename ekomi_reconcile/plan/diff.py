@@ -146,11 +146,11 @@ def _refusals(plan: Plan, allowed: Allowed) -> Iterator[GuardRefused]:
         if given is not None and given != count:
             yield GuardRefused(
                 f"{flag} {given} does not fit: the plan has {count}",
-                hint=f"look at the plan, then {flag} {count}",
+                hint=f"review the plan, then use {flag} {count}",
             )
     for guard in accepting(plan, allowed).guards:
         if not guard.accepted:
-            hint = f"if this is meant, run again with {guard.override}"
+            hint = f"if this is intended, run again with {guard.override}"
             yield GuardRefused(guard.message, hint=hint, incident=guard.incident)
 
 
@@ -377,7 +377,7 @@ def settings_changed(before: Mapping[str, Json], after: Mapping[str, Json]) -> t
         Diagnostic(
             severity=Severity.WARNING,
             rule="settings-changed",
-            message=f"settings of the project change, too: {', '.join(changed)}",
+            message=f"project settings also change: {', '.join(changed)}",
             hint="see the project file: accounts are unchanged, but runs will behave differently",
         ),
     )

@@ -143,7 +143,7 @@ def bursts(accounts: Iterable[Account], caused: Mapping[str, int]) -> Iterator[D
                 severity=Severity.WARNING,
                 rule="burst",
                 message=f"{count} invitations of {account.name} are due at once: the rule is new or changed, "
-                "and their time has passed already",
+                "and their scheduled time has passed",
                 hint=_advice(account),
                 account=account.name,
             )

@@ -102,7 +102,8 @@ def check_signature(saved: SavedPlan, sign: Sign) -> bool:
         raise PlanInvalid(
             f"the plan was signed with another key ({saved.signature.key_id}, the key of this state is "
             f"{own.key_id})",
-            hint="use the state that it was made from (--state), or make a new plan: plan --out FILE",
+            hint="use the state that the plan was created from (--state), or "
+            "create a new plan: plan --out FILE",
         )
     if not hmac.compare_digest(saved.signature.hmac, own.hmac):
         raise PlanInvalid("the plan was changed after it was made: its signature does not match", hint=AGAIN)
@@ -147,7 +148,7 @@ def made_before_the_state() -> PlanStale:
     """A plan was made without a state, and now there is one."""
     return PlanStale(
         "the plan is stale: it was made before there was a state at this location",
-        hint="run it again; in the place of a saved plan make a new one: plan --out FILE",
+        hint="run the command again; to replace a saved plan: plan --out FILE",
     )
 
 
@@ -160,7 +161,7 @@ def _check_kind(plan: Plan) -> None:
         raise PlanInvalid(
             f"the plan is hypothetical: it was made with --at for {iso(plan.created_at)}; it can be read, "
             "not applied",
-            hint="make a plan without --at: plan --out FILE",
+            hint="create a plan without --at: plan --out FILE",
         )
 
 
@@ -175,7 +176,7 @@ def _check_age(plan: Plan, present: Present) -> None:
     if age < -HOUR:
         raise PlanStale(
             f"the saved plan was made in the future ({iso(plan.created_at)}): one of the clocks is wrong",
-            hint="set the clocks right, then make a new plan: plan --out FILE",
+            hint="correct the clocks, then create a new plan: plan --out FILE",
         )
 
 

@@ -75,7 +75,8 @@ def _stopped(need: Need, error: OrderSourceError, stopped: Collection[str]) -> I
                 severity=Severity.ERROR,
                 rule="permission-missing",
                 message=f"order source {need.source}: {error.message}; the rules of "
-                f"{rule.account.name} need it: its invitations are left as they are, other accounts go on",
+                f"{rule.account.name} need it: its invitations are unchanged, "
+                f"other accounts are not affected",
                 hint=error.hint,
                 account=rule.account.name,
             )
@@ -184,8 +185,8 @@ def _one_sided(account: Account, held: bool, orders: int) -> Diagnostic:  # noqa
     return Diagnostic(
         severity=Severity.WARNING,
         rule="conditions-one-sided",
-        message=f"the conditions of {account.name} hold for {share} of the {orders} candidate orders",
-        hint="is that meant? `explain ORDER` shows every part with its value",
+        message=f"the conditions of {account.name} match {share} of the {orders} candidate orders",
+        hint="is that intended? `explain ORDER` shows every condition with its value",
         account=account.name,
     )
 
@@ -201,7 +202,7 @@ def _misdated(source: str, tally: ReasonTally) -> Iterator[Diagnostic]:
         rule="evidence-before-order",
         message=f"order source {source}: {tally.misdated} order(s) have dates before their order date "
         f"({examples}{more}); these dates are ignored",
-        hint="correct these fields, or created_at, where the orders come from",
+        hint="correct these fields, or created_at, at the source of the orders",
     )
 
 
@@ -209,7 +210,7 @@ def _unreadable(need: Need, error: OrderSourceError) -> Diagnostic:
     return Diagnostic(
         severity=Severity.ERROR,
         rule="orders-unreadable",
-        message=f"order source {need.source}: {error.message}; its invitations are left as they are",
+        message=f"order source {need.source}: {error.message}; its invitations are unchanged",
         hint=error.hint,
         incident=error.incident,
     )

@@ -81,7 +81,7 @@ def _check_globs(scope: Scope, names: Iterable[set[str]]) -> None:
         if not any(_matches(glob, each) for each in known):
             raise PlanError(
                 f"{glob!r} matches no account",
-                hint="give a name or an address as `accounts list` shows it; globs know * and ?",
+                hint="give a name or an address as in `accounts list`; * and ? are wildcards",
             )
 
 
@@ -91,7 +91,7 @@ def _tagged(scope: Scope, tags: Mapping[str, frozenset[str]]) -> frozenset[str]:
         if tag not in known:
             there = f"these there are: {', '.join(sorted(known))}"
             raise PlanError(
-                f"no account has the tag {tag!r}", hint=there if known else "give one to accounts"
+                f"no account has the tag {tag!r}", hint=there if known else "add `tags` to accounts"
             )
     return frozenset(key for key, own in tags.items() if not own.isdisjoint(scope.tags))
 

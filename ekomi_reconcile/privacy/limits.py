@@ -201,5 +201,5 @@ def _replace(path: Path, text: str) -> None:
 def _unwritable(path: Path, error: OSError) -> ConfigurationError:
     return ConfigurationError(
         f"the suppression list {path} cannot be written: {error.strerror}",
-        hint="let this user write it, or correct privacy.suppress in the project file",
+        hint="give this user write permission, or correct privacy.suppress in the project file",
     )

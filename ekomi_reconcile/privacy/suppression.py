@@ -176,7 +176,7 @@ def check_suppression_list(path: Path) -> Sequence[Diagnostic]:
                 severity=Severity.WARNING,
                 rule=MISSING,
                 message=f"the suppression list {path} does not exist; plan and apply need it",
-                hint="create it (an empty file will do), or remove privacy.suppress from the project file",
+                hint="create it (it can be empty), or remove privacy.suppress from the project file",
             )
         ]
     try:
@@ -205,7 +205,9 @@ def read_text(path: Path) -> str:
     try:
         content = read_bounded(path, MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
-            raise ConfigurationError(f"{path}: larger than {MAX_BYTES // 2**20} MiB", hint="split it")
+            raise ConfigurationError(
+                f"{path}: larger than {MAX_BYTES // 2**20} MiB", hint="remove lines that are not needed"
+            )
         return content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"

@@ -64,10 +64,11 @@ def other_languages(
             yield Diagnostic(
                 severity=Severity.WARNING,
                 rule=RULE,
-                message=f"{account.name}: eKomi writes in {own}, and store views of order source {source} "
+                message=f"{account.name}: eKomi sends invitations in {own}, but store "
+                f"views of order source {source} "
                 f"have another language: {', '.join(others[:_SHOWN])}{more}",
                 key="invitations.store_views",
-                hint="give these store views an account in their language, exclude them from this one, or "
+                hint="add an account in the language of these store views, exclude them from this one, or "
                 "have eKomi change the language of the account",
                 account=account.name,
             )
@@ -200,11 +201,11 @@ def unknown_states(source: str, carried: Carried) -> Iterator[Diagnostic]:
     yield Diagnostic(
         severity=Severity.WARNING,
         rule="unknown-order-state",
-        message=f"order source {source}: {found.total()} orders are in a state that is not known "
+        message=f"order source {source}: {found.total()} orders have an unknown order state "
         f"({words}{more}); they get no invitation",
         found=next(iter(found)),
         allowed=", ".join(each.value for each in OrderState if each is not OrderState.UNKNOWN),
-        hint="map these words to known states in the order source; then read the orders again: "
+        hint="map these values to known states in the order source; then re-read the orders: "
         "ekomi-reconcile apply --reconcile-window 30d",
     )
 

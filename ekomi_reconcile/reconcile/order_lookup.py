@@ -109,12 +109,12 @@ def _ambiguous(wanted: str, found: Sequence[Found], names: Sequence[str]) -> Rec
 def _unknown(wanted: str, searched: Sequence[str]) -> ReconcileError:
     if not searched:
         return ReconcileError(
-            "the project has no order source", hint="name one under `orders:` in the project file"
+            "the project has no order source", hint="add one under `orders:` in the project file"
         )
     where = "order source" if len(searched) == 1 else "order sources"
     return ReconcileError(
         f"order {wanted} not found in the {where} {', '.join(searched)}",
-        hint=f"write its number, or its id as '{BY_ID}123'",
+        hint=f"give the order number, or the order id as '{BY_ID}123'",
     )
 
 

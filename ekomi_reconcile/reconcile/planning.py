@@ -273,7 +273,7 @@ def _changed_addresses(
                 message=f"{key} changes from {before[key]} to {address}",
                 key=key,
                 found=address,
-                hint="check that it is the right one: passwords and customers' addresses are sent there",
+                hint="check this address: passwords and customers' addresses are sent there",
             )
 
 

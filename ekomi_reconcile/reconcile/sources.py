@@ -194,7 +194,7 @@ class Sources:
         if name not in self._opened:
             settings = self.configuration.project.orders.get(name)
             if settings is None:
-                raise OrderSourceError(f"unknown order source {name}", hint="name it under orders:")
+                raise OrderSourceError(f"unknown order source {name}", hint="add it under orders:")
             self._opened[name] = open_source(
                 settings, root=self.configuration.root, uses=partial(self._uses, name), stop=self.stop
             )

@@ -65,14 +65,11 @@ _LEAST_ROOM = 24
 
 
 def folded(text: str, width: int | None, *, hang: int | None = None) -> str:
-    """The text with lines of at most ``width`` columns, broken at spaces; ``None`` breaks none.
+    """Break lines at spaces to at most ``width`` columns; ``None`` breaks none, and longer words stay whole.
 
-    What follows in a line is indented by ``hang`` columns, or by two more than its beginning. A word that is
-    longer than a line stays whole.
+    What follows in a line is indented by ``hang`` columns, or by two more than its beginning.
     """
-    if width is None:
-        return text
-    return "\n".join(_folded(line, width, hang) for line in text.split("\n"))
+    return text if width is None else "\n".join(_folded(line, width, hang) for line in text.split("\n"))
 
 
 def _folded(line: str, width: int, hang: int | None) -> str:
@@ -96,8 +93,7 @@ def _shown_columns(text: str) -> int:
     return columns_of(_ESCAPE.sub("", text) if "\033" in text else text)
 
 
-_JOINED = re.compile(r"(?<!·) (?!·)|(?<=\S) (?=·)")
-"""Spaces at which a line of phrases is not broken: all but those after a ``·``."""
+_JOINED = re.compile(r"(?<!·) (?!·)|(?<=\S) (?=·)")  # spaces that join: all but those after a ``·``
 
 
 def wrapped(text: str, width: int | None, indent: int = 0) -> list[str]:

@@ -54,7 +54,7 @@ def rule_test_files(path: str) -> Sequence[str]:
     except OSError as problem:
         raise ReconcileError(
             f"{path} cannot be read: {problem.strerror}",
-            hint="name the folder of the tests, or one of its files; without PATH `tests:` names it",
+            hint="give the tests folder or one of its files; the default is `tests:` in the project file",
         ) from None
 
 

@@ -351,7 +351,7 @@ def another_shop(source: str, differences: Sequence[str]) -> OrderSourceError:
         return OrderSourceError(
             f"{len(differences)} of the recorded orders have another number now, so their invitations are "
             f"not sent: {'; '.join(differences)}",
-            hint="correct the number where the orders come from, or take the invitation out: "
+            hint="correct the number at the source of the orders, or skip the invitation: "
             "ekomi-reconcile invitations skip ID",
         )
     return OrderSourceError(

@@ -158,7 +158,7 @@ def _check(name: str) -> None:
     except ValidationError:
         raise ConfigurationError(
             "an account cannot be called that",
-            hint="1 to 255 characters, no line breaks, and no spaces at the ends",
+            hint="use 1 to 255 characters without line breaks, leading spaces or trailing spaces",
         ) from None
 
 
@@ -223,7 +223,8 @@ def _write(path: Path, content: str) -> None:
             file.write(content)
     except OSError as error:
         raise ConfigurationError(
-            f"{path.as_posix()} cannot be written: {error.strerror}", hint="check who may write there"
+            f"{path.as_posix()} cannot be written: {error.strerror}",
+            hint="check the write permissions of this folder",
         ) from None
 
 

@@ -65,7 +65,7 @@ class DesiredSettings(Mapping[str, Json]):
             if wrong is not None:
                 raise StateDamaged(
                     f"account {self._interface_id} in the state: column desired {wrong}",
-                    hint="see all damage with `ekomi-reconcile state check`, then restore a copy: "
+                    hint="list all damage with `ekomi-reconcile state check`, then restore a backup: "
                     "ekomi-reconcile state restore FILE",
                 )
             self._read = found

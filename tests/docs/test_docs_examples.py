@@ -36,7 +36,7 @@ name: Germany invites a week after an order is complete
 order: {store_code: de}
 expect: {invited: true, account: Germany, scheduled_at: 2026-01-12T10:00:00Z}
 ---
-name: Other store views are left alone
+name: Other store views get no invitation
 order: {store_code: it}
 expect: {invited: false, account: Germany, reason: store_view}
 """

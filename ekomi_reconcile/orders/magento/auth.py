@@ -119,7 +119,7 @@ class BearerLogin:
         if _SENDABLE.fullmatch(token.reveal()) is None:
             raise OrderSourceError(
                 "the access token of the shop has spaces or characters that cannot be sent",
-                hint="copy it again from System > Extensions > Integrations",
+                hint="copy it again from System > Extensions > Integrations in the Magento admin",
             )
 
     @property

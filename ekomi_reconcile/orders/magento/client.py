@@ -326,7 +326,7 @@ class MagentoClient:
                 wire.FailureKind.REJECTED,
                 f"{self._base.host}: the shop redirects to {place}; the credentials are not sent there",
                 status=reply.status,
-                hint="write the address that the shop is reached at without redirects: orders.base_url",
+                hint="set orders.base_url to the address that the shop redirects to",
             )
         return str(target)
 

@@ -387,7 +387,7 @@ def _login(source: str, shop: MagentoSettings, root: Path) -> Login:
         return OAuthLogin(IntegrationKeys(*(_resolved(source, each, root) for each in references)))
     if shop.token is not None:
         return BearerLogin(_resolved(source, shop.token, root))
-    raise OrderSourceError(f"order source {source}: no login is given", hint="give token: or oauth:")
+    raise OrderSourceError(f"order source {source}: no login is given", hint="set token: or oauth:")
 
 
 def _resolved(source: str, reference: str, root: Path) -> Secret:

@@ -303,7 +303,7 @@ class ShopReporter:
             FailureKind.BROKEN,
             f"{self._where}: {subject}: the shop failed (HTTP {status}){f': {told}' if told else ''}",
             status=status,
-            hint="the shop's log has the cause under this report" if report else None,
+            hint="the shop's log has the cause under this report number" if report else None,
         )
         found.report = report.group() if report else None
         return found

@@ -286,7 +286,7 @@ def _name(parts: SplitResult, parameters: Mapping[str, str], schema: str | None)
 def _unreadable() -> StateError:
     return StateError(
         "the URL of the state cannot be read",
-        hint="write postgresql://user:password@host:5432/database; in user and password, signs like "
+        hint="write postgresql://user:password@host:5432/database; in user and password, characters such as "
         "@ : / ? # % are percent-encoded, @ as %40 for example",
     )
 
@@ -372,7 +372,7 @@ def check_header(path: Path) -> None:
     if header != _HEADER:
         said = "is empty" if not header else "is not a state"
         raise StateDamaged(
-            f"{path} {said}", hint=f"{_RESTORE}. To start again with an empty state, move the file away"
+            f"{path} {said}", hint=f"{_RESTORE}; to start with an empty state, move the file away"
         )
 
 

@@ -291,7 +291,7 @@ def _locked(info: LockInfo | None) -> StateLocked:
     )
     return StateLocked(
         said,
-        hint="wait for it, or give --lock-timeout; if you are sure that it is dead: "
+        hint="wait, or set --lock-timeout; if you are sure that the holder is no longer running: "
         "ekomi-reconcile force-unlock ID",
     )
 

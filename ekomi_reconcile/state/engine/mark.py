@@ -109,7 +109,7 @@ def key_needed() -> StateError:
     """A database has no place beside it for a key."""
     return StateError(
         "a state on PostgreSQL needs a key of its own for the digests of passwords and customers",
-        hint="set one in the project file, the same for all who use it: "
+        hint="set one in the project file, the same for all runners: "
         "privacy: {key: ${env:EKOMI_RECONCILE_KEY}}",
     )
 
@@ -234,7 +234,7 @@ def read_mark(place: location.FileLocation) -> Mark | None:
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise StateLost(
             f"{place.mark} is damaged: it records how far the state had come",
-            hint=f"{_RESTORE}; to go on with the state as it is, {_AGAIN}",
+            hint=f"{_RESTORE}; to continue with the state as it is, {_AGAIN}",
         ) from None
 
 
@@ -259,7 +259,7 @@ def refuse_lost(place: location.FileLocation, mark: Mark | None, connection: Con
         raise StateLost(
             f"{place} is another state than the one that was here: its lineage is {found.lineage}, "
             f"{place.mark.name} has {mark.lineage}",
-            hint=f"{_RESTORE}; to go on with this one, {_AGAIN}",
+            hint=f"{_RESTORE}; to continue with this state, {_AGAIN}",
         )
     raise StateLost(
         f"{place} has lost what was recorded last: it ends at journal entry {found.journal} and change "
@@ -304,7 +304,7 @@ def refuse_gone(place: location.FileLocation) -> None:
         raise StateLost(
             f"no state at {place}, although {' and '.join(left)} "
             f"{'are' if len(left) > 1 else 'is'} still there: it was lost",
-            hint=f"{_RESTORE}; to begin again without it, {_AGAIN}",
+            hint=f"{_RESTORE}; to start with a new state, {_AGAIN}",
         )
 
 

@@ -161,7 +161,7 @@ def refuse_older(steps: Sequence[Migration]) -> None:
     if steps:
         raise StateError(
             f"the state has format {steps[0].version - 1}; reading needs format {steps[-1].version}",
-            hint="run `ekomi-reconcile state migrate` or `apply`: both make a backup and bring it up to date",
+            hint="run `ekomi-reconcile state migrate` or `apply`: both make a backup and upgrade the state",
         )
 
 
@@ -175,7 +175,7 @@ def refuse_unasked(steps: Sequence[Migration]) -> None:
         raise StateError(
             f"the state has format {steps[0].version - 1}; this version ({__version__}) needs format "
             f"{steps[-1].version}",
-            hint="bring all runners to this version; then run once, where the copy that it makes is kept: "
+            hint="upgrade all runners to this version; then run once, on a machine that keeps the backup: "
             "ekomi-reconcile state migrate",
         )
 

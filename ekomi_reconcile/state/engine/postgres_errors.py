@@ -75,7 +75,8 @@ def shared(location: PostgresLocation) -> StateError:
     return StateError(
         f"{location.name} is a connection pooler in transaction or statement mode (as PgBouncer with "
         "pool_mode = transaction): advisory locks do not survive there, so two runs could write at once",
-        hint="name the server itself, or a pool in session mode: pool_mode = session for this database in "
+        hint="connect to the server directly, or to a pool in session mode: "
+        "pool_mode = session for this database in "
         "pgbouncer.ini",
     )
 
@@ -187,7 +188,7 @@ def refusal(error: psycopg.Error, location: PostgresLocation) -> StateError:
     if isinstance(error, psycopg.ProgrammingError):
         return StateError(
             f"{location.name}: the URL has a parameter that PostgreSQL does not know",
-            hint="see the connection parameters of libpq; ours is schema",
+            hint="use the connection parameters of libpq, or schema",
         )
     said = str(error)
     for words, found in _SAID_ON_CONNECTING:
@@ -195,7 +196,7 @@ def refusal(error: psycopg.Error, location: PostgresLocation) -> StateError:
             return _told(found, location)
     return StateError(
         f"{location.name} cannot be reached: {_last_words(said, location)}",
-        hint="is the server running, and do host and port in the URL of the state fit?",
+        hint="check that the server is running, and host and port in the state URL",
     )
 
 

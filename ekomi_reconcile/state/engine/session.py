@@ -352,7 +352,7 @@ class _Names(dict[int, str]):
         if key not in known:
             raise StateDamaged(
                 f"the state refers to an account with id {key}, which it does not have",
-                hint="list all damage: ekomi-reconcile state check; then restore a copy: "
+                hint="list all damage: ekomi-reconcile state check; then restore a backup: "
                 "ekomi-reconcile state restore FILE",
             )
         return known[key]

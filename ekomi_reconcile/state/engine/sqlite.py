@@ -282,7 +282,7 @@ def free_name(path: Path) -> Path:
         candidate = path.with_name(f"{path.name}.{number}")
         if not candidate.exists():
             return candidate
-    raise StateError(f"{path}: there are too many copies already", hint="remove some")
+    raise StateError(f"{path}: there are too many copies already", hint="delete files to free disk space")
 
 
 def _publish(draft: Path, path: Path) -> None:

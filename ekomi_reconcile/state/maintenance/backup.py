@@ -153,7 +153,7 @@ def restore(
 
 def _must_be_sound_copy(found: State, copy: Path) -> None:
     if problems := check_database(found):
-        raise StateDamaged(f"{copy} is damaged: {problems[0]}", hint="choose another copy")
+        raise StateDamaged(f"{copy} is damaged: {problems[0]}", hint="choose another backup")
 
 
 def _must_be_sound(location: str, *, root: Path) -> None:
@@ -180,7 +180,7 @@ def _must_be_of(found: State, place: engine_location.Location) -> None:
     if before not in (None, ours):
         raise StateError(
             f"the copy is of another state: its lineage is {ours}, that of the state that was here {before}",
-            hint=f"choose a copy of that state; to use this one instead, move {place.mark} away first",
+            hint=f"choose a backup of that state; to restore this one instead, move {place.mark} away first",
         )
 
 
@@ -189,7 +189,7 @@ def _replace(found: State, state: State, *, root: Path, now: Instant) -> Restore
     if ours.lineage != theirs.lineage:
         raise StateError(
             f"the copy is of another state: its lineage is {theirs.lineage}, that of this one {ours.lineage}",
-            hint="choose a copy of this state; to go on with that one, move this one away first",
+            hint="choose a backup of this state; to restore the other state, move this one away first",
         )
     older = _is_older(state)
     kept = copy_to(

@@ -103,7 +103,7 @@ def explained_by_damage(location: str, *, root: Path) -> StateDamaged | None:
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return StateDamaged(
         f"the state is damaged: {problems[0]}{more}",
-        hint="list all damage: ekomi-reconcile state check; then restore a copy: "
+        hint="list all damage: ekomi-reconcile state check; then restore a backup: "
         "ekomi-reconcile state restore FILE",
     )
 

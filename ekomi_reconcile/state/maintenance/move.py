@@ -116,7 +116,7 @@ def move(state: State, target: str, *, root: Path, configured: bytes | None, now
     """
     place = location.locate(target, root=root)
     if _resolved(place) == _resolved(state.location):
-        raise StateError(f"the state is at {place} already", hint="name another place")
+        raise StateError(f"the state is at {place} already", hint="give another URL")
     key = state.key.require()
     _must_be_free(place, target, root=root)
     _bring_key(place, key, configured=configured)
@@ -152,7 +152,9 @@ def _must_be_free(place: location.Location, target: str, *, root: Path) -> None:
         if isinstance(place, location.FileLocation) and not place.path.exists() and not place.mark.exists():
             return  # nothing but a key: an interrupted migration brings that first
         raise
-    raise StateError(f"there is a state at {place} already", hint="name an empty place; nothing was copied")
+    raise StateError(
+        f"there is a state at {place} already", hint="give a URL without a state; nothing was copied"
+    )
 
 
 def _bring_key(place: location.Location, key: bytes, *, configured: bytes | None) -> None:
@@ -170,7 +172,7 @@ def _bring_key(place: location.Location, key: bytes, *, configured: bytes | None
             location.create_private(place.key, key.hex().encode() + b"\n")
     elif known != key:
         raise StateError(
-            f"{place.key} holds another key of digests", hint="move it away, or name another place"
+            f"{place.key} holds another key of digests", hint="move it away, or give another URL"
         )
 
 

@@ -255,7 +255,7 @@ def push(content: Pushed, state: State, *, root: Path, now: Instant, any_serial:
     if ours.lineage != theirs.lineage:
         raise StateError(
             f"the file is of another state: its lineage is {theirs.lineage}, that of this one {ours.lineage}",
-            hint="pull this state, and edit that",
+            hint="pull this state and edit the result",
         )
     if theirs.serial < ours.serial and not any_serial:
         raise StateError(

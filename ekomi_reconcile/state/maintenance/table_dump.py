@@ -92,7 +92,7 @@ def copy_content(state: State, source: State, *, serial: int) -> dict[str, Table
         if wrong := [name for name in expected if copied.get(name) != expected[name]]:
             raise StateError(
                 f"the copy is not the same as the state: {', '.join(wrong)} differ",
-                hint="nothing was copied; run it again while nobody writes",
+                hint="nothing was copied; run it again when no other process writes",
             )
     return copied
 
@@ -103,7 +103,7 @@ def _fill(session: Session, table: Table, rows: Iterable[Sequence[Any]]) -> None
         if session.insert_rows(table, columns, chunk) < len(chunk):
             raise StateError(
                 f"duplicate rows in {table.name}: they have the same key or order",
-                hint="nothing was changed; is the copy whole, and was it edited?",
+                hint="nothing was changed; check that the copy is complete and was not edited",
             )
 
 

@@ -75,7 +75,7 @@ class LostRecords(Repository):
         raise StateLost(
             f"{self._session.location} has lost what this run recorded at {iso(since)}: the server was "
             "restored or failed over to a replica that was behind",
-            hint="stop all runs and let `ekomi-reconcile apply --no-send` read the orders of the lost time "
+            hint="stop all runs; run `ekomi-reconcile apply --no-send` to read the orders of the lost period "
             "again; then, with a TIME before the first lost record: ekomi-reconcile state accept-loss "
             "--since TIME",
             incident=Incident.FAILOVER_LOST_DATA,

@@ -14,6 +14,7 @@ import time_machine
 from docs_blocks import DOCS, sections
 from docs_rehearsal import rehearse
 from project_support import PASSWORDS, order, settings
+from state_server import standby_of
 from tiers import LONG
 
 from ekomi_reconcile.model.diagnostic import Incident
@@ -188,6 +189,28 @@ def test_many_invitations_are_unknown(shop, sandbox, capsys):
     guide.until()
     shop.cli(*JOB)
     assert set(sent(sandbox).values()) == {1}
+
+
+@pytest.mark.slow
+def test_postgresql_lost_its_last_seconds(shop, sandbox, server, capsys, monkeypatch):
+    """The standby that lost three invitations goes on, and nobody is invited twice."""
+    monkeypatch.setenv("STATE_KEY", "a key for all runners of this shop")
+    monkeypatch.setenv("STATE_URL", server.url(schema="incidents"))
+    more = 'state: "${env:STATE_URL}"\nprivacy: {key: "${env:STATE_KEY}"}\n'
+    shop.settings(settings(sandbox.url, more))
+    server.run("CREATE SCHEMA incidents")
+    with standby_of(server) as standby:
+        assert shop.cli(*JOB) == 0
+        received = "SELECT 1 FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()"
+        while not server.run(received):
+            os.sched_yield()
+        standby.stop_following()
+        shop.orders([*due(1, 5), *due(5, 8)])
+        assert shop.cli(*JOB) == 0
+        standby.promote()
+        monkeypatch.setenv("STATE_URL", standby.url(schema="incidents"))
+        rehearse(shop, GUIDE, "failover-lost-data", capsys).until()
+    assert sent(sandbox) == once(1, 8)
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ekomi_reconcile.cli.main import app
 from ekomi_reconcile.cli.run import MetricsFile
+from ekomi_reconcile.model.diagnostic import Incident
 from ekomi_reconcile.model.errors import ReconcileError
 
 RUN = ("apply", "--auto-approve", "--metrics-out", "ekomi.prom")
@@ -95,3 +96,17 @@ def test_losing_the_file_stops_nothing(tmp_path, capsys):
         raise ReconcileError("eKomi is away")
     assert "figures cannot be written to" in capsys.readouterr().err
     assert [file.judge(code) for code in (0, 1, 130)] == [1, 1, 130]
+
+
+def test_incidents_are_named(begun, sandbox, monkeypatch):
+    """Each known incident has a figure, by the id of its guide: 1 after a run that showed it."""
+    assert begun.cli(*RUN) == 0
+    names = {each.value for each in Incident}
+    assert {name for name in names if figures(begun)[f"ekomi_reconcile_incident {name}"] == 0} == names
+    monkeypatch.setenv("PASSWORD_28374", "of-another-account")
+    assert begun.cli(*RUN) == 1
+    assert figures(begun)["ekomi_reconcile_incident wrong-password"] == 1
+    begun.state.unlink()
+    assert begun.cli(*RUN) == 1
+    found = figures(begun)
+    assert {name for name in names if found[f"ekomi_reconcile_incident {name}"]} == {"state-lost"}

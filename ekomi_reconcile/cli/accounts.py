@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
 
 import click
 
@@ -123,12 +122,11 @@ def accounts() -> None:
 @lists.format_option
 @common()
 def list_command(form: str, limit: int | None) -> int:
-    """List the accounts in the state."""
+    """List the accounts in the state, by name."""
     with reading(load_configuration(), key=False) as state:
         counts = state.queue.counts()
-        rows = [
-            GridRow(each, counts.get(each.interface_id, {})) for each in islice(state.accounts.read(), limit)
-        ]
+        records = sorted(state.accounts.read(), key=lambda each: (each.name.casefold(), each.interface_id))
+    rows = [GridRow(each, counts.get(each.interface_id, {})) for each in records[:limit]]
     lists.write_list(
         rows,
         form,

@@ -268,7 +268,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def unconnected(error: httpx.ConnectError | httpx.ConnectTimeout) -> str:
-    """Why there is no connection, and to which host and port."""
+    """Why connecting failed, and to which host and port."""
     try:
         url = error.request.url
         where = f" to {url.host}:{url.port or _PORTS.get(url.scheme, 0)}"

@@ -6,6 +6,7 @@ ends and, in properties, ``:`` and ``,`` percent-encoded.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -38,13 +39,11 @@ def _excerpt_lines(number: int, line: Excerpt, each: Diagnostic, paint: Paint) -
     before, marked, after = map(printable, (line.before, line.marked, line.after))
     margin = " " * len(str(number))
     carets = paint(_TONES[each.severity], "^" * max(tables.columns_of(marked), 1))
-    return [
-        f" {margin} |",
-        f" {number} | {before}{marked}{after}".rstrip(),
-        f" {margin} | {' ' * tables.columns_of(before)}{carets}",
-    ]
+    below = f" {margin} | {' ' * tables.columns_of(before)}{carets}"
+    return [f" {margin} |", f" {number} | {before}{marked}{after}".rstrip(), below]
 
 
+_WORD = re.compile(r"[^\W_]+")
 _SUGGESTIONS = ("did you mean ", "write ", "leave the key out", "remove the second", "change one")
 """How a hint begins that has what to write: what else is allowed is in the documentation."""
 
@@ -52,28 +51,21 @@ _SUGGESTIONS = ("did you mean ", "write ", "leave the key out", "remove the seco
 def _notes(each: Diagnostic, line: Excerpt | None = None) -> list[tuple[str, str]]:
     """What was found, what is allowed and how to fix it, each unless something before it says so."""
     said = f"{each.message} {line.before}{line.marked}{line.after}" if line else each.message
-    hint = each.hint or ""
-    suggests = hint.startswith(_SUGGESTIONS) or " belongs " in hint
-    hides = line is not None and line.marked == _HIDDEN
-    notes = []
-    if each.found and not _says(said, each.found) and not (hides and each.found.endswith(_HIDDEN)):
-        notes.append(("found", each.found))
-    if each.allowed and not suggests and not _says(said, each.allowed) and not _says(hint, each.allowed):
-        notes.append(("allowed", each.allowed))
-    if hint:
-        notes.append(("hint", hint))
+    found, allowed, hint = each.found or "", each.allowed or "", each.hint or ""
+    if _says(said, found) or (line is not None and line.marked == _HIDDEN and found.endswith(_HIDDEN)):
+        found = ""
+    if hint.startswith(_SUGGESTIONS) or " belongs " in hint or _says(f"{said} {hint}", allowed):
+        allowed = ""
+    notes = [("found", found), ("allowed", allowed), ("hint", hint)]
     if each.incident is not None:
         notes.append((f"incident {each.incident}", f"see {each.incident.guide}"))
-    return notes
+    return [note for note in notes if note[1]]
 
 
 def _says(text: str, part: str) -> bool:
     """Is the part in the text, whatever the punctuation?"""
-    return f" {_words(part)} " in f" {_words(text)} "
-
-
-def _words(text: str) -> str:
-    return " ".join("".join(each if each.isalnum() else " " for each in text.casefold()).split())
+    whole, wanted = (f" {' '.join(_WORD.findall(each.casefold()))} " for each in (text, part))
+    return wanted in whole
 
 
 def diagnostics_text(found: Iterable[Diagnostic], paint: Paint) -> str:

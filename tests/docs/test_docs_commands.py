@@ -65,8 +65,7 @@ def _staged(block: Block) -> bool:
 
 
 def _runs(block: Block) -> bool:
-    elsewhere = block.remark.startswith("not run") or block.remark == "postgresql"
-    return not elsewhere and not _staged(block)
+    return not block.remark.startswith("not run") and not _staged(block)
 
 
 BLOCKS = [block for page in PAGES for block in blocks(page) if list(commands(block))]

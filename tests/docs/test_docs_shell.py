@@ -51,6 +51,7 @@ PLACES = {
 }
 """What a word of a page is in the folder of the test."""
 REASONS = {
+    "needs a server of PostgreSQL": r"ekomi-reconcile .*(state|apply)",
     "needs the network": r"\bpip\b|\bpipx\b|\buvx\b",
     "docker": r"\bdocker\b",
     "kubectl": r"\bkubectl\b",

@@ -61,6 +61,8 @@ REASONS = {
     "minutes of measuring": r"benchmarks/run\.py",
     "goes on until it is stopped": r"ekomi-reconcile run ",
     "installing is tested elsewhere": r"\bpip install\b",
+    "pg_dump": "",
+    "starts a server": "",
     "stages all incidents": r"\bSLOW_TESTS=1\b",
     "with the version before": r"state\.db|version --json",
     "a test of its own runs this page as a whole": "",

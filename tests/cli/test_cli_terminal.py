@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 from project_support import PASSWORDS, order
@@ -52,8 +53,10 @@ class Terminal:
 
     def end(self):
         """Read to the end and give the exit code and what went to stdout."""
+        shown = threading.Thread(target=self.drain)
+        shown.start()  # beside stdout: a terminal that nobody reads fills up, and the process waits for ever
         out = self.process.stdout.read()
-        self.drain()
+        shown.join()
         return self.process.wait(30), out.decode()
 
 

@@ -173,8 +173,9 @@ def test_a_state_of_the_first_format_becomes_one_of_today(store):
             run("DROP TABLE product")
             run("DROP TABLE passed_order")
             run("DROP INDEX invitation_sent")
-            for name in ("refusal", "refusals", "unreached", "pending_days", "at_once", "channel"):
+            for name in ("refusal", "refusals", "unreached", "pending_days", "at_once", "channel", "run_id"):
                 run(f"ALTER TABLE invitation DROP COLUMN {name}")
+            run("ALTER TABLE invitation_history DROP COLUMN run_id")
             run("UPDATE meta SET value = '1' WHERE key = 'format_version'")
     with store.opened(Mode.MIGRATE) as state:
         assert state.meta.read().format_version == FORMAT_VERSION
@@ -220,6 +221,8 @@ def test_order_ids_become_text(store):
             )
         connection.execute("DROP TABLE product")
         connection.execute("DROP TABLE passed_order")
+        connection.execute("ALTER TABLE invitation DROP COLUMN run_id")
+        connection.execute("ALTER TABLE invitation_history DROP COLUMN run_id")
         connection.execute("DROP INDEX invitation_sent")
         for name in ("pending_days", "at_once", "channel"):
             connection.execute(f"ALTER TABLE invitation DROP COLUMN {name}")

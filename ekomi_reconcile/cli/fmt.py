@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -206,10 +206,10 @@ def validate(form: str, strict: bool) -> int:
             write_result(json_text(log) + "\n")
         case "github":
             write_result(results.github_commands(from_the_top(found, path.parent)))
-            write_result(results.verdict_text(found, accounts=accounts) + "\n")
+            write_result(_verdict_text(found, accounts=accounts) + "\n")
         case _:
             write_result(results.diagnostics_text(found, Paint(options().colour_on(sys.stdout))))
-            write_result(results.verdict_text(found, accounts=accounts) + "\n")
+            write_result(_verdict_text(found, accounts=accounts) + "\n")
     return Exit.ERROR if _fails(found, strict=strict) else Exit.OK
 
 
@@ -327,3 +327,13 @@ def _schema(name: str) -> dict[str, Json]:
     from ekomi_reconcile.render.json_schemas import output_schema
 
     return file_schema(name) if name in KINDS else output_schema(name)
+
+
+def _verdict_text(found: Iterable[Diagnostic], *, accounts: int | None) -> str:
+    """The last line of ``validate``."""
+    diagnostics = list(found)
+    errors = sum(each.is_error for each in diagnostics)
+    warnings = len(diagnostics) - errors
+    if errors:
+        return f"Invalid: {plural(errors, 'error')}, {plural(warnings, 'warning')}."
+    return f"Valid: {plural(accounts or 0, 'account')}, {plural(warnings, 'warning')}."

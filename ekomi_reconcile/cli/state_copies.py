@@ -18,7 +18,6 @@ from ekomi_reconcile.cli.session import load_configuration, locking, reading
 from ekomi_reconcile.config.cache import hand_over_first_key
 from ekomi_reconcile.config.configuration import Configuration, resolve
 from ekomi_reconcile.model import instant
-from ekomi_reconcile.model.diagnostic import Incident
 from ekomi_reconcile.model.errors import ConfigurationError, ReconcileError, StateError
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.render import state_admin
@@ -26,6 +25,7 @@ from ekomi_reconcile.render.state_admin import LossAccepted, LossOfAccount, loss
 from ekomi_reconcile.render.tables import plural
 from ekomi_reconcile.state.engine.location import FileLocation, Location, copy_path, locate
 from ekomi_reconcile.state.engine.lock import user
+from ekomi_reconcile.state.engine.mark import refuse_unread
 from ekomi_reconcile.state.engine.runner import writer_lock
 from ekomi_reconcile.state.maintenance.backup import copy_to, needs_file
 from ekomi_reconcile.state.repositories.journal import ACCEPT_LOSS
@@ -62,7 +62,8 @@ def accept_loss(since: Instant, auto_approve: bool, dry_run: bool, lock_timeout:
             found = _found(state, since=since, until=now, dry_run=True)
     else:
         with locking(configuration, ACCEPT_LOSS, accept_lost=True, lock_timeout=lock_timeout) as (state, _):
-            _must_be_reread(state)
+            if isinstance(state.location, FileLocation):
+                refuse_unread(state.location, state.session.connection)
             _warn(state, since)
             found = _found(state, since=since, until=now, dry_run=False)
             if found.unknown and not auto_approve:
@@ -79,22 +80,6 @@ def _accept(state: State, *, since: Instant, now: Instant) -> None:
     outcome = f"{plural(count, 'invitation')} unknown"
     state.journal.add(ACCEPT_LOSS, subject=f"since {instant.iso(since)}", outcome=outcome, now=now)
     state.meta.bump_serial()
-
-
-def _must_be_reread(state: State) -> None:
-    """Raises:
-    ReconcileError: the state is an older file, and no run has scheduled again what was lost altogether.
-    """
-    from ekomi_reconcile.state.engine.mark import unread_loss
-
-    place = state.location
-    if isinstance(place, FileLocation) and unread_loss(place, state.session.connection):
-        raise ReconcileError(
-            "the orders of the lost time have not been read again: invitations that were scheduled and sent "
-            "in it are not in this state, and would be sent a second time",
-            hint="ekomi-reconcile apply --no-send --auto-approve, then this command again",
-            incident=Incident.STATE_TOO_OLD,
-        )
 
 
 def _warn(state: State, since: Instant) -> None:

@@ -18,7 +18,7 @@ from ekomi_reconcile.model.run import ApiError, Done, Failure, JournalEntry, Res
 from ekomi_reconcile.plan.codec import diagnostic_json
 from ekomi_reconcile.plan.document import DiagnosticEntry
 from ekomi_reconcile.render import tables
-from ekomi_reconcile.render.tables import Paint, Tone, plural, printable
+from ekomi_reconcile.render.tables import Paint, Tone, printable
 
 _HIDDEN = "(sensitive)"
 _TONES = {Severity.ERROR: Tone.REMOVE, Severity.WARNING: Tone.CHANGE}
@@ -71,16 +71,6 @@ def _says(text: str, part: str) -> bool:
 def diagnostics_text(found: Iterable[Diagnostic], paint: Paint) -> str:
     """All of them with their lines, one below the other, with a newline at the end of each."""
     return "".join(diagnostic_text(each, paint, excerpt=True) + "\n" for each in found)
-
-
-def verdict_text(found: Iterable[Diagnostic], *, accounts: int | None) -> str:
-    """The last line of ``validate``."""
-    diagnostics = list(found)
-    errors = sum(each.is_error for each in diagnostics)
-    warnings = len(diagnostics) - errors
-    if errors:
-        return f"Invalid: {plural(errors, 'error')}, {plural(warnings, 'warning')}."
-    return f"Valid: {plural(accounts or 0, 'account')}, {plural(warnings, 'warning')}."
 
 
 class ValidationDocument(JsonObject, frozen=True):

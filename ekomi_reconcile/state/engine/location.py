@@ -32,7 +32,6 @@ _HINTS = {
     errno.ENOLCK: "its file system cannot lock: keep the state on a local disk",
     errno.ENOTSUP: "its file system cannot lock: keep the state on a local disk",
 }
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @contextmanager
@@ -46,7 +45,7 @@ def file_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         said = error.strerror or "cannot be used"
-        full = Incident.DISK_FULL if error.errno in _FULL else None
+        full = Incident.DISK_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
         raise StateError(f"{path}: {said}", hint=_HINTS.get(error.errno or 0), incident=full) from error
 
 
@@ -376,13 +375,10 @@ def check_header(path: Path) -> None:
         )
 
 
-_SIGNS_OF_NO_ROOM = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
-
-
 def meaning(error: BaseException, path: Path) -> StateError:
     """What an error of the driver means for a user."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in _SIGNS_OF_NO_ROOM and no_room(path):
+    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and no_room(path):
         code = sqlite3.SQLITE_FULL
     if code in _MEANINGS:
         kind, said, hint = _MEANINGS[code]

@@ -284,12 +284,22 @@ def lost_since(mark: Mark, connection: Connection) -> str:
     return mark.lost_since or instant.iso(int(found))
 
 
-def unread_loss(place: location.FileLocation, connection: Connection) -> bool:
-    """Is the state behind its mark, and were the orders of the lost time not read again?"""
+def refuse_unread(place: location.FileLocation, connection: Connection) -> None:
+    """Make sure that a run has scheduled again what was lost altogether, where the state is behind its mark.
+
+    Raises:
+        StateLost: none has.
+    """
+    mark = None
     with suppress(StateLost):
         mark = read_mark(place)
-        return mark is not None and mark.ahead_of(as_recorded(connection)) and not mark.reread
-    return False
+    if mark is not None and mark.ahead_of(as_recorded(connection)) and not mark.reread:
+        raise StateLost(
+            "the orders of the lost time have not been read again: invitations that were scheduled and sent "
+            "in it are not in this state, and would be sent a second time",
+            hint="ekomi-reconcile apply --no-send --auto-approve, then this command again",
+            incident=Incident.STATE_TOO_OLD,
+        )
 
 
 def refuse_gone(place: location.FileLocation) -> None:

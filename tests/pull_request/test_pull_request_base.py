@@ -87,7 +87,7 @@ def test_defaults_count_as_changes_of_accounts_and_limits_are_pointed_out(repo, 
     out = capsys.readouterr().out
     assert "    pending_period  14 → 21\n" in out
     assert " ekomi-reconcile.yaml:4\n" in out
-    assert "settings of the project change, too: orders, safety.max_sends" in out
+    assert "project settings also change: orders, safety.max_sends" in out
 
 
 def test_what_apply_would_refuse_is_told_in_the_pull_request(repo, capsys):

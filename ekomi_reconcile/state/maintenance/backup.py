@@ -217,7 +217,7 @@ def _is_older(state: State) -> bool:
 
 
 def _last_record(*states: State) -> Instant:
-    """When one of these recorded anything last; a restore is no record."""
+    """When one of these recorded anything last; a restore does not count."""
     found = (each for state in states for each in state.journal.entries() if each.action != OPERATION)
     return max((each.at for each in found), default=0)
 

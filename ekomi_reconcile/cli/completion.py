@@ -229,7 +229,7 @@ def _names(chosen: Globals) -> list[str]:
         return []
 
 
-FORMATS = {"configuration": "1", "events": "1.0", "output": "1.0", "plan": "1.1", "state": "7"}
+FORMATS = {"configuration": "1", "events": "1.0", "output": "1.0", "plan": "1.1", "state": "8"}
 """Versions of the formats; a test holds them to the modules that define them."""
 
 EXTRAS = {"keyring": "keyring", "parquet": "pyarrow", "postgres": "psycopg", "sandbox": "starlette"}

@@ -222,7 +222,7 @@ def test_the_order_source_is_that_of_the_account_or_the_one_asked_for(shop, caps
     code, found = mark(shop, capsys, "order_id,account\n2,Germany\n", "--source", "us")
     assert "another source" in found["problems"][0]["problem"]
     assert shop.cli("invitations", "mark-sent", "past.csv", "--source", "nowhere") == 1
-    assert "known are: eu, us" in capsys.readouterr().err
+    assert "order sources: eu, us" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "name,street\n1,2\n", "\n\n"])

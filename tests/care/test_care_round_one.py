@@ -36,10 +36,11 @@ def upgraded(tmp_path, sandbox, monkeypatch):
 def recorded(project):
     """Every invitation, change and observation, and the ids that were given out; order ids as text."""
     with closing(sqlite3.connect(project.state)) as connection:
+        changes = "id, invitation_id, at, from_status, to_status, actor, detail"
         columns = "id, account_id, source, CAST(order_id AS TEXT), number, status, scheduled_at, customer"
         return [
             connection.execute(f"SELECT {columns} FROM invitation ORDER BY id").fetchall(),
-            connection.execute("SELECT * FROM invitation_history ORDER BY id").fetchall(),
+            connection.execute(f"SELECT {changes} FROM invitation_history ORDER BY id").fetchall(),
             sorted(
                 connection.execute("SELECT source, CAST(order_id AS TEXT), status, since FROM observation")
             ),

@@ -22,8 +22,8 @@ def test_the_demo_tells_the_whole_loop(tmp_path, capsys, monkeypatch):
         "Plan: 5 to add",
         "Apply complete. 5 added",
         "No changes.",
-        "pending_period = 14 → 7",
-        " to reschedule\n",
+        " rescheduled\n",
+        "pending_period  14 → 7",
         "Apply complete. 0 added, 1 changed",
         "each once",
     ]

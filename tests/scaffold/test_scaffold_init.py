@@ -213,7 +213,7 @@ def test_the_example_orders_give_a_first_plan(tmp_path, capsys, monkeypatch):
     capsys.readouterr()
     assert project.cli("plan") == 0
     found = capsys.readouterr()
-    assert "not invited: 2 order_status" in found.out
+    assert "not invited: 2 status" in found.out
     assert "3 to schedule, 0 to reschedule, 0 to cancel, 0 to send." in found.out
     assert "record" not in found.out + found.err
 

@@ -314,7 +314,7 @@ def _agreed(question: str) -> bool:
 
 
 def _report(result: Result, stop: StopSignal, *, complete: bool) -> int:
-    from ekomi_reconcile.cli.lists import terminal_width
+    from ekomi_reconcile.cli.progress import terminal_width
     from ekomi_reconcile.render.results import result_text
 
     paint = Paint(cli_options.options().colour_on(sys.stdout))

@@ -14,6 +14,7 @@ from ekomi_reconcile.apply.run_control import StopSignal
 from ekomi_reconcile.cli import lists, session
 from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.options import REQUIRE_STATE, FilePath, common, option, options, stopping
+from ekomi_reconcile.cli.progress import terminal_width
 from ekomi_reconcile.config.configuration import Configuration, redact
 from ekomi_reconcile.config.load import check
 from ekomi_reconcile.doctor.context import DoctorContext, StateFile, healthy
@@ -39,9 +40,7 @@ def doctor(offline: bool, form: str) -> int:
     with ExitStack() as stack:
         stop = stack.enter_context(stopping())
         findings = examine(_subject(stack, stop, offline=offline))
-    as_text = partial(
-        state_admin.findings_text, width=lists.terminal_width(), details=bool(options().verbose)
-    )
+    as_text = partial(state_admin.findings_text, width=terminal_width(), details=bool(options().verbose))
     lists.write_one(findings, form, as_text=as_text, as_json=state_admin.findings_json)
     if stop.interrupted:
         return Exit.INTERRUPTED

@@ -15,6 +15,7 @@ from ekomi_reconcile.cli import lists
 from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.main import Exit
 from ekomi_reconcile.cli.options import FilePath, common, option, options
+from ekomi_reconcile.cli.progress import terminal_width
 from ekomi_reconcile.cli.session import load_configuration, reading_if_any
 from ekomi_reconcile.config.configuration import Configuration, redact
 from ekomi_reconcile.config.settings import TESTS
@@ -73,7 +74,7 @@ def explain(order: str, account: str | None, form: str, *, details: bool) -> int
         privacy = read_privacy(configuration, digester(state, Purpose.CUSTOMER) if known else None)
         explanation = _explained(configuration, state, found, privacy)
         told = _told(explanation, state, only, details=details or only is not None)
-        as_text = partial(render_explain.explanation_text, width=lists.terminal_width())
+        as_text = partial(render_explain.explanation_text, width=terminal_width())
         lists.write_one(told, form, as_text=as_text, as_json=render_explain.explanation_json)
     return Exit.OK
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import shutil
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
@@ -14,6 +13,7 @@ from typing import TypeVar
 
 import click
 
+from ekomi_reconcile.cli import progress
 from ekomi_reconcile.cli.completion import account_completions
 from ekomi_reconcile.cli.main import Exit, LazyGroup
 from ekomi_reconcile.cli.options import DURATION, Command, FilePath, common, option, options, write_result
@@ -273,7 +273,7 @@ def write_list(
     if form == "json":
         write_pieces(array_text(map(as_json, items)))
         return
-    rows, width = map(as_row, items), terminal_width()
+    rows, width = map(as_row, items), progress.terminal_width()
     table = table_text(layout, rows, width=width, paint=stdout_paint(), now=instant.now())
     written = write_pieces(table)
     if not written and not options().quiet:
@@ -313,11 +313,6 @@ def write_document(document: Document, form: str, *, as_text: Callable[[Document
 def stdout_paint() -> Paint:
     """Colour for stdout, as the common options say."""
     return Paint(options().colour_on(sys.stdout))
-
-
-def terminal_width() -> int | None:
-    """Columns of the terminal; ``None`` where stdout is none."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 @click.group(cls=LazyGroup)

@@ -344,7 +344,7 @@ def _make(scope: Scope, *, at: Instant | None, accept_clock: bool) -> tuple[Plan
 
 def show(made: Plan, form: str, detail: PlanDetail, sign: Sign | None = None) -> None:
     """Write the plan to stdout."""
-    from ekomi_reconcile.cli.lists import terminal_width
+    from ekomi_reconcile.cli.progress import terminal_width
     from ekomi_reconcile.render.plan_text import plan_in
     from ekomi_reconcile.render.tables import Paint
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import stat
 import sys
 import time
@@ -361,3 +362,8 @@ def _redacted(value: Json) -> Json:
     if isinstance(value, list):
         return [_redacted(each) for each in value]
     return value
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal; ``None`` where stdout is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -59,7 +59,7 @@ def test_a_store_view_in_another_language_is_a_warning(shop, capsys):
     assert warned(project, capsys) == []
     project.account("Germany", "28374", "pending_period: 7\nstore_views: {exclude: [no]}")
     (message,) = warned(project, capsys)
-    assert message.startswith("Germany: eKomi writes in de")
+    assert message.startswith("Germany: eKomi sends invitations in de")
     assert message.endswith("have another language: fr (fr_FR)")
     next(each for each in made.stores.views if each["code"] == "fr")["is_active"] = 0
     assert warned(project, capsys) == []

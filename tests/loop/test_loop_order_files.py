@@ -137,7 +137,7 @@ def test_an_export_loads_with_the_mapping_that_is_printed(
     project.account("Germany", "28374", f"pending_period: 7\n{rules}")
     assert project.cli("validate") == 0
     assert project.cli("plan") == 0
-    assert f"1 orders are in a state that is not known ({word}: 1)" in "".join(capsys.readouterr())
+    assert f"1 orders have an unknown order state ({word}: 1)" in "".join(capsys.readouterr())
     assert project.cli("apply", "--auto-approve") == 0
     assert invited(sandbox.url) == wanted
 

@@ -38,7 +38,7 @@ def service(project):
         lines, cycles = [], 0
         for line in process.stderr:
             lines.append(line)
-            if "unknown" in line or "cycle failed" in line:
+            if any(each in line for each in ("unknown", "Cycle ended", "cycle failed")):
                 cycles += 1
                 after_each(cycles)
                 if cycles == until:

@@ -125,7 +125,7 @@ def test_the_source_of_the_page_plans_explains_sends_and_plans_again(acme, sandb
     assert [each["order_id"] for each in plan["invitations"]["schedule"]] == IDS[:2]
     assert [each["order"] for each in plan["invitations"]["schedule"]] == ["A-0", "A-1"]
     (warning,) = [each for each in plan["diagnostics"] if each["rule"] == "unknown-order-state"]
-    assert "2 orders are in a state that is not known (teleported: 2)" in warning["summary"]
+    assert "2 orders have an unknown order state (teleported: 2)" in warning["summary"]
     explained = json.loads(run("explain", f"#{IDS[0]}", "--format", "json").stdout)
     assert (explained["order_id"], explained["accounts"][0]["eligible"]) == (IDS[0], True)
     assert not json.loads(run("explain", "A-3", "--format", "json").stdout)["accounts"][0]["eligible"]

@@ -108,7 +108,7 @@ def test_the_wheel_works_without_its_source(environment, tmp_path):
     assert made.returncode == 0, made.stderr
     checked = environment.run("ekomi-reconcile", "validate", cwd=tmp_path)
     assert checked.returncode == 0, checked.stderr
-    assert checked.stdout.startswith("Valid: 1 account")
+    assert "\nValid: 1 account" in checked.stdout
     (tmp_path / "accounts.d" / "odd.yaml").write_text(f"{ACCOUNT}colour: red\n")
     assert environment.run("ekomi-reconcile", "validate", cwd=tmp_path).returncode == 1
 

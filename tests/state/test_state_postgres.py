@@ -209,7 +209,7 @@ def test_closed_port_is_told(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(StateError, match=f"127.0.0.1:{port}/shop cannot be reached") as caught:
             Store(f"postgresql://127.0.0.1:{port}/shop", tmp_path, KEY).opened()
-    assert "server running" in str(caught.value.hint)
+    assert "server is running" in str(caught.value.hint)
 
 
 def test_missing_database_is_told(server: Server, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -32,7 +32,7 @@ from ekomi_reconcile.model import invitation
 from ekomi_reconcile.model.account import Account
 from ekomi_reconcile.model.instant import Instant
 from ekomi_reconcile.model.order import Order, OrderId, order_state_of, status_key
-from ekomi_reconcile.model.review import Responses, week_of
+from ekomi_reconcile.model.review import Response, week_of
 from ekomi_reconcile.rules.case import Case
 from ekomi_reconcile.rules.judge import COMPLETE, first_failed, reached
 from ekomi_reconcile.rules.rulebook import Rule, RuleBook
@@ -138,7 +138,16 @@ class RecordedQueue:
             if any(books[number] is None for number in seen):
                 continue
             self.compared += 1
-            account = _first_account(order, [(times[each], books[each]) for each in seen], opted_out)
+            looks = ((times[each], _as_of(order, times[each]), books[each]) for each in seen)
+            taken = _first_taken(
+                (
+                    (at, then, book.candidates(order.store_view))
+                    for at, then, book in looks
+                    if book is not None
+                ),
+                opted_out,
+            )
+            account = None if taken is None else taken.account.interface_id
             self.agreed += account == found.get(order.order_id)
 
     def _books(self, source: str) -> list[RuleBook | None]:
@@ -152,26 +161,34 @@ class RecordedQueue:
 
 def _runs_that_saw(order: Order, times: Sequence[Instant], books: Sequence[RuleBook | None]) -> list[int]:
     """The numbers of the runs that looked at the order: the first after each change of it or of the rules."""
-    documents = (order.first_invoiced_at, order.last_invoiced_at, order.last_shipped_at)
-    changes = {order.created_at, *(each.created_at for each in order.history), *filter(None, documents)}
+    changes = {order.created_at, *(each.created_at for each in order.history), *_documented(order)}
     found = {bisect_left(times, each) for each in changes}
     first = bisect_left(times, order.created_at)
     found.update(n for n in range(first + 1, len(times)) if books[n] is not books[n - 1])
     return sorted(each for each in found if each < len(times))
 
 
-def _first_account(
-    order: Order, seen: Sequence[tuple[Instant, RuleBook | None]], opted_out: Callable[[Order], bool]
-) -> str | None:
-    """The account that takes the order first, at the runs that saw it."""
-    for at, book in seen:
-        then = _as_of(order, at)
-        for rule in () if book is None else book.candidates(order.store_view):
-            if (known := reached(rule, then, now=at)) is None:
-                continue
-            if first_failed(Case(rule, then, at, known, _Known(then, at, opted_out)), candidate=True) is None:
-                return rule.account.interface_id
+def _first_taken(
+    looks: Iterable[tuple[Instant, Order, Sequence[Rule]]], opted_out: Callable[[Order], bool]
+) -> Replayed | None:
+    """The first invitation from these looks at an order, each with what it was then and the rules then."""
+    for at, then, rules in looks:
+        for rule in rules:
+            known = reached(rule, then, now=at)
+            found = None if known is None else _judged(rule, then, at, known, opted_out)
+            if found is not None:
+                return found
     return None
+
+
+def _judged(
+    rule: Rule, order: Order, at: Instant, known: invitation.Reached, opted_out: Callable[[Order], bool]
+) -> Replayed | None:
+    case = Case(rule, order, at, known, _Known(order, at, opted_out))
+    if first_failed(case, candidate=True) is not None:
+        return None
+    due = case.scheduled_at
+    return None if due is None else Replayed(rule.account, at, due)
 
 
 class _Known:
@@ -221,7 +238,7 @@ class Backtest:
     revisions: Sequence[ReplayedRules]
     opted_out: Callable[[Order], bool]
     recorded: RecordedQueue | None = None
-    responses: Mapping[str, Responses] = field(default_factory=dict)
+    responses: Mapping[str, Response] = field(default_factory=dict)
     orders: int = 0
     approximate: int = 0
     differences: Counter[Difference] = field(default_factory=Counter)
@@ -262,33 +279,22 @@ class Backtest:
         rules = book.candidates(order.store_view)
         if not moments:
             return self._by_final_state(order, rules)
-        for at, then in moments:
-            for rule in rules:
-                known = reached(rule, then, now=at)
-                found = None if known is None else self._judged(rule, then, at, known)
-                if found is not None:
-                    return found
-        return None
+        return _first_taken(((at, then, rules) for at, then in moments), self.opted_out)
 
     def _by_final_state(self, order: Order, rules: Sequence[Rule]) -> Replayed | None:
         """Of the accounts that take the order as it is today, the one that could have had it first."""
         best: Replayed | None = None
         for rule in rules:
             known = reached(rule, order, now=self.now)
-            found = None if known is None else self._judged(rule, order, self._tick(known.at), known)
+            found = (
+                None if known is None else _judged(rule, order, self._tick(known.at), known, self.opted_out)
+            )
             if found is not None and (best is None or found.judged_at < best.judged_at):
                 best = found
         return best
 
     def _tick(self, at: Instant) -> Instant:
         return min(tick_after(at), self.now)
-
-    def _judged(self, rule: Rule, order: Order, at: Instant, known: invitation.Reached) -> Replayed | None:
-        case = Case(rule, order, at, known, _Known(order, at, self.opted_out))
-        if first_failed(case, candidate=True) is not None:
-            return None
-        due = case.scheduled_at
-        return None if due is None else Replayed(rule.account, at, due)
 
     def _compare(self, order: Order, first: Replayed | None, second: Replayed | None) -> None:
         kind = _difference(first, second)
@@ -320,6 +326,12 @@ def tick_after(at: Instant) -> Instant:
     return -(-at // TICK) * TICK
 
 
+def _documented(order: Order) -> list[Instant]:
+    """When invoices and shipments were made, as far as they are known."""
+    times = (order.first_invoiced_at, order.last_invoiced_at, order.last_shipped_at)
+    return [each for each in times if each is not None]
+
+
 def complete_history(order: Order) -> bool:
     """Does the history end with the status that the order has?"""
     last = next((each.status for each in reversed(order.history) if each.status is not None), None)
@@ -334,11 +346,7 @@ def moments_of(order: Order, now: Instant, triggers: frozenset[str]) -> Iterator
     history = [each for each in order.history if each.status is not None and each.created_at <= now]
     if not history:
         return
-    documents = [
-        each
-        for each in (order.first_invoiced_at, order.last_invoiced_at, order.last_shipped_at)
-        if each is not None and each <= now
-    ]
+    documents = [each for each in _documented(order) if each <= now]
     ends = history[-1].created_at
     whole = complete_history(order) and order.history[-1].created_at <= now
     if whole:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -26,7 +26,7 @@ from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.errors import ConfigurationInvalid, RevisionUnreadable
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.order import OrderId
-from ekomi_reconcile.model.review import Responses
+from ekomi_reconcile.model.review import Response
 from ekomi_reconcile.model.run import JournalEntry, Progress, Stage
 from ekomi_reconcile.orders.source import Wanted
 from ekomi_reconcile.reconcile.planning import first_pseudonym, read_privacy
@@ -117,12 +117,10 @@ _SETTLED = 14 * DAY
 
 
 def _compare_with(state: State, run: Backtest, configuration: Configuration) -> None:
-    sent, reviewed = Counter[str](), Counter[str]()
-    for each in state.aggregates.sent_invitations():
-        if each.sent_at <= run.now - _SETTLED:
-            sent[each.interface_id] += 1
-            reviewed[each.interface_id] += each.reviewed_at is not None
-    run.responses = {key: Responses(count, reviewed[key]) for key, count in sent.items()}
+    responses = defaultdict[str, Response](Response)
+    for each in state.aggregates.responses(None, until=run.now - _SETTLED):
+        responses[each.interface_id] += Response(each.invited, each.reviewed)
+    run.responses = responses
 
     def first_accounts(source: str, ids: Sequence[OrderId]) -> dict[OrderId, str]:
         rows = state.queue.rows_for(source, ids)

@@ -259,16 +259,29 @@ class ExpectedReviews:
 
 
 @dataclass(frozen=True, slots=True)
-class Responses:
-    """Invitations that an account sent, and how many of them led to a review."""
+class Response:
+    """Invitations that were sent, and how many of them led to a review."""
 
-    sent: int
-    reviewed: int
+    invited: int = 0
+    reviewed: int = 0
+
+    @property
+    def rate(self) -> float | None:
+        """The share that was reviewed; ``None`` where nothing was sent."""
+        return self.reviewed / self.invited if self.invited else None
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % Wilson interval of the share."""
+        return wilson(self.reviewed, self.invited)
+
+    def __add__(self, other: Response) -> Response:
+        return Response(self.invited + other.invited, self.reviewed + other.reviewed)
 
     def expected(self, invited: int) -> ExpectedReviews | None:
         """Estimate the reviews of further invitations; ``None`` where too few were sent to tell."""
-        if self.sent < LEAST_SENT:
+        if self.invited < LEAST_SENT:
             return None
-        low, high = wilson(self.reviewed, self.sent, z=Z_90)
-        values = (invited * share for share in (low, self.reviewed / self.sent, high))
+        low, high = wilson(self.reviewed, self.invited, z=Z_90)
+        values = (invited * share for share in (low, self.reviewed / self.invited, high))
         return ExpectedReviews(*(round(each, 1) for each in values))

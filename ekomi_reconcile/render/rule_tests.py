@@ -10,7 +10,7 @@ from ekomi_reconcile.analysis import backtest
 from ekomi_reconcile.model.diagnostic import Diagnostic
 from ekomi_reconcile.model.document import Count, JsonObject, Time
 from ekomi_reconcile.model.instant import iso
-from ekomi_reconcile.model.review import ExpectedReviews, Responses
+from ekomi_reconcile.model.review import ExpectedReviews, Response
 from ekomi_reconcile.plan.codec import diagnostic_json
 from ekomi_reconcile.plan.document import DiagnosticEntry
 from ekomi_reconcile.render.explain import VerdictEntry, account_text, verdict_json
@@ -310,7 +310,7 @@ def backtest_json(run: backtest.Backtest) -> BacktestDocument:
     )
 
 
-def _revision_entry(revision: backtest.ReplayedRules, responses: Mapping[str, Responses]) -> RevisionEntry:
+def _revision_entry(revision: backtest.ReplayedRules, responses: Mapping[str, Response]) -> RevisionEntry:
     names = {each.interface_id: each.name for each in revision.accounts}
     weeks = sorted((week, names[key], count) for (week, key), count in revision.weeks.items())
     return RevisionEntry(
@@ -324,7 +324,7 @@ def _revision_entry(revision: backtest.ReplayedRules, responses: Mapping[str, Re
     )
 
 
-def _account_entry(name: str, invited: int, responses: Responses | None) -> BacktestAccountEntry:
+def _account_entry(name: str, invited: int, responses: Response | None) -> BacktestAccountEntry:
     return BacktestAccountEntry(name, invited, None if responses is None else responses.expected(invited))
 
 

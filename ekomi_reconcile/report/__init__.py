@@ -11,7 +11,7 @@ from ekomi_reconcile.model import invitation
 from ekomi_reconcile.model.account import AccountRecord, GridRow
 from ekomi_reconcile.model.instant import DAY, HOUR, Instant
 from ekomi_reconcile.model.invitation import Status
-from ekomi_reconcile.model.review import week_of
+from ekomi_reconcile.model.review import Response, week_of
 from ekomi_reconcile.model.sending_times import SendingSchedule
 from ekomi_reconcile.report import data
 from ekomi_reconcile.state.repositories.aggregates import TroubleFigure
@@ -254,7 +254,7 @@ class _Sent:
     """What was sent: all of it, and by interface id the response and what was sent in 30 days."""
 
     figures: data.ResponseFigures
-    by_account: Mapping[str, data.Response]
+    by_account: Mapping[str, Response]
     last_month: Mapping[str, int]
 
 
@@ -262,11 +262,11 @@ def read_responses(state: State, troubles: Iterable[TroubleFigure], *, now: Inst
     """What was sent in the last ``WEEKS`` weeks and led to reviews, as ``reviews funnel`` counts it."""
     today, last = now // DAY, week_of(now) // DAY
     mondays = range(last - 7 * (WEEKS - 1), last + 1, 7)
-    weeks = defaultdict[int, data.Response](data.Response)
-    mine = defaultdict[str, data.Response](data.Response)
+    weeks = defaultdict[int, Response](Response)
+    mine = defaultdict[str, Response](Response)
     month, before = Counter[str](), 0
     for each in state.aggregates.responses(mondays[0] * DAY):
-        found = data.Response(each.invited, each.reviewed)
+        found = Response(each.invited, each.reviewed)
         weeks[week_of(each.day * DAY) // DAY] += found
         mine[each.interface_id] += found
         if today - each.day < DAYS:
@@ -287,7 +287,7 @@ def read_responses(state: State, troubles: Iterable[TroubleFigure], *, now: Inst
             )
             for each in mondays
         ),
-        whole=sum(mine.values(), data.Response()),
+        whole=sum(mine.values(), Response()),
         last_month=month.total(),
         month_before=before,
     )
@@ -298,7 +298,7 @@ def read_funnel(state: State, *, since: Instant) -> data.OrderFunnel:
     """What became of the orders that were placed since then."""
     cohort = state.aggregates.cohort(since)
     passed = sum(state.positions.passed_orders(since).values())
-    response = data.Response(cohort.invited, cohort.reviewed)
+    response = Response(cohort.invited, cohort.reviewed)
     return data.OrderFunnel(
         since=since, orders=cohort.eligible + passed, eligible=cohort.eligible, response=response
     )
@@ -327,7 +327,7 @@ def _account_grid(
             data.AccountRow(
                 grid=each,
                 last_month=sent.last_month.get(each.account.interface_id, 0),
-                response=sent.by_account.get(each.account.interface_id, data.Response()),
+                response=sent.by_account.get(each.account.interface_id, Response()),
                 problems=tuple(_problems(each, refused)),
                 months=reviews.by_account.get(each.account.interface_id, ()),
             )

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from ekomi_reconcile.model.account import GridRow
 from ekomi_reconcile.model.instant import DAY, Instant
 from ekomi_reconcile.model.invitation import Invitation, Status
-from ekomi_reconcile.model.review import Tally, wilson
+from ekomi_reconcile.model.review import Response, Tally
 from ekomi_reconcile.model.run import JournalEntry, RunFigures, read_figures
 from ekomi_reconcile.state.repositories.accounts import ProductFigure
 from ekomi_reconcile.state.repositories.aggregates import BEFORE, ReviewFigure
@@ -36,27 +36,6 @@ class ListLimits:
     unclear: int = 20
     runs: int = 20
     products: int = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """Invitations that were sent, and how many of them led to a review."""
-
-    invited: int = 0
-    reviewed: int = 0
-
-    @property
-    def rate(self) -> float | None:
-        """The share that was reviewed; ``None`` where nothing was sent."""
-        return self.reviewed / self.invited if self.invited else None
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The 95 % Wilson interval of the share."""
-        return wilson(self.reviewed, self.invited)
-
-    def __add__(self, other: Response) -> Response:
-        return Response(self.invited + other.invited, self.reviewed + other.reviewed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ from ekomi_reconcile.config.load import load
 from ekomi_reconcile.model import instant
 from ekomi_reconcile.model.instant import DAY, HOUR, parse
 from ekomi_reconcile.model.order import Contact, HistoryEntry, Order, order_state_of
-from ekomi_reconcile.model.review import Responses
+from ekomi_reconcile.model.review import Response
 from ekomi_reconcile.plan.matcher import Matcher
 from ekomi_reconcile.plan.view import EmptyQueue
 from ekomi_reconcile.privacy.limits import CustomerPrivacy
@@ -190,10 +190,10 @@ def test_two_revisions_are_each_as_if_alone(tmp_path):
 
 def test_reviews_to_expect():
     """From the response rate so far with its 90 % interval; nothing is said below 30 invitations."""
-    assert Responses(29, 20).expected(100) is None
-    found = Responses(200, 50).expected(400)
+    assert Response(29, 20).expected(100) is None
+    found = Response(200, 50).expected(400)
     assert (found.low, found.mid, found.high) == (81.3, 100.0, 121.4)
-    assert Responses(30, 0).expected(10).low == 0
+    assert Response(30, 0).expected(10).low == 0
 
 
 def history(*entries):

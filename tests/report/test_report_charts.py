@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ekomi_reconcile.model.instant import DAY, HOUR
+from ekomi_reconcile.model.review import Response
 from ekomi_reconcile.render.report import (
     charts,
     lasting,
@@ -59,7 +60,7 @@ def test_weeks_are_stacked_without_gaps(counts):
     weeks = [
         data.WeekFigure(
             monday=4 + 7 * place,
-            response=data.Response(reviewed + more, reviewed),
+            response=Response(reviewed + more, reviewed),
             unknown=unknown,
             failed=failed,
         )
@@ -87,7 +88,7 @@ def test_weeks_are_stacked_without_gaps(counts):
 def test_rates_lie_within_their_interval_and_the_plot(counts):
     """A week has a dot exactly if something was sent, and a greyed one if that was little."""
     weeks = [
-        data.WeekFigure(monday=4 + 7 * place, response=data.Response(a + b, a), unknown=0, failed=0)
+        data.WeekFigure(monday=4 + 7 * place, response=Response(a + b, a), unknown=0, failed=0)
         for place, (a, b) in enumerate(counts)
     ]
     chart = charts.rates_chart(weeks)
@@ -153,7 +154,7 @@ def test_every_month_has_a_label_and_years_do_not_collide():
 def account_row(*figures):
     """An account with these months."""
     return data.AccountRow(
-        grid=None, last_month=0, response=data.Response(), problems=(), months=tuple(months(*figures))
+        grid=None, last_month=0, response=Response(), problems=(), months=tuple(months(*figures))
     )
 
 
@@ -195,8 +196,8 @@ def test_figures_in_words():
     assert [charts.number(12_345), charts.number(0), charts.number(None)] == ["12,345", "0", DASH]
     assert [charts.score(4.0), charts.score(4.625), charts.score(None)] == ["4.00", "4.62", DASH]
     assert [charts.percent(0.1234), charts.percent(None)] == ["12.3 %", DASH]
-    assert charts.interval(data.Response(379, 50)) == "10.2 to 17.0 %"
-    assert charts.interval(data.Response()) == DASH
+    assert charts.interval(Response(379, 50)) == "10.2 to 17.0 %"
+    assert charts.interval(Response()) == DASH
     assert [share(0, 0), share(1, 1_000), share(999, 1_000), share(1, 4), share(4, 4)] == [
         "0 %",
         "<1 %",

@@ -8,7 +8,7 @@ from report_support import DAY, HOUR, NOW, an_account, an_order, opened
 
 from ekomi_reconcile.model.account import AccountStop
 from ekomi_reconcile.model.invitation import PassedOrder, SendOutcome, Status
-from ekomi_reconcile.model.review import Review, Tally, wilson
+from ekomi_reconcile.model.review import Response, Review, Tally, wilson
 from ekomi_reconcile.model.run import (
     KEPT_ACCOUNTS,
     OTHERS,
@@ -19,7 +19,7 @@ from ekomi_reconcile.model.run import (
     read_figures,
 )
 from ekomi_reconcile.report import make_report
-from ekomi_reconcile.report.data import ListLimits, Response
+from ekomi_reconcile.report.data import ListLimits
 from ekomi_reconcile.state.opening import Mode
 
 

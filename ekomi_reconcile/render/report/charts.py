@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from ekomi_reconcile.model.instant import DAY
+from ekomi_reconcile.model.review import Response
 from ekomi_reconcile.render.tables import DASH
 from ekomi_reconcile.report import data
 
@@ -44,7 +45,7 @@ def percent(value: float | None) -> str:
     return DASH if value is None else f"{100 * value:.1f} %"
 
 
-def interval(response: data.Response) -> str:
+def interval(response: Response) -> str:
     """``10.9 to 13.8 %``: the 95 % interval of a response rate."""
     low, high = response.interval
     return f"{100 * low:.1f} to {100 * high:.1f} %" if response.invited else DASH
@@ -306,7 +307,7 @@ def rates_chart(weeks: Sequence[data.WeekFigure]) -> Chart:
     )
 
 
-def _span(index: int, response: data.Response, top: int) -> Bar:
+def _span(index: int, response: Response, top: int) -> Bar:
     low, high = (min(100 * each, top) / top * HEIGHT for each in response.interval)
     return Bar(index * STEP + STEP / 2 - 1, HEIGHT - high, 2, high - low, interval(response), "span")
 

@@ -90,9 +90,9 @@ class OrderCohort:
 class AggregateRepository(Repository):
     """Sums over many rows, and the latest few of them."""
 
-    def responses(self, since: Instant) -> Iterator[ResponseFigure]:
-        """What was sent since then, by account and day, as ``sent_invitations`` has it."""
-        sent = _sent(None, since).subquery()
+    def responses(self, since: Instant | None, *, until: Instant | None = None) -> Iterator[ResponseFigure]:
+        """What was sent from ``since`` to ``until``, by account and day, as ``sent_invitations`` has it."""
+        sent = _sent(None, since, until).subquery()
         keys = ((sent.c.account_id + 0).label("account_id"), (sent.c.sent_at // DAY).label("day"))
         counts = (func.count().label("invited"), func.count(sent.c.reviewed_at).label("reviewed"))
         names = self._keys.names()
@@ -311,16 +311,15 @@ def _first_review() -> Any:
     return select(func.min(_c.submitted_at)).where(own, SOLE).correlate(invitation).scalar_subquery()
 
 
-def _sent(keys: Collection[int] | None, since: Instant | None) -> Select[Any]:
+def _sent(keys: Collection[int] | None, since: Instant | None, until: Instant | None = None) -> Select[Any]:
     """The sent invitations of these accounts, each with its first review."""
     table = invitation.c
+    wanted = [table.status == SENT, table.sent_at.is_not(None)]
+    wanted += [] if keys is None else [table.account_id.in_(keys)]
+    wanted += [] if since is None else [table.sent_at >= since]
+    wanted += [] if until is None else [table.sent_at <= until]
     columns = (table.account_id, table.sent_at, table.channel, table.pending_days)
-    statement = select(*columns, _first_review().label("reviewed_at")).where(
-        table.status == SENT, table.sent_at.is_not(None)
-    )
-    if keys is not None:
-        statement = statement.where(table.account_id.in_(keys))
-    return statement if since is None else statement.where(table.sent_at >= since)
+    return select(*columns, _first_review().label("reviewed_at")).where(*wanted)
 
 
 def _sums(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import textwrap
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum, auto
@@ -61,6 +60,7 @@ def printable(text: str) -> str:
 
 _ESCAPE = re.compile("\033\\[[0-9;]*m")
 _WORD = re.compile(r"\s*\S+")
+_PHRASE = re.compile(r"\s*[^·]+·?")
 _LEAST_ROOM = 24
 
 
@@ -72,14 +72,14 @@ def folded(text: str, width: int | None, *, hang: int | None = None) -> str:
     return text if width is None else "\n".join(_folded(line, width, hang) for line in text.split("\n"))
 
 
-def _folded(line: str, width: int, hang: int | None) -> str:
+def _folded(line: str, width: int, hang: int | None, parts: re.Pattern[str] = _WORD) -> str:
     if _shown_columns(line) <= width:
         return line
     indent = len(line) - len(line.lstrip(" "))
     if hang is None or hang > width - _LEAST_ROOM:
         hang = min(indent + 2, max(width - _LEAST_ROOM, 0))
     lines, used = [""], 0
-    for word in _WORD.findall(line):
+    for word in parts.findall(line):
         if used + _shown_columns(word) > width and lines[-1].strip():
             lines.append(" " * hang + word.lstrip())
             used = _shown_columns(lines[-1])
@@ -93,18 +93,10 @@ def _shown_columns(text: str) -> int:
     return columns_of(_ESCAPE.sub("", text) if "\033" in text else text)
 
 
-_JOINED = re.compile(r"(?<!·) (?!·)|(?<=\S) (?=·)")  # spaces that join: all but those after a ``·``
-
-
 def wrapped(text: str, width: int | None, indent: int = 0) -> list[str]:
-    """A text without colours as lines, broken between words or phrases (``·``); ``None`` breaks nothing."""
-    lead = " " * indent
-    if width is None or len(lead) + len(text) <= width:
-        return [lead + text]
-    whole = _JOINED.sub("\N{NO-BREAK SPACE}", text) if " · " in text else text
-    wrapper = textwrap.TextWrapper(width, initial_indent=lead, subsequent_indent=lead + "  ")
-    wrapper.break_long_words = wrapper.break_on_hyphens = False
-    return [each.replace("\N{NO-BREAK SPACE}", " ") for each in wrapper.wrap(whole)]
+    """A text as indented lines, broken between words or, where it has any, phrases (``·``)."""
+    line, parts = " " * indent + text, _PHRASE if " · " in text else _WORD
+    return (line if width is None else _folded(line, width, indent + 2, parts)).split("\n")
 
 
 def moment(instant_iso: str) -> str:

@@ -319,7 +319,7 @@ def _step(target: Path, words: str, arguments: list[str]) -> int:
 
 def _farewell(target: Path, port: int, passwords: Mapping[str, str], *, asked: int) -> None:
     exports = " ".join(f"{name}={value}" for name, value in passwords.items())
-    program = "ekomi-reconcile" if shutil.which("ekomi-reconcile") else shlex.quote(sys.argv[0])
+    program = _program()
     _say(
         f"\nThe sandbox was asked to invite {asked} customers, each once.\n"
         "To go on, paste these lines; `kill %1` stops the sandbox:\n\n"
@@ -327,6 +327,16 @@ def _farewell(target: Path, port: int, passwords: Mapping[str, str], *, asked: i
         f"export {exports}\n"
         f"{program} sandbox --port {port} > sandbox.log 2>&1 &\n"
         f"{program} plan"
+    )
+
+
+def _program() -> str:
+    """What runs this program in any folder."""
+    if shutil.which("ekomi-reconcile"):
+        return "ekomi-reconcile"
+    called = Path(sys.argv[0]).absolute()
+    return shlex.join(
+        [sys.executable, "-m", "ekomi_reconcile"] if called.name == "__main__.py" else [str(called)]
     )
 
 

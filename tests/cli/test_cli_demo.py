@@ -5,9 +5,12 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
+import pytest
 
+import ekomi_reconcile
 from ekomi_reconcile.cli.main import run
 
 
@@ -42,6 +45,27 @@ def test_the_demo_runs_in_ci_too(tmp_path, monkeypatch):
     monkeypatch.setenv("EKOMI_RECONCILE_REQUIRE_STATE", "1")
     assert run(["demo", "--dir", str(tmp_path / "demo"), "--orders", "20"]) == 0
     assert os.environ["CI"] == "true"
+
+
+SCRIPT = Path(sys.executable).with_name("ekomi-reconcile")
+
+
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize(
+    "called", [os.path.relpath(SCRIPT), str(Path(ekomi_reconcile.__file__).with_name("__main__.py"))]
+)
+def test_the_last_lines_of_the_demo_can_be_pasted(tmp_path, capsys, monkeypatch, called):
+    """Also where the program is not on the PATH and was called by a relative name, or as a module."""
+    monkeypatch.setenv("PATH", os.defpath)
+    monkeypatch.setattr(sys, "argv", [called, "demo"])
+    assert run(["demo", "--dir", str(tmp_path / "demo"), "--orders", "20"]) == 0
+    lines = capsys.readouterr().out.partition("paste these lines")[2].partition("\n\n")[2]
+    assert lines.startswith("cd ")
+    done = subprocess.run(
+        ["bash", "-ec", f"{lines}\nkill $!"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "No changes." in done.stdout
 
 
 def test_the_demo_takes_no_folder_that_exists(tmp_path, capsys):

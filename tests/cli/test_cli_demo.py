@@ -48,12 +48,11 @@ def test_the_demo_runs_in_ci_too(tmp_path, monkeypatch):
 
 
 SCRIPT = Path(sys.executable).with_name("ekomi-reconcile")
+MODULE = str(Path(ekomi_reconcile.__file__).with_name("__main__.py"))
 
 
 @pytest.mark.sampled(2)
-@pytest.mark.parametrize(
-    "called", [os.path.relpath(SCRIPT), str(Path(ekomi_reconcile.__file__).with_name("__main__.py"))]
-)
+@pytest.mark.parametrize("called", [os.path.relpath(SCRIPT), MODULE], ids=["script", "module"])
 def test_the_last_lines_of_the_demo_can_be_pasted(tmp_path, capsys, monkeypatch, called):
     """Also where the program is not on the PATH and was called by a relative name, or as a module."""
     monkeypatch.setenv("PATH", os.defpath)
